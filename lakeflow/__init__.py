@@ -1,0 +1,66 @@
+"""lakeflow: a tracking lakehouse for machine learning, with MLflow's interface.
+
+    import lakeflow as mlflow
+
+    mlflow.set_tracking_uri("./lake")
+    with mlflow.start_run():
+        mlflow.log_metric("loss", 0.5, step=1)
+
+Importing it loads none of the engines; a call loads what it needs.
+"""
+
+from lakeflow.client import LakeflowClient, MlflowClient
+from lakeflow.compaction import compact
+from lakeflow.exceptions import LakeflowException, MlflowException
+from lakeflow.fluent import (
+    ActiveRun,
+    active_run,
+    create_experiment,
+    delete_run,
+    end_run,
+    get_parent_run,
+    get_run,
+    get_tracking_uri,
+    last_active_run,
+    log_inputs,
+    log_metric,
+    log_metrics,
+    log_param,
+    log_params,
+    set_experiment,
+    set_tag,
+    set_tags,
+    set_tracking_uri,
+    start_run,
+)
+from lakeflow.frames import metric_history
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ActiveRun",
+    "LakeflowClient",
+    "LakeflowException",
+    "MlflowClient",
+    "MlflowException",
+    "active_run",
+    "compact",
+    "create_experiment",
+    "delete_run",
+    "end_run",
+    "get_parent_run",
+    "get_run",
+    "get_tracking_uri",
+    "last_active_run",
+    "log_inputs",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "metric_history",
+    "set_experiment",
+    "set_tag",
+    "set_tags",
+    "set_tracking_uri",
+    "start_run",
+]

@@ -1,0 +1,122 @@
+"""The ``lakeflow`` command: parse arguments, call, print."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import lakeflow
+from lakeflow.exceptions import LakeflowException
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakeflow.maintenance.compact import CompactionReport, Progress
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns 0, or 1 where something went wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except LakeflowException as error:
+        print(f"lakeflow: {error.error_code}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lakeflow", description="A tracking lakehouse for machine learning."
+    )
+    parser.add_argument("--version", action="version", version=lakeflow.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    compact = commands.add_parser(
+        "compact",
+        help="fold the log into the Delta tables",
+        description="Fold a lake's log into its Delta tables, merge small files, and delete "
+        "what nothing needs any more. Safe to stop and to run twice at once.",
+    )
+    compact.add_argument(
+        "uri",
+        nargs="?",
+        help="location of the lake (default: LAKEFLOW_TRACKING_URI, ./lake)",
+    )
+    compact.add_argument("--dry-run", action="store_true", help="only say what there is to do")
+    compact.add_argument(
+        "--every",
+        type=_duration,
+        metavar="TIME",
+        help="go on for ever, once each 30s, 5m, 1h",
+    )
+    compact.set_defaults(run=_compact)
+    return parser
+
+
+def _duration(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if match is None or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 30s, 5m or 1h")
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def _compact(options: argparse.Namespace) -> int:
+    while True:
+        began = time.monotonic()
+        progress = _show if sys.stderr.isatty() else None
+        report = lakeflow.compact(options.uri, dry_run=options.dry_run, progress=progress)
+        if progress is not None:
+            print("\r\033[K", end="", file=sys.stderr)
+        print(format_report(report), flush=True)
+        if options.every is None:
+            return 0
+        time.sleep(max(0.0, options.every - (time.monotonic() - began)))
+
+
+def _show(progress: Progress) -> None:
+    done, total = progress.done_bytes / 1e6, progress.total_bytes / 1e6
+    print(f"\r\033[K{done:,.1f} of {total:,.1f} MB  {progress.step}", end="", file=sys.stderr)
+    sys.stderr.flush()
+
+
+def format_report(report: CompactionReport) -> str:
+    """Return a report as the lines that the command prints."""
+    freed = report.vacuum
+    deleted = (
+        f"{freed.segments} log segments ({freed.bytes_freed:,} bytes) and "
+        f"{freed.table_files} table files"
+    )
+    if report.is_dry_run:
+        return (
+            f"would fold {report.log_bytes:,} bytes of log in {report.log_segments} segments\n"
+            f"would delete {deleted}"
+        )
+    lines = [
+        f"folded {report.records:,} records, {report.log_bytes:,} bytes of log, "
+        f"in {report.seconds:.2f} s"
+    ]
+    if report.tables:
+        lines.append(
+            f"{'table':<16}{'rows':>12}{'files':>8}{'replaced':>10}{'bytes':>14}{'seconds':>9}"
+        )
+    lines += [
+        f"{name:<16}{table.rows:>12,}{table.files_added:>8}{table.files_removed:>10}"
+        f"{table.bytes_written:>14,}{table.seconds:>9.2f}"
+        for name, table in report.tables.items()
+    ]
+    if report.rejected:
+        lines.append(f"{report.rejected} lines are no records; they are kept in rejected/")
+    if report.orphans:
+        lines.append(f"{report.orphans} changes are of runs whose creation is lost")
+    lines.append(f"deleted {deleted}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,650 @@
+"""LakeflowClient: MLflow's client over a lake. It documents and delegates, nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import context
+from lakeflow.maintenance.schedule import watch
+from lakeflow.storage.filesystem import canonical
+from lakeflow.storage.lake import Lake
+from lakeflow.tracking.experiments import now_ms
+from lakeflow.tracking.store import Store, store_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from lakeflow.entities import (
+        DatasetInput,
+        Experiment,
+        Metric,
+        Param,
+        Run,
+        RunTag,
+    )
+    from lakeflow.tracking.queue import RunOperations
+
+
+def open_store(uri: str | os.PathLike[str] | None = None) -> Store:
+    """Return the store of a lake; None takes the tracking URI of the process.
+
+    Raises:
+        InvalidInputError: The location holds something else, or is no location.
+        InvalidStateError: The lake is of a newer format.
+        StorageError: It cannot be read, or not be made.
+    """
+    lake = Lake.open(context.tracking_uri() if uri is None else uri)
+    watch(lake)
+    return store_of(lake)
+
+
+class LakeflowClient:
+    """Create, change and read experiments and runs of a lake, as ``MlflowClient`` does.
+
+    Nothing is read or written before the first call. Clients of one lake in one process
+    share what they know; a client may be copied, pickled and used by several threads.
+
+    Durability: what a call returned from survives the death of the process, and every other
+    process sees it at its next read. ``LAKEFLOW_DURABILITY=fsync`` makes it survive a power
+    cut too.
+
+    Args:
+        tracking_uri: Location of the lake: a folder, ``file://``, ``memory://name``,
+            another fsspec URL, ``lakeflow:///folder`` or ``lakeflow+<URL>``. By default what
+            ``set_tracking_uri`` set, else ``LAKEFLOW_TRACKING_URI`` or
+            ``MLFLOW_TRACKING_URI``, else ``./lake``.
+        registry_uri: Location of the model registry; the same lake by default.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, a URI that is no location.
+
+    Examples:
+        >>> from lakeflow import LakeflowClient
+        >>> client = LakeflowClient("memory://doc-client")
+        >>> run = client.create_run("0", run_name="first")
+        >>> client.log_metric(run.info.run_id, "loss", 0.5)
+        >>> client.get_run(run.info.run_id).data.metrics
+        {'loss': 0.5}
+    """
+
+    def __init__(
+        self,
+        tracking_uri: str | os.PathLike[str] | None = None,
+        registry_uri: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._tracking_uri = canonical(tracking_uri or context.tracking_uri())
+        self._registry_uri = canonical(registry_uri) if registry_uri else self._tracking_uri
+        self._opened: Store | None = None
+
+    @property
+    def tracking_uri(self) -> str:
+        """Location of the lake: an absolute path or a URL."""
+        return self._tracking_uri
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            self._opened = open_store(self._tracking_uri)
+        return self._opened
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_opened": None}
+
+    # Runs: read
+
+    def get_run(self, run_id: str) -> Run:
+        """Return a run with its latest metrics, its params, tags and datasets.
+
+        For each metric the value at the largest (step, timestamp, value), whatever was
+        logged last; NaN counts as least.
+
+        Cost: one listing of the log and a read of what it has grown by; for a run from
+        before the last compaction one row group a table as well.
+
+        Args:
+            run_id: Id of the run.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, not a run id.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-get-run")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> _ = client.log_param(run_id, "p", 0)
+            >>> client.set_terminated(run_id)
+            >>> run = client.get_run(run_id)
+            >>> run.data.params, run.info.status
+            ({'p': '0'}, 'FINISHED')
+        """
+        return self._store.runs.get(run_id)
+
+    def get_parent_run(self, run_id: str) -> Run | None:
+        """Return the run that the tag ``mlflow.parentRunId`` names; None without the tag.
+
+        Args:
+            run_id: Id of the child.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such child or no such parent.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-parent")
+            >>> parent = client.create_run("0")
+            >>> tags = {"mlflow.parentRunId": parent.info.run_id}
+            >>> child = client.create_run("0", tags=tags)
+            >>> client.get_parent_run(child.info.run_id) == parent
+            True
+            >>> client.get_parent_run(parent.info.run_id) is None
+            True
+        """
+        return self._store.runs.get_parent(run_id)
+
+    def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
+        """Return every point of a metric, by timestamp, step and value.
+
+        A point that was logged twice is there once. For long histories
+        ``lakeflow.metric_history`` returns the same without an object a point.
+
+        Args:
+            run_id: Id of the run.
+            key: Name of the metric; an unknown one has an empty history.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-history")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.log_metric(run_id, "m1", 1.5, timestamp=1000, step=0)
+            >>> client.log_metric(run_id, "m1", 2.5, timestamp=1001, step=1)
+            >>> [(m.step, m.value) for m in client.get_metric_history(run_id, "m1")]
+            [(0, 1.5), (1, 2.5)]
+        """
+        return self._store.runs.history(run_id, key)
+
+    # Runs: make and change
+
+    def create_run(
+        self,
+        experiment_id: str,
+        start_time: int | None = None,
+        tags: dict[str, Any] | None = None,
+        run_name: str | None = None,
+    ) -> Run:
+        """Make a run; it does not become the active run of ``lakeflow.log_param`` and so on.
+
+        Args:
+            experiment_id: Experiment to make it in.
+            start_time: Milliseconds since the Unix epoch; now by default.
+            tags: Values by key; values become text. ``mlflow.user`` is its user,
+                ``mlflow.parentRunId`` its parent.
+            run_name: Its name, also kept as tag ``mlflow.runName``; by default that tag, or
+                two words and a number.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such experiment.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a deleted experiment, a bad key, or a
+                name that differs from the tag.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-create-run")
+            >>> run = client.create_run("0", tags={"team": "ML"}, run_name="platform-run-24")
+            >>> run.data.tags
+            {'team': 'ML', 'mlflow.runName': 'platform-run-24'}
+            >>> run.info.experiment_id, run.info.lifecycle_stage, run.info.status
+            ('0', 'active', 'RUNNING')
+        """
+        return self._store.runs.create(experiment_id, start_time, tags, run_name)
+
+    # Experiments
+
+    def get_experiment(self, experiment_id: str) -> Experiment:
+        """Return an experiment, deleted ones too.
+
+        Args:
+            experiment_id: Its id; ``"0"`` is the one called Default.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such experiment.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-get-experiment")
+            >>> experiment = client.get_experiment(client.create_experiment("Experiment"))
+            >>> experiment.name, experiment.experiment_id, experiment.lifecycle_stage
+            ('Experiment', '1', 'active')
+            >>> experiment.artifact_location
+            'memory://doc-get-experiment/artifacts/1'
+        """
+        return self._store.experiments.get(experiment_id)
+
+    def get_experiment_by_name(self, name: str) -> Experiment | None:
+        """Return the experiment of a name, deleted ones too; None if there is none.
+
+        Args:
+            name: Its name; upper and lower case differ.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-by-name")
+            >>> client.get_experiment_by_name("Default").experiment_id
+            '0'
+            >>> client.get_experiment_by_name("default") is None
+            True
+        """
+        return self._store.experiments.find(name)
+
+    def create_experiment(
+        self,
+        name: str,
+        artifact_location: str | None = None,
+        tags: dict[str, Any] | None = None,
+    ) -> str:
+        """Make an experiment and return its id: ``"1"``, ``"2"``, ...
+
+        One commit to the lake's table of experiments, some 10 ms; names stay unique however
+        many processes make experiments at once.
+
+        Args:
+            name: Unique, also among deleted experiments; at most 500 characters.
+            artifact_location: Where its runs keep artifacts; by default inside the lake,
+                then it moves with the lake.
+            tags: Values by key; values become text.
+
+        Raises:
+            AlreadyExistsError: RESOURCE_ALREADY_EXISTS, the name is taken.
+            InvalidInputError: INVALID_PARAMETER_VALUE, no name, too long a name, a bad tag.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-create-experiment")
+            >>> experiment_id = client.create_experiment(
+            ...     "Social NLP Experiments",
+            ...     artifact_location="file:///tmp/nlp",
+            ...     tags={"version": "v1", "priority": "P1"},
+            ... )
+            >>> client.set_experiment_tag(experiment_id, "nlp.framework", "Spark NLP")
+            >>> experiment = client.get_experiment(experiment_id)
+            >>> experiment.tags
+            {'nlp.framework': 'Spark NLP', 'priority': 'P1', 'version': 'v1'}
+            >>> experiment.artifact_location
+            'file:///tmp/nlp'
+        """
+        return self._store.experiments.create(name, artifact_location, tags)
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Mark an experiment and its runs as deleted; nothing is erased.
+
+        Its name stays taken. Cost: one record for each of its runs.
+
+        Args:
+            experiment_id: Its id.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no active experiment with this id.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-delete-experiment")
+            >>> experiment_id = client.create_experiment("New Experiment")
+            >>> client.delete_experiment(experiment_id)
+            >>> client.get_experiment(experiment_id).lifecycle_stage
+            'deleted'
+        """
+        return self._store.delete_experiment(experiment_id)
+
+    def restore_experiment(self, experiment_id: str) -> None:
+        """Restore a deleted experiment and all its runs, also those deleted before it.
+
+        Args:
+            experiment_id: Its id.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no deleted experiment with this id.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-restore-experiment")
+            >>> experiment_id = client.create_experiment("New Experiment")
+            >>> client.delete_experiment(experiment_id)
+            >>> client.restore_experiment(experiment_id)
+            >>> client.get_experiment(experiment_id).lifecycle_stage
+            'active'
+        """
+        return self._store.restore_experiment(experiment_id)
+
+    def rename_experiment(self, experiment_id: str, new_name: str) -> None:
+        """Give an experiment another name.
+
+        Args:
+            experiment_id: Its id.
+            new_name: Unique, also among deleted experiments.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such experiment.
+            AlreadyExistsError: RESOURCE_ALREADY_EXISTS, the name is taken.
+            InvalidStateError: INVALID_STATE, the experiment is deleted.
+            InvalidInputError: INVALID_PARAMETER_VALUE, no name or too long a name.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-rename")
+            >>> experiment_id = client.create_experiment("Social NLP Experiments")
+            >>> client.rename_experiment(experiment_id, "Social Media NLP Experiments")
+            >>> client.get_experiment(experiment_id).name
+            'Social Media NLP Experiments'
+        """
+        return self._store.experiments.rename(experiment_id, new_name)
+
+    def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
+        """Set a tag of an experiment.
+
+        Args:
+            experiment_id: Its id.
+            key: Name of the tag, at most 250 characters.
+            value: Becomes text; at most 1 MiB.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such experiment.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a deleted experiment or a bad key.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-experiment-tag")
+            >>> experiment_id = client.create_experiment("Social Media NLP Experiments")
+            >>> client.set_experiment_tag(experiment_id, "nlp.framework", "Spark NLP")
+            >>> client.get_experiment(experiment_id).tags
+            {'nlp.framework': 'Spark NLP'}
+        """
+        return self._store.experiments.set_tag(experiment_id, key, value)
+
+    # Runs: log
+
+    def log_metric(
+        self,
+        run_id: str,
+        key: str,
+        value: float,
+        timestamp: int | None = None,
+        step: int | None = None,
+        synchronous: bool | None = None,
+    ) -> RunOperations | None:
+        """Log one value of a metric.
+
+        One write, no read but for the first call of a process for this run. A run that
+        another process deletes later still takes it.
+
+        Args:
+            run_id: Id of the run.
+            key: Name of the metric, at most 250 characters: letters, digits, ``_``, ``-``,
+                ``.``, ``:``, spaces and slashes.
+            value: A number, a one-element array or tensor, or a number as text. NaN and
+                the infinities are kept as they are.
+            timestamp: Milliseconds since the Unix epoch; now by default.
+            step: Training step, may be negative; 0 by default.
+            synchronous: False queues the call and returns at once; None takes
+                ``LAKEFLOW_ENABLE_ASYNC_LOGGING``, which is off by default.
+
+        Returns:
+            None; a ``RunOperations`` to wait for where the call was queued.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run, a bad name or value.
+            StorageError: RESOURCE_EXHAUSTED, PERMISSION_DENIED: nothing was logged.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-log-metric")
+            >>> run = client.create_run("0")
+            >>> client.log_metric(run.info.run_id, "m", 1.5)
+            >>> client.set_terminated(run.info.run_id)
+            >>> client.get_run(run.info.run_id).data.metrics
+            {'m': 1.5}
+            >>> client.log_metric(run.info.run_id, "m", 2.5, step=1, synchronous=False).wait()
+            >>> client.get_run(run.info.run_id).data.metrics
+            {'m': 2.5}
+        """
+        return self._store.log(  # type: ignore[no-any-return]
+            synchronous,
+            self._store.runs.log_metric,
+            run_id,
+            key,
+            value,
+            now_ms() if timestamp is None else timestamp,
+            0 if step is None else step,
+        )
+
+    def log_param(
+        self, run_id: str, key: str, value: Any, synchronous: bool | None = None
+    ) -> Any:
+        """Log a param. It keeps its first value: the same again is fine, another is not.
+
+        One look at the log, for what other processes logged, and one write. Where two
+        processes log different values in the same instant, the first one stays.
+
+        Args:
+            run_id: Id of the run.
+            key: Name of the param, as for a metric.
+            value: Becomes text; at most 1 MiB.
+            synchronous: As for ``log_metric``.
+
+        Returns:
+            The value that was given; a ``RunOperations`` where the call was queued.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run, a bad name, too long a
+                value, or another value than before.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-log-param")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.log_param(run_id, "p", 1)
+            1
+            >>> client.set_terminated(run_id)
+            >>> client.get_run(run_id).data.params
+            {'p': '1'}
+        """
+        return self._store.log(synchronous, self._store.runs.log_param, run_id, key, value)
+
+    def set_tag(
+        self, run_id: str, key: str, value: Any, synchronous: bool | None = None
+    ) -> RunOperations | None:
+        """Set a tag; the last value stays. ``mlflow.runName`` renames the run.
+
+        Args:
+            run_id: Id of the run.
+            key: Name of the tag, as for a metric.
+            value: Becomes text; at most 1 MiB.
+            synchronous: As for ``log_metric``.
+
+        Returns:
+            None; a ``RunOperations`` where the call was queued.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run, a bad name, too long a
+                value.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-set-tag")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.set_tag(run_id, "nlp.framework", "Spark NLP")
+            >>> client.get_run(run_id).data.tags["nlp.framework"]
+            'Spark NLP'
+        """
+        return self._store.log(  # type: ignore[no-any-return]
+            synchronous, self._store.runs.set_tag, run_id, key, value
+        )
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Remove a tag of a run.
+
+        Args:
+            run_id: Id of the run.
+            key: Name of the tag.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run, or it has no such tag.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-delete-tag")
+            >>> run_id = client.create_run("0", tags={"t1": 1, "t2": 2}).info.run_id
+            >>> client.delete_tag(run_id, "t1")
+            >>> "t1" in client.get_run(run_id).data.tags
+            False
+        """
+        return self._store.runs.delete_tag(run_id, key)
+
+    def update_run(
+        self, run_id: str, status: str | None = None, name: str | None = None
+    ) -> None:
+        """Change status or name of a run; with neither, nothing happens.
+
+        Args:
+            run_id: Id of the run.
+            status: Name of a ``RunStatus``; the end time stays as it is.
+            name: New name; the tag ``mlflow.runName`` follows.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run, no such status.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-update-run")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.update_run(run_id, "FINISHED", "new_name")
+            >>> info = client.get_run(run_id).info
+            >>> info.run_name, info.status
+            ('new_name', 'FINISHED')
+        """
+        return self._store.runs.update(run_id, status, name)
+
+    def log_batch(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        params: Sequence[Param] = (),
+        tags: Sequence[RunTag] = (),
+        synchronous: bool | None = None,
+    ) -> RunOperations | None:
+        """Log metrics, params and tags: all of them or, where one is bad, none.
+
+        One record and one write, so that also a killed process leaves all or nothing; past
+        some 60,000 metrics several records. There is no limit to their number.
+
+        Args:
+            run_id: Id of the run.
+            metrics: Points, of any metrics.
+            params: Each key once.
+            tags: Of several values of a key the last one stays.
+            synchronous: As for ``log_metric``.
+
+        Returns:
+            None; a ``RunOperations`` where the call was queued.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE; the message says which one is bad, as
+                in ``metrics[1].name``.
+
+        Examples:
+            >>> from lakeflow.entities import Metric, Param, RunTag
+            >>> client = LakeflowClient("memory://doc-log-batch")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> metrics = [Metric("m", 1.5, 1700000000000, 1)]
+            >>> client.log_batch(run_id, metrics, [Param("p", "p")], [RunTag("t", "t")])
+            >>> data = client.get_run(run_id).data
+            >>> data.params, data.metrics, data.tags["t"]
+            ({'p': 'p'}, {'m': 1.5}, 't')
+        """
+        return self._store.log(  # type: ignore[no-any-return]
+            synchronous, self._store.runs.log_batch, run_id, [*metrics], [*params], [*tags]
+        )
+
+    def log_inputs(self, run_id: str, datasets: list[DatasetInput] | None = None) -> None:
+        """Log the datasets that a run uses; the same name and digest again changes nothing.
+
+        Args:
+            run_id: Id of the run.
+            datasets: Each with the tags of its use; None or empty does nothing.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run, a part that is missing
+                or too long.
+            TypeError: ``datasets`` is no list.
+
+        Examples:
+            >>> from lakeflow.entities import Dataset, DatasetInput, InputTag
+            >>> client = LakeflowClient("memory://doc-log-inputs")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> digits = Dataset("digits", "1a2b", "local", "/data/digits.csv")
+            >>> tags = [InputTag("mlflow.data.context", "training")]
+            >>> client.log_inputs(run_id, [DatasetInput(digits, tags)])
+            >>> client.get_run(run_id).inputs.dataset_inputs[0].dataset.name
+            'digits'
+        """
+        return self._store.runs.log_inputs(run_id, datasets)
+
+    # Runs: end
+
+    def set_terminated(
+        self, run_id: str, status: str | None = None, end_time: int | None = None
+    ) -> None:
+        """End a run, after everything that was queued is logged.
+
+        Args:
+            run_id: Id of the run.
+            status: Name of a ``RunStatus``; ``"FINISHED"`` by default.
+            end_time: Milliseconds since the Unix epoch; now by default.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run, no such status.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-set-terminated")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.set_terminated(run_id, status="KILLED")
+            >>> client.get_run(run_id).info.status
+            'KILLED'
+        """
+        return self._store.terminate(run_id, status, end_time)
+
+    def delete_run(self, run_id: str) -> None:
+        """Mark a run as deleted; it can still be read. Twice is fine.
+
+        Args:
+            run_id: Id of the run.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-delete-run")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.delete_run(run_id)
+            >>> client.get_run(run_id).info.lifecycle_stage
+            'deleted'
+        """
+        return self._store.runs.set_stage(run_id, "deleted")
+
+    def restore_run(self, run_id: str) -> None:
+        """Restore a deleted run. Twice is fine.
+
+        Args:
+            run_id: Id of the run.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-restore-run")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.delete_run(run_id)
+            >>> client.restore_run(run_id)
+            >>> client.get_run(run_id).info.lifecycle_stage
+            'active'
+        """
+        return self._store.runs.set_stage(run_id, "active")
+
+
+MlflowClient = LakeflowClient
+"""MLflow's name of the same class."""

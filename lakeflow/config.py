@@ -1,0 +1,114 @@
+"""Settings: one frozen value, and the only place that reads environment variables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from lakeflow.exceptions import InvalidInputError
+
+MIB = 1024 * 1024
+
+
+def environment(name: str) -> str | None:
+    """Return ``LAKEFLOW_<name>``, or else MLflow's variable of the same setting.
+
+    Args:
+        name: The setting without its prefix, such as ``TRACKING_URI``.
+    """
+    return os.environ.get(f"LAKEFLOW_{name}") or os.environ.get(f"MLFLOW_{name}") or None
+
+
+def is_logging_async() -> bool:
+    """Return whether calls with ``synchronous=None`` are queued; read at every call.
+
+    ``LAKEFLOW_ENABLE_ASYNC_LOGGING``, or MLflow's variable of that name; off by default.
+    """
+    return _flag("ENABLE_ASYNC_LOGGING", environment("ENABLE_ASYNC_LOGGING") or "false")
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.lower() in {"true", "1"}:
+        return True
+    if text.lower() in {"false", "0"}:
+        return False
+    raise InvalidInputError(
+        f"LAKEFLOW_{name} is {text!r}, which is neither true nor false",
+        hint="set it to true, false, 1 or 0",
+    )
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise InvalidInputError(
+            f"LAKEFLOW_{name} is {text!r}, which is not a whole number from 0 on"
+        )
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one process treats a lake; each field has an environment variable.
+
+    The variable is ``LAKEFLOW_`` and the field's name in capitals.
+
+    Attributes:
+        durability: ``"process"``: what a call returned from survives the death of the
+            process. ``"fsync"``: it survives a power cut as well, at some 100x the time.
+        segment_bytes: Size at which a log segment is sealed and the next one begun.
+        auto_compact: Whether this process folds the log by itself, in the background and
+            when it ends. Off for fleets, where one scheduled job does it.
+        auto_compact_bytes: Unfolded bytes of log from which on it does.
+        auto_compact_segments: Unfolded segments from which on it does; many short
+            processes leave many small ones.
+        fold_bytes: Log folded in one step; with ``fold_memory_bytes`` it bounds the
+            memory of a compaction, however long the log is.
+        fold_memory_bytes: What the query engine may hold while folding, before it spills
+            to disk.
+        queue_records: Calls that asynchronous logging holds before it makes the caller wait.
+        vacuum_grace_s: Age in seconds from which on folded log segments are deleted.
+        retention_s: Age in seconds from which on replaced table files are deleted; until
+            then older versions of the tables can be read.
+    """
+
+    durability: Literal["process", "fsync"] = "process"
+    segment_bytes: int = 32 * MIB
+    auto_compact: bool = True
+    auto_compact_bytes: int = 16 * MIB
+    auto_compact_segments: int = 64
+    fold_bytes: int = 128 * MIB
+    fold_memory_bytes: int = 384 * MIB
+    queue_records: int = 10_000
+    vacuum_grace_s: int = 600
+    retention_s: int = 24 * 3600
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Read every ``LAKEFLOW_*`` variable; what is not set keeps its default.
+
+        Raises:
+            InvalidInputError: A variable does not hold a value of its kind.
+        """
+        given: dict[str, object] = {}
+        for field in fields(cls):
+            name = field.name.upper()
+            text = os.environ.get(f"LAKEFLOW_{name}")
+            if text is None:
+                continue
+            given[field.name] = _parse(name, text, field.default)
+        return cls(**given)  # type: ignore[arg-type]
+
+
+def _parse(name: str, text: str, default: object) -> object:
+    if isinstance(default, bool):
+        return _flag(name, text)
+    if isinstance(default, int):
+        return _number(name, text)
+    if text not in {"process", "fsync"}:
+        raise InvalidInputError(f"LAKEFLOW_{name} is {text!r}; it may be 'process' or 'fsync'")
+    return text

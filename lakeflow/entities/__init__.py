@@ -1,0 +1,37 @@
+"""The values that the client takes and returns, with MLflow's names."""
+
+from lakeflow.entities.dataset import Dataset, DatasetInput, InputTag
+from lakeflow.entities.experiment import (
+    Experiment,
+    ExperimentTag,
+    LifecycleStage,
+    ViewType,
+)
+from lakeflow.entities.run import (
+    Metric,
+    Param,
+    Run,
+    RunData,
+    RunInfo,
+    RunInputs,
+    RunStatus,
+    RunTag,
+)
+
+__all__ = [
+    "Dataset",
+    "DatasetInput",
+    "Experiment",
+    "ExperimentTag",
+    "InputTag",
+    "LifecycleStage",
+    "Metric",
+    "Param",
+    "Run",
+    "RunData",
+    "RunInfo",
+    "RunInputs",
+    "RunStatus",
+    "RunTag",
+    "ViewType",
+]

@@ -1,0 +1,198 @@
+"""Runs and what is logged to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from lakeflow.entities._base import Entity
+from lakeflow.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    from lakeflow.entities.dataset import DatasetInput
+
+
+class RunStatus:
+    """The states of a run; entities carry the name, MLflow's wire format the number."""
+
+    RUNNING = 1
+    SCHEDULED = 2
+    FINISHED = 3
+    FAILED = 4
+    KILLED = 5
+
+    _NAMES: ClassVar[dict[str, int]] = {
+        "RUNNING": RUNNING,
+        "SCHEDULED": SCHEDULED,
+        "FINISHED": FINISHED,
+        "FAILED": FAILED,
+        "KILLED": KILLED,
+    }
+
+    @classmethod
+    def from_string(cls, status_str: str) -> int:
+        """Return the number of a status name.
+
+        Raises:
+            InvalidInputError: There is no such status.
+        """
+        number = cls._NAMES.get(status_str)
+        if number is not None:
+            return number
+        raise InvalidInputError(
+            f"could not get run status for {status_str!r}; valid ones are {list(cls._NAMES)}"
+        )
+
+    @classmethod
+    def to_string(cls, status: int) -> str:
+        """Return the name of a status number.
+
+        Raises:
+            InvalidInputError: There is no such status.
+        """
+        for name, number in cls._NAMES.items():
+            if number == status:
+                return name
+        raise InvalidInputError(f"no run status has the number {status!r}")
+
+    @classmethod
+    def is_terminated(cls, status: int) -> bool:
+        """Return whether a run with this status number has ended."""
+        return status in {cls.FINISHED, cls.FAILED, cls.KILLED}
+
+    @classmethod
+    def all_status(cls) -> list[int]:
+        """Return every status number."""
+        return list(cls._NAMES.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Metric(Entity):
+    """One value of one metric at one step.
+
+    Attributes:
+        key: Name within the run, at most 250 characters.
+        value: Any float; NaN and the infinities are kept as they are.
+        timestamp: Milliseconds since the Unix epoch, UTC.
+        step: Training step, may be negative.
+    """
+
+    key: str
+    value: float
+    timestamp: int
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Param(Entity):
+    """One parameter of a run; it keeps the first value that it is given.
+
+    Attributes:
+        key: Name within the run, at most 250 characters.
+        value: Text, at most 1 MiB; other values are turned into text when logged.
+    """
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunTag(Entity):
+    """One tag of a run; it keeps the last value that it is given.
+
+    Attributes:
+        key: Name within the run, at most 250 characters.
+        value: Text, at most 1 MiB; other values are turned into text when logged.
+    """
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo(Entity):
+    """What is known of a run besides what was logged to it.
+
+    Attributes:
+        run_id: 32 hexadecimal digits, ordered by time of creation.
+        experiment_id: The experiment it belongs to.
+        user_id: Value of the tag ``mlflow.user``, else ``"unknown"``.
+        status: Name of a ``RunStatus``.
+        start_time: Milliseconds since the Unix epoch, UTC.
+        end_time: Milliseconds since the Unix epoch, UTC; None while the run goes on.
+        lifecycle_stage: ``"active"`` or ``"deleted"``.
+        artifact_uri: Folder of its artifacts.
+        run_name: Its name, need not be unique.
+    """
+
+    run_id: str
+    experiment_id: str
+    user_id: str
+    status: str
+    start_time: int
+    end_time: int | None
+    lifecycle_stage: str
+    artifact_uri: str
+    run_name: str
+
+    @property
+    def run_uuid(self) -> str:
+        """The run id, by the name that MLflow 2 has for it too."""
+        return self.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class RunData(Entity):
+    """What was logged to a run.
+
+    Attributes:
+        metrics: For each key the value at the largest (step, timestamp, value).
+        params: Value by key.
+        tags: Value by key.
+        latest_metrics: The points behind ``metrics``, with their step and timestamp.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    latest_metrics: tuple[Metric, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunInputs(Entity):
+    """The datasets that a run used.
+
+    Attributes:
+        dataset_inputs: In the order in which they were logged.
+    """
+
+    dataset_inputs: list[DatasetInput] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Entity):
+    """A run as it was when it was read; later writes do not show in it.
+
+    Attributes:
+        info: Id, name, state and times.
+        data: Metrics, params and tags.
+        inputs: Datasets.
+    """
+
+    info: RunInfo
+    data: RunData
+    inputs: RunInputs = field(default_factory=RunInputs)
+
+    def to_dictionary(self) -> dict[str, object]:
+        """Return the run as nested dictionaries, with MLflow's keys."""
+        return {
+            "info": dict(self.info),
+            "data": {
+                "metrics": dict(self.data.metrics),
+                "params": dict(self.data.params),
+                "tags": dict(self.data.tags),
+            },
+            "inputs": {
+                "dataset_inputs": [each.to_dictionary() for each in self.inputs.dataset_inputs]
+            },
+        }

@@ -1,0 +1,253 @@
+"""Names, lengths and limits: return the value as it is stored, or raise with MLflow's code.
+
+``path`` is the place of a value in what the caller gave, such as ``metrics[1].key``.
+"""
+
+from __future__ import annotations
+
+import functools
+import numbers
+import posixpath
+import re
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    from lakeflow.entities.dataset import DatasetInput
+
+MAX_KEY_LENGTH = 250
+MAX_EXPERIMENT_NAME_LENGTH = 500
+MAX_VALUE_BYTES = 1024 * 1024
+
+_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}", re.ASCII)
+_EXPERIMENT_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,63}", re.ASCII)
+_KEY = re.compile(r"[/\w.\- :]*")
+_INT64 = 2**63
+
+Point = tuple[str, float, int, int]
+"""Key, value, timestamp in milliseconds, step."""
+
+
+def run_id(value: object) -> str:
+    """Return a run id that is one.
+
+    Raises:
+        InvalidInputError: It holds something else than letters, digits, ``_`` and ``-``.
+    """
+    if isinstance(value, str) and _RUN_ID.fullmatch(value):
+        return value
+    raise InvalidInputError(f"{value!r} is not a run id")
+
+
+def experiment_id(value: object) -> str:
+    """Return an experiment id as text; integers are taken too.
+
+    Raises:
+        InvalidInputError: It holds something else than letters, digits, ``_`` and ``-``.
+    """
+    text = str(value) if isinstance(value, int) else value
+    if isinstance(text, str) and _EXPERIMENT_ID.fullmatch(text):
+        return text
+    raise InvalidInputError(f"{value!r} is not an experiment id")
+
+
+def experiment_name(value: object) -> str:
+    """Return a name for an experiment.
+
+    Raises:
+        InvalidInputError: It is no text, empty, or longer than 500 characters.
+    """
+    if value is None or value == "":
+        raise InvalidInputError(f"an experiment needs a name, not {value!r}")
+    if not isinstance(value, str):
+        raise InvalidInputError(f"the experiment name {value!r} is not a string")
+    if len(value) > MAX_EXPERIMENT_NAME_LENGTH:
+        raise InvalidInputError(
+            f"'name' exceeds the maximum length of {MAX_EXPERIMENT_NAME_LENGTH} characters: "
+            f"it has {len(value)}"
+        )
+    return _encodable(value, "name")
+
+
+def artifact_location(value: str | None) -> None:
+    """Check a location that the user chose for artifacts.
+
+    Raises:
+        InvalidInputError: It points into a run, or has a query that no store understands.
+    """
+    if value is not None and not isinstance(value, str):
+        raise InvalidInputError(f"the artifact location {value!r} is not a string")
+    if value is not None and value.startswith("runs:"):
+        raise InvalidInputError(
+            f"the artifact location {value!r} is inside a run",
+            hint="give a folder or a URL outside the runs",
+        )
+
+
+def key(name: object, path: str = "key") -> str:
+    """Return the name of a metric, param or tag.
+
+    Raises:
+        InvalidInputError: It is missing, too long, or not a plain relative path of letters,
+            digits, ``_``, ``-``, ``.``, ``:``, spaces and slashes.
+    """
+    # Loops log the same few names; only good ones are remembered.
+    if isinstance(name, str):
+        return _key(name, path)
+    if name is None:
+        raise InvalidInputError(f"Missing value for required parameter '{path}': a name")
+    raise InvalidInputError(f"{path} is {name!r}, which is not a string")
+
+
+@functools.lru_cache(maxsize=10_000)
+def _key(name: str, path: str) -> str:
+    if not _KEY.fullmatch(name):
+        raise InvalidInputError(
+            f"{path} is {name!r}; names may hold letters, digits, underscores, dashes, "
+            "periods, colons, spaces and slashes"
+        )
+    normal = posixpath.normpath(name)
+    if normal != name or normal == "." or normal.startswith(("..", "/")):
+        raise InvalidInputError(
+            f"{path} is {name!r}; as a path it would be {normal!r}",
+            hint="use a relative path without '.', '..', double or trailing slashes",
+        )
+    if len(name) > MAX_KEY_LENGTH:
+        raise InvalidInputError(
+            f"'{path}' exceeds the maximum length of {MAX_KEY_LENGTH} characters: "
+            f"{name[:20]!r}... has {len(name)}"
+        )
+    return _encodable(name, path)
+
+
+def text(value: object, path: str = "value") -> str:
+    """Return the value of a param or tag as text.
+
+    Raises:
+        InvalidInputError: It is longer than 1 MiB or cannot be encoded.
+    """
+    string = _encodable(str(value), path)
+    if len(string) * 4 > MAX_VALUE_BYTES and len(string.encode()) > MAX_VALUE_BYTES:
+        raise InvalidInputError(
+            f"{path} has {len(string.encode()):,} bytes; at most {MAX_VALUE_BYTES:,} are stored",
+            hint="log it as an artifact",
+        )
+    return string
+
+
+def _encodable(string: str, path: str) -> str:
+    if string.isascii():
+        return string
+    try:
+        string.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(
+            f"{path} is {string[:40]!r}, which is not Unicode text: {error.reason}"
+        ) from None
+    return string
+
+
+def metric(
+    name: object, value: object, timestamp: object, step: object, path: str = ""
+) -> Point:
+    """Return one point of a metric with its value as a float.
+
+    Args:
+        name: Its key.
+        value: A number, a one-element array or tensor, or a number as text.
+        timestamp: Milliseconds since the Unix epoch, not negative.
+        step: A whole number.
+        path: Place of the metric in what the caller gave, ending in a period.
+
+    Raises:
+        InvalidInputError: One of them is none of that.
+    """
+    checked = key(name, f"{path}name")
+    if type(value) is not float:
+        value = _float(value, f"{path}value")
+    if type(timestamp) is not int or not 0 <= timestamp < _INT64:
+        timestamp = _whole(timestamp, f"{path}timestamp", 0)
+    if type(step) is not int or not -_INT64 <= step < _INT64:
+        step = _whole(step, f"{path}step", -_INT64)
+    return checked, value, timestamp, step
+
+
+def _float(value: Any, path: str) -> float:
+    if value is None:
+        raise InvalidInputError(f"Missing value for required parameter '{path}'")
+    try:
+        # Arrays and tensors of one element; numpy refuses float() of them by and by.
+        return float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise InvalidInputError(
+            f"{path} is {value!r}, which is not a double (64-bit floating point)"
+        ) from None
+
+
+def _whole(value: Any, path: str, least: int) -> int:
+    try:
+        number = int(value) if isinstance(value, numbers.Number) else None  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None or not least <= number < _INT64:
+        raise InvalidInputError(
+            f"{path} is {value!r}, which is not a whole number from {least} to {_INT64 - 1}"
+        )
+    return int(number)
+
+
+def moment(value: object, path: str) -> int:
+    """Return a time in milliseconds since the Unix epoch.
+
+    Raises:
+        InvalidInputError: It is no number that fits 64 bits.
+    """
+    return _whole(value, path, -_INT64)
+
+
+_DATASET_LIMITS = {
+    "name": 500,
+    "digest": 36,
+    "source_type": 36,
+    "source": 65_535,
+    "schema": 1_048_575,
+    "profile": 1_048_576,
+}
+_REQUIRED = ("name", "digest", "source_type", "source")
+
+
+def dataset_input(value: DatasetInput, path: str) -> None:
+    """Check one use of a dataset.
+
+    Raises:
+        InvalidInputError: A required part is missing, or one is too long.
+    """
+    dataset = getattr(value, "dataset", None)
+    if dataset is None:
+        raise InvalidInputError(f"{path} has no dataset: {value!r}")
+    for name, limit in _DATASET_LIMITS.items():
+        part = getattr(dataset, name)
+        if part is None and name in _REQUIRED:
+            raise InvalidInputError(f"Dataset {name} cannot be None ({path})")
+        _limited(part, limit, f"{path}.dataset.{name}")
+    for index, tag in enumerate(value.tags or ()):
+        for name, limit in (("key", 255), ("value", 500)):
+            part = getattr(tag, name)
+            if part is None:
+                raise InvalidInputError(
+                    f"InputTag {name} cannot be None ({path}.tags[{index}])"
+                )
+            _limited(part, limit, f"{path}.tags[{index}].{name}")
+
+
+def _limited(part: object, limit: int, path: str) -> None:
+    if part is None:
+        return
+    if not isinstance(part, str):
+        raise InvalidInputError(f"{path} is {part!r}, which is not a string")
+    if len(part) > limit:
+        raise InvalidInputError(
+            f"'{path}' exceeds the maximum length of {limit} characters: it has {len(part)}"
+        )
+    _encodable(part, path)

@@ -1,0 +1,152 @@
+"""Every error that lakeflow raises on purpose.
+
+    LakeflowException               any code; what MLflow calls MlflowException
+    |- InvalidInputError            INVALID_PARAMETER_VALUE, BAD_REQUEST; also a ValueError
+    |- NotFoundError                RESOURCE_DOES_NOT_EXIST; also a LookupError
+    |- AlreadyExistsError           RESOURCE_ALREADY_EXISTS
+    |- InvalidStateError            INVALID_STATE
+    |- ConflictError                RESOURCE_CONFLICT: somebody else committed first
+    |- DamagedLakeError             DATA_LOSS: what is stored cannot be read
+    `- StorageError                 PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE, ...; also an OSError
+
+A code is MLflow's string for the same cause, so that code that compares ``error_code``
+keeps working. The message names the value; the hint says what to do about it.
+"""
+
+from __future__ import annotations
+
+import json
+
+HTTP_STATUS = {
+    "INTERNAL_ERROR": 500,
+    "INVALID_STATE": 500,
+    "DATA_LOSS": 500,
+    "NOT_IMPLEMENTED": 501,
+    "TEMPORARILY_UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+    "REQUEST_LIMIT_EXCEEDED": 429,
+    "CANCELLED": 499,
+    "RESOURCE_EXHAUSTED": 429,
+    "ABORTED": 409,
+    "RESOURCE_CONFLICT": 409,
+    "ALREADY_EXISTS": 409,
+    "NOT_FOUND": 404,
+    "ENDPOINT_NOT_FOUND": 404,
+    "RESOURCE_DOES_NOT_EXIST": 404,
+    "PERMISSION_DENIED": 403,
+    "CUSTOMER_UNAUTHORIZED": 401,
+    "UNAUTHENTICATED": 401,
+    "BAD_REQUEST": 400,
+    "RESOURCE_ALREADY_EXISTS": 400,
+    "INVALID_PARAMETER_VALUE": 400,
+    "FEATURE_DISABLED": 400,
+}
+"""The HTTP status that MLflow answers for each code; any other code is 500."""
+
+
+class LakeflowException(Exception):
+    r"""An error with a code, also importable as ``MlflowException``.
+
+    Args:
+        message: What happened, naming the value.
+        error_code: MLflow's name of the cause; ``INTERNAL_ERROR`` when there is no better one.
+        hint: What to do about it; becomes a last line of the message.
+        **kwargs: Further fields of ``serialize_as_json``.
+
+    Attributes:
+        message: The whole message.
+        error_code: The code, a string.
+        json_kwargs: The further fields.
+
+    Examples:
+        >>> error = LakeflowException("no run 'x'", "RESOURCE_DOES_NOT_EXIST")
+        >>> error.get_http_status_code()
+        404
+        >>> error.serialize_as_json()
+        '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run \\'x\\'"}'
+    """
+
+    default_code = "INTERNAL_ERROR"
+
+    def __init__(
+        self,
+        message: object,
+        error_code: str | None = None,
+        *,
+        hint: str | None = None,
+        **kwargs: object,
+    ) -> None:
+        self.message = f"{message}\nHint: {hint}" if hint else str(message)
+        self.error_code = error_code or self.default_code
+        self.json_kwargs = kwargs
+        super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.error_code, self.json_kwargs))
+
+    def serialize_as_json(self) -> str:
+        """Return code, message and further fields as one JSON object."""
+        fields = {"error_code": self.error_code, "message": self.message}
+        return json.dumps(fields | self.json_kwargs)
+
+    def get_http_status_code(self) -> int:
+        """Return the HTTP status that MLflow's server answers for this code."""
+        return HTTP_STATUS.get(self.error_code, 500)
+
+    @classmethod
+    def invalid_parameter_value(cls, message: str, **kwargs: object) -> LakeflowException:
+        """Return an error with code ``INVALID_PARAMETER_VALUE``."""
+        return cls(message, "INVALID_PARAMETER_VALUE", hint=None, **kwargs)
+
+
+def _rebuild(
+    kind: type[LakeflowException], message: str, code: str, kwargs: dict[str, object]
+) -> LakeflowException:
+    """Rebuild a pickled error; MLflow's users pass them between processes."""
+    return kind(message, code, hint=None, **kwargs)
+
+
+class InvalidInputError(LakeflowException, ValueError):
+    """What the caller gave cannot be used; nothing was written."""
+
+    default_code = "INVALID_PARAMETER_VALUE"
+
+
+class NotFoundError(LakeflowException, LookupError):
+    """There is no such experiment, run, tag or file."""
+
+    default_code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class AlreadyExistsError(LakeflowException):
+    """The name is taken."""
+
+    default_code = "RESOURCE_ALREADY_EXISTS"
+
+
+class InvalidStateError(LakeflowException):
+    """The thing exists but its state does not allow the operation."""
+
+    default_code = "INVALID_STATE"
+
+
+class ConflictError(LakeflowException):
+    """Somebody else committed first; reading again and trying again is safe."""
+
+    default_code = "RESOURCE_CONFLICT"
+
+
+class DamagedLakeError(LakeflowException):
+    """Something stored in the lake cannot be read; nothing was overwritten."""
+
+    default_code = "DATA_LOSS"
+
+
+class StorageError(LakeflowException, OSError):
+    """The filesystem refused: permissions, a full disk, no exclusive creation."""
+
+    default_code = "TEMPORARILY_UNAVAILABLE"
+
+
+MlflowException = LakeflowException
+"""MLflow's name of the same class."""

@@ -1,0 +1,376 @@
+"""Compaction: fold the log into the tables, exactly once, however often it is tried.
+
+A fold is planned (up to where), claimed (a file made exactly once), carried out table by
+table (one commit each, marked with the number of the fold), and finished (a file that says
+which versions belong together). Stopped anywhere, it is finished by the next compaction. Two
+at once do the same work, and only one of each commit lands.
+
+``metrics`` comes last: whether a point is new is asked of that table as it was before the
+fold, and the summaries in ``latest_metrics`` must be told the same. Once ``metrics`` carries
+the fold, every other table does.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeflow.exceptions import ConflictError, StorageError
+from lakeflow.maintenance.vacuum import VacuumReport, vacuum
+from lakeflow.query.engine import Engine
+from lakeflow.query.folding import Folding, Stored
+from lakeflow.storage import folds
+from lakeflow.storage.delta import DataFile
+from lakeflow.storage.log import LogCutter, list_segments
+from lakeflow.tables import DATA_TABLES, METRICS, RUNS
+from lakeflow.tracking import records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lakeflow.storage.folds import Epoch, Fold
+    from lakeflow.storage.lake import Lake
+    from lakeflow.tables import TableSpec
+
+LOCK = f"{folds.FOLDS}/lock"
+"""Spares a second compaction of the same lake the work; not what makes it safe."""
+
+MERGE_FILES = 8
+"""Small files of a table from which on they are merged into sorted large ones."""
+
+REJECTED = "rejected"
+"""Folder of log lines that did not parse, one file a fold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a compaction is.
+
+    Attributes:
+        step: What is being done.
+        done_bytes: Bytes of log that are folded.
+        total_bytes: Bytes of log to fold.
+    """
+
+    step: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(slots=True)
+class TableReport:
+    """What happened to one table.
+
+    Attributes:
+        rows: Rows written, stored ones that were rewritten included.
+        files_added: New files.
+        files_removed: Files they replace.
+        bytes_written: Size of the new files.
+        seconds: Time it took.
+    """
+
+    rows: int = 0
+    files_added: int = 0
+    files_removed: int = 0
+    bytes_written: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class CompactionReport:
+    """What a compaction did, or with ``dry_run`` would do.
+
+    Attributes:
+        folds: Numbers of the folds that were finished.
+        log_bytes: Bytes of log folded; what there is to fold in a dry run.
+        log_segments: Segments they were in.
+        records: Records folded.
+        rejected: Lines that did not parse and were set aside in ``rejected/``.
+        orphans: Changes of runs whose creation is in neither log nor tables.
+        seconds: Time it took.
+        tables: What happened to each table.
+        vacuum: What was deleted.
+        is_dry_run: Whether nothing was done.
+    """
+
+    folds: list[int] = field(default_factory=list)
+    log_bytes: int = 0
+    log_segments: int = 0
+    records: int = 0
+    rejected: int = 0
+    orphans: int = 0
+    seconds: float = 0.0
+    tables: dict[str, TableReport] = field(default_factory=dict)
+    vacuum: VacuumReport = field(default_factory=VacuumReport)
+    is_dry_run: bool = False
+
+
+def compact_lake(
+    lake: Lake,
+    *,
+    dry_run: bool = False,
+    wait: bool = True,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> CompactionReport:
+    """Fold what the log holds, merge small files, delete what nothing needs.
+
+    Memory is bounded by the settings ``fold_bytes`` and ``fold_memory_bytes``: a long log is
+    folded in several steps.
+
+    Args:
+        lake: The lake.
+        dry_run: Only say what there is to do.
+        wait: Wait while another compaction of this lake is under way here; else leave it
+            the work.
+        progress: Called as work goes on.
+
+    Raises:
+        StorageError: The lake cannot be written.
+        DamagedLakeError: A table or a fold cannot be read.
+    """
+    began = time.monotonic()
+    report = CompactionReport(is_dry_run=dry_run)
+    if dry_run:
+        view = lake.view()
+        report.log_bytes, report.log_segments = view.hot_bytes, view.hot_segments
+        report.vacuum = vacuum(lake, dry_run=True)
+    elif _locked(lake, wait, lambda: _Compaction(lake, report, progress).run()):
+        progress(Progress("vacuum", report.log_bytes, report.log_bytes))
+        report.vacuum = vacuum(lake)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _locked(lake: Lake, wait: bool, work: Callable[[], None]) -> bool:
+    """Do work under the lock; return whether it was done."""
+    while True:
+        with lake.fs.exclusive(LOCK) as mine:
+            if mine:
+                work()
+                return True
+        if not wait:
+            return False
+        time.sleep(0.05)
+
+
+class _Compaction:
+    """One run of a compaction: as many folds as it takes."""
+
+    def __init__(
+        self, lake: Lake, report: CompactionReport, progress: Callable[[Progress], None]
+    ) -> None:
+        self._lake = lake
+        self._report = report
+        self._progress = progress
+        self._total = 0
+        self._engine = Engine(lake.fs.engine_filesystem(), lake.settings.fold_memory_bytes)
+
+    def run(self) -> None:
+        """Fold until nothing is left of what the log held at the beginning."""
+        self._total = self._lake.view().hot_bytes
+        target: Mapping[str, int] | None = None
+        while True:
+            previous, fold = self._next()
+            if fold is None:
+                return
+            if target is None:
+                target = self._lake.view().segments
+            self._carry_out(previous, fold)
+            if all(fold.offsets.get(path, size) >= size for path, size in target.items()):
+                return
+
+    def _next(self) -> tuple[Epoch, Fold | None]:
+        """Return the fold to carry out: one left unfinished, else one claimed now."""
+        fs = self._lake.fs
+        while True:
+            done, begun = folds.newest(fs)
+            previous = folds.read_epoch(fs, done)
+            if begun > done:
+                return previous, folds.read_fold(fs, begun)
+            sizes = list_segments(fs)
+            cutter = LogCutter(fs, sizes, previous.offsets)
+            cut = cutter.cut(self._lake.settings.fold_bytes, records.clock)
+            if cut.size_bytes == 0 and not self._is_rewritten(previous):
+                return previous, None
+            fold = folds.Fold(done + 1, cut.offsets)
+            try:
+                folds.begin(fs, fold)
+            except FileExistsError:
+                continue
+            return previous, fold
+
+    def _is_rewritten(self, epoch: Epoch) -> bool:
+        """Return whether another tool has committed to a table since a fold."""
+        return any(
+            self._lake.tables[name].has_newer(version)
+            for name, version in epoch.versions.items()
+        )
+
+    def _carry_out(self, previous: Epoch, fold: Fold) -> None:
+        spans = {
+            path: (previous.offsets.get(path, 0), end)
+            for path, end in fold.offsets.items()
+            if end > previous.offsets.get(path, 0)
+        }
+        # Read before the other tables are: see the top of this file.
+        metrics = self._lake.tables[METRICS.name]
+        if metrics.mark() < fold.epoch and spans:
+            with self._lake.fs.staging() as folder:
+                self._fold_tables(fold, spans, Path(folder))
+        self._finish(previous, fold)
+        self._report.folds.append(fold.epoch)
+        self._report.log_segments += len(spans)
+        self._report.log_bytes += sum(end - start for start, end in spans.values())
+
+    def _fold_tables(
+        self, fold: Fold, spans: Mapping[str, tuple[int, int]], folder: Path
+    ) -> None:
+        points = self._lake.tables[METRICS.name]
+        stored_points = points.files()
+        folding = Folding(self._engine)
+        self._say("read the log")
+        staged = folding.stage(stage_spans(self._lake, spans, folder / "log"))
+        self._report.records += staged.records
+        if staged.rejected:
+            self._report.rejected += set_aside(self._lake, fold.epoch, spans)
+        folding.stage_points(self._stored(METRICS, stored_points))
+        for spec in DATA_TABLES:
+            self._say(f"fold {spec.name}")
+            self._fold_table(spec, fold.epoch, folding, folder)
+
+    def _fold_table(self, spec: TableSpec, epoch: int, folding: Folding, folder: Path) -> None:
+        """Commit what a fold changes in one table, unless somebody else has done it."""
+        began = time.monotonic()
+        table = self._lake.tables[spec.name]
+        changes = folding.stage_changes(spec)
+        attempt = 0
+        while True:
+            attempt += 1
+            version = table.version()
+            if table.mark() >= epoch:
+                return
+            files = table.files(version)
+            by_path = dict(zip(self._lake.paths(spec.name, files), files, strict=True))
+            rewrite = folding.files_with_changes(spec, self._stored(spec, files))
+            rewrite |= {
+                path
+                for path, file in by_path.items()
+                if file in small_files(spec, files, changes)
+            }
+            if not changes and not rewrite:
+                return
+            if spec is RUNS:
+                self._report.orphans += folding.orphans(sorted(rewrite))
+            written = folding.write(
+                spec, sorted(rewrite), str(folder / f"{spec.name}-{attempt}")
+            )
+            added = []
+            for each in written:
+                name = Path(each.path).name
+                self._lake.fs.upload(each.path, f"{table.folder}/{name}")
+                added.append(DataFile(name, each.size, each.rows, each.bounds))
+            removed = [by_path[path] for path in rewrite]
+            try:
+                table.commit(version, added, removed, mark=epoch)
+            except ConflictError:
+                continue
+            self._count(spec, added, removed, time.monotonic() - began)
+            return
+
+    def _stored(self, spec: TableSpec, files: tuple[DataFile, ...]) -> list[Stored]:
+        paths = self._lake.paths(spec.name, files)
+        return [
+            Stored(path, file.bounds.get("run_id"))
+            for path, file in zip(paths, files, strict=True)
+        ]
+
+    def _count(
+        self,
+        spec: TableSpec,
+        added: list[DataFile],
+        removed: list[DataFile],
+        seconds: float,
+    ) -> None:
+        report = self._report.tables.setdefault(spec.name, TableReport())
+        report.rows += sum(file.rows for file in added)
+        report.files_added += len(added)
+        report.files_removed += len(removed)
+        report.bytes_written += sum(file.size for file in added)
+        report.seconds += seconds
+
+    def _finish(self, previous: Epoch, fold: Fold) -> None:
+        """Publish which versions of the tables belong to the fold."""
+        tables = self._lake.tables
+        versions = {spec.name: tables[spec.name].version() for spec in DATA_TABLES}
+        removed = {}
+        for name, version in versions.items():
+            before = previous.versions.get(name)
+            if before is not None and before != version:
+                old = {file.path for file in tables[name].files(before)}
+                removed[name] = sorted(old - {f.path for f in tables[name].files(version)})
+        folds.finish(self._lake.fs, folds.Epoch(fold.epoch, fold.offsets, versions, removed))
+
+    def _say(self, step: str) -> None:
+        self._progress(Progress(step, self._report.log_bytes, self._total))
+
+
+def small_files(spec: TableSpec, files: tuple[DataFile, ...], changes: int) -> list[DataFile]:
+    """Return the files to merge: all that are not half full, once there are enough.
+
+    Args:
+        spec: The table.
+        files: Its files.
+        changes: Rows that are about to be added; they would make one more small file.
+    """
+    small = [file for file in files if file.rows < spec.file_rows // 2]
+    coming = 1 if 0 < changes < spec.file_rows // 2 else 0
+    return small if len(small) + coming >= MERGE_FILES else []
+
+
+def stage_spans(lake: Lake, spans: Mapping[str, tuple[int, int]], folder: Path) -> list[str]:
+    """Put the folded part of each segment where the engine can read it whole.
+
+    A complete local segment that nobody appends to is read where it is.
+
+    Returns:
+        Files, each in a folder with the name of its writer.
+    """
+    staged = []
+    for path, (start, end) in spans.items():
+        local = lake.fs.local_path(path)
+        if local and start == 0 and lake.fs.size(path) == end and not lake.fs.is_held(path):
+            staged.append(local)
+            continue
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.write_bytes(lake.fs.read(path, start, end))
+        except OSError as error:
+            raise StorageError(f"cannot stage {path}: {error}", "RESOURCE_EXHAUSTED") from error
+        staged.append(str(target))
+    return staged
+
+
+def set_aside(lake: Lake, epoch: int, spans: Mapping[str, tuple[int, int]]) -> int:
+    """Keep the lines that are no records, and return how many there are."""
+    lines = []
+    for path, (start, end) in spans.items():
+        offset = start
+        for line in lake.fs.read(path, start, end).split(b"\n")[:-1]:
+            if line.strip() and not _is_record(line):
+                lines.append(records.rejected(path, offset, line))
+            offset += len(line) + 1
+    try:
+        content = "".join(f"{line}\n" for line in lines).encode()
+        lake.fs.create(f"{REJECTED}/{epoch:010d}.jsonl", content)
+    except FileExistsError:
+        pass
+    return len(lines)
+
+
+def _is_record(line: bytes) -> bool:
+    record = records.parse(line)
+    wanted = ("clock", "run_id", "experiment_id")
+    return record is not None and all(record.get(name) is not None for name in wanted)

@@ -1,0 +1,81 @@
+"""When a lake is compacted without anybody asking: as it grows, when its client closes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from lakeflow.exceptions import LakeflowException
+
+if TYPE_CHECKING:
+    from lakeflow.storage.lake import Lake
+
+_logger = logging.getLogger(__name__)
+
+
+class _Watch:
+    """Compacts one lake in the background, one compaction at a time."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._since = 0
+        self.forget()
+        lake.on_append(self._grown)
+        lake.on_close(self._closing)
+        lake.on_fork(self.forget)
+
+    def forget(self) -> None:
+        """Begin anew in a forked child, which has no thread."""
+        self._thread: threading.Thread | None = None
+
+    def _grown(self, written_bytes: int) -> None:
+        if written_bytes - self._since < self._lake.settings.auto_compact_bytes:
+            return
+        self._since = written_bytes
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(
+                target=self._compact, name="lakeflow-compact", daemon=True
+            )
+            self._thread.start()
+
+    def _closing(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+        if not self._lake.has_written:
+            return
+        self._lake.seal()
+        try:
+            view = self._lake.view()
+        except LakeflowException:
+            _logger.warning("cannot look at %s", self._lake.fs.uri, exc_info=True)
+            return
+        settings = self._lake.settings
+        if (
+            view.hot_bytes >= settings.auto_compact_bytes
+            or view.hot_segments >= settings.auto_compact_segments
+        ):
+            self._compact()
+
+    def _compact(self) -> None:
+        from lakeflow.maintenance.compact import compact_lake
+
+        try:
+            compact_lake(self._lake, wait=False)
+        except LakeflowException:
+            # Logging goes on without: what is logged is safe, and the next one may succeed.
+            _logger.warning("cannot compact %s", self._lake.fs.uri, exc_info=True)
+
+
+_WATCHED: WeakSet[Lake] = WeakSet()
+_LOCK = threading.Lock()
+
+
+def watch(lake: Lake) -> None:
+    """Compact a lake as its settings say, from now on."""
+    with _LOCK:
+        if lake in _WATCHED or not lake.settings.auto_compact or not lake.fs.can_write:
+            return
+        _WATCHED.add(lake)
+    _Watch(lake)

@@ -1,0 +1,152 @@
+"""Vacuum: delete what neither the newest tables nor a reader of the last ones needs.
+
+Plan, then delete; every deletion may be repeated, so one that was stopped is finished by the
+next. What somebody still reads is gone only past the ages in the settings; a reader that
+meets a gap all the same takes the newest fold and goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lakeflow.storage import folds
+from lakeflow.storage.log import LOG, list_segments
+from lakeflow.tables import CONTROL_TABLES, DATA_TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lakeflow.storage.delta import Table
+    from lakeflow.storage.folds import Epoch
+    from lakeflow.storage.lake import Lake
+
+ABANDONED_S = 24 * 3600
+"""Age of a file that no commit mentions from which on nobody is about to commit it."""
+
+
+@dataclass(slots=True)
+class VacuumReport:
+    """What was deleted, or would be.
+
+    Attributes:
+        segments: Log segments that are folded.
+        table_files: Files that tables no longer use.
+        bytes_freed: Size of the segments.
+    """
+
+    segments: int = 0
+    table_files: int = 0
+    bytes_freed: int = 0
+
+
+def vacuum(lake: Lake, *, dry_run: bool = False) -> VacuumReport:
+    """Delete folded segments, replaced files, and what killed processes left behind.
+
+    Args:
+        lake: The lake.
+        dry_run: Only say what there is to delete.
+    """
+    report = VacuumReport()
+    epoch = lake.epoch()
+    now = time.time()
+    for path, size in _folded_segments(lake, epoch, now):
+        report.segments += 1
+        report.bytes_freed += size
+        if not dry_run:
+            lake.fs.delete(path)
+    if not dry_run:
+        _drop_empty_writers(lake)
+        lake.fs.clear_staging(now - ABANDONED_S)
+    for path in {*_replaced_files(lake, epoch, now), *_abandoned_files(lake, epoch, now)}:
+        report.table_files += 1
+        if not dry_run:
+            lake.fs.delete(path)
+    if not dry_run:
+        for path in _past_folds(lake, epoch, now):
+            lake.fs.delete(path)
+    return report
+
+
+def _folded_segments(lake: Lake, epoch: Epoch, now: float) -> Iterator[tuple[str, int]]:
+    """Yield segments that are wholly folded, old enough, and that nobody appends to."""
+    fs = lake.fs
+    for writer in fs.list(LOG):
+        for segment in fs.list(f"{LOG}/{writer.name}"):
+            path = f"{LOG}/{writer.name}/{segment.name}"
+            offset = epoch.offsets.get(path)
+            old = segment.modified_s <= now - lake.settings.vacuum_grace_s
+            if offset is None or not old or fs.is_held(path):
+                continue
+            # What follows the last newline was never acknowledged: its writer is gone.
+            if offset >= segment.size or b"\n" not in fs.read(path, offset):
+                yield path, segment.size
+
+
+def _drop_empty_writers(lake: Lake) -> None:
+    alive = {path.rsplit("/", 1)[0] for path in list_segments(lake.fs)}
+    for writer in lake.fs.list(LOG):
+        if f"{LOG}/{writer.name}" not in alive:
+            lake.fs.delete_folder(f"{LOG}/{writer.name}")
+
+
+def _is_past(name: str, modified_s: float, lake: Lake, epoch: Epoch, now: float) -> bool:
+    number = int(name[:10]) if name[:10].isdigit() else epoch.number
+    return number < epoch.number and modified_s <= now - lake.settings.retention_s
+
+
+def _replaced_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
+    """Yield files that a fold replaced long ago."""
+    for entry in lake.fs.list(folds.FOLDS):
+        number = entry.name[:10]
+        if not entry.name.endswith(".done.json") or not number.isdigit():
+            continue
+        if entry.modified_s > now - lake.settings.retention_s:
+            continue
+        for table, names in folds.read_epoch(lake.fs, int(number)).removed.items():
+            live = {file.path for file in lake.files(table, epoch)}
+            folder = lake.tables[table].folder
+            yield from (
+                f"{folder}/{name}"
+                for name in names
+                if name not in live and lake.fs.exists(f"{folder}/{name}")
+            )
+
+
+def _past_folds(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
+    """Yield the files of folds that nobody stands on, oldest first."""
+    for entry in lake.fs.list(folds.FOLDS):
+        if _is_past(entry.name, entry.modified_s, lake, epoch, now):
+            yield f"{folds.FOLDS}/{entry.name}"
+
+
+def _abandoned_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
+    """Yield old files that no commit mentions: their writer was killed before it."""
+    age = max(ABANDONED_S, lake.settings.retention_s)
+    kept = _kept_for_readers(lake)
+    tables: list[Table] = [lake.tables[spec.name] for spec in DATA_TABLES]
+    tables += [lake.control[spec.name].table for spec in CONTROL_TABLES]
+    for table in tables:
+        old = [
+            entry.name
+            for entry in lake.fs.list(table.folder)
+            if not entry.is_folder and entry.modified_s <= now - age
+        ]
+        if not old:
+            continue
+        live = {file.path for file in table.files()} | kept.get(table.spec.name, set())
+        if table.spec in DATA_TABLES:
+            live |= {file.path for file in lake.files(table.spec.name, epoch)}
+        yield from (f"{table.folder}/{name}" for name in old if name not in live)
+
+
+def _kept_for_readers(lake: Lake) -> dict[str, set[str]]:
+    """Return the files that past folds replaced and that readers may still use."""
+    kept: dict[str, set[str]] = {}
+    for entry in lake.fs.list(folds.FOLDS):
+        if entry.name.endswith(".done.json") and entry.name[:10].isdigit():
+            removed = folds.read_epoch(lake.fs, int(entry.name[:10])).removed
+            for table, names in removed.items():
+                kept.setdefault(table, set()).update(names)
+    return kept

@@ -1,0 +1,172 @@
+"""A DuckDB connection over files: look up one run, read one history.
+
+It never downloads an extension, and it writes nothing but spill files in a temporary
+folder. Fixed statements, every value bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import DamagedLakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import duckdb
+    import pyarrow
+
+_BY_RUN = "SELECT * FROM read_parquet($files) WHERE run_id = $run_id"
+
+_RUNS_OF = """
+    SELECT run_id, lifecycle_stage FROM read_parquet($files)
+    WHERE experiment_id = $experiment_id
+"""
+
+_STORED_POINTS = """
+    SELECT "value", "timestamp", step FROM read_parquet($files)
+    WHERE experiment_id = $experiment_id AND run_id = $run_id AND "key" = $key
+"""
+
+_ORDER = 'ORDER BY "timestamp", step, "value"'
+
+
+class Engine:
+    """One in-memory DuckDB; threads share it, each call has a cursor of its own.
+
+    Args:
+        filesystem: fsspec filesystem behind the paths it is given; None for local files.
+        memory_bytes: What it may hold before it spills to disk; None for DuckDB's default.
+    """
+
+    def __init__(self, filesystem: Any = None, memory_bytes: int | None = None) -> None:
+        self._filesystem = filesystem
+        self._memory_bytes = memory_bytes
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew in a forked child; DuckDB's threads stayed with the parent."""
+        # Destroying the parent's connection here would wait for those threads.
+        _abandoned.append(getattr(self, "_connection", None))
+        self._lock = threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a cursor on the connection, made at the first call."""
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._connect()
+            return self._connection.cursor()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        config: dict[str, Any] = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "temp_directory": f"{tempfile.gettempdir()}/lakeflow-duckdb",
+        }
+        if self._memory_bytes is not None:
+            config["memory_limit"] = f"{self._memory_bytes}B"
+        connection = duckdb.connect(config=config)
+        # Parquet files of a lake never change, so a parsed footer stays right.
+        connection.execute("SET parquet_metadata_cache = true")
+        if self._filesystem is not None:
+            connection.register_filesystem(self._filesystem)
+        return connection
+
+    def rows_of_run(self, files: Sequence[str], run_id: str) -> list[tuple[Any, ...]]:
+        """Return the rows of one run, columns in the table's order.
+
+        Args:
+            files: Files of one table that may hold the run.
+            run_id: The run.
+
+        Raises:
+            FileNotFoundError: A file is gone.
+            DamagedLakeError: A file cannot be read.
+        """
+        if not files:
+            return []
+        return self._fetch(_BY_RUN, {"files": files, "run_id": run_id})
+
+    def runs_of_experiment(
+        self, files: Sequence[str], experiment_id: str
+    ) -> list[tuple[str, str]]:
+        """Return id and lifecycle stage of every stored run of an experiment."""
+        if not files:
+            return []
+        return self._fetch(_RUNS_OF, {"files": files, "experiment_id": experiment_id})
+
+    def _fetch(self, statement: str, values: dict[str, Any]) -> list[Any]:
+        with file_errors():
+            return self.cursor().execute(statement, values).fetchall()
+
+    def history(
+        self,
+        files: Sequence[str],
+        experiment_id: str,
+        run_id: str,
+        key: str,
+        hot: pyarrow.Table | None,
+    ) -> pyarrow.Table:
+        """Return one metric's points as columns ``value, timestamp, step``.
+
+        Args:
+            files: Files of the metrics table that may hold the run.
+            experiment_id: The run's experiment.
+            run_id: The run.
+            key: The metric.
+            hot: Points of the same columns that are not in the files; repetitions among
+                them and of stored ones are dropped.
+
+        Returns:
+            By timestamp, step and value; NaN last among equals.
+        """
+        import pyarrow
+
+        parts = []
+        values: dict[str, Any] = {}
+        cursor = self.cursor()
+        if files:
+            parts.append(_STORED_POINTS)
+            values |= {
+                "files": files,
+                "experiment_id": experiment_id,
+                "run_id": run_id,
+                "key": key,
+            }
+        if hot is not None:
+            cursor.register("hot", hot)
+            parts.append('SELECT "value", "timestamp", step FROM hot')
+        if not parts:
+            return pyarrow.schema(
+                [("value", "double"), ("timestamp", "int64"), ("step", "int64")]
+            ).empty_table()
+        points = " UNION ALL ".join(parts)
+        # Stored points are distinct already.
+        distinct = "" if hot is None else "DISTINCT "
+        statement = f"SELECT {distinct}* FROM ({points}) {_ORDER}"  # noqa: S608 - constants
+        with file_errors():
+            return cursor.sql(statement, params=values).to_arrow_table()
+
+
+_abandoned: list[Any] = []
+
+
+@contextlib.contextmanager
+def file_errors() -> Iterator[None]:
+    """Turn DuckDB's errors about files into ours."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise FileNotFoundError(str(error)) from error
+    except duckdb.InvalidInputException as error:
+        raise DamagedLakeError(
+            f"a file of a table cannot be read: {error}", hint="restore it from a backup"
+        ) from error

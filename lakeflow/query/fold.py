@@ -1,0 +1,208 @@
+"""What a fold does to each table, as SQL: log records and stored rows in, rows out.
+
+The records of a fold are staged once. For each table, ``changes`` are the rows that they
+add or alter, at most one a key; ``stored`` are the rows of the files that hold runs of these
+rows. ``merge`` lays the changes over the stored rows; what is stored is older.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakeflow.tables import (
+    INPUTS,
+    LATEST_METRICS,
+    METRICS,
+    PARAMS,
+    RECORD,
+    RUNS,
+    TAGS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_COLUMNS = ", ".join(f"\"{name}\": '{kind}'" for name, kind in RECORD.items())
+
+STAGE = f"""
+    CREATE OR REPLACE TEMP TABLE records AS
+    SELECT (clock, split_part(filename, '/', -2), seq) AS ord,
+        seq IS NOT NULL AND clock IS NOT NULL AND run_id IS NOT NULL
+            AND experiment_id IS NOT NULL AS is_record,
+        * EXCLUDE (clock, seq)
+    FROM read_json($files, format = 'newline_delimited', columns = {{{_COLUMNS}}},
+                   filename = true, ignore_errors = true)
+"""  # noqa: S608 - the columns are constants
+"""Parses the staged lines; a line that does not parse becomes a row of nulls."""
+
+COUNT_STAGED = "SELECT count(*), count(*) FILTER (is_record) FROM records"
+
+DROP_REJECTED = "DELETE FROM records WHERE NOT is_record"
+
+OVERLAPPING = """
+    SELECT path FROM (
+        SELECT unnest($paths) AS path, unnest($least) AS least, unnest($most) AS most
+    ) AS files SEMI JOIN (SELECT DISTINCT run_id FROM {changes}) AS runs
+        ON runs.run_id BETWEEN files.least AND files.most
+"""
+
+FILES_WITH_CHANGES = """
+    SELECT DISTINCT filename FROM read_parquet($files, filename = true)
+    WHERE run_id IN (SELECT run_id FROM changes)
+"""
+
+_PAIRS = """
+    SELECT experiment_id, run_id, ord,
+           unnest({field}."key") AS "key", unnest({field}."value") AS "value"
+    FROM records WHERE {field} IS NOT NULL
+"""
+
+_LATER = """{'step': step, 'timestamp': "timestamp",
+             'number': NOT isnan("value"), 'value': "value"}"""
+# NaN is least: any number is later than NaN at the same step and timestamp.
+
+NEW_POINTS = """
+    CREATE OR REPLACE TEMP TABLE new_points AS
+    SELECT DISTINCT experiment_id, run_id,
+           unnest(metrics."key") AS "key", unnest(metrics.step) AS step,
+           unnest(metrics."timestamp") AS "timestamp", unnest(metrics."value") AS "value"
+    FROM records WHERE metrics IS NOT NULL
+"""
+
+DROP_STORED_POINTS = """
+    DELETE FROM new_points USING (
+        SELECT experiment_id, run_id, "key", step, "timestamp", "value"
+        FROM read_parquet($files)
+        WHERE run_id IN (SELECT run_id FROM new_points)
+    ) AS old
+    WHERE new_points.experiment_id = old.experiment_id AND new_points.run_id = old.run_id
+        AND new_points."key" = old."key" AND new_points.step = old.step
+        AND new_points."timestamp" = old."timestamp" AND new_points."value" = old."value"
+"""
+"""A point that was logged twice is stored once, also when it was folded in between."""
+
+_RUN_CHANGES = """
+    SELECT run_id, any_value(experiment_id) AS experiment_id,
+        {made}, {changed}
+    FROM records WHERE run IS NOT NULL GROUP BY run_id
+"""
+
+_MADE = (
+    "start_time",
+    "end_time",
+    "status",
+    "lifecycle_stage",
+    "run_name",
+    "user_id",
+    "artifact_uri",
+)
+_SETTABLE = ("end_time", "status", "lifecycle_stage", "run_name")
+
+
+def _run_changes() -> str:
+    made = ", ".join(
+        f"arg_min(run.{name}, ord) FILTER (run.start_time IS NOT NULL) AS made_{name}"
+        for name in _MADE
+    )
+    changed = ", ".join(
+        f"arg_max(run.{name}, ord) "
+        f"FILTER (run.start_time IS NULL AND run.{name} IS NOT NULL) AS new_{name}"
+        for name in _SETTABLE
+    )
+    return _RUN_CHANGES.format(made=made, changed=changed)
+
+
+def _run_merge() -> str:
+    columns = ", ".join(
+        f"coalesce(new_{name}, stored.{name}, made_{name}) AS {name}"
+        if name in _SETTABLE
+        else f"coalesce(stored.{name}, made_{name}) AS {name}"
+        for name in RUNS.column_names[2:]
+    )
+    return f"""
+        SELECT run_id, coalesce(stored.experiment_id, changes.experiment_id) AS experiment_id,
+            {columns}
+        FROM stored FULL JOIN changes USING (run_id)
+        WHERE stored.run_id IS NOT NULL OR made_start_time IS NOT NULL
+    """  # noqa: S608 - the columns are constants
+
+
+_FIRST_OF_PAIRS = f"""
+    SELECT any_value(experiment_id) AS experiment_id, run_id, "key",
+           arg_min("value", ord) AS "value"
+    FROM ({_PAIRS.format(field="params")}) GROUP BY run_id, "key"
+"""  # noqa: S608 - constants
+
+_LAST_OF_PAIRS = f"""
+    SELECT any_value(experiment_id) AS experiment_id, run_id, "key",
+           arg_max({{'text': "value"}}, ord).text AS "value"
+    FROM ({_PAIRS.format(field="tags")}) GROUP BY run_id, "key"
+"""  # noqa: S608 - constants
+
+_FIRST_INPUTS = f"""
+    SELECT experiment_id, run_id, {", ".join(f'"{name}"' for name in INPUTS.column_names[2:])}
+    FROM (
+        SELECT experiment_id, run_id, ord,
+            {", ".join(f'unnest(inputs."{name}") AS "{name}"' for name in INPUTS.column_names[2:])}
+        FROM records WHERE inputs IS NOT NULL
+    )
+    QUALIFY row_number() OVER (PARTITION BY run_id, "name", digest ORDER BY ord) = 1
+"""  # noqa: S608 - constants
+
+
+def _summaries(rows: str) -> str:
+    return f"""
+        SELECT experiment_id, run_id, "key",
+            arg_max("value", {_LATER}) AS "value",
+            arg_max(step, {_LATER}) AS step,
+            arg_max("timestamp", {_LATER}) AS "timestamp",
+            min("min") AS "min", max("max") AS "max", sum("count")::BIGINT AS "count"
+        FROM ({rows}) GROUP BY experiment_id, run_id, "key"
+    """  # noqa: S608 - constants
+
+
+_POINTS_AS_SUMMARIES = """
+    SELECT experiment_id, run_id, "key", "value", step, "timestamp",
+        CASE WHEN isnan("value") THEN NULL ELSE "value" END AS "min",
+        CASE WHEN isnan("value") THEN NULL ELSE "value" END AS "max", 1 AS "count"
+    FROM new_points
+"""
+
+_STORED_FIRST = """
+    SELECT * FROM stored
+    UNION ALL BY NAME
+    SELECT * FROM changes ANTI JOIN stored USING ({key})
+"""
+
+_CHANGES_FIRST = """
+    SELECT * FROM stored ANTI JOIN changes USING ({key})
+    UNION ALL BY NAME
+    SELECT * FROM changes WHERE "value" IS NOT NULL
+"""
+
+_BOTH = "SELECT * FROM stored UNION ALL BY NAME SELECT * FROM changes"
+
+CHANGES: Mapping[str, str] = {
+    RUNS.name: _run_changes(),
+    PARAMS.name: _FIRST_OF_PAIRS,
+    TAGS.name: _LAST_OF_PAIRS,
+    INPUTS.name: _FIRST_INPUTS,
+    LATEST_METRICS.name: _summaries(_POINTS_AS_SUMMARIES),
+    METRICS.name: "SELECT * FROM new_points",
+}
+"""For each table the rows that the staged records add or alter."""
+
+MERGES: Mapping[str, str] = {
+    RUNS.name: _run_merge(),
+    PARAMS.name: _STORED_FIRST.format(key='run_id, "key"'),
+    TAGS.name: _CHANGES_FIRST.format(key='run_id, "key"'),
+    INPUTS.name: _STORED_FIRST.format(key='run_id, "name", digest'),
+    LATEST_METRICS.name: _summaries(_BOTH),
+    METRICS.name: _BOTH,
+}
+"""For each table the rows that replace the stored ones."""
+
+ORPHANS = """
+    SELECT count(*) FROM changes ANTI JOIN stored USING (run_id) WHERE made_start_time IS NULL
+"""
+"""Changes of runs that neither the tables nor the log know: their creation was lost."""

@@ -1,0 +1,191 @@
+"""Carries out one fold in DuckDB: staged log files in, Parquet files out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.query import fold
+from lakeflow.query.engine import Engine, file_errors
+from lakeflow.tables import METRICS, RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lakeflow.tables import TableSpec
+
+Bounds = tuple[str | int, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of a table, as the fold sees it.
+
+    Attributes:
+        path: Where the engine opens it.
+        run_ids: Smallest and largest run id in it; None if unknown.
+    """
+
+    path: str
+    run_ids: Bounds | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A Parquet file that was written.
+
+    Attributes:
+        path: Where it is, on this machine.
+        size: Bytes.
+        rows: Number of rows.
+        bounds: Smallest and largest value of the columns that the table has statistics of.
+    """
+
+    path: str
+    size: int
+    rows: int
+    bounds: Mapping[str, Bounds]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What was staged.
+
+    Attributes:
+        records: Lines that are records.
+        rejected: Lines that are not.
+    """
+
+    records: int
+    rejected: int
+
+
+class Folding:
+    """One fold: stage the records, then write table by table.
+
+    Args:
+        engine: Where to do it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._cursor = engine.cursor()
+
+    def stage(self, files: Sequence[str]) -> Staged:
+        """Parse log files, each in a folder with the name of its writer."""
+        self._run(fold.STAGE, files=files)
+        total, records = self._one(fold.COUNT_STAGED)
+        if records < total:
+            self._run(fold.DROP_REJECTED)
+        return Staged(records, total - records)
+
+    def stage_points(self, stored: Sequence[Stored]) -> None:
+        """Find the points that are new, among files of the metrics table."""
+        self._run(fold.NEW_POINTS)
+        files = self._overlapping(stored, "new_points")
+        if files:
+            self._run(fold.DROP_STORED_POINTS, files=files)
+
+    def stage_changes(self, spec: TableSpec) -> int:
+        """Work out the rows that the records add to or alter in a table; return how many."""
+        self._run(f"CREATE OR REPLACE TEMP TABLE changes AS {fold.CHANGES[spec.name]}")
+        return int(self._one("SELECT count(*) FROM changes")[0])
+
+    def files_with_changes(self, spec: TableSpec, stored: Sequence[Stored]) -> set[str]:
+        """Return the files that hold rows of runs that change.
+
+        Points never change, so files of ``metrics`` never have to be rewritten.
+        """
+        if spec is METRICS:
+            return set()
+        candidates = self._overlapping(stored, "changes")
+        if not candidates:
+            return set()
+        with file_errors():
+            rows = self._run(fold.FILES_WITH_CHANGES, files=candidates).fetchall()
+        return {row[0] for row in rows}
+
+    def write(self, spec: TableSpec, rewrite: Sequence[str], folder: str) -> list[Written]:
+        """Write changes and the rows of some files as new sorted files.
+
+        Args:
+            spec: The table.
+            rewrite: Files whose rows go into the new ones.
+            folder: A new folder on this machine.
+
+        Returns:
+            The files written; none where no rows are left.
+        """
+        Path(folder).mkdir()
+        self._set_stored(spec, rewrite)
+        columns = ", ".join(
+            f'CAST("{column.name}" AS {_TYPES[column.type]}) AS "{column.name}"'
+            for column in spec.columns
+        )
+        order = ", ".join(f'"{name}"' for name in spec.sort)
+        statement = (
+            f"COPY (SELECT {columns} FROM ({fold.MERGES[spec.name]}) ORDER BY {order}) "  # noqa: S608
+            f"TO $folder (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
+            f"ROW_GROUP_SIZE {spec.row_group_rows}, "
+            f"ROW_GROUPS_PER_FILE {spec.file_rows // spec.row_group_rows}, "
+            "FILENAME_PATTERN 'part-{uuidv7}', RETURN_STATS true)"
+        )
+        with file_errors():
+            found = self._run(statement, folder=folder).fetchall()
+        return [_written(spec, row) for row in found if row[1] > 0]
+
+    def orphans(self, rewrite: Sequence[str]) -> int:
+        """Return how many changed runs nobody has made."""
+        self._set_stored(RUNS, rewrite)
+        return int(self._one(fold.ORPHANS)[0])
+
+    def _set_stored(self, spec: TableSpec, files: Sequence[str]) -> None:
+        if files:
+            self._run("SET VARIABLE stored_files = $files", files=files)
+            self._run(
+                "CREATE OR REPLACE TEMP VIEW stored AS "
+                "SELECT * FROM read_parquet(getvariable('stored_files'))"
+            )
+            return
+        columns = ", ".join(
+            f'CAST(NULL AS {_TYPES[column.type]}) AS "{column.name}"' for column in spec.columns
+        )
+        self._run(f"CREATE OR REPLACE TEMP VIEW stored AS SELECT {columns} WHERE false")
+
+    def _overlapping(self, stored: Sequence[Stored], changes: str) -> list[str]:
+        """Return the files whose range of run ids holds one of a table of changes."""
+        bounded = [each for each in stored if each.run_ids is not None]
+        rows: list[tuple[Any, ...]] = []
+        if bounded:
+            rows = self._run(
+                fold.OVERLAPPING.format(changes=changes),
+                paths=[each.path for each in bounded],
+                least=[each.run_ids[0] for each in bounded if each.run_ids],
+                most=[each.run_ids[1] for each in bounded if each.run_ids],
+            ).fetchall()
+        return [row[0] for row in rows] + [each.path for each in stored if not each.run_ids]
+
+    def _run(self, statement: str, **values: object) -> Any:
+        return self._cursor.execute(statement, values or None)
+
+    def _one(self, statement: str) -> tuple[Any, ...]:
+        row: tuple[Any, ...] = self._run(statement).fetchone()
+        return row
+
+
+_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
+
+
+def _written(spec: TableSpec, row: tuple[Any, ...]) -> Written:
+    """Read one row of COPY's statistics: path, rows, size, footer size, columns, ..."""
+    path, rows, size, _, columns, *_ = row
+    bounds: dict[str, Bounds] = {}
+    for column in spec.columns:
+        found = columns.get(f'"{column.name}"', {})
+        exact = found.get("min_is_exact") == found.get("max_is_exact") == "true"
+        if column.name in spec.statistics_columns and exact:
+            least, most = found["min"], found["max"]
+            bounds[column.name] = (
+                (int(least), int(most)) if column.type == "long" else (least, most)
+            )
+    return Written(path, size, rows, bounds)

@@ -1,0 +1,125 @@
+"""Small tables that keep something unique: changed by optimistic commits.
+
+Experiments now, the model registry later. Such a table is one Parquet file that every
+commit replaces: read version N, check, commit exactly N+1, and on a conflict read and check
+again. So two processes can never both take a name.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import ConflictError
+from lakeflow.ids import new_id
+from lakeflow.storage.delta import DataFile, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lakeflow.storage.filesystem import Filesystem
+    from lakeflow.tables import TableSpec
+
+Row = dict[str, Any]
+"""One row: value by column."""
+
+_DEADLINE_S = 60.0
+_LONGEST_PAUSE_S = 0.25
+
+
+class ControlTable:
+    """Rows of a control table, kept in memory and read again when there is a new version.
+
+    Args:
+        fs: The lake's filesystem.
+        spec: What the table is.
+    """
+
+    def __init__(self, fs: Filesystem, spec: TableSpec) -> None:
+        self.table = Table(fs, spec)
+        self._fs = fs
+        self._lock = threading.RLock()
+        self._version = -1
+        self._rows: list[Row] = []
+
+    def rows(self) -> list[Row]:
+        """Return the newest rows, sorted; one look at the log if nothing has changed.
+
+        They are shared: copy what is to be changed.
+        """
+        with self._lock:
+            if self._version < 0 or self.table.has_newer(self._version):
+                self._load()
+            return self._rows
+
+    def update(self, change: Callable[[list[Row]], list[Row]]) -> list[Row]:
+        """Replace the rows by what a function makes of them, in one commit.
+
+        Args:
+            change: Takes the rows and returns all of them as they shall be; raises to
+                refuse. It is called again, on newer rows, after a conflict.
+
+        Returns:
+            The rows as they were committed.
+
+        Raises:
+            ConflictError: Others were first for a whole minute.
+        """
+        deadline = time.monotonic() + _DEADLINE_S
+        pause = 0.005
+        while True:
+            with self._lock:
+                self._load()
+                rows = change([dict(row) for row in self._rows])
+                try:
+                    return self._commit(rows)
+                except ConflictError:
+                    if time.monotonic() > deadline:
+                        raise
+            time.sleep(random.uniform(0, pause))
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _load(self) -> None:
+        import pyarrow.parquet
+
+        version = self.table.version()
+        if version == self._version:
+            return
+        rows: list[Row] = []
+        for file in self.table.files(version):
+            data = self._fs.read(f"{self.table.folder}/{file.path}")
+            rows += pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()
+        self._rows = self._sorted(rows)
+        self._version = version
+
+    def _commit(self, rows: list[Row]) -> list[Row]:
+        import pyarrow
+        import pyarrow.parquet
+
+        spec = self.table.spec
+        rows = self._sorted(rows)
+        types = {
+            "string": pyarrow.string(),
+            "long": pyarrow.int64(),
+            "double": pyarrow.float64(),
+        }
+        schema = pyarrow.schema(
+            pyarrow.field(column.name, types[column.type], column.nullable)
+            for column in spec.columns
+        )
+        buffer = io.BytesIO()
+        content = pyarrow.Table.from_pylist(rows, schema=schema)
+        pyarrow.parquet.write_table(content, buffer, compression="zstd")
+        name = f"part-{new_id()}.parquet"
+        self._fs.create(f"{self.table.folder}/{name}", buffer.getvalue())
+        add = DataFile(name, buffer.tell(), len(rows), {})
+        self._version = self.table.commit(self._version, [add], self.table.files(self._version))
+        self._rows = rows
+        return rows
+
+    def _sorted(self, rows: list[Row]) -> list[Row]:
+        sort = self.table.spec.sort
+        return sorted(rows, key=lambda row: tuple(row[column] for column in sort))

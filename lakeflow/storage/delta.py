@@ -1,0 +1,360 @@
+"""One Delta table: create it, read its file list, replace files in exactly one commit.
+
+deltalake replays the Delta log and builds the commits. Where it does not know the filesystem
+(memory, sftp, ...), it works on a mirror of ``_delta_log`` in a temporary folder, and the
+commit that it built there is published with ``create``: a lost race is a conflict, as it is
+where deltalake writes by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+import weakref
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import ConflictError, DamagedLakeError, LakeflowException
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lakeflow.storage.filesystem import Filesystem
+    from lakeflow.tables import TableSpec
+
+TABLES = "tables"
+"""Folder of the tables within a lake."""
+
+FOLD_MARK = "lakeflow/fold"
+"""Application id under which a commit says which fold it carries."""
+
+CHECKPOINT_EVERY = 10
+"""Commits after which the Delta log is summed up: opening 10,000 commits takes 3 s."""
+
+_NATIVE_OPENED_BY: set[int] = set()
+
+Bound = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of a table.
+
+    Attributes:
+        path: Its name within the table's folder.
+        size: Bytes.
+        rows: Number of rows.
+        bounds: Smallest and largest value by column, where they are known.
+    """
+
+    path: str
+    size: int
+    rows: int
+    bounds: Mapping[str, tuple[Bound, Bound]] = field(default_factory=dict)
+
+    def may_hold(self, column: str, value: Bound) -> bool:
+        """Return whether a row with this value may be in the file."""
+        bounds = self.bounds.get(column)
+        return bounds is None or bounds[0] <= value <= bounds[1]  # type: ignore[operator]
+
+
+class Table:
+    """One Delta table of a lake; threads may share it.
+
+    Args:
+        fs: The lake's filesystem.
+        spec: What the table is.
+    """
+
+    def __init__(self, fs: Filesystem, spec: TableSpec) -> None:
+        self.spec = spec
+        self.folder = f"{TABLES}/{spec.name}"
+        self._fs = fs
+        self._lock = threading.RLock()
+        self._handle: Any = None
+        self._files: dict[int, tuple[DataFile, ...]] = {}
+        native = fs.local_path(self.folder)
+        self._is_mirrored = native is None
+        self._location = native or self._make_mirror()
+
+    def create(self) -> None:
+        """Make the table if there is none; several processes may try at once."""
+        with self._lock, self._errors():
+            deltalake = _deltalake()
+            if self._is_mirrored:
+                self._fetch()
+            with contextlib.suppress(deltalake.exceptions.DeltaError):
+                deltalake.DeltaTable.create(
+                    self._location,
+                    deltalake.Schema.from_json(delta_schema(self.spec)),
+                    mode="error",
+                    description=self.spec.comment,
+                    configuration={"delta.enableExpiredLogCleanup": "false"},
+                )
+                if self._is_mirrored:
+                    self._publish(0)
+            self._handle = None
+            self._open()
+
+    def version(self) -> int:
+        """Return the newest version; one look at the log where nothing has changed."""
+        with self._lock, self._errors():
+            return int(self._open().version())
+
+    def has_newer(self, version: int) -> bool:
+        """Return whether a version exists beyond this one, without loading it."""
+        return self._fs.exists(f"{self.folder}/{_commit_name(version + 1)}")
+
+    def mark(self) -> int:
+        """Return the number of the fold that the newest version carries; 0 if none."""
+        with self._lock, self._errors():
+            return int(self._open().transaction_version(FOLD_MARK) or 0)
+
+    def files(self, version: int | None = None) -> tuple[DataFile, ...]:
+        """Return the files of a version, the newest one by default.
+
+        Raises:
+            DamagedLakeError: The version cannot be read.
+        """
+        with self._lock, self._errors():
+            if version is None:
+                version = self.version()
+            if version not in self._files:
+                handle = self._open()
+                if handle.version() != version:
+                    handle = _deltalake().DeltaTable(self._location, version=version)
+                self._files = {version: _data_files(handle)}
+            return self._files[version]
+
+    def commit(
+        self,
+        version: int,
+        add: Sequence[DataFile],
+        remove: Sequence[DataFile],
+        *,
+        mark: int | None = None,
+    ) -> int:
+        """Commit exactly the next version: these files in, those files out.
+
+        Args:
+            version: The version that the caller has read; the commit is the next one.
+            add: Files that are already published.
+            remove: Files of that version.
+            mark: Number of the fold that the commit carries.
+
+        Returns:
+            The new version.
+
+        Raises:
+            ConflictError: Somebody else has committed since.
+        """
+        with self._lock, self._errors():
+            handle = self._open()
+            live = {file.path for file in self.files(handle.version())}
+            # delta-rs removes a file that is not there without a word.
+            if handle.version() != version or not live.issuperset(f.path for f in remove):
+                raise ConflictError(f"table {self.spec.name} has moved past version {version}")
+            self._write(handle, add, remove, mark)
+            if self._is_mirrored:
+                self._publish(version + 1)
+            if (version + 1) % CHECKPOINT_EVERY == 0:
+                self._checkpoint()
+            return version + 1
+
+    def _write(
+        self,
+        handle: Any,
+        add: Sequence[DataFile],
+        remove: Sequence[DataFile],
+        mark: int | None,
+    ) -> None:
+        deltalake = _deltalake()
+        from deltalake.transaction import AddAction, RemoveAction
+
+        now = time.time_ns() // 1_000_000
+        marks = [] if mark is None else [deltalake.Transaction(FOLD_MARK, mark)]
+        actions: list[Any] = [RemoveAction(each.path, True, now, each.size) for each in remove]
+        actions += [
+            AddAction(each.path, each.size, {}, now, True, _statistics(each)) for each in add
+        ]
+        try:
+            handle.create_write_transaction(
+                actions,
+                "append",
+                handle.schema(),
+                [],
+                commit_properties=deltalake.CommitProperties(
+                    max_commit_retries=0, app_transactions=marks
+                ),
+                post_commithook_properties=deltalake.PostCommitHookProperties(
+                    create_checkpoint=False, cleanup_expired_logs=False
+                ),
+            )
+        except deltalake.exceptions.CommitFailedError as error:
+            self._handle = None
+            raise ConflictError(f"table {self.spec.name}: {error}") from error
+
+    def _open(self) -> Any:
+        """Return a handle at the newest version."""
+        deltalake = _deltalake()
+        if self._is_mirrored:
+            self._fetch()
+        try:
+            if self._handle is None:
+                self._handle = deltalake.DeltaTable(self._location)
+            else:
+                self._handle.update_incremental()
+        except deltalake.exceptions.TableNotFoundError as error:
+            raise DamagedLakeError(
+                f"table {self.folder} in {self._fs.uri} has no readable Delta log: {error}",
+                hint=f"restore {self.folder}/_delta_log from a backup",
+            ) from error
+        return self._handle
+
+    def _checkpoint(self) -> None:
+        """Sum up the log; the next commit does it if this fails."""
+        deltalake = _deltalake()
+        with contextlib.suppress(deltalake.exceptions.DeltaError, OSError):
+            self._handle.create_checkpoint()
+            if self._is_mirrored:
+                self._publish_checkpoints()
+
+    def _make_mirror(self) -> str:
+        folder = tempfile.mkdtemp(prefix="lakeflow-")
+        weakref.finalize(self, _remove_mirror, folder, os.getpid())
+        return folder
+
+    def _fetch(self) -> None:
+        """Bring the mirror up to date; files of a Delta log never change."""
+        local = Path(self._location, "_delta_log")
+        local.mkdir(exist_ok=True)
+        have = set(os.listdir(local))
+        for entry in self._fs.list(f"{self.folder}/_delta_log"):
+            if entry.name not in have and not entry.name.startswith((".", "_")):
+                data = self._fs.read(f"{self.folder}/_delta_log/{entry.name}")
+                (local / entry.name).write_bytes(data)
+
+    def _publish(self, version: int) -> None:
+        """Publish the commit that was built in the mirror, or drop it."""
+        name = _commit_name(version)
+        local = Path(self._location, name)
+        try:
+            self._fs.create(f"{self.folder}/{name}", local.read_bytes())
+        except BaseException as error:
+            local.unlink()
+            self._handle = None
+            if isinstance(error, FileExistsError):
+                raise ConflictError(
+                    f"table {self.spec.name}: version {version} is taken"
+                ) from error
+            raise
+
+    def _publish_checkpoints(self) -> None:
+        for local in Path(self._location, "_delta_log").glob("*.checkpoint*.parquet"):
+            with contextlib.suppress(FileExistsError):
+                self._fs.create(f"{self.folder}/_delta_log/{local.name}", local.read_bytes())
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what deltalake raises into errors that name the table."""
+        try:
+            yield
+        except LakeflowException:
+            raise
+        except _deltalake().exceptions.DeltaError as error:
+            raise DamagedLakeError(
+                f"table {self.folder} in {self._fs.uri} cannot be read: {error}",
+                hint=f"restore {self.folder}/_delta_log from a backup",
+            ) from error
+
+
+def delta_schema(spec: TableSpec) -> str:
+    """Return the schema of a table in Delta's JSON form."""
+    fields = [
+        {
+            "name": column.name,
+            "type": column.type,
+            "nullable": column.nullable,
+            "metadata": {"comment": column.comment},
+        }
+        for column in spec.columns
+    ]
+    return json.dumps({"type": "struct", "fields": fields})
+
+
+def _remove_mirror(folder: str, owner: int) -> None:
+    """Delete a mirror, unless this is a forked child and the parent still uses it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _commit_name(version: int) -> str:
+    return f"_delta_log/{version:020d}.json"
+
+
+def _statistics(file: DataFile) -> str:
+    return json.dumps(
+        {
+            "numRecords": file.rows,
+            "minValues": {column: bounds[0] for column, bounds in file.bounds.items()},
+            "maxValues": {column: bounds[1] for column, bounds in file.bounds.items()},
+            "nullCount": {},
+        }
+    )
+
+
+def _data_files(handle: Any) -> tuple[DataFile, ...]:
+    """Read the file list of a handle, with the bounds that pruning needs."""
+    actions = handle.get_add_actions(flatten=True)
+    columns = {
+        name: actions.column(index).to_pylist()
+        for index, name in enumerate(actions.schema.names)
+    }
+    bounded = [
+        name.removeprefix("min.")
+        for name in columns
+        if name.startswith("min.") and f"max.{name.removeprefix('min.')}" in columns
+    ]
+    return tuple(
+        DataFile(
+            path,
+            size,
+            rows or 0,
+            {
+                name: (columns[f"min.{name}"][index], columns[f"max.{name}"][index])
+                for name in bounded
+                if columns[f"min.{name}"][index] is not None
+                and columns[f"max.{name}"][index] is not None
+            },
+        )
+        for index, (path, size, rows) in enumerate(
+            zip(columns["path"], columns["size_bytes"], columns["num_records"], strict=True)
+        )
+    )
+
+
+def _deltalake() -> Any:
+    """Import deltalake, refusing where it would panic.
+
+    Its runtime does not survive a fork, and what it raises then is no Exception.
+    """
+    import deltalake
+    import deltalake.exceptions
+
+    _NATIVE_OPENED_BY.add(os.getpid())
+    if len(_NATIVE_OPENED_BY) > 1:
+        _NATIVE_OPENED_BY.discard(os.getpid())
+        raise LakeflowException(
+            "this process was forked from one that had read the lake's tables, and the "
+            "Delta engine does not survive a fork",
+            "BAD_REQUEST",
+            hint="logging works here; for the rest start the process with "
+            "multiprocessing's 'spawn' or 'forkserver' method",
+        )
+    return deltalake

@@ -1,0 +1,259 @@
+"""The hot append log: one folder a writer, one file a segment, one JSON line a record.
+
+A writer is one process that has opened the lake for writing; nobody else writes in its
+folder, so writers never wait for each other. A line is complete once it ends in a newline;
+what follows the last newline was never acknowledged.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lakeflow.exceptions import StorageError
+from lakeflow.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lakeflow.storage.filesystem import AppendFile, Filesystem
+
+LOG = "log"
+"""Folder of the log within a lake."""
+
+_PROBE_BYTES = 4096
+
+
+class Clock:
+    """Microseconds since the Unix epoch that never run backwards.
+
+    It is also never behind a record that this process has read, so that what somebody
+    writes after reading sorts after what was read, even from a machine whose clock runs
+    ahead (a hybrid logical clock: Kulkarni and others, 2014).
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        """Return a time later than every earlier answer. Not locked: writers hold a lock."""
+        self._last = max(time.time_ns() // 1000, self._last + 1)
+        return self._last
+
+    def observe(self, clock: int) -> None:
+        """Take note of the clock of a record that was read."""
+        self._last = max(self._last, clock)
+
+
+class LogWriter:
+    """The one writer of this process; threads share it.
+
+    Args:
+        fs: The lake's filesystem.
+        clock: The process's clock.
+        segment_bytes: Size at which a segment is sealed.
+        fsync: Whether to sync each write to the disk.
+    """
+
+    def __init__(
+        self, fs: Filesystem, clock: Clock, *, segment_bytes: int, fsync: bool
+    ) -> None:
+        self.id = new_id()
+        self._fs = fs
+        self._clock = clock
+        self._segment_bytes = segment_bytes
+        self._fsync = fsync
+        self._lock = threading.Lock()
+        self._file: AppendFile | None = None
+        self._segments = 0
+        self._sequence = 0
+        self.written_bytes = 0
+
+    def append(self, bodies: Sequence[str]) -> None:
+        """Append records with one write: once it returns, they survive a SIGKILL.
+
+        Args:
+            bodies: For each record the fields of its JSON object, without the braces; the
+                order (``seq`` and ``clock``) is added here.
+
+        Raises:
+            StorageError: Nothing was appended: the disk is full, say.
+        """
+        with self._lock:
+            file = self._file or self._open()
+            lines = []
+            for body in bodies:
+                self._sequence += 1
+                lines.append(
+                    f'{{"seq":{self._sequence},"clock":{self._clock.next()},{body}}}\n'
+                )
+            data = "".join(lines).encode()
+            try:
+                file.write(data)
+                if self._fsync:
+                    file.sync()
+            except StorageError:
+                # Whatever is at the end of this segment now, nobody appends to it again.
+                self._seal()
+                raise
+            self.written_bytes += len(data)
+            if file.size >= self._segment_bytes:
+                self._seal()
+
+    def close(self) -> None:
+        """Seal the open segment; a later append opens a new one."""
+        with self._lock:
+            self._seal()
+
+    def abandon(self) -> None:
+        """Let go of the segment in a forked child; the parent goes on writing to it."""
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
+
+    def _open(self) -> AppendFile:
+        self._segments += 1
+        self._file = self._fs.open_append(f"{LOG}/{self.id}/{self._segments:08d}.jsonl")
+        return self._file
+
+    def _seal(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def list_segments(fs: Filesystem) -> dict[str, int]:
+    """Return the size of every segment by its path; one listing a writer."""
+    return {
+        f"{LOG}/{writer.name}/{segment.name}": segment.size
+        for writer in fs.list(LOG)
+        if writer.is_folder
+        for segment in fs.list(f"{LOG}/{writer.name}")
+        if segment.name.endswith(".jsonl") and not segment.name.startswith(".")
+    }
+
+
+def writer_of(segment: str) -> str:
+    """Return the id of the writer of a segment."""
+    return segment.split("/")[1]
+
+
+def read_lines(fs: Filesystem, segment: str, start: int, end: int | None = None) -> bytes:
+    """Return the complete lines of a segment from an offset on."""
+    data = fs.read(segment, start, end)
+    return data[: data.rfind(b"\n") + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a fold ends in each segment.
+
+    Attributes:
+        offsets: Cumulative offset by segment: everything before it is folded.
+        size_bytes: What lies between the offsets before and these.
+    """
+
+    offsets: Mapping[str, int]
+    size_bytes: int
+
+
+class LogCutter:
+    """Chooses how much of a long log to fold at once.
+
+    A cut is a moment: everything logged before it is folded, whoever wrote it. Cutting
+    segment by segment instead would fold a newer value of a tag before an older one of
+    another writer, and the older one would win when its turn came.
+
+    Args:
+        fs: The lake's filesystem.
+        sizes: Size of every segment.
+        folded: Offset up to which each is folded already.
+    """
+
+    def __init__(
+        self, fs: Filesystem, sizes: Mapping[str, int], folded: Mapping[str, int]
+    ) -> None:
+        self._fs = fs
+        self._starts = {path: folded.get(path, 0) for path in sizes}
+        self._ends = {
+            path: self._last_newline(path, self._starts[path], size)
+            for path, size in sizes.items()
+        }
+        self._lines: dict[tuple[str, int], tuple[int, int | None]] = {}
+
+    def cut(self, limit_bytes: int, clock_of: Callable[[bytes], int | None]) -> Cut:
+        """Return the latest cut of at most ``limit_bytes``, but never an empty one.
+
+        Args:
+            limit_bytes: Size to stay below.
+            clock_of: Reads the clock of one line; None if it does not parse.
+        """
+        if self._size(self._ends) <= limit_bytes:
+            return Cut(self._ends, self._size(self._ends))
+        low, high = 0, time.time_ns() // 1000 + 10**12
+        best = self._starts
+        while high - low > 1:
+            middle = (low + high) // 2
+            offsets = {path: self._before(path, middle, clock_of) for path in self._ends}
+            if self._size(offsets) > limit_bytes:
+                high = middle
+                continue
+            low, best = middle, offsets
+            if self._size(best) > limit_bytes * 3 // 4:
+                break
+        if self._size(best) == 0:
+            best = {path: self._before(path, high, clock_of) for path in self._ends}
+        return Cut(best, self._size(best))
+
+    def _size(self, offsets: Mapping[str, int]) -> int:
+        return sum(offsets[path] - start for path, start in self._starts.items())
+
+    def _before(self, path: str, moment: int, clock_of: Callable[[bytes], int | None]) -> int:
+        """Return the offset of the first line whose clock is not before the moment.
+
+        A bisection over bytes: the clock never runs backwards within a segment. A line
+        that does not parse goes with the lines before it.
+        """
+        low, high = self._starts[path], self._ends[path]
+        while low < high:
+            middle = (low + high) // 2
+            begin = low if middle == low else self._next_line(path, middle - 1, high)
+            if begin >= high:
+                begin = low
+            end, clock = self._line(path, begin, clock_of)
+            if clock is not None and clock >= moment:
+                high = begin
+            else:
+                low = end
+        return low
+
+    def _line(
+        self, path: str, begin: int, clock_of: Callable[[bytes], int | None]
+    ) -> tuple[int, int | None]:
+        """Return end and clock of the line that begins at an offset."""
+        if (path, begin) not in self._lines:
+            end = self._next_line(path, begin, self._ends[path])
+            self._lines[path, begin] = end, clock_of(self._fs.read(path, begin, end))
+        return self._lines[path, begin]
+
+    def _next_line(self, path: str, position: int, ceiling: int) -> int:
+        """Return the offset after the first newline at or after a position."""
+        while position < ceiling:
+            block = self._fs.read(path, position, min(position + _PROBE_BYTES, ceiling))
+            found = block.find(b"\n")
+            if found >= 0:
+                return position + found + 1
+            position += len(block) or ceiling
+        return ceiling
+
+    def _last_newline(self, path: str, start: int, end: int) -> int:
+        """Return the offset after the last newline of a segment; ``start`` if none."""
+        while end > start:
+            begin = max(start, end - _PROBE_BYTES)
+            found = self._fs.read(path, begin, end).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            end = begin
+        return start

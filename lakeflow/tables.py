@@ -1,0 +1,233 @@
+"""The on-disk contract: the Delta tables of a lake and the records of its log.
+
+A table is described once, here; storage turns the description into a Delta schema, the
+query engine into casts. Types are Delta's. A lake of another ``FORMAT_VERSION`` is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FORMAT_VERSION = 1
+"""Version of everything below; a lake says in ``lake.json`` which one it has."""
+
+Type = Literal["string", "long", "double"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: Its name, in every engine.
+        type: Delta's name of its type.
+        comment: Meaning and unit; stored in the table's schema.
+        nullable: Whether it may be null.
+    """
+
+    name: str
+    type: Type
+    comment: str = ""
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """One Delta table.
+
+    Attributes:
+        name: Name of the table and of its folder under ``tables/``.
+        comment: What one row is.
+        columns: Filter columns first, since Delta keeps statistics of the first 32 only.
+        key: Columns that identify a row.
+        sort: Order of the rows within a file.
+        row_group_rows: Rows of a row group, the unit of a look-up.
+        file_rows: Rows of a full file; files below half of that are merged.
+    """
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    sort: tuple[str, ...]
+    row_group_rows: int = 8_192
+    file_rows: int = 131_072
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def statistics_columns(self) -> frozenset[str]:
+        """Columns whose minimum and maximum are published for each file.
+
+        Never a float: writers differ in how they treat NaN there, and a reader that trusts
+        a wrong bound loses rows.
+        """
+        numbers = {column.name for column in self.columns if column.type == "long"}
+        return frozenset(numbers | set(self.key) | set(self.sort))
+
+
+_EXPERIMENT_ID = Column("experiment_id", "string", "experiment it belongs to")
+_RUN_ID = Column("run_id", "string", "32 hexadecimal digits, ordered by time of creation")
+_KEY = Column("key", "string", "name within the run")
+_STEP = Column("step", "long", "training step, may be negative")
+_TIMESTAMP = Column("timestamp", "long", "milliseconds since the Unix epoch, UTC")
+_RUN_KEY = ("experiment_id", "run_id", "key")
+
+EXPERIMENTS = TableSpec(
+    "experiments",
+    "one row per experiment, deleted ones included",
+    (
+        _EXPERIMENT_ID,
+        Column("name", "string", "unique, deleted experiments included"),
+        Column("artifact_location", "string", "folder of artifacts; relative to the lake"),
+        Column("lifecycle_stage", "string", "active or deleted"),
+        Column("creation_time", "long", "milliseconds since the Unix epoch, UTC"),
+        Column("last_update_time", "long", "milliseconds since the Unix epoch, UTC"),
+    ),
+    key=("experiment_id",),
+    sort=("experiment_id",),
+)
+
+EXPERIMENT_TAGS = TableSpec(
+    "experiment_tags",
+    "one row per tag of an experiment",
+    (_EXPERIMENT_ID, Column("key", "string", "name"), Column("value", "string", "text")),
+    key=("experiment_id", "key"),
+    sort=("experiment_id", "key"),
+)
+
+# Sorted by run id alone: a run is looked up without knowing its experiment.
+RUNS = TableSpec(
+    "runs",
+    "one row per run, deleted ones included",
+    (
+        _RUN_ID,
+        _EXPERIMENT_ID,
+        Column("start_time", "long", "milliseconds since the Unix epoch, UTC"),
+        Column("end_time", "long", "milliseconds since the Unix epoch, UTC", nullable=True),
+        Column("status", "string", "RUNNING, SCHEDULED, FINISHED, FAILED or KILLED"),
+        Column("lifecycle_stage", "string", "active or deleted"),
+        Column("run_name", "string", "need not be unique"),
+        Column("user_id", "string", "who started it"),
+        Column("artifact_uri", "string", "folder of artifacts; relative to the lake"),
+    ),
+    key=("run_id",),
+    sort=("run_id",),
+    row_group_rows=4_096,
+)
+
+PARAMS = TableSpec(
+    "params",
+    "one row per parameter of a run",
+    (_EXPERIMENT_ID, _RUN_ID, _KEY, Column("value", "string", "text")),
+    key=_RUN_KEY,
+    sort=_RUN_KEY,
+)
+
+TAGS = TableSpec(
+    "tags",
+    "one row per tag of a run",
+    (_EXPERIMENT_ID, _RUN_ID, _KEY, Column("value", "string", "text")),
+    key=_RUN_KEY,
+    sort=_RUN_KEY,
+)
+
+LATEST_METRICS = TableSpec(
+    "latest_metrics",
+    "one row per metric of a run: its last value, and a summary of all",
+    (
+        _EXPERIMENT_ID,
+        _RUN_ID,
+        _KEY,
+        Column("value", "double", "value at the largest (step, timestamp, value)"),
+        _STEP,
+        _TIMESTAMP,
+        Column("min", "double", "smallest value that is not NaN", nullable=True),
+        Column("max", "double", "largest value that is not NaN", nullable=True),
+        Column("count", "long", "number of points, NaN included"),
+    ),
+    key=_RUN_KEY,
+    sort=_RUN_KEY,
+)
+
+METRICS = TableSpec(
+    "metrics",
+    "one row per point of a metric",
+    (
+        _EXPERIMENT_ID,
+        _RUN_ID,
+        _KEY,
+        _STEP,
+        _TIMESTAMP,
+        Column("value", "double", "any float"),
+    ),
+    key=(*_RUN_KEY, "step", "timestamp", "value"),
+    sort=(*_RUN_KEY, "step", "timestamp"),
+    row_group_rows=32_768,
+    file_rows=4_194_304,
+)
+
+INPUTS = TableSpec(
+    "inputs",
+    "one row per dataset that a run used",
+    (
+        _EXPERIMENT_ID,
+        _RUN_ID,
+        Column("name", "string", "name of the dataset"),
+        Column("digest", "string", "fingerprint of its content"),
+        Column("source_type", "string", "kind of the source"),
+        Column("source", "string", "where it came from"),
+        Column("schema", "string", "its columns", nullable=True),
+        Column("profile", "string", "a summary", nullable=True),
+        Column("tags", "string", "tags of this use, as one JSON object"),
+    ),
+    key=("experiment_id", "run_id", "name", "digest"),
+    sort=("experiment_id", "run_id", "name", "digest"),
+)
+
+# The last one closes a fold: see lakeflow/maintenance/compact.py.
+DATA_TABLES = (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS, METRICS)
+"""Tables that the log is folded into, in the order of the commits."""
+
+CONTROL_TABLES = (EXPERIMENTS, EXPERIMENT_TAGS)
+"""Tables that are written straight, by optimistic commits."""
+
+TABLES = {spec.name: spec for spec in (*CONTROL_TABLES, *DATA_TABLES)}
+"""Every table by name."""
+
+RECORD = {
+    "seq": "BIGINT",
+    "clock": "BIGINT",
+    "experiment_id": "VARCHAR",
+    "run_id": "VARCHAR",
+    "run": (
+        "STRUCT(run_name VARCHAR, user_id VARCHAR, status VARCHAR, start_time BIGINT, "
+        "end_time BIGINT, lifecycle_stage VARCHAR, artifact_uri VARCHAR)"
+    ),
+    "params": 'STRUCT("key" VARCHAR[], "value" VARCHAR[])',
+    "tags": 'STRUCT("key" VARCHAR[], "value" VARCHAR[])',
+    "metrics": (
+        'STRUCT("key" VARCHAR[], "value" DOUBLE[], "timestamp" BIGINT[], step BIGINT[])'
+    ),
+    "inputs": (
+        'STRUCT("name" VARCHAR[], digest VARCHAR[], source_type VARCHAR[], source VARCHAR[], '
+        '"schema" VARCHAR[], profile VARCHAR[], tags VARCHAR[])'
+    ),
+}
+"""One line of the log: one call, about one run, with everything that it logs.
+
+A line is a JSON object of these fields (DuckDB's types), absent ones left out:
+
+- ``clock``, writer (the folder's name) and ``seq`` order the records of all writers;
+  ``clock`` is microseconds and never runs backwards within a writer.
+- ``run``: with ``start_time`` it creates the run; without, it sets the fields it names.
+- ``params``: of several values for a key the first one stays.
+- ``tags``: the last value wins; null removes the tag.
+- ``metrics`` and ``inputs``: a set; an exact repetition changes nothing.
+
+The rows of a table are written by column, since that is shortest and fastest to parse.
+"""

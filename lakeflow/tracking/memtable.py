@@ -1,0 +1,225 @@
+"""What the log holds beyond the tables, merged by run and kept in memory.
+
+It is read from the log alone, this process's own segment included, from the last offset on.
+A finished fold empties it: what was folded comes from the tables then.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.storage.log import read_lines, writer_of
+from lakeflow.tracking import records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lakeflow.storage.folds import Epoch
+    from lakeflow.storage.lake import Lake
+
+Order = tuple[int, str, int]
+"""Clock, writer and sequence number of a record: who was first, who was last."""
+
+Last = tuple[int, int, float]
+"""Step, timestamp and value of a point."""
+
+
+def is_later(point: Last, than: Last) -> bool:
+    """Return whether a point is the later one: by step, timestamp, value; NaN is least."""
+    if point[:2] != than[:2]:
+        return point[:2] > than[:2]
+    return point[2] > than[2] or than[2] != than[2]
+
+
+class Series:
+    """The points of one metric in the order in which they came, 24 bytes each."""
+
+    __slots__ = ("steps", "timestamps", "values")
+
+    def __init__(self) -> None:
+        self.timestamps = array("q")
+        self.steps = array("q")
+        self.values = array("d")
+
+
+class HotRun:
+    """What the log says about one run.
+
+    Attributes:
+        experiment_id: The experiment it belongs to.
+        created: Its fields, if the log holds its creation.
+        fields: For each field set since, the last value and its order.
+        params: For each param the first value and its order.
+        tags: For each tag the last value and its order; None removes the tag.
+        latest: For each metric the last point.
+        points: For each metric all points.
+        inputs: For each dataset, by name and digest, the row of its first use.
+    """
+
+    __slots__ = (
+        "created",
+        "experiment_id",
+        "fields",
+        "inputs",
+        "latest",
+        "params",
+        "points",
+        "tags",
+    )
+
+    def __init__(self, experiment_id: str) -> None:
+        self.experiment_id = experiment_id
+        self.created: dict[str, Any] | None = None
+        self.fields: dict[str, tuple[Order, Any]] = {}
+        self.params: dict[str, tuple[Order, str]] = {}
+        self.tags: dict[str, tuple[Order, str | None]] = {}
+        self.latest: dict[str, Last] = {}
+        self.points: dict[str, Series] = {}
+        self.inputs: dict[tuple[str, str], tuple[Order, tuple[Any, ...]]] = {}
+
+    def apply(self, record: dict[str, Any], order: Order) -> None:
+        """Merge one record in; records may come in any order."""
+        if "metrics" in record:
+            field = record["metrics"]
+            for point in zip(
+                field["key"], field["value"], field["timestamp"], field["step"], strict=True
+            ):
+                self._add_point(*point)
+        if "run" in record:
+            self._set_fields(record["run"], order)
+        if "params" in record:
+            _keep_first(self.params, _pairs(record["params"]), order)
+        if "tags" in record:
+            self._set_tags(_pairs(record["tags"]), order)
+        if "inputs" in record:
+            rows = (((row[0], row[1]), row) for row in records.input_rows(record["inputs"]))
+            _keep_first(self.inputs, rows, order)
+
+    def _set_tags(self, pairs: Iterable[tuple[str, str | None]], order: Order) -> None:
+        for key, value in pairs:
+            if key not in self.tags or order > self.tags[key][0]:
+                self.tags[key] = order, value
+
+    def _add_point(self, key: str, value: float, timestamp: int, step: int) -> None:
+        series = self.points.get(key)
+        if series is None:
+            series = self.points[key] = Series()
+        series.values.append(value)
+        series.timestamps.append(timestamp)
+        series.steps.append(step)
+        last = self.latest.get(key)
+        point = step, timestamp, float(value)
+        if last is None or is_later(point, last):
+            self.latest[key] = point
+
+    def _set_fields(self, fields: dict[str, Any], order: Order) -> None:
+        if "start_time" in fields:
+            self.created = fields
+            return
+        for name, value in fields.items():
+            if name not in self.fields or order > self.fields[name][0]:
+                self.fields[name] = order, value
+
+
+def _pairs(field: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    return zip(field["key"], field["value"], strict=True)
+
+
+def _keep_first(
+    kept: dict[Any, tuple[Order, Any]], pairs: Iterable[tuple[Any, Any]], order: Order
+) -> None:
+    for key, value in pairs:
+        if key not in kept or order < kept[key][0]:
+            kept[key] = order, value
+
+
+class Memtable:
+    """The hot part of a lake, by run; threads share it.
+
+    Args:
+        lake: The lake whose log is read.
+
+    Attributes:
+        epoch: The finished fold beyond which it holds the log.
+        rejected: Lines that do not parse; a fold sets them aside.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, also in a forked child."""
+        self._lock = threading.RLock()
+        self.epoch: Epoch | None = None
+        self.rejected = 0
+        self._offsets: dict[str, int] = {}
+        self._runs: dict[str, HotRun] = {}
+
+    def refresh(self) -> Epoch:
+        """Read what the log has grown by; one listing, and one read a grown segment.
+
+        Returns:
+            The finished fold that the rest comes from.
+        """
+        with self._lock:
+            while True:
+                try:
+                    return self._refresh()
+                except FileNotFoundError:
+                    # Folded and deleted since it was listed: there is a newer fold.
+                    self._empty(None)
+
+    def _refresh(self) -> Epoch:
+        view = self._lake.view()
+        if self.epoch is None or view.epoch.number != self.epoch.number:
+            self._empty(view.epoch)
+        for path, size in view.segments.items():
+            start = self._offsets.get(path, view.epoch.offsets.get(path, 0))
+            if size > start:
+                data = read_lines(self._lake.fs, path, start, size)
+                self._ingest(data, writer_of(path))
+                self._offsets[path] = start + len(data)
+        return view.epoch
+
+    def _empty(self, epoch: Epoch | None) -> None:
+        self.epoch = epoch
+        self.rejected = 0
+        self._offsets = {}
+        self._runs = {}
+
+    def _ingest(self, data: bytes, writer: str) -> None:
+        lines = data.split(b"\n")
+        lines.pop()
+        latest = 0
+        for line in lines:
+            record = records.parse(line)
+            try:
+                latest = max(latest, self._apply(record, writer))  # type: ignore[arg-type]
+            except (TypeError, KeyError, ValueError, AttributeError):
+                self.rejected += 1
+        self._lake.clock.observe(latest)
+
+    def _apply(self, record: dict[str, Any], writer: str) -> int:
+        clock: int = record["clock"]
+        run_id = record["run_id"]
+        run = self._runs.get(run_id)
+        if run is None:
+            run = self._runs[run_id] = HotRun(record["experiment_id"])
+        run.apply(record, (clock, writer, record["seq"]))
+        return clock
+
+    def run(self, run_id: str) -> HotRun | None:
+        """Return what the log says about a run, as of the last refresh."""
+        return self._runs.get(run_id)
+
+    def runs(self) -> Sequence[tuple[str, HotRun]]:
+        """Return every run that the log says something about."""
+        return list(self._runs.items())
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held while a run is read, so that nothing is merged in meanwhile."""
+        return self._lock

@@ -1,0 +1,416 @@
+"""Runs: make, change, log, read. A write is one append; what it must know is remembered."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from lakeflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LifecycleStage,
+    Metric,
+    Run,
+    RunData,
+    RunInfo,
+    RunInputs,
+    RunStatus,
+    validation,
+)
+from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.ids import new_id
+from lakeflow.tracking import records
+from lakeflow.tracking.experiments import now_ms
+from lakeflow.tracking.names import run_name as random_run_name
+from lakeflow.tracking.reader import Reader, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pyarrow
+
+    from lakeflow.entities import Param, RunTag
+    from lakeflow.storage.lake import Lake
+    from lakeflow.tracking.experiments import ExperimentStore
+
+RUN_NAME_TAG = "mlflow.runName"
+PARENT_RUN_TAG = "mlflow.parentRunId"
+USER_TAG = "mlflow.user"
+
+_KEPT_HEADS = 10_000
+
+PARAM_HINT = """\
+a param keeps its first value. To log several values of one param, give each its own run:
+
+    with start_run():
+        with start_run(nested=True):
+            log_param("depth", 3)
+        with start_run(nested=True):
+            log_param("depth", 5)"""
+
+
+class _Head:
+    """What writing to a run needs to know of it."""
+
+    __slots__ = ("about", "epoch", "is_active", "params")
+
+    def __init__(self, experiment_id: str, run_id: str, stage: str) -> None:
+        self.about = records.about(experiment_id, run_id)
+        self.is_active = stage == LifecycleStage.ACTIVE
+        self.params: dict[str, str] = {}
+        self.epoch = -1
+
+
+class RunStore:
+    """Runs of a lake; threads share it.
+
+    A run is looked up once in a process and remembered: after that, logging does not read.
+    So a run that another process deletes meanwhile still takes what is logged to it.
+
+    Args:
+        lake: The lake.
+        experiments: Its experiments.
+    """
+
+    def __init__(self, lake: Lake, experiments: ExperimentStore) -> None:
+        self._lake = lake
+        self._experiments = experiments
+        self._reader = Reader(lake)
+        self._heads: OrderedDict[str, _Head] = OrderedDict()
+        self._renew_lock()
+        lake.on_fork(self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._params_lock = threading.Lock()
+
+    # Making and reading
+
+    def create(
+        self,
+        experiment_id: str,
+        start_time: int | None,
+        tags: Mapping[str, Any] | None,
+        run_name: str | None,
+    ) -> Run:
+        """Make a run; see ``LakeflowClient.create_run``."""
+        experiment_id = validation.experiment_id(experiment_id)
+        start = validation.moment(start_time, "start_time") if start_time else now_ms()
+        pairs = {
+            validation.key(key): validation.text(value) for key, value in (tags or {}).items()
+        }
+        name = _name(run_name, pairs)
+        pairs[RUN_NAME_TAG] = name
+        location = self._experiments.require_active(experiment_id)
+        run_id = new_id()
+        fields: dict[str, Any] = {
+            "start_time": start,
+            "status": "RUNNING",
+            "lifecycle_stage": LifecycleStage.ACTIVE,
+            "run_name": name,
+            "user_id": pairs.get(USER_TAG, "unknown"),
+            "artifact_uri": _below(location, f"{run_id}/artifacts"),
+        }
+        head = _Head(experiment_id, run_id, LifecycleStage.ACTIVE)
+        self._append(head, records.run(fields), records.tags(pairs.items()))
+        self._remember(run_id, head)
+        fields |= {"run_id": run_id, "experiment_id": experiment_id, "end_time": None}
+        return self._entity(RunState(fields, tags=pairs))
+
+    def get(self, run_id: str) -> Run:
+        """Return a run as it is now.
+
+        Raises:
+            InvalidInputError: This is no run id.
+            NotFoundError: There is no such run.
+        """
+        return self._entity(self._reader.run(validation.run_id(run_id)))
+
+    def get_parent(self, run_id: str) -> Run | None:
+        """Return the run that a run says is its parent; None if it names none."""
+        parent = self.get(run_id).data.tags.get(PARENT_RUN_TAG)
+        return None if parent is None else self.get(parent)
+
+    def history(self, run_id: str, key: str) -> list[Metric]:
+        """Return every point of a metric, by timestamp, step and value."""
+        points = self.history_table(run_id, key)
+        columns = (points.column(name).to_pylist() for name in ("value", "timestamp", "step"))
+        return [Metric(key, *point) for point in zip(*columns, strict=True)]
+
+    def history_table(self, run_id: str, key: str) -> pyarrow.Table:
+        """Return every point of a metric as columns ``value, timestamp, step``."""
+        return self._reader.history(validation.run_id(run_id), key)
+
+    # Changing
+
+    def update(self, run_id: str, status: str | None, name: str | None) -> None:
+        """Change status or name; see ``LakeflowClient.update_run``."""
+        fields: dict[str, object] = {}
+        if status is not None:
+            RunStatus.from_string(status)
+            fields["status"] = status
+        if name:
+            fields["run_name"] = validation.text(name, "name")
+        if fields:
+            self._set_fields(run_id, fields)
+
+    def terminate(self, run_id: str, status: str | None, end_time: int | None) -> None:
+        """End a run; see ``LakeflowClient.set_terminated``."""
+        status = status or "FINISHED"
+        RunStatus.from_string(status)
+        end = validation.moment(end_time, "end_time") if end_time else now_ms()
+        self._set_fields(run_id, {"status": status, "end_time": end})
+
+    def set_stage(self, run_id: str, stage: str) -> None:
+        """Delete or restore a run; doing it twice is fine.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        head = self._head(run_id)
+        self._append(head, records.run({"lifecycle_stage": stage}))
+        head.is_active = stage == LifecycleStage.ACTIVE
+
+    def set_stage_of_all(self, experiment_id: str, stage: str) -> None:
+        """Delete or restore every run of an experiment: one record a run."""
+        bodies = []
+        for run_id, now in self._reader.runs_of(experiment_id).items():
+            if now != stage:
+                field = records.run({"lifecycle_stage": stage})
+                bodies.append(f"{records.about(experiment_id, run_id)},{field}")
+            if run_id in self._heads:
+                self._heads[run_id].is_active = stage == LifecycleStage.ACTIVE
+        if bodies:
+            self._lake.append(bodies)
+
+    def _set_fields(self, run_id: str, fields: dict[str, object]) -> None:
+        head = self._active(run_id)
+        parts = [records.run(fields)]
+        if "run_name" in fields:
+            parts.append(records.tags([(RUN_NAME_TAG, str(fields["run_name"]))]))
+        self._append(head, *parts)
+
+    # Logging
+
+    def log_metric(self, run_id: str, key: str, value: Any, timestamp: Any, step: Any) -> None:
+        """Log one point: one write, and no read after the first to this run."""
+        point = validation.metric(key, value, timestamp, step)
+        self._append(self._active(run_id), records.metric(point))
+
+    def log_param(self, run_id: str, key: str, value: Any) -> Any:
+        """Log a param and return the value that was given."""
+        pairs = {validation.key(key): validation.text(value)}
+        self._log(run_id, params=pairs)
+        return value
+
+    def set_tag(self, run_id: str, key: str, value: Any) -> None:
+        """Set a tag; the name of the run with it, if it is that tag."""
+        self._log(run_id, tags={validation.key(key): validation.text(value)})
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Remove a tag.
+
+        Raises:
+            NotFoundError: The run has no such tag, or there is no such run.
+        """
+        head = self._active(run_id)
+        if key not in self._reader.run(run_id).tags:
+            raise NotFoundError(f"No tag with name: {key} in run with id {run_id}")
+        self._append(head, records.tags([(key, None)]))
+
+    def log_batch(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric],
+        params: Sequence[Param],
+        tags: Sequence[RunTag],
+    ) -> None:
+        """Log everything or nothing; see ``LakeflowClient.log_batch``."""
+        if not (metrics or params or tags):
+            return
+        points = [
+            validation.metric(
+                each.key, each.value, each.timestamp, each.step, f"metrics[{index}]."
+            )
+            for index, each in enumerate(metrics)
+        ]
+        self._log(run_id, points, _pairs("params", params), dict(_checked("tags", tags)))
+
+    def log_inputs(self, run_id: str, datasets: list[DatasetInput] | None) -> None:
+        """Log datasets; see ``LakeflowClient.log_inputs``."""
+        if datasets is not None and not isinstance(datasets, list):
+            raise TypeError(
+                f"datasets is a {type(datasets).__name__}, not a list: {datasets!r}"
+            )
+        for index, each in enumerate(datasets or ()):
+            validation.dataset_input(each, f"datasets[{index}]")
+        if datasets:
+            self._append(self._active(run_id), records.inputs(datasets))
+
+    def _log(
+        self,
+        run_id: str,
+        points: Sequence[validation.Point] = (),
+        params: dict[str, str] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        """Append checked values as one record; very many points as several."""
+        head = self._active(run_id)
+        fields = []
+        if tags:
+            fields.append(records.tags(tags.items()))
+            if RUN_NAME_TAG in tags:
+                fields.append(records.run({"run_name": tags[RUN_NAME_TAG]}))
+        pieces = list(records.split(points))
+        if pieces:
+            fields.append(records.metrics(pieces[0]))
+        bodies = [f"{head.about},{records.metrics(piece)}" for piece in pieces[1:]]
+        if not params:
+            self._lake.append([",".join((head.about, *fields)), *bodies])
+            return
+        with self._params_lock:
+            new = self._new_params(run_id, head, params)
+            if new:
+                fields.append(records.params(new.items()))
+            if fields:
+                self._lake.append([",".join((head.about, *fields)), *bodies])
+            head.params |= new
+
+    def _new_params(
+        self, run_id: str, head: _Head, params: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return the params that the run does not have yet.
+
+        Looks at the log for what other processes have written, unless all are known.
+
+        Raises:
+            InvalidInputError: One of them has another value.
+        """
+        if not head.params.keys() >= params.keys():
+            head.epoch, others = self._reader.params(run_id, params.keys(), head.epoch)
+            head.params |= others
+        changed = {
+            key: (head.params[key], value)
+            for key, value in params.items()
+            if head.params.get(key, value) != value
+        }
+        if changed:
+            old_and_new = "; ".join(
+                f"param {key!r} was already logged with value {old!r}, new value {new!r}"
+                for key, (old, new) in changed.items()
+            )
+            raise InvalidInputError(
+                f"Changing param values is not allowed. In run {run_id}: {old_and_new}",
+                hint=PARAM_HINT,
+            )
+        return {key: value for key, value in params.items() if key not in head.params}
+
+    def _append(self, head: _Head, *fields: str) -> None:
+        self._lake.append((",".join((head.about, *fields)),))
+
+    # Remembering
+
+    def _active(self, run_id: str) -> _Head:
+        head = self._heads.get(run_id) or self._head(run_id)
+        if not head.is_active:
+            raise InvalidInputError(
+                f"The run {run_id} must be in the 'active' state; it is deleted",
+                hint="restore it with restore_run",
+            )
+        return head
+
+    def _head(self, run_id: str) -> _Head:
+        head = self._heads.get(run_id)
+        if head is None:
+            fields = self._reader.run(validation.run_id(run_id)).fields
+            head = _Head(fields["experiment_id"], run_id, fields["lifecycle_stage"])
+            self._remember(run_id, head)
+        return head
+
+    def _remember(self, run_id: str, head: _Head) -> None:
+        self._heads[run_id] = head
+        if len(self._heads) > _KEPT_HEADS:
+            self._heads.popitem(last=False)
+
+    def _entity(self, state: RunState) -> Run:
+        fields = dict(state.fields)
+        fields["artifact_uri"] = self._lake.fs.resolve(fields["artifact_uri"])
+        latest = tuple(
+            Metric(key, value, timestamp, step)
+            for key, (step, timestamp, value) in state.metrics.items()
+        )
+        return Run(
+            RunInfo(**fields),
+            RunData(
+                {metric.key: metric.value for metric in latest},
+                dict(state.params),
+                dict(state.tags),
+                latest,
+            ),
+            RunInputs([_dataset_input(row) for row in state.inputs.values()]),
+        )
+
+
+def _name(run_name: str | None, tags: Mapping[str, str]) -> str:
+    """Return the name of a new run from its argument and its tag.
+
+    Raises:
+        InvalidInputError: They disagree.
+    """
+    tagged = tags.get(RUN_NAME_TAG)
+    if run_name and tagged and run_name != tagged:
+        raise InvalidInputError(
+            f"Both 'run_name' argument and '{RUN_NAME_TAG}' tag are specified, but with "
+            f"different values (run_name='{run_name}', {RUN_NAME_TAG}='{tagged}')."
+        )
+    return validation.text(run_name or tagged or random_run_name(), "run_name")
+
+
+def _below(location: str, path: str) -> str:
+    """Return a location inside another, leaving a URL's query and fragment at the end."""
+    if "://" not in location:
+        return f"{location.rstrip('/')}/{path}"
+    parts = urlsplit(location)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
+
+
+def _checked(name: str, pairs: Iterable[Param | RunTag]) -> list[tuple[str, str]]:
+    return [
+        (
+            validation.key(each.key, f"{name}[{index}].key"),
+            validation.text(each.value, f"{name}[{index}].value"),
+        )
+        for index, each in enumerate(pairs)
+    ]
+
+
+def _pairs(name: str, params: Sequence[Param]) -> dict[str, str]:
+    """Return checked params.
+
+    Raises:
+        InvalidInputError: A key stands there twice.
+    """
+    checked = _checked(name, params)
+    keys = [key for key, _ in checked]
+    repeated = (
+        sorted({key for key in keys if keys.count(key) > 1})
+        if len(set(keys)) < len(keys)
+        else []
+    )
+    if repeated:
+        raise InvalidInputError(
+            f"Duplicate parameter keys have been submitted: {repeated}",
+            hint="give each param once",
+        )
+    return dict(checked)
+
+
+def _dataset_input(row: tuple[Any, ...]) -> DatasetInput:
+    import json
+
+    *fields, tags = row
+    return DatasetInput(
+        Dataset(*fields), [InputTag(key, value) for key, value in json.loads(tags).items()]
+    )
