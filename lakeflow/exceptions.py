@@ -7,7 +7,7 @@
     |- InvalidStateError            INVALID_STATE
     |- ConflictError                RESOURCE_CONFLICT: somebody else committed first
     |- DamagedLakeError             DATA_LOSS: what is stored cannot be read
-    `- StorageError                 PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE, ...; also an OSError
+    `- StorageError                 PERMISSION_DENIED, RESOURCE_EXHAUSTED, ...; also an OSError
 
 A code is MLflow's string for the same cause, so that code that compares ``error_code``
 keeps working. The message names the value; the hint says what to do about it.
@@ -45,7 +45,7 @@ HTTP_STATUS = {
 
 
 class LakeflowException(Exception):
-    r"""An error with a code, also importable as ``MlflowException``.
+    """An error with a code, also importable as ``MlflowException``.
 
     Args:
         message: What happened, naming the value.
@@ -59,11 +59,11 @@ class LakeflowException(Exception):
         json_kwargs: The further fields.
 
     Examples:
-        >>> error = LakeflowException("no run 'x'", "RESOURCE_DOES_NOT_EXIST")
+        >>> error = LakeflowException("no run abc", "RESOURCE_DOES_NOT_EXIST")
         >>> error.get_http_status_code()
         404
         >>> error.serialize_as_json()
-        '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run \\'x\\'"}'
+        '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run abc"}'
     """
 
     default_code = "INTERNAL_ERROR"

@@ -129,8 +129,9 @@ def text(value: object, path: str = "value") -> str:
     """
     string = _encodable(str(value), path)
     if len(string) * 4 > MAX_VALUE_BYTES and len(string.encode()) > MAX_VALUE_BYTES:
+        size = len(string.encode())
         raise InvalidInputError(
-            f"{path} has {len(string.encode()):,} bytes; at most {MAX_VALUE_BYTES:,} are stored",
+            f"{path} has {size:,} bytes; at most {MAX_VALUE_BYTES:,} are stored",
             hint="log it as an artifact",
         )
     return string

@@ -139,11 +139,13 @@ _LAST_OF_PAIRS = f"""
     FROM ({_PAIRS.format(field="tags")}) GROUP BY run_id, "key"
 """  # noqa: S608 - constants
 
+_INPUT = [f'"{name}"' for name in INPUTS.column_names[2:]]
+
 _FIRST_INPUTS = f"""
-    SELECT experiment_id, run_id, {", ".join(f'"{name}"' for name in INPUTS.column_names[2:])}
+    SELECT experiment_id, run_id, {", ".join(_INPUT)}
     FROM (
         SELECT experiment_id, run_id, ord,
-            {", ".join(f'unnest(inputs."{name}") AS "{name}"' for name in INPUTS.column_names[2:])}
+               {", ".join(f"unnest(inputs.{name}) AS {name}" for name in _INPUT)}
         FROM records WHERE inputs IS NOT NULL
     )
     QUALIFY row_number() OVER (PARTITION BY run_id, "name", digest ORDER BY ord) = 1
