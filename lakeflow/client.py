@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
 from lakeflow.maintenance.schedule import watch
-from lakeflow.storage.filesystem import canonical
 from lakeflow.storage.lake import Lake
+from lakeflow.storage.location import canonical
 from lakeflow.tracking.experiments import now_ms
 from lakeflow.tracking.store import Store, store_of
 

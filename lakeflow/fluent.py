@@ -38,7 +38,7 @@ from lakeflow.exceptions import (
     LakeflowException,
     NotFoundError,
 )
-from lakeflow.storage.filesystem import canonical
+from lakeflow.storage.location import canonical
 from lakeflow.tracking.experiments import now_ms
 
 if TYPE_CHECKING:

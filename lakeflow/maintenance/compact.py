@@ -165,7 +165,7 @@ class _Compaction:
         self._report = report
         self._progress = progress
         self._total = 0
-        self._engine = Engine(lake.fs.engine_filesystem(), lake.settings.fold_memory_bytes)
+        self._engine = Engine(lake.engine_filesystem(), lake.settings.fold_memory_bytes)
 
     def run(self) -> None:
         """Fold until nothing is left of what the log held at the beginning."""

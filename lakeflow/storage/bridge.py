@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.spec import AbstractFileSystem
 
+from lakeflow.storage.filesystem import ENGINE_PROTOCOL
+
 if TYPE_CHECKING:
     from lakeflow.storage.filesystem import Filesystem
-
-PROTOCOL = "lake"
-"""DuckDB sends every path that begins with ``lake://`` here."""
 
 
 class _File:
@@ -58,7 +57,7 @@ class _File:
 class LakeFileSystem(AbstractFileSystem):  # type: ignore[misc]
     """Read-only view of one lake, under ``lake://``."""
 
-    protocol = PROTOCOL
+    protocol = ENGINE_PROTOCOL
     cachable = False
 
     def __init__(self, lake: Filesystem) -> None:
@@ -79,8 +78,3 @@ class LakeFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def modified(self, path: str) -> datetime.datetime:
         """Return a constant: the files that engines read never change."""
         return datetime.datetime.fromtimestamp(0, tz=datetime.UTC)
-
-
-def bridge(lake: Filesystem) -> LakeFileSystem:
-    """Return a lake's files as an fsspec filesystem for the query engine."""
-    return LakeFileSystem(lake)

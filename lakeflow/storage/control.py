@@ -55,6 +55,11 @@ class ControlTable:
                 self._load()
             return self._rows
 
+    def after_fork(self) -> None:
+        """Keep the rows in a forked child, which cannot read them again."""
+        self._lock = threading.RLock()
+        self.table.after_fork()
+
     def update(self, change: Callable[[list[Row]], list[Row]]) -> list[Row]:
         """Replace the rows by what a function makes of them, in one commit.
 

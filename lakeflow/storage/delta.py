@@ -102,6 +102,11 @@ class Table:
             self._handle = None
             self._open()
 
+    def after_fork(self) -> None:
+        """Let go of the parent's lock and handle."""
+        self._lock = threading.RLock()
+        self._handle = None
+
     def version(self) -> int:
         """Return the newest version; one look at the log where nothing has changed."""
         with self._lock, self._errors():

@@ -26,12 +26,16 @@ from lakeflow.storage import folds
 from lakeflow.storage.control import ControlTable
 from lakeflow.storage.delta import TABLES as TABLES_FOLDER
 from lakeflow.storage.delta import DataFile, Table
-from lakeflow.storage.filesystem import STAGING, Filesystem, canonical, open_filesystem
+from lakeflow.storage.filesystem import ENGINE_PROTOCOL, Filesystem
+from lakeflow.storage.local import STAGING
+from lakeflow.storage.location import canonical, open_filesystem
 from lakeflow.storage.log import LOG, Clock, LogWriter, list_segments
 from lakeflow.tables import CONTROL_TABLES, DATA_TABLES, FORMAT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from lakeflow.storage.bridge import LakeFileSystem
 
 LAKE_FILE = "lake.json"
 """Written last when a lake is made, so that a lake that has it is complete."""
@@ -87,13 +91,13 @@ class Lake:
         self._on_append: Callable[[int], None] | None = None
         self._epoch: folds.Epoch | None = None
         self._files: dict[tuple[str, int], tuple[DataFile, ...]] = {}
-        self._reset()
+        self.tables = {spec.name: Table(fs, spec) for spec in DATA_TABLES}
+        self.control = {spec.name: ControlTable(fs, spec) for spec in CONTROL_TABLES}
+        self._become_writer()
 
-    def _reset(self) -> None:
-        """Make what belongs to one process: locks, clock, tables; the writer comes later."""
+    def _become_writer(self) -> None:
+        """Begin as a process that has not written yet; the writer itself is made later."""
         self.clock = Clock()
-        self.tables = {spec.name: Table(self.fs, spec) for spec in DATA_TABLES}
-        self.control = {spec.name: ControlTable(self.fs, spec) for spec in CONTROL_TABLES}
         self._lock = threading.RLock()
         self._writer: LogWriter | None = None
 
@@ -130,10 +134,16 @@ class Lake:
             lake = _OPEN.get(key)
             if lake is None:
                 fs = open_filesystem(uri, storage_options)
-                lake = cls(fs, settings or Settings.from_environment())
-                lake._attach(create)
+                lake = cls.on(fs, settings or Settings.from_environment(), create=create)
                 _OPEN[key] = lake
             return lake
+
+    @classmethod
+    def on(cls, fs: Filesystem, settings: Settings, *, create: bool = True) -> Lake:
+        """Open the lake on a filesystem, with a writer of its own; errors as for ``open``."""
+        lake = cls(fs, settings)
+        lake._attach(create)
+        return lake
 
     def _attach(self, create: bool) -> None:
         try:
@@ -169,8 +179,8 @@ class Lake:
                 f"{self.fs.uri} is not a lake and not empty: it holds {strangers[0]!r}",
                 hint="choose an empty or new folder",
             )
-        for table in [each.table for each in self.control.values()]:
-            table.create()
+        for control in self.control.values():
+            control.table.create()
         for table in self.tables.values():
             table.create()
         now = time.time_ns() // 1_000_000
@@ -250,9 +260,16 @@ class Lake:
 
     def paths(self, table: str, files: Sequence[DataFile]) -> list[str]:
         """Return the paths under which the query engine opens files of a table."""
-        return [
-            self.fs.engine_path(f"{self.tables[table].folder}/{each.path}") for each in files
-        ]
+        paths = [f"{self.tables[table].folder}/{each.path}" for each in files]
+        return [self.fs.local_path(path) or f"{ENGINE_PROTOCOL}://{path}" for path in paths]
+
+    def engine_filesystem(self) -> LakeFileSystem | None:
+        """Return what the query engine opens those paths with; None for local ones."""
+        if self.fs.local_path(""):
+            return None
+        from lakeflow.storage.bridge import LakeFileSystem
+
+        return LakeFileSystem(self.fs)
 
     def on_append(self, hook: Callable[[int], None]) -> None:
         """Call a function after every append, with the bytes written by this process."""
@@ -289,7 +306,11 @@ class Lake:
         """Begin anew in a forked child: the parent's segment stays the parent's."""
         if self._writer is not None:
             self._writer.abandon()
-        self._reset()
+        self._become_writer()
+        for table in self.tables.values():
+            table.after_fork()
+        for control in self.control.values():
+            control.after_fork()
         for hook in self._on_fork:
             hook()
 

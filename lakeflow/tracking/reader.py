@@ -54,7 +54,7 @@ class Reader:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._memtable = Memtable(lake)
-        self._engine = Engine(lake.fs.engine_filesystem())
+        self._engine = Engine(lake.engine_filesystem())
         self._stored: OrderedDict[str, RunState | None] = OrderedDict()
         self._stored_epoch = -1
         lake.on_fork(self._memtable.forget)

@@ -1,0 +1,50 @@
+# make demo   train real models into a folder, read them back, compact, read the raw tables
+# make test   every test
+# make check  style, types and layers
+# make bench  lakeflow beside MLflow, in one run
+
+PYTHON ?= python3
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Debian splits venv off Python; everywhere else the first command is enough.
+define make_venv
+	$(PYTHON) -m venv $(1) || { rm -rf $(1); apt-get update -qq; \
+		apt-get install -y -qq python3-venv; $(PYTHON) -m venv $(1); }
+	$(1)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+endef
+
+.PHONY: demo test check bench clean
+
+demo: .venv-demo/ready
+	.venv-demo/bin/python examples/digits_sweep.py
+
+test: .venv/ready .venv-mlflow/ready
+	.venv/bin/python -m pytest -n auto
+
+check: .venv/ready
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: .venv/ready
+	.venv/bin/python benchmarks/tracking.py
+
+.venv/ready: pyproject.toml
+	$(call make_venv,.venv)
+	.venv/bin/python -m pip install --quiet --editable . --group test --group lint
+	touch $@
+
+.venv-demo/ready: pyproject.toml
+	$(call make_venv,.venv-demo)
+	.venv-demo/bin/python -m pip install --quiet --editable ".[polars]" "scikit-learn>=1.5"
+	touch $@
+
+.venv-mlflow/ready: tests/differential/requirements.txt
+	$(call make_venv,.venv-mlflow)
+	.venv-mlflow/bin/python -m pip install --quiet --requirement tests/differential/requirements.txt
+	touch $@
+
+clean:
+	rm -rf .venv .venv-demo .venv-mlflow demo-lake

@@ -1,0 +1,78 @@
+"""What every kind of test shares: a lake, a client, and a place to look at tables."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import deltalake
+import pytest
+
+from lakeflow import context
+from lakeflow.client import LakeflowClient
+from lakeflow.config import Settings
+from lakeflow.storage.lake import Lake
+from lakeflow.storage.location import open_filesystem
+from lakeflow.tracking.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Give each test an own working directory, an own context, and no open lakes after."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID", "RUN_ID"):
+        monkeypatch.delenv(f"LAKEFLOW_{name}", raising=False)
+        monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
+    yield
+    while context.pop() is not None:
+        pass
+    context.set_tracking_uri(None)
+    context.set_experiment_id(None)
+
+
+@pytest.fixture(params=["file", "memory"])
+def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the location of a lake that is not there yet, on each kind of filesystem."""
+    if request.param == "file":
+        return str(tmp_path / "the lake")
+    return f"memory://lake-{next(_NUMBERS)}"
+
+
+@pytest.fixture
+def client(uri: str) -> LakeflowClient:
+    """Return a client of an empty lake."""
+    return LakeflowClient(uri)
+
+
+@pytest.fixture
+def run_id(client: LakeflowClient) -> str:
+    """Return the id of a run without anything."""
+    return client.create_run("0").info.run_id
+
+
+@pytest.fixture
+def another_process() -> Callable[..., Store]:
+    """Return a function that opens a lake as another process would: nothing shared."""
+
+    def open_again(uri: str, **settings: Any) -> Store:
+        return Store(Lake.on(open_filesystem(uri), Settings(**settings)))
+
+    return open_again
+
+
+@pytest.fixture
+def table_rows() -> Callable[[Path | str, str], list[dict[str, Any]]]:
+    """Return a function that reads a table of a local lake with deltalake alone."""
+
+    def read(lake: Path | str, table: str) -> list[dict[str, Any]]:
+        found = deltalake.DeltaTable(f"{lake}/tables/{table}").to_pyarrow_table()
+        rows: list[dict[str, Any]] = found.to_pylist()
+        return rows
+
+    return read

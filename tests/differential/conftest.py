@@ -1,0 +1,166 @@
+"""Both stores side by side: every call goes to MLflow and to lakeflow."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import lakeflow
+from lakeflow import LakeflowClient, entities
+
+HERE = Path(__file__).parent
+ENVIRONMENT = HERE.parents[1] / ".venv-mlflow"
+
+# Both stores note times in milliseconds; a change must not fall into that of the creation.
+MOVES_TIME = {"rename_experiment", "delete_experiment", "restore_experiment"}
+
+
+def _load_oracle():
+    spec = importlib.util.spec_from_file_location("_oracle", HERE / "oracle.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+oracle = _load_oracle()
+
+
+class Mlflow:
+    """MLflow's client on SQLite, in a process of its own."""
+
+    def __init__(self, process):
+        self._process = process
+
+    def ask(self, method, args=(), kwargs=None):
+        request = {"method": method, "args": args, "kwargs": kwargs or {}}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            pytest.fail(f"MLflow's process ended with {self._process.wait()} at {request}")
+        return json.loads(line)
+
+
+class Both:
+    """The two stores, both empty at first.
+
+    Runs are called by the names that ``create_run`` returns; experiments have the same ids.
+    """
+
+    def __init__(self, mlflow, uri):
+        self.uri = str(uri)
+        self._mlflow = mlflow
+        mlflow.ask("new")
+        self._client = LakeflowClient(uri)
+        places = {f"{uri}/artifacts": "<root>", os.getcwd(): "<cwd>"}
+        self._lakeflow = oracle.Side(self._client, entities, places)
+        self._experiments = {"0"}
+        self._metrics = set()
+
+    def __call__(self, method, *args, **kwargs):
+        """Make a call that succeeds with equal results on both sides; return the result."""
+        theirs, ours = self.answers(method, *args, **kwargs)
+        assert "error" not in theirs, f"MLflow refuses: {theirs}; lakeflow: {ours}"
+        assert "error" not in ours, f"lakeflow refuses: {ours}; MLflow: {theirs}"
+        assert ours == theirs
+        # 1 and 1.0 are equal but not the same.
+        assert json.dumps(ours, sort_keys=True) == json.dumps(theirs, sort_keys=True)
+        if method == "create_run":
+            return f"<run {len(self._lakeflow.run_ids)}>"
+        return ours["value"]
+
+    def refuse(self, code, method, *args, text="", **kwargs):
+        """Make a call that both sides refuse with this code, and with this in the message."""
+        theirs, ours = self.answers(method, *args, **kwargs)
+        codes = {"mlflow": theirs.get("error"), "lakeflow": ours.get("error")}
+        assert codes == {"mlflow": code, "lakeflow": code}, (theirs, ours)
+        assert text in theirs["message"]
+        assert text in ours["message"]
+
+    def answers(self, method, *args, **kwargs):
+        """Return what MLflow and what lakeflow answer."""
+        if method in MOVES_TIME:
+            time.sleep(0.003)
+        given = oracle.encode(args)
+        options = {name: oracle.encode(value) for name, value in kwargs.items()}
+        theirs = self._mlflow.ask(method, given, options)
+        ours = self._lakeflow.ask(method, given, options)
+        self._note(method, args, ours)
+        return theirs, ours
+
+    def _note(self, method, args, answer):
+        if method == "create_experiment" and "value" in answer:
+            self._experiments.add(answer["value"])
+        if method == "log_metric":
+            self._metrics.add(args[1])
+        if method == "log_batch" and len(args) > 1 and args[1]:
+            self._metrics |= {metric.key for metric in args[1]}
+
+    def compact(self):
+        """Fold lakeflow's log into its tables; MLflow has nothing like it."""
+        lakeflow.compact(self.uri)
+
+    def compare(self):
+        """Read everything that was made on both sides."""
+        for experiment_id in sorted(self._experiments):
+            self("get_experiment", experiment_id)
+        for number in range(1, len(self._lakeflow.run_ids) + 1):
+            self("get_run", f"<run {number}>")
+            for key in self._metrics:
+                if isinstance(key, str):
+                    self("get_metric_history", f"<run {number}>", key)
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory):
+    """MLflow in a process of its own."""
+    path = os.environ.get("LAKEFLOW_TEST_MLFLOW") or ENVIRONMENT / "bin" / "python"
+    if not Path(path).exists():
+        pytest.fail(
+            f"no interpreter with MLflow at {path}: make an environment with mlflow 2.19 in "
+            f"{ENVIRONMENT.name}, or name its Python in LAKEFLOW_TEST_MLFLOW",
+            pytrace=False,
+        )
+    folder = tmp_path_factory.mktemp("mlflow")
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "LAKEFLOW_"))}
+    with (
+        open(folder / "errors.txt", "w") as errors,
+        subprocess.Popen(
+            [path, HERE / "oracle.py"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=folder,
+            env=own,
+            text=True,
+        ) as process,
+    ):
+        yield Mlflow(process)
+        process.stdin.close()
+
+
+@pytest.fixture
+def answering(mlflow, tmp_path):
+    """Both stores, for calls whose answers differ."""
+    return Both(mlflow, tmp_path / "lake")
+
+
+@pytest.fixture
+def both(mlflow, tmp_path):
+    """Both stores; at the end they hold the same, before and after a compaction."""
+    stores = Both(mlflow, tmp_path / "lake")
+    yield stores
+    stores.compare()
+    stores.compact()
+    stores.compare()
+
+
+@pytest.fixture
+def new_stores(mlflow, tmp_path_factory):
+    """A function that makes both stores anew."""
+    return lambda: Both(mlflow, tmp_path_factory.mktemp("stores") / "lake")

@@ -1,0 +1,173 @@
+"""Calls on MLflow's client in plain JSON; as a script, a server of them for MLflow itself."""
+
+import json
+import math
+import os
+import re
+import shutil
+import sys
+import time
+
+GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
+HOUR_MS = 3_600_000
+
+
+def encode(value):
+    """Return an argument as JSON can hold it; entities by the name of their class."""
+    kind = type(value).__name__
+    if isinstance(value, float) and not math.isfinite(value) and type(value) is float:
+        return {"is": "float", "of": repr(value)}
+    if type(value) in {type(None), bool, int, float, str}:
+        return value
+    if isinstance(value, list | tuple):
+        return [encode(each) for each in value]
+    if isinstance(value, dict):
+        return {"is": "dict", "of": [[encode(k), encode(v)] for k, v in value.items()]}
+    if type(value).__module__ == "numpy":
+        return {"is": "numpy", "dtype": str(value.dtype), "of": encode(value.tolist())}
+    return {"is": kind, "of": encode([getattr(value, name) for name in value.__slots__])}
+
+
+class Side:
+    """One client whose answers can be compared with those of another one.
+
+    Runs are called ``<run 1>``, ``<run 2>``, ... in the order in which they were made.
+    """
+
+    def __init__(self, client, entities, places):
+        self._client = client
+        self._entities = entities
+        self._places = places
+        self.run_ids = []
+
+    def ask(self, method, args, kwargs):
+        """Return the answer of a method: its value, or its error with code and message."""
+        try:
+            given = self._decode(args)
+            options = {name: self._decode(value) for name, value in kwargs.items()}
+            value = getattr(self._client, method)(*given, **options)
+            if method == "create_run":
+                self.run_ids.append(value.info.run_id)
+            return {"value": self._plain(value)}
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+            code = getattr(error, "error_code", type(error).__name__)
+            return {"error": code, "message": str(error)}
+
+    def _decode(self, value):
+        if isinstance(value, list):
+            return [self._decode(each) for each in value]
+        if isinstance(value, str):
+            for number, run_id in enumerate(self.run_ids, 1):
+                value = value.replace(f"<run {number}>", run_id)
+            return value
+        if isinstance(value, dict):
+            return self._decode_object(value)
+        return value
+
+    def _decode_object(self, value):
+        kind, content = value["is"], self._decode(value["of"])
+        if kind == "float":
+            return float(content)
+        if kind == "dict":
+            return dict(content)
+        if kind == "numpy":
+            import numpy as np
+
+            array = np.array(content, dtype=value["dtype"])
+            return array if isinstance(content, list) else array[()]
+        return getattr(self._entities, kind)(*content)
+
+    def _plain(self, value):
+        """Return a result without what must differ: ids, places and the present time."""
+        kind = type(value).__name__
+        if isinstance(value, list):
+            return sorted((self._plain(each) for each in value), key=repr)
+        if isinstance(value, dict):
+            return {key: self._plain(each) for key, each in value.items()}
+        if type(value) is str:
+            return self._without_ids(value)
+        if type(value) is int:
+            return "<now>" if abs(value - time.time() * 1000) < HOUR_MS else value
+        if type(value) is float:
+            # SQLite drops the sign of a zero.
+            return value + 0.0 if math.isfinite(value) else f"<{value}>"
+        if value is None or type(value) is bool:
+            return value
+        named = getattr(self, f"_plain_{kind.lower()}", None)
+        return named(value) if named else [kind, str(value)]
+
+    def _without_ids(self, text):
+        for number, run_id in enumerate(self.run_ids, 1):
+            text = text.replace(run_id, f"<run {number}>")
+        for place, name in self._places.items():
+            text = text.replace(place, name)
+        return "<generated>" if GENERATED_NAME.fullmatch(text) else text
+
+    def _plain_run(self, run):
+        info, data = run.info, run.data
+        latest = getattr(data, "latest_metrics", None)
+        return {
+            "experiment_id": info.experiment_id,
+            "name": self._plain(info.run_name),
+            "user": info.user_id,
+            "status": info.status,
+            "stage": info.lifecycle_stage,
+            "start": self._plain(info.start_time),
+            "end": self._plain(info.end_time),
+            "artifacts": self._plain(info.artifact_uri),
+            "metrics": self._plain(data.metrics),
+            "params": self._plain(data.params),
+            "tags": self._plain(data.tags),
+            "latest": self._plain(list(data._metric_objs if latest is None else latest)),
+            "inputs": self._plain(list(run.inputs.dataset_inputs) if run.inputs else []),
+        }
+
+    def _plain_metric(self, metric):
+        parts = (metric.key, metric.value, metric.timestamp, metric.step)
+        return {"point": [self._plain(part) for part in parts]}
+
+    def _plain_datasetinput(self, use):
+        one = use.dataset
+        fields = [one.name, one.digest, one.source_type, one.source, one.schema, one.profile]
+        return {"dataset": fields, "tags": {tag.key: tag.value for tag in use.tags}}
+
+    def _plain_experiment(self, experiment):
+        return {
+            "experiment_id": experiment.experiment_id,
+            "name": experiment.name,
+            "artifacts": self._plain(experiment.artifact_location),
+            "stage": experiment.lifecycle_stage,
+            "tags": self._plain(experiment.tags),
+            "created": self._plain(experiment.creation_time),
+            "updated": self._plain(experiment.last_update_time),
+            "changed": experiment.last_update_time > experiment.creation_time,
+        }
+
+
+def serve(requests, answers):
+    """Answer requests, a line each: a new empty store, or a call on the last one."""
+    from mlflow import MlflowClient, entities
+
+    template, cwd = os.path.abspath("template.db"), os.getcwd()
+    MlflowClient(f"sqlite:///{template}").search_experiments()
+    places = {os.path.join(cwd, "mlruns"): "<root>", cwd: "<cwd>"}
+    stores, side = 0, None
+    for line in requests:
+        request = json.loads(line)
+        if request["method"] == "new":
+            stores += 1
+            path = os.path.abspath(f"{stores}.db")
+            shutil.copyfile(template, path)
+            side = Side(MlflowClient(f"sqlite:///{path}"), entities, places)
+            answer = {"value": None}
+        else:
+            answer = side.ask(request["method"], request["args"], request["kwargs"])
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    # What MLflow prints goes to the error stream; only answers go to the output.
+    with os.fdopen(os.dup(1), "w") as stream:
+        os.dup2(2, 1)
+        serve(sys.stdin, stream)
