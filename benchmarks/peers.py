@@ -1,15 +1,17 @@
-"""The libraries that are compared: an environment of their own each, and how to run code there."""
+"""The libraries that are compared: an environment each, and how to run a worker there."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

@@ -18,14 +18,14 @@ _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 def machine(folder: Path, *pythons: str) -> str:
     """Return one line about the machine, the disk under a folder, and the interpreters."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    versions = {
-        subprocess.run([python, "-V"], capture_output=True, text=True, check=True).stdout.strip()
+    answers = {
+        subprocess.run([python, "-V"], stdout=subprocess.PIPE, text=True, check=True).stdout
         for python in pythons
     }
     return (
         f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, "
         f"{platform.system()} {platform.machine()}, {_filesystem(folder)}, "
-        f"{', '.join(sorted(versions))}; load {os.getloadavg()[0]:.1f}"
+        f"{', '.join(sorted(each.strip() for each in answers))}; load {os.getloadavg()[0]:.1f}"
     )
 
 

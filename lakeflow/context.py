@@ -9,8 +9,12 @@ from __future__ import annotations
 import threading
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lakeflow.config import environment
+
+if TYPE_CHECKING:
+    from lakeflow.entities import Run
 
 DEFAULT_URI = "./lake"
 """Where things are recorded unless somebody says otherwise."""
@@ -21,12 +25,17 @@ class OpenRun:
     """A run that the fluent functions started.
 
     Attributes:
-        run_id: Its id.
+        run: The run as it was when it was started.
         tracking_uri: The lake it is in.
     """
 
-    run_id: str
+    run: Run
     tracking_uri: str
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+        return self.run.info.run_id
 
 
 _tracking_uri: str | None = None

@@ -238,7 +238,7 @@ def start_run(
         run = client.create_run(
             experiment_id or _experiment_id(client), None, _origin() | all_tags, run_name
         )
-    context.push(context.OpenRun(run.info.run_id, client.tracking_uri))
+    context.push(context.OpenRun(run, client.tracking_uri))
     # Registered after the lake's own, so that it runs before: runs end, then lakes close.
     atexit.unregister(_end_open_runs)
     atexit.register(_end_open_runs)
@@ -288,12 +288,12 @@ def _origin() -> dict[str, str]:
 def active_run() -> ActiveRun | None:
     """Return the active run of this thread or task as it was started; None if none is.
 
-    Read again with ``get_run`` for what was logged since.
+    Nothing is read: ``get_run`` returns it with what was logged since.
     """
     stack = context.active_runs()
     if not stack:
         return None
-    run = LakeflowClient(stack[-1].tracking_uri).get_run(stack[-1].run_id)
+    run = stack[-1].run
     return ActiveRun(run.info, run.data, run.inputs)
 
 

@@ -66,8 +66,12 @@ class TableSpec:
         Never a float: writers differ in how they treat NaN there, and a reader that trusts
         a wrong bound loses rows.
         """
-        numbers = {column.name for column in self.columns if column.type == "long"}
-        return frozenset(numbers | set(self.key) | set(self.sort))
+        keys = {*self.key, *self.sort}
+        return frozenset(
+            column.name
+            for column in self.columns
+            if column.type == "long" or (column.type == "string" and column.name in keys)
+        )
 
 
 _EXPERIMENT_ID = Column("experiment_id", "string", "experiment it belongs to")

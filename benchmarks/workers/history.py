@@ -37,8 +37,9 @@ def write(options: argparse.Namespace) -> dict[str, Any]:
 def compacted(lake: str) -> dict[str, int]:
     """Compact a lake; return what its table of points and the whole lake take then."""
     os.environ["LAKEFLOW_VACUUM_GRACE_S"] = "0"
-    import lakeflow
     from deltalake import DeltaTable
+
+    import lakeflow
 
     lakeflow.compact(lake)
     files = DeltaTable(f"{lake}/tables/metrics").get_add_actions()

@@ -51,6 +51,16 @@ def time_per_call(call: Callable[[int], object], calls: int) -> float:
     return (time.perf_counter() - began) / calls
 
 
+def taken_times(call: Callable[[int], object], calls: int) -> list[float]:
+    """Return the seconds of each call that gets 0, 1, ..., in order of length."""
+    times = []
+    for number in range(calls):
+        began = time.perf_counter()
+        call(number)
+        times.append(time.perf_counter() - began)
+    return sorted(times)
+
+
 def noisy_curve(seed: int) -> Iterator[float]:
     """Yield the values of a loss that falls, every digit of a float in use."""
     numbers = random.Random(seed)

@@ -45,14 +45,20 @@ class Engine:
     def __init__(self, filesystem: Any = None, memory_bytes: int | None = None) -> None:
         self._filesystem = filesystem
         self._memory_bytes = memory_bytes
-        self.forget()
+        self._lock = threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def close(self) -> None:
+        """Let go of the connection; the next call makes a new one."""
+        with self._lock:
+            self._connection = None
 
     def forget(self) -> None:
         """Begin anew in a forked child; DuckDB's threads stayed with the parent."""
         # Destroying the parent's connection here would wait for those threads.
-        _abandoned.append(getattr(self, "_connection", None))
+        _abandoned.append(self._connection)
         self._lock = threading.Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._connection = None
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a cursor on the connection, made at the first call."""

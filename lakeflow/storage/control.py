@@ -96,7 +96,7 @@ class ControlTable:
         rows: list[Row] = []
         for file in self.table.files(version):
             data = self._fs.read(f"{self.table.folder}/{file.path}")
-            rows += pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()
+            rows += pyarrow.parquet.ParquetFile(io.BytesIO(data)).read().to_pylist()
         self._rows = self._sorted(rows)
         self._version = version
 

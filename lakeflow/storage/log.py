@@ -205,6 +205,8 @@ class LogCutter:
                 break
         if self._size(best) == 0:
             best = {path: self._before(path, high, clock_of) for path in self._ends}
+        if self._size(best) == 0:  # lines without end that do not parse
+            best = self._ends
         return Cut(best, self._size(best))
 
     def _size(self, offsets: Mapping[str, int]) -> int:
@@ -214,7 +216,7 @@ class LogCutter:
         """Return the offset of the first line whose clock is not before the moment.
 
         A bisection over bytes: the clock never runs backwards within a segment. A line
-        that does not parse goes with the lines before it.
+        that does not parse goes with the line after it.
         """
         low, high = self._starts[path], self._ends[path]
         while low < high:
@@ -223,7 +225,9 @@ class LogCutter:
             if begin >= high:
                 begin = low
             end, clock = self._line(path, begin, clock_of)
-            if clock is not None and clock >= moment:
+            while clock is None and end < high:
+                end, clock = self._line(path, end, clock_of)
+            if clock is None or clock >= moment:
                 high = begin
             else:
                 low = end

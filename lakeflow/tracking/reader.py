@@ -57,6 +57,7 @@ class Reader:
         self._engine = Engine(lake.engine_filesystem())
         self._stored: OrderedDict[str, RunState | None] = OrderedDict()
         self._stored_epoch = -1
+        lake.on_close(self._engine.close)
         lake.on_fork(self._memtable.forget)
         lake.on_fork(self._engine.forget)
 

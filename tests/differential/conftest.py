@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -28,6 +27,24 @@ def _load_oracle():
 
 
 oracle = _load_oracle()
+
+
+def differences(theirs, ours, path=""):
+    """Return where two answers differ, a line each; 1 and 1.0 are different."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        keys = theirs.keys() | ours.keys()
+        if not path and "error" in keys:
+            if theirs.get("error") == ours.get("error"):
+                return []
+            return [f"MLflow: {theirs}", f"lakeflow: {ours}"]
+        found = [
+            differences(theirs.get(key, "<absent>"), ours.get(key, "<absent>"), f"{path}/{key}")
+            for key in sorted(keys, key=str)
+        ]
+        return [line for lines in found for line in lines]
+    if json.dumps(theirs) == json.dumps(ours):
+        return []
+    return [f"{path} MLflow: {theirs!r}", f"{path} lakeflow: {ours!r}"]
 
 
 class Mlflow:
@@ -61,26 +78,36 @@ class Both:
         self._lakeflow = oracle.Side(self._client, entities, places)
         self._experiments = {"0"}
         self._metrics = set()
+        self._has_differed = False
 
     def __call__(self, method, *args, **kwargs):
         """Make a call that succeeds with equal results on both sides; return the result."""
         theirs, ours = self.answers(method, *args, **kwargs)
-        assert "error" not in theirs, f"MLflow refuses: {theirs}; lakeflow: {ours}"
-        assert "error" not in ours, f"lakeflow refuses: {ours}; MLflow: {theirs}"
-        assert ours == theirs
-        # 1 and 1.0 are equal but not the same.
-        assert json.dumps(ours, sort_keys=True) == json.dumps(theirs, sort_keys=True)
+        if "error" in theirs or differences(theirs, ours):
+            self._fail(method, args, kwargs, theirs, ours)
         if method == "create_run":
-            return f"<run {len(self._lakeflow.run_ids)}>"
+            return f"<run {self.run_count}>"
         return ours["value"]
 
     def refuse(self, code, method, *args, text="", **kwargs):
         """Make a call that both sides refuse with this code, and with this in the message."""
         theirs, ours = self.answers(method, *args, **kwargs)
-        codes = {"mlflow": theirs.get("error"), "lakeflow": ours.get("error")}
-        assert codes == {"mlflow": code, "lakeflow": code}, (theirs, ours)
+        if not theirs.get("error") == ours.get("error") == code:
+            self._fail(method, args, kwargs, theirs, ours)
         assert text in theirs["message"]
         assert text in ours["message"]
+
+    def same(self, method, *args, **kwargs):
+        """Make a call that succeeds or fails, but on both sides alike."""
+        theirs, ours = self.answers(method, *args, **kwargs)
+        if differences(theirs, ours):
+            self._fail(method, args, kwargs, theirs, ours)
+
+    def _fail(self, method, args, kwargs, theirs, ours):
+        self._has_differed = True
+        given = [repr(arg) for arg in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
+        found = differences(theirs, ours) or [f"both answer {ours}"]
+        pytest.fail("\n  ".join([f"{method}({', '.join(given)})", *found]))
 
     def answers(self, method, *args, **kwargs):
         """Return what MLflow and what lakeflow answer."""
@@ -101,15 +128,22 @@ class Both:
         if method == "log_batch" and len(args) > 1 and args[1]:
             self._metrics |= {metric.key for metric in args[1]}
 
+    @property
+    def run_count(self):
+        """How many runs there are."""
+        return len(self._lakeflow.run_ids)
+
     def compact(self):
         """Fold lakeflow's log into its tables; MLflow has nothing like it."""
         lakeflow.compact(self.uri)
 
     def compare(self):
-        """Read everything that was made on both sides."""
+        """Read everything that was made on both sides, unless something differed before."""
+        if self._has_differed:
+            return
         for experiment_id in sorted(self._experiments):
             self("get_experiment", experiment_id)
-        for number in range(1, len(self._lakeflow.run_ids) + 1):
+        for number in range(1, self.run_count + 1):
             self("get_run", f"<run {number}>")
             for key in self._metrics:
                 if isinstance(key, str):
@@ -160,7 +194,7 @@ def both(mlflow, tmp_path):
     stores.compare()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_stores(mlflow, tmp_path_factory):
     """A function that makes both stores anew."""
     return lambda: Both(mlflow, tmp_path_factory.mktemp("stores") / "lake")

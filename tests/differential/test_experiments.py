@@ -119,7 +119,9 @@ def test_experiment_tags_become_text_and_keep_the_last_value(both):
     both("set_experiment_tag", "0", "other", "v")
 
 
-@pytest.mark.parametrize("key", ["a//b", "../a", "/a", ".", "..", "a/", "a?", "", None, "a" * 251])
+@pytest.mark.parametrize(
+    "key", ["a//b", "../a", "/a", ".", "..", "a/", "a?", "", None, "a" * 251]
+)
 def test_a_bad_name_is_no_experiment_tag(both, key):
     both.refuse(INVALID, "set_experiment_tag", "0", key, "v")
 
@@ -127,7 +129,9 @@ def test_a_bad_name_is_no_experiment_tag(both, key):
 def test_a_deleted_experiment_takes_no_tag_and_no_run(both):
     both("create_experiment", "a")
     both("delete_experiment", "1")
-    both.refuse(INVALID, "set_experiment_tag", "1", "k", "v", text="must be in the 'active' state")
+    both.refuse(
+        INVALID, "set_experiment_tag", "1", "k", "v", text="must be in the 'active' state"
+    )
     both.refuse(INVALID, "create_run", "1", text="must be in the 'active' state")
     both("restore_experiment", "1")
     both("set_experiment_tag", "1", "k", "v")

@@ -69,7 +69,10 @@ class Story:
 
     def batch(self, run_id: str, step: int) -> None:
         metrics = [Metric("loss", step / 2, 1000 + step, step), Metric("acc", 1.0, 1, step)]
-        params, tags = [Param(f"p{step}", "v")], [RunTag(f"t{step}", "v"), RunTag("last", str(step))]
+        params, tags = (
+            [Param(f"p{step}", "v")],
+            [RunTag(f"t{step}", "v"), RunTag("last", str(step))],
+        )
         model = self.runs[run_id]
         self.pending = (run_id, step)
         self.store.runs.log_batch(run_id, metrics, params, tags)
@@ -126,10 +129,14 @@ def check(story: Story, store: Store) -> None:
             case ("end", _):
                 assert seen == promised | {"status": "FINISHED"}
             case (str(), step):
-                assert seen["points"] - promised["points"] == {
-                    ("loss", step / 2, 1000 + step, step),
-                    ("acc", 1.0, 1, step),
-                } - promised["points"]
+                assert (
+                    seen["points"] - promised["points"]
+                    == {
+                        ("loss", step / 2, 1000 + step, step),
+                        ("acc", 1.0, 1, step),
+                    }
+                    - promised["points"]
+                )
                 assert seen["params"] == promised["params"] | {f"p{step}": "v"}
                 assert seen["tags"] == promised["tags"] | {f"t{step}": "v", "last": str(step)}
 

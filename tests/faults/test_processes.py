@@ -71,7 +71,9 @@ class Acknowledged:
     """What a writer said had returned before it was killed."""
 
     def __init__(self, path: Path) -> None:
-        lines = [line.split() for line in path.read_text().splitlines(keepends=True) if "\n" in line]
+        lines = [
+            line.split() for line in path.read_text().splitlines(keepends=True) if "\n" in line
+        ]
         self.run_id = next((line[1] for line in lines if line[0] == "run"), None)
         self.metrics = {int(line[1]) for line in lines if line[0] == "m"}
         self.batches = {int(line[1]) for line in lines if line[0] == "b"}
@@ -84,7 +86,9 @@ def check_run(client: LakeflowClient, said: Acknowledged) -> None:
     assert max(Counter(steps).values(), default=1) == 1
     assert said.metrics <= set(steps)
     assert set(steps) <= said.metrics | {max(said.metrics, default=-1) + 1}
-    batches = [{m.step for m in client.get_metric_history(said.run_id, f"b{i}")} for i in (0, 49)]
+    batches = [
+        {m.step for m in client.get_metric_history(said.run_id, f"b{i}")} for i in (0, 49)
+    ]
     assert batches[0] == batches[1], "a batch is there in part"
     assert said.batches <= batches[0]
     assert {int(key[1:]) for key in run.data.params} == batches[0]
@@ -137,7 +141,9 @@ def test_a_minute_of_random_kills_loses_and_doubles_nothing(
     ):
         rows = Counter(tuple(row[c] for c in key) for row in table_rows(lake, table))
         assert max(rows.values()) == 1, f"{table} holds a row twice"
-    summaries = {(r["run_id"], r["key"]): r["count"] for r in table_rows(lake, "latest_metrics")}
+    summaries = {
+        (r["run_id"], r["key"]): r["count"] for r in table_rows(lake, "latest_metrics")
+    }
     points = Counter((r["run_id"], r["key"]) for r in table_rows(lake, "metrics"))
     assert summaries == dict(points)
 
@@ -196,7 +202,9 @@ def test_processes_that_race_for_a_name_make_one_experiment(tmp_path: Path) -> N
         "print(lakeflow.set_experiment('shared').experiment_id,"
         " lakeflow.create_experiment(sys.argv[2]))"
     )
-    racers = [spawn(code, tmp_path / "lake", f"own-{n}", stdout=subprocess.PIPE) for n in range(6)]
+    racers = [
+        spawn(code, tmp_path / "lake", f"own-{n}", stdout=subprocess.PIPE) for n in range(6)
+    ]
     answers = [process.communicate(timeout=120)[0].split() for process in racers]
     assert all(process.returncode == 0 for process in racers)
     assert len({shared for shared, _ in answers}) == 1

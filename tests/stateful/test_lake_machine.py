@@ -53,7 +53,9 @@ def exact(value: float) -> Any:
 
 
 def latest(points: set[tuple[str, Any, int, int]], key: str) -> Any:
-    rank = {(s, t, v != "nan", 0.0 if v == "nan" else v): v for k, v, t, s in points if k == key}
+    rank = {
+        (s, t, v != "nan", 0.0 if v == "nan" else v): v for k, v, t, s in points if k == key
+    }
     return rank[max(rank)]
 
 
@@ -112,7 +114,9 @@ class LakeMachine(RuleBasedStateMachine):
 
     @rule(client=clients, run=runs, key=keys, value=values, step=steps, time=st.integers(0, 3))
     def log_metric(self, client: int, run: str, key: str, value: float, step: int, time: int):
-        if self.attempt(run, client, self.stores[client].runs.log_metric, key, value, time, step):
+        if self.attempt(
+            run, client, self.stores[client].runs.log_metric, key, value, time, step
+        ):
             self.model[run]["points"].add((key, exact(value), time, step))
 
     @rule(
@@ -201,7 +205,10 @@ class LakeMachine(RuleBasedStateMachine):
             points = model["points"]
             names = {key for key, *_ in points}
             assert run.info.run_name == model["name"]
-            assert (run.info.status, run.info.lifecycle_stage) == (model["status"], model["stage"])
+            assert (run.info.status, run.info.lifecycle_stage) == (
+                model["status"],
+                model["stage"],
+            )
             assert run.data.params == model["params"]
             assert run.data.tags == model["tags"]
             assert {k: exact(v) for k, v in run.data.metrics.items()} == {
@@ -211,7 +218,10 @@ class LakeMachine(RuleBasedStateMachine):
                 use.dataset.digest: use.dataset.source for use in run.inputs.dataset_inputs
             } == model["inputs"]
             for key in names:
-                history = [(m.key, exact(m.value), m.timestamp, m.step) for m in store.runs.history(run_id, key)]
+                history = [
+                    (m.key, exact(m.value), m.timestamp, m.step)
+                    for m in store.runs.history(run_id, key)
+                ]
                 assert len(history) == len(set(history))
                 assert set(history) == {point for point in points if point[0] == key}
 

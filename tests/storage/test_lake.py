@@ -42,7 +42,9 @@ def test_every_spelling_of_a_location_is_the_same_lake(tmp_path: Path, spelling:
     assert again.tracking_uri == str(tmp_path / "lake")
 
 
-@pytest.mark.parametrize("location", ["", "  ", "a\0b", "file://host/x", "lakeflow://x", "nope://x"])
+@pytest.mark.parametrize(
+    "location", ["", "  ", "a\0b", "file://host/x", "lakeflow://x", "nope://x"]
+)
 def test_what_is_no_location_is_refused(location: str) -> None:
     with pytest.raises(InvalidInputError):
         LakeflowClient("memory://x")._store.lake.open(location)
@@ -82,7 +84,9 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     assert "upgrade" in str(caught.value)
 
 
-def test_a_damaged_lake_file_is_named(another_process: Callable[..., Store], tmp_path: Path) -> None:
+def test_a_damaged_lake_file_is_named(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
     LakeflowClient(tmp_path / "lake").create_run("0")
     (tmp_path / "lake" / "lake.json").write_text("{")
     with pytest.raises(DamagedLakeError, match=r"lake\.json"):
@@ -250,7 +254,9 @@ def test_a_lake_that_moves_takes_its_artifact_locations_along(tmp_path: Path) ->
 
 def test_threads_that_open_a_new_lake_at_once_share_it(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        runs = list(pool.map(lambda _: LakeflowClient(tmp_path / "l").create_run("0"), range(40)))
+        runs = list(
+            pool.map(lambda _: LakeflowClient(tmp_path / "l").create_run("0"), range(40))
+        )
     client = LakeflowClient(tmp_path / "l")
     assert all(client.get_run(run.info.run_id) == run for run in runs)
     assert len(list((tmp_path / "l" / "log").iterdir())) == 1

@@ -1,0 +1,250 @@
+"""Compaction: what it folds, what it merges, what it deletes, what it survives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import deltalake
+import pytest
+
+import lakeflow
+from lakeflow import LakeflowClient
+from lakeflow.config import Settings
+from lakeflow.entities import Metric
+from lakeflow.maintenance.compact import (
+    MERGE_FILES,
+    CompactionReport,
+    compact_lake,
+    small_files,
+)
+from lakeflow.storage import folds
+from lakeflow.storage.delta import DataFile
+from lakeflow.storage.lake import Lake
+from lakeflow.storage.location import open_filesystem
+from lakeflow.tables import PARAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lakeflow.tracking.store import Store
+
+
+def fill(client: LakeflowClient, run_id: str, start: int, count: int) -> None:
+    points = [Metric("loss", step / 7, step, step) for step in range(start, start + count)]
+    client.log_batch(run_id, points)
+
+
+def test_folding_nothing_does_nothing(client: LakeflowClient, uri: str) -> None:
+    client.get_experiment("0")
+    report = lakeflow.compact(uri)
+    assert (report.folds, report.records, report.tables) == ([], 0, {})
+
+
+def test_a_dry_run_says_what_there_is_and_writes_nothing(
+    client: LakeflowClient, run_id: str, uri: str
+) -> None:
+    fill(client, run_id, 0, 100)
+    before = client._store.lake.view()
+    report = lakeflow.compact(uri, dry_run=True)
+    assert report.is_dry_run
+    assert (report.log_bytes, report.log_segments) == (before.hot_bytes, 1)
+    assert client._store.lake.view() == before
+
+
+def test_what_is_read_is_the_same_before_and_after(
+    client: LakeflowClient, run_id: str, uri: str
+) -> None:
+    fill(client, run_id, 0, 1000)
+    client.log_param(run_id, "p", 1)
+    run, history = client.get_run(run_id), client.get_metric_history(run_id, "loss")
+    lakeflow.compact(uri)
+    assert client.get_run(run_id) == run
+    assert client.get_metric_history(run_id, "loss") == history
+
+
+def test_a_long_log_is_folded_in_steps(
+    another_process: Callable[..., Store], uri: str, table_rows: Any
+) -> None:
+    store = another_process(uri, fold_bytes=20_000, segment_bytes=15_000)
+    runs = [store.runs.create("0", None, None, None).info.run_id for _ in range(5)]
+    for step in range(400):
+        store.runs.log_metric(runs[step % 5], "loss", step, step, step)
+    steps: list[int] = []
+    report = compact_lake(store.lake, progress=lambda p: steps.append(p.done_bytes))
+    assert len(report.folds) >= 4
+    assert report.records == 405
+    assert steps == sorted(steps)
+    assert len(store.runs.history(runs[0], "loss")) == 80
+    assert store.lake.view().hot_bytes == 0
+
+
+def test_a_point_logged_again_after_a_fold_is_stored_once(
+    client: LakeflowClient, run_id: str, uri: str
+) -> None:
+    for _ in range(3):
+        fill(client, run_id, 0, 10)
+        report = lakeflow.compact(uri)
+    assert "metrics" not in report.tables
+    assert len(client.get_metric_history(run_id, "loss")) == 10
+
+
+def test_small_files_are_merged_once_there_are_enough(
+    client: LakeflowClient, run_id: str, uri: str
+) -> None:
+    for number in range(2 * MERGE_FILES):
+        fill(client, run_id, 10 * number, 10)
+        lakeflow.compact(uri)
+        files = client._store.lake.tables["metrics"].files()
+        assert len(files) < MERGE_FILES
+    assert sum(file.rows for file in files) == 20 * MERGE_FILES
+    assert len(client.get_metric_history(run_id, "loss")) == 20 * MERGE_FILES
+
+
+def test_full_files_are_left_alone() -> None:
+    small = [DataFile(f"s{n}", 1, 10) for n in range(MERGE_FILES - 1)]
+    full = [DataFile(f"f{n}", 1, PARAMS.file_rows) for n in range(50)]
+    assert small_files(PARAMS, (*small, *full), 0) == []
+    assert small_files(PARAMS, (*small, *full), 5) == small
+    assert small_files(PARAMS, tuple(full), 5) == []
+
+
+def test_only_files_that_hold_changed_runs_are_rewritten(
+    client: LakeflowClient, uri: str
+) -> None:
+    first = [client.create_run("0").info.run_id for _ in range(3)]
+    lakeflow.compact(uri)
+    second = [client.create_run("0").info.run_id for _ in range(3)]
+    lakeflow.compact(uri)
+    before = {file.path for file in client._store.lake.tables["runs"].files()}
+    client.set_terminated(second[1])
+    lakeflow.compact(uri)
+    after = {file.path for file in client._store.lake.tables["runs"].files()}
+    assert len(before & after) == 1
+    assert client.get_run(second[1]).info.status == "FINISHED"
+    assert client.get_run(first[0]).info.status == "RUNNING"
+
+
+def test_replaced_files_and_folded_segments_go_past_their_age(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    lake = str(tmp_path / "lake")
+    store = another_process(lake, vacuum_grace_s=0, retention_s=0)
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    compact_lake(store.lake)
+    store.terminate(run_id, None, None)
+    store.lake.seal()
+    compact_lake(store.lake)
+    store.runs.log_metric(run_id, "loss", 1, 1, 1)
+    compact_lake(store.lake)
+    assert len(list((tmp_path / "lake/tables/runs").glob("*.parquet"))) == 1
+    assert len(list((tmp_path / "lake/log").glob("*/*.jsonl"))) == 1, "the open one stays"
+    assert len(list((tmp_path / "lake/folds").glob("*.done.json"))) == 1
+    assert store.runs.get(run_id).data.metrics == {"loss": 1}
+
+
+def test_young_files_stay_for_who_still_reads_them(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    lake = str(tmp_path / "lake")
+    store = another_process(lake)
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    compact_lake(store.lake)
+    reader = another_process(lake)
+    assert reader.runs.get(run_id).info.status == "RUNNING"
+    store.terminate(run_id, None, None)
+    compact_lake(store.lake)
+    assert len(list((tmp_path / "lake/tables/runs").glob("*.parquet"))) == 2
+
+
+def test_a_reader_that_was_overtaken_by_a_vacuum_goes_on(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    writer = another_process(uri, vacuum_grace_s=0, retention_s=0)
+    reader = another_process(uri)
+    runs = [writer.runs.create("0", None, None, None).info.run_id for _ in range(4)]
+    for number, run_id in enumerate(runs):
+        writer.runs.log_metric(run_id, "loss", number, number, number)
+        assert reader.runs.get(runs[0]).data.metrics == {"loss": 0}
+        writer.lake.seal()
+        compact_lake(writer.lake)
+        compact_lake(writer.lake)
+        assert reader.runs.get(run_id).data.metrics == {"loss": number}
+
+
+def test_a_table_that_another_tool_has_rewritten_is_read_again(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    store = another_process(str(lake))
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    for number in range(3):
+        store.runs.log_metric(run_id, "loss", number, number, number)
+        compact_lake(store.lake)
+    table = deltalake.DeltaTable(lake / "tables/metrics")
+    table.optimize.compact()
+    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    compact_lake(store.lake)
+    assert len(another_process(str(lake)).runs.history(run_id, "loss")) == 3
+    store.runs.log_metric(run_id, "loss", 9, 9, 9)
+    compact_lake(store.lake)
+    assert len(another_process(str(lake)).runs.history(run_id, "loss")) == 4
+
+
+def test_an_unfinished_fold_is_finished_by_the_next(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    store = another_process(uri)
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    store.runs.log_metric(run_id, "loss", 1, 1, 1)
+    offsets = dict(store.lake.view().segments)
+    folds.begin(store.lake.fs, folds.Fold(1, offsets))
+    store.runs.log_metric(run_id, "loss", 2, 2, 2)
+    assert len(store.runs.history(run_id, "loss")) == 2
+    report = compact_lake(store.lake)
+    assert report.folds == [1, 2]
+    assert len(store.runs.history(run_id, "loss")) == 2
+
+
+def test_a_change_of_a_run_whose_creation_is_lost_is_counted(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    store = another_process(uri)
+    store.lake.append(['"experiment_id":"0","run_id":"lost","run":{"status":"FAILED"}'])
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    report = compact_lake(store.lake)
+    assert (report.records, report.orphans) == (2, 1)
+    assert store.runs.get(run_id).info.run_id == run_id
+
+
+def test_a_log_that_has_grown_is_folded_without_being_asked(tmp_path: Path) -> None:
+    code = """
+import sys, lakeflow
+client = lakeflow.LakeflowClient(sys.argv[1])
+run_id = client.create_run("0").info.run_id
+for step in range(5000):
+    client.log_metric(run_id, "loss", step, step=step)
+"""
+    environment = {"LAKEFLOW_AUTO_COMPACT_BYTES": "200000"}
+    subprocess.run([sys.executable, "-c", code, tmp_path / "lake"], env=environment, check=True)
+    lake = Lake.on(open_filesystem(tmp_path / "lake"), Settings())
+    assert lake.epoch().number >= 1
+    assert lake.view().hot_bytes < 5000 * 170
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("FOLD_BYTES", "many"), ("AUTO_COMPACT", "perhaps"), ("DURABILITY", "none")],
+)
+def test_a_setting_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"LAKEFLOW_{name}", value)
+    with pytest.raises(lakeflow.LakeflowException, match=f"LAKEFLOW_{name} is '{value}'"):
+        Settings.from_environment()
+
+
+def test_a_report_begins_empty() -> None:
+    assert CompactionReport().tables == {}

@@ -1,0 +1,165 @@
+"""The promises that every kind of filesystem keeps."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from lakeflow.exceptions import StorageError
+from lakeflow.storage.bridge import LakeFileSystem
+from lakeflow.storage.filesystem import Filesystem
+from lakeflow.storage.location import open_filesystem
+
+
+@pytest.fixture
+def fs(uri: str) -> Filesystem:
+    return open_filesystem(uri)
+
+
+def attempt(fs: Filesystem, path: str, content: bytes) -> bool:
+    try:
+        fs.create(path, content)
+    except FileExistsError:
+        return False
+    return True
+
+
+def test_of_many_threads_that_create_a_file_one_wins(fs: Filesystem) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(60):
+            barrier = threading.Barrier(8)
+
+            def race(writer: int, path: str, barrier: threading.Barrier) -> bool:
+                barrier.wait()
+                return attempt(fs, path, f"{writer}".encode() * 1000)
+
+            path = f"race/{number}"
+            won = list(pool.map(race, range(8), [path] * 8, [barrier] * 8))
+            assert won.count(True) == 1
+            assert fs.read(path) == f"{won.index(True)}".encode() * 1000
+
+
+def _race(folder: str, writer: int, start: float, rounds: int) -> list[int]:
+    fs = open_filesystem(folder)
+    while os.times().elapsed < start:
+        pass
+    return [n for n in range(rounds) if attempt(fs, f"race/{n}", str(writer).encode())]
+
+
+def test_of_many_processes_that_create_a_file_one_wins(tmp_path: Path) -> None:
+    rounds = 200
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        start = os.times().elapsed + 2
+        tasks = [(str(tmp_path), writer, start, rounds) for writer in range(4)]
+        won = pool.starmap(_race, tasks)
+    assert sorted(number for numbers in won for number in numbers) == list(range(rounds))
+    fs = open_filesystem(tmp_path)
+    for writer, numbers in enumerate(won):
+        assert all(fs.read(f"race/{number}") == str(writer).encode() for number in numbers)
+    assert len(list((tmp_path / "race").iterdir())) == rounds, "temporary files are left"
+
+
+def test_what_was_created_is_listed_and_read_by_position(fs: Filesystem) -> None:
+    fs.create("folder/b", b"0123456789")
+    fs.create("folder/a", b"")
+    fs.create("folder/deeper/c", b"x")
+    entries = [(entry.name, entry.size, entry.is_folder) for entry in fs.list("folder")]
+    assert entries == [("a", 0, False), ("b", 10, False), ("deeper", 0, True)]
+    assert fs.list("nowhere") == []
+    assert (fs.read("folder/b", 2, 5), fs.read("folder/b", 8)) == (b"234", b"89")
+    assert fs.read("folder/b", 8, 100) == b"89"
+    assert (fs.size("folder/b"), fs.exists("folder/b"), fs.exists("folder/x")) == (
+        10,
+        True,
+        False,
+    )
+    with pytest.raises(FileNotFoundError):
+        fs.read("folder/x")
+
+
+def test_a_file_is_deleted_once_and_twice(fs: Filesystem) -> None:
+    fs.create("folder/a", b"x")
+    fs.delete("folder/a")
+    fs.delete("folder/a")
+    assert not fs.exists("folder/a")
+
+
+def test_an_upload_publishes_a_staged_file(fs: Filesystem) -> None:
+    with fs.staging() as folder:
+        staged = Path(folder, "part")
+        staged.write_bytes(b"content")
+        fs.upload(str(staged), "tables/part")
+    assert fs.read("tables/part") == b"content"
+
+
+def test_an_open_segment_is_held_until_it_is_closed(fs: Filesystem) -> None:
+    file = fs.open_append("log/w/1")
+    file.write(b"one\n")
+    assert fs.is_held("log/w/1")
+    assert (fs.read("log/w/1"), file.size) == (b"one\n", 4)
+    file.write(b"two\n")
+    file.close()
+    assert not fs.is_held("log/w/1")
+    assert fs.read("log/w/1") == b"one\ntwo\n"
+    with pytest.raises(FileExistsError):
+        fs.open_append("log/w/1")
+
+
+def test_threads_read_one_bridged_file_by_position(fs: Filesystem) -> None:
+    content = os.urandom(100_000)
+    fs.create("file", content)
+    file = LakeFileSystem(fs).open("lake://file")
+
+    def read(start: int) -> bool:
+        file.seek(start)
+        return file.read(100) == content[start : start + 100]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, range(0, 100_000, 97)))
+    file.seek(-5, os.SEEK_END)
+    assert file.read() == content[-5:]
+    with pytest.raises(PermissionError):
+        LakeFileSystem(fs).open("lake://file", "wb")
+
+
+def test_an_advisory_lock_is_had_once(tmp_path: Path) -> None:
+    fs = open_filesystem(tmp_path)
+    with fs.exclusive("folds/lock") as mine, fs.exclusive("folds/lock") as theirs:
+        assert (mine, theirs) == (True, False)
+    with fs.exclusive("folds/lock") as mine:
+        assert mine
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, "RESOURCE_EXHAUSTED"),
+        (errno.EACCES, "PERMISSION_DENIED"),
+        (errno.EROFS, "PERMISSION_DENIED"),
+        (errno.EIO, "TEMPORARILY_UNAVAILABLE"),
+    ],
+)
+def test_errors_name_operation_and_object(tmp_path: Path, number: int, code: str) -> None:
+    fs = open_filesystem(tmp_path)
+    with (
+        pytest.raises(StorageError, match="append to log/1") as caught,
+        fs.errors("append to", "log/1"),
+    ):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.error_code == code
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_kind_that_cannot_create_exclusively_reads_only(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"content")
+    fs = Filesystem(fsspec.filesystem("file"), str(tmp_path), f"any://{tmp_path}")
+    assert (fs.read("a", 1, 3), fs.can_write) == (b"on", False)
+    with pytest.raises(StorageError, match="exclusively"):
+        fs.create("b", b"")

@@ -1,0 +1,142 @@
+"""The shape of the house: thin client, public names, light import, one place for a code."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import lakeflow
+from lakeflow import client, exceptions, fluent
+
+ROOT = Path(lakeflow.__file__).parent
+
+# MLflow 2.19's parameters of the methods that are here, in order.
+SIGNATURES = {
+    "get_run": "run_id",
+    "get_parent_run": "run_id",
+    "get_metric_history": "run_id key",
+    "create_run": "experiment_id start_time tags run_name",
+    "get_experiment": "experiment_id",
+    "get_experiment_by_name": "name",
+    "create_experiment": "name artifact_location tags",
+    "delete_experiment": "experiment_id",
+    "restore_experiment": "experiment_id",
+    "rename_experiment": "experiment_id new_name",
+    "set_experiment_tag": "experiment_id key value",
+    "log_metric": "run_id key value timestamp step synchronous",
+    "log_param": "run_id key value synchronous",
+    "set_tag": "run_id key value synchronous",
+    "delete_tag": "run_id key",
+    "update_run": "run_id status name",
+    "log_batch": "run_id metrics params tags synchronous",
+    "log_inputs": "run_id datasets",
+    "set_terminated": "run_id status end_time",
+    "delete_run": "run_id",
+    "restore_run": "run_id",
+}
+
+FLUENT = {
+    "start_run": "run_id experiment_id run_name nested parent_run_id tags description",
+    "end_run": "status",
+    "log_param": "key value synchronous",
+    "log_params": "params synchronous run_id",
+    "log_metric": "key value step synchronous timestamp run_id",
+    "log_metrics": "metrics step synchronous run_id timestamp",
+    "set_tag": "key value synchronous",
+    "set_tags": "tags synchronous",
+    "set_experiment": "experiment_name experiment_id",
+    "create_experiment": "name artifact_location tags",
+}
+
+
+def test_the_client_documents_and_delegates() -> None:
+    tree = ast.parse(inspect.getsource(client.LakeflowClient))
+    methods = [node for node in tree.body[0].body if isinstance(node, ast.FunctionDef)]
+    public = [method for method in methods if not method.name.startswith("_")]
+    for method in public:
+        _docstring, *body = method.body
+        assert len(body) == 1, f"move the logic of {method.name} into lakeflow.tracking"
+        assert ast.get_docstring(method), method.name
+    assert {method.name for method in public} == {*SIGNATURES, "tracking_uri"}
+
+
+def test_methods_take_what_mlflow_takes() -> None:
+    for name, wanted in SIGNATURES.items():
+        _self, *found = inspect.signature(getattr(client.LakeflowClient, name)).parameters
+        assert found == wanted.split(), name
+    for name, wanted in FLUENT.items():
+        assert list(inspect.signature(getattr(fluent, name)).parameters) == wanted.split(), name
+
+
+def test_public_names_are_the_ones_listed() -> None:
+    public = [
+        name
+        for name, value in vars(lakeflow).items()
+        if name[0] != "_" and not isinstance(value, ModuleType)
+    ]
+    assert lakeflow.__all__ == sorted(public)
+    assert all(getattr(lakeflow, name).__doc__ for name in lakeflow.__all__)
+
+
+def test_the_version_is_the_one_of_the_package() -> None:
+    assert importlib.metadata.version("lakeflow") == lakeflow.__version__
+
+
+def test_importing_loads_no_engine() -> None:
+    heavy = {"duckdb", "deltalake", "polars", "pandas", "opentelemetry", "pyarrow", "numpy"}
+    heavy |= {"fsspec", "sqlglot", "PIL", "s3fs"}
+    code = "import sys, lakeflow; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert heavy.isdisjoint(loaded.stdout.split())
+
+
+def test_a_job_that_only_logs_loads_no_query_engine(tmp_path: Path) -> None:
+    client.LakeflowClient(tmp_path / "l").create_experiment("the lake is there")
+    code = """
+import sys, lakeflow
+lakeflow.set_tracking_uri(sys.argv[1])
+with lakeflow.start_run():
+    lakeflow.log_metric("loss", 1.0)
+    lakeflow.log_param("p", 1)
+print(*sys.modules)
+"""
+    loaded = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "l"], capture_output=True, text=True, check=True
+    )
+    assert {"duckdb", "polars", "pandas", "fsspec"}.isdisjoint(loaded.stdout.split())
+
+
+def test_every_code_that_is_raised_has_a_status() -> None:
+    codes = {
+        kind.default_code for kind in vars(exceptions).values() if hasattr(kind, "default_code")
+    }
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and _raises(node.func)):
+                continue
+            second = node.args[1] if len(node.args) > 1 else None
+            if isinstance(second, ast.Constant):
+                codes.add(second.value)
+    assert {"RESOURCE_EXHAUSTED", "NOT_IMPLEMENTED", "FEATURE_DISABLED"} <= codes
+    assert codes <= set(exceptions.HTTP_STATUS)
+
+
+def _raises(function: ast.expr) -> bool:
+    return isinstance(function, ast.Name) and function.id.endswith(("Error", "Exception"))
+
+
+def test_modules_stay_small() -> None:
+    longer = {
+        str(path.relative_to(ROOT)): count
+        for path in ROOT.rglob("*.py")
+        if (count := len(path.read_text().splitlines())) > 420
+    }
+    # The wide classes of one call a method, and their module functions.
+    assert set(longer) <= {"client.py", "fluent.py"}
