@@ -1,0 +1,140 @@
+"""Names, lengths and limits: what is taken, what is refused, and with which words."""
+
+from __future__ import annotations
+
+import decimal
+import math
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakeflow.entities import Dataset, DatasetInput, InputTag, validation
+from lakeflow.exceptions import InvalidInputError
+
+GOOD_KEYS = ["loss", "val/loss", "a.b-c_d e:f", "ünï", "a" * 250, "1", "mlflow.runName"]
+BAD_KEYS = [None, 3, "", ".", "..", "../a", "/a", "a//b", "a/", "./a", "a/../b", "a\n", "a;b", "a'b", "a" * 251, "☃", "\ud800"]
+
+
+@pytest.mark.parametrize("key", GOOD_KEYS)
+def test_a_good_key_is_taken_as_it_is(key: str) -> None:
+    assert validation.key(key) == key
+
+
+@pytest.mark.parametrize("key", BAD_KEYS, ids=repr)
+def test_a_bad_key_is_refused_naming_its_place(key: Any) -> None:
+    with pytest.raises(InvalidInputError, match=r"metrics\[1\]\.name") as caught:
+        validation.key(key, "metrics[1].name")
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        (1, 1.0),
+        ("1.5", 1.5),
+        (True, 1.0),
+        (numpy.float32(0.5), 0.5),
+        (numpy.array([2]), 2.0),
+        (numpy.int64(3), 3.0),
+        (decimal.Decimal("0.25"), 0.25),
+        (math.inf, math.inf),
+        ("-inf", -math.inf),
+    ],
+)
+def test_what_is_a_number_becomes_a_float(given: Any, stored: float) -> None:
+    point = validation.metric("m", given, 0, 0)
+    assert point == ("m", stored, 0, 0)
+    assert type(point[1]) is float
+
+
+@pytest.mark.parametrize("value", [None, "abc", [1], numpy.array([1, 2]), {}, 1j, 10**400], ids=repr)
+def test_what_is_no_number_is_refused(value: Any) -> None:
+    with pytest.raises(InvalidInputError, match="value"):
+        validation.metric("m", value, 0, 0)
+
+
+@pytest.mark.parametrize("timestamp", [-1, "1", None, math.nan, 2**63, math.inf])
+def test_a_bad_time_is_refused(timestamp: Any) -> None:
+    with pytest.raises(InvalidInputError, match="timestamp"):
+        validation.metric("m", 1.0, timestamp, 0)
+
+
+@pytest.mark.parametrize("step", ["1", None, math.nan, 2**63, -(2**63) - 1])
+def test_a_bad_step_is_refused(step: Any) -> None:
+    with pytest.raises(InvalidInputError, match="step"):
+        validation.metric("m", 1.0, 0, step)
+
+
+def test_whole_numbers_of_any_kind_are_times_and_steps() -> None:
+    assert validation.metric("m", 1.0, 12.7, numpy.int32(-3)) == ("m", 1.0, 12, -3)
+    assert validation.metric("m", 1.0, 2**63 - 1, -(2**63))[2:] == (2**63 - 1, -(2**63))
+
+
+def test_a_value_is_kept_whole_up_to_a_mebibyte() -> None:
+    assert validation.text("x" * 1024 * 1024) == "x" * 1024 * 1024
+    with pytest.raises(InvalidInputError, match="1,048,577 bytes"):
+        validation.text("x" * (1024 * 1024 + 1))
+    with pytest.raises(InvalidInputError, match="bytes"):
+        validation.text("ü" * 600_000)
+    assert validation.text(None) == "None"
+
+
+def test_what_is_no_text_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="not Unicode"):
+        validation.text("a\ud800b")
+
+
+@given(st.text(max_size=30))
+def test_whatever_passes_can_be_encoded_and_is_its_own_path(name: str) -> None:
+    try:
+        key = validation.key(name)
+    except InvalidInputError:
+        return
+    assert key == name == key.encode().decode()
+    assert ".." not in key.split("/")
+    assert not key.startswith("/")
+
+
+@pytest.mark.parametrize("run_id", ["", "../x", "a/b", "a b", None, 3, "-a", "a" * 257, "a\n", "ü"])
+def test_a_bad_run_id_is_refused(run_id: Any) -> None:
+    with pytest.raises(InvalidInputError, match="run id"):
+        validation.run_id(run_id)
+
+
+@pytest.mark.parametrize("name", ["", None, 3, "x" * 501])
+def test_a_bad_experiment_name_is_refused(name: Any) -> None:
+    with pytest.raises(InvalidInputError):
+        validation.experiment_name(name)
+
+
+def test_artifacts_are_not_kept_inside_a_run() -> None:
+    with pytest.raises(InvalidInputError, match="inside a run"):
+        validation.artifact_location("runs:/x/y")
+
+
+@pytest.mark.parametrize(
+    ("part", "limit"),
+    [("name", 500), ("digest", 36), ("source", 65_535), ("schema", 1_048_575)],
+)
+def test_a_part_of_a_dataset_is_taken_up_to_its_limit(part: str, limit: int) -> None:
+    fields = {"name": "n", "digest": "d", "source_type": "t", "source": "s"}
+    validation.dataset_input(DatasetInput(Dataset(**fields | {part: "x" * limit})), "datasets[0]")
+    with pytest.raises(InvalidInputError, match=rf"datasets\[0\]\.dataset\.{part}"):
+        validation.dataset_input(
+            DatasetInput(Dataset(**fields | {part: "x" * (limit + 1)})), "datasets[0]"
+        )
+
+
+def test_a_missing_part_of_a_dataset_is_named() -> None:
+    with pytest.raises(InvalidInputError, match="source_type cannot be None"):
+        validation.dataset_input(DatasetInput(Dataset("n", "d", None, "s")), "datasets[0]")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="InputTag key cannot be None"):
+        validation.dataset_input(
+            DatasetInput(Dataset("n", "d", "t", "s"), [InputTag(None, "v")]),  # type: ignore[arg-type]
+            "datasets[0]",
+        )
+    with pytest.raises(InvalidInputError, match="no dataset"):
+        validation.dataset_input(None, "datasets[0]")  # type: ignore[arg-type]
