@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def test_the_examples_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None
     assert answer.returncode == 0, answer.stderr
     expected = [
         text
-        for (before, _), (kind, text) in zip(found, found[1:], strict=False)
+        for (before, _), (kind, text) in itertools.pairwise(found)
         if kind == "text" and before == "python"
     ]
     if expected:
@@ -67,11 +68,17 @@ def test_the_errors_page_lists_every_class_and_code() -> None:
             assert f"`{kind.__name__}`" in page
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name
+)
 def test_an_example_runs(example: Path, tmp_path: Path) -> None:
     small = ["--runs", "4", "--workers", "2"] if example.stem == "digits_sweep" else []
     answer = subprocess.run(
-        [sys.executable, example, *small], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, example, *small],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert answer.returncode == 0, answer.stderr
     assert "nanobind" not in answer.stderr

@@ -7,6 +7,7 @@ folder. Fixed statements, every value bound.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ class Engine:
         config: dict[str, Any] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "temp_directory": f"{tempfile.gettempdir()}/lakeflow-duckdb",
+            "temp_directory": f"{tempfile.gettempdir()}/lakeflow-{os.getpid()}",
         }
         if self._memory_bytes is not None:
             config["memory_limit"] = f"{self._memory_bytes}B"

@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 # would make NaN a text or a null.
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-MAX_RECORD_CHARACTERS = 4 * 1024 * 1024
-"""Size above which a batch is written as several lines; the fold's parser needs a bound."""
+MAX_CHARACTERS = 3 * 1024 * 1024
+"""Size above which a call is written as several lines.
+
+The fold parses lines of up to 16 MiB. A single value has at most 1 MiB, which escapes may make
+six, so that one value more than this always fits.
+"""
+
+Pieces = list[str]
+"""A field of a record as text; several where its rows would make too long a line."""
 
 
 def about(experiment_id: str, run_id: str) -> str:
@@ -28,9 +35,24 @@ def about(experiment_id: str, run_id: str) -> str:
     return f'"experiment_id":{_dump(experiment_id)},"run_id":{_dump(run_id)}'
 
 
-def run(fields: Mapping[str, object]) -> str:
+def bodies(about: str, *fields: Pieces) -> list[str]:
+    """Return the records that hold these fields: one, or as few as fit the bound."""
+    packed = []
+    current, size = [about], 0
+    for pieces in fields:
+        for number, piece in enumerate(pieces):
+            if number > 0 or (size and size + len(piece) > MAX_CHARACTERS):
+                packed.append(",".join(current))
+                current, size = [about], 0
+            current.append(piece)
+            size += len(piece)
+    packed.append(",".join(current))
+    return packed
+
+
+def run(fields: Mapping[str, object]) -> Pieces:
     """Return the field that makes a run, or sets some of its fields."""
-    return f'"run":{_dump(fields)}'
+    return [f'"run":{_dump(fields)}']
 
 
 def metric(point: Point) -> str:
@@ -43,26 +65,25 @@ def metric(point: Point) -> str:
     )
 
 
-def metrics(points: Sequence[Point]) -> str:
+def metrics(points: Sequence[Point]) -> Pieces:
     """Return the field with points of any metrics."""
-    columns = ("key", "value", "timestamp", "step")
-    return f'"metrics":{_dump(_by_column(columns, points))}'
+    return _rows("metrics", ("key", "value", "timestamp", "step"), points)
 
 
-def params(pairs: Iterable[tuple[str, str]]) -> str:
+def params(pairs: Iterable[tuple[str, str]]) -> Pieces:
     """Return the field with params."""
-    return f'"params":{_dump(_by_column(("key", "value"), list(pairs)))}'
+    return _rows("params", ("key", "value"), list(pairs))
 
 
-def tags(pairs: Iterable[tuple[str, str | None]]) -> str:
+def tags(pairs: Iterable[tuple[str, str | None]]) -> Pieces:
     """Return the field with tags; None removes a tag."""
-    return f'"tags":{_dump(_by_column(("key", "value"), list(pairs)))}'
+    return _rows("tags", ("key", "value"), list(pairs))
 
 
 _INPUT = ("name", "digest", "source_type", "source", "schema", "profile", "tags")
 
 
-def inputs(datasets: Sequence[DatasetInput]) -> str:
+def inputs(datasets: Sequence[DatasetInput]) -> Pieces:
     """Return the field with datasets; the tags of each become one JSON object."""
     rows = [
         (
@@ -71,23 +92,23 @@ def inputs(datasets: Sequence[DatasetInput]) -> str:
         )
         for each in datasets
     ]
-    return f'"inputs":{_dump(_by_column(_INPUT, rows))}'
+    return _rows("inputs", _INPUT, rows)
 
 
-def _by_column(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, object]:
-    return dict(zip(names, zip(*rows, strict=True), strict=True))
+def _rows(field: str, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Pieces:
+    if not rows:
+        return []
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    text = f'"{field}":{_dump(columns)}'
+    if len(text) <= MAX_CHARACTERS or len(rows) == 1:
+        return [text]
+    middle = len(rows) // 2
+    return _rows(field, names, rows[:middle]) + _rows(field, names, rows[middle:])
 
 
 def input_rows(field: Mapping[str, Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
     """Yield the datasets of a record as rows in the order of the table's columns."""
     return zip(*(field[name] for name in _INPUT), strict=True)
-
-
-def split(points: Sequence[Point]) -> Iterator[Sequence[Point]]:
-    """Yield points in pieces that fit a record each."""
-    size = MAX_RECORD_CHARACTERS // 64
-    for start in range(0, len(points), size):
-        yield points[start : start + size]
 
 
 def parse(line: bytes) -> dict[str, Any] | None:

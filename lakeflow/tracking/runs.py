@@ -178,8 +178,8 @@ class RunStore:
         bodies = []
         for run_id, now in self._reader.runs_of(experiment_id).items():
             if now != stage:
-                field = records.run({"lifecycle_stage": stage})
-                bodies.append(f"{records.about(experiment_id, run_id)},{field}")
+                about = records.about(experiment_id, run_id)
+                bodies += records.bodies(about, records.run({"lifecycle_stage": stage}))
             if run_id in self._heads:
                 self._heads[run_id].is_active = stage == LifecycleStage.ACTIVE
         if bodies:
@@ -197,7 +197,7 @@ class RunStore:
     def log_metric(self, run_id: str, key: str, value: Any, timestamp: Any, step: Any) -> None:
         """Log one point: one write, and no read after the first to this run."""
         point = validation.metric(key, value, timestamp, step)
-        self._append(self._active(run_id), records.metric(point))
+        self._lake.append((f"{self._active(run_id).about},{records.metric(point)}",))
 
     def log_param(self, run_id: str, key: str, value: Any) -> Any:
         """Log a param and return the value that was given."""
@@ -256,26 +256,22 @@ class RunStore:
         params: dict[str, str] | None = None,
         tags: dict[str, str] | None = None,
     ) -> None:
-        """Append checked values as one record; very many points as several."""
+        """Append checked values: one record, or several where it would be very long."""
         head = self._active(run_id)
-        fields = []
-        if tags:
-            fields.append(records.tags(tags.items()))
-            if RUN_NAME_TAG in tags:
-                fields.append(records.run({"run_name": tags[RUN_NAME_TAG]}))
-        pieces = list(records.split(points))
-        if pieces:
-            fields.append(records.metrics(pieces[0]))
-        bodies = [f"{head.about},{records.metrics(piece)}" for piece in pieces[1:]]
+        tags = tags or {}
+        named = RUN_NAME_TAG in tags
+        fields = [
+            records.run({"run_name": tags[RUN_NAME_TAG]}) if named else [],
+            records.tags(tags.items()),
+            records.metrics(points),
+        ]
         if not params:
-            self._lake.append([",".join((head.about, *fields)), *bodies])
+            self._append(head, *fields)
             return
         with self._params_lock:
             new = self._new_params(run_id, head, params)
-            if new:
-                fields.append(records.params(new.items()))
-            if fields:
-                self._lake.append([",".join((head.about, *fields)), *bodies])
+            if new or any(fields):
+                self._append(head, *fields, records.params(new.items()))
             head.params |= new
 
     def _new_params(
@@ -307,8 +303,8 @@ class RunStore:
             )
         return {key: value for key, value in params.items() if key not in head.params}
 
-    def _append(self, head: _Head, *fields: str) -> None:
-        self._lake.append((",".join((head.about, *fields)),))
+    def _append(self, head: _Head, *fields: records.Pieces) -> None:
+        self._lake.append(records.bodies(head.about, *fields))
 
     # Remembering
 

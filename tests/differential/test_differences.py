@@ -1,50 +1,84 @@
 """Where lakeflow answers otherwise than MLflow, and why: the whole list."""
 
 import math
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 INVALID = "INVALID_PARAMETER_VALUE"
 MISSING = "RESOURCE_DOES_NOT_EXIST"
+TAKEN = "RESOURCE_ALREADY_EXISTS"
 MIB = 1024 * 1024
 HIGHEST = 1.7976931348623157e308
 RUN = "<run 1>"
 
-KEPT_WHOLE = "what was logged is kept as it is"
-TOO_LARGE = "more than 1 MiB belongs into an artifact"
+WHOLE = "what was logged is kept as it is"
+SIZE = "more than 1 MiB belongs into an artifact"
+NAMES = "a name is checked in every call that gives one"
+IDS = "what cannot be an id is told apart from an id that is not there"
+NUMBERS = "whole numbers of 64 bits are what the columns are for"
+TEXT = "tags become text in every call that gives one"
+ORDER = "one order of values in every store"
 LEAK = "MLflow lets an error of Python or of its database through"
-CHECKED_ALWAYS = "a name is checked wherever it is given, not in some calls alone"
-NO_ID = "what cannot be an id is told apart from an id that is not there"
 
 
-def metrics(answer):
-    return answer["value"]["metrics"]
+class Difference(NamedTuple):
+    """What the last one of some calls answers."""
 
-
-def param_length(answer):
-    return len(answer["value"]["params"]["p"])
-
-
-def tag_length(answer):
-    return len(answer["value"]["tags"]["t"])
-
-
-def tag(answer):
-    return answer["value"]["tags"]["t"]
-
-
-def latest(answer):
-    return answer["value"]["latest"][0]["point"]
+    reason: str
+    mlflow: object
+    lakeflow: object
+    calls: tuple
+    part: object
 
 
 def outcome(answer):
     return answer.get("error", "fine")
 
 
+def differs(reason, mlflow, lakeflow, *calls):
+    return Difference(reason, mlflow, lakeflow, calls, outcome)
+
+
+def leaks(mlflow, *calls, lakeflow=INVALID):
+    return Difference(LEAK, mlflow, lakeflow, calls, outcome)
+
+
+def refuses(reason, *calls):
+    return Difference(reason, "fine", INVALID, calls, outcome)
+
+
+def shows(reason, part, mlflow, lakeflow, *calls):
+    look = () if calls[-1][0] == "create_run" else (GET,)
+    return Difference(reason, mlflow, lakeflow, calls + look, part)
+
+
+def value_of_m(answer):
+    return answer["value"]["metrics"]["m"]
+
+
+def point(answer):
+    return answer["value"]["latest"][0]["point"][1:]
+
+
+def tag(answer):
+    return answer["value"]["tags"]["t"]
+
+
+def lengths(answer):
+    texts = answer["value"]["params"] | answer["value"]["tags"]
+    return [len(texts[key]) for key in texts if key in {"p", "t"}]
+
+
 def metric(value, timestamp=1, step=1):
     return ("log_metric", RUN, "m", value, timestamp, step)
+
+
+def batch(metrics=(), params=(), tags=()):
+    return ("log_batch", RUN, metrics, params, tags)
 
 
 def inputs(*dataset, tags=()):
@@ -52,78 +86,120 @@ def inputs(*dataset, tags=()):
 
 
 GET = ("get_run", RUN)
+NAN, INF = math.nan, math.inf
+LONG = "x" * (MIB + 1)
+TWICE = [InputTag("k", "1"), InputTag("k", "2")]
 
-# Fact: reason, calls, what to look at in the last answer, MLflow's, lakeflow's.
 DIFFERENCES = {
     # Values
-    "infinity stays infinite": (KEPT_WHOLE, [metric(math.inf), GET], metrics, {"m": HIGHEST}, {"m": "<inf>"}),
-    "minus infinity too": (KEPT_WHOLE, [metric(-math.inf), GET], metrics, {"m": -HIGHEST}, {"m": "<-inf>"}),
-    "a long param is whole": (KEPT_WHOLE, [("log_param", RUN, "p", "x" * 7000), GET], param_length, 6000, 7000),
-    "a long param of a batch is whole": (KEPT_WHOLE, [("log_batch", RUN, [], [Param("p", "x" * 7000)]), GET], param_length, 6000, 7000),
-    "a long tag is whole": (KEPT_WHOLE, [("set_tag", RUN, "t", "x" * 9000), GET], tag_length, 8000, 9000),
-    "a long experiment tag is taken": (KEPT_WHOLE, [("set_experiment_tag", "0", "k", "x" * 5001)], outcome, INVALID, "fine"),
-    "a param over 1 MiB is refused": (TOO_LARGE, [("log_param", RUN, "p", "x" * (MIB + 1))], outcome, "fine", INVALID),
-    "a tag over 1 MiB is refused": (TOO_LARGE, [("set_tag", RUN, "t", "x" * (MIB + 1))], outcome, "fine", INVALID),
-    "a profile over 1 MiB is refused": (TOO_LARGE, [inputs("n", "d", "t", "s", None, "x" * (MIB + 1))], outcome, "fine", INVALID),
-    "a new run says its tags as text": ("as they are stored", [("create_run", "0", None, {"t": 1})], tag, 1, "1"),
-    "a tag of a batch becomes text": ("as with set_tag", [("log_batch", RUN, [], [], [RunTag("t", 5)])], outcome, "TypeError", "fine"),
-    "no tag of a batch is null": ("as with set_tag", [("log_batch", RUN, [], [], [RunTag("t", None)]), GET], tag, None, "None"),
-    "a run name of no characters is none": (LEAK, [("create_run", "0", None, {"mlflow.runName": ""})], outcome, "BAD_REQUEST", "fine"),
-    "text that is no Unicode is refused": (LEAK, [("log_param", RUN, "p", "\udc80")], outcome, "INTERNAL_ERROR", INVALID),
+    "infinity stays": shows(WHOLE, value_of_m, HIGHEST, "<inf>", metric(INF)),
+    "minus infinity stays": shows(WHOLE, value_of_m, -HIGHEST, "<-inf>", metric(-INF)),
+    "a param is whole": shows(
+        WHOLE, lengths, [6000], [7000], ("log_param", RUN, "p", "x" * 7000)
+    ),
+    "a tag is whole": shows(WHOLE, lengths, [8000], [9000], ("set_tag", RUN, "t", "x" * 9000)),
+    "a batch is whole": shows(
+        WHOLE,
+        lengths,
+        [6000, 8000],
+        [7000, 9000],
+        batch([], [Param("p", "x" * 7000)], [RunTag("t", "x" * 9000)]),
+    ),
+    "an experiment tag is whole": differs(
+        WHOLE, INVALID, "fine", ("set_experiment_tag", "0", "k", "x" * 5001)
+    ),
+    "no param has over 1 MiB": refuses(SIZE, ("log_param", RUN, "p", LONG)),
+    "no tag has over 1 MiB": refuses(SIZE, ("set_tag", RUN, "t", LONG)),
+    "no profile has over 1 MiB": refuses(SIZE, inputs("n", "d", "t", "s", None, LONG)),
+    "a new run has texts": shows(TEXT, tag, 1, "1", ("create_run", "0", None, {"t": 1})),
+    "a number becomes a tag": differs(
+        TEXT, "TypeError", "fine", batch([], [], [RunTag("t", 5)])
+    ),
+    "None becomes a tag": shows(TEXT, tag, None, "None", batch([], [], [RunTag("t", None)])),
+    "text is Unicode": leaks("INTERNAL_ERROR", ("log_param", RUN, "p", "\udc80")),
     # Metrics
-    "not a number is least of its moment": ("one order for all stores", [metric(math.nan), metric(-1), GET], metrics, {"m": "<nan>"}, {"m": -1.0}),
-    "not a number is logged twice": (LEAK, [metric(math.nan), metric(math.nan)], outcome, "BAD_REQUEST", "fine"),
-    "a step is whole": ("its column is", [metric(1, 1, 1.5), GET], latest, ["m", 1.0, 1, 1.5], ["m", 1.0, 1, 1]),
-    "a timestamp is whole": ("its column is", [metric(1, 1.5, 1), GET], latest, ["m", 1.0, 1.5, 1], ["m", 1.0, 1, 1]),
-    "a step has 64 bits": (LEAK, [metric(1, 1, 2**63)], outcome, "INTERNAL_ERROR", INVALID),
-    "a timestamp has 64 bits": (LEAK, [metric(1, 2**63, 1)], outcome, "INTERNAL_ERROR", INVALID),
-    "a step is a number": (LEAK, [metric(1, 1, math.nan)], outcome, "BAD_REQUEST", INVALID),
-    "a list is no value": (LEAK, [metric([1])], outcome, "TypeError", INVALID),
-    "a value fits a float": (LEAK, [metric(10**400)], outcome, "OverflowError", INVALID),
-    "the history of an unknown run is an error": ("a wrong id is no empty run", [("get_metric_history", "nope", "m")], outcome, "fine", MISSING),
+    "NaN is least": shows(ORDER, value_of_m, "<nan>", -1.0, metric(NAN), metric(-1)),
+    "NaN is logged twice": leaks("BAD_REQUEST", metric(NAN), metric(NAN), lakeflow="fine"),
+    "a step is whole": shows(NUMBERS, point, [1.0, 1, 1.5], [1.0, 1, 1], metric(1, 1, 1.5)),
+    "a time is whole": shows(NUMBERS, point, [1.0, 1.5, 1], [1.0, 1, 1], metric(1, 1.5, 1)),
+    "a step of numpy is a number": shows(
+        NUMBERS,
+        point,
+        [1.0, 1, ["bytes", r"b'\x07\x00\x00\x00\x00\x00\x00\x00'"]],
+        [1.0, 1, 7],
+        metric(1, 1, np.int64(7)),
+    ),
+    "a step has 64 bits": leaks("INTERNAL_ERROR", metric(1, 1, 2**63)),
+    "a time has 64 bits": leaks("INTERNAL_ERROR", metric(1, 2**63, 1)),
+    "a step is not NaN": leaks("BAD_REQUEST", metric(1, 1, NAN)),
+    "a time is not NaN": leaks("BAD_REQUEST", metric(1, NAN, 1)),
+    "a time of numpy is not negative": leaks("TypeError", metric(1, np.float32(-2), 1)),
+    "a list is no value": leaks("TypeError", metric([1])),
+    "a value fits a float": leaks("OverflowError", metric(10**400)),
+    "no run, no history": differs(
+        "a wrong id is no run without metrics",
+        "fine",
+        MISSING,
+        ("get_metric_history", "nope", "m"),
+    ),
     # Names
-    "a name ends in no line break": (CHECKED_ALWAYS, [("log_param", RUN, "p\n", 1)], outcome, "fine", INVALID),
-    "a metric's name is text": (LEAK, [("log_metric", RUN, 1, 1)], outcome, "TypeError", INVALID),
-    "a param's name is text": (LEAK, [("log_param", RUN, 1, 1)], outcome, "TypeError", INVALID),
-    "a tag's name is text": (LEAK, [("set_tag", RUN, 1, 1)], outcome, "INTERNAL_ERROR", INVALID),
-    "a tag of a new run has a name": (CHECKED_ALWAYS, [("create_run", "0", None, {"a//b": "v"})], outcome, "fine", INVALID),
-    "a tag of a new experiment has a name": (CHECKED_ALWAYS, [("create_experiment", "a", None, {"a//b": "v"})], outcome, "fine", INVALID),
-    "no experiment is renamed to nothing": (CHECKED_ALWAYS, [("rename_experiment", "0", "")], outcome, "fine", INVALID),
-    "no experiment is renamed to None": (LEAK, [("rename_experiment", "0", None)], outcome, "BAD_REQUEST", INVALID),
-    "a new experiment name is text": (CHECKED_ALWAYS, [("rename_experiment", "0", 1)], outcome, "fine", INVALID),
-    "a new experiment name has 500 characters": (CHECKED_ALWAYS, [("rename_experiment", "0", "a" * 501)], outcome, "fine", INVALID),
-    "a taken experiment name is taken": (LEAK, [("create_experiment", "a"), ("rename_experiment", "1", "Default")], outcome, "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS"),
-    "a location is text": (LEAK, [("create_experiment", "a", 5)], outcome, "AttributeError", INVALID),
+    "a name is one line": refuses(NAMES, ("log_param", RUN, "p\n", 1)),
+    "a metric's name is text": leaks("TypeError", ("log_metric", RUN, 1, 1)),
+    "a param's name is text": leaks("TypeError", ("log_param", RUN, 1, 1)),
+    "a tag's name is text": leaks("INTERNAL_ERROR", ("set_tag", RUN, 1, 1)),
+    "a new run has good names": refuses(NAMES, ("create_run", "0", None, {"a//b": "v"})),
+    "a new experiment too": refuses(NAMES, ("create_experiment", "a", None, {"a//b": "v"})),
+    "a run may have an empty name": leaks(
+        "BAD_REQUEST", ("create_run", "0", None, {"mlflow.runName": ""}), lakeflow="fine"
+    ),
+    "a new name is not empty": refuses(NAMES, ("rename_experiment", "0", "")),
+    "a new name is not None": leaks("BAD_REQUEST", ("rename_experiment", "0", None)),
+    "a new name is text": refuses(NAMES, ("rename_experiment", "0", 1)),
+    "a new name is not long": refuses(NAMES, ("rename_experiment", "0", "a" * 501)),
+    "a new name is not taken": leaks(
+        "BAD_REQUEST",
+        ("create_experiment", "a"),
+        ("rename_experiment", "1", "Default"),
+        lakeflow=TAKEN,
+    ),
+    "a location is text": leaks("AttributeError", ("create_experiment", "a", 5)),
     # Ids, states and times
-    "a bad run id is invalid to log_metric": (NO_ID, [("log_metric", "../x", "m", 1)], outcome, MISSING, INVALID),
-    "a bad run id is invalid to set_tag": (NO_ID, [("set_tag", "../x", "t", 1)], outcome, MISSING, INVALID),
-    "a bad run id is invalid to delete_run": (NO_ID, [("delete_run", "../x")], outcome, MISSING, INVALID),
-    "a bad run id is invalid to set_terminated": (NO_ID, [("set_terminated", "../x")], outcome, MISSING, INVALID),
-    "a bad run id is invalid to get_metric_history": (NO_ID, [("get_metric_history", "../x", "m")], outcome, "fine", INVALID),
-    "None is no run id": (LEAK, [("get_run", None)], outcome, "TypeError", INVALID),
-    "a bad experiment id is invalid": (NO_ID, [("get_experiment", "../x")], outcome, MISSING, INVALID),
-    "an empty experiment id is not that of Default": (NO_ID, [("get_experiment", "")], outcome, "fine", INVALID),
-    "None is not the id of Default": (NO_ID, [("create_run", None)], outcome, "fine", INVALID),
-    "00 is not the id of Default": (NO_ID, [("get_experiment", "00")], outcome, "fine", MISSING),
-    "an unknown status is invalid to update_run": (LEAK, [("update_run", RUN, "finished")], outcome, "Exception", INVALID),
-    "an unknown status is invalid to set_terminated": (LEAK, [("set_terminated", RUN, "X")], outcome, "Exception", INVALID),
-    "a start time is a number": ("its column is", [("create_run", "0", "abc")], outcome, "fine", INVALID),
-    "an end time is a number": ("its column is", [("set_terminated", RUN, None, "abc")], outcome, "fine", INVALID),
+    "log_metric knows bad ids": differs(IDS, MISSING, INVALID, ("log_metric", "../x", "m", 1)),
+    "log_param knows bad ids": differs(IDS, MISSING, INVALID, ("log_param", "../x", "p", 1)),
+    "set_tag knows bad ids": differs(IDS, MISSING, INVALID, ("set_tag", "../x", "t", 1)),
+    "delete_tag knows bad ids": differs(IDS, MISSING, INVALID, ("delete_tag", "../x", "t")),
+    "delete_run knows bad ids": differs(IDS, MISSING, INVALID, ("delete_run", "../x")),
+    "restore_run knows bad ids": differs(IDS, MISSING, INVALID, ("restore_run", "../x")),
+    "set_terminated knows bad ids": differs(IDS, MISSING, INVALID, ("set_terminated", "../x")),
+    "a history knows bad ids": refuses(IDS, ("get_metric_history", "../x", "m")),
+    "an experiment knows bad ids": differs(IDS, MISSING, INVALID, ("get_experiment", "../x")),
+    "None is no run id": leaks("TypeError", ("get_run", None)),
+    "an empty id is not that of Default": refuses(IDS, ("get_experiment", "")),
+    "None is not the id of Default": refuses(IDS, ("create_run", None)),
+    "00 is not the id of Default": differs(IDS, "fine", MISSING, ("get_experiment", "00")),
+    "update_run knows the statuses": leaks("Exception", ("update_run", RUN, "finished")),
+    "set_terminated knows the statuses": leaks("Exception", ("set_terminated", RUN, "X")),
+    "a start time is a number": refuses(NUMBERS, ("create_run", "0", "abc")),
+    "an end time is a number": refuses(NUMBERS, ("set_terminated", RUN, None, "abc")),
     # Datasets
-    "a source type has 36 characters": ("MLflow's other databases refuse it too", [inputs("n", "d", "x" * 37, "s")], outcome, "fine", INVALID),
-    "a tag twice on a dataset keeps its last value": (LEAK, [inputs("n", "d", "t", "s", tags=[InputTag("k", "1"), InputTag("k", "2")])], outcome, "BAD_REQUEST", "fine"),
-    "a dataset's name is text": (LEAK, [inputs(5, "d", "t", "s")], outcome, "TypeError", INVALID),
-    "None is no dataset": (LEAK, [("log_inputs", RUN, [None])], outcome, "AttributeError", INVALID),
-}  # fmt: skip
+    "a source type has 36 characters": refuses(
+        "MLflow's other databases refuse it too", inputs("n", "d", "x" * 37, "s")
+    ),
+    "the last tag of a use stays": leaks(
+        "BAD_REQUEST", inputs("n", "d", "t", "s", tags=TWICE), lakeflow="fine"
+    ),
+    "a dataset's name is text": leaks("TypeError", inputs(5, "d", "t", "s")),
+    "None is no dataset": leaks("AttributeError", ("log_inputs", RUN, [None])),
+}
 
 
 @pytest.mark.parametrize("fact", DIFFERENCES)
 def test_the_stores_differ_on_purpose(answering, fact):
-    reason, calls, part, theirs, ours = DIFFERENCES[fact]
-    assert reason
+    difference = DIFFERENCES[fact]
     answering("create_run", "0")
-    answers = [answering.answers(*call) for call in calls][-1]
-    assert [part(answer) for answer in answers] == [theirs, ours]
+    theirs, ours = [answering.answers(*call) for call in difference.calls][-1]
+    assert difference.part(theirs) == difference.mlflow
+    assert difference.part(ours) == difference.lakeflow
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,25 @@ from lakeflow.entities import Dataset, DatasetInput, InputTag, validation
 from lakeflow.exceptions import InvalidInputError
 
 GOOD_KEYS = ["loss", "val/loss", "a.b-c_d e:f", "ünï", "a" * 250, "1", "mlflow.runName"]
-BAD_KEYS = [None, 3, "", ".", "..", "../a", "/a", "a//b", "a/", "./a", "a/../b", "a\n", "a;b", "a'b", "a" * 251, "☃", "\ud800"]
+BAD_KEYS = [
+    None,
+    3,
+    "",
+    ".",
+    "..",
+    "../a",
+    "/a",
+    "a//b",
+    "a/",
+    "./a",
+    "a/../b",
+    "a\n",
+    "a;b",
+    "a'b",
+    "a" * 251,
+    "☃",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("key", GOOD_KEYS)
@@ -50,7 +68,9 @@ def test_what_is_a_number_becomes_a_float(given: Any, stored: float) -> None:
     assert type(point[1]) is float
 
 
-@pytest.mark.parametrize("value", [None, "abc", [1], numpy.array([1, 2]), {}, 1j, 10**400], ids=repr)
+@pytest.mark.parametrize(
+    "value", [None, "abc", [1], numpy.array([1, 2]), {}, 1j, 10**400], ids=repr
+)
 def test_what_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises(InvalidInputError, match="value"):
         validation.metric("m", value, 0, 0)
@@ -98,7 +118,9 @@ def test_whatever_passes_can_be_encoded_and_is_its_own_path(name: str) -> None:
     assert not key.startswith("/")
 
 
-@pytest.mark.parametrize("run_id", ["", "../x", "a/b", "a b", None, 3, "-a", "a" * 257, "a\n", "ü"])
+@pytest.mark.parametrize(
+    "run_id", ["", "../x", "a/b", "a b", None, 3, "-a", "a" * 257, "a\n", "ü"]
+)
 def test_a_bad_run_id_is_refused(run_id: Any) -> None:
     with pytest.raises(InvalidInputError, match="run id"):
         validation.run_id(run_id)
@@ -121,7 +143,9 @@ def test_artifacts_are_not_kept_inside_a_run() -> None:
 )
 def test_a_part_of_a_dataset_is_taken_up_to_its_limit(part: str, limit: int) -> None:
     fields = {"name": "n", "digest": "d", "source_type": "t", "source": "s"}
-    validation.dataset_input(DatasetInput(Dataset(**fields | {part: "x" * limit})), "datasets[0]")
+    validation.dataset_input(
+        DatasetInput(Dataset(**fields | {part: "x" * limit})), "datasets[0]"
+    )
     with pytest.raises(InvalidInputError, match=rf"datasets\[0\]\.dataset\.{part}"):
         validation.dataset_input(
             DatasetInput(Dataset(**fields | {part: "x" * (limit + 1)})), "datasets[0]"

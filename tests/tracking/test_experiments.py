@@ -65,7 +65,10 @@ def test_deleting_takes_the_runs_along(client: LakeflowClient, uri: str) -> None
         return [client.get_run(run).info.lifecycle_stage for run in runs]
 
     client.delete_experiment(experiment)
-    assert (stages(), client.get_experiment(experiment).lifecycle_stage) == (["deleted"] * 4, "deleted")
+    assert (stages(), client.get_experiment(experiment).lifecycle_stage) == (
+        ["deleted"] * 4,
+        "deleted",
+    )
     assert client.get_run(other).info.lifecycle_stage == "active"
     with pytest.raises(InvalidInputError, match="'active' state"):
         client.create_run(experiment)
@@ -119,7 +122,9 @@ def test_a_location_that_is_given_is_kept(client: LakeflowClient) -> None:
     assert location("relative", "mine") == os.path.join(Path.cwd(), "mine")
 
 
-def test_another_process_sees_a_change_at_its_next_call(client: LakeflowClient, uri: str, another_process) -> None:
+def test_another_process_sees_a_change_at_its_next_call(
+    client: LakeflowClient, uri: str, another_process
+) -> None:
     other = another_process(uri)
     assert other.experiments.find("late") is None
     made = client.create_experiment("late")

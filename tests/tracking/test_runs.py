@@ -61,7 +61,14 @@ def test_artifacts_of_a_run_are_below_its_experiment(location: str, below: str) 
 def test_the_latest_point_is_by_step_then_time_then_value(
     client: LakeflowClient, run_id: str, uri: str
 ) -> None:
-    points = [(1.0, 5, 2), (9.0, 9, 1), (3.0, 7, 2), (2.0, 7, 2), (math.nan, 7, 2), (8.0, 1, -5)]
+    points = [
+        (1.0, 5, 2),
+        (9.0, 9, 1),
+        (3.0, 7, 2),
+        (2.0, 7, 2),
+        (math.nan, 7, 2),
+        (8.0, 1, -5),
+    ]
     for value, timestamp, step in points:
         client.log_metric(run_id, "m", value, timestamp, step)
         client.log_metric(run_id, "only nan", math.nan, timestamp, step)
@@ -92,7 +99,9 @@ def test_a_param_keeps_its_first_value(client: LakeflowClient, run_id: str, uri:
     assert client.log_param(run_id, "p", value) is value
     client.log_param(run_id, "p", str(value))
     for _ in range(2):
-        with pytest.raises(InvalidInputError, match="Changing param values is not allowed") as caught:
+        with pytest.raises(
+            InvalidInputError, match="Changing param values is not allowed"
+        ) as caught:
             client.log_param(run_id, "p", "other")
         assert str(value) in str(caught.value)
         assert "nested=True" in str(caught.value)
@@ -116,7 +125,9 @@ def test_a_param_of_another_process_is_known(
         client.log_param(run_id, "after", 2)
 
 
-def test_threads_that_race_for_a_param_agree_on_one(client: LakeflowClient, run_id: str) -> None:
+def test_threads_that_race_for_a_param_agree_on_one(
+    client: LakeflowClient, run_id: str
+) -> None:
     def attempt(value: int) -> bool:
         try:
             client.log_param(run_id, "p", value)
@@ -159,14 +170,31 @@ def test_a_bad_batch_leaves_nothing(
     assert client._store.lake.view().hot_bytes == size
 
 
-def test_a_very_large_batch_is_logged_whole(client: LakeflowClient, run_id: str, uri: str) -> None:
+def test_a_very_large_batch_is_logged_whole(
+    client: LakeflowClient, run_id: str, uri: str
+) -> None:
     points = [Metric(f"m{n % 3}", n, n, n) for n in range(150_000)]
     params = [Param(f"p{n}", "v" * 6000) for n in range(250)]
-    client.log_batch(run_id, points, params, [RunTag("t", "x" * 1_000_000)])
+    tags = [RunTag(f"t{n}", "\1ü" * 300_000) for n in range(20)]
+    client.log_batch(run_id, points, params, tags)
+    long = "k" * 250
+    client.log_batch(run_id, [Metric(long, n, n, n) for n in range(60_000)])
+    inputs = [
+        DatasetInput(
+            Dataset(f"d{n}", "1", "t", "s" * 65_535, "\1" * 1_048_575, "\2" * 1_048_576)
+        )
+        for n in range(3)
+    ]
+    client.log_inputs(run_id, inputs)
+    made = client.create_run("0", tags={f"t{n}": "\1" * 1_048_576 for n in range(20)})
     for _ in range(2):
         assert len(client.get_metric_history(run_id, "m1")) == 50_000
-        data = client.get_run(run_id).data
-        assert (len(data.params), len(data.tags["t"])) == (250, 1_000_000)
+        assert len(client.get_metric_history(run_id, long)) == 60_000
+        run = client.get_run(run_id)
+        assert (len(run.data.params), len(run.data.tags)) == (250, 21)
+        assert run.data.tags["t7"] == "\1ü" * 300_000
+        assert run.inputs.dataset_inputs == inputs
+        assert client.get_run(made.info.run_id) == made
         assert lakeflow.compact(uri).rejected == 0
 
 
