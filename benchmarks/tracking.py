@@ -79,6 +79,9 @@ def parsed() -> argparse.Namespace:
     number = {"type": int, "metavar": "N"}
     parser.add_argument("--calls", default=5000, **number, help="of lakeflow")
     parser.add_argument("--mlflow-calls", default=200, **number, help="of each MLflow")
+    parser.add_argument(
+        "--mlflow-calls-at-once", default=50, **number, help="of each of its processes"
+    )
     parser.add_argument("--batches", default=10, **number, help="of 1000 metrics")
     parser.add_argument("--repeats", default=3, **number, help="of the calls")
     parser.add_argument("--processes", default=8, **number, help="that log at once")
@@ -102,7 +105,7 @@ def one_process(options: argparse.Namespace, peers: list[Peer], work: Path) -> S
         for peer in peers:
             say(f"calls {repeat + 1}/{options.repeats}: {peer.name}")
             folder = new_folder(work)
-            calls = calls_of(options, peer)
+            calls = options.calls if peer.store == "lake" else options.mlflow_calls
             samples[peer.name].append(
                 peer.run("calls.py", folder, calls=calls, batches=options.batches)
             )
@@ -119,7 +122,7 @@ def many_processes(
     for peer in peers:
         say(f"{options.processes} processes: {peer.name}")
         folder = new_folder(work)
-        calls = calls_of(options, peer)
+        calls = options.calls if peer.store == "lake" else options.mlflow_calls_at_once
         command = peer.command("together.py", folder, calls=calls)
         times[peer.name], done = at_once(command, options.processes, calls)
         found = peer.run("count.py", folder, stdin=json.dumps(done))
@@ -230,10 +233,6 @@ def import_time(peer: Peer) -> float:
         [peer.python, "-c", code], capture_output=True, text=True, env=environment(), check=True
     )
     return float(done.stdout)
-
-
-def calls_of(options: argparse.Namespace, peer: Peer) -> int:
-    return int(options.calls if peer.store == "lake" else options.mlflow_calls)
 
 
 def new_folder(work: Path) -> Path:

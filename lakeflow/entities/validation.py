@@ -92,33 +92,38 @@ def key(name: object, path: str = "key") -> str:
         InvalidInputError: It is missing, too long, or not a plain relative path of letters,
             digits, ``_``, ``-``, ``.``, ``:``, spaces and slashes.
     """
-    # Loops log the same few names; only good ones are remembered.
-    if isinstance(name, str):
-        return _key(name, path)
+    if isinstance(name, str) and _is_key(name):
+        return name
     if name is None:
         raise InvalidInputError(f"Missing value for required parameter '{path}': a name")
-    raise InvalidInputError(f"{path} is {name!r}, which is not a string")
-
-
-@functools.lru_cache(maxsize=10_000)
-def _key(name: str, path: str) -> str:
+    if not isinstance(name, str):
+        raise InvalidInputError(f"{path} is {name!r}, which is not a string")
     if not _KEY.fullmatch(name):
         raise InvalidInputError(
             f"{path} is {name!r}; names may hold letters, digits, underscores, dashes, "
             "periods, colons, spaces and slashes"
-        )
-    normal = posixpath.normpath(name)
-    if normal != name or normal == "." or normal.startswith(("..", "/")):
-        raise InvalidInputError(
-            f"{path} is {name!r}; as a path it would be {normal!r}",
-            hint="use a relative path without '.', '..', double or trailing slashes",
         )
     if len(name) > MAX_KEY_LENGTH:
         raise InvalidInputError(
             f"'{path}' exceeds the maximum length of {MAX_KEY_LENGTH} characters: "
             f"{name[:20]!r}... has {len(name)}"
         )
-    return _encodable(name, path)
+    raise InvalidInputError(
+        f"{path} is {name!r}; as a path it would be {posixpath.normpath(name)!r}",
+        hint="use a relative path without '.', '..', double or trailing slashes",
+    )
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_key(name: str) -> bool:
+    """Return whether a name is good; loops log the same few names over and over."""
+    normal = posixpath.normpath(name)
+    return (
+        _KEY.fullmatch(name) is not None
+        and len(name) <= MAX_KEY_LENGTH
+        and normal == name != "."
+        and not name.startswith(("..", "/"))
+    )
 
 
 def text(value: object, path: str = "value") -> str:

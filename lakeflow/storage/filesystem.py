@@ -31,7 +31,7 @@ class Entry:
         name: Its name within the folder.
         size: Bytes; 0 for a folder.
         is_folder: Whether it is one.
-        modified_s: Seconds since the Unix epoch when it was last written; 0 if unknown.
+        modified_s: Seconds since the Unix epoch when a file was last written; 0 if unknown.
     """
 
     name: str

@@ -143,8 +143,10 @@ class LocalFilesystem(Filesystem):
     def clear_staging(self, before_s: float) -> None:
         """Delete the folders of killed processes."""
         for entry in self.list(STAGING):
-            if entry.modified_s < before_s:
-                shutil.rmtree(self.full(f"{STAGING}/{entry.name}"), ignore_errors=True)
+            folder = self.full(f"{STAGING}/{entry.name}")
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(folder).st_mtime < before_s:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def local_path(self, path: str) -> str | None:
         """Every file is on this machine."""
@@ -152,12 +154,13 @@ class LocalFilesystem(Filesystem):
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:
+    if found.is_dir():
+        return Entry(found.name, 0, True, 0.0)
     try:
         status = found.stat()
     except FileNotFoundError:
         return None
-    folder = found.is_dir()
-    return Entry(found.name, 0 if folder else status.st_size, folder, status.st_mtime)
+    return Entry(found.name, status.st_size, False, status.st_mtime)
 
 
 def _read_fully(file: Any, size: int) -> bytes:

@@ -42,7 +42,7 @@ def differences(theirs, ours, path=""):
             for key in sorted(keys, key=str)
         ]
         return [line for lines in found for line in lines]
-    if json.dumps(theirs) == json.dumps(ours):
+    if oracle.text_of(theirs) == oracle.text_of(ours):
         return []
     return [f"{path} MLflow: {theirs!r}", f"{path} lakeflow: {ours!r}"]
 

@@ -10,24 +10,33 @@ from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Ru
 
 EXAMPLES = int(os.environ.get("LAKEFLOW_TEST_EXAMPLES", "25"))
 
-keys = st.sampled_from(["loss", "val/acc", "a b", "ünï", "a//b", ""])
+# Most steps succeed, and most batches: one bad element spoils a batch.
+good_keys = st.sampled_from(["loss", "val/acc", "a b", "ünï"])
+keys = st.sampled_from(["loss", "val/acc", "a b", "ünï"] * 4 + ["a//b", ""])
 tag_keys = keys | st.sampled_from(["mlflow.parentRunId", "mlflow.user"])
-few = st.sampled_from(["1", "2"])
+few = st.sampled_from(["1"] * 5 + ["2"])
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | few
 names = st.text("abc é/", min_size=1, max_size=8)
-values = st.floats(allow_infinity=False) | st.sampled_from([0, 1, 2.5, "3", None, "x"])
-times = st.integers(0, 3) | st.sampled_from([-1, 2**62])
+numbers = st.floats(allow_infinity=False) | st.sampled_from([0, 1, 2.5, "3"])
+good_times = st.integers(0, 3) | st.just(2**62)
+values = st.sampled_from([0, 1, 2.5, "3", None, "x"]) | numbers | numbers
+times = good_times | good_times | good_times | st.just(-1)
 step_numbers = st.integers(-2, 3)
 statuses = st.sampled_from(["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"])
 
 runs = st.integers(0, 3)
 experiments = st.integers(0, 2)
-metrics = st.lists(st.builds(Metric, keys, values, times, step_numbers), max_size=5)
-params = st.lists(st.builds(Param, keys, few), max_size=3)
-tags = st.lists(
-    st.builds(RunTag, keys, texts) | st.builds(RunTag, st.just("mlflow.runName"), names),
-    max_size=3,
+good_metrics = st.lists(
+    st.builds(Metric, good_keys, numbers, good_times, step_numbers), max_size=5
 )
+good_params = st.lists(
+    st.builds(Param, good_keys, few), max_size=3, unique_by=lambda param: param.key
+)
+name_tags = st.builds(RunTag, st.just("mlflow.runName"), names)
+good_tags = st.lists(st.builds(RunTag, good_keys, texts) | name_tags, max_size=3)
+any_metrics = st.lists(st.builds(Metric, keys, values, times, step_numbers), max_size=3)
+any_params = st.lists(st.builds(Param, keys, few), max_size=3)
+any_tags = st.lists(st.builds(RunTag, keys, texts), max_size=3)
 input_tags = st.lists(st.builds(InputTag, keys, few), max_size=2, unique_by=lambda tag: tag.key)
 datasets = st.lists(st.tuples(few, few, texts, input_tags), max_size=3)
 
@@ -42,7 +51,9 @@ logging = (
     | call("set_tag", runs, tag_keys, texts)
     | call("set_tag", runs, st.just("mlflow.runName"), names)
     | call("delete_tag", runs, tag_keys | st.just("mlflow.runName"))
-    | call("log_batch", runs, metrics, params, tags)
+    | call("log_batch", runs, good_metrics, good_params, good_tags)
+    | call("log_batch", runs, good_metrics, good_params, good_tags)
+    | call("log_batch", runs, any_metrics, any_params, any_tags)
     | call("log_inputs", runs, datasets)
 )
 changing = (
