@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
-from lakeflow.maintenance.schedule import watch
+from lakeflow.maintenance.schedule import AutoCompaction
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import canonical
 from lakeflow.tracking.experiments import now_ms
-from lakeflow.tracking.store import Store, store_of
+from lakeflow.tracking.store import Store
 
 if TYPE_CHECKING:
     import os
@@ -35,8 +35,8 @@ def open_store(uri: str | os.PathLike[str] | None = None) -> Store:
         StorageError: It cannot be read, or not be made.
     """
     lake = Lake.open(context.tracking_uri() if uri is None else uri)
-    watch(lake)
-    return store_of(lake)
+    lake.once(AutoCompaction)
+    return lake.once(Store)
 
 
 class LakeflowClient:

@@ -30,15 +30,14 @@ class RunStatus:
     }
 
     @classmethod
-    def from_string(cls, status_str: str) -> int:
+    def from_string(cls, status_str: object) -> int:
         """Return the number of a status name.
 
         Raises:
             InvalidInputError: There is no such status.
         """
-        number = cls._NAMES.get(status_str)
-        if number is not None:
-            return number
+        if isinstance(status_str, str) and status_str in cls._NAMES:
+            return cls._NAMES[status_str]
         raise InvalidInputError(
             f"could not get run status for {status_str!r}; valid ones are {list(cls._NAMES)}"
         )

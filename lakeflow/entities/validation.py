@@ -70,6 +70,17 @@ def experiment_name(value: object) -> str:
     return _encodable(value, "name")
 
 
+def run_name(value: object) -> str:
+    """Return a name for a run.
+
+    Raises:
+        InvalidInputError: It is no text, or longer than 1 MiB.
+    """
+    if not isinstance(value, str):
+        raise InvalidInputError(f"the run name {value!r} is not a string")
+    return text(value, "run_name")
+
+
 def artifact_location(value: str | None) -> None:
     """Check a location that the user chose for artifacts.
 
@@ -176,7 +187,8 @@ def metric(
         timestamp = _whole(timestamp, f"{path}timestamp", 0)
     if type(step) is not int or not -_INT64 <= step < _INT64:
         step = _whole(step, f"{path}step", -_INT64)
-    return checked, value, timestamp, step
+    # Zero has one sign here: a point that differs in nothing else is the same point.
+    return checked, value + 0.0, timestamp, step
 
 
 def _float(value: Any, path: str) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 from lakeflow.exceptions import LakeflowException
 
@@ -15,16 +14,21 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 
-class _Watch:
-    """Compacts one lake in the background, one compaction at a time."""
+class AutoCompaction:
+    """Compacts a lake in the background, one compaction at a time, as its settings say.
+
+    Args:
+        lake: The lake.
+    """
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._since = 0
         self.forget()
-        lake.on_append(self._grown)
-        lake.on_close(self._closing)
-        lake.on_fork(self.forget)
+        if lake.settings.auto_compact and lake.fs.can_write:
+            lake.on_append(self._grown)
+            lake.on_close(self._closing)
+            lake.on_fork(self.forget)
 
     def forget(self) -> None:
         """Begin anew in a forked child, which has no thread."""
@@ -66,16 +70,3 @@ class _Watch:
         except LakeflowException:
             # Logging goes on without: what is logged is safe, and the next one may succeed.
             _logger.warning("cannot compact %s", self._lake.fs.uri, exc_info=True)
-
-
-_WATCHED: WeakSet[Lake] = WeakSet()
-_LOCK = threading.Lock()
-
-
-def watch(lake: Lake) -> None:
-    """Compact a lake as its settings say, from now on."""
-    with _LOCK:
-        if lake in _WATCHED or not lake.settings.auto_compact or not lake.fs.can_write:
-            return
-        _WATCHED.add(lake)
-    _Watch(lake)

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.config import Settings
 from lakeflow.exceptions import (
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lakeflow.storage.bridge import LakeFileSystem
+
+T = TypeVar("T")
 
 LAKE_FILE = "lake.json"
 """Written last when a lake is made, so that a lake that has it is complete."""
@@ -91,6 +93,7 @@ class Lake:
         self._on_append: Callable[[int], None] | None = None
         self._epoch: folds.Epoch | None = None
         self._files: dict[tuple[str, int], tuple[DataFile, ...]] = {}
+        self._made: dict[Callable[[Lake], Any], Any] = {}
         self.tables = {spec.name: Table(fs, spec) for spec in DATA_TABLES}
         self.control = {spec.name: ControlTable(fs, spec) for spec in CONTROL_TABLES}
         self._become_writer()
@@ -190,6 +193,14 @@ class Lake:
             self.fs.create(LAKE_FILE, json.dumps(content).encode())
         except FileExistsError:
             return
+
+    def once(self, make: Callable[[Lake], T]) -> T:
+        """Return what a function makes of this lake; it is called at most once a process."""
+        with self._lock:
+            if make not in self._made:
+                self._made[make] = make(self)
+            made: T = self._made[make]
+            return made
 
     def append(self, bodies: Sequence[str]) -> None:
         """Append records to the log of this process; they are durable on return.

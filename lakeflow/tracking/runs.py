@@ -141,27 +141,31 @@ class RunStore:
 
     def history_table(self, run_id: str, key: str) -> pyarrow.Table:
         """Return every point of a metric as columns ``value, timestamp, step``."""
-        return self._reader.history(validation.run_id(run_id), key)
+        return self._reader.history(validation.run_id(run_id), validation.text(key, "key"))
 
     # Changing
 
     def update(self, run_id: str, status: str | None, name: str | None) -> None:
         """Change status or name; see ``LakeflowClient.update_run``."""
-        fields: dict[str, object] = {}
-        if status is not None:
+        if status is None and name is None:
+            return
+        head = self._active(run_id)
+        fields: dict[str, str] = {}
+        if status:
             RunStatus.from_string(status)
             fields["status"] = status
         if name:
-            fields["run_name"] = validation.text(name, "name")
+            fields["run_name"] = validation.run_name(name)
         if fields:
-            self._set_fields(run_id, fields)
+            tags = [(RUN_NAME_TAG, name)] if name else []
+            self._append(head, records.run(fields), records.tags(tags))
 
     def terminate(self, run_id: str, status: str | None, end_time: int | None) -> None:
         """End a run; see ``LakeflowClient.set_terminated``."""
         status = status or "FINISHED"
         RunStatus.from_string(status)
         end = validation.moment(end_time, "end_time") if end_time else now_ms()
-        self._set_fields(run_id, {"status": status, "end_time": end})
+        self._append(self._active(run_id), records.run({"status": status, "end_time": end}))
 
     def set_stage(self, run_id: str, stage: str) -> None:
         """Delete or restore a run; doing it twice is fine.
@@ -184,13 +188,6 @@ class RunStore:
                 self._heads[run_id].is_active = stage == LifecycleStage.ACTIVE
         if bodies:
             self._lake.append(bodies)
-
-    def _set_fields(self, run_id: str, fields: dict[str, object]) -> None:
-        head = self._active(run_id)
-        parts = [records.run(fields)]
-        if "run_name" in fields:
-            parts.append(records.tags([(RUN_NAME_TAG, str(fields["run_name"]))]))
-        self._append(head, *parts)
 
     # Logging
 
@@ -256,9 +253,14 @@ class RunStore:
         params: dict[str, str] | None = None,
         tags: dict[str, str] | None = None,
     ) -> None:
-        """Append checked values: one record, or several where it would be very long."""
+        """Append checked values: one record, or several where it would be very long.
+
+        An empty name is none: name and tag stay as they are.
+        """
         head = self._active(run_id)
-        tags = tags or {}
+        tags = {
+            key: value for key, value in (tags or {}).items() if key != RUN_NAME_TAG or value
+        }
         named = RUN_NAME_TAG in tags
         fields = [
             records.run({"run_name": tags[RUN_NAME_TAG]}) if named else [],
@@ -266,7 +268,8 @@ class RunStore:
             records.metrics(points),
         ]
         if not params:
-            self._append(head, *fields)
+            if any(fields):
+                self._append(head, *fields)
             return
         with self._params_lock:
             new = self._new_params(run_id, head, params)
@@ -361,7 +364,7 @@ def _name(run_name: str | None, tags: Mapping[str, str]) -> str:
             f"Both 'run_name' argument and '{RUN_NAME_TAG}' tag are specified, but with "
             f"different values (run_name='{run_name}', {RUN_NAME_TAG}='{tagged}')."
         )
-    return validation.text(run_name or tagged or random_run_name(), "run_name")
+    return validation.run_name(run_name or tagged or random_run_name())
 
 
 def _below(location: str, path: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from lakeflow.config import is_logging_async
 from lakeflow.entities import LifecycleStage
@@ -70,15 +68,3 @@ class Store:
         self.experiments.require_stage(experiment_id, source)
         self.runs.set_stage_of_all(str(experiment_id), target)
         self.experiments.set_stage(experiment_id, target)
-
-
-_STORES: WeakKeyDictionary[Lake, Store] = WeakKeyDictionary()
-_MAKING = threading.Lock()
-
-
-def store_of(lake: Lake) -> Store:
-    """Return the store of an open lake."""
-    with _MAKING:
-        if lake not in _STORES:
-            _STORES[lake] = Store(lake)
-        return _STORES[lake]

@@ -75,13 +75,6 @@ def test_each_run_has_its_own_tags_of_a_dataset(both, run):
     assert both("get_run", other)["inputs"][0]["tags"] == {"more": "1"}
 
 
-def test_a_dataset_is_the_same_in_every_run_of_an_experiment(both, run):
-    other = both("create_run", "0")
-    both("log_inputs", run, [use("n", "d", "t", "s", "schema", "profile")])
-    both("log_inputs", other, [use("n", "d", "other", "x")])
-    assert both("get_run", other)["inputs"] == both("get_run", run)["inputs"]
-
-
 @pytest.mark.parametrize(
     "longest",
     [

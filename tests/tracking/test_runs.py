@@ -292,6 +292,41 @@ def test_a_dataset_is_kept_once_a_run(client: LakeflowClient, run_id: str, uri: 
     assert client.log_inputs(run_id) is None
 
 
+def test_each_run_keeps_the_source_that_it_logged(client: LakeflowClient) -> None:
+    """MLflow shows the first source in every run of an experiment; a run knows better."""
+    runs = [client.create_run("0").info.run_id for _ in range(2)]
+    for number, run in enumerate(runs):
+        client.log_inputs(run, [DatasetInput(Dataset("d", "1", "local", f"/{number}"))])
+    sources = [client.get_run(run).inputs.dataset_inputs[0].dataset.source for run in runs]
+    assert sources == ["/0", "/1"]
+
+
+def test_an_empty_name_is_none(client: LakeflowClient, run_id: str) -> None:
+    before = client.get_run(run_id)
+    client.set_tag(run_id, "mlflow.runName", "")
+    client.update_run(run_id, status="", name="")
+    client.log_batch(run_id, tags=[RunTag("mlflow.runName", "")])
+    assert client.get_run(run_id) == before
+    with pytest.raises(NotFoundError):
+        client.update_run("0" * 32, name="")
+    with pytest.raises(InvalidInputError, match="not a string"):
+        client.update_run(run_id, name=["x"])
+
+
+def test_zero_has_one_sign(client: LakeflowClient, run_id: str, uri: str) -> None:
+    client.log_metric(run_id, "m", -0.0, 1, 1)
+    client.log_batch(run_id, [Metric("m", 0.0, 1, 1), Metric("m", -0.0, 2, 0)])
+    for _ in range(2):
+        assert str([m.value for m in client.get_metric_history(run_id, "m")]) == "[0.0, 0.0]"
+        assert str(client.get_run(run_id).data.metrics) == "{'m': 0.0}"
+        lakeflow.compact(uri)
+
+
+def test_a_history_of_what_is_no_text_is_refused(client: LakeflowClient, run_id: str) -> None:
+    with pytest.raises(InvalidInputError, match="Unicode"):
+        client.get_metric_history(run_id, "a\udc80")
+
+
 def test_a_parent_is_found_by_its_tag(client: LakeflowClient, run_id: str) -> None:
     assert client.get_parent_run(run_id) is None
     client.set_tag(run_id, "mlflow.parentRunId", "0" * 32)
