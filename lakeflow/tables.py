@@ -39,7 +39,7 @@ class TableSpec:
     Attributes:
         name: Name of the table and of its folder under ``tables/``.
         comment: What one row is.
-        columns: Filter columns first, since Delta keeps statistics of the first 32 only.
+        columns: Filter columns first: readers keep statistics of the first 32 only.
         key: Columns that identify a row.
         sort: Order of the rows within a file.
         row_group_rows: Rows of a row group, the unit of a look-up.
@@ -51,27 +51,13 @@ class TableSpec:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     sort: tuple[str, ...]
-    row_group_rows: int = 8_192
+    row_group_rows: int = 2_048
     file_rows: int = 131_072
 
     @property
     def column_names(self) -> tuple[str, ...]:
         """The names of the columns, in order."""
         return tuple(column.name for column in self.columns)
-
-    @property
-    def statistics_columns(self) -> frozenset[str]:
-        """Columns whose minimum and maximum are published for each file.
-
-        Never a float: writers differ in how they treat NaN there, and a reader that trusts
-        a wrong bound loses rows.
-        """
-        keys = {*self.key, *self.sort}
-        return frozenset(
-            column.name
-            for column in self.columns
-            if column.type == "long" or (column.type == "string" and column.name in keys)
-        )
 
 
 _EXPERIMENT_ID = Column("experiment_id", "string", "experiment it belongs to")
@@ -121,7 +107,6 @@ RUNS = TableSpec(
     ),
     key=("run_id",),
     sort=("run_id",),
-    row_group_rows=4_096,
 )
 
 PARAMS = TableSpec(

@@ -270,7 +270,7 @@ class _Compaction:
             for each in written:
                 name = Path(each.path).name
                 self._lake.fs.upload(each.path, f"{table.folder}/{name}")
-                added.append(DataFile(name, each.size, each.rows, each.bounds))
+                added.append(DataFile(name, each.size, each.rows, each.bounds, each.nulls))
             removed = [by_path[path] for path in rewrite]
             try:
                 table.commit(version, added, removed, mark=epoch)

@@ -1,4 +1,4 @@
-"""A DuckDB connection over files: look up one run, read one history.
+"""A DuckDB connection over files: read one history, list the runs of an experiment.
 
 It never downloads an extension, and it writes nothing but spill files in a temporary
 folder. Fixed statements, every value bound.
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     import duckdb
     import pyarrow
-
-_BY_RUN = "SELECT * FROM read_parquet($files) WHERE run_id = $run_id"
 
 _RUNS_OF = """
     SELECT run_id, lifecycle_stage FROM read_parquet($files)
@@ -85,32 +83,15 @@ class Engine:
             connection.register_filesystem(self._filesystem)
         return connection
 
-    def rows_of_run(self, files: Sequence[str], run_id: str) -> list[tuple[Any, ...]]:
-        """Return the rows of one run, columns in the table's order.
-
-        Args:
-            files: Files of one table that may hold the run.
-            run_id: The run.
-
-        Raises:
-            FileNotFoundError: A file is gone.
-            DamagedLakeError: A file cannot be read.
-        """
-        if not files:
-            return []
-        return self._fetch(_BY_RUN, {"files": files, "run_id": run_id})
-
     def runs_of_experiment(
         self, files: Sequence[str], experiment_id: str
     ) -> list[tuple[str, str]]:
         """Return id and lifecycle stage of every stored run of an experiment."""
         if not files:
             return []
-        return self._fetch(_RUNS_OF, {"files": files, "experiment_id": experiment_id})
-
-    def _fetch(self, statement: str, values: dict[str, Any]) -> list[Any]:
+        values = {"files": files, "experiment_id": experiment_id}
         with file_errors():
-            return self.cursor().execute(statement, values).fetchall()
+            return self.cursor().execute(_RUNS_OF, values).fetchall()
 
     def history(
         self,

@@ -46,6 +46,12 @@ OVERLAPPING = """
         ON runs.run_id BETWEEN files.least AND files.most
 """
 
+BOUNDS_IN_FOOTERS = """
+    SELECT file_name, min(stats_min_value), max(stats_max_value) FROM parquet_metadata($files)
+    WHERE path_in_schema = 'run_id' GROUP BY file_name
+"""
+"""Run ids of files whose statistics are not published."""
+
 FILES_WITH_CHANGES = """
     SELECT DISTINCT filename FROM read_parquet($files, filename = true)
     WHERE run_id IN (SELECT run_id FROM changes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from lakeflow.tables import TableSpec
 
-Bounds = tuple[str | int, str | int]
+Bounds = tuple[str | int | float, str | int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,16 @@ class Written:
         path: Where it is, on this machine.
         size: Bytes.
         rows: Number of rows.
-        bounds: Smallest and largest value of the columns that the table has statistics of.
+        bounds: Smallest and largest value by column; none at all where NaN or an infinity
+            is among the values.
+        nulls: Number of nulls by column, where there are bounds.
     """
 
     path: str
     size: int
     rows: int
     bounds: Mapping[str, Bounds]
+    nulls: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +159,22 @@ class Folding:
 
     def _overlapping(self, stored: Sequence[Stored], changes: str) -> list[str]:
         """Return the files whose range of run ids holds one of a table of changes."""
-        bounded = [each for each in stored if each.run_ids is not None]
-        rows: list[tuple[Any, ...]] = []
-        if bounded:
-            rows = self._run(
-                fold.OVERLAPPING.format(changes=changes),
-                paths=[each.path for each in bounded],
-                least=[each.run_ids[0] for each in bounded if each.run_ids],
-                most=[each.run_ids[1] for each in bounded if each.run_ids],
-            ).fetchall()
-        return [row[0] for row in rows] + [each.path for each in stored if not each.run_ids]
+        bounds = {each.path: each.run_ids for each in stored}
+        unknown = [path for path, known in bounds.items() if known is None]
+        if unknown:
+            with file_errors():
+                found = self._run(fold.BOUNDS_IN_FOOTERS, files=unknown).fetchall()
+            bounds |= {path: (least, most) for path, least, most in found}
+        known = {path: ids for path, ids in bounds.items() if ids is not None}
+        if not known:
+            return []
+        rows = self._run(
+            fold.OVERLAPPING.format(changes=changes),
+            paths=list(known),
+            least=[ids[0] for ids in known.values()],
+            most=[ids[1] for ids in known.values()],
+        ).fetchall()
+        return [row[0] for row in rows]
 
     def _run(self, statement: str, **values: object) -> Any:
         return self._cursor.execute(statement, values or None)
@@ -176,16 +187,36 @@ class Folding:
 _TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 
 
+_BOUND_CHARACTERS = 64
+
+
 def _written(spec: TableSpec, row: tuple[Any, ...]) -> Written:
     """Read one row of COPY's statistics: path, rows, size, footer size, columns, ..."""
     path, rows, size, _, columns, *_ = row
     bounds: dict[str, Bounds] = {}
+    nulls: dict[str, int] = {}
     for column in spec.columns:
-        found = columns.get(f'"{column.name}"', {})
-        exact = found.get("min_is_exact") == found.get("max_is_exact") == "true"
-        if column.name in spec.statistics_columns and exact:
-            least, most = found["min"], found["max"]
-            bounds[column.name] = (
-                (int(least), int(most)) if column.type == "long" else (least, most)
-            )
-    return Written(path, size, rows, bounds)
+        found = columns[f'"{column.name}"']
+        nulls[column.name] = int(found["null_count"])
+        if nulls[column.name] == rows:
+            continue
+        known = _bounds(column.type, found)
+        if known is None:
+            return Written(path, size, rows, {}, {})
+        bounds[column.name] = known
+    return Written(path, size, rows, bounds, nulls)
+
+
+def _bounds(kind: str, found: Mapping[str, str]) -> Bounds | None:
+    """Return bounds that hold for every reader; None for NaN, infinities and none at all."""
+    least, most = found.get("min"), found.get("max")
+    if least is None or most is None or found.get("has_nan") == "true":
+        return None
+    if kind == "long":
+        return int(least), int(most)
+    if kind == "double":
+        numbers = float(least), float(most)
+        return numbers if all(map(isfinite, numbers)) else None
+    if len(most) > _BOUND_CHARACTERS:
+        most = most[:_BOUND_CHARACTERS] + chr(sys.maxunicode)
+    return least[:_BOUND_CHARACTERS], most

@@ -27,6 +27,7 @@ class _File:
         self._lake = lake
         self._path = path
         self._size = lake.size(path)
+        self.closed = False
         self._local = threading.local()
 
     def tell(self) -> int:
@@ -47,11 +48,14 @@ class _File:
     def seekable(self) -> bool:
         return True
 
+    def readable(self) -> bool:
+        return True
+
     def flush(self) -> None:
         pass
 
     def close(self) -> None:
-        pass
+        self.closed = True
 
 
 class LakeFileSystem(AbstractFileSystem):  # type: ignore[misc]

@@ -39,7 +39,7 @@ CHECKPOINT_EVERY = 10
 
 _NATIVE_OPENED_BY: set[int] = set()
 
-Bound = str | int
+Bound = str | int | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,14 @@ class DataFile:
         size: Bytes.
         rows: Number of rows.
         bounds: Smallest and largest value by column, where they are known.
+        nulls: Number of nulls by column, for files that are about to be committed.
     """
 
     path: str
     size: int
     rows: int
     bounds: Mapping[str, tuple[Bound, Bound]] = field(default_factory=dict)
+    nulls: Mapping[str, int] = field(default_factory=dict)
 
     def may_hold(self, column: str, value: Bound) -> bool:
         """Return whether a row with this value may be in the file."""
@@ -304,14 +306,20 @@ def _commit_name(version: int) -> str:
 
 
 def _statistics(file: DataFile) -> str:
-    return json.dumps(
-        {
-            "numRecords": file.rows,
+    """Return Delta's statistics of a file: of all its columns, or only its number of rows.
+
+    Where some columns have bounds and others none, deltalake's Arrow datasets drop every
+    row when they filter by one of the others (1.6.6). And writers differ in what they
+    publish for NaN and the infinities, so a file that holds them publishes nothing.
+    """
+    content: dict[str, object] = {"numRecords": file.rows}
+    if file.bounds:
+        content |= {
             "minValues": {column: bounds[0] for column, bounds in file.bounds.items()},
             "maxValues": {column: bounds[1] for column, bounds in file.bounds.items()},
-            "nullCount": {},
+            "nullCount": file.nulls,
         }
-    )
+    return json.dumps(content)
 
 
 def _data_files(handle: Any) -> tuple[DataFile, ...]:

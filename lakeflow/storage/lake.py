@@ -230,13 +230,13 @@ class Lake:
             return self._writer
 
     def view(self) -> View:
-        """Return what there is to read now: two looks and a listing a writer."""
+        """Return what there is to read now: four looks, and a listing a writer."""
         while True:
             epoch = self.epoch()
             segments = list_segments(self.fs)
             # Segments are deleted only once a later fold is finished: without one, this
             # listing is complete.
-            if not self.fs.exists(folds.done_path(epoch.number + 1)):
+            if not self._is_past(epoch.number):
                 return View(epoch, segments)
 
     def epoch(self) -> folds.Epoch:
@@ -250,10 +250,11 @@ class Lake:
             return epoch
 
     def _is_past(self, number: int) -> bool:
+        """Return whether a later fold is finished; its file may be deleted already."""
+        if number == 0:
+            return folds.newest(self.fs)[0] > 0
         exists = self.fs.exists
-        if exists(folds.done_path(number + 1)):
-            return True
-        return number > 0 and not exists(folds.done_path(number))
+        return exists(folds.done_path(number + 1)) or not exists(folds.done_path(number))
 
     def files(self, table: str, epoch: folds.Epoch) -> tuple[DataFile, ...]:
         """Return the files that hold a table as of a finished fold.

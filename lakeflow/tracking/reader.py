@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import DamagedLakeError, NotFoundError
 from lakeflow.query.engine import Engine
+from lakeflow.query.lookup import Lookup
 from lakeflow.tables import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
 from lakeflow.tracking.memtable import HotRun, Last, Memtable, is_later
 
@@ -55,11 +56,14 @@ class Reader:
         self._lake = lake
         self._memtable = Memtable(lake)
         self._engine = Engine(lake.engine_filesystem())
+        self._lookup = Lookup(lake.engine_filesystem())
         self._stored: OrderedDict[str, RunState | None] = OrderedDict()
         self._stored_epoch = -1
         lake.on_close(self._engine.close)
+        lake.on_close(self._lookup.forget)
         lake.on_fork(self._memtable.forget)
         lake.on_fork(self._engine.forget)
+        lake.on_fork(self._lookup.forget)
 
     def run(self, run_id: str) -> RunState:
         """Return a run as it is now.
@@ -159,22 +163,26 @@ class Reader:
         return kept[run_id]
 
     def _load_run(self, run_id: str, epoch: Epoch) -> RunState | None:
-        def rows(spec: TableSpec) -> list[tuple[Any, ...]]:
-            files = self._paths(spec, epoch, run_id=run_id)
-            return self._engine.rows_of_run(files, run_id)
+        def rows(spec: TableSpec, **where: str) -> list[tuple[Any, ...]]:
+            files = self._paths(spec, epoch, run_id=run_id, **where)
+            return self._lookup.rows(spec, files, run_id)
 
         found = rows(RUNS)
         if not found:
             return None
+        fields = dict(zip(RUNS.column_names, found[0], strict=True))
+        experiment_id = fields["experiment_id"]
         return RunState(
-            dict(zip(RUNS.column_names, found[0], strict=True)),
-            {key: value for _, _, key, value in rows(PARAMS)},
-            {key: value for _, _, key, value in rows(TAGS)},
+            fields,
+            {key: value for _, _, key, value in rows(PARAMS, experiment_id=experiment_id)},
+            {key: value for _, _, key, value in rows(TAGS, experiment_id=experiment_id)},
             {
                 key: (step, timestamp, value)
-                for _, _, key, value, step, timestamp, *_ in rows(LATEST_METRICS)
+                for _, _, key, value, step, timestamp, *_ in rows(
+                    LATEST_METRICS, experiment_id=experiment_id
+                )
             },
-            {(row[2], row[3]): row[2:] for row in rows(INPUTS)},
+            {(row[2], row[3]): row[2:] for row in rows(INPUTS, experiment_id=experiment_id)},
         )
 
     def _paths(self, spec: TableSpec, epoch: Epoch, **where: str) -> list[str]:

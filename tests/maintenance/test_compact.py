@@ -174,6 +174,20 @@ def test_a_reader_that_was_overtaken_by_a_vacuum_goes_on(
         assert reader.runs.get(run_id).data.metrics == {"loss": number}
 
 
+def test_a_reader_from_before_the_first_fold_finds_the_later_ones(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    writer = another_process(uri, vacuum_grace_s=0, retention_s=0)
+    run_id = writer.runs.create("0", None, None, None).info.run_id
+    reader = another_process(uri)
+    assert reader.runs.get(run_id).data.metrics == {}
+    for number in range(3):
+        writer.runs.log_metric(run_id, "loss", number, number, number)
+        writer.lake.seal()
+        compact_lake(writer.lake)
+    assert reader.runs.get(run_id).data.metrics == {"loss": 2}
+
+
 def test_a_table_that_another_tool_has_rewritten_is_read_again(
     another_process: Callable[..., Store], tmp_path: Path
 ) -> None:

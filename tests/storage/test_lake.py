@@ -189,7 +189,7 @@ def test_a_lake_that_one_may_only_read_is_read(tmp_path: Path) -> None:
     client.log_metric(run_id, "loss", 1)
     lakeflow.compact(lake)
     client.log_metric(run_id, "loss", 2, step=1)
-    for parent in [tmp_path, *tmp_path.parents[:2]]:
+    for parent in [tmp_path, *tmp_path.parents[:3]]:
         parent.chmod(0o755)
     for path in [lake, *lake.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
