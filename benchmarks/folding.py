@@ -56,7 +56,7 @@ def main() -> None:
     print(report.machine(options.folder, peer.python), flush=True)
     outcomes = []
     for repeat in range(options.repeats):
-        folder = Path(tempfile.mkdtemp(prefix="folding-", dir=options.folder))
+        folder = Path(tempfile.mkdtemp(prefix="folding-", dir=options.folder.resolve()))
         try:
             say(f"repetition {repeat + 1}/{options.repeats}")
             outcomes.append(measured(options, peer, folder))

@@ -75,6 +75,7 @@ class Peer:
             capture_output=True,
             text=True,
             env=environment(),
+            cwd=folder,  # MLflow makes folders where it runs
             check=False,
         )
         if done.returncode != 0:

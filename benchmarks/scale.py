@@ -18,6 +18,7 @@ def main() -> None:
     options = parsed()
     lakeflow = lakeflow_peer(options)
     (sqlite,) = mlflow_peers(options, "mlflow3", "sqlite")
+    options.folder = options.folder.resolve()
     options.folder.mkdir(parents=True, exist_ok=True)
     print(report.machine(options.folder, lakeflow.python, sqlite.python), flush=True)
     large = options.lake.resolve() if options.lake else filled(options, lakeflow, options.runs)
@@ -27,8 +28,8 @@ def main() -> None:
     lookups = {}
     for peer, folder in ((lakeflow, large), (lakeflow, small), (sqlite, database)):
         if peer is lakeflow:
-            say("compact what earlier measurements have logged")
-            peer.run("lookup.py", folder, step="compact")
+            compaction = peer.run("lookup.py", folder, step="compact")
+            say(f"compacted what was new, {compaction['seconds']:.1f} s")
         say(f"get_run: {peer.name}")
         found = peer.run(
             "lookup.py", folder, step="read", reads=options.reads, seed=options.seed
@@ -79,7 +80,7 @@ def filled(options: argparse.Namespace, peer: Peer, runs: int) -> Path:
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    say(", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items()))
+    say(f"filled in {took['seconds']:.1f} s")
     return Path(folder)
 
 

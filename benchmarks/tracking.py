@@ -45,7 +45,7 @@ def main() -> None:
     for library in options.mlflow:
         peers += mlflow_peers(options, library, "sqlite", "files")
     options.folder.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="tracking-", dir=options.folder))
+    work = Path(tempfile.mkdtemp(prefix="tracking-", dir=options.folder.resolve()))
     try:
         print(report.machine(work, *(peer.python for peer in peers)), flush=True)
         alone = one_process(options, peers, work)
@@ -124,7 +124,7 @@ def many_processes(
         folder = new_folder(work)
         calls = options.calls if peer.store == "lake" else options.mlflow_calls_at_once
         command = peer.command("together.py", folder, calls=calls)
-        times[peer.name], done = at_once(command, options.processes, calls)
+        times[peer.name], done = at_once(command, folder, options.processes, calls)
         found = peer.run("count.py", folder, stdin=json.dumps(done))
         losses.append(f"{peer.name}: {lost(found, done, calls)}")
         shutil.rmtree(folder)
@@ -132,7 +132,7 @@ def many_processes(
 
 
 def at_once(
-    command: list[str], processes: int, calls: int
+    command: list[str], folder: Path, processes: int, calls: int
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Start the processes, make all of them do one kind of call at a time, end them."""
     workers: list[subprocess.Popen[str]] = []
@@ -145,6 +145,7 @@ def at_once(
                 stderr=subprocess.DEVNULL,
                 text=True,
                 env=environment(),
+                cwd=folder,
             )
         )
         if number == 0:
@@ -193,8 +194,9 @@ def long_history(
         folder = new_folder(work)
         written = peer.run("history.py", folder, step="write", points=points)
         if is_lake:
-            taken["table of points"] = written["points_bytes"] / points, points
-            taken["whole lake"] = written["lake_bytes"] / points, points
+            compacted = peer.run("history.py", folder, step="compact")
+            taken["table of points"] = compacted["points_bytes"] / points, points
+            taken["whole lake"] = compacted["lake_bytes"] / points, points
         else:
             taken[peer.name] = size(folder) / points, points
         say(f"history of {points:,} points: {peer.name}, reading")

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.exceptions import DamagedLakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lakeflow.tables import TableSpec
 
 _KEPT_FILES = 256
+_PRUNED = ("experiment_id", "run_id")
 
 
 class _File:
@@ -35,28 +36,34 @@ class _File:
         names = self._file.schema_arrow.names
         self._columns = [names.index(name) for name in spec.column_names]
         self._run_id = spec.column_names.index("run_id")
-        self._bounds = list(self._read_bounds(names.index("run_id")))
+        self._bounds = [
+            {name: self._bounds_of(number, names.index(name)) for name in _PRUNED}
+            for number in range(self._file.metadata.num_row_groups)
+        ]
 
-    def _read_bounds(self, column: int) -> Iterator[tuple[str, str] | None]:
-        footer = self._file.metadata
-        for number in range(footer.num_row_groups):
-            statistics = footer.row_group(number).column(column).statistics
-            known = statistics is not None and statistics.has_min_max
-            yield (statistics.min, statistics.max) if known else None
+    def _bounds_of(self, number: int, column: int) -> tuple[str, str] | None:
+        statistics = self._file.metadata.row_group(number).column(column).statistics
+        if statistics is None or not statistics.has_min_max:
+            return None
+        return statistics.min, statistics.max
 
-    def rows(self, run_id: str) -> Iterator[tuple[Any, ...]]:
+    def rows(self, where: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a run, columns in the table's order."""
         import pyarrow.compute
 
         for number, bounds in enumerate(self._bounds):
-            if bounds is not None and not bounds[0] <= run_id <= bounds[1]:
+            if not all(_may_hold(bounds[name], value) for name, value in where.items()):
                 continue
             group = self._file.reader.read_row_group(
                 number, column_indices=self._columns, use_threads=False
             )
-            same = pyarrow.compute.equal(group.column(self._run_id), run_id)
+            same = pyarrow.compute.equal(group.column(self._run_id), where["run_id"])
             found = group.take(pyarrow.compute.indices_nonzero(same))
             yield from zip(*found.to_pydict().values(), strict=True)
+
+
+def _may_hold(bounds: tuple[str, str] | None, value: str) -> bool:
+    return bounds is None or bounds[0] <= value <= bounds[1]
 
 
 class Lookup:
@@ -75,13 +82,15 @@ class Lookup:
         self._lock = threading.Lock()
         self._files: OrderedDict[str, _File] = OrderedDict()
 
-    def rows(self, spec: TableSpec, files: Sequence[str], run_id: str) -> list[tuple[Any, ...]]:
+    def rows(
+        self, spec: TableSpec, files: Sequence[str], where: Mapping[str, str]
+    ) -> list[tuple[Any, ...]]:
         """Return the rows of one run, columns in the table's order.
 
         Args:
             spec: The table.
             files: Its files that may hold the run.
-            run_id: The run.
+            where: The ``run_id``, and the ``experiment_id`` where it is known.
 
         Raises:
             FileNotFoundError: A file is gone.
@@ -91,7 +100,7 @@ class Lookup:
 
         with self._lock:
             try:
-                return [row for path in files for row in self._open(path, spec).rows(run_id)]
+                return [row for path in files for row in self._open(path, spec).rows(where)]
             except (pyarrow.ArrowInvalid, ValueError) as error:
                 raise DamagedLakeError(
                     f"a file of table {spec.name} cannot be read: {error}",

@@ -163,26 +163,25 @@ class Reader:
         return kept[run_id]
 
     def _load_run(self, run_id: str, epoch: Epoch) -> RunState | None:
-        def rows(spec: TableSpec, **where: str) -> list[tuple[Any, ...]]:
-            files = self._paths(spec, epoch, run_id=run_id, **where)
-            return self._lookup.rows(spec, files, run_id)
+        where = {"run_id": run_id}
+
+        def rows(spec: TableSpec) -> list[tuple[Any, ...]]:
+            return self._lookup.rows(spec, self._paths(spec, epoch, **where), where)
 
         found = rows(RUNS)
         if not found:
             return None
         fields = dict(zip(RUNS.column_names, found[0], strict=True))
-        experiment_id = fields["experiment_id"]
+        where["experiment_id"] = fields["experiment_id"]
         return RunState(
             fields,
-            {key: value for _, _, key, value in rows(PARAMS, experiment_id=experiment_id)},
-            {key: value for _, _, key, value in rows(TAGS, experiment_id=experiment_id)},
+            {key: value for _, _, key, value in rows(PARAMS)},
+            {key: value for _, _, key, value in rows(TAGS)},
             {
                 key: (step, timestamp, value)
-                for _, _, key, value, step, timestamp, *_ in rows(
-                    LATEST_METRICS, experiment_id=experiment_id
-                )
+                for _, _, key, value, step, timestamp, *_ in rows(LATEST_METRICS)
             },
-            {(row[2], row[3]): row[2:] for row in rows(INPUTS, experiment_id=experiment_id)},
+            {(row[2], row[3]): row[2:] for row in rows(INPUTS)},
         )
 
     def _paths(self, spec: TableSpec, epoch: Epoch, **where: str) -> list[str]:
