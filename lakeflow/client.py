@@ -414,8 +414,9 @@ class LakeflowClient:
     ) -> Any:
         """Log a param. It keeps its first value: the same again is fine, another is not.
 
-        One look at the log, for what other processes logged, and one write. Where two
-        processes log different values in the same instant, the first one stays.
+        One look at the log, for what other processes logged, and one write; the process
+        that made the run looks at most ten times a second. Where two processes log
+        different values within that time, both calls succeed and the first value stays.
 
         Args:
             run_id: Id of the run.

@@ -160,12 +160,13 @@ _FIRST_INPUTS = f"""
 
 def _summaries(rows: str) -> str:
     return f"""
-        SELECT experiment_id, run_id, "key",
-            arg_max("value", {_LATER}) AS "value",
-            arg_max(step, {_LATER}) AS step,
-            arg_max("timestamp", {_LATER}) AS "timestamp",
-            min("min") AS "min", max("max") AS "max", sum("count")::BIGINT AS "count"
-        FROM ({rows}) GROUP BY experiment_id, run_id, "key"
+        SELECT experiment_id, run_id, "key", last."value" AS "value", last.step AS step,
+            last."timestamp" AS "timestamp", "min", "max", "count"
+        FROM (
+            SELECT experiment_id, run_id, "key", max({_LATER}) AS last,
+                min("min") AS "min", max("max") AS "max", sum("count")::BIGINT AS "count"
+            FROM ({rows}) GROUP BY experiment_id, run_id, "key"
+        )
     """  # noqa: S608 - constants
 
 
@@ -200,7 +201,7 @@ CHANGES: Mapping[str, str] = {
 }
 """For each table the rows that the staged records add or alter."""
 
-MERGES: Mapping[str, str] = {
+MERGES: dict[str, str] = {
     RUNS.name: _run_merge(),
     PARAMS.name: _STORED_FIRST.format(key='run_id, "key"'),
     TAGS.name: _CHANGES_FIRST.format(key='run_id, "key"'),
@@ -209,6 +210,11 @@ MERGES: Mapping[str, str] = {
     METRICS.name: _BOTH,
 }
 """For each table the rows that replace the stored ones."""
+
+MERGES_WITH_NOTHING: dict[str, str] = MERGES | {
+    spec.name: "SELECT * FROM changes" for spec in (PARAMS, INPUTS, LATEST_METRICS, METRICS)
+}
+"""The same where no rows are stored."""
 
 ORPHANS = """
     SELECT count(*) FROM changes ANTI JOIN stored USING (run_id) WHERE made_start_time IS NULL

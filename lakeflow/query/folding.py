@@ -128,8 +128,9 @@ class Folding:
             for column in spec.columns
         )
         order = ", ".join(f'"{name}"' for name in spec.sort)
+        merges = fold.MERGES if rewrite else fold.MERGES_WITH_NOTHING
         statement = (
-            f"COPY (SELECT {columns} FROM ({fold.MERGES[spec.name]}) ORDER BY {order}) "  # noqa: S608
+            f"COPY (SELECT {columns} FROM ({merges[spec.name]}) ORDER BY {order}) "  # noqa: S608
             f"TO $folder (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
             f"ROW_GROUP_SIZE {spec.row_group_rows}, "
             f"ROW_GROUPS_PER_FILE {spec.file_rows // spec.row_group_rows}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -42,6 +43,10 @@ USER_TAG = "mlflow.user"
 
 _KEPT_HEADS = 10_000
 
+PARAM_STALENESS_S = 0.1
+"""Age of the last look at the log up to which the process that made a run logs params to it
+without another one; with many processes a look costs more than everything else."""
+
 PARAM_HINT = """\
 a param keeps its first value. To log several values of one param, give each its own run:
 
@@ -55,10 +60,11 @@ a param keeps its first value. To log several values of one param, give each its
 class _Head:
     """What writing to a run needs to know of it."""
 
-    __slots__ = ("about", "epoch", "is_active", "params")
+    __slots__ = ("about", "epoch", "is_active", "is_own", "params")
 
-    def __init__(self, experiment_id: str, run_id: str, stage: str) -> None:
+    def __init__(self, experiment_id: str, run_id: str, stage: str, *, is_own: bool) -> None:
         self.about = records.about(experiment_id, run_id)
+        self.is_own = is_own
         self.is_active = stage == LifecycleStage.ACTIVE
         self.params: dict[str, str] = {}
         self.epoch = -1
@@ -80,6 +86,7 @@ class RunStore:
         self._experiments = experiments
         self._reader = Reader(lake)
         self._heads: OrderedDict[str, _Head] = OrderedDict()
+        self._looked_at = 0.0
         self._renew_lock()
         lake.on_fork(self._renew_lock)
 
@@ -113,7 +120,7 @@ class RunStore:
             "user_id": pairs.get(USER_TAG, "unknown"),
             "artifact_uri": _below(location, f"{run_id}/artifacts"),
         }
-        head = _Head(experiment_id, run_id, LifecycleStage.ACTIVE)
+        head = _Head(experiment_id, run_id, LifecycleStage.ACTIVE, is_own=True)
         self._append(head, records.run(fields), records.tags(pairs.items()))
         self._remember(run_id, head)
         fields |= {"run_id": run_id, "experiment_id": experiment_id, "end_time": None}
@@ -282,12 +289,15 @@ class RunStore:
     ) -> dict[str, str]:
         """Return the params that the run does not have yet.
 
-        Looks at the log for what other processes have written, unless all are known.
+        Looks at the log for what other processes have written, unless all are known, or
+        the run is our own and the last look is fresh.
 
         Raises:
             InvalidInputError: One of them has another value.
         """
-        if not head.params.keys() >= params.keys():
+        is_fresh = head.is_own and time.monotonic() - self._looked_at < PARAM_STALENESS_S
+        if not is_fresh and not head.params.keys() >= params.keys():
+            self._looked_at = time.monotonic()
             head.epoch, others = self._reader.params(run_id, params.keys(), head.epoch)
             head.params |= others
         changed = {
@@ -324,7 +334,8 @@ class RunStore:
         head = self._heads.get(run_id)
         if head is None:
             fields = self._reader.run(validation.run_id(run_id)).fields
-            head = _Head(fields["experiment_id"], run_id, fields["lifecycle_stage"])
+            stage = fields["lifecycle_stage"]
+            head = _Head(fields["experiment_id"], run_id, stage, is_own=False)
             self._remember(run_id, head)
         return head
 

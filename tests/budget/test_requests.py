@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from lakeflow.maintenance.compact import compact_lake
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
 from lakeflow.testing.faults import FaultFilesystem
+from lakeflow.tracking.runs import PARAM_STALENESS_S
 from lakeflow.tracking.store import Store
 
 _NUMBERS = itertools.count()
@@ -54,13 +56,16 @@ def test_making_a_run_is_one_write_and_two_looks(fs: FaultFilesystem, store: Sto
     assert spent(fs) == {"append": 1, "exists": 1}
 
 
-def test_a_new_param_is_one_write_and_one_look_at_the_log(
+def test_a_new_param_is_one_write_and_now_and_then_a_look_at_the_log(
     fs: FaultFilesystem, store: Store
 ) -> None:
     run_id = store.runs.create("0", None, None, None).info.run_id
     store.runs.log_param(run_id, "first", 1)
     spent(fs)
     store.runs.log_param(run_id, "p", 1)
+    assert spent(fs) == {"append": 1}
+    time.sleep(PARAM_STALENESS_S)
+    store.runs.log_param(run_id, "q", 1)
     calls = spent(fs)
     assert (calls["append"], calls["read"]) == (1, 1)
     store.runs.log_param(run_id, "p", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError, LakeflowException, NotFoundError
-from lakeflow.tracking.runs import _below
+from lakeflow.tracking.runs import PARAM_STALENESS_S, _below
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,14 +116,27 @@ def test_a_param_of_another_process_is_known(
     other = another_process(uri)
     client.log_param(run_id, "mine", 1)
     other.runs.log_param(run_id, "theirs", 1)
+    time.sleep(PARAM_STALENESS_S)
     with pytest.raises(InvalidInputError, match="Changing param"):
         client.log_param(run_id, "theirs", 2)
     with pytest.raises(InvalidInputError, match="Changing param"):
         other.runs.log_param(run_id, "mine", 2)
     lakeflow.compact(uri)
     other.runs.log_param(run_id, "after", 1)
+    time.sleep(PARAM_STALENESS_S)
     with pytest.raises(InvalidInputError, match="Changing param"):
         client.log_param(run_id, "after", 2)
+
+
+def test_of_params_that_race_the_first_one_stays(
+    client: LakeflowClient, run_id: str, uri: str, another_process: Callable[..., Store]
+) -> None:
+    client.log_param(run_id, "look", 1)
+    another_process(uri).runs.log_param(run_id, "p", "first")
+    client.log_param(run_id, "p", "second")
+    for _ in range(2):
+        assert client.get_run(run_id).data.params["p"] == "first"
+        lakeflow.compact(uri)
 
 
 def test_threads_that_race_for_a_param_agree_on_one(
