@@ -165,7 +165,6 @@ class _Compaction:
         self._report = report
         self._progress = progress
         self._total = 0
-        self._engine = Engine(lake.engine_filesystem(), lake.settings.fold_memory_bytes)
 
     def run(self) -> None:
         """Fold until nothing is left of what the log held at the beginning."""
@@ -217,28 +216,45 @@ class _Compaction:
         # Read before the other tables are: see the top of this file.
         metrics = self._lake.tables[METRICS.name]
         if metrics.mark() < fold.epoch and spans:
-            with self._lake.fs.staging() as folder:
-                self._fold_tables(fold, spans, Path(folder))
+            self._fold_with_memory(fold, spans)
         self._finish(previous, fold)
         self._report.folds.append(fold.epoch)
         self._report.log_segments += len(spans)
         self._report.log_bytes += sum(end - start for start, end in spans.values())
 
+    def _fold_with_memory(self, fold: Fold, spans: Mapping[str, tuple[int, int]]) -> None:
+        """Fold within the memory that is set; a claimed fold of huge values gets more."""
+        wanted = self._lake.settings.fold_memory_bytes
+        for memory_bytes in (wanted, 4 * wanted, None):
+            engine = Engine(self._lake.engine_filesystem(), memory_bytes)
+            try:
+                with self._lake.fs.staging() as folder:
+                    self._fold_tables(fold, spans, Path(folder), Folding(engine))
+            except MemoryError as error:
+                reason = error
+            else:
+                return
+        raise StorageError(
+            f"fold {fold.epoch} of {self._lake.fs.uri} needs more memory than there is: "
+            f"{reason}",
+            "RESOURCE_EXHAUSTED",
+            hint="compact on a machine with more memory; nothing was lost",
+        ) from reason
+
     def _fold_tables(
-        self, fold: Fold, spans: Mapping[str, tuple[int, int]], folder: Path
+        self, fold: Fold, spans: Mapping[str, tuple[int, int]], folder: Path, folding: Folding
     ) -> None:
         points = self._lake.tables[METRICS.name]
         stored_points = points.files()
-        folding = Folding(self._engine)
         self._say("read the log")
         staged = folding.stage(stage_spans(self._lake, spans, folder / "log"))
-        self._report.records += staged.records
-        if staged.rejected:
-            self._report.rejected += set_aside(self._lake, fold.epoch, spans)
         folding.stage_points(self._stored(METRICS, stored_points))
         for spec in DATA_TABLES:
             self._say(f"fold {spec.name}")
             self._fold_table(spec, fold.epoch, folding, folder)
+        self._report.records += staged.records
+        if staged.rejected:
+            self._report.rejected += set_aside(self._lake, fold.epoch, spans)
 
     def _fold_table(self, spec: TableSpec, epoch: int, folding: Folding, folder: Path) -> None:
         """Commit what a fold changes in one table, unless somebody else has done it."""

@@ -12,7 +12,7 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.exceptions import DamagedLakeError
+from lakeflow.exceptions import DamagedLakeError, LakeflowException
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,7 +90,7 @@ class Engine:
         if not files:
             return []
         values = {"files": files, "experiment_id": experiment_id}
-        with file_errors():
+        with engine_errors():
             return self.cursor().execute(_RUNS_OF, values).fetchall()
 
     def history(
@@ -138,7 +138,7 @@ class Engine:
         # Stored points are distinct already.
         distinct = "" if hot is None else "DISTINCT "
         statement = f"SELECT {distinct}* FROM ({points}) {_ORDER}"  # noqa: S608 - constants
-        with file_errors():
+        with engine_errors():
             return cursor.sql(statement, params=values).to_arrow_table()
 
 
@@ -146,15 +146,26 @@ _abandoned: list[Any] = []
 
 
 @contextlib.contextmanager
-def file_errors() -> Iterator[None]:
-    """Turn DuckDB's errors about files into ours."""
+def engine_errors() -> Iterator[None]:
+    """Turn DuckDB's errors into ours.
+
+    Raises:
+        FileNotFoundError: A file is gone.
+        MemoryError: The statement needs more than it may have.
+        DamagedLakeError: A file cannot be read.
+        LakeflowException: INTERNAL_ERROR, anything else.
+    """
     import duckdb
 
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError(str(error)) from error
     except duckdb.IOException as error:
         raise FileNotFoundError(str(error)) from error
     except duckdb.InvalidInputException as error:
         raise DamagedLakeError(
             f"a file of a table cannot be read: {error}", hint="restore it from a backup"
         ) from error
+    except duckdb.Error as error:
+        raise LakeflowException(f"the query engine failed: {error}") from error

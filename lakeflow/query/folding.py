@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.query import fold
-from lakeflow.query.engine import Engine, file_errors
+from lakeflow.query.engine import Engine, engine_errors
 from lakeflow.tables import METRICS, RUNS
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class Staged:
 class Folding:
     """One fold: stage the records, then write table by table.
 
+    Every call may raise MemoryError, where the engine may not hold enough.
+
     Args:
         engine: Where to do it.
     """
@@ -106,9 +108,7 @@ class Folding:
         candidates = self._overlapping(stored, "changes")
         if not candidates:
             return set()
-        with file_errors():
-            rows = self._run(fold.FILES_WITH_CHANGES, files=candidates).fetchall()
-        return {row[0] for row in rows}
+        return {row[0] for row in self._run(fold.FILES_WITH_CHANGES, files=candidates)}
 
     def write(self, spec: TableSpec, rewrite: Sequence[str], folder: str) -> list[Written]:
         """Write changes and the rows of some files as new sorted files.
@@ -136,8 +136,7 @@ class Folding:
             f"ROW_GROUPS_PER_FILE {spec.file_rows // spec.row_group_rows}, "
             "FILENAME_PATTERN 'part-{uuidv7}', RETURN_STATS true)"
         )
-        with file_errors():
-            found = self._run(statement, folder=folder).fetchall()
+        found = self._run(statement, folder=folder)
         return [_written(spec, row) for row in found if row[1] > 0]
 
     def orphans(self, rewrite: Sequence[str]) -> int:
@@ -163,8 +162,7 @@ class Folding:
         bounds = {each.path: each.run_ids for each in stored}
         unknown = [path for path, known in bounds.items() if known is None]
         if unknown:
-            with file_errors():
-                found = self._run(fold.BOUNDS_IN_FOOTERS, files=unknown).fetchall()
+            found = self._run(fold.BOUNDS_IN_FOOTERS, files=unknown)
             bounds |= {path: (least, most) for path, least, most in found}
         known = {path: ids for path, ids in bounds.items() if ids is not None}
         if not known:
@@ -174,15 +172,16 @@ class Folding:
             paths=list(known),
             least=[ids[0] for ids in known.values()],
             most=[ids[1] for ids in known.values()],
-        ).fetchall()
+        )
         return [row[0] for row in rows]
 
-    def _run(self, statement: str, **values: object) -> Any:
-        return self._cursor.execute(statement, values or None)
+    def _run(self, statement: str, **values: object) -> list[Any]:
+        with engine_errors():
+            return self._cursor.execute(statement, values or None).fetchall()
 
     def _one(self, statement: str) -> tuple[Any, ...]:
-        row: tuple[Any, ...] = self._run(statement).fetchone()
-        return row
+        (row,) = self._run(statement)
+        return tuple(row)
 
 
 _TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.config import Settings
-from lakeflow.entities import Metric
+from lakeflow.entities import Metric, Param
 from lakeflow.maintenance.compact import (
     MERGE_FILES,
     CompactionReport,
@@ -205,6 +206,17 @@ def test_a_table_that_another_tool_has_rewritten_is_read_again(
     store.runs.log_metric(run_id, "loss", 9, 9, 9)
     compact_lake(store.lake)
     assert len(another_process(str(lake)).runs.history(run_id, "loss")) == 4
+
+
+def test_values_too_large_for_the_memory_that_is_set_are_folded_all_the_same(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    store = another_process(uri, fold_memory_bytes=32 * 2**20)
+    values = {f"p{n}": random.Random(n).randbytes(2**19).hex() for n in range(60)}
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    store.runs.log_batch(run_id, [], [Param(key, value) for key, value in values.items()], [])
+    assert compact_lake(store.lake).rejected == 0
+    assert store.runs.get(run_id).data.params == values
 
 
 def test_an_unfinished_fold_is_finished_by_the_next(
