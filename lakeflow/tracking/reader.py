@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lakeflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    Metric,
+    Run,
+    RunData,
+    RunInfo,
+    RunInputs,
+)
 from lakeflow.exceptions import DamagedLakeError, NotFoundError
 from lakeflow.query.engine import Engine
 from lakeflow.query.lookup import Lookup
@@ -43,6 +54,24 @@ class RunState:
     tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Last] = field(default_factory=dict)
     inputs: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)
+
+    def entity(self, resolve: Callable[[str], str]) -> Run:
+        """Return the run as users see it.
+
+        Args:
+            resolve: Makes an absolute location of one that is stored.
+        """
+        fields = self.fields | {"artifact_uri": resolve(self.fields["artifact_uri"])}
+        latest = tuple(
+            Metric(key, value, timestamp, step)
+            for key, (step, timestamp, value) in self.metrics.items()
+        )
+        values = {metric.key: metric.value for metric in latest}
+        return Run(
+            RunInfo(**fields),
+            RunData(values, dict(self.params), dict(self.tags), latest),
+            RunInputs([_dataset_input(row) for row in self.inputs.values()]),
+        )
 
 
 class Reader:
@@ -206,6 +235,12 @@ class Reader:
                         hint="if another tool has rewritten the table, run "
                         f"'lakeflow compact {self._lake.fs.uri}'; else restore the file",
                     ) from error
+
+
+def _dataset_input(row: tuple[Any, ...]) -> DatasetInput:
+    *fields, tags = row
+    uses = [InputTag(key, value) for key, value in json.loads(tags).items()]
+    return DatasetInput(Dataset(*fields), uses)
 
 
 def _made(run_id: str, hot: HotRun) -> RunState:

@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from lakeflow.entities import (
-    Dataset,
     DatasetInput,
-    InputTag,
     LifecycleStage,
     Metric,
     Run,
-    RunData,
-    RunInfo,
-    RunInputs,
     RunStatus,
     validation,
 )
@@ -345,22 +340,7 @@ class RunStore:
             self._heads.popitem(last=False)
 
     def _entity(self, state: RunState) -> Run:
-        fields = dict(state.fields)
-        fields["artifact_uri"] = self._lake.fs.resolve(fields["artifact_uri"])
-        latest = tuple(
-            Metric(key, value, timestamp, step)
-            for key, (step, timestamp, value) in state.metrics.items()
-        )
-        return Run(
-            RunInfo(**fields),
-            RunData(
-                {metric.key: metric.value for metric in latest},
-                dict(state.params),
-                dict(state.tags),
-                latest,
-            ),
-            RunInputs([_dataset_input(row) for row in state.inputs.values()]),
-        )
+        return state.entity(self._lake.fs.resolve)
 
 
 def _name(run_name: str | None, tags: Mapping[str, str]) -> str:
@@ -415,12 +395,3 @@ def _pairs(name: str, params: Sequence[Param]) -> dict[str, str]:
             hint="give each param once",
         )
     return dict(checked)
-
-
-def _dataset_input(row: tuple[Any, ...]) -> DatasetInput:
-    import json
-
-    *fields, tags = row
-    return DatasetInput(
-        Dataset(*fields), [InputTag(key, value) for key, value in json.loads(tags).items()]
-    )
