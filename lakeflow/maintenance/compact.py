@@ -279,8 +279,9 @@ class _Compaction:
                 return
             if spec is RUNS:
                 self._report.orphans += folding.orphans(sorted(rewrite))
+            rows = changes + sum(by_path[path].rows for path in rewrite)
             written = folding.write(
-                spec, sorted(rewrite), str(folder / f"{spec.name}-{attempt}")
+                spec, sorted(rewrite), str(folder / f"{spec.name}-{attempt}"), rows
             )
             added = []
             for each in written:

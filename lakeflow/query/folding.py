@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.ids import new_id
 from lakeflow.query import fold
 from lakeflow.query.engine import Engine, engine_errors
 from lakeflow.tables import METRICS, RUNS
@@ -110,13 +111,16 @@ class Folding:
             return set()
         return {row[0] for row in self._run(fold.FILES_WITH_CHANGES, files=candidates)}
 
-    def write(self, spec: TableSpec, rewrite: Sequence[str], folder: str) -> list[Written]:
-        """Write changes and the rows of some files as new sorted files.
+    def write(
+        self, spec: TableSpec, rewrite: Sequence[str], folder: str, most_rows: int
+    ) -> list[Written]:
+        """Write changes and the rows of some files as new files, sorted one after another.
 
         Args:
             spec: The table.
             rewrite: Files whose rows go into the new ones.
             folder: A new folder on this machine.
+            most_rows: Rows that they may come to.
 
         Returns:
             The files written; none where no rows are left.
@@ -129,14 +133,21 @@ class Folding:
         )
         order = ", ".join(f'"{name}"' for name in spec.sort)
         merges = fold.MERGES if rewrite else fold.MERGES_WITH_NOTHING
+        # Several threads keep the order of one file, but not that of several.
+        several = most_rows > spec.file_rows
+        rotation = (
+            f"ROW_GROUPS_PER_FILE {spec.file_rows // spec.row_group_rows}, "
+            "FILENAME_PATTERN 'part-{uuidv7}', "
+        )
         statement = (
             f"COPY (SELECT {columns} FROM ({merges[spec.name]}) ORDER BY {order}) "  # noqa: S608
-            f"TO $folder (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
-            f"ROW_GROUP_SIZE {spec.row_group_rows}, "
-            f"ROW_GROUPS_PER_FILE {spec.file_rows // spec.row_group_rows}, "
-            "FILENAME_PATTERN 'part-{uuidv7}', RETURN_STATS true)"
+            f"TO $target (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
+            f"ROW_GROUP_SIZE {spec.row_group_rows}, {rotation if several else ''}"
+            "RETURN_STATS true)"
         )
-        found = self._run(statement, folder=folder)
+        self._run("SET threads = 1" if several else "RESET threads")
+        found = self._run(statement, target=folder if several else f"{folder}/{_new_name()}")
+        self._run("RESET threads")
         return [_written(spec, row) for row in found if row[1] > 0]
 
     def orphans(self, rewrite: Sequence[str]) -> int:
@@ -182,6 +193,10 @@ class Folding:
     def _one(self, statement: str) -> tuple[Any, ...]:
         (row,) = self._run(statement)
         return tuple(row)
+
+
+def _new_name() -> str:
+    return f"part-{new_id()}.parquet"
 
 
 _TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import deltalake
+import pyarrow.parquet
 import pytest
 
 import lakeflow
@@ -110,6 +111,36 @@ def test_full_files_are_left_alone() -> None:
     assert small_files(PARAMS, (*small, *full), 0) == []
     assert small_files(PARAMS, (*small, *full), 5) == small
     assert small_files(PARAMS, tuple(full), 5) == []
+
+
+def test_rows_are_sorted_within_files_and_from_file_to_file(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    lake = str(tmp_path / "lake")
+    store = another_process(lake)
+    experiments = ["0", *(store.experiments.create(f"e{n}", None, None) for n in range(4))]
+    for number in range(400):
+        run_id = store.runs.create(experiments[number % 5], None, None, None).info.run_id
+        points = [Metric(f"m{n}", n, n, n) for n in range(800)]
+        store.runs.log_batch(run_id, points, [Param(f"p{n}", "v") for n in range(20)], [])
+    compact_lake(store.lake)
+    tables = {"latest_metrics": True, "params": False, "runs": False, "metrics": False}
+    for name, several in tables.items():
+        table = store.lake.tables[name]
+        files = sorted(table.files(), key=lambda file: file.bounds["experiment_id"])
+        assert (len(files) > 1) is several
+        keys = [
+            key
+            for file in files
+            for key in zip(
+                *pyarrow.parquet.read_table(f"{lake}/{table.folder}/{file.path}")
+                .select(table.spec.sort)
+                .to_pydict()
+                .values(),
+                strict=True,
+            )
+        ]
+        assert keys == sorted(keys)
 
 
 def test_only_files_that_hold_changed_runs_are_rewritten(
