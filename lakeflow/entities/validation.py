@@ -89,6 +89,8 @@ def artifact_location(value: str | None) -> None:
     """
     if value is not None and not isinstance(value, str):
         raise InvalidInputError(f"the artifact location {value!r} is not a string")
+    if value is not None:
+        _encodable(value, "artifact_location")
     if value is not None and value.startswith("runs:"):
         raise InvalidInputError(
             f"the artifact location {value!r} is inside a run",

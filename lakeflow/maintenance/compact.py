@@ -136,22 +136,21 @@ def compact_lake(
         view = lake.view()
         report.log_bytes, report.log_segments = view.hot_bytes, view.hot_segments
         report.vacuum = vacuum(lake, dry_run=True)
-    elif _locked(lake, wait, lambda: _Compaction(lake, report, progress).run()):
-        progress(Progress("vacuum", report.log_bytes, report.log_bytes))
-        report.vacuum = vacuum(lake)
+    else:
+        _locked(lake, wait, lambda: _Compaction(lake, report, progress).run())
     report.seconds = time.monotonic() - began
     return report
 
 
-def _locked(lake: Lake, wait: bool, work: Callable[[], None]) -> bool:
-    """Do work under the lock; return whether it was done."""
+def _locked(lake: Lake, wait: bool, work: Callable[[], None]) -> None:
+    """Do work under the lock, or where somebody else has it leave the work to them."""
     while True:
         with lake.fs.exclusive(LOCK) as mine:
             if mine:
                 work()
-                return True
+                return
         if not wait:
-            return False
+            return
         time.sleep(0.05)
 
 
@@ -168,17 +167,18 @@ class _Compaction:
 
     def run(self) -> None:
         """Fold until nothing is left of what the log held at the beginning."""
-        self._total = self._lake.view().hot_bytes
-        target: Mapping[str, int] | None = None
+        view = self._lake.view()
+        self._total = view.hot_bytes
+        target = LogCutter(self._lake.fs, view.segments, view.epoch.offsets).ends
         while True:
             previous, fold = self._next()
             if fold is None:
-                return
-            if target is None:
-                target = self._lake.view().segments
+                break
             self._carry_out(previous, fold)
-            if all(fold.offsets.get(path, size) >= size for path, size in target.items()):
-                return
+            if all(fold.offsets.get(path, end) >= end for path, end in target.items()):
+                break
+        self._say("vacuum")
+        self._report.vacuum = vacuum(self._lake)
 
     def _next(self) -> tuple[Epoch, Fold | None]:
         """Return the fold to carry out: one left unfinished, else one claimed now."""
@@ -188,9 +188,9 @@ class _Compaction:
             previous = folds.read_epoch(fs, done)
             if begun > done:
                 return previous, folds.read_fold(fs, begun)
-            sizes = list_segments(fs)
-            cutter = LogCutter(fs, sizes, previous.offsets)
-            cut = cutter.cut(self._lake.settings.fold_bytes, records.clock)
+            cutter = LogCutter(fs, list_segments(fs), previous.offsets)
+            moment = cutter.moment_before(list_segments(fs), records.clock)
+            cut = cutter.cut(self._lake.settings.fold_bytes, records.clock, moment)
             if cut.size_bytes == 0 and not self._is_rewritten(previous):
                 return previous, None
             fold = folds.Fold(done + 1, cut.offsets)
@@ -248,13 +248,14 @@ class _Compaction:
         stored_points = points.files()
         self._say("read the log")
         staged = folding.stage(stage_spans(self._lake, spans, folder / "log"))
+        # Before the commits: a fold that is found committed is not carried out again.
+        rejected = set_aside(self._lake, fold.epoch, spans) if staged.rejected else 0
         folding.stage_points(self._stored(METRICS, stored_points))
         for spec in DATA_TABLES:
             self._say(f"fold {spec.name}")
             self._fold_table(spec, fold.epoch, folding, folder)
         self._report.records += staged.records
-        if staged.rejected:
-            self._report.rejected += set_aside(self._lake, fold.epoch, spans)
+        self._report.rejected += rejected
 
     def _fold_table(self, spec: TableSpec, epoch: int, folding: Folding, folder: Path) -> None:
         """Commit what a fold changes in one table, unless somebody else has done it."""

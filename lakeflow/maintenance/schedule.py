@@ -67,6 +67,6 @@ class AutoCompaction:
 
         try:
             compact_lake(self._lake, wait=False)
-        except LakeflowException:
+        except (LakeflowException, OSError):
             # Logging goes on without: what is logged is safe, and the next one may succeed.
             _logger.warning("cannot compact %s", self._lake.fs.uri, exc_info=True)

@@ -51,7 +51,7 @@ def vacuum(lake: Lake, *, dry_run: bool = False) -> VacuumReport:
     report = VacuumReport()
     epoch = lake.epoch()
     now = time.time()
-    for path, size in _folded_segments(lake, epoch, now):
+    for path, size in _folded_segments(lake, _settled(lake, epoch, now)):
         report.segments += 1
         report.bytes_freed += size
         if not dry_run:
@@ -69,19 +69,32 @@ def vacuum(lake: Lake, *, dry_run: bool = False) -> VacuumReport:
     return report
 
 
-def _folded_segments(lake: Lake, epoch: Epoch, now: float) -> Iterator[tuple[str, int]]:
-    """Yield segments that are wholly folded, old enough, and that nobody appends to."""
+def _settled(lake: Lake, epoch: Epoch, now: float) -> Epoch:
+    """Return the newest fold that was finished long enough ago.
+
+    By then the operating system has put its files on the disk, and readers have moved on.
+    """
+    numbers = [
+        int(entry.name[:10])
+        for entry in lake.fs.list(folds.FOLDS)
+        if entry.name.endswith(".done.json")
+        and entry.name[:10].isdigit()
+        and entry.modified_s <= now - lake.settings.vacuum_grace_s
+    ]
+    number = max(numbers, default=0)
+    return epoch if number == epoch.number else folds.read_epoch(lake.fs, number)
+
+
+def _folded_segments(lake: Lake, epoch: Epoch) -> Iterator[tuple[str, int]]:
+    """Yield segments that a fold holds whole and that nobody appends to."""
     fs = lake.fs
-    for writer in fs.list(LOG):
-        for segment in fs.list(f"{LOG}/{writer.name}"):
-            path = f"{LOG}/{writer.name}/{segment.name}"
-            offset = epoch.offsets.get(path)
-            old = segment.modified_s <= now - lake.settings.vacuum_grace_s
-            if offset is None or not old or fs.is_held(path):
-                continue
-            # What follows the last newline was never acknowledged: its writer is gone.
-            if offset >= segment.size or b"\n" not in fs.read(path, offset):
-                yield path, segment.size
+    for path, size in list_segments(fs).items():
+        offset = epoch.offsets.get(path)
+        if offset is None or fs.is_held(path):
+            continue
+        # What follows the last newline was never acknowledged: its writer is gone.
+        if offset >= size or b"\n" not in fs.read(path, offset):
+            yield path, size
 
 
 def _drop_empty_writers(lake: Lake) -> None:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import pyarrow
 
 _RUNS_OF = """
-    SELECT run_id, lifecycle_stage FROM read_parquet($files)
+    SELECT run_id, lifecycle_stage FROM read_parquet($files, hive_partitioning = false)
     WHERE experiment_id = $experiment_id
 """
 
 _STORED_POINTS = """
-    SELECT "value", "timestamp", step FROM read_parquet($files)
+    SELECT "value", "timestamp", step FROM read_parquet($files, hive_partitioning = false)
     WHERE experiment_id = $experiment_id AND run_id = $run_id AND "key" = $key
 """
 

@@ -31,7 +31,8 @@ STAGE = f"""
             AND experiment_id IS NOT NULL AS is_record,
         * EXCLUDE (clock, seq)
     FROM read_json($files, format = 'newline_delimited', columns = {{{_COLUMNS}}},
-                   filename = true, ignore_errors = true)
+                   filename = true, ignore_errors = true,
+                   hive_partitioning = false)
 """  # noqa: S608 - the columns are constants
 """Parses the staged lines; a line that does not parse becomes a row of nulls."""
 
@@ -53,14 +54,17 @@ BOUNDS_IN_FOOTERS = """
 """Run ids of files whose statistics are not published."""
 
 FILES_WITH_CHANGES = """
-    SELECT DISTINCT filename FROM read_parquet($files, filename = true)
+    SELECT DISTINCT filename
+    FROM read_parquet($files, filename = true, hive_partitioning = false)
     WHERE run_id IN (SELECT run_id FROM changes)
 """
 
 _PAIRS = """
-    SELECT experiment_id, run_id, ord,
-           unnest({field}."key") AS "key", unnest({field}."value") AS "value"
-    FROM records WHERE {field} IS NOT NULL
+    SELECT * FROM (
+        SELECT experiment_id, run_id, ord,
+               unnest({field}."key") AS "key", unnest({field}."value") AS "value"
+        FROM records WHERE {field} IS NOT NULL
+    ) WHERE "key" IS NOT NULL
 """
 
 _LATER = """{'step': step, 'timestamp': "timestamp",
@@ -69,16 +73,19 @@ _LATER = """{'step': step, 'timestamp': "timestamp",
 
 NEW_POINTS = """
     CREATE OR REPLACE TEMP TABLE new_points AS
-    SELECT DISTINCT experiment_id, run_id,
-           unnest(metrics."key") AS "key", unnest(metrics.step) AS step,
-           unnest(metrics."timestamp") AS "timestamp", unnest(metrics."value") AS "value"
-    FROM records WHERE metrics IS NOT NULL
+    SELECT DISTINCT * FROM (
+        SELECT experiment_id, run_id,
+               unnest(metrics."key") AS "key", unnest(metrics.step) AS step,
+               unnest(metrics."timestamp") AS "timestamp", unnest(metrics."value") AS "value"
+        FROM records WHERE metrics IS NOT NULL
+    ) WHERE "key" IS NOT NULL AND step IS NOT NULL AND "timestamp" IS NOT NULL
+        AND "value" IS NOT NULL
 """
 
 DROP_STORED_POINTS = """
     DELETE FROM new_points USING (
         SELECT experiment_id, run_id, "key", step, "timestamp", "value"
-        FROM read_parquet($files)
+        FROM read_parquet($files, hive_partitioning = false)
         WHERE run_id IN (SELECT run_id FROM new_points)
     ) AS old
     WHERE new_points.experiment_id = old.experiment_id AND new_points.run_id = old.run_id

@@ -160,7 +160,8 @@ class Folding:
             self._run("SET VARIABLE stored_files = $files", files=files)
             self._run(
                 "CREATE OR REPLACE TEMP VIEW stored AS "
-                "SELECT * FROM read_parquet(getvariable('stored_files'))"
+                "SELECT * FROM read_parquet(getvariable('stored_files'), "
+                "hive_partitioning = false)"
             )
             return
         columns = ", ".join(

@@ -101,7 +101,9 @@ class Lookup:
         with self._lock:
             try:
                 return [row for path in files for row in self._open(path, spec).rows(where)]
-            except (pyarrow.ArrowInvalid, ValueError) as error:
+            except FileNotFoundError:
+                raise
+            except (OSError, pyarrow.ArrowException, ValueError) as error:
                 raise DamagedLakeError(
                     f"a file of table {spec.name} cannot be read: {error}",
                     hint="restore it from a backup",

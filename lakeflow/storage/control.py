@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.exceptions import ConflictError
+from lakeflow.exceptions import ConflictError, DamagedLakeError
 from lakeflow.ids import new_id
 from lakeflow.storage.delta import DataFile, Table
 
@@ -88,17 +88,38 @@ class ControlTable:
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     def _load(self) -> None:
+        while True:
+            version = self.table.version()
+            if version == self._version:
+                return
+            try:
+                rows = self._read(version)
+            except FileNotFoundError as error:
+                if self.table.version() == version:
+                    raise DamagedLakeError(
+                        f"table {self.table.folder} in {self._fs.uri} lacks a file: {error}",
+                        hint="restore it from a backup",
+                    ) from error
+                continue  # replaced meanwhile
+            self._rows, self._version = self._sorted(rows), version
+            return
+
+    def _read(self, version: int) -> list[Row]:
+        import pyarrow
         import pyarrow.parquet
 
-        version = self.table.version()
-        if version == self._version:
-            return
         rows: list[Row] = []
         for file in self.table.files(version):
-            data = self._fs.read(f"{self.table.folder}/{file.path}")
-            rows += pyarrow.parquet.ParquetFile(io.BytesIO(data)).read().to_pylist()
-        self._rows = self._sorted(rows)
-        self._version = version
+            path = f"{self.table.folder}/{file.path}"
+            data = self._fs.read(path)
+            try:
+                rows += pyarrow.parquet.ParquetFile(io.BytesIO(data)).read().to_pylist()
+            except (OSError, pyarrow.ArrowException) as error:
+                raise DamagedLakeError(
+                    f"{path} in {self._fs.uri} cannot be read: {error}",
+                    hint="restore it from a backup",
+                ) from error
+        return rows
 
     def _commit(self, rows: list[Row]) -> list[Row]:
         import pyarrow

@@ -20,7 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.exceptions import ConflictError, DamagedLakeError, LakeflowException
+from lakeflow.exceptions import (
+    ConflictError,
+    DamagedLakeError,
+    LakeflowException,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +88,8 @@ class Table:
         self._files: dict[int, tuple[DataFile, ...]] = {}
         native = fs.local_path(self.folder)
         self._is_mirrored = native is None
-        self._location = native or self._make_mirror()
+        # deltalake reads a path as a URL: a percent sign in it would be decoded.
+        self._location = Path(native).as_uri() if native else self._make_mirror()
 
     def create(self) -> None:
         """Make the table if there is none; several processes may try at once."""
@@ -274,6 +280,13 @@ class Table:
             yield
         except LakeflowException:
             raise
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except OSError as error:
+            raise StorageError(
+                f"cannot write table {self.folder} in {self._fs.uri}: {error}",
+                "PERMISSION_DENIED" if "denied" in str(error) else None,
+            ) from error
         except _deltalake().exceptions.DeltaError as error:
             raise DamagedLakeError(
                 f"table {self.folder} in {self._fs.uri} cannot be read: {error}",

@@ -310,9 +310,11 @@ class Lake:
         with _OPENING:
             for key in [key for key, lake in _OPEN.items() if lake is self]:
                 del _OPEN[key]
-        for hook in self._on_close:
-            hook()
-        self.seal()
+        try:
+            for hook in self._on_close:
+                hook()
+        finally:
+            self.seal()
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: the parent's segment stays the parent's."""

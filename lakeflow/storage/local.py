@@ -92,8 +92,11 @@ class LocalFilesystem(Filesystem):
         """Open a new file, and hold a shared lock on it for as long as it is open."""
         target = self.full(path)
         with self.errors("create", path):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            return _LocalAppendFile(self, path, target)
+            while True:
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                # A vacuum may delete the empty folder in between.
+                with contextlib.suppress(FileNotFoundError):
+                    return _LocalAppendFile(self, path, target)
 
     def is_held(self, path: str) -> bool:
         """Try to lock the file: its writer holds a lock until it closes it or dies."""
@@ -129,6 +132,9 @@ class LocalFilesystem(Filesystem):
                 return
             yield True
         finally:
+            # Closing alone would leave the lock to a child that was forked meanwhile.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
     @contextlib.contextmanager
@@ -137,8 +143,12 @@ class LocalFilesystem(Filesystem):
         parent = self.full(STAGING)
         with self.errors("create", STAGING):
             os.makedirs(parent, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+        folder, owner = tempfile.mkdtemp(dir=parent), os.getpid()
+        try:
             yield folder
+        finally:
+            if os.getpid() == owner:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def clear_staging(self, before_s: float) -> None:
         """Delete the folders of killed processes."""
@@ -183,7 +193,8 @@ class _LocalAppendFile:
         self._descriptor = os.open(target, flags, 0o666)
         self.size = 0
         with contextlib.suppress(OSError):  # a mount without locks
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            # Waits only for somebody who looks whether the segment is held.
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
     def write(self, data: bytes) -> None:
         try:

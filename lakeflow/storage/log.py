@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakeflow.exceptions import StorageError
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class LogWriter:
                 file.write(data)
                 if self._fsync:
                     file.sync()
-            except StorageError:
+            except BaseException:
                 # Whatever is at the end of this segment now, nobody appends to it again.
                 self._seal()
                 raise
@@ -183,16 +182,53 @@ class LogCutter:
         }
         self._lines: dict[tuple[str, int], tuple[int, int | None]] = {}
 
-    def cut(self, limit_bytes: int, clock_of: Callable[[bytes], int | None]) -> Cut:
-        """Return the latest cut of at most ``limit_bytes``, but never an empty one.
+    @property
+    def ends(self) -> Mapping[str, int]:
+        """For each segment the end of its last complete line."""
+        return self._ends
+
+    def moment_before(
+        self, later: Mapping[str, int], clock_of: Callable[[bytes], int | None]
+    ) -> int | None:
+        """Return the clock of the first record that this listing misses; None if none.
+
+        Folders are listed one after another, so a listing may hold a record and miss an
+        older one that its writer had read. Whoever had read it has a later clock: what is
+        before that moment is complete.
+
+        Args:
+            later: Sizes by a listing that was begun after this one was finished.
+            clock_of: Reads the clock of one line; None if it does not parse.
+        """
+        missed = []
+        for path, size in later.items():
+            begin = self._ends.get(path, 0)
+            while begin < size:
+                end = self._next_line(path, begin, size)
+                line = self._fs.read(path, begin, end)
+                clock = clock_of(line) if line.endswith(b"\n") else None
+                if clock is not None:
+                    missed.append(clock)
+                    break
+                begin = end
+        return min(missed, default=None)
+
+    def cut(
+        self, limit_bytes: int, clock_of: Callable[[bytes], int | None], moment: int | None
+    ) -> Cut:
+        """Return the latest cut of at most ``limit_bytes``; one record more if it must.
 
         Args:
             limit_bytes: Size to stay below.
             clock_of: Reads the clock of one line; None if it does not parse.
+            moment: Clock to stay before; None for no such bound.
         """
-        if self._size(self._ends) <= limit_bytes:
-            return Cut(self._ends, self._size(self._ends))
-        low, high = 0, time.time_ns() // 1000 + 10**12
+        whole = self._ends
+        if moment is not None:
+            whole = {path: self._before(path, moment, clock_of) for path in self._ends}
+        if self._size(whole) <= limit_bytes:
+            return Cut(whole, self._size(whole))
+        low, high = 0, moment or time.time_ns() // 1000 + 10**15
         best = self._starts
         while high - low > 1:
             middle = (low + high) // 2
@@ -206,7 +242,7 @@ class LogCutter:
         if self._size(best) == 0:
             best = {path: self._before(path, high, clock_of) for path in self._ends}
         if self._size(best) == 0:  # lines without end that do not parse
-            best = self._ends
+            best = whole
         return Cut(best, self._size(best))
 
     def _size(self, offsets: Mapping[str, int]) -> int:

@@ -82,11 +82,7 @@ class HotRun:
     def apply(self, record: dict[str, Any], order: Order) -> None:
         """Merge one record in; records may come in any order."""
         if "metrics" in record:
-            field = record["metrics"]
-            for point in zip(
-                field["key"], field["value"], field["timestamp"], field["step"], strict=True
-            ):
-                self._add_point(*point)
+            self._add_points(**record["metrics"])
         if "run" in record:
             self._set_fields(record["run"], order)
         if "params" in record:
@@ -102,17 +98,22 @@ class HotRun:
             if key not in self.tags or order > self.tags[key][0]:
                 self.tags[key] = order, value
 
-    def _add_point(self, key: str, value: float, timestamp: int, step: int) -> None:
-        series = self.points.get(key)
-        if series is None:
-            series = self.points[key] = Series()
-        series.values.append(value)
-        series.timestamps.append(timestamp)
-        series.steps.append(step)
-        last = self.latest.get(key)
-        point = step, timestamp, float(value)
-        if last is None or is_later(point, last):
-            self.latest[key] = point
+    def _add_points(
+        self, key: list[str], value: list[float], timestamp: list[int], step: list[int]
+    ) -> None:
+        # Converted before anything is added: a bad one leaves the series as they are.
+        columns = array("d", value), array("q", timestamp), array("q", step)
+        for name, number, moment, when in zip(key, *columns, strict=True):
+            series = self.points.get(name)
+            if series is None:
+                series = self.points[name] = Series()
+            series.values.append(number)
+            series.timestamps.append(moment)
+            series.steps.append(when)
+            last = self.latest.get(name)
+            point = when, moment, number
+            if last is None or is_later(point, last):
+                self.latest[name] = point
 
     def _set_fields(self, fields: dict[str, Any], order: Order) -> None:
         if "start_time" in fields:
@@ -198,7 +199,7 @@ class Memtable:
             record = records.parse(line)
             try:
                 latest = max(latest, self._apply(record, writer))  # type: ignore[arg-type]
-            except (TypeError, KeyError, ValueError, AttributeError):
+            except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
                 self.rejected += 1
         self._lake.clock.observe(latest)
 

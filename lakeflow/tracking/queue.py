@@ -60,7 +60,7 @@ class CallQueue:
 
     def forget(self) -> None:
         """Begin anew in a forked child: what is queued is the parent's."""
-        self._room = threading.BoundedSemaphore(self._size)
+        self._room = threading.BoundedSemaphore(max(1, self._size))
         self._executor: ThreadPoolExecutor | None = None
         self._last: Future[Any] | None = None
         self._lock = threading.Lock()

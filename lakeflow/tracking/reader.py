@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -86,13 +87,17 @@ class Reader:
         self._memtable = Memtable(lake)
         self._engine = Engine(lake.engine_filesystem())
         self._lookup = Lookup(lake.engine_filesystem())
-        self._stored: OrderedDict[str, RunState | None] = OrderedDict()
-        self._stored_epoch = -1
+        self._stored: OrderedDict[tuple[int, str], RunState | None] = OrderedDict()
+        self._renew_lock()
         lake.on_close(self._engine.close)
         lake.on_close(self._lookup.forget)
+        lake.on_fork(self._renew_lock)
         lake.on_fork(self._memtable.forget)
         lake.on_fork(self._engine.forget)
         lake.on_fork(self._lookup.forget)
+
+    def _renew_lock(self) -> None:
+        self._stored_lock = threading.Lock()
 
     def run(self, run_id: str) -> RunState:
         """Return a run as it is now.
@@ -106,17 +111,22 @@ class Reader:
         return self._steadily(lambda: self._run(run_id))
 
     def _run(self, run_id: str) -> RunState:
-        epoch = self._memtable.refresh()
-        with self._memtable.lock:
-            hot = self._memtable.run(run_id)
-            if hot is not None and hot.created is not None:
-                return _merge(_made(run_id, hot), hot)
-        stored = self._stored_run(run_id, epoch)
-        if stored is None:
-            raise NotFoundError(f"Run with id={run_id} not found in {self._lake.fs.uri}")
-        with self._memtable.lock:
-            hot = self._memtable.run(run_id)
-            return stored if hot is None else _merge(stored, hot)
+        while True:
+            epoch = self._memtable.refresh()
+            with self._memtable.lock:
+                hot = self._memtable.run(run_id)
+                if hot is not None and hot.created is not None:
+                    return _merge(_made(run_id, hot), hot)
+            stored = self._stored_run(run_id, epoch)
+            with self._memtable.lock:
+                if self._memtable.epoch is not epoch:
+                    continue  # another thread has moved on to a later fold
+                if stored is None:
+                    raise NotFoundError(
+                        f"Run with id={run_id} not found in {self._lake.fs.uri}"
+                    )
+                hot = self._memtable.run(run_id)
+                return stored if hot is None else _merge(stored, hot)
 
     def params(
         self, run_id: str, keys: Collection[str], epoch_number: int
@@ -132,30 +142,34 @@ class Reader:
             The fold now; and those of the keys that are in the log, or all params where
             there is a newer fold.
         """
-        epoch = self._memtable.refresh()
-        if epoch.number != epoch_number:
-            return epoch.number, self.run(run_id).params
         with self._memtable.lock:
+            epoch = self._memtable.refresh()
             hot = self._memtable.run(run_id)
             found = {} if hot is None else hot.params
-            return epoch_number, {key: found[key][1] for key in keys if key in found}
+            known = {key: found[key][1] for key in keys if key in found}
+        if epoch.number != epoch_number:
+            return epoch.number, self.run(run_id).params
+        return epoch_number, known
 
     def runs_of(self, experiment_id: str) -> dict[str, str]:
         """Return the lifecycle stage of every run of an experiment by run id."""
         return self._steadily(lambda: self._runs_of(experiment_id))
 
     def _runs_of(self, experiment_id: str) -> dict[str, str]:
-        epoch = self._memtable.refresh()
+        with self._memtable.lock:
+            epoch = self._memtable.refresh()
+            hot = {
+                run_id: (run.created, run.fields.get("lifecycle_stage"))
+                for run_id, run in self._memtable.runs()
+                if run.experiment_id == experiment_id
+            }
         files = self._paths(RUNS, epoch, experiment_id=experiment_id)
         stages = dict(self._engine.runs_of_experiment(files, experiment_id))
-        with self._memtable.lock:
-            for run_id, hot in self._memtable.runs():
-                if hot.experiment_id != experiment_id:
-                    continue
-                if hot.created is not None:
-                    stages[run_id] = hot.created["lifecycle_stage"]
-                if "lifecycle_stage" in hot.fields and run_id in stages:
-                    stages[run_id] = hot.fields["lifecycle_stage"][1]
+        for run_id, (created, changed) in hot.items():
+            if created is not None:
+                stages[run_id] = created["lifecycle_stage"]
+            if changed is not None and run_id in stages:
+                stages[run_id] = changed[1]
         return stages
 
     def history(self, run_id: str, key: str) -> pyarrow.Table:
@@ -167,29 +181,29 @@ class Reader:
         return self._steadily(lambda: self._history(run_id, key))
 
     def _history(self, run_id: str, key: str) -> pyarrow.Table:
-        epoch = self._memtable.refresh()
         with self._memtable.lock:
+            epoch = self._memtable.refresh()
             hot = self._memtable.run(run_id)
             points = _columns(hot, key) if hot is not None else None
-        if hot is not None:
-            experiment_id = hot.experiment_id
-            files = [] if hot.created else self._paths(METRICS, epoch, run_id=run_id)
-        else:
-            experiment_id = self._run(run_id).fields["experiment_id"]
-            files = self._paths(METRICS, epoch, run_id=run_id)
-        return self._engine.history(files, experiment_id, run_id, key, points)
+            is_new = hot is not None and hot.created is not None
+        # Also tells of a run that is not there.
+        where = {"run_id": run_id}
+        where["experiment_id"] = self._run(run_id).fields["experiment_id"]
+        files = [] if is_new else self._paths(METRICS, epoch, **where)
+        return self._engine.history(files, where["experiment_id"], run_id, key, points)
 
     def _stored_run(self, run_id: str, epoch: Epoch) -> RunState | None:
         """Return what the tables hold of a run; the last ones asked for are kept."""
-        if epoch.number != self._stored_epoch:
-            self._stored = OrderedDict()
-            self._stored_epoch = epoch.number
-        kept = self._stored
-        if run_id not in kept:
-            kept[run_id] = self._load_run(run_id, epoch)
-            if len(kept) > _KEPT_RUNS:
-                kept.popitem(last=False)
-        return kept[run_id]
+        key = epoch.number, run_id
+        with self._stored_lock:
+            if key in self._stored:
+                return self._stored[key]
+        state = self._load_run(run_id, epoch)
+        with self._stored_lock:
+            self._stored[key] = state
+            if len(self._stored) > _KEPT_RUNS:
+                self._stored.popitem(last=False)
+        return state
 
     def _load_run(self, run_id: str, epoch: Epoch) -> RunState | None:
         where = {"run_id": run_id}

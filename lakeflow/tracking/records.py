@@ -115,7 +115,7 @@ def parse(line: bytes) -> dict[str, Any] | None:
     """Return the record of a line, or None if it is none."""
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if type(record) is dict and isinstance(record.get("seq"), int):
         return record

@@ -55,11 +55,12 @@ a param keeps its first value. To log several values of one param, give each its
 class _Head:
     """What writing to a run needs to know of it."""
 
-    __slots__ = ("about", "epoch", "is_active", "is_own", "params")
+    __slots__ = ("about", "epoch", "is_active", "is_own", "looked_at", "params")
 
     def __init__(self, experiment_id: str, run_id: str, stage: str, *, is_own: bool) -> None:
         self.about = records.about(experiment_id, run_id)
         self.is_own = is_own
+        self.looked_at = 0.0
         self.is_active = stage == LifecycleStage.ACTIVE
         self.params: dict[str, str] = {}
         self.epoch = -1
@@ -81,7 +82,6 @@ class RunStore:
         self._experiments = experiments
         self._reader = Reader(lake)
         self._heads: OrderedDict[str, _Head] = OrderedDict()
-        self._looked_at = 0.0
         self._renew_lock()
         lake.on_fork(self._renew_lock)
 
@@ -215,7 +215,7 @@ class RunStore:
             NotFoundError: The run has no such tag, or there is no such run.
         """
         head = self._active(run_id)
-        if key not in self._reader.run(run_id).tags:
+        if validation.text(key, "key") not in self._reader.run(run_id).tags:
             raise NotFoundError(f"No tag with name: {key} in run with id {run_id}")
         self._append(head, records.tags([(key, None)]))
 
@@ -290,9 +290,9 @@ class RunStore:
         Raises:
             InvalidInputError: One of them has another value.
         """
-        is_fresh = head.is_own and time.monotonic() - self._looked_at < PARAM_STALENESS_S
+        is_fresh = head.is_own and time.monotonic() - head.looked_at < PARAM_STALENESS_S
         if not is_fresh and not head.params.keys() >= params.keys():
-            self._looked_at = time.monotonic()
+            head.looked_at = time.monotonic()
             head.epoch, others = self._reader.params(run_id, params.keys(), head.epoch)
             head.params |= others
         changed = {

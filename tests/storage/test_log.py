@@ -57,7 +57,7 @@ def test_a_cut_is_a_moment(clocks: list[list[int | None]], limit: int, tail: int
     sizes = list_segments(fs)
     folded: dict[str, int] = {}
     while True:
-        cut = LogCutter(fs, sizes, folded).cut(limit, records.clock)
+        cut = LogCutter(fs, sizes, folded).cut(limit, records.clock, None)
         if cut.size_bytes == 0:
             break
         before, after = [], []
