@@ -63,6 +63,7 @@ def test_every_goes_on_until_it_is_interrupted(lake: Path) -> None:
     folded = []
     while len(folded) < 3:
         line = process.stdout.readline()
+        assert line, "the command has ended"
         if line.startswith("folded"):
             folded.append(line)
     process.send_signal(signal.SIGINT)

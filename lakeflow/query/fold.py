@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 _COLUMNS = ", ".join(f"\"{name}\": '{kind}'" for name, kind in RECORD.items())
 
+CREATE_RECORDS = "CREATE OR REPLACE TEMP TABLE records AS"
+
+ADD_RECORDS = "INSERT INTO records"
+
 STAGE = f"""
-    CREATE OR REPLACE TEMP TABLE records AS
     SELECT (clock, split_part(filename, '/', -2), seq) AS ord,
         seq IS NOT NULL AND clock IS NOT NULL AND run_id IS NOT NULL
             AND experiment_id IS NOT NULL AS is_record,

@@ -81,7 +81,10 @@ class Folding:
 
     def stage(self, files: Sequence[str]) -> Staged:
         """Parse log files, each in a folder with the name of its writer."""
-        self._run(fold.STAGE, files=files)
+        # The parser keeps a buffer for each file of a statement.
+        for start in range(0, len(files), _FILES_AT_ONCE):
+            head = fold.ADD_RECORDS if start else fold.CREATE_RECORDS
+            self._run(f"{head} {fold.STAGE}", files=files[start : start + _FILES_AT_ONCE])
         total, records = self._one(fold.COUNT_STAGED)
         if records < total:
             self._run(fold.DROP_REJECTED)
@@ -204,6 +207,8 @@ _TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 
 
 _BOUND_CHARACTERS = 64
+
+_FILES_AT_ONCE = 100
 
 
 def _written(spec: TableSpec, row: tuple[Any, ...]) -> Written:

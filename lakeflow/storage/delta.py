@@ -88,8 +88,7 @@ class Table:
         self._files: dict[int, tuple[DataFile, ...]] = {}
         native = fs.local_path(self.folder)
         self._is_mirrored = native is None
-        # deltalake reads a path as a URL: a percent sign in it would be decoded.
-        self._location = Path(native).as_uri() if native else self._make_mirror()
+        self._location = native or self._make_mirror()
 
     def create(self) -> None:
         """Make the table if there is none; several processes may try at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -32,7 +33,7 @@ def canonical(uri: str | os.PathLike[str]) -> str:
         '/data/my lake'
     """
     text = os.fspath(uri)
-    if not text.strip() or "\0" in text:
+    if not text.strip() or any(ord(character) < 32 for character in text):
         raise InvalidInputError(f"{text!r} is not the location of a lake")
     text = text.removeprefix("lakeflow+")
     scheme, separator, rest = text.partition("://")
@@ -66,6 +67,13 @@ def open_filesystem(
     """
     location = canonical(uri)
     if "://" not in location:
+        # deltalake takes a path for a URL and decodes it.
+        if re.search(r"%[0-9a-fA-F]{2}|\\", location):
+            raise InvalidInputError(
+                f"a lake cannot be in {location!r}: a folder with a backslash, or with a "
+                "percent sign before two hexadecimal digits, cannot be a Delta table",
+                hint="rename the folder",
+            )
         return LocalFilesystem(None, location, location)
     from fsspec.core import url_to_fs
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import deltalake
@@ -25,6 +30,7 @@ from lakeflow.storage import folds
 from lakeflow.storage.delta import DataFile
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
+from lakeflow.storage.log import list_segments
 from lakeflow.tables import PARAMS
 
 if TYPE_CHECKING:
@@ -248,6 +254,100 @@ def test_values_too_large_for_the_memory_that_is_set_are_folded_all_the_same(
     store.runs.log_batch(run_id, [], [Param(key, value) for key, value in values.items()], [])
     assert compact_lake(store.lake).rejected == 0
     assert store.runs.get(run_id).data.params == values
+
+
+def test_a_fold_stays_before_what_its_listing_missed(
+    another_process: Callable[..., Store], uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing that sees an effect and not its cause must not fold the effect alone."""
+    cause, effect = another_process(uri), another_process(uri)
+    effect.runs.create("0", None, None, None)
+    runs: list[str] = []
+
+    def listing(fs: Any) -> dict[str, int]:
+        before = list_segments(fs)
+        if runs:
+            return before
+        runs.append(cause.runs.create("0", None, None, None).info.run_id)
+        effect.terminate(runs[0], None, None)
+        after = list_segments(fs)
+        hidden = [path for path in after if path not in before]
+        return {path: size for path, size in after.items() if path not in hidden}
+
+    monkeypatch.setattr("lakeflow.maintenance.compact.list_segments", listing)
+    compactor = another_process(uri)
+    assert compact_lake(compactor.lake).orphans == 0
+    compact_lake(compactor.lake)
+    assert another_process(uri).runs.get(runs[0]).info.status == "FINISHED"
+
+
+def test_a_log_of_very_many_segments_is_folded(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    store = another_process(uri, segment_bytes=1)
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    for step in range(1_000):
+        store.runs.log_metric(run_id, "loss", step, step, step)
+    assert compact_lake(store.lake).records == 1_001
+    assert len(store.runs.history(run_id, "loss")) == 1_000
+
+
+def test_a_torn_tail_does_not_keep_a_compaction_going(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    store = another_process(uri)
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    torn = store.lake.fs.open_append("log/dead/00000001.jsonl")
+    torn.write(b'{"seq":1,"clo')
+    report = compact_lake(
+        store.lake, progress=lambda _: store.runs.log_metric(run_id, "loss", 1, 1, 1)
+    )
+    assert len(report.folds) <= 2
+
+
+def test_threads_read_tables_and_log_of_one_fold(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    store, compactor = another_process(uri), another_process(uri)
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    logged = 0
+    done = threading.Event()
+
+    def look() -> bool:
+        while not done.is_set():
+            least = logged
+            if len(store.runs.history(run_id, "loss")) < least:
+                return False
+            if least and store.runs.get(run_id).data.metrics["loss"] < least - 1:
+                return False
+        return True
+
+    with ThreadPoolExecutor(3) as pool:
+        looks = [pool.submit(look) for _ in range(3)]
+        for step in range(300):
+            store.runs.log_metric(run_id, "loss", step, step, step)
+            logged = step + 1
+            if step % 20 == 0:
+                compact_lake(compactor.lake)
+        done.set()
+        assert all(each.result() for each in looks)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_that_was_forked_meanwhile_does_not_keep_the_lock(tmp_path: Path) -> None:
+    fs = open_filesystem(tmp_path)
+    with fs.exclusive("folds/lock") as mine:
+        assert mine
+        child = os.fork()
+        if child == 0:
+            time.sleep(20)
+            os._exit(0)
+    try:
+        with fs.exclusive("folds/lock") as mine:
+            assert mine
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_an_unfinished_fold_is_finished_by_the_next(

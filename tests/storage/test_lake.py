@@ -43,15 +43,29 @@ def test_every_spelling_of_a_location_is_the_same_lake(tmp_path: Path, spelling:
 
 
 @pytest.mark.parametrize(
-    "location", ["", "  ", "a\0b", "file://host/x", "lakeflow://x", "nope://x"]
+    "location",
+    [
+        "",
+        "  ",
+        "a\0b",
+        "a\nb",
+        "/tmp/a%20b",
+        "/tmp/a\\b",
+        "file://host/x",
+        "lakeflow://x",
+        "nope://x",
+    ],
 )
 def test_what_is_no_location_is_refused(location: str) -> None:
     with pytest.raises(InvalidInputError):
         LakeflowClient("memory://x")._store.lake.open(location)
 
 
-def test_a_location_with_odd_characters_works(tmp_path: Path) -> None:
-    lake = tmp_path / "it's a [lake] % ünï * ? $x"
+@pytest.mark.parametrize(
+    "name", ["it's a [lake] % ünï * ? $x", "run_id=5", "key=1", "date=2024-01-01", "a b"]
+)
+def test_a_location_with_odd_characters_works(tmp_path: Path, name: str) -> None:
+    lake = tmp_path / name / "lake"
     client = LakeflowClient(lake)
     run_id = client.create_run("0").info.run_id
     client.log_metric(run_id, "loss", 1)
