@@ -74,14 +74,9 @@ def _settled(lake: Lake, epoch: Epoch, now: float) -> Epoch:
 
     By then the operating system has put its files on the disk, and readers have moved on.
     """
-    numbers = [
-        int(entry.name[:10])
-        for entry in lake.fs.list(folds.FOLDS)
-        if entry.name.endswith(".done.json")
-        and entry.name[:10].isdigit()
-        and entry.modified_s <= now - lake.settings.vacuum_grace_s
-    ]
-    number = max(numbers, default=0)
+    latest = now - lake.settings.vacuum_grace_s
+    settled = [number for number, moment in folds.finished(lake.fs).items() if moment <= latest]
+    number = max(settled, default=0)
     return epoch if number == epoch.number else folds.read_epoch(lake.fs, number)
 
 
@@ -111,13 +106,10 @@ def _is_past(name: str, modified_s: float, lake: Lake, epoch: Epoch, now: float)
 
 def _replaced_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
     """Yield files that a fold replaced long ago."""
-    for entry in lake.fs.list(folds.FOLDS):
-        number = entry.name[:10]
-        if not entry.name.endswith(".done.json") or not number.isdigit():
+    for number, moment in folds.finished(lake.fs).items():
+        if moment > now - lake.settings.retention_s:
             continue
-        if entry.modified_s > now - lake.settings.retention_s:
-            continue
-        for table, names in folds.read_epoch(lake.fs, int(number)).removed.items():
+        for table, names in folds.read_epoch(lake.fs, number).removed.items():
             live = {file.path for file in lake.files(table, epoch)}
             folder = lake.tables[table].folder
             yield from (
@@ -157,9 +149,7 @@ def _abandoned_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
 def _kept_for_readers(lake: Lake) -> dict[str, set[str]]:
     """Return the files that past folds replaced and that readers may still use."""
     kept: dict[str, set[str]] = {}
-    for entry in lake.fs.list(folds.FOLDS):
-        if entry.name.endswith(".done.json") and entry.name[:10].isdigit():
-            removed = folds.read_epoch(lake.fs, int(entry.name[:10])).removed
-            for table, names in removed.items():
-                kept.setdefault(table, set()).update(names)
+    for number in folds.finished(lake.fs):
+        for table, names in folds.read_epoch(lake.fs, number).removed.items():
+            kept.setdefault(table, set()).update(names)
     return kept

@@ -78,6 +78,15 @@ def newest(fs: Filesystem) -> tuple[int, int]:
     return max(done, default=0), max(begun + done, default=0)
 
 
+def finished(fs: Filesystem) -> dict[int, float]:
+    """Return when each fold that is still on record was finished, in seconds, by number."""
+    return {
+        int(entry.name[:10]): entry.modified_s
+        for entry in fs.list(FOLDS)
+        if _is(entry.name, ".done.json")
+    }
+
+
 def _is(name: str, ending: str) -> bool:
     return name[:10].isdigit() and name[10:] == ending
 
