@@ -81,7 +81,7 @@ class Settings:
     auto_compact: bool = True
     auto_compact_bytes: int = 16 * MIB
     auto_compact_segments: int = 64
-    fold_bytes: int = 128 * MIB
+    fold_bytes: int = 96 * MIB
     fold_memory_bytes: int = 384 * MIB
     queue_records: int = 10_000
     vacuum_grace_s: int = 600

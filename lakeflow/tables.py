@@ -42,7 +42,7 @@ class TableSpec:
         columns: Filter columns first: readers keep statistics of the first 32 only.
         key: Columns that identify a row.
         sort: Order of the rows within a file.
-        row_group_rows: Rows of a row group, the unit of a look-up.
+        row_group_rows: Rows of a row group, the unit of what is read.
         file_rows: Rows of a full file; files below half of that are merged.
     """
 
@@ -51,8 +51,8 @@ class TableSpec:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     sort: tuple[str, ...]
-    row_group_rows: int = 2_048
-    file_rows: int = 131_072
+    row_group_rows: int = 32_768
+    file_rows: int = 1_048_576
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -66,6 +66,7 @@ _KEY = Column("key", "string", "name within the run")
 _STEP = Column("step", "long", "training step, may be negative")
 _TIMESTAMP = Column("timestamp", "long", "milliseconds since the Unix epoch, UTC")
 _RUN_KEY = ("experiment_id", "run_id", "key")
+_SEARCH_ORDER = ("key", "experiment_id", "run_id")
 
 EXPERIMENTS = TableSpec(
     "experiments",
@@ -90,7 +91,6 @@ EXPERIMENT_TAGS = TableSpec(
     sort=("experiment_id", "key"),
 )
 
-# Sorted by run id alone: a run is looked up without knowing its experiment.
 RUNS = TableSpec(
     "runs",
     "one row per run, deleted ones included",
@@ -106,7 +106,27 @@ RUNS = TableSpec(
         Column("artifact_uri", "string", "folder of artifacts; relative to the lake"),
     ),
     key=("run_id",),
+    sort=("experiment_id", "run_id"),
+    row_group_rows=8_192,
+)
+
+RUN_DOCUMENTS = TableSpec(
+    "run_documents",
+    "one row per run: all that is known of it in one piece, to look it up by its id",
+    (
+        _RUN_ID,
+        _EXPERIMENT_ID,
+        Column(
+            "document",
+            "string",
+            "JSON object of run (columns of runs), params, tags, metrics (last value, step and "
+            "timestamp) and inputs; NaN and Infinity are written as such",
+        ),
+    ),
+    key=("run_id",),
     sort=("run_id",),
+    row_group_rows=128,
+    file_rows=32_768,
 )
 
 PARAMS = TableSpec(
@@ -114,7 +134,7 @@ PARAMS = TableSpec(
     "one row per parameter of a run",
     (_EXPERIMENT_ID, _RUN_ID, _KEY, Column("value", "string", "text")),
     key=_RUN_KEY,
-    sort=_RUN_KEY,
+    sort=_SEARCH_ORDER,
 )
 
 TAGS = TableSpec(
@@ -122,7 +142,7 @@ TAGS = TableSpec(
     "one row per tag of a run",
     (_EXPERIMENT_ID, _RUN_ID, _KEY, Column("value", "string", "text")),
     key=_RUN_KEY,
-    sort=_RUN_KEY,
+    sort=_SEARCH_ORDER,
 )
 
 LATEST_METRICS = TableSpec(
@@ -140,7 +160,7 @@ LATEST_METRICS = TableSpec(
         Column("count", "long", "number of points, NaN included"),
     ),
     key=_RUN_KEY,
-    sort=_RUN_KEY,
+    sort=_SEARCH_ORDER,
 )
 
 METRICS = TableSpec(
@@ -156,7 +176,6 @@ METRICS = TableSpec(
     ),
     key=(*_RUN_KEY, "step", "timestamp", "value"),
     sort=(*_RUN_KEY, "step", "timestamp"),
-    row_group_rows=32_768,
     file_rows=4_194_304,
 )
 
@@ -175,11 +194,11 @@ INPUTS = TableSpec(
         Column("tags", "string", "tags of this use, as one JSON object"),
     ),
     key=("experiment_id", "run_id", "name", "digest"),
-    sort=("experiment_id", "run_id", "name", "digest"),
+    sort=("name", "digest", "experiment_id", "run_id"),
 )
 
 # The last one closes a fold: see lakeflow/maintenance/compact.py.
-DATA_TABLES = (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS, METRICS)
+DATA_TABLES = (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS, RUN_DOCUMENTS, METRICS)
 """Tables that the log is folded into, in the order of the commits."""
 
 CONTROL_TABLES = (EXPERIMENTS, EXPERIMENT_TAGS)

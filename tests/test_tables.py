@@ -33,6 +33,7 @@ SCHEMAS = {
     "source_type string!, source string!, schema string, profile string, tags string!",
     "latest_metrics": "experiment_id string!, run_id string!, key string!, value double!, "
     "step long!, timestamp long!, min double, max double, count long!",
+    "run_documents": "run_id string!, experiment_id string!, document string!",
     "metrics": "experiment_id string!, run_id string!, key string!, step long!, "
     "timestamp long!, value double!",
 }
@@ -105,8 +106,19 @@ def test_a_run_is_one_row_and_its_tags_are_rows(lake: Path) -> None:
     runs = polars.scan_delta(str(lake / "tables/runs")).collect()
     assert runs["status"].unique().to_list() == ["FINISHED"]
     assert runs["end_time"].unique().to_list() == [2_000]
-    assert runs["run_id"].is_sorted()
+    assert sorted(zip(runs["experiment_id"], runs["run_id"], strict=True)) == list(
+        zip(runs["experiment_id"], runs["run_id"], strict=True)
+    )
     assert sorted(runs["run_name"]) == sorted(f"run {n}" for n in range(20))
+    documents = polars.scan_delta(str(lake / "tables/run_documents")).collect()
+    assert documents["run_id"].is_sorted()
+    document = json.loads(documents["document"][0])
+    row = runs.filter(polars.col("run_id") == documents["run_id"][0])
+    assert document["run"] == row.to_dicts()[0]
+    assert document["params"] == {"lr": "0.0"}
+    assert document["metrics"]["loss"] == {"value": 1 / 30, "step": 29, "timestamp": 1_029}
+    assert math.isnan(document["metrics"]["odd"]["value"])
+    assert document["inputs"][0]["name"] == "d"
     tags = polars.scan_delta(str(lake / "tables/tags")).collect()
     assert len(tags) == 40
     inputs = polars.scan_delta(str(lake / "tables/inputs")).collect()

@@ -28,8 +28,9 @@ from lakeflow.tables import DATA_TABLES, METRICS, RUNS
 from lakeflow.tracking import records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from lakeflow.query.parquet import Written
     from lakeflow.storage.folds import Epoch, Fold
     from lakeflow.storage.lake import Lake
     from lakeflow.tables import TableSpec
@@ -38,7 +39,12 @@ LOCK = f"{folds.FOLDS}/lock"
 """Spares a second compaction of the same lake the work; not what makes it safe."""
 
 MERGE_FILES = 8
-"""Small files of a table from which on they are merged into sorted large ones."""
+"""Files of about one size from which on they are merged into a sorted larger one."""
+
+_TIERS = 3
+
+_SPLIT_FROM = 64
+"""A file with less than this part of a full one's rows is not worth splitting."""
 
 REJECTED = "rejected"
 """Folder of log lines that did not parse, one file a fold."""
@@ -270,32 +276,48 @@ class _Compaction:
                 return
             files = table.files(version)
             by_path = dict(zip(self._lake.paths(spec.name, files), files, strict=True))
-            rewrite = folding.files_with_changes(spec, self._stored(spec, files))
-            rewrite |= {
-                path
-                for path, file in by_path.items()
-                if file in small_files(spec, files, changes)
-            }
-            if not changes and not rewrite:
+            changed = folding.files_with_changes(spec, self._stored(spec, files))
+            whole, split = files_to_rewrite(
+                spec, files, [by_path[path] for path in sorted(changed)], changes
+            )
+            if not changes and not whole:
                 return
-            if spec is RUNS:
-                self._report.orphans += folding.orphans(sorted(rewrite))
-            rows = changes + sum(by_path[path].rows for path in rewrite)
-            written = folding.write(
-                spec, sorted(rewrite), str(folder / f"{spec.name}-{attempt}"), rows
+            written = self._write(
+                folding, spec, folder / f"{spec.name}-{attempt}", changes, whole, split
             )
             added = []
             for each in written:
                 name = Path(each.path).name
                 self._lake.fs.upload(each.path, f"{table.folder}/{name}")
                 added.append(DataFile(name, each.size, each.rows, each.bounds, each.nulls))
-            removed = [by_path[path] for path in rewrite]
+            removed = [*whole, *split]
             try:
                 table.commit(version, added, removed, mark=epoch)
             except ConflictError:
                 continue
             self._count(spec, added, removed, time.monotonic() - began)
             return
+
+    def _write(
+        self,
+        folding: Folding,
+        spec: TableSpec,
+        folder: Path,
+        changes: int,
+        whole: Sequence[DataFile],
+        split: Sequence[DataFile],
+    ) -> list[Written]:
+        """Write the changes with the stored rows they belong to, and what stays of files."""
+        paths = self._lake.paths
+        split_paths = paths(spec.name, split)
+        moved = folding.stage_stored(spec, paths(spec.name, whole), split_paths)
+        if spec is RUNS:
+            self._report.orphans += folding.orphans()
+        rows = changes + moved + sum(file.rows for file in whole)
+        written = folding.write(spec, str(folder), rows)
+        for path, file in zip(split_paths, split, strict=True):
+            written += folding.write_rest(spec, path, str(folder), file.rows)
+        return written
 
     def _stored(self, spec: TableSpec, files: tuple[DataFile, ...]) -> list[Stored]:
         paths = self._lake.paths(spec.name, files)
@@ -334,17 +356,45 @@ class _Compaction:
         self._progress(Progress(step, self._report.log_bytes, self._total))
 
 
-def small_files(spec: TableSpec, files: tuple[DataFile, ...], changes: int) -> list[DataFile]:
-    """Return the files to merge: all that are not half full, once there are enough.
+def files_to_rewrite(
+    spec: TableSpec, files: Sequence[DataFile], changed: Collection[DataFile], changes: int
+) -> tuple[list[DataFile], list[DataFile]]:
+    """Choose the files that a fold replaces.
+
+    Files are merged with others of about their size, so that a row is rewritten a few
+    times, however small the folds are (a log-structured merge in tiers). Out of a large
+    file only the rows of runs that change move to the new one: a run that goes on for long
+    is moved once, and then is among small files.
 
     Args:
         spec: The table.
         files: Its files.
-        changes: Rows that are about to be added; they would make one more small file.
+        changed: Those that hold rows of runs that change.
+        changes: Rows that are about to be added; they would make one more file.
+
+    Returns:
+        Files of which all rows are written anew with the changes; and files that are split.
     """
-    small = [file for file in files if file.rows < spec.file_rows // 2]
-    coming = 1 if 0 < changes < spec.file_rows // 2 else 0
-    return small if len(small) + coming >= MERGE_FILES else []
+    tiers: dict[int, list[DataFile]] = {}
+    for file in files:
+        if file.rows < spec.file_rows // 2:
+            tiers.setdefault(_tier(spec, file.rows), []).append(file)
+    whole = [file for file in changed if file.rows * _SPLIT_FROM < spec.file_rows]
+    coming = _tier(spec, changes) if changes else None
+    for tier in sorted(tiers):
+        if len(tiers[tier]) + (tier == coming) >= MERGE_FILES:
+            smaller = [file for other in tiers if other <= tier for file in tiers[other]]
+            whole += [file for file in smaller if file not in whole]
+            coming = _tier(spec, changes + sum(file.rows for file in whole))
+    return whole, [file for file in changed if file not in whole]
+
+
+def _tier(spec: TableSpec, rows: int) -> int:
+    """Return 0 for the smallest files, and one more for each ``MERGE_FILES`` times as many."""
+    tier = 0
+    while tier < _TIERS - 1 and rows * MERGE_FILES ** (_TIERS - 1 - tier) >= spec.file_rows:
+        tier += 1
+    return tier
 
 
 def stage_spans(lake: Lake, spans: Mapping[str, tuple[int, int]], folder: Path) -> list[str]:

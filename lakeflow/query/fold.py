@@ -1,12 +1,14 @@
 """What a fold does to each table, as SQL: log records and stored rows in, rows out.
 
 The records of a fold are staged once. For each table, ``changes`` are the rows that they
-add or alter, at most one a key; ``stored`` are the rows of the files that hold runs of these
-rows. ``merge`` lays the changes over the stored rows; what is stored is older.
+add or alter, at most one a key; ``stored`` are the stored rows that go into new files, all
+those of runs that change among them. ``merge`` lays the changes over the stored rows; what
+is stored is older.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from lakeflow.tables import (
@@ -15,6 +17,7 @@ from lakeflow.tables import (
     METRICS,
     PARAMS,
     RECORD,
+    RUN_DOCUMENTS,
     RUNS,
     TAGS,
 )
@@ -55,6 +58,20 @@ BOUNDS_IN_FOOTERS = """
     WHERE path_in_schema = 'run_id' GROUP BY file_name
 """
 """Run ids of files whose statistics are not published."""
+
+MOVED = """
+    CREATE OR REPLACE TEMP TABLE moved AS
+    SELECT * EXCLUDE (filename) FROM (
+        SELECT *, filename FROM read_parquet($files, filename = true, hive_partitioning = false)
+    ) SEMI JOIN changes USING (run_id)
+"""
+"""Rows of runs that change, out of files whose other rows stay together."""
+
+REST = """
+    SELECT * FROM read_parquet(getvariable('rest_file'), hive_partitioning = false)
+    ANTI JOIN changes USING (run_id)
+"""
+"""The other rows of such a file."""
 
 FILES_WITH_CHANGES = """
     SELECT DISTINCT filename
@@ -201,15 +218,27 @@ _CHANGES_FIRST = """
 
 _BOTH = "SELECT * FROM stored UNION ALL BY NAME SELECT * FROM changes"
 
+_CHANGED_RUNS = " UNION ALL ".join(
+    f"SELECT run_id, experiment_id FROM changes_{spec.name}"  # noqa: S608 - constants
+    for spec in (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS)
+)
+
 CHANGES: Mapping[str, str] = {
     RUNS.name: _run_changes(),
     PARAMS.name: _FIRST_OF_PAIRS,
     TAGS.name: _LAST_OF_PAIRS,
     INPUTS.name: _FIRST_INPUTS,
     LATEST_METRICS.name: _summaries(_POINTS_AS_SUMMARIES),
+    RUN_DOCUMENTS.name: (
+        "SELECT run_id, any_value(experiment_id) AS experiment_id "  # noqa: S608 - constants
+        f"FROM ({_CHANGED_RUNS}) GROUP BY run_id"
+    ),
     METRICS.name: "SELECT * FROM new_points",
 }
-"""For each table the rows that the staged records add or alter."""
+"""For each table the rows that the staged records add or alter.
+
+For ``run_documents`` these are the runs; it comes after the tables that it sums up.
+"""
 
 MERGES: dict[str, str] = {
     RUNS.name: _run_merge(),
@@ -220,6 +249,90 @@ MERGES: dict[str, str] = {
     METRICS.name: _BOTH,
 }
 """For each table the rows that replace the stored ones."""
+
+_RUN_FIELDS = RUNS.column_names
+
+_DOCUMENT = {
+    "run": {
+        column.name: "BIGINT" if column.type == "long" else "VARCHAR" for column in RUNS.columns
+    },
+    "params": "MAP(VARCHAR, VARCHAR)",
+    "tags": "MAP(VARCHAR, VARCHAR)",
+    "metrics": 'MAP(VARCHAR, STRUCT("value" DOUBLE, step BIGINT, "timestamp" BIGINT))',
+    "inputs": [dict.fromkeys(INPUTS.column_names[2:], "VARCHAR")],
+}
+
+
+def _unpacked_map(field: str, values: str) -> str:
+    return f"""
+        SELECT experiment_id, run_id, "key", {values} FROM (
+            SELECT experiment_id, run_id, unnest(map_keys(fields.{field})) AS "key",
+                unnest(map_values(fields.{field})) AS "value"
+            FROM old
+        )
+    """  # noqa: S608 - constants
+
+
+def _packed(table: str, stored: str, packed: str) -> str:
+    """Return for each changed run its rows of one table as one value."""
+    return f"""(
+        WITH stored AS ({stored}), changes AS (SELECT * FROM changes_{table})
+        SELECT run_id, {packed} AS packed FROM ({MERGES[table]}) GROUP BY run_id
+    )"""  # noqa: S608 - constants
+
+
+_PACKED_PAIRS = """map_from_entries(list({'k': "key", 'v': "value"}))"""
+
+_PACKED_POINTS = """
+    map_from_entries(list({'k': "key", 'v':
+        {'value': "value", 'step': step, 'timestamp': "timestamp"}}))
+"""
+
+_PACKED_INPUTS = f"""
+    list({{{", ".join(f"'{name[1:-1]}': {name}" for name in _INPUT)}}} ORDER BY "name", digest)
+"""
+
+_STORED_POINTS = (
+    '"value"."value" AS "value", "value".step AS step, "value"."timestamp" AS "timestamp", '
+    'NULL::DOUBLE AS "min", NULL::DOUBLE AS "max", 0 AS "count"'
+)
+
+MERGES[RUN_DOCUMENTS.name] = f"""
+    WITH old AS MATERIALIZED (
+        SELECT run_id, experiment_id, from_json("document", '{json.dumps(_DOCUMENT)}') AS fields
+        FROM stored SEMI JOIN changes USING (run_id)
+    ),
+    runs AS (
+        WITH stored AS (SELECT unnest(fields.run) FROM old),
+            changes AS (SELECT * FROM changes_{RUNS.name})
+        {MERGES[RUNS.name]}
+    )
+    SELECT run_id, experiment_id, "document" FROM stored ANTI JOIN changes USING (run_id)
+    UNION ALL
+    SELECT run_id, experiment_id, to_json({{
+        'run': {{{", ".join(f"'{name}': {name}" for name in _RUN_FIELDS)}}},
+        'params': coalesce(params.packed, MAP {{}}),
+        'tags': coalesce(tags.packed, MAP {{}}),
+        'metrics': coalesce(metrics.packed, MAP {{}}),
+        'inputs': coalesce(inputs.packed, [])
+    }})::VARCHAR AS "document"
+    FROM runs
+    LEFT JOIN {_packed(PARAMS.name, _unpacked_map("params", '"value"'), _PACKED_PAIRS)}
+        AS params USING (run_id)
+    LEFT JOIN {_packed(TAGS.name, _unpacked_map("tags", '"value"'), _PACKED_PAIRS)}
+        AS tags USING (run_id)
+    LEFT JOIN {
+    _packed(LATEST_METRICS.name, _unpacked_map("metrics", _STORED_POINTS), _PACKED_POINTS)
+} AS metrics USING (run_id)
+    LEFT JOIN {
+    _packed(
+        INPUTS.name,
+        "SELECT experiment_id, run_id, unnest(input) FROM ("
+        "SELECT experiment_id, run_id, unnest(fields.inputs) AS input FROM old)",
+        _PACKED_INPUTS,
+    )
+} AS inputs USING (run_id)
+"""  # noqa: S608 - constants
 
 MERGES_WITH_NOTHING: dict[str, str] = MERGES | {
     spec.name: "SELECT * FROM changes" for spec in (PARAMS, INPUTS, LATEST_METRICS, METRICS)

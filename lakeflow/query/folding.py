@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.ids import new_id
 from lakeflow.query import fold
 from lakeflow.query.engine import Engine, engine_errors
-from lakeflow.tables import METRICS, RUNS
+from lakeflow.query.parquet import (
+    Bounds,
+    Written,
+    new_name,
+    text_bounds,
+    write_small_groups,
+)
+from lakeflow.tables import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lakeflow.tables import TableSpec
-
-Bounds = tuple[str | int | float, str | int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +35,6 @@ class Stored:
 
     path: str
     run_ids: Bounds | None
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A Parquet file that was written.
-
-    Attributes:
-        path: Where it is, on this machine.
-        size: Bytes.
-        rows: Number of rows.
-        bounds: Smallest and largest value by column; none at all where NaN or an infinity
-            is among the values.
-        nulls: Number of nulls by column, where there are bounds.
-    """
-
-    path: str
-    size: int
-    rows: int
-    bounds: Mapping[str, Bounds]
-    nulls: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +61,7 @@ class Folding:
 
     def __init__(self, engine: Engine) -> None:
         self._cursor = engine.cursor()
+        self._is_stored = False
 
     def stage(self, files: Sequence[str]) -> Staged:
         """Parse log files, each in a folder with the name of its writer."""
@@ -99,7 +83,9 @@ class Folding:
 
     def stage_changes(self, spec: TableSpec) -> int:
         """Work out the rows that the records add to or alter in a table; return how many."""
-        self._run(f"CREATE OR REPLACE TEMP TABLE changes AS {fold.CHANGES[spec.name]}")
+        staged = f"changes_{spec.name}"
+        self._run(f"CREATE OR REPLACE TEMP TABLE {staged} AS {fold.CHANGES[spec.name]}")
+        self._run(f"CREATE OR REPLACE TEMP VIEW changes AS SELECT * FROM {staged}")  # noqa: S608
         return int(self._one("SELECT count(*) FROM changes")[0])
 
     def files_with_changes(self, spec: TableSpec, stored: Sequence[Stored]) -> set[str]:
@@ -114,28 +100,69 @@ class Folding:
             return set()
         return {row[0] for row in self._run(fold.FILES_WITH_CHANGES, files=candidates)}
 
-    def write(
-        self, spec: TableSpec, rewrite: Sequence[str], folder: str, most_rows: int
-    ) -> list[Written]:
-        """Write changes and the rows of some files as new files, sorted one after another.
+    def stage_stored(self, spec: TableSpec, whole: Sequence[str], split: Sequence[str]) -> int:
+        """Say which stored rows are written anew together with the changes.
 
         Args:
             spec: The table.
-            rewrite: Files whose rows go into the new ones.
+            whole: Files of which all rows are.
+            split: Files of which the rows of changed runs are.
+
+        Returns:
+            How many rows the files of ``split`` give.
+        """
+        parts = []
+        if whole:
+            self._run("SET VARIABLE stored_files = $files", files=whole)
+            parts.append(
+                "SELECT * FROM read_parquet(getvariable('stored_files'), "
+                "hive_partitioning = false)"
+            )
+        moved = 0
+        if split:
+            self._run(fold.MOVED, files=split)
+            moved = int(self._one("SELECT count(*) FROM moved")[0])
+            parts.append("SELECT * FROM moved")
+        columns = ", ".join(
+            f'CAST(NULL AS {_TYPES[column.type]}) AS "{column.name}"' for column in spec.columns
+        )
+        rows = " UNION ALL BY NAME ".join(parts) or f"SELECT {columns} WHERE false"
+        self._run(f"CREATE OR REPLACE TEMP VIEW stored AS {rows}")
+        self._is_stored = bool(parts)
+        return moved
+
+    def write(self, spec: TableSpec, folder: str, most_rows: int) -> list[Written]:
+        """Write changes and staged stored rows as new files, sorted one after another.
+
+        Args:
+            spec: The table.
             folder: A new folder on this machine.
             most_rows: Rows that they may come to.
 
         Returns:
             The files written; none where no rows are left.
         """
-        Path(folder).mkdir()
-        self._set_stored(spec, rewrite)
+        Path(folder).mkdir(parents=True)
+        merges = fold.MERGES if self._is_stored else fold.MERGES_WITH_NOTHING
+        return self._copy(spec, merges[spec.name], folder, most_rows)
+
+    def write_rest(self, spec: TableSpec, file: str, folder: str, rows: int) -> list[Written]:
+        """Write the rows of a file that ``stage_stored`` left in it."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self._run("SET VARIABLE rest_file = $file", file=file)
+        return self._copy(spec, fold.REST, folder, rows)
+
+    def _copy(self, spec: TableSpec, rows: str, folder: str, most_rows: int) -> list[Written]:
         columns = ", ".join(
             f'CAST("{column.name}" AS {_TYPES[column.type]}) AS "{column.name}"'
             for column in spec.columns
         )
         order = ", ".join(f'"{name}"' for name in spec.sort)
-        merges = fold.MERGES if rewrite else fold.MERGES_WITH_NOTHING
+        selection = f"SELECT {columns} FROM ({rows}) ORDER BY {order}"  # noqa: S608
+        if spec.row_group_rows < _FEWEST_ROWS_OF_A_COPY:
+            with engine_errors():
+                batches = self._cursor.sql(selection).to_arrow_reader(_FEWEST_ROWS_OF_A_COPY)
+                return write_small_groups(spec, batches, folder)
         # Several threads keep the order of one file, but not that of several.
         several = most_rows > spec.file_rows
         rotation = (
@@ -143,34 +170,18 @@ class Folding:
             "FILENAME_PATTERN 'part-{uuidv7}', "
         )
         statement = (
-            f"COPY (SELECT {columns} FROM ({merges[spec.name]}) ORDER BY {order}) "  # noqa: S608
-            f"TO $target (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
-            f"ROW_GROUP_SIZE {spec.row_group_rows}, {rotation if several else ''}"
-            "RETURN_STATS true)"
+            f"COPY ({selection}) TO $target (FORMAT parquet, COMPRESSION zstd, "
+            f"PARQUET_VERSION v2, ROW_GROUP_SIZE {spec.row_group_rows}, "
+            f"{rotation if several else ''}RETURN_STATS true)"
         )
         self._run("SET threads = 1" if several else "RESET threads")
-        found = self._run(statement, target=folder if several else f"{folder}/{_new_name()}")
+        found = self._run(statement, target=folder if several else f"{folder}/{new_name()}")
         self._run("RESET threads")
         return [_written(spec, row) for row in found if row[1] > 0]
 
-    def orphans(self, rewrite: Sequence[str]) -> int:
+    def orphans(self) -> int:
         """Return how many changed runs nobody has made."""
-        self._set_stored(RUNS, rewrite)
         return int(self._one(fold.ORPHANS)[0])
-
-    def _set_stored(self, spec: TableSpec, files: Sequence[str]) -> None:
-        if files:
-            self._run("SET VARIABLE stored_files = $files", files=files)
-            self._run(
-                "CREATE OR REPLACE TEMP VIEW stored AS "
-                "SELECT * FROM read_parquet(getvariable('stored_files'), "
-                "hive_partitioning = false)"
-            )
-            return
-        columns = ", ".join(
-            f'CAST(NULL AS {_TYPES[column.type]}) AS "{column.name}"' for column in spec.columns
-        )
-        self._run(f"CREATE OR REPLACE TEMP VIEW stored AS SELECT {columns} WHERE false")
 
     def _overlapping(self, stored: Sequence[Stored], changes: str) -> list[str]:
         """Return the files whose range of run ids holds one of a table of changes."""
@@ -199,16 +210,13 @@ class Folding:
         return tuple(row)
 
 
-def _new_name() -> str:
-    return f"part-{new_id()}.parquet"
-
-
 _TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 
 
-_BOUND_CHARACTERS = 64
-
 _FILES_AT_ONCE = 100
+
+_FEWEST_ROWS_OF_A_COPY = 2_048
+"""Rows of the smallest row group that DuckDB writes."""
 
 
 def _written(spec: TableSpec, row: tuple[Any, ...]) -> Written:
@@ -238,6 +246,4 @@ def _bounds(kind: str, found: Mapping[str, str]) -> Bounds | None:
     if kind == "double":
         numbers = float(least), float(most)
         return numbers if all(map(isfinite, numbers)) else None
-    if len(most) > _BOUND_CHARACTERS:
-        most = most[:_BOUND_CHARACTERS] + chr(sys.maxunicode)
-    return least[:_BOUND_CHARACTERS], most
+    return text_bounds(least, most)

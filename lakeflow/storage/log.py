@@ -223,38 +223,67 @@ class LogCutter:
             clock_of: Reads the clock of one line; None if it does not parse.
             moment: Clock to stay before; None for no such bound.
         """
-        whole = self._ends
+        low, high = self._starts, self._ends
         if moment is not None:
-            whole = {path: self._before(path, moment, clock_of) for path in self._ends}
-        if self._size(whole) <= limit_bytes:
-            return Cut(whole, self._size(whole))
-        low, high = 0, moment or time.time_ns() // 1000 + 10**15
-        best = self._starts
-        while high - low > 1:
-            middle = (low + high) // 2
-            offsets = {path: self._before(path, middle, clock_of) for path in self._ends}
+            high = self._before(moment, low, high, clock_of)
+        if self._size(high) <= limit_bytes:
+            return Cut(high, self._size(high))
+        # Everything before ``least`` lies below ``low``, everything above ``high`` is not
+        # before ``most``.
+        rest = [path for path, start in low.items() if start < high[path]]
+        firsts = [self._clock(path, low[path], clock_of) for path in rest]
+        lasts = [self._last_clock(path, low[path], high[path], clock_of) for path in rest]
+        least = min((clock for clock in firsts if clock is not None), default=0)
+        most = 1 + max((clock for clock in lasts if clock is not None), default=0)
+        while most - least > 1 and self._size(low) <= limit_bytes * 3 // 4:
+            middle = (least + most) // 2
+            offsets = self._before(middle, low, high, clock_of)
             if self._size(offsets) > limit_bytes:
-                high = middle
-                continue
-            low, best = middle, offsets
-            if self._size(best) > limit_bytes * 3 // 4:
-                break
-        if self._size(best) == 0:
-            best = {path: self._before(path, high, clock_of) for path in self._ends}
-        if self._size(best) == 0:  # lines without end that do not parse
-            best = whole
+                most, high = middle, offsets
+            else:
+                least, low = middle, offsets
+        # One record may be larger than the limit.
+        best = low if self._size(low) else high
         return Cut(best, self._size(best))
 
     def _size(self, offsets: Mapping[str, int]) -> int:
         return sum(offsets[path] - start for path, start in self._starts.items())
 
-    def _before(self, path: str, moment: int, clock_of: Callable[[bytes], int | None]) -> int:
-        """Return the offset of the first line whose clock is not before the moment.
+    def _before(
+        self,
+        moment: int,
+        low: Mapping[str, int],
+        high: Mapping[str, int],
+        clock_of: Callable[[bytes], int | None],
+    ) -> dict[str, int]:
+        """Return for each segment the offset of the first line that is not before a moment.
 
-        A bisection over bytes: the clock never runs backwards within a segment. A line
-        that does not parse goes with the line after it.
+        Args:
+            moment: The clock to stay before.
+            low: Offsets that the answer is not below.
+            high: Offsets that it is not above.
+            clock_of: Reads the clock of one line.
         """
-        low, high = self._starts[path], self._ends[path]
+        return {
+            path: self._bisect(path, moment, start, high[path], clock_of)
+            for path, start in low.items()
+        }
+
+    def _bisect(
+        self,
+        path: str,
+        moment: int,
+        low: int,
+        high: int,
+        clock_of: Callable[[bytes], int | None],
+    ) -> int:
+        """Bisect one segment: its clock never runs backwards.
+
+        A line that does not parse goes with the line after it.
+        """
+        first = self._clock(path, low, clock_of) if low < high else None
+        if first is None or first >= moment:
+            return low
         while low < high:
             middle = (low + high) // 2
             begin = low if middle == low else self._next_line(path, middle - 1, high)
@@ -268,6 +297,25 @@ class LogCutter:
             else:
                 low = end
         return low
+
+    def _clock(
+        self, path: str, begin: int, clock_of: Callable[[bytes], int | None]
+    ) -> int | None:
+        """Return the clock of the first line from an offset on that has one."""
+        clock = None
+        while clock is None and begin < self._ends[path]:
+            begin, clock = self._line(path, begin, clock_of)
+        return clock
+
+    def _last_clock(
+        self, path: str, low: int, high: int, clock_of: Callable[[bytes], int | None]
+    ) -> int | None:
+        """Return the clock of the last line before an offset that has one."""
+        clock = None
+        while clock is None and high > low:
+            high = self._last_newline(path, low, high - 1)
+            clock = self._line(path, high, clock_of)[1]
+        return clock
 
     def _line(
         self, path: str, begin: int, clock_of: Callable[[bytes], int | None]

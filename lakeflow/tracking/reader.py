@@ -21,7 +21,7 @@ from lakeflow.entities import (
 from lakeflow.exceptions import DamagedLakeError, NotFoundError
 from lakeflow.query.engine import Engine
 from lakeflow.query.lookup import Lookup
-from lakeflow.tables import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
+from lakeflow.tables import METRICS, RUN_DOCUMENTS, RUNS
 from lakeflow.tracking.memtable import HotRun, Last, Memtable, is_later
 
 if TYPE_CHECKING:
@@ -206,26 +206,9 @@ class Reader:
         return state
 
     def _load_run(self, run_id: str, epoch: Epoch) -> RunState | None:
-        where = {"run_id": run_id}
-
-        def rows(spec: TableSpec) -> list[tuple[Any, ...]]:
-            return self._lookup.rows(spec, self._paths(spec, epoch, **where), where)
-
-        found = rows(RUNS)
-        if not found:
-            return None
-        fields = dict(zip(RUNS.column_names, found[0], strict=True))
-        where["experiment_id"] = fields["experiment_id"]
-        return RunState(
-            fields,
-            {key: value for _, _, key, value in rows(PARAMS)},
-            {key: value for _, _, key, value in rows(TAGS)},
-            {
-                key: (step, timestamp, value)
-                for _, _, key, value, step, timestamp, *_ in rows(LATEST_METRICS)
-            },
-            {(row[2], row[3]): row[2:] for row in rows(INPUTS)},
-        )
+        paths = self._paths(RUN_DOCUMENTS, epoch, run_id=run_id)
+        document = self._lookup.documents(paths, [run_id]).get(run_id)
+        return None if document is None else _state(document)
 
     def _paths(self, spec: TableSpec, epoch: Epoch, **where: str) -> list[str]:
         """Return the files of a table that may hold rows with these values."""
@@ -249,6 +232,20 @@ class Reader:
                         hint="if another tool has rewritten the table, run "
                         f"'lakeflow compact {self._lake.fs.uri}'; else restore the file",
                     ) from error
+
+
+def _state(document: str) -> RunState:
+    content = json.loads(document)
+    return RunState(
+        content["run"],
+        dict(sorted(content["params"].items())),
+        dict(sorted(content["tags"].items())),
+        {
+            key: (point["step"], point["timestamp"], point["value"])
+            for key, point in sorted(content["metrics"].items())
+        },
+        {(row["name"], row["digest"]): tuple(row.values()) for row in content["inputs"]},
+    )
 
 
 def _dataset_input(row: tuple[Any, ...]) -> DatasetInput:

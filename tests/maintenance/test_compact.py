@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -19,22 +20,22 @@ import pytest
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.config import Settings
-from lakeflow.entities import Metric, Param
+from lakeflow.entities import Metric, Param, RunTag
 from lakeflow.maintenance.compact import (
     MERGE_FILES,
     CompactionReport,
     compact_lake,
-    small_files,
+    files_to_rewrite,
 )
 from lakeflow.storage import folds
 from lakeflow.storage.delta import DataFile
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
 from lakeflow.storage.log import list_segments
-from lakeflow.tables import PARAMS
+from lakeflow.tables import DATA_TABLES, PARAMS, RUN_DOCUMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lakeflow.tracking.store import Store
@@ -111,14 +112,35 @@ def test_small_files_are_merged_once_there_are_enough(
     assert len(client.get_metric_history(run_id, "loss")) == 20 * MERGE_FILES
 
 
-def test_full_files_are_left_alone() -> None:
+def test_files_of_one_size_are_merged() -> None:
     small = [DataFile(f"s{n}", 1, 10) for n in range(MERGE_FILES - 1)]
+    middle = [DataFile(f"m{n}", 1, PARAMS.file_rows // 10) for n in range(MERGE_FILES - 1)]
     full = [DataFile(f"f{n}", 1, PARAMS.file_rows) for n in range(50)]
-    assert small_files(PARAMS, (*small, *full), 0) == []
-    assert small_files(PARAMS, (*small, *full), 5) == small
-    assert small_files(PARAMS, tuple(full), 5) == []
+    everything = [*full, *middle, *small]
+    assert files_to_rewrite(PARAMS, everything, [], 0) == ([], [])
+    assert files_to_rewrite(PARAMS, everything, [], 5) == (small, [])
+    assert files_to_rewrite(PARAMS, full, [], 5) == ([], [])
+    grown = [DataFile("s", 1, 15_000) for _ in small]
+    merged, _ = files_to_rewrite(PARAMS, [*middle, *grown], [], 5)
+    assert sorted(merged, key=lambda f: f.rows) == grown + middle, "they fill up the next tier"
 
 
+def test_a_large_file_gives_up_the_rows_that_change() -> None:
+    small, large = DataFile("s", 1, 10), DataFile("l", 1, PARAMS.file_rows // 2)
+    assert files_to_rewrite(PARAMS, [small, large], [small, large], 5) == ([small], [large])
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    rows = {spec: spec.file_rows for spec in DATA_TABLES}
+    for spec in DATA_TABLES:
+        object.__setattr__(spec, "file_rows", 65_536)
+    yield
+    for spec, number in rows.items():
+        object.__setattr__(spec, "file_rows", number)
+
+
+@pytest.mark.usefixtures("small_files")
 def test_rows_are_sorted_within_files_and_from_file_to_file(
     another_process: Callable[..., Store], tmp_path: Path
 ) -> None:
@@ -130,10 +152,10 @@ def test_rows_are_sorted_within_files_and_from_file_to_file(
         points = [Metric(f"m{n}", n, n, n) for n in range(800)]
         store.runs.log_batch(run_id, points, [Param(f"p{n}", "v") for n in range(20)], [])
     compact_lake(store.lake)
-    tables = {"latest_metrics": True, "params": False, "runs": False, "metrics": False}
+    tables = {"latest_metrics": True, "params": False, "runs": False, "metrics": True}
     for name, several in tables.items():
         table = store.lake.tables[name]
-        files = sorted(table.files(), key=lambda file: file.bounds["experiment_id"])
+        files = sorted(table.files(), key=lambda file: file.bounds[table.spec.sort[0]])
         assert (len(files) > 1) is several
         keys = [
             key
@@ -147,6 +169,40 @@ def test_rows_are_sorted_within_files_and_from_file_to_file(
             )
         ]
         assert keys == sorted(keys)
+
+
+def test_a_run_that_goes_on_leaves_a_large_file_once(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    store = another_process(uri)
+    ids = [store.runs.create("0", None, None, None).info.run_id for _ in range(600)]
+    for run_id in ids:
+        store.runs.log_batch(run_id, [Metric("m", 1, 1, 1)], [Param("p", "1")], [])
+    compact_lake(store.lake)
+    table = store.lake.tables[RUN_DOCUMENTS.name]
+    (first,) = table.files()
+    expected = store.runs.get(ids[300]).data
+    for step in range(2, 5):
+        store.runs.log_metric(ids[300], "m", step, step, step)
+        store.runs.log_batch(
+            ids[300], [Metric("n", math.nan, 1, step)], [], [RunTag("t", str(step))]
+        )
+        report = compact_lake(store.lake)
+        run = store.runs.get(ids[300])
+        assert (run.data.metrics["m"], run.data.tags["t"]) == (step, str(step))
+        assert math.isnan(run.data.metrics["n"])
+        assert run.data.params == expected.params
+        large = [file for file in table.files() if file.rows == 599]
+        assert len(large) == 1
+        assert report.tables[RUN_DOCUMENTS.name].rows == (600 if step == 2 else 1)
+        assert sum(file.rows for file in table.files()) == 600
+    assert first.path not in {file.path for file in table.files()}
+    store.runs.delete_tag(ids[300], "t")
+    store.runs.terminate(ids[300], "FAILED", 5)
+    hot = store.runs.get(ids[300]).to_dictionary()
+    compact_lake(store.lake)
+    assert store.runs.get(ids[300]).to_dictionary() == hot
+    assert "t" not in hot["data"]["tags"]
 
 
 def test_only_files_that_hold_changed_runs_are_rewritten(
