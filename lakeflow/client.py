@@ -100,7 +100,7 @@ class LakeflowClient:
         logged last; NaN counts as least.
 
         Cost: one listing of the log and a read of what it has grown by; for a run from
-        before the last compaction one row group a table as well.
+        before the last compaction one row group as well.
 
         Args:
             run_id: Id of the run.

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import ConflictError, StorageError
+from lakeflow.maintenance.tiers import files_to_rewrite
 from lakeflow.maintenance.vacuum import VacuumReport, vacuum
 from lakeflow.query.engine import Engine
 from lakeflow.query.folding import Folding, Stored
@@ -28,7 +29,7 @@ from lakeflow.tables import DATA_TABLES, METRICS, RUNS
 from lakeflow.tracking import records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lakeflow.query.parquet import Written
     from lakeflow.storage.folds import Epoch, Fold
@@ -37,14 +38,6 @@ if TYPE_CHECKING:
 
 LOCK = f"{folds.FOLDS}/lock"
 """Spares a second compaction of the same lake the work; not what makes it safe."""
-
-MERGE_FILES = 8
-"""Files of about one size from which on they are merged into a sorted larger one."""
-
-_TIERS = 3
-
-_SPLIT_FROM = 64
-"""A file with less than this part of a full one's rows is not worth splitting."""
 
 REJECTED = "rejected"
 """Folder of log lines that did not parse, one file a fold."""
@@ -289,12 +282,14 @@ class _Compaction:
             for each in written:
                 name = Path(each.path).name
                 self._lake.fs.upload(each.path, f"{table.folder}/{name}")
+                self._lake.secure(f"{table.folder}/{name}")
                 added.append(DataFile(name, each.size, each.rows, each.bounds, each.nulls))
             removed = [*whole, *split]
             try:
-                table.commit(version, added, removed, mark=epoch)
+                committed = table.commit(version, added, removed, mark=epoch)
             except ConflictError:
                 continue
+            self._lake.secure(table.commit_path(committed))
             self._count(spec, added, removed, time.monotonic() - began)
             return
 
@@ -354,47 +349,6 @@ class _Compaction:
 
     def _say(self, step: str) -> None:
         self._progress(Progress(step, self._report.log_bytes, self._total))
-
-
-def files_to_rewrite(
-    spec: TableSpec, files: Sequence[DataFile], changed: Collection[DataFile], changes: int
-) -> tuple[list[DataFile], list[DataFile]]:
-    """Choose the files that a fold replaces.
-
-    Files are merged with others of about their size, so that a row is rewritten a few
-    times, however small the folds are (a log-structured merge in tiers). Out of a large
-    file only the rows of runs that change move to the new one: a run that goes on for long
-    is moved once, and then is among small files.
-
-    Args:
-        spec: The table.
-        files: Its files.
-        changed: Those that hold rows of runs that change.
-        changes: Rows that are about to be added; they would make one more file.
-
-    Returns:
-        Files of which all rows are written anew with the changes; and files that are split.
-    """
-    tiers: dict[int, list[DataFile]] = {}
-    for file in files:
-        if file.rows < spec.file_rows // 2:
-            tiers.setdefault(_tier(spec, file.rows), []).append(file)
-    whole = [file for file in changed if file.rows * _SPLIT_FROM < spec.file_rows]
-    coming = _tier(spec, changes) if changes else None
-    for tier in sorted(tiers):
-        if len(tiers[tier]) + (tier == coming) >= MERGE_FILES:
-            smaller = [file for other in tiers if other <= tier for file in tiers[other]]
-            whole += [file for file in smaller if file not in whole]
-            coming = _tier(spec, changes + sum(file.rows for file in whole))
-    return whole, [file for file in changed if file not in whole]
-
-
-def _tier(spec: TableSpec, rows: int) -> int:
-    """Return 0 for the smallest files, and one more for each ``MERGE_FILES`` times as many."""
-    tier = 0
-    while tier < _TIERS - 1 and rows * MERGE_FILES ** (_TIERS - 1 - tier) >= spec.file_rows:
-        tier += 1
-    return tier
 
 
 def stage_spans(lake: Lake, spans: Mapping[str, tuple[int, int]], folder: Path) -> list[str]:

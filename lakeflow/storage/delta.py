@@ -121,7 +121,11 @@ class Table:
 
     def has_newer(self, version: int) -> bool:
         """Return whether a version exists beyond this one, without loading it."""
-        return self._fs.exists(f"{self.folder}/{_commit_name(version + 1)}")
+        return self._fs.exists(self.commit_path(version + 1))
+
+    def commit_path(self, version: int) -> str:
+        """Return the path of the file that makes a version."""
+        return f"{self.folder}/{_commit_name(version)}"
 
     def mark(self) -> int:
         """Return the number of the fold that the newest version carries; 0 if none."""

@@ -57,6 +57,9 @@ class AppendFile(Protocol):
     def abandon(self) -> None:
         """Let go of it in a forked child, whose parent still writes to it."""
 
+    def is_deleted(self) -> bool:
+        """Return whether somebody has deleted it: what is written to it now is lost."""
+
 
 class Filesystem:
     """Any fsspec filesystem, for reading.
@@ -140,6 +143,9 @@ class Filesystem:
         """Publish a complete local file under a name that nobody else uses."""
         with self.errors("write", path):
             self._fs.put_file(local, self.full(path))
+
+    def sync(self, path: str) -> None:
+        """Return once a file survives a power cut; remote stores see to it themselves."""
 
     def delete(self, path: str) -> None:
         """Delete a file; it is fine if there is none."""

@@ -229,6 +229,11 @@ class Lake:
                 )
             return self._writer
 
+    def secure(self, path: str) -> None:
+        """Make a file survive a power cut, where the settings ask for that."""
+        if self.settings.durability == "fsync":
+            self.fs.sync(path)
+
     def view(self) -> View:
         """Return what there is to read now: four looks, and a listing a writer."""
         while True:

@@ -78,6 +78,17 @@ class LocalFilesystem(Filesystem):
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.replace(local, target)
 
+    def sync(self, path: str) -> None:
+        """Sync the file, and the folder that has its name."""
+        target = self.full(path)
+        with self.errors("sync", path):
+            for each in (target, os.path.dirname(target)):
+                descriptor = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
     def delete(self, path: str) -> None:
         """Delete with one system call."""
         with self.errors("delete", path), contextlib.suppress(FileNotFoundError):
@@ -214,6 +225,9 @@ class _LocalAppendFile:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+    def is_deleted(self) -> bool:
+        return os.fstat(self._descriptor).st_nlink == 0
 
     def abandon(self) -> None:
         # The lock belongs to the open file that parent and child share: closing here

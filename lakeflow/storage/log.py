@@ -24,6 +24,9 @@ LOG = "log"
 
 _PROBE_BYTES = 4096
 
+_IDLE_S = 60.0
+"""A segment that was written to within this time is not deleted: see ``vacuum_grace_s``."""
+
 
 class Clock:
     """Microseconds since the Unix epoch that never run backwards.
@@ -35,15 +38,18 @@ class Clock:
 
     def __init__(self) -> None:
         self._last = 0
+        self._lock = threading.Lock()
 
     def next(self) -> int:
-        """Return a time later than every earlier answer. Not locked: writers hold a lock."""
-        self._last = max(time.time_ns() // 1000, self._last + 1)
-        return self._last
+        """Return a time later than every earlier answer."""
+        with self._lock:
+            self._last = max(time.time_ns() // 1000, self._last + 1)
+            return self._last
 
     def observe(self, clock: int) -> None:
         """Take note of the clock of a record that was read."""
-        self._last = max(self._last, clock)
+        with self._lock:
+            self._last = max(self._last, clock)
 
 
 class LogWriter:
@@ -68,6 +74,7 @@ class LogWriter:
         self._file: AppendFile | None = None
         self._segments = 0
         self._sequence = 0
+        self._used_at = 0.0
         self.written_bytes = 0
 
     def append(self, bodies: Sequence[str]) -> None:
@@ -81,7 +88,7 @@ class LogWriter:
             StorageError: Nothing was appended: the disk is full, say.
         """
         with self._lock:
-            file = self._file or self._open()
+            file = self._current()
             lines = []
             for body in bodies:
                 self._sequence += 1
@@ -112,9 +119,25 @@ class LogWriter:
             self._file.abandon()
             self._file = None
 
+    def _current(self) -> AppendFile:
+        """Return the open segment, or a new one.
+
+        A vacuum deletes what is folded and idle for long. Locks keep it from segments that
+        are open; where locks are not seen by other machines, we look.
+        """
+        now = time.monotonic()
+        was_idle = now - self._used_at > _IDLE_S
+        self._used_at = now
+        if self._file is not None and was_idle and self._file.is_deleted():
+            self._seal()
+        return self._file or self._open()
+
     def _open(self) -> AppendFile:
         self._segments += 1
-        self._file = self._fs.open_append(f"{LOG}/{self.id}/{self._segments:08d}.jsonl")
+        segment = f"{LOG}/{self.id}/{self._segments:08d}.jsonl"
+        self._file = self._fs.open_append(segment)
+        if self._fsync:
+            self._fs.sync(segment)
         return self._file
 
     def _seal(self) -> None:

@@ -69,6 +69,10 @@ class MemoryFilesystem(Filesystem):
         """Forget every open file, as the death of their process would."""
         cls._held.clear()
 
+    def has(self, full: str) -> bool:
+        """Return whether there is such a file."""
+        return full in self._fs.store
+
     def release(self, full: str) -> None:
         """Forget that a file is open for appending."""
         self._held.discard(full)
@@ -94,3 +98,6 @@ class _MemoryAppendFile:
 
     def abandon(self) -> None:
         self._fs.release(self._full)
+
+    def is_deleted(self) -> bool:
+        return not self._fs.has(self._full)

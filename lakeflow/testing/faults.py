@@ -90,6 +90,11 @@ class FaultFilesystem(Filesystem):
         """Count a write."""
         self.write("upload", lambda: self.inner.upload(local, path))
 
+    def sync(self, path: str) -> None:
+        """Count a sync."""
+        self._count("sync")
+        self.inner.sync(path)
+
     def delete(self, path: str) -> None:
         """Count a write."""
         self.write("delete", lambda: self.inner.delete(path))
@@ -178,3 +183,6 @@ class _FaultAppendFile:
 
     def abandon(self) -> None:
         self._inner.abandon()
+
+    def is_deleted(self) -> bool:
+        return self._inner.is_deleted()

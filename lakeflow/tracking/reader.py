@@ -103,7 +103,7 @@ class Reader:
         """Return a run as it is now.
 
         A listing, a read of each segment that has grown, and for a run that was not made
-        since the last fold one row group in each table that holds something of it.
+        since the last fold one row group.
 
         Raises:
             NotFoundError: There is no such run.

@@ -22,11 +22,10 @@ from lakeflow import LakeflowClient
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag
 from lakeflow.maintenance.compact import (
-    MERGE_FILES,
     CompactionReport,
     compact_lake,
-    files_to_rewrite,
 )
+from lakeflow.maintenance.tiers import MERGE_FILES, files_to_rewrite
 from lakeflow.storage import folds
 from lakeflow.storage.delta import DataFile
 from lakeflow.storage.lake import Lake

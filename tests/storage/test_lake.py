@@ -115,12 +115,12 @@ def test_a_damaged_delta_log_is_named_and_left_alone(
     folded = client.create_run("0").info.run_id
     lakeflow.compact(lake)
     hot = client.create_run("0").info.run_id
-    damaged = lake / "tables/runs/_delta_log/00000000000000000001.json"
+    damaged = lake / "tables/run_documents/_delta_log/00000000000000000001.json"
     damaged.write_text("garbage")
     store = another_process(str(lake))
     assert store.runs.get(hot).info.run_id == hot, "what is readable is read"
     for action in (lambda: store.runs.get(folded), lambda: lakeflow.compact(lake)):
-        with pytest.raises(DamagedLakeError, match="tables/runs") as caught:
+        with pytest.raises(DamagedLakeError, match="tables/run_documents") as caught:
             action()
         assert "backup" in str(caught.value)
     assert damaged.read_text() == "garbage"
@@ -132,7 +132,7 @@ def test_a_data_file_that_is_gone_is_named(
     lake = tmp_path / "lake"
     run_id = LakeflowClient(lake).create_run("0").info.run_id
     lakeflow.compact(lake)
-    (gone,) = (lake / "tables/runs").glob("*.parquet")
+    (gone,) = (lake / "tables/run_documents").glob("*.parquet")
     gone.unlink()
     with pytest.raises(DamagedLakeError, match=gone.name):
         another_process(str(lake)).runs.get(run_id)

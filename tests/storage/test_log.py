@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lakeflow.config import Settings
+from lakeflow.maintenance.compact import compact_lake
+from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
 from lakeflow.storage.log import Clock, LogCutter, LogWriter, list_segments
+from lakeflow.testing.faults import FaultFilesystem
 from lakeflow.tracking import records
+from lakeflow.tracking.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 _NUMBERS = itertools.count()
 
@@ -34,6 +46,38 @@ def test_segments_rotate_by_size_and_lines_stay_whole() -> None:
     lines = [json.loads(line) for path in sorted(sizes) for line in fs.read(path).splitlines()]
     assert [line["seq"] for line in lines] == list(range(1, 101))
     assert writer.written_bytes == sum(sizes.values())
+
+
+def test_a_segment_that_was_deleted_while_idle_is_not_written_to(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs = open_filesystem(uri)
+    writer = LogWriter(fs, Clock(), segment_bytes=10**6, fsync=False)
+    writer.append(['"run_id":"a"'])
+    (first,) = list_segments(fs)
+    fs.delete(first)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    writer.append(['"run_id":"b"'])
+    (second,) = list_segments(fs)
+    assert json.loads(fs.read(second))["run_id"] == "b"
+
+
+def test_fsync_covers_the_log_and_what_is_folded(tmp_path: Path) -> None:
+    synced: list[str] = []
+    for durability, covered in (("process", False), ("fsync", True)):
+        fs = FaultFilesystem(open_filesystem(tmp_path / durability))
+        fs.sync = synced.append  # type: ignore[method-assign]
+        store = Store(Lake.on(fs, Settings(durability=durability, auto_compact=False)))
+        store.runs.log_metric(
+            store.runs.create("0", None, None, None).info.run_id, "m", 1, 1, 1
+        )
+        compact_lake(store.lake)
+        names = {path.split("/")[1] for path in synced if path.startswith("tables/")}
+        assert names == (
+            {"runs", "tags", "latest_metrics", "run_documents", "metrics"} if covered else set()
+        )
+        assert any(path.startswith("log/") for path in synced) is covered
 
 
 lines = st.lists(st.one_of(st.integers(0, 60), st.none()), max_size=25)
