@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
+from lakeflow.entities import ViewType
 from lakeflow.maintenance.schedule import AutoCompaction
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import canonical
@@ -12,6 +13,7 @@ from lakeflow.tracking.experiments import now_ms
 from lakeflow.tracking.store import Store
 
 if TYPE_CHECKING:
+    import datetime
     import os
     from collections.abc import Sequence
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
         DatasetInput,
         Experiment,
         Metric,
+        PagedList,
         Param,
         Run,
         RunTag,
@@ -164,6 +167,65 @@ class LakeflowClient:
         """
         return self._store.runs.history(run_id, key)
 
+    def search_runs(
+        self,
+        experiment_ids: Sequence[str] | str | int | None,
+        filter_string: str = "",
+        run_view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int = 1000,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+        *,
+        as_of: int | datetime.datetime | None = None,
+    ) -> PagedList[Run]:
+        """Return the runs that a filter lets through, page by page.
+
+        The language of filters is in the reference: MLflow's, with OR, NOT, parentheses,
+        BETWEEN, IN, IS NULL, RLIKE, params compared as numbers, and ``min``, ``max``,
+        ``count`` and ``last`` of a metric.
+
+        Cost: one statement over the row groups that hold the keys that are named, and a row
+        group for each run of the page, or for several that are close. A later page costs
+        what the first one does.
+
+        Args:
+            experiment_ids: Ids of experiments, or one id; none for all.
+            filter_string: The filter; empty for all runs.
+            run_view_type: ``ViewType.ACTIVE_ONLY``, ``DELETED_ONLY`` or ``ALL``.
+            max_results: Size of the page, from 1 to 50,000.
+            order_by: Lines such as ``"metrics.loss DESC"``. Runs that lack the key are last,
+                before them those whose metric is NaN. What is equal, and everything by
+                default, is sorted by start time, the latest first, then by id.
+            page_token: ``token`` of the page before.
+            as_of: A time, or a Delta version of the table ``runs``: what the lake held in
+                its tables then. ``LAKEFLOW_RETENTION_S`` says how far back.
+
+        Raises:
+            InvalidInputError: INVALID_PARAMETER_VALUE, a malformed filter, order or token;
+                the message says where.
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, ``as_of`` is too far back.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-search-runs")
+            >>> for loss in (0.5, 0.1):
+            ...     run_id = client.create_run("0", tags={"model": "cnn"}).info.run_id
+            ...     client.log_metric(run_id, "loss", loss)
+            >>> runs = client.search_runs(
+            ...     ["0"], "metrics.loss < 1 AND tags.model = 'cnn'", order_by=["metrics.loss"]
+            ... )
+            >>> [run.data.metrics["loss"] for run in runs]
+            [0.1, 0.5]
+        """
+        return self._store.runs.search(
+            experiment_ids,
+            filter_string,
+            run_view_type,
+            max_results,
+            order_by,
+            page_token,
+            as_of,
+        )
+
     # Runs: make and change
 
     def create_run(
@@ -233,6 +295,42 @@ class LakeflowClient:
             True
         """
         return self._store.experiments.find(name)
+
+    def search_experiments(
+        self,
+        view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int | None = 1000,
+        filter_string: str | None = None,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+    ) -> PagedList[Experiment]:
+        """Return the experiments that a filter lets through, page by page.
+
+        Cost: one look at the lake's tables of experiments, which are kept in memory.
+
+        Args:
+            view_type: ``ViewType.ACTIVE_ONLY``, ``DELETED_ONLY`` or ``ALL``.
+            max_results: Size of the page, from 1 to 50,000.
+            filter_string: The filter over ``name``, ``creation_time``, ``last_update_time``
+                and ``tags.<key>``; the language is that of ``search_runs``.
+            order_by: Lines such as ``"name DESC"``; by default the latest first.
+            page_token: ``token`` of the page before.
+
+        Raises:
+            InvalidInputError: INVALID_PARAMETER_VALUE, a malformed filter, order or token;
+                the message says where.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-search-experiments")
+            >>> for name in ("a", "ab", "b"):
+            ...     _ = client.create_experiment(name, tags={"team": "vision"})
+            >>> found = client.search_experiments(filter_string="name LIKE 'a%'")
+            >>> [experiment.name for experiment in found]
+            ['ab', 'a']
+        """
+        return self._store.experiments.search(
+            view_type, max_results, filter_string, order_by, page_token
+        )
 
     def create_experiment(
         self,

@@ -20,6 +20,9 @@ SIGNATURES = {
     "get_run": "run_id",
     "get_parent_run": "run_id",
     "get_metric_history": "run_id key",
+    "search_runs": "experiment_ids filter_string run_view_type max_results order_by page_token "
+    "as_of",
+    "search_experiments": "view_type max_results filter_string order_by page_token",
     "create_run": "experiment_id start_time tags run_name",
     "get_experiment": "experiment_id",
     "get_experiment_by_name": "name",

@@ -116,7 +116,8 @@ def test_a_run_is_one_row_and_its_tags_are_rows(lake: Path) -> None:
     row = runs.filter(polars.col("run_id") == documents["run_id"][0])
     assert document["run"] == row.to_dicts()[0]
     assert document["params"] == {"lr": "0.0"}
-    assert document["metrics"]["loss"] == {"value": 1 / 30, "step": 29, "timestamp": 1_029}
+    loss = {"step": 29, "timestamp": 1_029, "value": 1 / 30, "min": 1 / 30, "max": 1.0}
+    assert document["metrics"]["loss"] == loss | {"count": 30}
     assert math.isnan(document["metrics"]["odd"]["value"])
     assert document["inputs"][0]["name"] == "d"
     tags = polars.scan_delta(str(lake / "tables/tags")).collect()

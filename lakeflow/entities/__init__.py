@@ -7,6 +7,7 @@ from lakeflow.entities.experiment import (
     LifecycleStage,
     ViewType,
 )
+from lakeflow.entities.paging import PagedList
 from lakeflow.entities.run import (
     Metric,
     Param,
@@ -26,6 +27,7 @@ __all__ = [
     "InputTag",
     "LifecycleStage",
     "Metric",
+    "PagedList",
     "Param",
     "Run",
     "RunData",

@@ -99,11 +99,6 @@ def _drop_empty_writers(lake: Lake) -> None:
             lake.fs.delete_folder(f"{LOG}/{writer.name}")
 
 
-def _is_past(name: str, modified_s: float, lake: Lake, epoch: Epoch, now: float) -> bool:
-    number = int(name[:10]) if name[:10].isdigit() else epoch.number
-    return number < epoch.number and modified_s <= now - lake.settings.retention_s
-
-
 def _replaced_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
     """Yield files that a fold replaced long ago."""
     for number, moment in folds.finished(lake.fs).items():
@@ -120,9 +115,12 @@ def _replaced_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
 
 
 def _past_folds(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
-    """Yield the files of folds that nobody stands on, oldest first."""
+    """Yield the files of folds that nobody stands on or may go back to, oldest first."""
+    finished = folds.finished(lake.fs)
     for entry in lake.fs.list(folds.FOLDS):
-        if _is_past(entry.name, entry.modified_s, lake, epoch, now):
+        number = int(entry.name[:10]) if entry.name[:10].isdigit() else epoch.number
+        until = finished.get(number + 1, entry.modified_s)
+        if number < epoch.number and until <= now - lake.settings.retention_s:
             yield f"{folds.FOLDS}/{entry.name}"
 
 

@@ -1,4 +1,4 @@
-"""A DuckDB connection over files: read one history, list the runs of an experiment.
+"""A DuckDB connection over files: cursors, one history, errors.
 
 It never downloads an extension, and it writes nothing but spill files in a temporary
 folder. Fixed statements, every value bound.
@@ -12,18 +12,16 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.exceptions import DamagedLakeError, LakeflowException
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import duckdb
     import pyarrow
 
-_RUNS_OF = """
-    SELECT run_id, lifecycle_stage FROM read_parquet($files, hive_partitioning = false)
-    WHERE experiment_id = $experiment_id
-"""
+    from lakeflow.query.compile import Statement
+    from lakeflow.tables import TableSpec
 
 _STORED_POINTS = """
     SELECT "value", "timestamp", step FROM read_parquet($files, hive_partitioning = false)
@@ -39,6 +37,9 @@ class Engine:
     Args:
         filesystem: fsspec filesystem behind the paths it is given; None for local files.
         memory_bytes: What it may hold before it spills to disk; None for DuckDB's default.
+
+    Attributes:
+        connections: How often it has begun anew, with nothing in memory.
     """
 
     def __init__(self, filesystem: Any = None, memory_bytes: int | None = None) -> None:
@@ -46,6 +47,7 @@ class Engine:
         self._memory_bytes = memory_bytes
         self._lock = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self.connections = 0
 
     def close(self) -> None:
         """Let go of the connection; the next call makes a new one."""
@@ -64,6 +66,7 @@ class Engine:
         with self._lock:
             if self._connection is None:
                 self._connection = self._connect()
+                self.connections += 1
             return self._connection.cursor()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
@@ -83,15 +86,35 @@ class Engine:
             connection.register_filesystem(self._filesystem)
         return connection
 
-    def runs_of_experiment(
-        self, files: Sequence[str], experiment_id: str
-    ) -> list[tuple[str, str]]:
-        """Return id and lifecycle stage of every stored run of an experiment."""
-        if not files:
-            return []
-        values = {"files": files, "experiment_id": experiment_id}
-        with engine_errors():
-            return self.cursor().execute(_RUNS_OF, values).fetchall()
+    def check_pattern(self, pattern: str) -> None:
+        """Check a regular expression of RE2.
+
+        Raises:
+            InvalidInputError: It is none.
+        """
+        import duckdb
+
+        try:
+            self.cursor().execute("SELECT regexp_matches('', $p)", {"p": pattern}).fetchall()
+        except duckdb.Error as error:
+            raise InvalidInputError(
+                f"{pattern!r} is no regular expression: {error}",
+                hint="the syntax is RE2's: https://github.com/google/re2/wiki/Syntax",
+            ) from error
+
+    def search_rows(
+        self,
+        statement: Statement,
+        tables: Mapping[TableSpec, Sequence[Mapping[str, Any]]],
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a search over rows that are in memory."""
+        for pattern in statement.patterns:
+            self.check_pattern(pattern)
+        with engine_errors(), contextlib.closing(self.cursor()) as cursor:
+            for spec, rows in tables.items():
+                values = [tuple(row[name] for name in spec.column_names) for row in rows]
+                cursor.register(spec.name, arrow_table(spec, values))
+            return cursor.execute(statement.sql, statement.values).fetchall()
 
     def history(
         self,
@@ -140,6 +163,20 @@ class Engine:
         statement = f"SELECT {distinct}* FROM ({points}) {_ORDER}"  # noqa: S608 - constants
         with engine_errors():
             return cursor.sql(statement, params=values).to_arrow_table()
+
+
+def arrow_table(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pyarrow.Table:
+    """Return rows, columns in the table's order, as an Arrow table."""
+    import pyarrow
+
+    types = {"string": pyarrow.string(), "long": pyarrow.int64(), "double": pyarrow.float64()}
+    columns = zip(*rows, strict=True) if rows else [()] * len(spec.columns)
+    return pyarrow.table(
+        {
+            column.name: pyarrow.array(values, types[column.type])
+            for column, values in zip(spec.columns, columns, strict=True)
+        }
+    )
 
 
 _abandoned: list[Any] = []

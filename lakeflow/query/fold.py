@@ -258,7 +258,10 @@ _DOCUMENT = {
     },
     "params": "MAP(VARCHAR, VARCHAR)",
     "tags": "MAP(VARCHAR, VARCHAR)",
-    "metrics": 'MAP(VARCHAR, STRUCT("value" DOUBLE, step BIGINT, "timestamp" BIGINT))',
+    "metrics": (
+        'MAP(VARCHAR, STRUCT(step BIGINT, "timestamp" BIGINT, "value" DOUBLE, "min" DOUBLE, '
+        '"max" DOUBLE, "count" BIGINT))'
+    ),
     "inputs": [dict.fromkeys(INPUTS.column_names[2:], "VARCHAR")],
 }
 
@@ -283,19 +286,17 @@ def _packed(table: str, stored: str, packed: str) -> str:
 
 _PACKED_PAIRS = """map_from_entries(list({'k': "key", 'v': "value"}))"""
 
-_PACKED_POINTS = """
-    map_from_entries(list({'k': "key", 'v':
-        {'value': "value", 'step': step, 'timestamp': "timestamp"}}))
-"""
+_SUMMARY = ("step", "timestamp", "value", "min", "max", "count")
+
+_SUMMARY_FIELDS = ", ".join(f"'{name}': \"{name}\"" for name in _SUMMARY)
+
+_PACKED_SUMMARIES = f"""map_from_entries(list({{'k': "key", 'v': {{{_SUMMARY_FIELDS}}}}}))"""
 
 _PACKED_INPUTS = f"""
     list({{{", ".join(f"'{name[1:-1]}': {name}" for name in _INPUT)}}} ORDER BY "name", digest)
 """
 
-_STORED_POINTS = (
-    '"value"."value" AS "value", "value".step AS step, "value"."timestamp" AS "timestamp", '
-    'NULL::DOUBLE AS "min", NULL::DOUBLE AS "max", 0 AS "count"'
-)
+_SUMMARY_COLUMNS = ", ".join(f'"value"."{name}" AS "{name}"' for name in _SUMMARY)
 
 MERGES[RUN_DOCUMENTS.name] = f"""
     WITH old AS MATERIALIZED (
@@ -322,7 +323,7 @@ MERGES[RUN_DOCUMENTS.name] = f"""
     LEFT JOIN {_packed(TAGS.name, _unpacked_map("tags", '"value"'), _PACKED_PAIRS)}
         AS tags USING (run_id)
     LEFT JOIN {
-    _packed(LATEST_METRICS.name, _unpacked_map("metrics", _STORED_POINTS), _PACKED_POINTS)
+    _packed(LATEST_METRICS.name, _unpacked_map("metrics", _SUMMARY_COLUMNS), _PACKED_SUMMARIES)
 } AS metrics USING (run_id)
     LEFT JOIN {
     _packed(

@@ -46,21 +46,24 @@ class _File:
 
     def documents(self, run_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Yield ids and documents of the runs that are here, out of ids in order."""
+        import pyarrow
         import pyarrow.compute
 
-        for number, bounds in enumerate(self._bounds):
-            wanted = run_ids if bounds is None else _between(run_ids, *bounds)
-            if not wanted:
-                continue
-            with self._lock:
-                group = self._file.reader.read_row_group(
-                    number, column_indices=sorted(self._columns), use_threads=False
-                )
-            ids, documents = group.column("run_id"), group.column("document")
-            for run_id in wanted:
-                row = pyarrow.compute.index(ids, run_id).as_py()
-                if row >= 0:
-                    yield run_id, documents[row].as_py()
+        groups = [
+            number
+            for number, bounds in enumerate(self._bounds)
+            if bounds is None or _between(run_ids, *bounds)
+        ]
+        if not groups:
+            return
+        with self._lock:
+            rows = self._file.reader.read_row_groups(
+                groups, column_indices=sorted(self._columns), use_threads=len(groups) > 1
+            )
+        wanted = pyarrow.array(run_ids, pyarrow.string())
+        found = rows.filter(pyarrow.compute.is_in(rows.column("run_id"), wanted))
+        columns = (found.column(name).to_pylist() for name in ("run_id", "document"))
+        yield from zip(*columns, strict=True)
 
 
 def _between(ordered: Sequence[str], least: str, most: str) -> Sequence[str]:

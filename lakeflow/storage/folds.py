@@ -8,11 +8,12 @@ tables, and the log beyond its offsets.
 
 from __future__ import annotations
 
+import datetime
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.exceptions import DamagedLakeError
+from lakeflow.exceptions import DamagedLakeError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,6 +136,39 @@ def read_epoch(fs: Filesystem, number: int) -> Epoch:
         return BEGINNING
     content = _load(fs, done_path(number))
     return Epoch(number, content["offsets"], content["versions"], content["removed"])
+
+
+def epoch_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Epoch:
+    """Return the newest finished fold as of a time, or of a version of the table of runs.
+
+    Args:
+        fs: The lake's filesystem.
+        as_of: A time, UTC unless it says otherwise; or a Delta version of ``runs``.
+
+    Raises:
+        NotFoundError: That far back nothing is kept.
+    """
+    on_record = finished(fs)
+    for number in sorted(on_record, reverse=True):
+        epoch = read_epoch(fs, number)
+        if isinstance(as_of, datetime.datetime):
+            if on_record[number] <= _seconds(as_of):
+                return epoch
+        elif epoch.versions["runs"] <= as_of:
+            return epoch
+    if 1 in on_record or not on_record:
+        return BEGINNING
+    oldest = datetime.datetime.fromtimestamp(on_record[min(on_record)], datetime.UTC)
+    raise NotFoundError(
+        f"nothing is kept of {fs.uri} as of {as_of}; the oldest compaction on record is of "
+        f"{oldest:%Y-%m-%d %H:%M:%S} UTC",
+        hint="LAKEFLOW_RETENTION_S says for how long compactions keep what they replace",
+    )
+
+
+def _seconds(moment: datetime.datetime) -> float:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return aware.timestamp()
 
 
 def _dump(content: Mapping[str, object]) -> bytes:

@@ -6,17 +6,21 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.entities import Experiment, LifecycleStage, validation
+from lakeflow.entities import Experiment, LifecycleStage, PagedList, validation
 from lakeflow.exceptions import (
     AlreadyExistsError,
     InvalidInputError,
     InvalidStateError,
     NotFoundError,
 )
+from lakeflow.query.fields import EXPERIMENT_FIELDS
+from lakeflow.tables import EXPERIMENT_TAGS, EXPERIMENTS
+from lakeflow.tracking.search import page_of, search_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from lakeflow.query.engine import Engine
     from lakeflow.storage.control import Row
     from lakeflow.storage.lake import Lake
 
@@ -31,10 +35,12 @@ class ExperimentStore:
 
     Args:
         lake: The lake.
+        engine: What searches it.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, engine: Engine) -> None:
         self._lake = lake
+        self._engine = engine
 
     def create(
         self, name: str, artifact_location: str | None, tags: Mapping[str, Any] | None
@@ -86,6 +92,28 @@ class ExperimentStore:
             if row["name"] == name:
                 return self._entity(row)
         return None
+
+    def search(
+        self,
+        view_type: int,
+        max_results: int | None,
+        filter_string: str | None,
+        order_by: Sequence[str] | None,
+        page_token: str | None,
+    ) -> PagedList[Experiment]:
+        """Return one page of experiments; see ``LakeflowClient.search_experiments``."""
+        rows = self._experiments.rows()
+        search = search_of(EXPERIMENT_FIELDS, filter_string, view_type, order_by)
+        ids, token = page_of(
+            search,
+            max_results,
+            page_token,
+            lambda statement: self._engine.search_rows(
+                statement, {EXPERIMENTS: rows, EXPERIMENT_TAGS: self._tags.rows()}
+            ),
+        )
+        by_id = {row["experiment_id"]: row for row in rows}
+        return PagedList([self._entity(by_id[each]) for each in ids], token)
 
     def require_active(self, experiment_id: str) -> str:
         """Return where an experiment keeps artifacts, relative to the lake if within it.

@@ -6,8 +6,10 @@ A finished fold empties it: what was folded comes from the tables then.
 
 from __future__ import annotations
 
+import math
 import threading
 from array import array
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.storage.log import read_lines, writer_of
@@ -26,6 +28,41 @@ Last = tuple[int, int, float]
 """Step, timestamp and value of a point."""
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is known of a metric without its points.
+
+    Attributes:
+        step: Step of the last point.
+        timestamp: Its timestamp.
+        value: Its value.
+        min: Smallest value that is not NaN; None if all are.
+        max: Largest value that is not NaN; None if all are.
+        count: Number of points.
+    """
+
+    step: int
+    timestamp: int
+    value: float
+    min: float | None
+    max: float | None
+    count: int
+
+    @property
+    def last(self) -> Last:
+        """The last point."""
+        return self.step, self.timestamp, self.value
+
+    def merge(self, other: Summary) -> Summary:
+        """Return the summary of two disjoint sets of points."""
+        last = self.last if is_later(self.last, other.last) else other.last
+        least = [each for each in (self.min, other.min) if each is not None]
+        most = [each for each in (self.max, other.max) if each is not None]
+        return Summary(
+            *last, min(least, default=None), max(most, default=None), self.count + other.count
+        )
+
+
 def is_later(point: Last, than: Last) -> bool:
     """Return whether a point is the later one: by step, timestamp, value; NaN is least."""
     if point[:2] != than[:2]:
@@ -36,12 +73,50 @@ def is_later(point: Last, than: Last) -> bool:
 class Series:
     """The points of one metric in the order in which they came, 24 bytes each."""
 
-    __slots__ = ("steps", "timestamps", "values")
+    __slots__ = ("_last", "_least", "_most", "_seen", "steps", "timestamps", "values")
 
     def __init__(self) -> None:
         self.timestamps = array("q")
         self.steps = array("q")
         self.values = array("d")
+        self._last: Last | None = None
+        self._least = math.inf
+        self._most = -math.inf
+        self._seen: set[tuple[int, int, str]] | None = None
+
+    def add(self, step: int, timestamp: int, value: float) -> None:
+        """Add a point."""
+        self.values.append(value)
+        self.timestamps.append(timestamp)
+        self.steps.append(step)
+        self._least = min(self._least, value)
+        self._most = max(self._most, value)
+        point = step, timestamp, value
+        if self._last is None or point[:2] > self._last[:2]:
+            self._last = point
+        else:
+            self._remember_all()
+            if is_later(point, self._last):
+                self._last = point
+        if self._seen is not None:
+            self._seen.add((step, timestamp, repr(value)))
+
+    def _remember_all(self) -> None:
+        """Remember every point, since one came that may have been there already."""
+        if self._seen is None:
+            values = (repr(value) for value in self.values)
+            self._seen = set(zip(self.steps, self.timestamps, values, strict=True))
+
+    def summary(self) -> Summary:
+        """Return what is known of the points without them; repeated ones count once."""
+        assert self._last is not None
+        is_number = self._least <= self._most
+        return Summary(
+            *self._last,
+            self._least if is_number else None,
+            self._most if is_number else None,
+            len(self.values if self._seen is None else self._seen),
+        )
 
 
 class HotRun:
@@ -53,7 +128,6 @@ class HotRun:
         fields: For each field set since, the last value and its order.
         params: For each param the first value and its order.
         tags: For each tag the last value and its order; None removes the tag.
-        latest: For each metric the last point.
         points: For each metric all points.
         inputs: For each dataset, by name and digest, the row of its first use.
     """
@@ -63,7 +137,6 @@ class HotRun:
         "experiment_id",
         "fields",
         "inputs",
-        "latest",
         "params",
         "points",
         "tags",
@@ -75,7 +148,6 @@ class HotRun:
         self.fields: dict[str, tuple[Order, Any]] = {}
         self.params: dict[str, tuple[Order, str]] = {}
         self.tags: dict[str, tuple[Order, str | None]] = {}
-        self.latest: dict[str, Last] = {}
         self.points: dict[str, Series] = {}
         self.inputs: dict[tuple[str, str], tuple[Order, tuple[Any, ...]]] = {}
 
@@ -107,13 +179,7 @@ class HotRun:
             series = self.points.get(name)
             if series is None:
                 series = self.points[name] = Series()
-            series.values.append(number)
-            series.timestamps.append(moment)
-            series.steps.append(when)
-            last = self.latest.get(name)
-            point = when, moment, number
-            if last is None or is_later(point, last):
-                self.latest[name] = point
+            series.add(when, moment, number)
 
     def _set_fields(self, fields: dict[str, Any], order: Order) -> None:
         if "start_time" in fields:
@@ -158,6 +224,7 @@ class Memtable:
         self.rejected = 0
         self._offsets: dict[str, int] = {}
         self._runs: dict[str, HotRun] = {}
+        self._changed: set[str] = set()
 
     def refresh(self) -> Epoch:
         """Read what the log has grown by; one listing, and one read a grown segment.
@@ -190,6 +257,7 @@ class Memtable:
         self.rejected = 0
         self._offsets = {}
         self._runs = {}
+        self._changed = set()
 
     def _ingest(self, data: bytes, writer: str) -> None:
         lines = data.split(b"\n")
@@ -210,6 +278,7 @@ class Memtable:
         if run is None:
             run = self._runs[run_id] = HotRun(record["experiment_id"])
         run.apply(record, (clock, writer, record["seq"]))
+        self._changed.add(run_id)
         return clock
 
     def run(self, run_id: str) -> HotRun | None:
@@ -219,6 +288,11 @@ class Memtable:
     def runs(self) -> Sequence[tuple[str, HotRun]]:
         """Return every run that the log says something about."""
         return list(self._runs.items())
+
+    def take_changed(self) -> set[str]:
+        """Return the runs that have changed since this was last asked, or since the fold."""
+        changed, self._changed = self._changed, set()
+        return changed
 
     @property
     def lock(self) -> threading.RLock:

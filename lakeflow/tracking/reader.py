@@ -1,34 +1,34 @@
-"""One run, whole: its rows in the tables with what the log adds to them."""
+"""Reads runs: tables and log laid over one another, as of one fold."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lakeflow.entities import (
-    Dataset,
-    DatasetInput,
-    InputTag,
-    Metric,
-    Run,
-    RunData,
-    RunInfo,
-    RunInputs,
-)
 from lakeflow.exceptions import DamagedLakeError, NotFoundError
-from lakeflow.query.engine import Engine
+from lakeflow.query.compile import Statement
+from lakeflow.query.engine import engine_errors
 from lakeflow.query.lookup import Lookup
-from lakeflow.tables import METRICS, RUN_DOCUMENTS, RUNS
-from lakeflow.tracking.memtable import HotRun, Last, Memtable, is_later
+from lakeflow.query.overlay import Overlay, sources
+from lakeflow.storage.folds import epoch_as_of
+from lakeflow.tables import (
+    METRICS,
+    RUN_DOCUMENTS,
+    RUNS,
+    TABLES,
+)
+from lakeflow.tracking.memtable import HotRun, Memtable
+from lakeflow.tracking.state import RunState, made, merge, rows_of, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    import datetime
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import pyarrow
 
+    from lakeflow.query.engine import Engine
     from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
     from lakeflow.tables import TableSpec
@@ -38,41 +38,12 @@ T = TypeVar("T")
 _KEPT_RUNS = 1024
 
 
-@dataclass(slots=True)
-class RunState:
-    """Everything known of a run.
-
-    Attributes:
-        fields: The columns of its row in ``runs``.
-        params: Value by key.
-        tags: Value by key.
-        metrics: Last point by key.
-        inputs: Rows of ``inputs`` without the ids, by name and digest.
-    """
-
-    fields: dict[str, Any]
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, Last] = field(default_factory=dict)
-    inputs: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)
-
-    def entity(self, resolve: Callable[[str], str]) -> Run:
-        """Return the run as users see it.
-
-        Args:
-            resolve: Makes an absolute location of one that is stored.
-        """
-        fields = self.fields | {"artifact_uri": resolve(self.fields["artifact_uri"])}
-        latest = tuple(
-            Metric(key, value, timestamp, step)
-            for key, (step, timestamp, value) in self.metrics.items()
-        )
-        values = {metric.key: metric.value for metric in latest}
-        return Run(
-            RunInfo(**fields),
-            RunData(values, dict(self.params), dict(self.tags), latest),
-            RunInputs([_dataset_input(row) for row in self.inputs.values()]),
-        )
+def _stages_of(experiment_id: str) -> Statement:
+    return Statement(
+        "SELECT run_id, lifecycle_stage FROM runs WHERE experiment_id = $experiment_id",
+        {"experiment_id": experiment_id},
+        tables=(RUNS.name,),
+    )
 
 
 class Reader:
@@ -80,20 +51,21 @@ class Reader:
 
     Args:
         lake: The lake.
+        engine: What searches it.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, engine: Engine) -> None:
         self._lake = lake
         self._memtable = Memtable(lake)
-        self._engine = Engine(lake.engine_filesystem())
+        self._engine = engine
+        self._overlay = Overlay(self._engine)
+        self._overlaid = -1
         self._lookup = Lookup(lake.engine_filesystem())
-        self._stored: OrderedDict[tuple[int, str], RunState | None] = OrderedDict()
+        self._stored: OrderedDict[tuple[int, str], RunState] = OrderedDict()
         self._renew_lock()
-        lake.on_close(self._engine.close)
         lake.on_close(self._lookup.forget)
         lake.on_fork(self._renew_lock)
         lake.on_fork(self._memtable.forget)
-        lake.on_fork(self._engine.forget)
         lake.on_fork(self._lookup.forget)
 
     def _renew_lock(self) -> None:
@@ -110,23 +82,103 @@ class Reader:
         """
         return self._steadily(lambda: self._run(run_id))
 
+    def runs(self, run_ids: Sequence[str], epoch: Epoch | None = None) -> list[RunState]:
+        """Return those of several runs that are there, in the order of their ids' list.
+
+        Args:
+            run_ids: The runs.
+            epoch: A finished fold, to read them as they were then; None for now.
+        """
+        found = self._steadily(lambda: self._runs(run_ids, epoch))
+        return [found[run_id] for run_id in run_ids if run_id in found]
+
+    def epoch_as_of(self, as_of: int | datetime.datetime | None) -> Epoch | None:
+        """Return the finished fold that somebody wants to go back to; None for now."""
+        return None if as_of is None else epoch_as_of(self._lake.fs, as_of)
+
     def _run(self, run_id: str) -> RunState:
+        found = self._runs([run_id]).get(run_id)
+        if found is None:
+            raise NotFoundError(f"Run with id={run_id} not found in {self._lake.fs.uri}")
+        return found
+
+    def _runs(self, run_ids: Iterable[str], past: Epoch | None = None) -> dict[str, RunState]:
+        if past is not None:
+            return self._stored_runs(run_ids, past)
         while True:
             epoch = self._memtable.refresh()
+            stored = self._stored_runs(
+                [run_id for run_id in run_ids if not self._is_made_hot(run_id)], epoch
+            )
             with self._memtable.lock:
-                hot = self._memtable.run(run_id)
-                if hot is not None and hot.created is not None:
-                    return _merge(_made(run_id, hot), hot)
-            stored = self._stored_run(run_id, epoch)
-            with self._memtable.lock:
-                if self._memtable.epoch is not epoch:
-                    continue  # another thread has moved on to a later fold
-                if stored is None:
-                    raise NotFoundError(
-                        f"Run with id={run_id} not found in {self._lake.fs.uri}"
-                    )
-                hot = self._memtable.run(run_id)
-                return stored if hot is None else _merge(stored, hot)
+                # Another thread may have moved on to a later fold.
+                if self._memtable.epoch is epoch:
+                    return self._merged(run_ids, stored)
+
+    def _is_made_hot(self, run_id: str) -> bool:
+        hot = self._memtable.run(run_id)
+        return hot is not None and hot.created is not None
+
+    def _merged(
+        self, run_ids: Iterable[str], stored: Mapping[str, RunState]
+    ) -> dict[str, RunState]:
+        """Lay the log over what is stored; the memtable's lock is held."""
+        found = {}
+        for run_id in run_ids:
+            hot = self._memtable.run(run_id)
+            base = stored.get(run_id)
+            if hot is not None and hot.created is not None:
+                base = made(run_id, hot)
+            if base is not None:
+                found[run_id] = base if hot is None else merge(base, hot)
+        return found
+
+    def search(
+        self, statement: Statement, experiment_ids: Sequence[str], epoch: Epoch | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a search over tables and log.
+
+        Args:
+            statement: The search.
+            experiment_ids: Experiments to which it is narrowed; empty for all.
+            epoch: A finished fold, to search what the lake held then; None for now.
+        """
+        for pattern in statement.patterns:
+            self._engine.check_pattern(pattern)
+        return self._steadily(lambda: self._search(statement, experiment_ids, epoch))
+
+    def _search(
+        self, statement: Statement, experiment_ids: Sequence[str], past: Epoch | None
+    ) -> list[tuple[Any, ...]]:
+        with self._memtable.lock:
+            epoch = past or self._refresh_overlay()
+            has_hot = past is None and not self._overlay.is_empty
+            cursor = self._overlay.pinned() if past is None else self._engine.cursor()
+        files = {
+            name: self._paths(TABLES[name], epoch, experiment_id=experiment_ids)
+            for name in statement.tables
+        }
+        head, values = sources(statement.tables, files, has_hot=has_hot)
+        with engine_errors(), contextlib.closing(cursor):
+            return cursor.execute(head + statement.sql, values | statement.values).fetchall()
+
+    def _refresh_overlay(self) -> Epoch:
+        """Bring the hot rows in the engine up to date; the memtable's lock is held."""
+        epoch = self._memtable.refresh()
+        if self._overlay.is_lost() or epoch.number != self._overlaid:
+            self._overlay.clear()
+            self._memtable.take_changed()
+            changed = {run_id for run_id, _ in self._memtable.runs()}
+        else:
+            changed = self._memtable.take_changed()
+        self._overlaid = -1  # should anything fail from here on
+        if changed:
+            stored = self._stored_runs(
+                [run_id for run_id in changed if not self._is_made_hot(run_id)], epoch
+            )
+            self._overlay.replace(changed, rows_of(self._merged(changed, stored)))
+        self._overlaid = epoch.number
+        return epoch
 
     def params(
         self, run_id: str, keys: Collection[str], epoch_number: int
@@ -153,24 +205,7 @@ class Reader:
 
     def runs_of(self, experiment_id: str) -> dict[str, str]:
         """Return the lifecycle stage of every run of an experiment by run id."""
-        return self._steadily(lambda: self._runs_of(experiment_id))
-
-    def _runs_of(self, experiment_id: str) -> dict[str, str]:
-        with self._memtable.lock:
-            epoch = self._memtable.refresh()
-            hot = {
-                run_id: (run.created, run.fields.get("lifecycle_stage"))
-                for run_id, run in self._memtable.runs()
-                if run.experiment_id == experiment_id
-            }
-        files = self._paths(RUNS, epoch, experiment_id=experiment_id)
-        stages = dict(self._engine.runs_of_experiment(files, experiment_id))
-        for run_id, (created, changed) in hot.items():
-            if created is not None:
-                stages[run_id] = created["lifecycle_stage"]
-            if changed is not None and run_id in stages:
-                stages[run_id] = changed[1]
-        return stages
+        return dict(self.search(_stages_of(experiment_id), [experiment_id]))
 
     def history(self, run_id: str, key: str) -> pyarrow.Table:
         """Return one metric's points as columns ``value, timestamp, step``.
@@ -187,35 +222,43 @@ class Reader:
             points = _columns(hot, key) if hot is not None else None
             is_new = hot is not None and hot.created is not None
         # Also tells of a run that is not there.
-        where = {"run_id": run_id}
-        where["experiment_id"] = self._run(run_id).fields["experiment_id"]
-        files = [] if is_new else self._paths(METRICS, epoch, **where)
-        return self._engine.history(files, where["experiment_id"], run_id, key, points)
+        experiment_id = self._run(run_id).fields["experiment_id"]
+        files = []
+        if not is_new:
+            files = self._paths(METRICS, epoch, run_id=[run_id], experiment_id=[experiment_id])
+        return self._engine.history(files, experiment_id, run_id, key, points)
 
-    def _stored_run(self, run_id: str, epoch: Epoch) -> RunState | None:
-        """Return what the tables hold of a run; the last ones asked for are kept."""
-        key = epoch.number, run_id
+    def _stored_runs(self, run_ids: Iterable[str], epoch: Epoch) -> dict[str, RunState]:
+        """Return what the tables hold of runs; the last ones asked for are kept."""
+        found, missing = {}, []
         with self._stored_lock:
-            if key in self._stored:
-                return self._stored[key]
-        state = self._load_run(run_id, epoch)
-        with self._stored_lock:
-            self._stored[key] = state
-            if len(self._stored) > _KEPT_RUNS:
-                self._stored.popitem(last=False)
-        return state
+            for run_id in run_ids:
+                if (epoch.number, run_id) in self._stored:
+                    found[run_id] = self._stored[epoch.number, run_id]
+                else:
+                    missing.append(run_id)
+        if missing:
+            ordered = sorted(missing)
+            paths = self._paths(RUN_DOCUMENTS, epoch, run_id=ordered)
+            documents = self._lookup.documents(paths, ordered)
+            loaded = {run_id: state_of(text) for run_id, text in documents.items()}
+            found |= loaded
+            with self._stored_lock:
+                for run_id, state in loaded.items():
+                    self._stored[epoch.number, run_id] = state
+                while len(self._stored) > _KEPT_RUNS:
+                    self._stored.popitem(last=False)
+        return found
 
-    def _load_run(self, run_id: str, epoch: Epoch) -> RunState | None:
-        paths = self._paths(RUN_DOCUMENTS, epoch, run_id=run_id)
-        document = self._lookup.documents(paths, [run_id]).get(run_id)
-        return None if document is None else _state(document)
-
-    def _paths(self, spec: TableSpec, epoch: Epoch, **where: str) -> list[str]:
-        """Return the files of a table that may hold rows with these values."""
+    def _paths(self, spec: TableSpec, epoch: Epoch, **where: Sequence[str]) -> list[str]:
+        """Return the files of a table that may hold rows with any of these values."""
         files = [
             file
             for file in self._lake.files(spec.name, epoch)
-            if all(file.may_hold(column, value) for column, value in where.items())
+            if all(
+                not values or any(file.may_hold(column, value) for value in values)
+                for column, values in where.items()
+            )
         ]
         return self._lake.paths(spec.name, files)
 
@@ -232,60 +275,6 @@ class Reader:
                         hint="if another tool has rewritten the table, run "
                         f"'lakeflow compact {self._lake.fs.uri}'; else restore the file",
                     ) from error
-
-
-def _state(document: str) -> RunState:
-    content = json.loads(document)
-    return RunState(
-        content["run"],
-        dict(sorted(content["params"].items())),
-        dict(sorted(content["tags"].items())),
-        {
-            key: (point["step"], point["timestamp"], point["value"])
-            for key, point in sorted(content["metrics"].items())
-        },
-        {(row["name"], row["digest"]): tuple(row.values()) for row in content["inputs"]},
-    )
-
-
-def _dataset_input(row: tuple[Any, ...]) -> DatasetInput:
-    *fields, tags = row
-    uses = [InputTag(key, value) for key, value in json.loads(tags).items()]
-    return DatasetInput(Dataset(*fields), uses)
-
-
-def _made(run_id: str, hot: HotRun) -> RunState:
-    fields: dict[str, Any] = dict.fromkeys(RUNS.column_names)
-    fields |= hot.created or {}
-    fields |= {"run_id": run_id, "experiment_id": hot.experiment_id}
-    return RunState(fields)
-
-
-def _merge(stored: RunState, hot: HotRun) -> RunState:
-    """Lay the log over the tables: what is in a table is older than what is not."""
-    state = RunState(
-        stored.fields | {name: value for name, (_, value) in hot.fields.items()},
-        {key: value for key, (_, value) in hot.params.items()} | stored.params,
-        _without_removed(stored.tags, hot.tags.items()),
-        dict(stored.metrics),
-        {identity: row for identity, (_, row) in hot.inputs.items()} | stored.inputs,
-    )
-    for key, point in hot.latest.items():
-        if key not in state.metrics or is_later(point, state.metrics[key]):
-            state.metrics[key] = point
-    return state
-
-
-def _without_removed(
-    stored: dict[str, str], hot: Iterable[tuple[str, tuple[Any, str | None]]]
-) -> dict[str, str]:
-    tags = dict(stored)
-    for key, (_, value) in hot:
-        if value is None:
-            tags.pop(key, None)
-        else:
-            tags[key] = value
-    return tags
 
 
 def _columns(hot: HotRun, key: str) -> pyarrow.Table | None:

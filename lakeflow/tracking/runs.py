@@ -6,33 +6,37 @@ import threading
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from lakeflow.entities import (
     DatasetInput,
     LifecycleStage,
     Metric,
+    PagedList,
     Run,
     RunStatus,
     validation,
 )
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
+from lakeflow.query.fields import RUN_FIELDS
 from lakeflow.tracking import records
+from lakeflow.tracking.arguments import RUN_NAME_TAG, below, checked, distinct, name_of
 from lakeflow.tracking.experiments import now_ms
-from lakeflow.tracking.names import run_name as random_run_name
-from lakeflow.tracking.reader import Reader, RunState
+from lakeflow.tracking.reader import Reader
+from lakeflow.tracking.search import page_of, search_of
+from lakeflow.tracking.state import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    import datetime
+    from collections.abc import Mapping, Sequence
 
     import pyarrow
 
     from lakeflow.entities import Param, RunTag
+    from lakeflow.query.engine import Engine
     from lakeflow.storage.lake import Lake
     from lakeflow.tracking.experiments import ExperimentStore
 
-RUN_NAME_TAG = "mlflow.runName"
 PARENT_RUN_TAG = "mlflow.parentRunId"
 USER_TAG = "mlflow.user"
 
@@ -75,12 +79,13 @@ class RunStore:
     Args:
         lake: The lake.
         experiments: Its experiments.
+        engine: What searches it.
     """
 
-    def __init__(self, lake: Lake, experiments: ExperimentStore) -> None:
+    def __init__(self, lake: Lake, experiments: ExperimentStore, engine: Engine) -> None:
         self._lake = lake
         self._experiments = experiments
-        self._reader = Reader(lake)
+        self._reader = Reader(lake, engine)
         self._heads: OrderedDict[str, _Head] = OrderedDict()
         self._renew_lock()
         lake.on_fork(self._renew_lock)
@@ -103,7 +108,7 @@ class RunStore:
         pairs = {
             validation.key(key): validation.text(value) for key, value in (tags or {}).items()
         }
-        name = _name(run_name, pairs)
+        name = name_of(run_name, pairs)
         pairs[RUN_NAME_TAG] = name
         location = self._experiments.require_active(experiment_id)
         run_id = new_id()
@@ -113,7 +118,7 @@ class RunStore:
             "lifecycle_stage": LifecycleStage.ACTIVE,
             "run_name": name,
             "user_id": pairs.get(USER_TAG, "unknown"),
-            "artifact_uri": _below(location, f"{run_id}/artifacts"),
+            "artifact_uri": below(location, f"{run_id}/artifacts"),
         }
         head = _Head(experiment_id, run_id, LifecycleStage.ACTIVE, is_own=True)
         self._append(head, records.run(fields), records.tags(pairs.items()))
@@ -144,6 +149,35 @@ class RunStore:
     def history_table(self, run_id: str, key: str) -> pyarrow.Table:
         """Return every point of a metric as columns ``value, timestamp, step``."""
         return self._reader.history(validation.run_id(run_id), validation.text(key, "key"))
+
+    def search(
+        self,
+        experiment_ids: object,
+        filter_string: str | None,
+        view_type: int,
+        max_results: int,
+        order_by: Sequence[str] | None,
+        page_token: str | None,
+        as_of: int | datetime.datetime | None,
+    ) -> PagedList[Run]:
+        """Return one page of runs; see ``LakeflowClient.search_runs``."""
+        epoch = self._reader.epoch_as_of(as_of)
+        search = search_of(
+            RUN_FIELDS,
+            filter_string,
+            view_type,
+            order_by,
+            experiment_ids,
+            None if epoch is None else epoch.number,
+        )
+        ids, token = page_of(
+            search,
+            max_results,
+            page_token,
+            lambda statement: self._reader.search(statement, search.experiment_ids, epoch),
+        )
+        states = self._reader.runs(ids, epoch)
+        return PagedList([self._entity(state) for state in states], token)
 
     # Changing
 
@@ -235,7 +269,7 @@ class RunStore:
             )
             for index, each in enumerate(metrics)
         ]
-        self._log(run_id, points, _pairs("params", params), dict(_checked("tags", tags)))
+        self._log(run_id, points, distinct("params", params), dict(checked("tags", tags)))
 
     def log_inputs(self, run_id: str, datasets: list[DatasetInput] | None) -> None:
         """Log datasets; see ``LakeflowClient.log_inputs``."""
@@ -341,57 +375,3 @@ class RunStore:
 
     def _entity(self, state: RunState) -> Run:
         return state.entity(self._lake.fs.resolve)
-
-
-def _name(run_name: str | None, tags: Mapping[str, str]) -> str:
-    """Return the name of a new run from its argument and its tag.
-
-    Raises:
-        InvalidInputError: They disagree.
-    """
-    tagged = tags.get(RUN_NAME_TAG)
-    if run_name and tagged and run_name != tagged:
-        raise InvalidInputError(
-            f"Both 'run_name' argument and '{RUN_NAME_TAG}' tag are specified, but with "
-            f"different values (run_name='{run_name}', {RUN_NAME_TAG}='{tagged}')."
-        )
-    return validation.run_name(run_name or tagged or random_run_name())
-
-
-def _below(location: str, path: str) -> str:
-    """Return a location inside another, leaving a URL's query and fragment at the end."""
-    if "://" not in location:
-        return f"{location.rstrip('/')}/{path}"
-    parts = urlsplit(location)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
-
-
-def _checked(name: str, pairs: Iterable[Param | RunTag]) -> list[tuple[str, str]]:
-    return [
-        (
-            validation.key(each.key, f"{name}[{index}].key"),
-            validation.text(each.value, f"{name}[{index}].value"),
-        )
-        for index, each in enumerate(pairs)
-    ]
-
-
-def _pairs(name: str, params: Sequence[Param]) -> dict[str, str]:
-    """Return checked params.
-
-    Raises:
-        InvalidInputError: A key stands there twice.
-    """
-    checked = _checked(name, params)
-    keys = [key for key, _ in checked]
-    repeated = (
-        sorted({key for key in keys if keys.count(key) > 1})
-        if len(set(keys)) < len(keys)
-        else []
-    )
-    if repeated:
-        raise InvalidInputError(
-            f"Duplicate parameter keys have been submitted: {repeated}",
-            hint="give each param once",
-        )
-    return dict(checked)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.config import is_logging_async
 from lakeflow.entities import LifecycleStage
+from lakeflow.query.engine import Engine
 from lakeflow.tracking.experiments import ExperimentStore
 from lakeflow.tracking.queue import CallQueue
 from lakeflow.tracking.runs import RunStore
@@ -30,8 +31,11 @@ class Store:
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
-        self.experiments = ExperimentStore(lake)
-        self.runs = RunStore(lake, self.experiments)
+        engine = Engine(lake.engine_filesystem())
+        self.experiments = ExperimentStore(lake, engine)
+        self.runs = RunStore(lake, self.experiments, engine)
+        lake.on_close(engine.close)
+        lake.on_fork(engine.forget)
         self._queue = CallQueue(lake.settings.queue_records)
         lake.on_close(self._queue.drain)
         lake.on_fork(self._queue.forget)

@@ -14,7 +14,8 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError, LakeflowException, NotFoundError
-from lakeflow.tracking.runs import PARAM_STALENESS_S, _below
+from lakeflow.tracking import arguments
+from lakeflow.tracking.runs import PARAM_STALENESS_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def test_a_run_without_a_name_gets_one(client: LakeflowClient) -> None:
     ],
 )
 def test_artifacts_of_a_run_are_below_its_experiment(location: str, below: str) -> None:
-    assert _below(location, "r/artifacts") == below
+    assert arguments.below(location, "r/artifacts") == below
 
 
 def test_the_latest_point_is_by_step_then_time_then_value(

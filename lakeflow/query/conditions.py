@@ -1,0 +1,82 @@
+"""The tree that a filter becomes, and the lines of an order: values without behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Aggregate = Literal["value", "min", "max", "count"]
+
+Value = str | int | float
+
+Operator = Literal[
+    "=", "!=", "<", "<=", ">", ">=", "LIKE", "ILIKE", "RLIKE", "IN", "BETWEEN", "IS NULL"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing that a filter compares or an order sorts by.
+
+    Attributes:
+        table: Name of the table that it is in.
+        column: Its column there.
+        is_number: Whether it is a number rather than text.
+        key: The key whose value it is, for a table of keys; else None.
+    """
+
+    table: str
+    column: str
+    is_number: bool
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A field against values.
+
+    Attributes:
+        field: What is compared.
+        operator: How.
+        values: With what: one, two for BETWEEN, any number for IN, none for IS NULL.
+    """
+
+    field: Field
+    operator: Operator
+    values: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite of a condition."""
+
+    part: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Conditions of which all or any hold.
+
+    Attributes:
+        operator: ``"AND"`` or ``"OR"``.
+        parts: The conditions.
+    """
+
+    operator: Literal["AND", "OR"]
+    parts: tuple[Condition, ...]
+
+
+Condition = Comparison | Not | Combination
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """One line of an order.
+
+    Attributes:
+        field: What is sorted by.
+        descends: Whether from large to small.
+    """
+
+    field: Field
+    descends: bool

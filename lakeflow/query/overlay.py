@@ -1,0 +1,123 @@
+"""The hot runs as tables in the engine's memory, beside the files of the tables.
+
+A hot run is there whole, so that a reader takes its rows from here and those of every other
+run from the files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.query.engine import arrow_table
+from lakeflow.tables import INPUTS, LATEST_METRICS, PARAMS, RUNS, TAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    import duckdb
+
+    from lakeflow.query.engine import Engine
+    from lakeflow.tables import TableSpec
+
+OVERLAID = (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS)
+"""Tables whose hot rows are kept."""
+
+Rows = dict[str, list[tuple[Any, ...]]]
+"""Rows by table, columns in the table's order."""
+
+_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
+
+
+class Overlay:
+    """Hot rows of one lake; whoever changes them holds a lock.
+
+    Args:
+        engine: Whose memory they are in.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connections = -1
+        self.is_empty = True
+
+    def is_lost(self) -> bool:
+        """Return whether the engine has begun anew since the rows were put there."""
+        return self._connections != self._engine.connections
+
+    def clear(self) -> None:
+        """Drop all rows."""
+        cursor = self._engine.cursor()
+        for spec in OVERLAID:
+            columns = ", ".join(
+                f'"{column.name}" {_TYPES[column.type]}' for column in spec.columns
+            )
+            cursor.execute(f"CREATE OR REPLACE TABLE {hot(spec)} ({columns})")
+        self._connections = self._engine.connections
+        self.is_empty = True
+
+    def replace(self, run_ids: Collection[str], rows: Rows) -> None:
+        """Put the rows of some runs in the place of those that were there."""
+        cursor = self._engine.cursor()
+        cursor.execute("BEGIN")
+        for spec in OVERLAID:
+            if not self.is_empty:
+                cursor.execute(
+                    f"DELETE FROM {hot(spec)} WHERE list_contains($ids, run_id)",  # noqa: S608
+                    {"ids": list(run_ids)},
+                )
+            if rows[spec.name]:
+                cursor.register("new_rows", arrow_table(spec, rows[spec.name]))
+                cursor.execute(f"INSERT INTO {hot(spec)} SELECT * FROM new_rows")  # noqa: S608
+        cursor.execute("COMMIT")
+        self.is_empty = False
+
+    def pinned(self) -> duckdb.DuckDBPyConnection:
+        """Return a cursor that goes on seeing the hot rows of now."""
+        cursor = self._engine.cursor()
+        if not self.is_empty:
+            cursor.execute("BEGIN")
+            cursor.execute(f"SELECT count(*) FROM {hot(RUNS)}").fetchall()  # noqa: S608
+        return cursor
+
+
+def hot(spec: TableSpec) -> str:
+    """Return the name of the table with the hot rows of a table."""
+    return f"hot_{spec.name}"
+
+
+def sources(
+    tables: Sequence[str], files: Mapping[str, Sequence[str]], *, has_hot: bool
+) -> tuple[str, dict[str, Any]]:
+    """Return the beginning of a statement that may read tables by their names.
+
+    Args:
+        tables: Which.
+        files: The files of each.
+        has_hot: Whether there are hot runs.
+
+    Returns:
+        The text, and what is bound to its parameters.
+    """
+    parts, values = [], {}
+    for spec in OVERLAID:
+        if spec.name not in tables:
+            continue
+        stored = (
+            f"SELECT {', '.join(_quoted(spec))} "  # noqa: S608
+            f"FROM read_parquet($files_{spec.name}, hive_partitioning = false)"
+        )
+        fresh = f"SELECT * FROM {hot(spec)}"  # noqa: S608
+        if not files[spec.name]:
+            rows = fresh
+        elif has_hot:
+            rows = f"{stored} ANTI JOIN {hot(RUNS)} USING (run_id) UNION ALL {fresh}"
+        else:
+            rows = stored
+        if files[spec.name]:
+            values[f"files_{spec.name}"] = list(files[spec.name])
+        parts.append(f"{spec.name} AS NOT MATERIALIZED ({rows})")
+    return f"WITH {', '.join(parts)}\n" if parts else "", values
+
+
+def _quoted(spec: TableSpec) -> list[str]:
+    return [f'"{name}"' for name in spec.column_names]

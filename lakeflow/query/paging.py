@@ -1,0 +1,64 @@
+"""Page tokens: the sort position after which the next page begins, and whose it is. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakeflow.query.compile import Search
+
+
+def fingerprint(search: Search) -> str:
+    """Return what tells one search from another, whatever its page size."""
+    return hashlib.sha256(repr(search).encode()).hexdigest()[:16]
+
+
+def encode(search: Search, position: Sequence[Any]) -> str:
+    """Return the token of the page after a position."""
+    content = {"search": fingerprint(search), "after": list(position)}
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
+
+
+def decode(token: str | None, search: Search, keys: int) -> list[Any]:
+    """Return the position that a token holds; empty for no token.
+
+    Args:
+        token: What a page gave.
+        search: The search that it shall go on with.
+        keys: Number of values in a position.
+
+    Raises:
+        InvalidInputError: It is no token, or that of another search.
+    """
+    if not token:
+        return []
+    try:
+        data = base64.urlsafe_b64decode(token.encode())
+        content = json.loads(data)
+        whose, after = content["search"], content["after"]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InvalidInputError(
+            f"Invalid page token, could not base64-decode: {token!r}",
+            hint="give the token of the page before",
+        ) from error
+    if whose != fingerprint(search) or not _is_position(after, keys):
+        raise InvalidInputError(
+            f"the page token {token!r} belongs to another search",
+            hint="filter, order, experiments and view must be those of the first page",
+        )
+    return list(after)
+
+
+def _is_position(after: object, keys: int) -> bool:
+    return (
+        isinstance(after, list)
+        and len(after) == keys
+        and all(isinstance(value, str | int | float) for value in after)
+    )

@@ -1,0 +1,113 @@
+"""Searches by page: what is asked for becomes a statement, its rows a page and a token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.entities import LifecycleStage, ViewType, validation
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.query import paging
+from lakeflow.query.compile import Search, Statement, compile_search
+from lakeflow.query.filters import parse_filter, parse_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lakeflow.query.fields import Catalogue
+
+MAX_RESULTS = 50_000
+"""Most results of one page, as in MLflow."""
+
+_STAGES = {
+    ViewType.ACTIVE_ONLY: (LifecycleStage.ACTIVE,),
+    ViewType.DELETED_ONLY: (LifecycleStage.DELETED,),
+    ViewType.ALL: (LifecycleStage.ACTIVE, LifecycleStage.DELETED),
+}
+
+
+def search_of(
+    catalogue: Catalogue,
+    filter_string: str | None,
+    view_type: int,
+    order_by: Iterable[str] | None,
+    experiment_ids: object = None,
+    epoch: int | None = None,
+) -> Search:
+    """Return the search that arguments of MLflow's ask for.
+
+    Args:
+        catalogue: What is searched.
+        filter_string: The filter.
+        view_type: Which lifecycle stages.
+        order_by: The order.
+        experiment_ids: One id or several; none for all.
+        epoch: Number of the fold that is gone back to; None for now.
+
+    Raises:
+        InvalidInputError: One of them is malformed.
+    """
+    if view_type not in _STAGES:
+        raise InvalidInputError(f"no view type {view_type!r}; there are 1, 2 and 3")
+    return Search(
+        catalogue,
+        parse_filter(filter_string, catalogue),
+        tuple(parse_order(order_by, catalogue)),
+        _STAGES[view_type],
+        _ids(experiment_ids),
+        epoch,
+    )
+
+
+def _ids(given: object) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    listed = [given] if isinstance(given, str | int) else given
+    if not hasattr(listed, "__iter__"):
+        raise InvalidInputError(f"experiment_ids is {given!r}, not a list of ids")
+    return tuple(sorted({validation.experiment_id(each) for each in listed}))
+
+
+def page_of(
+    search: Search,
+    max_results: object,
+    page_token: str | None,
+    fetch: Callable[[Statement], list[tuple[Any, ...]]],
+) -> tuple[list[str], str | None]:
+    """Return the ids of one page, and the token of the next one if there is one.
+
+    A token holds the sort position of the last row, so a later page costs what the first
+    one does, and what others log meanwhile neither shifts nor repeats what stands still.
+
+    Args:
+        search: What is searched.
+        max_results: Size of the page, from 1 to 50,000.
+        page_token: Token of the page before; None for the first one.
+        fetch: Carries out a statement.
+
+    Raises:
+        InvalidInputError: The size or the token cannot be used.
+    """
+    size = _size(max_results)
+    after = paging.decode(page_token, search, compile_search(search, 1).keys)
+    rows = fetch(compile_search(search, size + 1, after))
+    more = len(rows) > size
+    rows = rows[:size]
+    return [row[0] for row in rows], paging.encode(search, rows[-1][1:]) if more else None
+
+
+def _size(max_results: object) -> int:
+    if (
+        not isinstance(max_results, int)
+        or isinstance(max_results, bool)
+        or not 0 < max_results <= MAX_RESULTS
+    ):
+        wanted = (
+            f"at most {MAX_RESULTS}"
+            if isinstance(max_results, int) and max_results > MAX_RESULTS
+            else "a positive integer"
+        )
+        raise InvalidInputError(
+            f"Invalid value {max_results} for parameter 'max_results' supplied. "
+            f"It must be {wanted}"
+        )
+    return max_results
