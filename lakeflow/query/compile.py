@@ -40,6 +40,7 @@ class Search:
         stages: Lifecycle stages.
         experiment_ids: Their experiments; empty for all.
         epoch: Number of the fold that is searched; None for now.
+        root: Location of the lake; stored locations within it are relative.
     """
 
     catalogue: Catalogue
@@ -48,6 +49,7 @@ class Search:
     stages: tuple[str, ...] = ("active",)
     experiment_ids: tuple[str, ...] = ()
     epoch: int | None = None
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,8 @@ class _Compiler:
 
     def _column(self, named: Field) -> str:
         """Return the expression of a field, joining the table of its key."""
+        if named.column == "artifact_uri":
+            return self._resolved(f"t.{named.column}")
         if named.key is None:
             return f"t.{named.column}"
         self.tables.add(named.table)
@@ -174,6 +178,14 @@ class _Compiler:
                 f"ON {alias}.{identity} = t.{identity}",
             )
         return f'{self.joins[place][0]}."{named.column}"'
+
+    def _resolved(self, column: str) -> str:
+        """Return a location as users see it; see ``Filesystem.resolve``."""
+        is_absolute = (
+            f"starts_with({column}, '/') OR contains(split_part({column}, '/', 1), ':')"
+        )
+        within = f"{self._bind(self.search.root + '/')} || {column}"
+        return f"CASE WHEN {is_absolute} THEN {column} ELSE {within} END"
 
     def _compared(self, column: str, condition: Comparison) -> str:
         operator, values = condition.operator, condition.values

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import DamagedLakeError, NotFoundError
 from lakeflow.query.compile import Statement
-from lakeflow.query.engine import engine_errors
+from lakeflow.query.engine import arrow_table, engine_errors
 from lakeflow.query.lookup import Lookup
 from lakeflow.query.overlay import Overlay, sources
+from lakeflow.query.series import new_points, series
 from lakeflow.storage.folds import epoch_as_of
 from lakeflow.tables import (
     METRICS,
@@ -19,7 +20,8 @@ from lakeflow.tables import (
     RUNS,
     TABLES,
 )
-from lakeflow.tracking.memtable import HotRun, Memtable
+from lakeflow.tracking.memtable import Memtable
+from lakeflow.tracking.scans import Scan, points_of
 from lakeflow.tracking.state import RunState, made, merge, rows_of, state_of
 
 if TYPE_CHECKING:
@@ -85,11 +87,13 @@ class Reader:
     def runs(self, run_ids: Sequence[str], epoch: Epoch | None = None) -> list[RunState]:
         """Return those of several runs that are there, in the order of their ids' list.
 
+        They are as they were when this process last looked at the log.
+
         Args:
             run_ids: The runs.
             epoch: A finished fold, to read them as they were then; None for now.
         """
-        found = self._steadily(lambda: self._runs(run_ids, epoch))
+        found = self._steadily(lambda: self._runs(run_ids, epoch, look=False))
         return [found[run_id] for run_id in run_ids if run_id in found]
 
     def epoch_as_of(self, as_of: int | datetime.datetime | None) -> Epoch | None:
@@ -102,11 +106,15 @@ class Reader:
             raise NotFoundError(f"Run with id={run_id} not found in {self._lake.fs.uri}")
         return found
 
-    def _runs(self, run_ids: Iterable[str], past: Epoch | None = None) -> dict[str, RunState]:
+    def _runs(
+        self, run_ids: Iterable[str], past: Epoch | None = None, *, look: bool = True
+    ) -> dict[str, RunState]:
         if past is not None:
             return self._stored_runs(run_ids, past)
         while True:
-            epoch = self._memtable.refresh()
+            epoch = None if look else self._memtable.epoch
+            if epoch is None:
+                epoch = self._memtable.refresh()
             stored = self._stored_runs(
                 [run_id for run_id in run_ids if not self._is_made_hot(run_id)], epoch
             )
@@ -150,17 +158,99 @@ class Reader:
     def _search(
         self, statement: Statement, experiment_ids: Sequence[str], past: Epoch | None
     ) -> list[tuple[Any, ...]]:
+        cursor, bound = self._pinned([statement], experiment_ids, past)
+        with engine_errors(), contextlib.closing(cursor):
+            return cursor.execute(*bound[0]).fetchall()
+
+    def tables(
+        self,
+        statements: Sequence[Statement],
+        experiment_ids: Sequence[str],
+        epoch: Epoch | None,
+        **given: pyarrow.Table,
+    ) -> list[pyarrow.Table]:
+        """Return the rows of statements that see the lake at one moment, as columns.
+
+        Args:
+            statements: The statements.
+            experiment_ids: Experiments to which they are narrowed; empty for all.
+            epoch: A finished fold, to read what the lake held then; None for now.
+            **given: Tables that they may read besides, by name.
+        """
+
+        def read() -> list[pyarrow.Table]:
+            cursor, bound = self._pinned(statements, experiment_ids, epoch)
+            with engine_errors(), contextlib.closing(cursor):
+                for name, table in given.items():
+                    cursor.register(name, table)
+                return [
+                    cursor.sql(text, params=values).to_arrow_table() for text, values in bound
+                ]
+
+        return self._steadily(read)
+
+    def _pinned(
+        self,
+        statements: Sequence[Statement],
+        experiment_ids: Sequence[str],
+        past: Epoch | None,
+    ) -> tuple[Any, list[tuple[str, dict[str, Any]]]]:
+        """Return a cursor that sees one moment, and what it executes for statements."""
         with self._memtable.lock:
             epoch = past or self._refresh_overlay()
             has_hot = past is None and not self._overlay.is_empty
             cursor = self._overlay.pinned() if past is None else self._engine.cursor()
-        files = {
-            name: self._paths(TABLES[name], epoch, experiment_id=experiment_ids)
-            for name in statement.tables
-        }
-        head, values = sources(statement.tables, files, has_hot=has_hot)
-        with engine_errors(), contextlib.closing(cursor):
-            return cursor.execute(head + statement.sql, values | statement.values).fetchall()
+        bound = []
+        for statement in statements:
+            files = {
+                name: self._paths(TABLES[name], epoch, experiment_id=experiment_ids)
+                for name in statement.tables
+            }
+            head, values = sources(statement.tables, files, has_hot=has_hot)
+            bound.append((head + statement.sql, values | statement.values))
+        return cursor, bound
+
+    def scan(self, spec: TableSpec, epoch: Epoch | None = None) -> Scan:
+        """Return what a table holds, as its files and the rows that are not in them.
+
+        Args:
+            spec: ``metrics``, or a table whose hot rows are kept.
+            epoch: A finished fold, to see what the table held then; None for now.
+        """
+        if epoch is not None:
+            return Scan(self._paths(spec, epoch), (), arrow_table(spec, ()))
+        return self._steadily(lambda: self._scan(spec))
+
+    def _scan(self, spec: TableSpec) -> Scan:
+        with self._memtable.lock:
+            epoch = self._refresh_overlay()
+            runs = self._memtable.runs()
+            fresh = points_of(runs) if spec == METRICS else self._overlaid_rows(spec)
+        files = self._paths(spec, epoch)
+        replaced = [run_id for run_id, hot in runs if hot.created is None]
+        if spec != METRICS:
+            return Scan(files, replaced if files else (), fresh)
+        return Scan(files, (), new_points(self._engine, files, replaced, fresh))
+
+    def _overlaid_rows(self, spec: TableSpec) -> pyarrow.Table:
+        if self._overlay.is_empty:
+            return arrow_table(spec, ())
+        head, values = sources((spec.name,), {spec.name: ()}, has_hot=True)
+        with contextlib.closing(self._engine.cursor()) as cursor:
+            rows = cursor.sql(f"{head} SELECT * FROM {spec.name}", params=values)
+            return rows.to_arrow_table()
+
+    def series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:
+        """Return one metric of several runs in buckets of steps; see ``metric_series``."""
+        return self._steadily(lambda: self._series(run_ids, key, max_points))
+
+    def _series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:
+        with self._memtable.lock:
+            epoch = self._memtable.refresh()
+            hot = {run_id: self._memtable.run(run_id) for run_id in run_ids}
+            points = points_of(((run_id, run) for run_id, run in hot.items() if run), key)
+        files = self._paths(METRICS, epoch, run_id=run_ids)
+        return series(self._engine, files, run_ids, key, max_points, points)
 
     def _refresh_overlay(self) -> Epoch:
         """Bring the hot rows in the engine up to date; the memtable's lock is held."""
@@ -219,7 +309,7 @@ class Reader:
         with self._memtable.lock:
             epoch = self._memtable.refresh()
             hot = self._memtable.run(run_id)
-            points = _columns(hot, key) if hot is not None else None
+            points = points_of([(run_id, hot)], key) if hot and key in hot.points else None
             is_new = hot is not None and hot.created is not None
         # Also tells of a run that is not there.
         experiment_id = self._run(run_id).fields["experiment_id"]
@@ -275,22 +365,3 @@ class Reader:
                         hint="if another tool has rewritten the table, run "
                         f"'lakeflow compact {self._lake.fs.uri}'; else restore the file",
                     ) from error
-
-
-def _columns(hot: HotRun, key: str) -> pyarrow.Table | None:
-    series = hot.points.get(key)
-    if series is None:
-        return None
-    import pyarrow
-
-    def column(kind: pyarrow.DataType, values: Any) -> pyarrow.Array:
-        buffer = pyarrow.py_buffer(values.tobytes())
-        return pyarrow.Array.from_buffers(kind, len(values), [None, buffer])
-
-    return pyarrow.table(
-        {
-            "value": column(pyarrow.float64(), series.values),
-            "timestamp": column(pyarrow.int64(), series.timestamps),
-            "step": column(pyarrow.int64(), series.steps),
-        }
-    )

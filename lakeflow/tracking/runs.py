@@ -93,6 +93,11 @@ class RunStore:
     def _renew_lock(self) -> None:
         self._params_lock = threading.Lock()
 
+    @property
+    def reader(self) -> Reader:
+        """What reads them as columns."""
+        return self._reader
+
     # Making and reading
 
     def create(
@@ -169,6 +174,7 @@ class RunStore:
             order_by,
             experiment_ids,
             None if epoch is None else epoch.number,
+            self._lake.fs.uri,
         )
         ids, token = page_of(
             search,

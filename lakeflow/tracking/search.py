@@ -32,6 +32,7 @@ def search_of(
     order_by: Iterable[str] | None,
     experiment_ids: object = None,
     epoch: int | None = None,
+    root: str = "",
 ) -> Search:
     """Return the search that arguments of MLflow's ask for.
 
@@ -42,6 +43,7 @@ def search_of(
         order_by: The order.
         experiment_ids: One id or several; none for all.
         epoch: Number of the fold that is gone back to; None for now.
+        root: Location of the lake.
 
     Raises:
         InvalidInputError: One of them is malformed.
@@ -55,6 +57,7 @@ def search_of(
         _STAGES[view_type],
         _ids(experiment_ids),
         epoch,
+        root,
     )
 
 

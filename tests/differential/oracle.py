@@ -48,6 +48,8 @@ class Side:
     def ask(self, method, args, kwargs):
         """Return the answer of a method: its value, or its error with code and message."""
         try:
+            if method == "walk":
+                return {"value": self._walk(*args, **kwargs)}
             given = self._decode(args)
             options = {name: self._decode(value) for name, value in kwargs.items()}
             value = getattr(self._client, method)(*given, **options)
@@ -57,6 +59,18 @@ class Side:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
             code = getattr(error, "error_code", type(error).__name__)
             return {"error": code, "message": str(error)}
+
+    def _walk(self, method, size, kwargs):
+        """Return every page of a search, the names of what is on it in order."""
+        pages, token = [], None
+        options = self._decode(kwargs)
+        while True:
+            found = getattr(self._client, method)(**options, max_results=size, page_token=token)
+            # MLflow may say that there is more where there is nothing.
+            pages += [[self._without_ids(_identity(each)) for each in found]] if found else []
+            token = found.token
+            if not token:
+                return {"pages": json.dumps(pages)}
 
     def _decode(self, value):
         if isinstance(value, list):
@@ -147,6 +161,10 @@ class Side:
             "updated": self._plain(experiment.last_update_time),
             "changed": experiment.last_update_time > experiment.creation_time,
         }
+
+
+def _identity(found):
+    return found.name if hasattr(found, "name") else found.info.run_id
 
 
 def serve(requests, answers):
