@@ -107,16 +107,23 @@ def sources(
             f"FROM read_parquet($files_{spec.name}, hive_partitioning = false)"
         )
         fresh = f"SELECT * FROM {hot(spec)}"  # noqa: S608
+        if files[spec.name]:
+            values[f"files_{spec.name}"] = list(files[spec.name])
         if not files[spec.name]:
-            rows = fresh
+            rows = fresh if has_hot else _no_rows(spec)
         elif has_hot:
             rows = f"{stored} ANTI JOIN {hot(RUNS)} USING (run_id) UNION ALL {fresh}"
         else:
             rows = stored
-        if files[spec.name]:
-            values[f"files_{spec.name}"] = list(files[spec.name])
         parts.append(f"{spec.name} AS NOT MATERIALIZED ({rows})")
     return f"WITH {', '.join(parts)}\n" if parts else "", values
+
+
+def _no_rows(spec: TableSpec) -> str:
+    columns = ", ".join(
+        f'NULL::{_TYPES[column.type]} AS "{column.name}"' for column in spec.columns
+    )
+    return f"SELECT {columns} WHERE false"
 
 
 def _quoted(spec: TableSpec) -> list[str]:
