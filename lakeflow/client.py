@@ -180,7 +180,7 @@ class LakeflowClient:
     ) -> PagedList[Run]:
         """Return the runs that a filter lets through, page by page.
 
-        The language of filters is in the reference: MLflow's, with OR, NOT, parentheses,
+        The language of filters is in docs/reference/filters.md: MLflow's, with OR, NOT, parentheses,
         BETWEEN, IN, IS NULL, RLIKE, params compared as numbers, and ``min``, ``max``,
         ``count`` and ``last`` of a metric.
 

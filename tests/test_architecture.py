@@ -54,6 +54,9 @@ FLUENT = {
     "set_tags": "tags synchronous",
     "set_experiment": "experiment_name experiment_id",
     "create_experiment": "name artifact_location tags",
+    "search_runs": "experiment_ids filter_string run_view_type max_results order_by "
+    "output_format search_all_experiments experiment_names as_of",
+    "search_experiments": "view_type max_results filter_string order_by",
 }
 
 

@@ -174,3 +174,19 @@ def test_a_search_reads_no_more_than_what_is_new() -> None:
     store.runs.log_metric(ids[50], "m", 0.5, 2, 2)
     fresh = search()
     assert fresh["read"] <= warm["read"] + 4, "the line, and the document under it"
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_a_point_that_is_logged_twice_counts_once(
+    client: LakeflowClient, run_id: str, uri: str, is_folded: bool
+) -> None:
+    for step in (2, 1, 2, 3, 1):
+        client.log_metric(run_id, "m", math.nan if step == 1 else step, 5, step)
+    if is_folded:
+        lakeflow.compact(uri)
+    for text, is_true in (
+        ("count(metrics.m) = 3", True),
+        ("min(metrics.m) = 2 AND max(metrics.m) = 3 AND last(metrics.m) = 3", True),
+        ("count(metrics.m) > 3", False),
+    ):
+        assert bool(client.search_runs(["0"], text)) is is_true, text
