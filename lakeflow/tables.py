@@ -52,7 +52,7 @@ class TableSpec:
     key: tuple[str, ...]
     sort: tuple[str, ...]
     row_group_rows: int = 32_768
-    file_rows: int = 1_048_576
+    file_rows: int = 4_194_304
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -176,7 +176,6 @@ METRICS = TableSpec(
     ),
     key=(*_RUN_KEY, "step", "timestamp", "value"),
     sort=(*_RUN_KEY, "step", "timestamp"),
-    file_rows=4_194_304,
 )
 
 INPUTS = TableSpec(
