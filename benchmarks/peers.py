@@ -19,8 +19,8 @@ ENVIRONMENTS = ROOT / ".venv-bench"
 STORES = ROOT / "build" / "benchmarks"
 
 REQUIREMENTS = {
-    "lakeflow": ["-e", str(ROOT)],
-    "mlflow3": ["mlflow==3.17.2"],
+    "lakeflow": ["-e", str(ROOT), "pandas>=2.2", "polars>=1.10"],
+    "mlflow3": ["mlflow==3.17.2", "psycopg2-binary"],
     "mlflow2": [
         "mlflow==2.19.0",
         "sqlalchemy<2.1",

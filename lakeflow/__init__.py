@@ -27,13 +27,25 @@ from lakeflow.fluent import (
     log_metrics,
     log_param,
     log_params,
+    search_experiments,
+    search_runs,
     set_experiment,
     set_tag,
     set_tags,
     set_tracking_uri,
     start_run,
 )
-from lakeflow.frames import metric_history
+from lakeflow.frames import (
+    metric_history,
+    metric_series,
+    scan_inputs,
+    scan_latest_metrics,
+    scan_metrics,
+    scan_params,
+    scan_runs,
+    scan_tags,
+)
+from lakeflow.sql import sql
 
 __version__ = "0.1.0"
 
@@ -58,9 +70,19 @@ __all__ = [
     "log_param",
     "log_params",
     "metric_history",
+    "metric_series",
+    "scan_inputs",
+    "scan_latest_metrics",
+    "scan_metrics",
+    "scan_params",
+    "scan_runs",
+    "scan_tags",
+    "search_experiments",
+    "search_runs",
     "set_experiment",
     "set_tag",
     "set_tags",
     "set_tracking_uri",
+    "sql",
     "start_run",
 ]

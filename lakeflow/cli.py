@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import lakeflow
+from lakeflow import prompt
 from lakeflow.exceptions import LakeflowException
 
 if TYPE_CHECKING:
@@ -56,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
         help="go on for ever, once each 30s, 5m, 1h",
     )
     compact.set_defaults(run=_compact)
+    prompt.add_arguments(
+        commands.add_parser(
+            "sql",
+            help="ask the lake in SQL",
+            description="Answer a SELECT over the whole lake, what is not compacted yet "
+            "included. It only reads.",
+        )
+    )
     return parser
 
 

@@ -180,9 +180,9 @@ class LakeflowClient:
     ) -> PagedList[Run]:
         """Return the runs that a filter lets through, page by page.
 
-        The language of filters is in docs/reference/filters.md: MLflow's, with OR, NOT, parentheses,
-        BETWEEN, IN, IS NULL, RLIKE, params compared as numbers, and ``min``, ``max``,
-        ``count`` and ``last`` of a metric.
+        The language of filters is in docs/reference/filters.md: MLflow's, with OR, NOT,
+        parentheses, BETWEEN, IN, IS NULL, RLIKE, params compared as numbers, and ``min``,
+        ``max``, ``count`` and ``last`` of a metric.
 
         Cost: one statement over the row groups that hold the keys that are named, and a row
         group for each run of the page, or for several that are close. A later page costs

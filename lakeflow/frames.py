@@ -1,17 +1,26 @@
-"""Columns instead of objects: histories as Arrow tables or polars frames."""
+"""Columns instead of objects: histories as Arrow tables or polars frames, tables as scans."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
+from lakeflow import formats
 from lakeflow.client import open_store
-from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.entities import validation
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.tables import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
 
 if TYPE_CHECKING:
+    import datetime
     import os
+    from collections.abc import Sequence
 
     import polars
     import pyarrow
+
+    from lakeflow.storage.lake import Lake
+    from lakeflow.tables import TableSpec
+    from lakeflow.tracking.scans import Scan
 
 
 @overload
@@ -67,19 +76,226 @@ def metric_history(
         >>> lakeflow.metric_history(run.info.run_id, "loss")["step"].to_pylist()
         [0, 1, 2]
     """
-    if output_format not in {"arrow", "polars"}:
-        raise InvalidInputError(
-            f"output_format is {output_format!r}; there are 'arrow' and 'polars'"
-        )
+    formats.check(output_format, "arrow", "polars")
     table = open_store(tracking_uri).runs.history_table(run_id, key)
-    if output_format == "arrow":
-        return table
-    try:
-        import polars
-    except ImportError as error:
-        raise LakeflowException(
-            "this needs polars", "FEATURE_DISABLED", hint="pip install 'lakeflow[polars]'"
-        ) from error
-    frame = polars.from_arrow(table)
-    assert isinstance(frame, polars.DataFrame)
-    return frame
+    return table if output_format == "arrow" else formats.to_polars(table)
+
+
+@overload
+def metric_series(
+    run_ids: Sequence[str],
+    key: str,
+    max_points: int = ...,
+    *,
+    output_format: Literal["polars"] = ...,
+    tracking_uri: str | os.PathLike[str] | None = ...,
+) -> polars.DataFrame: ...
+
+
+@overload
+def metric_series(
+    run_ids: Sequence[str],
+    key: str,
+    max_points: int = ...,
+    *,
+    output_format: Literal["arrow"],
+    tracking_uri: str | os.PathLike[str] | None = ...,
+) -> pyarrow.Table: ...
+
+
+def metric_series(
+    run_ids: Sequence[str],
+    key: str,
+    max_points: int = 1000,
+    *,
+    output_format: Literal["polars", "arrow"] = "polars",
+    tracking_uri: str | os.PathLike[str] | None = None,
+) -> polars.DataFrame | pyarrow.Table:
+    """Return one metric of several runs with few enough points to draw them.
+
+    The range of steps of each run is cut into ``max_points`` buckets of equal width; a run
+    with no more points than that keeps each as a bucket of its own. The last point of a run
+    is the last one of its last bucket.
+
+    Cost: one statement for all runs, over the row groups that hold one of them.
+
+    Args:
+        run_ids: Ids of the runs; one that is not there, or has no such metric, has no rows.
+        key: Name of the metric.
+        max_points: Most buckets of a run, at least 1.
+        output_format: ``"polars"``, or ``"arrow"``.
+        tracking_uri: Location of the lake; that of the process by default.
+
+    Returns:
+        Columns ``run_id``, ``step`` (of the bucket's last point), ``min`` and ``max`` (NaN
+        left out, null if there is nothing else), ``last`` (value at the bucket's largest
+        step, timestamp and value; NaN counts as least) and ``count`` (points, NaN included);
+        runs in the order given, steps ascending.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, not a run id, no such format, or
+            ``max_points`` is not a positive integer.
+        LakeflowException: FEATURE_DISABLED, polars is not installed.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-metric-series")
+        >>> with lakeflow.start_run() as run:
+        ...     for step in range(100):
+        ...         lakeflow.log_metric("loss", 100 - step, step=step)
+        >>> curve = lakeflow.metric_series([run.info.run_id], "loss", max_points=2)
+        >>> curve.drop("run_id").rows()
+        [(49, 51.0, 100.0, 51.0, 50), (99, 1.0, 50.0, 1.0, 50)]
+    """
+    formats.check(output_format, "polars", "arrow")
+    if type(max_points) is not int or max_points < 1:
+        raise InvalidInputError(f"max_points is {max_points!r}, not a positive integer")
+    if isinstance(run_ids, str):
+        raise InvalidInputError(f"run_ids is {run_ids!r}, not a list of ids")
+    wanted = list(dict.fromkeys(map(validation.run_id, run_ids)))
+    reader = open_store(tracking_uri).runs.reader
+    table = reader.series(wanted, validation.text(key, "key"), max_points)
+    return table if output_format == "arrow" else formats.to_polars(table)
+
+
+def scan_runs(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the runs as a lazy polars frame, deleted ones included.
+
+    As every scan here: filters and selections of columns reach the Parquet files, so that
+    row groups and columns which are not needed are not read. The frame shows what was
+    logged up to this call, whatever happens before it is collected, for as long as
+    ``LAKEFLOW_RETENTION_S`` keeps replaced files. What is not compacted yet is in memory.
+
+    Args:
+        tracking_uri: Location of the lake; that of the process by default.
+        as_of: A time, or a Delta version of the table ``runs``: what the lake held in its
+            tables then.
+
+    Returns:
+        The columns of the table as the reference of files and tables lists them; times are
+        milliseconds since the Unix epoch, artifact locations relative to the lake. The
+        order of the rows is undefined.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, ``as_of`` is too far back.
+        LakeflowException: FEATURE_DISABLED, polars is not installed.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-scan-runs")
+        >>> with lakeflow.start_run(run_name="first"):
+        ...     lakeflow.log_metric("loss", 0.5)
+        >>> lakeflow.scan_runs().select("run_name", "status").collect().rows()
+        [('first', 'FINISHED')]
+    """
+    return _scan(RUNS, tracking_uri, as_of)
+
+
+def scan_params(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the params of all runs as a lazy polars frame; see ``scan_runs``.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-scan-params")
+        >>> with lakeflow.start_run():
+        ...     _ = lakeflow.log_param("lr", 0.1)
+        >>> lakeflow.scan_params().select("key", "value").collect().rows()
+        [('lr', '0.1')]
+    """
+    return _scan(PARAMS, tracking_uri, as_of)
+
+
+def scan_tags(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the tags of all runs as a lazy polars frame; see ``scan_runs``."""
+    return _scan(TAGS, tracking_uri, as_of)
+
+
+def scan_inputs(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the datasets of all runs as a lazy polars frame; see ``scan_runs``."""
+    return _scan(INPUTS, tracking_uri, as_of)
+
+
+def scan_latest_metrics(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return last value, min, max and count of all metrics lazily; see ``scan_runs``."""
+    return _scan(LATEST_METRICS, tracking_uri, as_of)
+
+
+def scan_metrics(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return every point of every metric as a lazy polars frame; see ``scan_runs``.
+
+    A point that was logged several times is there once. To know which, the call reads the
+    stored points of those runs that have been logged to since the last compaction.
+
+    Examples:
+        >>> import lakeflow
+        >>> import polars
+        >>> lakeflow.set_tracking_uri("memory://doc-scan-metrics")
+        >>> with lakeflow.start_run():
+        ...     for step in range(4):
+        ...         lakeflow.log_metric("loss", 1 / (step + 1), step=step)
+        >>> points = lakeflow.scan_metrics().filter(polars.col("step") > 1)
+        >>> points.select("step", "value").sort("step").collect().rows()
+        [(2, 0.3333333333333333), (3, 0.25)]
+    """
+    return _scan(METRICS, tracking_uri, as_of)
+
+
+def _scan(
+    spec: TableSpec,
+    tracking_uri: str | os.PathLike[str] | None,
+    as_of: int | datetime.datetime | None,
+) -> polars.LazyFrame:
+    formats.require("polars", formats.POLARS)
+    store = open_store(tracking_uri)
+    reader = store.runs.reader
+    scan = reader.scan(spec, reader.epoch_as_of(as_of))
+    return _frame_of(store.lake, scan)
+
+
+def _frame_of(lake: Lake, scan: Scan) -> polars.LazyFrame:
+    import polars
+
+    parts = []
+    if scan.files:
+        stored = _stored(lake, scan.files)
+        if scan.replaced:
+            stored = stored.filter(~polars.col("run_id").is_in(scan.replaced))
+        parts.append(stored)
+    if scan.fresh.num_rows or not parts:
+        parts.append(formats.to_polars(scan.fresh).lazy())
+    return polars.concat(parts)
+
+
+def _stored(lake: Lake, files: list[str]) -> polars.LazyFrame:
+    import polars
+
+    filesystem = lake.engine_filesystem()
+    if filesystem is None:
+        return polars.scan_parquet(files, glob=False, hive_partitioning=False)
+    import pyarrow.dataset
+    import pyarrow.fs
+
+    opened = pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem))
+    dataset = pyarrow.dataset.dataset(files, format="parquet", filesystem=opened)
+    # NaN is the largest number for polars and none for Arrow, which filters what reaches
+    # it: the product keeps conditions on floats with polars.
+    floats = polars.selectors.float()
+    return polars.scan_pyarrow_dataset(dataset).with_columns(floats * 1.0)

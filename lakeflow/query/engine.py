@@ -39,7 +39,7 @@ class Engine:
         memory_bytes: What it may hold before it spills to disk; None for DuckDB's default.
 
     Attributes:
-        connections: How often it has begun anew, with nothing in memory.
+        connections: How often it has lost what was in its memory.
     """
 
     def __init__(self, filesystem: Any = None, memory_bytes: int | None = None) -> None:
@@ -53,6 +53,7 @@ class Engine:
         """Let go of the connection; the next call makes a new one."""
         with self._lock:
             self._connection = None
+            self.connections += 1
 
     def forget(self) -> None:
         """Begin anew in a forked child; DuckDB's threads stayed with the parent."""
@@ -60,13 +61,13 @@ class Engine:
         _abandoned.append(self._connection)
         self._lock = threading.Lock()
         self._connection = None
+        self.connections += 1
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a cursor on the connection, made at the first call."""
         with self._lock:
             if self._connection is None:
                 self._connection = self._connect()
-                self.connections += 1
             return self._connection.cursor()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:

@@ -22,7 +22,7 @@ _STORED = """
     WHERE "key" = $key AND {wanted}
 """
 
-_NOTHING = "SELECT run_id, step, \"timestamp\", \"value\" FROM hot WHERE false"
+_NOTHING = 'SELECT run_id, step, "timestamp", "value" FROM hot WHERE false'
 
 # NaN is least: any number is later than NaN at the same step and timestamp.
 _LATER = """{'step': step, 'timestamp': "timestamp",
@@ -32,7 +32,6 @@ _NUMBER = 'CASE WHEN isnan("value") THEN NULL ELSE "value" END'
 
 # A bucket's number is computed in HUGEINT: a range of steps may be wider than a BIGINT.
 _BUCKETS = f"""
-    WITH stored AS MATERIALIZED ({{stored}}),
     points AS MATERIALIZED (
         SELECT * FROM stored
         UNION ALL
@@ -101,7 +100,8 @@ def series(
     with engine_errors(), contextlib.closing(engine.cursor()) as cursor:
         cursor.register("hot", hot)
         cursor.register("wanted", wanted)
-        return cursor.sql(_BUCKETS.format(stored=stored), params=values).to_arrow_table()
+        statement = f"WITH stored AS MATERIALIZED ({stored}), {_BUCKETS}"
+        return cursor.sql(statement, params=values).to_arrow_table()
 
 
 def new_points(

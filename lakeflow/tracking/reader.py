@@ -12,9 +12,15 @@ from lakeflow.query.compile import Statement
 from lakeflow.query.engine import arrow_table, engine_errors
 from lakeflow.query.lookup import Lookup
 from lakeflow.query.overlay import Overlay, sources
+from lakeflow.query.sandbox import Sandbox
 from lakeflow.query.series import new_points, series
+from lakeflow.query.views import hot_rows
+from lakeflow.storage.delta import TABLES as TABLES_FOLDER
+from lakeflow.storage.filesystem import ENGINE_PROTOCOL
 from lakeflow.storage.folds import epoch_as_of
 from lakeflow.tables import (
+    CONTROL_TABLES,
+    DATA_TABLES,
     METRICS,
     RUN_DOCUMENTS,
     RUNS,
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.query.engine import Engine
+    from lakeflow.query.sandbox import Question
     from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
     from lakeflow.tables import TableSpec
@@ -63,12 +70,16 @@ class Reader:
         self._overlay = Overlay(self._engine)
         self._overlaid = -1
         self._lookup = Lookup(lake.engine_filesystem())
+        tables = lake.fs.local_path(TABLES_FOLDER) or f"{ENGINE_PROTOCOL}://{TABLES_FOLDER}"
+        self._sandbox = Sandbox(lake.engine_filesystem(), tables)
         self._stored: OrderedDict[tuple[int, str], RunState] = OrderedDict()
         self._renew_lock()
         lake.on_close(self._lookup.forget)
+        lake.on_close(self._sandbox.close)
         lake.on_fork(self._renew_lock)
         lake.on_fork(self._memtable.forget)
         lake.on_fork(self._lookup.forget)
+        lake.on_fork(self._sandbox.forget)
 
     def _renew_lock(self) -> None:
         self._stored_lock = threading.Lock()
@@ -160,7 +171,8 @@ class Reader:
     ) -> list[tuple[Any, ...]]:
         cursor, bound = self._pinned([statement], experiment_ids, past)
         with engine_errors(), contextlib.closing(cursor):
-            return cursor.execute(*bound[0]).fetchall()
+            rows: list[tuple[Any, ...]] = cursor.execute(*bound[0]).fetchall()
+            return rows
 
     def tables(
         self,
@@ -235,10 +247,49 @@ class Reader:
     def _overlaid_rows(self, spec: TableSpec) -> pyarrow.Table:
         if self._overlay.is_empty:
             return arrow_table(spec, ())
-        head, values = sources((spec.name,), {spec.name: ()}, has_hot=True)
         with contextlib.closing(self._engine.cursor()) as cursor:
-            rows = cursor.sql(f"{head} SELECT * FROM {spec.name}", params=values)
-            return rows.to_arrow_table()
+            return cursor.sql(hot_rows(spec)).to_arrow_table()
+
+    def query(
+        self,
+        query: str,
+        params: Sequence[Any] | Mapping[str, Any] | None,
+        epoch: Epoch | None = None,
+    ) -> pyarrow.Table:
+        """Return the rows of a user's statement; see ``lakeflow.sql``."""
+        question = self._sandbox.question(query)
+        return self._steadily(lambda: self._query(question, params, epoch))
+
+    def _query(self, question: Question, params: Any, past: Epoch | None) -> pyarrow.Table:
+        asked = [TABLES[name] for name in question.tables]
+        with self._memtable.lock:
+            epoch = past or self._refresh_overlay()
+            fresh = self._fresh(asked) if past is None else {}
+            runs = self._memtable.runs()
+        files = {spec.name: self._paths(spec, epoch) for spec in asked if spec in DATA_TABLES}
+        if METRICS.name in fresh:
+            replaced = [run_id for run_id, hot in runs if hot.created is None]
+            fresh[METRICS.name] = new_points(
+                self._engine, files[METRICS.name], replaced, fresh[METRICS.name]
+            )
+        for spec in asked:
+            if spec in CONTROL_TABLES:
+                rows = self._lake.control[spec.name].rows()
+                fresh[spec.name] = arrow_table(spec, [tuple(row.values()) for row in rows])
+        return self._sandbox.answer(question, files, fresh, params)
+
+    def _fresh(self, asked: Sequence[TableSpec]) -> dict[str, pyarrow.Table]:
+        """Return the rows of hot runs, and which runs these are; the lock is held."""
+        if self._overlay.is_empty or not asked:
+            return {}
+        fresh = {
+            spec.name: self._overlaid_rows(spec)
+            for spec in (RUNS, *asked)
+            if spec in DATA_TABLES and spec != METRICS
+        }
+        if METRICS in asked:
+            fresh[METRICS.name] = points_of(self._memtable.runs())
+        return fresh
 
     def series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:
         """Return one metric of several runs in buckets of steps; see ``metric_series``."""

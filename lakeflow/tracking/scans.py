@@ -24,7 +24,7 @@ class Scan:
         fresh: The rows beside those of the files.
     """
 
-    files: Sequence[str]
+    files: list[str]
     replaced: Sequence[str]
     fresh: pyarrow.Table
 

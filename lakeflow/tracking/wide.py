@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 INFO = ("run_id", "experiment_id", "status", "artifact_uri", "start_time", "end_time")
 """The first columns."""
 
+_MANY = 2**62
 _FEW = 1_000
 _AT_ONCE = 64
 
@@ -57,10 +58,10 @@ def search_table(
     Args:
         lake: The lake.
         reader: Its reader.
-        experiment_ids: Experiments, at least one.
+        experiment_ids: Experiments; of none there are no runs.
         filter_string: The filter.
         view_type: Which lifecycle stages.
-        max_results: Most rows, 0 or more; None for all.
+        max_results: Most rows; None for all.
         order_by: The order.
         as_of: What to go back to; None for now.
 
@@ -79,9 +80,11 @@ def search_table(
         None if epoch is None else epoch.number,
         lake.fs.uri,
     )
-    limit = 2**62 if max_results is None else max_results
-    rows = reader.search(compile_search(search, limit), search.experiment_ids, epoch)
-    ids = [row[0] for row in rows]
+    limit = _MANY if max_results is None else max(0, max_results)
+    ids = []
+    if experiment_ids:
+        statement = compile_search(search, limit)
+        ids = [row[0] for row in reader.search(statement, search.experiment_ids, epoch)]
     stored = sum(file.rows for file in lake.files(RUNS.name, epoch or lake.epoch()))
     if len(ids) <= min(_FEW, stored // _RUNS_A_DOCUMENT):
         columns = _of_few(reader, ids, epoch)
@@ -150,8 +153,8 @@ def _cells(table: str, experiment_ids: Sequence[str]) -> Statement:
     """Gather for each key its values and the places of their runs."""
     where, values = "", {}
     if len(experiment_ids) == 1:
-        where, values = "WHERE experiment_id = $experiment_id", {}
-        values["experiment_id"] = experiment_ids[0]
+        where = "WHERE experiment_id = $experiment_id"
+        values = {"experiment_id": experiment_ids[0]}
     return Statement(
         f"""SELECT "key", list({{'place': place, 'value': "value"}}) AS cells
         FROM {table} JOIN found USING (run_id) {where}

@@ -1,0 +1,34 @@
+"""Says what is where in a lake: experiments, some of the runs, the files of the tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deltalake import DeltaTable
+from library import parse, report
+
+
+def main() -> None:
+    options = parse(sample=50)
+    tables = {
+        folder.name: DeltaTable(str(folder))
+        for folder in sorted(Path(options.uri, "tables").iterdir())
+    }
+    experiments = column(tables["experiments"], "experiment_id")
+    runs = column(tables["runs"], "run_id")
+    report(
+        {
+            "experiments": experiments,
+            "runs": runs[:: max(1, len(runs) // options.sample)][: options.sample],
+            "files": {name: table.file_uris() for name, table in tables.items()},
+        }
+    )
+
+
+def column(table: DeltaTable, name: str) -> list[str]:
+    values: list[str] = table.to_pyarrow_table(columns=[name])[name].to_pylist()
+    return sorted(values)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""``lakeflow.sql``: a SELECT over the whole lake, what is not compacted yet included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from lakeflow import context, formats
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.query import views
+from lakeflow.storage.lake import Lake
+from lakeflow.tracking.store import Store
+
+if TYPE_CHECKING:
+    import datetime
+    import os
+    from collections.abc import Mapping, Sequence
+
+    import polars
+    import pyarrow
+
+    Params = Sequence[Any] | Mapping[str, Any] | None
+
+
+@overload
+def sql(
+    query: str,
+    params: Params = ...,
+    *,
+    output_format: Literal["arrow"] = ...,
+    tracking_uri: str | os.PathLike[str] | None = ...,
+    as_of: int | datetime.datetime | None = ...,
+) -> pyarrow.Table: ...
+
+
+@overload
+def sql(
+    query: str,
+    params: Params = ...,
+    *,
+    output_format: Literal["polars"],
+    tracking_uri: str | os.PathLike[str] | None = ...,
+    as_of: int | datetime.datetime | None = ...,
+) -> polars.DataFrame: ...
+
+
+@overload
+def sql(
+    query: str,
+    params: Params = ...,
+    *,
+    output_format: Literal["pandas"],
+    tracking_uri: str | os.PathLike[str] | None = ...,
+    as_of: int | datetime.datetime | None = ...,
+) -> Any: ...
+
+
+@overload
+def sql(
+    query: str,
+    params: Params = ...,
+    *,
+    output_format: Literal["list"],
+    tracking_uri: str | os.PathLike[str] | None = ...,
+    as_of: int | datetime.datetime | None = ...,
+) -> list[dict[str, Any]]: ...
+
+
+def sql(
+    query: str,
+    params: Params = None,
+    *,
+    output_format: Literal["arrow", "polars", "pandas", "list"] = "arrow",
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> Any:
+    """Return the rows of one statement of DuckDB's SQL over the lake.
+
+    There are the views ``experiments``, ``runs``, ``params``, ``tags``, ``metrics``,
+    ``latest_metrics``, ``inputs`` and ``runs_wide``; the reference of SQL lists their
+    columns. They hold what was logged up to this call by any process, compacted or not.
+
+    A statement only reads, and only the views: SELECT, also as FROM, WITH, VALUES, PIVOT
+    with IN, DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN. It sees no file, no variable of
+    this program and no network.
+
+    Cost: a look at the log, some milliseconds to set up the views that are named, and the
+    row groups that DuckDB needs. Rows that are not compacted yet are copied once a call.
+
+    Args:
+        query: The statement.
+        params: Values: a sequence for ``?`` and ``$1``, a mapping for ``$name``.
+        output_format: ``"arrow"``, ``"polars"``, ``"pandas"``, or ``"list"`` for a dict a
+            row.
+        tracking_uri: Location of the lake; that of the process by default.
+        as_of: A time, or a Delta version of the table ``runs``: what the lake held in its
+            tables then. Experiments are always as they are now.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, DuckDB cannot make sense of the
+            statement or it does not only read; no such format.
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake, or ``as_of`` is too far
+            back.
+        LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-sql")
+        >>> with lakeflow.start_run(run_name="first"):
+        ...     lakeflow.log_metrics({"loss": 0.5, "accuracy": 0.9})
+        >>> lakeflow.sql(
+        ...     "SELECT run_name, metrics['loss'] AS loss FROM runs_wide WHERE status = ?",
+        ...     ["FINISHED"],
+        ...     output_format="list",
+        ... )
+        [{'run_name': 'first', 'loss': 0.5}]
+    """
+    formats.check(output_format, "arrow", "polars", "pandas", "list")
+    if not isinstance(query, str):
+        raise InvalidInputError(f"query is {query!r}, not a text")
+    reader = _open(tracking_uri).once(Store).runs.reader
+    table = reader.query(query, params, reader.epoch_as_of(as_of))
+    if output_format == "polars":
+        return formats.to_polars(table)
+    if output_format == "pandas":
+        return formats.to_pandas(table)
+    return table if output_format == "arrow" else table.to_pylist(maps_as_pydicts="strict")
+
+
+def setup(tracking_uri: str | os.PathLike[str] | None = None) -> str:
+    """Return a script that makes the views in any DuckDB, over the files of the newest fold.
+
+    Args:
+        tracking_uri: Location of the lake; that of the process by default.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake.
+    """
+    lake = _open(tracking_uri)
+    epoch = lake.epoch()
+    files = {name: (table, lake.files(name, epoch)) for name, table in lake.tables.items()}
+    files |= {name: (each.table, each.table.files()) for name, each in lake.control.items()}
+    return views.setup(
+        {
+            name: [lake.fs.resolve(f"{table.folder}/{file.path}") for file in found]
+            for name, (table, found) in files.items()
+        }
+    )
+
+
+def _open(tracking_uri: str | os.PathLike[str] | None) -> Lake:
+    return Lake.open(
+        context.tracking_uri() if tracking_uri is None else tracking_uri, create=False
+    )

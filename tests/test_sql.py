@@ -1,0 +1,564 @@
+"""SQL over the lake: what the views show, what a statement may do, the script for any DuckDB."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import math
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+import lakeflow
+from lakeflow import LakeflowClient
+from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.query.sandbox import Sandbox
+from lakeflow.query.views import VIEWS
+from lakeflow.sql import setup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MS = "BIGINT"
+AT = "TIMESTAMP WITH TIME ZONE"
+TEXT = "VARCHAR"
+IDS = {"experiment_id": TEXT, "run_id": TEXT}
+POINT = {"timestamp": MS, "timestamp_at": AT}
+RUN = {
+    "run_id": TEXT,
+    "experiment_id": TEXT,
+    "start_time": MS,
+    "start_time_at": AT,
+    "end_time": MS,
+    "end_time_at": AT,
+    "status": TEXT,
+    "lifecycle_stage": TEXT,
+    "run_name": TEXT,
+    "user_id": TEXT,
+    "artifact_uri": TEXT,
+}
+INPUT = dict.fromkeys(
+    ["name", "digest", "source_type", "source", "schema", "profile", "tags"], TEXT
+)
+COLUMNS = {
+    "experiments": {
+        "experiment_id": TEXT,
+        "name": TEXT,
+        "artifact_location": TEXT,
+        "lifecycle_stage": TEXT,
+        "creation_time": MS,
+        "creation_time_at": AT,
+        "last_update_time": MS,
+        "last_update_time_at": AT,
+        "tags": "MAP(VARCHAR, VARCHAR)",
+    },
+    "runs": RUN,
+    "params": {**IDS, "key": TEXT, "value": TEXT},
+    "tags": {**IDS, "key": TEXT, "value": TEXT},
+    "metrics": {**IDS, "key": TEXT, "step": MS, **POINT, "value": "DOUBLE"},
+    "latest_metrics": {
+        **IDS,
+        "key": TEXT,
+        "value": "DOUBLE",
+        "step": MS,
+        **POINT,
+        "min": "DOUBLE",
+        "max": "DOUBLE",
+        "count": MS,
+    },
+    "inputs": {**IDS, **INPUT},
+    "runs_wide": {
+        **RUN,
+        "params": "MAP(VARCHAR, VARCHAR)",
+        "tags": "MAP(VARCHAR, VARCHAR)",
+        "metrics": "MAP(VARCHAR, DOUBLE)",
+        "inputs": 'STRUCT("name" VARCHAR, digest VARCHAR, source_type VARCHAR, '
+        '"source" VARCHAR, "schema" VARCHAR, profile VARCHAR, tags VARCHAR)[]',
+    },
+}
+
+NAN = math.nan
+
+
+@pytest.fixture
+def ask(uri: str) -> Callable[..., list[dict[str, Any]]]:
+    def rows(query: str, params: Any = None, **options: Any) -> list[dict[str, Any]]:
+        return lakeflow.sql(query, params, output_format="list", tracking_uri=uri, **options)
+
+    return rows
+
+
+@pytest.fixture
+def shown(ask: Callable[..., list[dict[str, Any]]]) -> Callable[[], dict[str, list[str]]]:
+    """Return a function that returns all rows of all views, comparable."""
+
+    def everything() -> dict[str, list[str]]:
+        return {name: sorted(map(comparable, ask(f"FROM {name}"))) for name in VIEWS}
+
+    return everything
+
+
+def comparable(value: Any) -> str:
+    """Return a text that is the same for equal rows, NaN and the order of maps included."""
+    if isinstance(value, dict):
+        return repr(sorted((key, comparable(each)) for key, each in value.items()))
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).isoformat()
+    return repr(value)
+
+
+def fill(client: LakeflowClient, name: str) -> str:
+    run_id = client.create_run("0", start_time=1_700_000_000_123, run_name=name).info.run_id
+    points = [
+        Metric("loss", 0.5, 1_000, 1),
+        Metric("loss", NAN, 1_001, 2),
+        Metric("loss", NAN, 1_001, 2),
+        Metric("loss", -math.inf, 5, -1),
+        Metric("only nan", NAN, 0, 0),
+    ]
+    params = [Param("lr", "0.1"), Param("a key/x", 'it\'s "quoted" \N{SNOWMAN}\n')]
+    client.log_batch(run_id, points, params, [RunTag("team", "ML")])
+    source = Dataset("d", "1", "local", "s", "schema")
+    client.log_inputs(run_id, [DatasetInput(source, [InputTag("k", "v")])])
+    return run_id
+
+
+@pytest.mark.parametrize("view", COLUMNS)
+def test_a_view_has_the_columns_that_are_documented(
+    view: str, client: LakeflowClient, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    client.search_experiments()
+    for _ in range(2):
+        described = ask(f"DESCRIBE {view}")
+        assert {row["column_name"]: row["column_type"] for row in described} == COLUMNS[view]
+        fill(client, "r")
+
+
+def test_the_page_lists_every_column() -> None:
+    page = (Path(__file__).parent.parent / "docs/reference/sql.md").read_text()
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    assert rows.keys() == VIEWS.keys()
+    for view, columns in COLUMNS.items():
+        assert all(f" {name}" in rows[view] for name in columns), view
+
+
+def test_show_tables_lists_the_views(client: LakeflowClient, ask: Callable[..., Any]) -> None:
+    fill(client, "r")
+    assert [row["name"] for row in ask("SHOW TABLES")] == sorted(VIEWS)
+
+
+def test_hot_stored_and_mixed_rows_look_alike(
+    uri: str, client: LakeflowClient, shown: Callable[[], dict[str, list[str]]]
+) -> None:
+    experiment_id = client.create_experiment("e", tags={"b": "2", "a": "1"})
+    client.create_run(experiment_id)
+    run_id = fill(client, "first")
+    hot = shown()
+    lakeflow.compact(uri)
+    assert shown() == hot
+
+    fill(client, "second")
+    client.log_metric(run_id, "loss", 0.25, 1_002, 3)
+    client.log_metric(run_id, "new", 1.0)
+    client.log_param(run_id, "late", "p")
+    client.delete_tag(run_id, "team")
+    client.set_terminated(run_id)
+    mixed = shown()
+    lakeflow.compact(uri)
+    assert shown() == mixed
+    assert [len(mixed[name]) for name in VIEWS] == [2, 3, 5, 4, 10, 5, 2, 3]
+
+
+def test_a_point_is_there_once_however_often_it_was_logged(
+    uri: str, client: LakeflowClient, run_id: str, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    def log() -> None:
+        for value in (NAN, 1.0, 1.0):
+            client.log_metric(run_id, "m", value, 7, 1)
+
+    for _ in range(2):
+        log()
+        rows = ask('SELECT step, "timestamp", "value" FROM metrics ORDER BY "value"')
+        assert [(row["step"], row["timestamp"]) for row in rows] == [(1, 7), (1, 7)]
+        assert rows[0]["value"] == 1.0
+        assert math.isnan(rows[1]["value"])
+        lakeflow.compact(uri)
+
+
+def test_maps_answer_for_one_key(
+    client: LakeflowClient, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    fill(client, "r")
+    query = "SELECT params['lr'] AS lr, metrics['none'] AS missing, tags['team'] AS team"
+    assert ask(f"{query} FROM runs_wide") == [{"lr": "0.1", "missing": None, "team": "ML"}]
+
+
+def test_times_are_readable_where_there_is_a_calendar(
+    client: LakeflowClient, run_id: str, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    for moment in (1_700_000_000_123, 1_700_000_000_123_000, 2**63 - 1, 0):
+        client.log_metric(run_id, "m", 1.0, moment)
+    rows = ask('SELECT "timestamp", timestamp_at FROM metrics WHERE timestamp_at IS NOT NULL')
+    moment = datetime.datetime(2023, 11, 14, 22, 13, 20, 123_000, tzinfo=datetime.UTC)
+    beginning = datetime.datetime.fromtimestamp(0, datetime.UTC)
+    assert sorted(tuple(row.values()) for row in rows) == [
+        (0, beginning),
+        (1_700_000_000_123, moment),
+    ]
+    assert len(ask("FROM metrics")) == 4
+
+
+def test_as_of_is_what_the_tables_held(
+    uri: str, client: LakeflowClient, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    count = "SELECT count(*) AS n FROM runs_wide JOIN runs USING (run_id)"
+    fill(client, "first")
+    lakeflow.compact(uri)
+    time.sleep(0.05)
+    between = datetime.datetime.now(datetime.UTC)
+    time.sleep(0.05)
+    fill(client, "second")
+    lakeflow.compact(uri)
+    fill(client, "third")
+    assert ask(count) == [{"n": 3}]
+    assert ask(count, as_of=datetime.datetime.now(datetime.UTC)) == [{"n": 2}]
+    assert ask("SELECT DISTINCT run_id FROM metrics", as_of=between) == ask(
+        "SELECT run_id FROM runs WHERE run_name = 'first'"
+    )
+    assert ask(count, as_of=0) == [{"n": 0}]
+
+
+def test_values_are_bound_by_position_and_by_name(
+    client: LakeflowClient, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    fill(client, "it's")
+    assert ask("SELECT ? AS a, ? AS b", [1, None]) == [{"a": 1, "b": None}]
+    assert ask("SELECT $1 AS a", ("x",)) == [{"a": "x"}]
+    name = "SELECT count(*) AS n FROM runs WHERE run_name = $name"
+    assert ask(name, {"name": "it's"}) == [{"n": 1}]
+    assert ask(name, {"name": "' OR true --"}) == [{"n": 0}]
+    for wrong in ([], ["a", "b"], {"other": 1}):
+        with pytest.raises(InvalidInputError):
+            ask(name, wrong)
+
+
+def test_each_format_has_the_same_rows(client: LakeflowClient, uri: str) -> None:
+    fill(client, "r")
+    query = "SELECT run_name, metrics, start_time_at FROM runs_wide"
+    assert lakeflow.sql(query, tracking_uri=uri).column("run_name").to_pylist() == ["r"]
+    polars = lakeflow.sql(query, tracking_uri=uri, output_format="polars")
+    assert polars["run_name"].to_list() == ["r"]
+    pandas = lakeflow.sql(query, tracking_uri=uri, output_format="pandas")
+    assert pandas["start_time_at"][0].timestamp() == 1_700_000_000.123
+    with pytest.raises(InvalidInputError, match="'list'"):
+        lakeflow.sql(query, tracking_uri=uri, output_format="rows")  # type: ignore[call-overload]
+
+
+def test_reading_makes_no_lake(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        lakeflow.sql("SELECT 1", tracking_uri=tmp_path / "typo")
+    assert not (tmp_path / "typo").exists()
+
+
+def test_an_error_of_a_statement_is_duckdbs_own_text(
+    client: LakeflowClient, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    client.search_experiments()
+    for query, text in {
+        "SELEC 1": "syntax error",
+        "SELECT nothing FROM runs": '"nothing" not found',
+        "FROM run": "runs",
+        "SELECT error('mine')": "mine",
+        "SELECT 'a'::INT": "Could not convert",
+        "": "0 statements",
+        "SELECT " + "(" * 5000 + "1" + ")" * 5000: ".",
+    }.items():
+        with pytest.raises(InvalidInputError, match=text):
+            ask(query)
+    assert ask("SELECT 1 AS a") == [{"a": 1}]
+
+
+READING = [
+    "SELECT 1",
+    "SELECT 1; -- that was all",
+    "/* first */ SELECT ';' -- DROP TABLE runs",
+    "FROM runs",
+    "TABLE runs",
+    "VALUES (1), (2)",
+    "WITH runs AS (SELECT * FROM runs) SELECT count(*) FROM runs",
+    "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 5) FROM n",
+    "(SELECT run_id FROM runs) EXCEPT (SELECT run_id FROM metrics)",
+    "PIVOT latest_metrics ON key IN ('loss', 'acc') USING any_value(value) GROUP BY run_id",
+    "UNPIVOT (SELECT run_id, status FROM runs) ON status",
+    "DESCRIBE runs_wide",
+    "SUMMARIZE metrics",
+    "SHOW TABLES",
+    "SHOW ALL TABLES",
+    "EXPLAIN SELECT * FROM runs",
+    "-- plan\nexplain\tanalyze SELECT * FROM runs",
+    "SELECT * FROM range(3), generate_series(1, 2)",
+    "SELECT unnest(map_keys(metrics)) FROM runs_wide",
+    "SELECT key, value FROM runs, json_each('{\"a\": 1}')",
+    "SELECT table_name FROM information_schema.tables",
+    "SELECT * FROM pragma_table_info('runs')",
+    'SELECT "key", row_number() OVER (ORDER BY step) FROM metrics QUALIFY true',
+]
+
+
+@pytest.mark.parametrize("query", READING)
+def test_a_statement_that_reads_is_answered(
+    query: str, client: LakeflowClient, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    fill(client, "r")
+    assert ask(query) is not None
+
+
+HOSTILE = [
+    # writes, plain and hidden
+    "INSERT INTO runs VALUES (1)",
+    "UPDATE runs SET status = 'x'",
+    "DELETE FROM runs",
+    "TRUNCATE runs",
+    "MERGE INTO runs USING tags ON true WHEN MATCHED THEN DELETE",
+    "CREATE TABLE t AS SELECT 1",
+    "CREATE TEMP TABLE t AS SELECT 1",
+    "CREATE OR REPLACE VIEW runs AS SELECT 1",
+    "CREATE MACRO m() AS TABLE SELECT * FROM read_text('{secret}')",
+    "CREATE SECRET (TYPE s3)",
+    "CREATE TYPE mood AS ENUM ('a')",
+    "CREATE SEQUENCE s",
+    "DROP VIEW runs",
+    "ALTER TABLE runs RENAME TO r",
+    "COMMENT ON VIEW runs IS 'x'",
+    "WITH a AS (INSERT INTO hot.runs VALUES (1) RETURNING *) FROM a",
+    "WITH a AS (COPY (SELECT 1) TO '{stored}') FROM a",
+    "SELECT (WITH a AS (DELETE FROM hot.runs RETURNING *) SELECT 1)",
+    # files written
+    "COPY (SELECT 1) TO '{target}'",
+    "COPY runs TO '{stored}' (USE_TMP_FILE false)",
+    "COPY hot.runs FROM '{secret}'",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{stored}' (USE_TMP_FILE false)",
+    "EXPLAIN (ANALYZE) COPY (SELECT 1) TO '{stored}'",
+    "EXPLAIN ANALYZE WITH a AS (COPY (SELECT 1) TO '{stored}') FROM a",
+    "EXPORT DATABASE '{target}'",
+    "IMPORT DATABASE '{target}'",
+    "ATTACH '{target}' AS other",
+    "ATTACH ':memory:' AS other",
+    "DETACH memory",
+    "COPY FROM DATABASE memory TO other",
+    # files read
+    "SELECT * FROM read_csv('{secret}')",
+    "SELECT * FROM read_text('{secret}')",
+    "SELECT (SELECT content FROM read_blob('{secret}'))",
+    "SELECT * FROM read_parquet('{folder}/*.parquet')",
+    "SELECT * FROM parquet_metadata('{secret}')",
+    "SELECT * FROM read_json('{secret}')",
+    "SELECT * FROM '{secret}'",
+    "SELECT * FROM '{stored}'",
+    "SELECT * FROM lakeflow.run_documents",
+    "SELECT * FROM Hot.runs",
+    "SELECT * FROM 'lake://tables/../lake.json'",
+    'SELECT * FROM "{secret}"',
+    "SUMMARIZE '{secret}'",
+    "DESCRIBE SELECT * FROM '{secret}'",
+    "SELECT * FROM glob('{folder}/*')",
+    "SELECT * FROM sniff_csv('{secret}')",
+    "SELECT * FROM '{lake}/tables/../log/x.csv'",
+    "SELECT 1 ORDER BY (SELECT content FROM read_text('{secret}'))",
+    "SELECT * FROM query('FROM read_text(''{secret}'')')",
+    "SELECT * FROM query_table('{secret}')",
+    "SELECT getenv('HOME')",
+    "SELECT * FROM variable_of_python",
+    # settings, extensions, network
+    "SET threads = 1",
+    "SET VARIABLE x = 1",
+    "RESET lock_configuration",
+    "PRAGMA threads = 1",
+    "PRAGMA enable_profiling",
+    "PRAGMA database_list",
+    "CALL enable_logging(storage = 'file', storage_path = '{target}')",
+    "SELECT * FROM enable_logging(storage = 'file', storage_path = '{target}')",
+    "USE memory",
+    "INSTALL httpfs",
+    "FORCE INSTALL httpfs FROM 'https://example.com'",
+    "LOAD '{secret}'",
+    "SELECT * FROM 'https://example.com/a.parquet'",
+    "SELECT * FROM read_csv('https://example.com/a.csv')",
+    "CHECKPOINT",
+    "VACUUM",
+    "BEGIN",
+    "PREPARE p AS SELECT 1",
+    "EXECUTE p",
+    # several at once, and what hides one
+    "SELECT 1; SELECT 2",
+    "SELECT 1; DROP VIEW runs",
+    "SELECT 1 /* ; */; COPY (SELECT 1) TO '{target}'",
+    "-- SELECT 1\nCREATE TABLE t (a INT)",
+    "SELECT 1\x00; DROP VIEW runs",
+    "EXPLAIN SELECT 1; DELETE FROM hot.runs",
+    "EXPLAIN EXPLAIN ANALYZE INSERT INTO hot.runs VALUES (1)",
+    "PIVOT latest_metrics ON key USING sum(value)",
+    "SELECT * FROM arrow_scan(1::UBIGINT, 1::UBIGINT, 1::UBIGINT)",
+]
+
+
+def fingerprint(*folders: Path) -> dict[str, str]:
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.fixture(scope="module")
+def fortress(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return places around a lake with stored and hot runs."""
+    folder = tmp_path_factory.mktemp("fortress")
+    lake = folder / "lake"
+    client = LakeflowClient(lake)
+    fill(client, "stored")
+    lakeflow.compact(lake)
+    fill(client, "hot")
+    secret = folder / "secret.csv"
+    secret.write_text("word\nopen sesame\n")
+    stored = next((lake / "tables/runs").glob("*.parquet"))
+    return {
+        "folder": str(folder),
+        "lake": str(lake),
+        "secret": str(secret),
+        "stored": str(stored),
+        "target": str(folder / "target"),
+    }
+
+
+@pytest.mark.parametrize("query", HOSTILE)
+def test_a_hostile_statement_is_refused_and_changes_nothing(
+    query: str, fortress: dict[str, str], tmp_path: Path
+) -> None:
+    variable_of_python = lakeflow.sql("SELECT 1", tracking_uri=fortress["lake"])
+    before = fingerprint(Path(fortress["folder"]), tmp_path)
+    for name, place in fortress.items():
+        query = query.replace(f"{{{name}}}", place)
+    with pytest.raises(InvalidInputError) as refused:
+        lakeflow.sql(query, tracking_uri=fortress["lake"])
+    assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
+    assert "sesame" not in str(refused.value)
+    assert fingerprint(Path(fortress["folder"]), tmp_path) == before
+    names = lakeflow.sql("SELECT run_name FROM runs", tracking_uri=fortress["lake"])
+    assert sorted(names.column("run_name").to_pylist()) == ["hot", "stored"]
+    del variable_of_python
+
+
+def test_who_wants_to_write_is_told_how(client: LakeflowClient, uri: str) -> None:
+    client.search_experiments()
+    for query in ("DELETE FROM runs", "WITH a AS (UPDATE runs SET status = '') SELECT 1"):
+        with pytest.raises(InvalidInputError, match="written through the client"):
+            lakeflow.sql(query, tracking_uri=uri)
+
+
+def test_the_lock_alone_keeps_other_files_out(fortress: dict[str, str]) -> None:
+    """The lock and the look at the statement each hold without the other."""
+    cursor = Sandbox(None, f"{fortress['lake']}/tables").cursor()
+    assert cursor.execute("FROM read_parquet($f)", {"f": fortress["stored"]}).fetchall()
+    for query in (
+        "FROM read_text('{secret}')",
+        "FROM '{lake}/tables/../../secret.csv'",
+        "FROM glob('{folder}/*')",
+        "COPY (SELECT 1) TO '{target}'",
+        "ATTACH '{target}'",
+        "SET allowed_directories = ['/']",
+        "SET enable_external_access = true",
+        "INSTALL httpfs",
+        "CALL enable_logging(storage = 'file', storage_path = '{target}')",
+    ):
+        with pytest.raises(duckdb.Error):
+            cursor.execute(query.format(**fortress))
+    assert not Path(fortress["target"]).exists()
+
+
+def test_an_interrupt_stops_the_query(tmp_path: Path) -> None:
+    LakeflowClient(tmp_path / "lake").create_run("0")
+    script = tmp_path / "asks.py"
+    script.write_text("""
+import os, signal, sys, threading, lakeflow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest's workers ignore it
+lakeflow.set_tracking_uri(sys.argv[1])
+lakeflow.sql("SELECT 1")
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    lakeflow.sql("SELECT count(*) FROM range(10000000000000)")
+except KeyboardInterrupt:
+    print(lakeflow.sql("FROM runs").num_rows)
+""")
+    process = subprocess.run(
+        [sys.executable, script, tmp_path / "lake"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert process.stdout == "1\n"
+
+
+def test_threads_ask_at_once(client: LakeflowClient, uri: str) -> None:
+    fill(client, "r")
+    found: list[int] = []
+
+    def ask_often() -> None:
+        query = "FROM runs_wide, runs"
+        found.extend(lakeflow.sql(query, tracking_uri=uri).num_rows for _ in range(5))
+
+    threads = [threading.Thread(target=ask_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [1] * 20
+
+
+def test_a_forked_child_asks_for_itself(tmp_path: Path) -> None:
+    client = LakeflowClient(tmp_path / "lake")
+    fill(client, "r")
+    assert lakeflow.sql("FROM runs", tracking_uri=tmp_path / "lake").num_rows == 1
+    child = os.fork()
+    if child == 0:
+        try:
+            rows = lakeflow.sql("FROM runs_wide", tracking_uri=tmp_path / "lake").num_rows
+            os._exit(0 if rows == 1 else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_the_script_gives_any_duckdb_the_same_rows(tmp_path: Path) -> None:
+    lake = tmp_path / "it's a lake"
+    client = LakeflowClient(lake)
+    client.create_experiment("e", tags={"b": "2", "a": "1"})
+    for moment in range(2):
+        fill(client, f"r{moment}")
+        lakeflow.compact(lake)
+    bare = duckdb.connect()
+    bare.execute(setup(lake))
+    for name in VIEWS:
+        theirs = bare.sql(f"FROM {name}").to_arrow_table().to_pylist(maps_as_pydicts="strict")
+        ours = lakeflow.sql(f"FROM {name}", tracking_uri=lake, output_format="list")
+        assert sorted(map(comparable, theirs)) == sorted(map(comparable, ours)), name
+        assert theirs
+
+
+def test_the_script_of_a_new_lake_makes_empty_views(tmp_path: Path) -> None:
+    LakeflowClient(tmp_path).search_experiments()
+    bare = duckdb.connect()
+    bare.execute(setup(tmp_path))
+    for name, columns in COLUMNS.items():
+        view = bare.sql(f"FROM {name}")
+        assert dict(zip(view.columns, map(str, view.types), strict=True)) == columns
+        assert len(view.to_arrow_table()) == (1 if name == "experiments" else 0)
