@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from lakeflow.query.compile import Statement
     from lakeflow.tables import TableSpec
 
+SQL_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
+"""DuckDB's name of each type of a column."""
+
 _STORED_POINTS = """
     SELECT "value", "timestamp", step FROM read_parquet($files, hive_partitioning = false)
     WHERE experiment_id = $experiment_id AND run_id = $run_id AND "key" = $key
@@ -178,6 +181,14 @@ def arrow_table(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pyarrow.Tab
             for column, values in zip(spec.columns, columns, strict=True)
         }
     )
+
+
+def no_rows(spec: TableSpec) -> str:
+    """Return the query of a table without rows."""
+    columns = ", ".join(
+        f'NULL::{SQL_TYPES[column.type]} AS "{column.name}"' for column in spec.columns
+    )
+    return f"SELECT {columns} WHERE false"
 
 
 _abandoned: list[Any] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.query import fold
-from lakeflow.query.engine import Engine, engine_errors
+from lakeflow.query.engine import SQL_TYPES, Engine, engine_errors, no_rows
 from lakeflow.query.parquet import (
     Bounds,
     Written,
@@ -123,10 +123,7 @@ class Folding:
             self._run(fold.MOVED, files=split)
             moved = int(self._one("SELECT count(*) FROM moved")[0])
             parts.append("SELECT * FROM moved")
-        columns = ", ".join(
-            f'CAST(NULL AS {_TYPES[column.type]}) AS "{column.name}"' for column in spec.columns
-        )
-        rows = " UNION ALL BY NAME ".join(parts) or f"SELECT {columns} WHERE false"
+        rows = " UNION ALL BY NAME ".join(parts) or no_rows(spec)
         self._run(f"CREATE OR REPLACE TEMP VIEW stored AS {rows}")
         self._is_stored = bool(parts)
         return moved
@@ -154,7 +151,7 @@ class Folding:
 
     def _copy(self, spec: TableSpec, rows: str, folder: str, most_rows: int) -> list[Written]:
         columns = ", ".join(
-            f'CAST("{column.name}" AS {_TYPES[column.type]}) AS "{column.name}"'
+            f'CAST("{column.name}" AS {SQL_TYPES[column.type]}) AS "{column.name}"'
             for column in spec.columns
         )
         order = ", ".join(f'"{name}"' for name in spec.sort)
@@ -208,9 +205,6 @@ class Folding:
     def _one(self, statement: str) -> tuple[Any, ...]:
         (row,) = self._run(statement)
         return tuple(row)
-
-
-_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 
 
 _FILES_AT_ONCE = 100

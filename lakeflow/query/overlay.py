@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.query.engine import arrow_table
+from lakeflow.query.engine import SQL_TYPES, arrow_table, no_rows
 from lakeflow.tables import INPUTS, LATEST_METRICS, PARAMS, RUNS, TAGS
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ OVERLAID = (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS)
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """Rows by table, columns in the table's order."""
-
-_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 
 
 class Overlay:
@@ -49,7 +47,7 @@ class Overlay:
         cursor = self._engine.cursor()
         for spec in OVERLAID:
             columns = ", ".join(
-                f'"{column.name}" {_TYPES[column.type]}' for column in spec.columns
+                f'"{column.name}" {SQL_TYPES[column.type]}' for column in spec.columns
             )
             cursor.execute(f"CREATE OR REPLACE TABLE {hot(spec)} ({columns})")
         self._connections = self._engine.connections
@@ -110,20 +108,13 @@ def sources(
         if files[spec.name]:
             values[f"files_{spec.name}"] = list(files[spec.name])
         if not files[spec.name]:
-            rows = fresh if has_hot else _no_rows(spec)
+            rows = fresh if has_hot else no_rows(spec)
         elif has_hot:
             rows = f"{stored} ANTI JOIN {hot(RUNS)} USING (run_id) UNION ALL {fresh}"
         else:
             rows = stored
         parts.append(f"{spec.name} AS NOT MATERIALIZED ({rows})")
     return f"WITH {', '.join(parts)}\n" if parts else "", values
-
-
-def _no_rows(spec: TableSpec) -> str:
-    columns = ", ".join(
-        f'NULL::{_TYPES[column.type]} AS "{column.name}"' for column in spec.columns
-    )
-    return f"SELECT {columns} WHERE false"
 
 
 def _quoted(spec: TableSpec) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakeflow.query.engine import no_rows
 from lakeflow.query.overlay import hot
 from lakeflow.tables import (
     EXPERIMENT_TAGS,
@@ -40,8 +41,6 @@ VIEWS = {
     "runs_wide": (RUN_DOCUMENTS,),
 }
 """The tables that each view reads."""
-
-_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 
 
 def _struct(names: Sequence[str]) -> str:
@@ -116,10 +115,7 @@ def relation(spec: TableSpec, files: Sequence[str], fresh: Collection[str] = ())
 
 def _stored(spec: TableSpec, columns: str, files: Sequence[str]) -> str:
     if not files:
-        nothing = ", ".join(
-            f'NULL::{_TYPES[column.type]} AS "{column.name}"' for column in spec.columns
-        )
-        return f"SELECT {nothing} WHERE false"
+        return no_rows(spec)
     listed = ",\n    ".join(literal(file) for file in files)
     return (
         f"SELECT {columns} FROM read_parquet([\n    {listed}\n], "  # noqa: S608
