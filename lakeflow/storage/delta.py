@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import weakref
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,10 +66,13 @@ class DataFile:
     bounds: Mapping[str, tuple[Bound, Bound]] = field(default_factory=dict)
     nulls: Mapping[str, int] = field(default_factory=dict)
 
-    def may_hold(self, column: str, value: Bound) -> bool:
-        """Return whether a row with this value may be in the file."""
+    def may_hold(self, column: str, ordered: Sequence[str]) -> bool:
+        """Return whether a row with one of these values, in order, may be in the file."""
         bounds = self.bounds.get(column)
-        return bounds is None or bounds[0] <= value <= bounds[1]  # type: ignore[operator]
+        if bounds is None:
+            return True
+        first = bisect_left(ordered, str(bounds[0]))
+        return first < len(ordered) and ordered[first] <= str(bounds[1])
 
 
 class Table:

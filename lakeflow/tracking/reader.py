@@ -393,13 +393,11 @@ class Reader:
 
     def _paths(self, spec: TableSpec, epoch: Epoch, **where: Sequence[str]) -> list[str]:
         """Return the files of a table that may hold rows with any of these values."""
+        wanted = {column: sorted(values) for column, values in where.items() if values}
         files = [
             file
             for file in self._lake.files(spec.name, epoch)
-            if all(
-                not values or any(file.may_hold(column, value) for value in values)
-                for column, values in where.items()
-            )
+            if all(file.may_hold(column, values) for column, values in wanted.items())
         ]
         return self._lake.paths(spec.name, files)
 
