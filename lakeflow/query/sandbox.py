@@ -13,18 +13,21 @@ import json
 import os
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine import Engine, engine_errors
 from lakeflow.query.views import VIEWS, literal, relation, view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import duckdb
     import pyarrow
+
+T = TypeVar("T")
 
 _READS = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 
@@ -156,7 +159,10 @@ class Sandbox(Engine):
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             try:
                 with _user_errors():
-                    return cursor.sql(question.sql, params=params).to_arrow_table()
+                    return _interruptibly(
+                        cursor,
+                        lambda: cursor.sql(question.sql, params=params).to_arrow_table(),
+                    )
             finally:
                 cursor.execute("ROLLBACK")
 
@@ -189,6 +195,17 @@ def _define(
         for spec in VIEWS[name]:
             cursor.execute(relation(spec, files.get(spec.name, ()), hot))
         cursor.execute(view(name))
+
+
+def _interruptibly(cursor: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """Work in a thread, so that this one hears an interrupt: DuckDB itself may not."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            cursor.interrupt()
+            raise
 
 
 def _tree(text: str) -> dict[str, Any]:
@@ -253,18 +270,13 @@ def _nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def _user_errors() -> Iterator[None]:
-    """Turn DuckDB's errors about a user's statement into ours, and its interrupt back."""
+    """Turn DuckDB's errors about a user's statement into ours."""
     import duckdb
 
-    try:
-        with engine_errors():
-            try:
-                yield
-            except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.InternalException):
-                raise
-            except duckdb.Error as error:
-                raise InvalidInputError(str(error)) from error
-    except RuntimeError as error:
-        if "interrupted" in str(error):
-            raise KeyboardInterrupt from None
-        raise
+    with engine_errors():
+        try:
+            yield
+        except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.InternalException):
+            raise
+        except duckdb.Error as error:
+            raise InvalidInputError(str(error)) from error
