@@ -160,8 +160,9 @@ class Folding:
             with engine_errors():
                 batches = self._cursor.sql(selection).to_arrow_reader(_FEWEST_ROWS_OF_A_COPY)
                 return write_small_groups(spec, batches, folder)
-        # Several threads keep the order of one file, but not that of several.
-        several = most_rows > spec.file_rows
+        # Several threads keep the order of one file, but not that of several; and they hold
+        # more than they may where a file is large.
+        several = most_rows > min(spec.file_rows, _MOST_ROWS_AT_ONCE)
         rotation = (
             f"ROW_GROUPS_PER_FILE {spec.file_rows // spec.row_group_rows}, "
             "FILENAME_PATTERN 'part-{uuidv7}', "
@@ -208,6 +209,9 @@ class Folding:
 
 
 _FILES_AT_ONCE = 100
+
+_MOST_ROWS_AT_ONCE = 1_048_576
+"""Rows up to which a file is written by several threads."""
 
 _FEWEST_ROWS_OF_A_COPY = 2_048
 """Rows of the smallest row group that DuckDB writes."""
