@@ -236,15 +236,12 @@ class _Compiler:
 
 def _with_missing_last(column: str, line: Ordering) -> list[tuple[str, bool]]:
     """Return a rank (numbers, then NaN, then what is missing) and the value."""
-    if not line.field.is_number:
+    field = line.field
+    if not field.is_number or field.table != LATEST_METRICS.name or field.column == "count":
+        least = "0" if field.is_number else "''"
         return [
             (f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END", False),
-            (f"coalesce({column}, '')", line.descends),
-        ]
-    if line.field.table != LATEST_METRICS.name or line.field.column == "count":
-        return [
-            (f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END", False),
-            (f"coalesce({column}, 0)", line.descends),
+            (f"coalesce({column}, {least})", line.descends),
         ]
     return [
         (

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 SQL_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 """DuckDB's name of each type of a column."""
 
+LATER = """{'step': step, 'timestamp': "timestamp",
+            'number': NOT isnan("value"), 'value': "value"}"""
+"""The last of several points has the largest of these; NaN is less than any number."""
+
 _STORED_POINTS = """
     SELECT "value", "timestamp", step FROM read_parquet($files, hive_partitioning = false)
     WHERE experiment_id = $experiment_id AND run_id = $run_id AND "key" = $key

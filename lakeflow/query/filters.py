@@ -266,12 +266,8 @@ class _Parser:
                 "a key with other characters than letters, digits, _ and . in backticks: "
                 "metrics.`val/loss`",
             )
-        if not isinstance(node, exp.Column | exp.Dot):
-            raise self._wrong(
-                node, f"{_shown(node)} is no field", "metrics.loss, params.lr, status"
-            )
-        parts = _parts(node)
-        if not all(isinstance(part, exp.Identifier) for part in parts):
+        parts = _parts(node) if isinstance(node, exp.Column | exp.Dot) else []
+        if not parts or not all(isinstance(part, exp.Identifier) for part in parts):
             raise self._wrong(
                 node, f"{_shown(node)} is no field", "metrics.loss, params.lr, status"
             )

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from lakeflow.query.documents import PACKED, SUMMARY, documents
+from lakeflow.query.engine import LATER
 from lakeflow.tables import (
     INPUTS,
     LATEST_METRICS,
@@ -86,10 +88,6 @@ _PAIRS = """
         FROM records WHERE {field} IS NOT NULL
     ) WHERE "key" IS NOT NULL
 """
-
-_LATER = """{'step': step, 'timestamp': "timestamp",
-             'number': NOT isnan("value"), 'value': "value"}"""
-# NaN is least: any number is later than NaN at the same step and timestamp.
 
 NEW_POINTS = """
     CREATE OR REPLACE TEMP TABLE new_points AS
@@ -190,7 +188,7 @@ def _summaries(rows: str) -> str:
         SELECT experiment_id, run_id, "key", last."value" AS "value", last.step AS step,
             last."timestamp" AS "timestamp", "min", "max", "count"
         FROM (
-            SELECT experiment_id, run_id, "key", max({_LATER}) AS last,
+            SELECT experiment_id, run_id, "key", max({LATER}) AS last,
                 min("min") AS "min", max("max") AS "max", sum("count")::BIGINT AS "count"
             FROM ({rows}) GROUP BY experiment_id, run_id, "key"
         )
@@ -250,8 +248,6 @@ MERGES: dict[str, str] = {
 }
 """For each table the rows that replace the stored ones."""
 
-_RUN_FIELDS = RUNS.column_names
-
 _DOCUMENT = {
     "run": {
         column.name: "BIGINT" if column.type == "long" else "VARCHAR" for column in RUNS.columns
@@ -276,27 +272,26 @@ def _unpacked_map(field: str, values: str) -> str:
     """  # noqa: S608 - constants
 
 
-def _packed(table: str, stored: str, packed: str) -> str:
-    """Return for each changed run its rows of one table as one value."""
-    return f"""(
+def _packed(table: str, stored: str) -> str:
+    """Return the query for each changed run's rows of one table as one value."""
+    return f"""
         WITH stored AS ({stored}), changes AS (SELECT * FROM changes_{table})
-        SELECT run_id, {packed} AS packed FROM ({MERGES[table]}) GROUP BY run_id
-    )"""  # noqa: S608 - constants
+        SELECT run_id, {PACKED[table]} AS packed FROM ({MERGES[table]}) GROUP BY run_id
+    """  # noqa: S608 - constants
 
 
-_PACKED_PAIRS = """map_from_entries(list({'k': "key", 'v': "value"}))"""
+_SUMMARY_COLUMNS = ", ".join(f'"value"."{name}" AS "{name}"' for name in SUMMARY)
 
-_SUMMARY = ("step", "timestamp", "value", "min", "max", "count")
-
-_SUMMARY_FIELDS = ", ".join(f"'{name}': \"{name}\"" for name in _SUMMARY)
-
-_PACKED_SUMMARIES = f"""map_from_entries(list({{'k': "key", 'v': {{{_SUMMARY_FIELDS}}}}}))"""
-
-_PACKED_INPUTS = f"""
-    list({{{", ".join(f"'{name[1:-1]}': {name}" for name in _INPUT)}}} ORDER BY "name", digest)
-"""
-
-_SUMMARY_COLUMNS = ", ".join(f'"value"."{name}" AS "{name}"' for name in _SUMMARY)
+_UNPACKED = {
+    PARAMS.name: _unpacked_map("params", '"value"'),
+    TAGS.name: _unpacked_map("tags", '"value"'),
+    LATEST_METRICS.name: _unpacked_map("metrics", _SUMMARY_COLUMNS),
+    INPUTS.name: """
+        SELECT experiment_id, run_id, unnest(input) FROM (
+            SELECT experiment_id, run_id, unnest(fields.inputs) AS input FROM old
+        )
+    """,
+}
 
 MERGES[RUN_DOCUMENTS.name] = f"""
     WITH old AS MATERIALIZED (
@@ -310,29 +305,7 @@ MERGES[RUN_DOCUMENTS.name] = f"""
     )
     SELECT run_id, experiment_id, "document" FROM stored ANTI JOIN changes USING (run_id)
     UNION ALL
-    SELECT run_id, experiment_id, to_json({{
-        'run': {{{", ".join(f"'{name}': {name}" for name in _RUN_FIELDS)}}},
-        'params': coalesce(params.packed, MAP {{}}),
-        'tags': coalesce(tags.packed, MAP {{}}),
-        'metrics': coalesce(metrics.packed, MAP {{}}),
-        'inputs': coalesce(inputs.packed, [])
-    }})::VARCHAR AS "document"
-    FROM runs
-    LEFT JOIN {_packed(PARAMS.name, _unpacked_map("params", '"value"'), _PACKED_PAIRS)}
-        AS params USING (run_id)
-    LEFT JOIN {_packed(TAGS.name, _unpacked_map("tags", '"value"'), _PACKED_PAIRS)}
-        AS tags USING (run_id)
-    LEFT JOIN {
-    _packed(LATEST_METRICS.name, _unpacked_map("metrics", _SUMMARY_COLUMNS), _PACKED_SUMMARIES)
-} AS metrics USING (run_id)
-    LEFT JOIN {
-    _packed(
-        INPUTS.name,
-        "SELECT experiment_id, run_id, unnest(input) FROM ("
-        "SELECT experiment_id, run_id, unnest(fields.inputs) AS input FROM old)",
-        _PACKED_INPUTS,
-    )
-} AS inputs USING (run_id)
+    {documents("runs", {name: _packed(name, stored) for name, stored in _UNPACKED.items()})}
 """  # noqa: S608 - constants
 
 MERGES_WITH_NOTHING: dict[str, str] = MERGES | {

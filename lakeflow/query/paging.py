@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
 
 def fingerprint(search: Search) -> str:
     """Return what tells one search from another, whatever its page size."""
+    # It loads OpenSSL, which takes a third of what importing lakeflow takes.
+    import hashlib
+
     return hashlib.sha256(repr(search).encode()).hexdigest()[:16]
 
 
@@ -26,8 +28,8 @@ def encode(search: Search, position: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
 
 
-def decode(token: str | None, search: Search, keys: int) -> list[Any]:
-    """Return the position that a token holds; empty for no token.
+def decode(token: str, search: Search, keys: int) -> list[Any]:
+    """Return the position that a token holds.
 
     Args:
         token: What a page gave.
@@ -37,8 +39,6 @@ def decode(token: str | None, search: Search, keys: int) -> list[Any]:
     Raises:
         InvalidInputError: It is no token, or that of another search.
     """
-    if not token:
-        return []
     try:
         data = base64.urlsafe_b64decode(token.encode())
         content = json.loads(data)

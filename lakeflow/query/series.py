@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.query.engine import engine_errors
+from lakeflow.query.engine import LATER, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +24,6 @@ _STORED = """
 
 _NOTHING = 'SELECT run_id, step, "timestamp", "value" FROM hot WHERE false'
 
-# NaN is least: any number is later than NaN at the same step and timestamp.
-_LATER = """{'step': step, 'timestamp': "timestamp",
-             'number': NOT isnan("value"), 'value': "value"}"""
-
 _NUMBER = 'CASE WHEN isnan("value") THEN NULL ELSE "value" END'
 
 # A bucket's number is computed in HUGEINT: a range of steps may be wider than a BIGINT.
@@ -44,13 +40,13 @@ _BUCKETS = f"""
         FROM points JOIN wanted USING (run_id) GROUP BY run_id, position
     ),
     buckets AS (
-        SELECT run_id, position, max({_LATER}) AS last, min({_NUMBER}) AS "min",
+        SELECT run_id, position, max({LATER}) AS last, min({_NUMBER}) AS "min",
             max({_NUMBER}) AS "max", count(*) AS "count"
         FROM points JOIN runs USING (run_id) WHERE is_long
         GROUP BY run_id, position,
             (step::HUGEINT - least) * $max_points // (most::HUGEINT - least + 1)
         UNION ALL
-        SELECT run_id, position, {_LATER}, {_NUMBER}, {_NUMBER}, 1
+        SELECT run_id, position, {LATER}, {_NUMBER}, {_NUMBER}, 1
         FROM points JOIN runs USING (run_id) WHERE NOT is_long
     )
     SELECT run_id, last.step AS step, "min", "max", last."value" AS "last", "count"

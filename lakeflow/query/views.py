@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakeflow.query.documents import PACKED, documents
 from lakeflow.query.engine import no_rows
 from lakeflow.query.overlay import hot
 from lakeflow.tables import (
@@ -43,39 +44,13 @@ VIEWS = {
 """The tables that each view reads."""
 
 
-def _struct(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}': \"{name}\"" for name in names)
-
-
-def _packed(spec: TableSpec, pack: str, entry: str) -> str:
-    """Return for each hot run its rows of one table as one value."""
-    return f"""
-        LEFT JOIN (
-            SELECT run_id, {pack}(list({{{entry}}})) AS {spec.name}
-            FROM {hot(spec)} GROUP BY run_id
-        ) USING (run_id)
-    """  # noqa: S608 - constants
-
-
-_PAIR = """'k': "key", 'v': "value\""""
-
-_SUMMARY = f"'k': \"key\", 'v': {{{_struct(LATEST_METRICS.column_names[3:])}}}"
-
-_HOT_DOCUMENTS = f"""
-    SELECT run_id, experiment_id, to_json({{
-        'run': {{{_struct(RUNS.column_names)}}},
-        'params': coalesce(params, MAP {{}}),
-        'tags': coalesce(tags, MAP {{}}),
-        'metrics': coalesce(latest_metrics, MAP {{}}),
-        'inputs': coalesce(inputs, [])
-    }})::VARCHAR AS "document"
-    FROM {hot(RUNS)}
-    {_packed(PARAMS, "map_from_entries", _PAIR)}
-    {_packed(TAGS, "map_from_entries", _PAIR)}
-    {_packed(LATEST_METRICS, "map_from_entries", _SUMMARY)}
-    {_packed(INPUTS, "list_sort", _struct(INPUTS.column_names[2:]))}
-"""  # noqa: S608 - constants
-"""The rows of ``run_documents`` for the hot runs, out of their rows in the other tables."""
+_HOT_DOCUMENTS = documents(
+    hot(RUNS),
+    {
+        table: f"SELECT run_id, {packed} AS packed FROM {hot(TABLES[table])} GROUP BY run_id"  # noqa: S608
+        for table, packed in PACKED.items()
+    },
+)
 
 
 def hot_rows(spec: TableSpec) -> str:

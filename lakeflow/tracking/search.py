@@ -91,7 +91,9 @@ def page_of(
         InvalidInputError: The size or the token cannot be used.
     """
     size = _size(max_results)
-    after = paging.decode(page_token, search, compile_search(search, 1).keys)
+    after = []
+    if page_token:
+        after = paging.decode(page_token, search, compile_search(search, 1).keys)
     rows = fetch(compile_search(search, size + 1, after))
     more = len(rows) > size
     rows = rows[:size]
