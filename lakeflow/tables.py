@@ -125,7 +125,7 @@ RUN_DOCUMENTS = TableSpec(
     ),
     key=("run_id",),
     sort=("run_id",),
-    row_group_rows=128,
+    row_group_rows=64,
     file_rows=32_768,
 )
 

@@ -13,6 +13,7 @@ the fold, every other table does.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,6 +164,8 @@ class _Compaction:
         self._report = report
         self._progress = progress
         self._total = 0
+        self._is_last = False
+        self._folded: Counter[str] = Counter()
 
     def run(self) -> None:
         """Fold until nothing is left of what the log held at the beginning."""
@@ -173,8 +176,11 @@ class _Compaction:
             previous, fold = self._next()
             if fold is None:
                 break
+            self._is_last = all(
+                fold.offsets.get(path, end) >= end for path, end in target.items()
+            )
             self._carry_out(previous, fold)
-            if all(fold.offsets.get(path, end) >= end for path, end in target.items()):
+            if self._is_last:
                 break
         self._say("vacuum")
         self._report.vacuum = vacuum(self._lake)
@@ -271,7 +277,11 @@ class _Compaction:
             by_path = dict(zip(self._lake.paths(spec.name, files), files, strict=True))
             changed = folding.files_with_changes(spec, self._stored(spec, files))
             whole, split = files_to_rewrite(
-                spec, files, [by_path[path] for path in sorted(changed)], changes
+                spec,
+                files,
+                [by_path[path] for path in sorted(changed)],
+                changes,
+                self._folded[spec.name] + changes if self._is_last else 0,
             )
             if not changes and not whole:
                 return
@@ -290,6 +300,7 @@ class _Compaction:
             except ConflictError:
                 continue
             self._lake.secure(table.commit_path(committed))
+            self._folded[spec.name] += changes
             self._count(spec, added, removed, time.monotonic() - began)
             return
 

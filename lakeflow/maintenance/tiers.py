@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lakeflow.query.overlay import OVERLAID
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from lakeflow.storage.delta import DataFile
     from lakeflow.tables import TableSpec
@@ -18,9 +20,19 @@ _TIERS = 3
 _SPLIT_FROM = 64
 """A file with less than this part of a full one's rows is not worth splitting."""
 
+_MERGED_AT_THE_END = 2
+"""Stored rows, by rows folded, up to which a compaction ends with one sorted table."""
+
+_MOST_SORTED_FILES = 4
+"""Full files up to which it does: a run that changes later leaves all of them once."""
+
 
 def files_to_rewrite(
-    spec: TableSpec, files: Sequence[DataFile], changed: Collection[DataFile], changes: int
+    spec: TableSpec,
+    files: Sequence[DataFile],
+    changed: Collection[DataFile],
+    changes: int,
+    folded: int = 0,
 ) -> tuple[list[DataFile], list[DataFile]]:
     """Choose the files that a fold replaces.
 
@@ -29,11 +41,15 @@ def files_to_rewrite(
     file only the rows of runs that change move to the new one: a run that goes on for long
     is moved once, and then is among small files.
 
+    A compaction that has folded a large part of a table that is searched ends by sorting all
+    of it, so that a key is one stretch. That writes at most three rows for each one folded.
+
     Args:
         spec: The table.
         files: Its files.
         changed: Those that hold rows of runs that change.
         changes: Rows that are about to be added; they would make one more file.
+        folded: Rows that the compaction has added in all, at its end; 0 before.
 
     Returns:
         Files of which all rows are written anew with the changes; and files that are split.
@@ -48,8 +64,21 @@ def files_to_rewrite(
         if len(tiers[tier]) + (tier == coming) >= MERGE_FILES:
             smaller = [file for other in tiers if other <= tier for file in tiers[other]]
             whole += [file for file in smaller if file not in whole]
-            coming = _tier(spec, changes + sum(file.rows for file in whole))
+            coming = _tier(spec, changes + _rows(whole))
+    rest = _rows(file for file in files if file not in whole)
+    if (
+        spec in OVERLAID
+        and spec.file_rows <= folded * _SPLIT_FROM
+        and rest <= _MERGED_AT_THE_END * folded
+        and _rows(files) + changes <= _MOST_SORTED_FILES * spec.file_rows
+        and len(files) + (changes > 0) > 1
+    ):
+        return list(files), []
     return whole, [file for file in changed if file not in whole]
+
+
+def _rows(files: Iterable[DataFile]) -> int:
+    return sum(file.rows for file in files)
 
 
 def _tier(spec: TableSpec, rows: int) -> int:

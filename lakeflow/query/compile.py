@@ -20,7 +20,7 @@ from lakeflow.query.conditions import (
 from lakeflow.tables import LATEST_METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lakeflow.query.fields import Catalogue
 
@@ -62,6 +62,7 @@ class Statement:
         tables: Tables that it reads.
         keys: Number of columns after the id that hold the sort position.
         patterns: Regular expressions of the user's among the values.
+        named: The keys that are read of a table; any, where the table is not there.
     """
 
     sql: str
@@ -69,6 +70,7 @@ class Statement:
     tables: tuple[str, ...]
     keys: int = 0
     patterns: tuple[str, ...] = ()
+    named: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def compile_search(search: Search, limit: int, after: Sequence[Any] = ()) -> Statement:
@@ -113,9 +115,11 @@ class _Compiler:
             f"SELECT t.{identity}{columns}\nFROM {table} AS t{joins}\n"
             f"WHERE {where}\nORDER BY {order}\nLIMIT {self._bind(limit)}"
         )
-        return Statement(
-            sql, self.values, tuple(sorted(self.tables)), len(keys), tuple(self.patterns)
-        )
+        named: dict[str, list[str]] = {}
+        for table_of_keys, key in self.joins:
+            named.setdefault(table_of_keys, []).append(key)
+        tables = tuple(sorted(self.tables))
+        return Statement(sql, self.values, tables, len(keys), tuple(self.patterns), named)
 
     def _bind(self, value: object) -> str:
         name = f"p{len(self.values)}"

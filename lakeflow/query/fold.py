@@ -216,6 +216,19 @@ _CHANGES_FIRST = """
 
 _BOTH = "SELECT * FROM stored UNION ALL BY NAME SELECT * FROM changes"
 
+_TOUCHED = """
+    SELECT * FROM stored SEMI JOIN changes USING (run_id, "key")
+    UNION ALL BY NAME
+    SELECT * FROM changes
+"""
+
+_SUMMED_UP = f"""
+    SELECT * FROM stored ANTI JOIN changes USING (run_id, "key")
+    UNION ALL BY NAME
+    {_summaries(_TOUCHED)}
+"""  # noqa: S608 - constants
+"""Only what changes is grouped: the groups of a whole table would not fit into memory."""
+
 _CHANGED_RUNS = " UNION ALL ".join(
     f"SELECT run_id, experiment_id FROM changes_{spec.name}"  # noqa: S608 - constants
     for spec in (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS)
@@ -243,7 +256,7 @@ MERGES: dict[str, str] = {
     PARAMS.name: _STORED_FIRST.format(key='run_id, "key"'),
     TAGS.name: _CHANGES_FIRST.format(key='run_id, "key"'),
     INPUTS.name: _STORED_FIRST.format(key='run_id, "name", digest'),
-    LATEST_METRICS.name: _summaries(_BOTH),
+    LATEST_METRICS.name: _SUMMED_UP,
     METRICS.name: _BOTH,
 }
 """For each table the rows that replace the stored ones."""

@@ -5,18 +5,28 @@ DuckDB takes 1 ms to plan any statement; a small row group is decoded in a third
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.tables import RUN_DOCUMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
+
+    import pyarrow
 
 _KEPT_FILES = 256
+
+_FEWEST_AT_ONCE = 4
+"""Files from which on threads are worth their start."""
+
+_ANYTHING = ("", chr(sys.maxunicode))
 
 
 class _File:
@@ -31,43 +41,58 @@ class _File:
 
         self._lock = threading.Lock()
         self._file = pyarrow.parquet.ParquetFile(source)
-        names = self._file.schema_arrow.names
-        self._columns = [names.index("run_id"), names.index("document")]
-        self._bounds = [
-            self._bounds_of(number) for number in range(self._file.metadata.num_row_groups)
-        ]
+        names = self._file.schema.names
+        self._run_id, self._document = names.index("run_id"), names.index("document")
+        self._known: dict[int, tuple[str, str]] = {}
 
-    def _bounds_of(self, number: int) -> tuple[str, str] | None:
-        group = self._file.metadata.row_group(number)
-        statistics = group.column(self._columns[0]).statistics
-        if statistics is None or not statistics.has_min_max:
-            return None
-        return statistics.min, statistics.max
+    def _bounds(self, number: int) -> tuple[str, str]:
+        """Return the smallest and the largest run id of a row group."""
+        if number not in self._known:
+            group = self._file.metadata.row_group(number)
+            statistics = group.column(self._run_id).statistics
+            is_known = statistics is not None and statistics.has_min_max
+            self._known[number] = (statistics.min, statistics.max) if is_known else _ANYTHING
+        return self._known[number]
 
-    def documents(self, run_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Yield ids and documents of the runs that are here, out of ids in order."""
-        import pyarrow
-        import pyarrow.compute
+    def likely(self, run_ids: Sequence[str]) -> set[int]:
+        """Return the row groups that hold the runs if they are in order, as folds write them.
 
-        groups = [
-            number
-            for number, bounds in enumerate(self._bounds)
-            if bounds is None or _between(run_ids, *bounds)
-        ]
+        Few statistics are looked at: each takes as long as a search through all the others.
+        """
+        groups = range(self._file.num_row_groups)
         if not groups:
-            return
+            return set()
+        wanted = _between(run_ids, self._bounds(0)[0], self._bounds(groups[-1])[1])
+        return {bisect_left(groups, each, key=lambda n: self._bounds(n)[1]) for each in wanted}
+
+    def possible(self, run_ids: Sequence[str]) -> set[int]:
+        """Return the row groups that may hold the runs, in whatever order they are."""
+        groups = range(self._file.num_row_groups)
+        return {number for number in groups if _between(run_ids, *self._bounds(number))}
+
+    def rows(self, groups: set[int]) -> pyarrow.Table:
+        """Return ids and documents of some row groups; the work is done without the GIL."""
         with self._lock:
-            rows = self._file.reader.read_row_groups(
-                groups, column_indices=sorted(self._columns), use_threads=len(groups) > 1
+            return self._file.reader.read_row_groups(
+                sorted(groups),
+                column_indices=sorted((self._run_id, self._document)),
+                use_threads=False,
             )
-        wanted = pyarrow.array(run_ids, pyarrow.string())
-        found = rows.filter(pyarrow.compute.is_in(rows.column("run_id"), wanted))
-        columns = (found.column(name).to_pylist() for name in ("run_id", "document"))
-        yield from zip(*columns, strict=True)
 
 
 def _between(ordered: Sequence[str], least: str, most: str) -> Sequence[str]:
     return ordered[bisect_left(ordered, least) : bisect_right(ordered, most)]
+
+
+def _documents(rows: pyarrow.Table, run_ids: set[str]) -> dict[str, str]:
+    # Neither pyarrow.compute nor an array of the ids: what they import takes long, pandas
+    # where it is installed.
+    documents = rows.column("document")
+    return {
+        run_id: documents[row].as_py()
+        for row, run_id in enumerate(rows.column("run_id").to_pylist())
+        if run_id in run_ids
+    }
 
 
 class Lookup:
@@ -99,14 +124,31 @@ class Lookup:
             FileNotFoundError: A file is gone.
             DamagedLakeError: A file cannot be read.
         """
+        found = self._read(files, run_ids, _File.likely)
+        missing = [run_id for run_id in run_ids if run_id not in found]
+        if missing:
+            found |= self._read(files, missing, _File.possible)
+        return found
+
+    def _read(
+        self,
+        files: Sequence[str],
+        run_ids: Sequence[str],
+        choose: Callable[[_File, Sequence[str]], set[int]],
+    ) -> dict[str, str]:
         import pyarrow
 
+        found: dict[str, str] = {}
         try:
-            return {
-                run_id: document
-                for path in files
-                for run_id, document in self._open(path).documents(run_ids)
-            }
+            chosen = [(file, choose(file, run_ids)) for file in map(self._open, files)]
+            chosen = [(file, groups) for file, groups in chosen if groups]
+            if len(chosen) < _FEWEST_AT_ONCE:
+                parts = [file.rows(groups) for file, groups in chosen]
+            else:
+                with ThreadPoolExecutor(os.cpu_count()) as threads:
+                    parts = list(threads.map(lambda each: each[0].rows(each[1]), chosen))
+            for part in parts:
+                found |= _documents(part, set(run_ids))
         except FileNotFoundError:
             raise
         except (OSError, pyarrow.ArrowException, ValueError) as error:
@@ -114,6 +156,7 @@ class Lookup:
                 f"a file of table {RUN_DOCUMENTS.name} cannot be read: {error}",
                 hint="restore it from a backup",
             ) from error
+        return found
 
     def _open(self, path: str) -> _File:
         with self._lock:

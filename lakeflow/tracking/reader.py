@@ -215,7 +215,12 @@ class Reader:
         bound = []
         for statement in statements:
             files = {
-                name: self._paths(TABLES[name], epoch, experiment_id=experiment_ids)
+                name: self._paths(
+                    TABLES[name],
+                    epoch,
+                    experiment_id=experiment_ids,
+                    key=statement.named.get(name, ()),
+                )
                 for name in statement.tables
             }
             head, values = sources(statement.tables, files, has_hot=has_hot)
