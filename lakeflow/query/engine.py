@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
+from lakeflow.query.columns import column, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.query.compile import Statement
-    from lakeflow.tables import TableSpec
+    from lakeflow.tables import TableSpec, Type
 
 SQL_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 """DuckDB's name of each type of a column."""
@@ -145,8 +146,6 @@ class Engine:
         Returns:
             By timestamp, step and value; NaN last among equals.
         """
-        import pyarrow
-
         parts = []
         values: dict[str, Any] = {}
         cursor = self.cursor()
@@ -162,9 +161,8 @@ class Engine:
             cursor.register("hot", hot)
             parts.append('SELECT "value", "timestamp", step FROM hot')
         if not parts:
-            return pyarrow.schema(
-                [("value", "double"), ("timestamp", "int64"), ("step", "int64")]
-            ).empty_table()
+            numbers: dict[str, Type] = {"value": "double", "timestamp": "long", "step": "long"}
+            return table({name: column(kind, ()) for name, kind in numbers.items()})
         points = " UNION ALL ".join(parts)
         # Stored points are distinct already.
         distinct = "" if hot is None else "DISTINCT "
@@ -175,14 +173,11 @@ class Engine:
 
 def arrow_table(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pyarrow.Table:
     """Return rows, columns in the table's order, as an Arrow table."""
-    import pyarrow
-
-    types = {"string": pyarrow.string(), "long": pyarrow.int64(), "double": pyarrow.float64()}
     columns = zip(*rows, strict=True) if rows else [()] * len(spec.columns)
-    return pyarrow.table(
+    return table(
         {
-            column.name: pyarrow.array(values, types[column.type])
-            for column, values in zip(spec.columns, columns, strict=True)
+            each.name: column(each.type, values)
+            for each, values in zip(spec.columns, columns, strict=True)
         }
     )
 

@@ -5,6 +5,8 @@ DuckDB takes 1 ms to plan any statement; a small row group is decoded in a third
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
 import threading
@@ -17,7 +19,7 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.tables import RUN_DOCUMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow
 
@@ -26,7 +28,23 @@ _KEPT_FILES = 256
 _FEWEST_AT_ONCE = 4
 """Files from which on threads are worth their start."""
 
+_PARQUET = "pyarrow.parquet"
+
 _ANYTHING = ("", chr(sys.maxunicode))
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Import what reads documents while the engine works, which it does without the GIL."""
+    if _PARQUET in sys.modules:
+        yield
+        return
+    thread = threading.Thread(target=importlib.import_module, args=(_PARQUET,))
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 class _File:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.query.columns import column, table
 from lakeflow.query.engine import LATER, engine_errors
 
 if TYPE_CHECKING:
@@ -85,14 +86,13 @@ def series(
         Columns ``run_id, step, min, max, last, count``; runs in the order given, steps
         ascending.
     """
-    import pyarrow
-
     values: dict[str, Any] = {"max_points": min(max_points, 2**31)}
     stored = _NOTHING
     if files:
         values |= {"files": list(files), "key": key}
         stored = _STORED.format(wanted=_among(run_ids, values))
-    wanted = pyarrow.table({"run_id": run_ids, "position": range(len(run_ids))})
+    places = column("long", range(len(run_ids)))
+    wanted = table({"run_id": column("string", run_ids), "position": places})
     with engine_errors(), contextlib.closing(engine.cursor()) as cursor:
         cursor.register("hot", hot)
         cursor.register("wanted", wanted)

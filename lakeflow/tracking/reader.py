@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lakeflow.exceptions import DamagedLakeError, NotFoundError
 from lakeflow.query.compile import Statement
 from lakeflow.query.engine import arrow_table, engine_errors
-from lakeflow.query.lookup import Lookup
+from lakeflow.query.lookup import Lookup, importing
 from lakeflow.query.overlay import Overlay, sources
 from lakeflow.query.sandbox import Sandbox
 from lakeflow.query.series import new_points, series
@@ -170,7 +170,7 @@ class Reader:
         self, statement: Statement, experiment_ids: Sequence[str], past: Epoch | None
     ) -> list[tuple[Any, ...]]:
         cursor, bound = self._pinned([statement], experiment_ids, past)
-        with engine_errors(), contextlib.closing(cursor):
+        with importing(), engine_errors(), contextlib.closing(cursor):
             rows: list[tuple[Any, ...]] = cursor.execute(*bound[0]).fetchall()
             return rows
 

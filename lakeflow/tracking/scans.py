@@ -6,6 +6,8 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.query.columns import column, table
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -50,8 +52,10 @@ def points_of(runs: Iterable[tuple[str, HotRun]], key: str | None = None) -> pya
             values.extend(points.values)
     which = _column(pyarrow.int64(), numbers)
     columns = zip(*names, strict=True) if names else [()] * 3
-    ids = [pyarrow.array(column, pyarrow.string()).take(which) for column in columns]
-    return pyarrow.table(
+    ids = [column("string", each) for each in columns]
+    if names:
+        ids = [each.take(which) for each in ids]
+    return table(
         {
             **dict(zip(("experiment_id", "run_id", "key"), ids, strict=True)),
             "step": _column(pyarrow.int64(), steps),

@@ -1,0 +1,51 @@
+"""Python values as columns of Arrow.
+
+Not by ``pyarrow.array``: its first call imports pandas where that is installed, and that takes
+longer than a search.
+"""
+
+from __future__ import annotations
+
+from array import array
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow
+
+    from lakeflow.tables import Type
+
+
+def column(kind: Type, values: Sequence[Any]) -> pyarrow.Array:
+    """Return values, None among them, as a column of text, integers or floats."""
+    import pyarrow
+
+    present = _present(values)
+    if kind == "string":
+        texts = [b"" if value is None else value.encode() for value in values]
+        ends = array("i", accumulate(map(len, texts), initial=0))
+        parts, arrow = [ends, b"".join(texts)], pyarrow.string()
+    else:
+        code, arrow = ("q", pyarrow.int64()) if kind == "long" else ("d", pyarrow.float64())
+        parts = [array(code, (0 if value is None else value for value in values))]
+    buffers = [present, *map(pyarrow.py_buffer, parts)]
+    return pyarrow.Array.from_buffers(arrow, len(values), buffers)
+
+
+def _present(values: Sequence[Any]) -> pyarrow.Buffer | None:
+    """Return a bit for each value, the first one lowest; None where none is missing."""
+    import pyarrow
+
+    if None not in values:
+        return None
+    bits = "".join("0" if value is None else "1" for value in reversed(values))
+    return pyarrow.py_buffer(int(bits, 2).to_bytes((len(bits) + 7) // 8, "little"))
+
+
+def table(columns: Mapping[str, pyarrow.Array]) -> pyarrow.Table:
+    """Return columns of one length as a table."""
+    import pyarrow
+
+    return pyarrow.Table.from_arrays(list(columns.values()), names=list(columns))
