@@ -25,7 +25,7 @@ from lakeflow.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _COLUMNS = ", ".join(f"\"{name}\": '{kind}'" for name, kind in RECORD.items())
 
@@ -250,6 +250,15 @@ CHANGES: Mapping[str, str] = {
 
 For ``run_documents`` these are the runs; it comes after the tables that it sums up.
 """
+
+NOT_READ_FROM: Mapping[str, Sequence[str]] = {
+    LATEST_METRICS.name: ("records",),
+    METRICS.name: tuple(
+        f"changes_{spec.name}"
+        for spec in (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS, RUN_DOCUMENTS)
+    ),
+}
+"""What is staged and not read any more from a table on: its memory is for the sorting."""
 
 MERGES: dict[str, str] = {
     RUNS.name: _run_merge(),

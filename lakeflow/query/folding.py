@@ -83,6 +83,8 @@ class Folding:
 
     def stage_changes(self, spec: TableSpec) -> int:
         """Work out the rows that the records add to or alter in a table; return how many."""
+        for unread in fold.NOT_READ_FROM.get(spec.name, ()):
+            self._run(f"DROP TABLE IF EXISTS {unread}")
         staged = f"changes_{spec.name}"
         self._run(f"CREATE OR REPLACE TEMP TABLE {staged} AS {fold.CHANGES[spec.name]}")
         self._run(f"CREATE OR REPLACE TEMP VIEW changes AS SELECT * FROM {staged}")  # noqa: S608

@@ -31,7 +31,7 @@ from lakeflow.storage.delta import DataFile
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
 from lakeflow.storage.log import list_segments
-from lakeflow.tables import DATA_TABLES, PARAMS, RUN_DOCUMENTS
+from lakeflow.tables import DATA_TABLES, METRICS, PARAMS, RUN_DOCUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,6 +129,20 @@ def test_a_large_file_gives_up_the_rows_that_change() -> None:
     assert files_to_rewrite(PARAMS, [small, large], [small, large], 5) == ([small], [large])
 
 
+def test_a_compaction_that_has_folded_much_ends_with_sorted_tables() -> None:
+    full = [DataFile(f"f{n}", 1, PARAMS.file_rows) for n in range(2)]
+    last = PARAMS.file_rows // 10
+    half = PARAMS.file_rows
+    assert files_to_rewrite(PARAMS, full, [], last, half) == (full, [])
+    assert files_to_rewrite(PARAMS, full, full, 0, half) == (full, [])
+    assert files_to_rewrite(PARAMS, full, [], last, half - 1) == ([], []), "much is stored"
+    assert files_to_rewrite(PARAMS, full * 2, [], last, 4 * half) == ([], []), "too large"
+    assert files_to_rewrite(PARAMS, full[:1], [], 0, half) == ([], []), "sorted already"
+    assert files_to_rewrite(METRICS, full, [], last, half) == ([], []), "not searched"
+    small = [DataFile("s", 1, 10)]
+    assert files_to_rewrite(PARAMS, small, [], 10, 10) == ([], []), "not worth it"
+
+
 @pytest.fixture
 def small_files() -> Iterator[None]:
     rows = {spec: spec.file_rows for spec in DATA_TABLES}
@@ -168,6 +182,25 @@ def test_rows_are_sorted_within_files_and_from_file_to_file(
             )
         ]
         assert keys == sorted(keys)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_key_is_one_stretch_after_several_folds(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    store = another_process(uri, fold_bytes=100_000)
+    for _ in range(300):
+        run_id = store.runs.create("0", None, None, None).info.run_id
+        points = [Metric(f"m{n}", n, n, n) for n in range(10)]
+        store.runs.log_batch(run_id, points, [Param(f"p{n}", "v") for n in range(10)], [])
+    report = compact_lake(store.lake)
+    assert len(report.folds) > 2
+    for name in ("params", "latest_metrics"):
+        files = store.lake.tables[name].files()
+        assert [file.rows for file in files] == [3_000]
+        assert report.tables[name].rows <= 3 * 3_000
+    assert len(store.lake.tables["metrics"].files()) == len(report.folds)
+    assert len(store.runs.search("0", "params.p3 = 'v'", 1, 500, None, None, None)) == 300
 
 
 def test_a_run_that_goes_on_leaves_a_large_file_once(

@@ -12,8 +12,8 @@ import pytest
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.config import Settings
-from lakeflow.entities import Metric, ViewType
-from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.entities import Metric, Param, ViewType
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
@@ -22,6 +22,7 @@ from lakeflow.tracking.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from typing import Any
 
 
@@ -151,6 +152,31 @@ def test_what_is_no_longer_kept_is_said(
         compact_lake(store.lake)
     with pytest.raises(NotFoundError, match="oldest compaction on record"):
         store.runs.search(["0"], "", 1, 10, None, None, datetime.datetime(2020, 1, 1))  # noqa: DTZ001
+
+
+def test_a_search_opens_only_files_that_may_hold_its_keys(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    store = another_process(str(tmp_path / "lake"))
+    for key in ("early", "late"):
+        run_id = store.runs.create("0", None, None, None).info.run_id
+        store.runs.log_batch(run_id, [], [Param(key, "1")], [])
+        compact_lake(store.lake)
+    (late,) = (
+        file.path
+        for file in store.lake.tables["params"].files()
+        if file.bounds["key"] == ("late", "late")
+    )
+    (tmp_path / "lake/tables/params" / late).unlink()
+
+    def found(condition: str) -> int:
+        return len(store.runs.search("0", condition, 1, 10, None, None, None))
+
+    assert found("params.early = '1'") == 1
+    assert found("params.early IS NULL") == 1
+    assert found("params.never IS NULL") == 2
+    with pytest.raises(DamagedLakeError):
+        found("params.late = '1'")
 
 
 def test_a_search_reads_no_more_than_what_is_new() -> None:
