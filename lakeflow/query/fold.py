@@ -265,7 +265,7 @@ MERGES: dict[str, str] = {
     PARAMS.name: _STORED_FIRST.format(key='run_id, "key"'),
     TAGS.name: _CHANGES_FIRST.format(key='run_id, "key"'),
     INPUTS.name: _STORED_FIRST.format(key='run_id, "name", digest'),
-    LATEST_METRICS.name: _SUMMED_UP,
+    LATEST_METRICS.name: _summaries(_BOTH),
     METRICS.name: _BOTH,
 }
 """For each table the rows that replace the stored ones."""
@@ -329,6 +329,9 @@ MERGES[RUN_DOCUMENTS.name] = f"""
     UNION ALL
     {documents("runs", {name: _packed(name, stored) for name, stored in _UNPACKED.items()})}
 """  # noqa: S608 - constants
+
+# The documents group the rows of the runs that change, which fit.
+MERGES[LATEST_METRICS.name] = _SUMMED_UP
 
 MERGES_WITH_NOTHING: dict[str, str] = MERGES | {
     spec.name: "SELECT * FROM changes" for spec in (PARAMS, INPUTS, LATEST_METRICS, METRICS)

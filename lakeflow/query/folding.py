@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -161,7 +162,9 @@ class Folding:
         if spec.row_group_rows < _FEWEST_ROWS_OF_A_COPY:
             with engine_errors():
                 batches = self._cursor.sql(selection).to_arrow_reader(_FEWEST_ROWS_OF_A_COPY)
-                return write_small_groups(spec, batches, folder)
+                # Until it is closed it holds what the statement has built.
+                with closing(batches):
+                    return write_small_groups(spec, batches, folder)
         # Several threads keep the order of one file, but not that of several; and they hold
         # more than they may where a file is large.
         several = most_rows > min(spec.file_rows, _MOST_ROWS_AT_ONCE)

@@ -132,7 +132,7 @@ class Lookup:
     def documents(self, files: Sequence[str], run_ids: Sequence[str]) -> dict[str, str]:
         """Return the documents of those runs that have one, by id.
 
-        One row group of 128 runs is decoded for each run, or for several that are close.
+        One row group of 64 runs is decoded for each run, or for several that are close.
 
         Args:
             files: Files of ``run_documents`` that may hold the runs.
