@@ -71,6 +71,19 @@ class Settings:
         fold_memory_bytes: What the query engine may hold while folding, before it spills
             to disk.
         queue_records: Calls that asynchronous logging holds before it makes the caller wait.
+        flush_interval_ms: Milliseconds for which asynchronous logging gathers calls before it
+            writes them, on a store where every write is an object.
+        check_interval_ms: Milliseconds for which a writer there trusts what it has seen of
+            experiments, and of the params of runs that it has made itself.
+        remote_deadline_s: Seconds after which an operation on a remote store is not tried
+            again.
+        cache_bytes: Bytes of remote table files and log segments kept on the local disk; 0
+            for none.
+        cache_folder: Where; by default ``lakeflow`` in the user's cache folder.
+        exclusive_writer: Whether this process is the only one that writes: then a lake may be
+            on a filesystem that cannot create a file exactly once.
+        staleness_s: Seconds for which a reader may go without a look at the log, where this
+            process has written nothing meanwhile: what dashboards save requests with.
         vacuum_grace_s: Age in seconds from which on folded log segments are deleted.
         retention_s: Age in seconds from which on replaced table files are deleted; until
             then older versions of the tables can be read.
@@ -84,6 +97,13 @@ class Settings:
     fold_bytes: int = 96 * MIB
     fold_memory_bytes: int = 384 * MIB
     queue_records: int = 10_000
+    flush_interval_ms: int = 2000
+    check_interval_ms: int = 5000
+    remote_deadline_s: int = 60
+    cache_bytes: int = 1024 * MIB
+    cache_folder: str = ""
+    exclusive_writer: bool = False
+    staleness_s: int = 0
     vacuum_grace_s: int = 600
     retention_s: int = 24 * 3600
 
@@ -109,6 +129,6 @@ def _parse(name: str, text: str, default: object) -> object:
         return _flag(name, text)
     if isinstance(default, int):
         return _number(name, text)
-    if text not in {"process", "fsync"}:
+    if name == "DURABILITY" and text not in {"process", "fsync"}:
         raise InvalidInputError(f"LAKEFLOW_{name} is {text!r}; it may be 'process' or 'fsync'")
     return text

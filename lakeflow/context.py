@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lakeflow.config import environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakeflow.entities import Run
 
 DEFAULT_URI = "./lake"
@@ -38,6 +40,21 @@ class OpenRun:
         return self.run.info.run_id
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a lake is opened.
+
+    Attributes:
+        storage_options: fsspec's options for its filesystem.
+        exclusive_writer: Whether this process is the only one that writes; None takes the
+            setting of the environment.
+    """
+
+    storage_options: Mapping[str, object] = field(default_factory=dict)
+    exclusive_writer: bool | None = None
+
+
+_openings: dict[str, Opening] = {}
 _tracking_uri: str | None = None
 _experiment_id: str | None = None
 _active: ContextVar[tuple[OpenRun, ...]] = ContextVar("lakeflow_active_runs", default=())
@@ -55,6 +72,16 @@ def set_tracking_uri(uri: str | None) -> None:
     """Set the location for this process; None goes back to the environment's."""
     global _tracking_uri
     _tracking_uri = uri
+
+
+def opening(location: str) -> Opening:
+    """Return how the lake at a location is opened."""
+    return _openings.get(location, Opening())
+
+
+def set_opening(location: str, opening: Opening) -> None:
+    """Set how the lake at a location is opened from now on in this process."""
+    _openings[location] = opening
 
 
 def experiment_id() -> str | None:

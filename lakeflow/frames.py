@@ -153,8 +153,8 @@ def metric_series(
     if isinstance(run_ids, str):
         raise InvalidInputError(f"run_ids is {run_ids!r}, not a list of ids")
     wanted = list(dict.fromkeys(map(validation.run_id, run_ids)))
-    reader = open_store(tracking_uri).runs.reader
-    table = reader.series(wanted, validation.text(key, "key"), max_points)
+    columns = open_store(tracking_uri).runs.columns
+    table = columns.series(wanted, validation.text(key, "key"), max_points)
     return table if output_format == "arrow" else formats.to_polars(table)
 
 
@@ -265,8 +265,7 @@ def _scan(
 ) -> polars.LazyFrame:
     formats.require("polars", formats.POLARS)
     store = open_store(tracking_uri)
-    reader = store.runs.reader
-    scan = reader.scan(spec, reader.epoch_as_of(as_of))
+    scan = store.runs.columns.scan(spec, store.runs.reader.as_of(as_of))
     return _frame_of(store.lake, scan)
 
 

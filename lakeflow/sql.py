@@ -117,8 +117,8 @@ def sql(
     formats.check(output_format, "arrow", "polars", "pandas", "list")
     if not isinstance(query, str):
         raise InvalidInputError(f"query is {query!r}, not a text")
-    reader = _open(tracking_uri).once(Store).runs.reader
-    table = reader.query(query, params, reader.epoch_as_of(as_of))
+    runs = _open(tracking_uri).once(Store).runs
+    table = runs.columns.query(query, params, runs.reader.as_of(as_of))
     if output_format == "polars":
         return formats.to_polars(table)
     if output_format == "pandas":

@@ -18,14 +18,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeflow.exceptions import ConflictError, StorageError
+from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
+from lakeflow.maintenance.staging import set_aside, stage_spans
 from lakeflow.maintenance.tiers import files_to_rewrite
 from lakeflow.maintenance.vacuum import VacuumReport, vacuum
 from lakeflow.query.engine import Engine
 from lakeflow.query.folding import Folding, Stored
 from lakeflow.storage import folds
+from lakeflow.storage.cut import LogCutter
 from lakeflow.storage.delta import DataFile
-from lakeflow.storage.log import LogCutter, list_segments
+from lakeflow.storage.positions import (
+    folded_spans,
+    hot_spans,
+    list_segments,
+    number_of,
+    writer_of,
+)
 from lakeflow.tables import DATA_TABLES, METRICS, RUNS
 from lakeflow.tracking import records
 
@@ -35,13 +43,14 @@ if TYPE_CHECKING:
     from lakeflow.query.parquet import Written
     from lakeflow.storage.folds import Epoch, Fold
     from lakeflow.storage.lake import Lake
+    from lakeflow.storage.positions import Position
     from lakeflow.tables import TableSpec
+
+_LISTINGS = 3
+"""Looks at the log until a segment that a fold needs counts as gone."""
 
 LOCK = f"{folds.FOLDS}/lock"
 """Spares a second compaction of the same lake the work; not what makes it safe."""
-
-REJECTED = "rejected"
-"""Folder of log lines that did not parse, one file a fold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +143,7 @@ def compact_lake(
     report = CompactionReport(is_dry_run=dry_run)
     if dry_run:
         view = lake.view()
-        report.log_bytes, report.log_segments = view.hot_bytes, view.hot_segments
+        report.log_bytes, report.log_segments = view.hot_bytes, len(view.hot)
         report.vacuum = vacuum(lake, dry_run=True)
     else:
         _locked(lake, wait, lambda: _Compaction(lake, report, progress).run())
@@ -171,14 +180,13 @@ class _Compaction:
         """Fold until nothing is left of what the log held at the beginning."""
         view = self._lake.view()
         self._total = view.hot_bytes
-        target = LogCutter(self._lake.fs, view.segments, view.epoch.offsets).ends
+        ends = LogCutter(self._lake.fs, view.hot).ends
+        target = {path: end for path, end in ends.items() if end > view.hot[path][0]}
         while True:
             previous, fold = self._next()
             if fold is None:
                 break
-            self._is_last = all(
-                fold.offsets.get(path, end) >= end for path, end in target.items()
-            )
+            self._is_last = _is_reached(fold.positions, target)
             self._carry_out(previous, fold)
             if self._is_last:
                 break
@@ -193,12 +201,17 @@ class _Compaction:
             previous = folds.read_epoch(fs, done)
             if begun > done:
                 return previous, folds.read_fold(fs, begun)
-            cutter = LogCutter(fs, list_segments(fs), previous.offsets)
-            moment = cutter.moment_before(list_segments(fs), records.clock)
-            cut = cutter.cut(self._lake.settings.fold_bytes, records.clock, moment)
+            sizes = list_segments(fs)
+            # Before anything is read, which may take long where every read is a request.
+            later = hot_spans(list_segments(fs), previous.positions)
+            cutter = LogCutter(fs, hot_spans(sizes, previous.positions))
+            moment = cutter.moment_before(later, records.clock)
+            limit = self._lake.settings.fold_bytes
+            cut = cutter.cut(limit, records.clock, moment, done + 1)
             if cut.size_bytes == 0 and not self._is_rewritten(previous):
                 return previous, None
-            fold = folds.Fold(done + 1, cut.offsets)
+            kept = folds.kept_positions(previous, map(writer_of, sizes))
+            fold = folds.Fold(done + 1, {**kept, **cut.positions})
             try:
                 folds.begin(fs, fold)
             except FileExistsError:
@@ -213,19 +226,33 @@ class _Compaction:
         )
 
     def _carry_out(self, previous: Epoch, fold: Fold) -> None:
-        spans = {
-            path: (previous.offsets.get(path, 0), end)
-            for path, end in fold.offsets.items()
-            if end > previous.offsets.get(path, 0)
-        }
+        spans = self._spans(previous, fold)
+        if spans is None:
+            return
         # Read before the other tables are: see the top of this file.
         metrics = self._lake.tables[METRICS.name]
+        metrics.version()
         if metrics.mark() < fold.epoch and spans:
             self._fold_with_memory(fold, spans)
         self._finish(previous, fold)
         self._report.folds.append(fold.epoch)
         self._report.log_segments += len(spans)
         self._report.log_bytes += sum(end - start for start, end in spans.values())
+
+    def _spans(self, previous: Epoch, fold: Fold) -> dict[str, tuple[int, int]] | None:
+        """Return what a fold reads of each segment; None if somebody else has finished it."""
+        fs = self._lake.fs
+        for _ in range(_LISTINGS):
+            try:
+                return folded_spans(list_segments(fs), previous.positions, fold.positions)
+            except FileNotFoundError as error:
+                missing = error  # the listing is incomplete, or the segment is deleted
+            if folds.newest(fs)[0] >= fold.epoch:
+                return None
+        raise DamagedLakeError(
+            f"fold {fold.epoch} of {fs.uri} needs {missing}, which is not there",
+            hint="restore it from a backup",
+        )
 
     def _fold_with_memory(self, fold: Fold, spans: Mapping[str, tuple[int, int]]) -> None:
         """Fold within the memory that is set; a claimed fold of huge values gets more."""
@@ -274,7 +301,7 @@ class _Compaction:
             if table.mark() >= epoch:
                 return
             files = table.files(version)
-            by_path = dict(zip(self._lake.paths(spec.name, files), files, strict=True))
+            by_path = dict(zip(self._lake.opened(spec.name, files), files, strict=True))
             changed = folding.files_with_changes(spec, self._stored(spec, files))
             whole, split = files_to_rewrite(
                 spec,
@@ -314,7 +341,7 @@ class _Compaction:
         split: Sequence[DataFile],
     ) -> list[Written]:
         """Write the changes with the stored rows they belong to, and what stays of files."""
-        paths = self._lake.paths
+        paths = self._lake.opened
         split_paths = paths(spec.name, split)
         moved = folding.stage_stored(spec, paths(spec.name, whole), split_paths)
         if spec is RUNS:
@@ -326,7 +353,7 @@ class _Compaction:
         return written
 
     def _stored(self, spec: TableSpec, files: tuple[DataFile, ...]) -> list[Stored]:
-        paths = self._lake.paths(spec.name, files)
+        paths = self._lake.opened(spec.name, files)
         return [
             Stored(path, file.bounds.get("run_id"))
             for path, file in zip(paths, files, strict=True)
@@ -350,60 +377,24 @@ class _Compaction:
         """Publish which versions of the tables belong to the fold."""
         tables = self._lake.tables
         versions = {spec.name: tables[spec.name].version() for spec in DATA_TABLES}
-        removed = {}
-        for name, version in versions.items():
-            before = previous.versions.get(name)
-            if before is not None and before != version:
-                old = {file.path for file in tables[name].files(before)}
-                removed[name] = sorted(old - {f.path for f in tables[name].files(version)})
-        folds.finish(self._lake.fs, folds.Epoch(fold.epoch, fold.offsets, versions, removed))
+        files = {name: tables[name].files(version) for name, version in versions.items()}
+        removed = {
+            name: sorted({f.path for f in before} - {f.path for f in files[name]})
+            for name, before in previous.files.items()
+            if previous.versions[name] != versions[name]
+        }
+        folds.finish(
+            self._lake.fs,
+            folds.Epoch(fold.epoch, fold.positions, versions, files, removed),
+        )
 
     def _say(self, step: str) -> None:
         self._progress(Progress(step, self._report.log_bytes, self._total))
 
 
-def stage_spans(lake: Lake, spans: Mapping[str, tuple[int, int]], folder: Path) -> list[str]:
-    """Put the folded part of each segment where the engine can read it whole.
-
-    A complete local segment that nobody appends to is read where it is.
-
-    Returns:
-        Files, each in a folder with the name of its writer.
-    """
-    staged = []
-    for path, (start, end) in spans.items():
-        local = lake.fs.local_path(path)
-        if local and start == 0 and lake.fs.size(path) == end and not lake.fs.is_held(path):
-            staged.append(local)
-            continue
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            target.write_bytes(lake.fs.read(path, start, end))
-        except OSError as error:
-            raise StorageError(f"cannot stage {path}: {error}", "RESOURCE_EXHAUSTED") from error
-        staged.append(str(target))
-    return staged
-
-
-def set_aside(lake: Lake, epoch: int, spans: Mapping[str, tuple[int, int]]) -> int:
-    """Keep the lines that are no records, and return how many there are."""
-    lines = []
-    for path, (start, end) in spans.items():
-        offset = start
-        for line in lake.fs.read(path, start, end).split(b"\n")[:-1]:
-            if line.strip() and not _is_record(line):
-                lines.append(records.rejected(path, offset, line))
-            offset += len(line) + 1
-    try:
-        content = "".join(f"{line}\n" for line in lines).encode()
-        lake.fs.create(f"{REJECTED}/{epoch:010d}.jsonl", content)
-    except FileExistsError:
-        pass
-    return len(lines)
-
-
-def _is_record(line: bytes) -> bool:
-    record = records.parse(line)
-    wanted = ("clock", "run_id", "experiment_id")
-    return record is not None and all(record.get(name) is not None for name in wanted)
+def _is_reached(positions: Mapping[str, Position], target: Mapping[str, int]) -> bool:
+    return all(
+        writer in positions and (number, end) <= positions[writer][:2]
+        for path, end in target.items()
+        for writer, number in [(writer_of(path), number_of(path))]
+    )

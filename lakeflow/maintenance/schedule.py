@@ -47,7 +47,7 @@ class AutoCompaction:
     def _closing(self) -> None:
         if self._thread is not None:
             self._thread.join()
-        if not self._lake.has_written:
+        if not self._lake.written_bytes:
             return
         self._lake.seal()
         try:
@@ -58,7 +58,7 @@ class AutoCompaction:
         settings = self._lake.settings
         if (
             view.hot_bytes >= settings.auto_compact_bytes
-            or view.hot_segments >= settings.auto_compact_segments
+            or len(view.hot) >= settings.auto_compact_segments
         ):
             self._compact()
 

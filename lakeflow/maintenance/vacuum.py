@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakeflow.storage import folds
-from lakeflow.storage.log import LOG, list_segments
+from lakeflow.storage.positions import LOG, list_segments, number_of, writer_of
 from lakeflow.tables import CONTROL_TABLES, DATA_TABLES
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 ABANDONED_S = 24 * 3600
 """Age of a file that no commit mentions from which on nobody is about to commit it."""
+
+
+SWEPT_EPOCHS = 16
+"""Folds of a remote lake after which what killed processes left is looked for."""
 
 
 @dataclass(slots=True)
@@ -48,25 +52,22 @@ def vacuum(lake: Lake, *, dry_run: bool = False) -> VacuumReport:
         lake: The lake.
         dry_run: Only say what there is to delete.
     """
-    report = VacuumReport()
     epoch = lake.epoch()
     now = time.time()
-    for path, size in _folded_segments(lake, _settled(lake, epoch, now)):
-        report.segments += 1
-        report.bytes_freed += size
-        if not dry_run:
-            lake.fs.delete(path)
+    segments = dict(_folded_segments(lake, _settled(lake, epoch, now)))
+    files = set(_replaced_files(lake, epoch, now))
+    past = list(_past_folds(lake, epoch, now))
+    # Rare things; where a listing is a request they are not looked for each time.
+    if dry_run or lake.fs.can_append or epoch.number % SWEPT_EPOCHS == 0:
+        files |= set(_abandoned_files(lake, epoch, now))
+        past += _past_logs(lake, now)
     if not dry_run:
+        lake.fs.delete_many(list(segments))
         _drop_empty_writers(lake)
         lake.fs.clear_staging(now - ABANDONED_S)
-    for path in {*_replaced_files(lake, epoch, now), *_abandoned_files(lake, epoch, now)}:
-        report.table_files += 1
-        if not dry_run:
-            lake.fs.delete(path)
-    if not dry_run:
-        for path in _past_folds(lake, epoch, now):
-            lake.fs.delete(path)
-    return report
+        lake.fs.delete_many(sorted(files))
+        lake.fs.delete_many(past)
+    return VacuumReport(len(segments), len(files), sum(segments.values()))
 
 
 def _settled(lake: Lake, epoch: Epoch, now: float) -> Epoch:
@@ -84,15 +85,18 @@ def _folded_segments(lake: Lake, epoch: Epoch) -> Iterator[tuple[str, int]]:
     """Yield segments that a fold holds whole and that nobody appends to."""
     fs = lake.fs
     for path, size in list_segments(fs).items():
-        offset = epoch.offsets.get(path)
-        if offset is None or fs.is_held(path):
+        position = epoch.positions.get(writer_of(path))
+        if position is None or number_of(path) > position.segment or fs.is_held(path):
             continue
+        offset = position.offset if number_of(path) == position.segment else size
         # What follows the last newline was never acknowledged: its writer is gone.
         if offset >= size or b"\n" not in fs.read(path, offset):
             yield path, size
 
 
 def _drop_empty_writers(lake: Lake) -> None:
+    if not lake.fs.can_append:
+        return  # nothing but files makes a folder there
     alive = {path.rsplit("/", 1)[0] for path in list_segments(lake.fs)}
     for writer in lake.fs.list(LOG):
         if f"{LOG}/{writer.name}" not in alive:
@@ -117,20 +121,32 @@ def _replaced_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
 def _past_folds(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
     """Yield the files of folds that nobody stands on or may go back to, oldest first."""
     finished = folds.finished(lake.fs)
+    age = lake.settings.retention_s
+    if not lake.fs.can_append:
+        age = max(age, int(folds.REMEMBERED_S))
     for entry in lake.fs.list(folds.FOLDS):
         number = int(entry.name[:10]) if entry.name[:10].isdigit() else epoch.number
         until = finished.get(number + 1, entry.modified_s)
-        if number < epoch.number and until <= now - lake.settings.retention_s:
+        if number < epoch.number and until <= now - age:
             yield f"{folds.FOLDS}/{entry.name}"
+
+
+def _past_logs(lake: Lake, now: float) -> Iterator[str]:
+    """Yield the files of Delta logs that old checkpoints have summed up."""
+    for table in _tables(lake):
+        yield from table.past_log(now - max(ABANDONED_S, lake.settings.retention_s))
+
+
+def _tables(lake: Lake) -> list[Table]:
+    data = [lake.tables[spec.name] for spec in DATA_TABLES]
+    return data + [lake.control[spec.name].table for spec in CONTROL_TABLES]
 
 
 def _abandoned_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
     """Yield old files that no commit mentions: their writer was killed before it."""
     age = max(ABANDONED_S, lake.settings.retention_s)
     kept = _kept_for_readers(lake)
-    tables: list[Table] = [lake.tables[spec.name] for spec in DATA_TABLES]
-    tables += [lake.control[spec.name].table for spec in CONTROL_TABLES]
-    for table in tables:
+    for table in _tables(lake):
         old = [
             entry.name
             for entry in lake.fs.list(table.folder)

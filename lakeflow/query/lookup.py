@@ -13,7 +13,7 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.tables import RUN_DOCUMENTS
@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 
     import pyarrow
 
+A = TypeVar("A")
+B = TypeVar("B")
+
 _KEPT_FILES = 256
 
 _FEWEST_AT_ONCE = 4
 """Files from which on threads are worth their start."""
+
+_REMOTE_AT_ONCE = 16
+"""Files of a remote lake that are read at once: threads wait there, and do not compute."""
 
 _PARQUET = "pyarrow.parquet"
 
@@ -58,6 +64,7 @@ class _File:
         import pyarrow.parquet
 
         self._lock = threading.Lock()
+        self._source = source
         self._file = pyarrow.parquet.ParquetFile(source)
         names = self._file.schema.names
         self._run_id, self._document = names.index("run_id"), names.index("document")
@@ -88,8 +95,23 @@ class _File:
         groups = range(self._file.num_row_groups)
         return {number for number in groups if _between(run_ids, *self._bounds(number))}
 
+    def _span(self, number: int) -> tuple[int, int]:
+        """Return from where to where in the file the two columns of a row group are."""
+        group = self._file.metadata.row_group(number)
+        columns = [group.column(each) for each in (self._run_id, self._document)]
+        starts = [
+            column.data_page_offset
+            if column.dictionary_page_offset is None
+            else column.dictionary_page_offset
+            for column in columns
+        ]
+        sizes = [column.total_compressed_size for column in columns]
+        return min(starts), max(map(sum, zip(starts, sizes, strict=True)))
+
     def rows(self, groups: set[int]) -> pyarrow.Table:
         """Return ids and documents of some row groups; the work is done without the GIL."""
+        if hasattr(self._source, "prefetch"):
+            self._source.prefetch([self._span(number) for number in groups])
         with self._lock:
             return self._file.reader.read_row_groups(
                 sorted(groups),
@@ -158,13 +180,10 @@ class Lookup:
 
         found: dict[str, str] = {}
         try:
-            chosen = [(file, choose(file, run_ids)) for file in map(self._open, files)]
+            opened = self._map(self._open, files)
+            chosen = [(file, choose(file, run_ids)) for file in opened]
             chosen = [(file, groups) for file, groups in chosen if groups]
-            if len(chosen) < _FEWEST_AT_ONCE:
-                parts = [file.rows(groups) for file, groups in chosen]
-            else:
-                with ThreadPoolExecutor(os.cpu_count()) as threads:
-                    parts = list(threads.map(lambda each: each[0].rows(each[1]), chosen))
+            parts = self._map(lambda each: each[0].rows(each[1]), chosen)
             for part in parts:
                 found |= _documents(part, set(run_ids))
         except FileNotFoundError:
@@ -176,12 +195,22 @@ class Lookup:
             ) from error
         return found
 
+    def _map(self, work: Callable[[A], B], items: Sequence[A]) -> list[B]:
+        """Do some work on each of several items, at once where that is worth it."""
+        if len(items) < _FEWEST_AT_ONCE:
+            return [work(item) for item in items]
+        at_once = os.cpu_count() if self._filesystem is None else _REMOTE_AT_ONCE
+        with ThreadPoolExecutor(at_once) as threads:
+            return list(threads.map(work, items))
+
     def _open(self, path: str) -> _File:
         with self._lock:
-            if path not in self._files:
-                source = path if self._filesystem is None else self._filesystem.open(path)
-                self._files[path] = _File(source)
-                if len(self._files) > _KEPT_FILES:
-                    self._files.popitem(last=False)
-            self._files.move_to_end(path)
-            return self._files[path]
+            if path in self._files:
+                self._files.move_to_end(path)
+                return self._files[path]
+        file = _File(path if self._filesystem is None else self._filesystem.open(path))
+        with self._lock:
+            self._files[path] = file
+            if len(self._files) > _KEPT_FILES:
+                self._files.popitem(last=False)
+        return file

@@ -31,10 +31,12 @@ class Overlay:
 
     Args:
         engine: Whose memory they are in.
+        schema: Of the engine's; one for each moment whose rows are kept.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, schema: str = "main") -> None:
         self._engine = engine
+        self._schema = schema
         self._connections = -1
         self.is_empty = True
 
@@ -44,7 +46,8 @@ class Overlay:
 
     def clear(self) -> None:
         """Drop all rows."""
-        cursor = self._engine.cursor()
+        self._engine.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+        cursor = self.cursor()
         for spec in OVERLAID:
             columns = ", ".join(
                 f'"{column.name}" {SQL_TYPES[column.type]}' for column in spec.columns
@@ -55,7 +58,7 @@ class Overlay:
 
     def replace(self, run_ids: Collection[str], rows: Rows) -> None:
         """Put the rows of some runs in the place of those that were there."""
-        cursor = self._engine.cursor()
+        cursor = self.cursor()
         cursor.execute("BEGIN")
         for spec in OVERLAID:
             if not self.is_empty:
@@ -69,9 +72,21 @@ class Overlay:
         cursor.execute("COMMIT")
         self.is_empty = False
 
+    def drop(self) -> None:
+        """Drop the tables."""
+        if not self.is_lost():
+            self._engine.cursor().execute(f"DROP SCHEMA {self._schema} CASCADE")
+        self._connections = -1
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a cursor to which the hot rows are there by the names of their tables."""
+        cursor = self._engine.cursor()
+        cursor.execute(f"SET schema = '{self._schema}'")
+        return cursor
+
     def pinned(self) -> duckdb.DuckDBPyConnection:
         """Return a cursor that goes on seeing the hot rows of now."""
-        cursor = self._engine.cursor()
+        cursor = self.cursor()
         if not self.is_empty:
             cursor.execute("BEGIN")
             cursor.execute(f"SELECT count(*) FROM {hot(RUNS)}").fetchall()  # noqa: S608

@@ -1,4 +1,4 @@
-"""Page tokens: the sort position after which the next page begins, and whose it is. Pure."""
+"""Page tokens: the place after which the next page begins, and in what. Pure."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ def fingerprint(search: Search) -> str:
     return hashlib.sha256(repr(search).encode()).hexdigest()[:16]
 
 
-def encode(search: Search, position: Sequence[Any]) -> str:
-    """Return the token of the page after a position."""
-    content = {"search": fingerprint(search), "after": list(position)}
+def encode(search: Search, moment: Sequence[int] | None, position: Sequence[Any]) -> str:
+    """Return the token of the page after a position.
+
+    Args:
+        search: What is searched.
+        moment: The moment of its first page; None where nothing is gone back to.
+        position: Sort position of the last row.
+    """
+    content = {"search": fingerprint(search), "at": moment, "after": position}
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
 
 
-def decode(token: str, search: Search, keys: int) -> list[Any]:
-    """Return the position that a token holds.
+def decode(token: str, search: Search, keys: int) -> tuple[list[int] | None, list[Any]]:
+    """Return the moment and the position that a token holds.
 
     Args:
         token: What a page gave.
@@ -42,18 +48,25 @@ def decode(token: str, search: Search, keys: int) -> list[Any]:
     try:
         data = base64.urlsafe_b64decode(token.encode())
         content = json.loads(data)
-        whose, after = content["search"], content["after"]
+        whose, moment, after = content["search"], content["at"], content["after"]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InvalidInputError(
             f"Invalid page token, could not base64-decode: {token!r}",
             hint="give the token of the page before",
         ) from error
-    if whose != fingerprint(search) or not _is_position(after, keys):
+    is_whole = _is_moment(moment) and _is_position(after, keys)
+    if whose != fingerprint(search) or not is_whole:
         raise InvalidInputError(
             f"the page token {token!r} belongs to another search",
             hint="filter, order, experiments and view must be those of the first page",
         )
-    return list(after)
+    return moment, after
+
+
+def _is_moment(moment: object) -> bool:
+    if moment is None:
+        return True
+    return isinstance(moment, list) and len(moment) == 2 and all(type(n) is int for n in moment)
 
 
 def _is_position(after: object, keys: int) -> bool:

@@ -17,16 +17,22 @@ from fsspec.spec import AbstractFileSystem
 from lakeflow.storage.filesystem import ENGINE_PROTOCOL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from lakeflow.storage.filesystem import Filesystem
+
+
+FOOTER_BYTES = 192 * 1024
+"""What is fetched of the end of a file: its whole footer, as a rule."""
 
 
 class _File:
     """One open file; every thread has its own position in it."""
 
-    def __init__(self, lake: Filesystem, path: str) -> None:
+    def __init__(self, lake: Filesystem, path: str, size: int) -> None:
         self._lake = lake
         self._path = path
-        self._size = lake.size(path)
+        self._size = size
         self.closed = False
         self._local = threading.local()
 
@@ -41,9 +47,18 @@ class _File:
     def read(self, size: int = -1) -> bytes:
         start = self.tell()
         end = self._size if size < 0 else min(start + size, self._size)
-        data = self._lake.read(self._path, start, end) if end > start else b""
+        data = b""
+        if end > start:
+            data = self._lake.read_fixed(self._path, self._size, start, end)
         self._local.position = start + len(data)
         return data
+
+    def size(self) -> int:
+        return self._size
+
+    def prefetch(self, spans: Iterable[tuple[int, int]]) -> None:
+        """Get ready for reading several stretches."""
+        self._lake.prefetch(self._path, self._size, spans)
 
     def seekable(self) -> bool:
         return True
@@ -59,25 +74,39 @@ class _File:
 
 
 class LakeFileSystem(AbstractFileSystem):  # type: ignore[misc]
-    """Read-only view of one lake, under ``lake://``."""
+    """Read-only view of one lake, under ``lake://``.
+
+    Args:
+        lake: Its filesystem.
+        sizes: Sizes of files by path, as far as they are known without asking.
+    """
 
     protocol = ENGINE_PROTOCOL
     cachable = False
 
-    def __init__(self, lake: Filesystem) -> None:
+    def __init__(self, lake: Filesystem, sizes: Mapping[str, int]) -> None:
         super().__init__()
         self._lake = lake
+        self._sizes = sizes
 
     def open(self, path: str, mode: str = "rb", **_: object) -> Any:
         """Open a file for reading; the lake is never written through the query engine."""
         if mode != "rb":
             raise PermissionError(f"{path} is opened for reading only")
-        return _File(self._lake, self._strip_protocol(path))
+        name = self._strip_protocol(path)
+        file = _File(self._lake, name, self._size_of(name))
+        # Readers ask for eight bytes first, then for the footer that those measure.
+        file.prefetch([(max(0, file.size() - FOOTER_BYTES), file.size())])
+        return file
+
+    def _size_of(self, name: str) -> int:
+        size = self._sizes.get(name)
+        return self._lake.size(name) if size is None else size
 
     def info(self, path: str, **_: object) -> dict[str, object]:
         """Return size and kind of a file."""
         name = self._strip_protocol(path)
-        return {"name": name, "size": self._lake.size(name), "type": "file"}
+        return {"name": name, "size": self._size_of(name), "type": "file"}
 
     def modified(self, path: str) -> datetime.datetime:
         """Return a constant: the files that engines read never change."""

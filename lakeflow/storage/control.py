@@ -8,6 +8,7 @@ again. So two processes can never both take a name.
 from __future__ import annotations
 
 import io
+import math
 import random
 import threading
 import time
@@ -43,16 +44,23 @@ class ControlTable:
         self._fs = fs
         self._lock = threading.RLock()
         self._version = -1
+        self._looked_at = -math.inf
         self._rows: list[Row] = []
 
-    def rows(self) -> list[Row]:
+    def rows(self, max_age_s: float = 0) -> list[Row]:
         """Return the newest rows, sorted; one look at the log if nothing has changed.
 
         They are shared: copy what is to be changed.
+
+        Args:
+            max_age_s: Age of the last look up to which none is taken.
         """
         with self._lock:
-            if self._version < 0 or self.table.has_newer(self._version):
-                self._load()
+            if time.monotonic() - self._looked_at >= max_age_s:
+                now = time.monotonic()
+                if self._version < 0 or self.table.has_newer(self._version):
+                    self._load()
+                self._looked_at = now
             return self._rows
 
     def after_fork(self) -> None:

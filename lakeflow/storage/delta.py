@@ -1,9 +1,7 @@
 """One Delta table: create it, read its file list, replace files in exactly one commit.
 
-deltalake replays the Delta log and builds the commits. Where it does not know the filesystem
-(memory, sftp, ...), it works on a mirror of ``_delta_log`` in a temporary folder, and the
-commit that it built there is published with ``create``: a lost race is a conflict, as it is
-where deltalake writes by itself.
+deltalake replays the Delta log and builds the commits: in the table's folder where that is on
+this machine, else in a mirror of its log; see ``mirror``.
 """
 
 from __future__ import annotations
@@ -11,14 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import tempfile
 import threading
 import time
-import weakref
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import (
@@ -27,6 +21,7 @@ from lakeflow.exceptions import (
     LakeflowException,
     StorageError,
 )
+from lakeflow.storage.mirror import LOG_FOLDER, DeltaMirror, commit_name, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,17 +85,15 @@ class Table:
         self._lock = threading.RLock()
         self._handle: Any = None
         self._files: dict[int, tuple[DataFile, ...]] = {}
-        native = fs.local_path(self.folder)
-        self._is_mirrored = native is None
-        self._location = native or self._make_mirror()
+        self._native = fs.local_path(self.folder)
+        self._mirror: DeltaMirror | None = None
 
     def create(self) -> None:
         """Make the table if there is none; several processes may try at once."""
         with self._lock, self._errors():
             deltalake = _deltalake()
-            if self._is_mirrored:
-                self._fetch()
-            with contextlib.suppress(deltalake.exceptions.DeltaError):
+            self._refresh_mirror()
+            with contextlib.suppress(deltalake.exceptions.DeltaError, ConflictError):
                 deltalake.DeltaTable.create(
                     self._location,
                     deltalake.Schema.from_json(delta_schema(self.spec)),
@@ -108,20 +101,35 @@ class Table:
                     description=self.spec.comment,
                     configuration={"delta.enableExpiredLogCleanup": "false"},
                 )
-                if self._is_mirrored:
-                    self._publish(0)
+                self._publish(0)
             self._handle = None
-            self._open()
+            self._load()
 
     def after_fork(self) -> None:
-        """Let go of the parent's lock and handle."""
+        """Let go of the parent's lock, handle and mirror."""
         self._lock = threading.RLock()
         self._handle = None
+        self._mirror = None
+
+    @property
+    def _location(self) -> str:
+        """Where deltalake finds the Delta log on this machine."""
+        if self._native is not None:
+            return self._native
+        if self._mirror is None:
+            self._mirror = DeltaMirror(self._fs, self.folder)
+        return self._mirror.location
+
+    def _refresh_mirror(self) -> None:
+        if self._native is None:
+            assert self._location
+            assert self._mirror is not None
+            self._mirror.fetch()
 
     def version(self) -> int:
         """Return the newest version; one look at the log where nothing has changed."""
         with self._lock, self._errors():
-            return int(self._open().version())
+            return int(self._load().version())
 
     def has_newer(self, version: int) -> bool:
         """Return whether a version exists beyond this one, without loading it."""
@@ -129,12 +137,13 @@ class Table:
 
     def commit_path(self, version: int) -> str:
         """Return the path of the file that makes a version."""
-        return f"{self.folder}/{_commit_name(version)}"
+        return f"{self.folder}/{LOG_FOLDER}/{commit_name(version)}"
 
     def mark(self) -> int:
-        """Return the number of the fold that the newest version carries; 0 if none."""
+        """Return the number of the fold that the version last looked at carries; 0 if none."""
         with self._lock, self._errors():
-            return int(self._open().transaction_version(FOLD_MARK) or 0)
+            handle = self._handle or self._load()
+            return int(handle.transaction_version(FOLD_MARK) or 0)
 
     def files(self, version: int | None = None) -> tuple[DataFile, ...]:
         """Return the files of a version, the newest one by default.
@@ -146,7 +155,7 @@ class Table:
             if version is None:
                 version = self.version()
             if version not in self._files:
-                handle = self._open()
+                handle = self._handle or self._load()
                 if handle.version() != version:
                     handle = _deltalake().DeltaTable(self._location, version=version)
                 self._files = {version: _data_files(handle)}
@@ -175,14 +184,13 @@ class Table:
             ConflictError: Somebody else has committed since.
         """
         with self._lock, self._errors():
-            handle = self._open()
+            handle = self._handle or self._load()
             live = {file.path for file in self.files(handle.version())}
             # delta-rs removes a file that is not there without a word.
             if handle.version() != version or not live.issuperset(f.path for f in remove):
                 raise ConflictError(f"table {self.spec.name} has moved past version {version}")
             self._write(handle, add, remove, mark)
-            if self._is_mirrored:
-                self._publish(version + 1)
+            self._publish(version + 1)
             if (version + 1) % CHECKPOINT_EVERY == 0:
                 self._checkpoint()
             return version + 1
@@ -220,11 +228,10 @@ class Table:
             self._handle = None
             raise ConflictError(f"table {self.spec.name}: {error}") from error
 
-    def _open(self) -> Any:
+    def _load(self) -> Any:
         """Return a handle at the newest version."""
         deltalake = _deltalake()
-        if self._is_mirrored:
-            self._fetch()
+        self._refresh_mirror()
         try:
             if self._handle is None:
                 self._handle = deltalake.DeltaTable(self._location)
@@ -237,48 +244,39 @@ class Table:
             ) from error
         return self._handle
 
+    def _publish(self, version: int) -> None:
+        """Publish the commit that was built in the mirror, where there is one."""
+        if self._mirror is None:
+            return
+        try:
+            self._mirror.publish(version)
+        except BaseException:
+            self._handle = None
+            raise
+
     def _checkpoint(self) -> None:
         """Sum up the log; the next commit does it if this fails."""
         deltalake = _deltalake()
         with contextlib.suppress(deltalake.exceptions.DeltaError, OSError):
             self._handle.create_checkpoint()
-            if self._is_mirrored:
-                self._publish_checkpoints()
+            if self._mirror is not None:
+                self._mirror.publish_checkpoint(self._handle.version())
 
-    def _make_mirror(self) -> str:
-        folder = tempfile.mkdtemp(prefix="lakeflow-")
-        weakref.finalize(self, _remove_mirror, folder, os.getpid())
-        return folder
+    def past_log(self, before_s: float) -> list[str]:
+        """Return the files of the Delta log that a checkpoint has summed up long ago.
 
-    def _fetch(self) -> None:
-        """Bring the mirror up to date; files of a Delta log never change."""
-        local = Path(self._location, "_delta_log")
-        local.mkdir(exist_ok=True)
-        have = set(os.listdir(local))
-        for entry in self._fs.list(f"{self.folder}/_delta_log"):
-            if entry.name not in have and not entry.name.startswith((".", "_")):
-                data = self._fs.read(f"{self.folder}/_delta_log/{entry.name}")
-                (local / entry.name).write_bytes(data)
-
-    def _publish(self, version: int) -> None:
-        """Publish the commit that was built in the mirror, or drop it."""
-        name = _commit_name(version)
-        local = Path(self._location, name)
-        try:
-            self._fs.create(f"{self.folder}/{name}", local.read_bytes())
-        except BaseException as error:
-            local.unlink()
-            self._handle = None
-            if isinstance(error, FileExistsError):
-                raise ConflictError(
-                    f"table {self.spec.name}: version {version} is taken"
-                ) from error
-            raise
-
-    def _publish_checkpoints(self) -> None:
-        for local in Path(self._location, "_delta_log").glob("*.checkpoint*.parquet"):
-            with contextlib.suppress(FileExistsError):
-                self._fs.create(f"{self.folder}/_delta_log/{local.name}", local.read_bytes())
+        Args:
+            before_s: Seconds since the Unix epoch; the checkpoint is older than that.
+        """
+        entries = self._fs.list(f"{self.folder}/{LOG_FOLDER}")
+        old = [entry for entry in entries if entry.modified_s <= before_s]
+        summed = [version_of(e.name) for e in old if e.name.endswith(".checkpoint.parquet")]
+        newest = max((version for version in summed if version is not None), default=0)
+        return [
+            f"{self.folder}/{LOG_FOLDER}/{entry.name}"
+            for entry in old
+            if (version := version_of(entry.name)) is not None and version < newest
+        ]
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -313,16 +311,6 @@ def delta_schema(spec: TableSpec) -> str:
         for column in spec.columns
     ]
     return json.dumps({"type": "struct", "fields": fields})
-
-
-def _remove_mirror(folder: str, owner: int) -> None:
-    """Delete a mirror, unless this is a forked child and the parent still uses it."""
-    if os.getpid() == owner:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _commit_name(version: int) -> str:
-    return f"_delta_log/{version:020d}.json"
 
 
 def _statistics(file: DataFile) -> str:

@@ -1,23 +1,22 @@
 """One filesystem under a lake: the few calls that everything else is made of.
 
-A path is relative to the lake, with forward slashes. One class a kind of filesystem: the one
-here reads through any fsspec filesystem; those beside it (``local``, ``memory``) add what
-fsspec does not give, above all ``create``, which makes a file exactly once however many
-processes try.
+A path is relative to the lake, with forward slashes. ``local`` and ``memory`` carry the calls
+out themselves, ``remote`` through any fsspec filesystem. Above all there is ``create``, which
+makes a file exactly once however many processes try.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lakeflow.exceptions import StorageError
+from lakeflow.storage.causes import cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ENGINE_PROTOCOL = "lake"
 """Where files are not on this machine, the query engine opens ``lake://<path>``."""
@@ -62,17 +61,22 @@ class AppendFile(Protocol):
 
 
 class Filesystem:
-    """Any fsspec filesystem, for reading.
+    """The calls, and what they mean; each kind of filesystem has a class of its own.
+
+    Args:
+        root: The lake's folder, as the filesystem knows it.
+        uri: The location of the lake.
 
     Attributes:
         uri: The location of the lake, as errors and artifact locations name it.
         can_write: Whether a lake here may be written.
+        can_append: Whether a file can grow; else it never changes once it is there.
     """
 
     can_write: ClassVar[bool] = False
+    can_append: ClassVar[bool] = False
 
-    def __init__(self, fs: Any, root: str, uri: str) -> None:
-        self._fs = fs
+    def __init__(self, root: str, uri: str) -> None:
         self._root = root.rstrip("/")
         self.uri = uri
 
@@ -93,37 +97,61 @@ class Filesystem:
             FileNotFoundError: There is no such file.
             StorageError: It cannot be read.
         """
-        with self.errors("read", path):
-            data: bytes = self._fs.cat_file(self.full(path), start=start, end=end)
-            return data
+        raise NotImplementedError
+
+    def read_fixed(self, path: str, size: int, start: int, end: int) -> bytes:
+        """Return bytes of a file that never changes, perhaps from a cache.
+
+        Args:
+            path: The file.
+            size: Its size.
+            start: Offset from which on, within the file.
+            end: Offset up to which, within the file.
+        """
+        return self.read(path, start, end)
+
+    def prefetch(self, path: str, size: int, spans: Iterable[tuple[int, int]]) -> None:
+        """Get ready for reading stretches of a file that never changes."""
+
+    def keep(self, path: str, data: bytes) -> None:
+        """Get ready for reading a file that was just written and never changes."""
+
+    def read_many(
+        self, spans: Mapping[str, tuple[int, int]], *, fixed: bool = True
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield paths with their bytes from an offset up to another, in order.
+
+        Args:
+            spans: What to read; where files cannot grow, up to the end of the file.
+            fixed: Whether what is there under this name will never be anything else, were
+                the lake deleted and made again.
+
+        Raises:
+            FileNotFoundError: One of the files is not there.
+            StorageError: One cannot be read.
+        """
+        for path, (start, end) in spans.items():
+            yield path, self.read(path, start, end)
 
     def list(self, path: str) -> list[Entry]:
         """Return the entries of a folder in order of name; none if there is no folder."""
-        with self.errors("list", path):
-            try:
-                found = self._fs.ls(self.full(path), detail=True)
-            except FileNotFoundError:
-                return []
-        entries = [
-            Entry(
-                each["name"].rstrip("/").rsplit("/", 1)[-1],
-                int(each["size"] or 0),
-                each["type"] == "directory",
-                float(each.get("created") or 0),
-            )
-            for each in found
-        ]
-        return sorted(entries, key=lambda entry: entry.name)
+        raise NotImplementedError
+
+    def sizes(self, path: str) -> dict[str, int]:
+        """Return the size of every file below a folder by its path."""
+        found: dict[str, int] = {}
+        for entry in self.list(path):
+            below = f"{path}/{entry.name}"
+            found |= self.sizes(below) if entry.is_folder else {below: entry.size}
+        return found
 
     def exists(self, path: str) -> bool:
         """Return whether there is such a file."""
-        with self.errors("look for", path):
-            return bool(self._fs.isfile(self.full(path)))
+        raise NotImplementedError
 
     def size(self, path: str) -> int:
         """Return the size of a file in bytes."""
-        with self.errors("look at", path):
-            return int(self._fs.size(self.full(path)))
+        raise NotImplementedError
 
     def create(self, path: str, data: bytes) -> None:
         """Make a file with this content, if there is none: complete, and exactly once.
@@ -133,38 +161,39 @@ class Filesystem:
             StorageError: The filesystem cannot do this, or refuses it.
         """
         raise StorageError(
-            f"cannot write to {self.uri}: lakeflow does not know how to create a file "
-            f"exclusively (create {path}) on a {type(self._fs).__name__}",
+            f"cannot create {path} in {self.uri}: this kind of filesystem has no way to create "
+            "a file exactly once, which many writers need",
             "NOT_IMPLEMENTED",
-            hint="keep the lake in a local folder; other kinds can be read",
+            hint="it can be read; where a single process writes, set "
+            "LAKEFLOW_EXCLUSIVE_WRITER=true in it",
         )
 
     def upload(self, local: str, path: str) -> None:
         """Publish a complete local file under a name that nobody else uses."""
-        with self.errors("write", path):
-            self._fs.put_file(local, self.full(path))
+        raise NotImplementedError
 
     def sync(self, path: str) -> None:
         """Return once a file survives a power cut; remote stores see to it themselves."""
 
     def delete(self, path: str) -> None:
         """Delete a file; it is fine if there is none."""
-        with self.errors("delete", path), contextlib.suppress(FileNotFoundError):
-            self._fs.rm_file(self.full(path))
+        raise NotImplementedError
+
+    def delete_many(self, paths: Sequence[str]) -> None:
+        """Delete files; it is fine if some are not there."""
+        for path in paths:
+            self.delete(path)
 
     def delete_folder(self, path: str) -> None:
         """Delete a folder if it is empty; on stores without folders there is nothing to do."""
 
     def open_append(self, path: str) -> AppendFile:
-        """Make a new file for this process to append to."""
-        raise StorageError(
-            f"cannot append to {path} in {self.uri}",
-            "NOT_IMPLEMENTED",
-        )
+        """Make a new file for this process to append to, where files can grow."""
+        raise NotImplementedError
 
     def is_held(self, path: str) -> bool:
         """Return whether a living process may still append to the file."""
-        return True
+        return False
 
     @contextlib.contextmanager
     def exclusive(self, path: str) -> Iterator[bool]:
@@ -200,17 +229,7 @@ class Filesystem:
         except (FileNotFoundError, FileExistsError, StorageError):
             raise
         except OSError as error:
-            code, hint = _CAUSES.get(error.errno or 0, ("TEMPORARILY_UNAVAILABLE", None))
+            cause = cause_of(error)
             raise StorageError(
-                f"cannot {operation} {path} in {self.uri}: {error}", code, hint=hint
+                f"cannot {operation} {path} in {self.uri}: {error}", cause.code, hint=cause.hint
             ) from error
-
-
-_CAUSES: Mapping[int, tuple[str, str]] = {
-    errno.ENOSPC: ("RESOURCE_EXHAUSTED", "the disk is full; make room and try again"),
-    errno.EDQUOT: ("RESOURCE_EXHAUSTED", "the quota is used up; make room and try again"),
-    errno.EACCES: ("PERMISSION_DENIED", "this user may not do that; check the permissions"),
-    errno.EPERM: ("PERMISSION_DENIED", "this user may not do that; check the permissions"),
-    errno.EROFS: ("PERMISSION_DENIED", "the filesystem is mounted read-only"),
-    errno.ENOTDIR: ("INVALID_PARAMETER_VALUE", "a part of the path is a file"),
-}

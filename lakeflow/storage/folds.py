@@ -2,26 +2,39 @@
 
 ``folds/<epoch>.json`` says up to where the log is folded; whoever creates it owns the
 number, and whoever finds it unfinished may finish it. ``folds/<epoch>.done.json`` says
-which version of each table holds exactly that. A reader takes the newest finished fold: its
-tables, and the log beyond its offsets.
+which version of each table holds exactly that, and names its files. A reader takes the
+newest finished fold: its files, and the log beyond its positions. It replays no Delta log.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError, NotFoundError
+from lakeflow.storage.delta import DataFile
+from lakeflow.storage.positions import Position, hot_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lakeflow.storage.filesystem import Filesystem
 
 FOLDS = "folds"
 """Folder of the folds within a lake."""
+
+
+REMEMBERED_S = 60.0
+"""Age below which the files of a fold are not deleted where a listing costs a request: within
+it, a look for the next fold tells whether there is a later one."""
+
+_FEW = 4
+
+_KEPT_EPOCHS = 100
+"""Folds for which the position of a writer is kept that has no segments any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +43,11 @@ class Fold:
 
     Attributes:
         epoch: Its number, counting from 1.
-        offsets: For every segment that was there, the offset up to which it is folded.
+        positions: For each writer the position up to which its log is folded.
     """
 
     epoch: int
-    offsets: Mapping[str, int]
+    positions: Mapping[str, Position]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +56,44 @@ class Epoch:
 
     Attributes:
         number: Number of the fold; 0 before the first one.
-        offsets: For every segment that was there, the offset up to which it is folded.
-        versions: Version of each table that holds the log up to these offsets.
-        removed: Files that the fold replaced, by table.
+        positions: For each writer the position up to which its log is folded.
+        versions: Version of each table that holds the log up to these positions.
+        files: The files of each table in that version.
+        removed: Names of the files that the fold replaced, by table.
     """
 
     number: int
-    offsets: Mapping[str, int] = field(default_factory=dict)
+    positions: Mapping[str, Position] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, tuple[DataFile, ...]] = field(default_factory=dict)
     removed: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 BEGINNING = Epoch(0)
 """Before the first fold: empty tables, and all of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is to read at one moment: a finished fold, and the log beyond it.
+
+    Attributes:
+        epoch: The finished fold; its tables hold the log up to its positions.
+        segments: Size of every segment by path.
+    """
+
+    epoch: Epoch
+    segments: Mapping[str, int]
+
+    @property
+    def hot(self) -> dict[str, tuple[int, int]]:
+        """From where to where each segment is not folded yet."""
+        return hot_spans(self.segments, self.epoch.positions)
+
+    @property
+    def hot_bytes(self) -> int:
+        """Bytes of log that are not folded yet."""
+        return sum(end - start for start, end in self.hot.values())
 
 
 def plan_path(epoch: int) -> str:
@@ -98,7 +136,7 @@ def begin(fs: Filesystem, fold: Fold) -> None:
     Raises:
         FileExistsError: Somebody else has claimed it; theirs is the one to finish.
     """
-    fs.create(plan_path(fold.epoch), _dump({"epoch": fold.epoch, "offsets": fold.offsets}))
+    fs.create(plan_path(fold.epoch), _dump({"epoch": fold.epoch, "positions": fold.positions}))
 
 
 def read_fold(fs: Filesystem, epoch: int) -> Fold:
@@ -107,16 +145,36 @@ def read_fold(fs: Filesystem, epoch: int) -> Fold:
     Raises:
         DamagedLakeError: Its file does not parse.
     """
-    content = _load(fs, plan_path(epoch))
-    return Fold(epoch, content["offsets"])
+    path = plan_path(epoch)
+    with _damage(fs, path):
+        return Fold(epoch, _positions(read_json(fs, path)))
+
+
+def kept_positions(epoch: Epoch, writers: Iterable[str]) -> dict[str, Position]:
+    """Return the positions to go on from; those of writers long gone are left out.
+
+    Args:
+        epoch: The fold before.
+        writers: Those whose segments were listed.
+    """
+    listed = set(writers)
+    return {
+        writer: position
+        for writer, position in epoch.positions.items()
+        if writer in listed or position.epoch > epoch.number - _KEPT_EPOCHS
+    }
 
 
 def finish(fs: Filesystem, epoch: Epoch) -> None:
     """Publish what a fold left behind; fine if somebody else has done so already."""
     content = {
         "epoch": epoch.number,
-        "offsets": epoch.offsets,
+        "positions": epoch.positions,
         "versions": epoch.versions,
+        "files": {
+            table: [(each.path, each.size, each.rows, each.bounds) for each in files]
+            for table, files in epoch.files.items()
+        },
         "removed": epoch.removed,
     }
     try:
@@ -134,8 +192,35 @@ def read_epoch(fs: Filesystem, number: int) -> Epoch:
     """
     if number == 0:
         return BEGINNING
-    content = _load(fs, done_path(number))
-    return Epoch(number, content["offsets"], content["versions"], content["removed"])
+    path = done_path(number)
+    with _damage(fs, path):
+        content = read_json(fs, path)
+        files = {
+            table: tuple(DataFile(*each) for each in listed)
+            for table, listed in content["files"].items()
+        }
+        return Epoch(
+            number, _positions(content), content["versions"], files, content["removed"]
+        )
+
+
+def newest_epoch(fs: Filesystem) -> Epoch:
+    """Return the state after the newest finished fold: one listing, one read."""
+    return read_epoch(fs, newest(fs)[0])
+
+
+def following(fs: Filesystem, number: int) -> Epoch | None:
+    """Return the newest of a few folds after one, which a reader has just missed; else None.
+
+    A read each, where a listing of all that are remembered may be several requests.
+    """
+    found = None
+    for later in range(number + 1, number + 1 + _FEW):
+        try:
+            found = read_epoch(fs, later)
+        except FileNotFoundError:
+            return found
+    return None
 
 
 def epoch_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Epoch:
@@ -171,18 +256,28 @@ def _seconds(moment: datetime.datetime) -> float:
     return aware.timestamp()
 
 
-def _dump(content: Mapping[str, object]) -> bytes:
-    return json.dumps(content, indent=1).encode()
-
-
-def _load(fs: Filesystem, path: str) -> dict[str, Any]:
-    data = fs.read(path)
+def read_json(fs: Filesystem, path: str) -> Any:
+    """Return the content of a file; an answer that was cut short is asked for again."""
     try:
-        content: dict[str, Any] = json.loads(data)
-        content["offsets"]
-    except (ValueError, TypeError, KeyError) as error:
+        return json.loads(fs.read(path))
+    except ValueError:
+        return json.loads(fs.read(path))
+
+
+def _dump(content: Mapping[str, object]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _positions(content: Mapping[str, Any]) -> dict[str, Position]:
+    return {writer: Position(*position) for writer, position in content["positions"].items()}
+
+
+@contextlib.contextmanager
+def _damage(fs: Filesystem, path: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedLakeError(
             f"{path} in {fs.uri} is damaged: {error!r}",
             hint="restore this file from a backup; nothing else of the lake was touched",
         ) from error
-    return content

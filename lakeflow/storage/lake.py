@@ -7,13 +7,14 @@ has been read. A forked child gets a writer of its own.
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import json
 import os
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lakeflow import context
 from lakeflow.config import Settings
 from lakeflow.exceptions import (
     DamagedLakeError,
@@ -23,18 +24,24 @@ from lakeflow.exceptions import (
 )
 from lakeflow.ids import new_id
 from lakeflow.storage import folds
+from lakeflow.storage.appender import Appender
 from lakeflow.storage.control import ControlTable
 from lakeflow.storage.delta import TABLES as TABLES_FOLDER
 from lakeflow.storage.delta import DataFile, Table
 from lakeflow.storage.filesystem import ENGINE_PROTOCOL, Filesystem
+from lakeflow.storage.folds import View
 from lakeflow.storage.local import STAGING
 from lakeflow.storage.location import canonical, open_filesystem
-from lakeflow.storage.log import LOG, Clock, LogWriter, list_segments
+from lakeflow.storage.log import Clock
+from lakeflow.storage.positions import LOG, folded_spans, list_segments
+from lakeflow.storage.probe import PROBES
 from lakeflow.tables import CONTROL_TABLES, DATA_TABLES, FORMAT_VERSION
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable, Mapping, Sequence
 
+    from lakeflow.storage.appender import Gathered
     from lakeflow.storage.bridge import LakeFileSystem
 
 T = TypeVar("T")
@@ -42,32 +49,7 @@ T = TypeVar("T")
 LAKE_FILE = "lake.json"
 """Written last when a lake is made, so that a lake that has it is complete."""
 
-_OWN = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, STAGING}
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What there is to read at one moment: a finished fold, and the log beyond it.
-
-    Attributes:
-        epoch: The finished fold; its tables hold the log up to its offsets.
-        segments: Size of every segment by path; what exceeds the offset is hot.
-    """
-
-    epoch: folds.Epoch
-    segments: Mapping[str, int]
-
-    @property
-    def hot_bytes(self) -> int:
-        """Bytes of log that are not folded yet."""
-        offsets = self.epoch.offsets
-        return sum(size - offsets.get(path, 0) for path, size in self.segments.items())
-
-    @property
-    def hot_segments(self) -> int:
-        """Segments with something that is not folded yet."""
-        offsets = self.epoch.offsets
-        return sum(size > offsets.get(path, 0) for path, size in self.segments.items())
+_OWN = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, STAGING, PROBES}
 
 
 class Lake:
@@ -89,10 +71,11 @@ class Lake:
         self.fs = fs
         self.settings = settings
         self._on_close: list[Callable[[], None]] = []
-        self._on_fork: list[Callable[[], None]] = []
         self._on_append: Callable[[int], None] | None = None
+        self._on_fork: list[Callable[[], None]] = []
         self._epoch: folds.Epoch | None = None
-        self._files: dict[tuple[str, int], tuple[DataFile, ...]] = {}
+        self._looked_at = 0.0
+        self._sizes: dict[str, int] = {}
         self._made: dict[Callable[[Lake], Any], Any] = {}
         self.tables = {spec.name: Table(fs, spec) for spec in DATA_TABLES}
         self.control = {spec.name: ControlTable(fs, spec) for spec in CONTROL_TABLES}
@@ -102,7 +85,7 @@ class Lake:
         """Begin as a process that has not written yet; the writer itself is made later."""
         self.clock = Clock()
         self._lock = threading.RLock()
-        self._writer: LogWriter | None = None
+        self._appender = Appender(self.fs, self.clock, self.settings, self._appended)
 
     @classmethod
     def open(
@@ -118,7 +101,8 @@ class Lake:
         Args:
             uri: A path, ``file://``, ``memory://`` or another fsspec URL, with or without
                 ``lakeflow+`` before it, or ``lakeflow:///absolute/path``.
-            storage_options: fsspec's options for the filesystem.
+            storage_options: fsspec's options for the filesystem; by default those that
+                ``set_storage_options`` has set for the location.
             settings: How this process treats the lake; from the environment by default.
                 Those of the first opening stay.
             create: Whether to make it if there is none.
@@ -129,15 +113,19 @@ class Lake:
             InvalidStateError: The lake is of a newer format.
             StorageError: It cannot be read, or not be made.
         """
-        key = (
-            canonical(uri),
-            json.dumps(dict(storage_options or {}), sort_keys=True, default=repr),
-        )
+        location = canonical(uri)
+        opening = context.opening(location)
+        options = dict(opening.storage_options if storage_options is None else storage_options)
+        key = (location, json.dumps(options, sort_keys=True, default=repr))
         with _OPENING:
             lake = _OPEN.get(key)
             if lake is None:
-                fs = open_filesystem(uri, storage_options)
-                lake = cls.on(fs, settings or Settings.from_environment(), create=create)
+                settings = settings or Settings.from_environment()
+                if opening.exclusive_writer is not None:
+                    is_exclusive = opening.exclusive_writer
+                    settings = dataclasses.replace(settings, exclusive_writer=is_exclusive)
+                fs = open_filesystem(location, options, settings)
+                lake = cls.on(fs, settings, create=create)
                 _OPEN[key] = lake
             return lake
 
@@ -150,17 +138,15 @@ class Lake:
 
     def _attach(self, create: bool) -> None:
         try:
-            data = self.fs.read(LAKE_FILE)
+            version = int(folds.read_json(self.fs, LAKE_FILE)["format_version"])
         except FileNotFoundError:
             if not create:
                 raise NotFoundError(f"there is no lake at {self.fs.uri}") from None
             self._make()
             return
-        try:
-            version = int(json.loads(data)["format_version"])
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedLakeError(
-                f"{LAKE_FILE} in {self.fs.uri} is damaged: {data[:80]!r}",
+                f"{LAKE_FILE} in {self.fs.uri} is damaged: {error!r}",
                 hint='it must hold {"format_version": 1}',
             ) from error
         if version > FORMAT_VERSION:
@@ -203,31 +189,16 @@ class Lake:
             return made
 
     def append(self, bodies: Sequence[str]) -> None:
-        """Append records to the log of this process; they are durable on return.
+        """Append records to the log of this process; see ``Appender.append``."""
+        self._appender.append(bodies)
 
-        One write, no read.
-
-        Args:
-            bodies: The fields of each record as JSON, without braces.
-
-        Raises:
-            StorageError: Nothing was written.
-        """
-        writer = self._writer or self._make_writer()
-        writer.append(bodies)
+    def _appended(self, written_bytes: int) -> None:
         if self._on_append is not None:
-            self._on_append(writer.written_bytes)
+            self._on_append(written_bytes)
 
-    def _make_writer(self) -> LogWriter:
-        with self._lock:
-            if self._writer is None:
-                self._writer = LogWriter(
-                    self.fs,
-                    self.clock,
-                    segment_bytes=self.settings.segment_bytes,
-                    fsync=self.settings.durability == "fsync",
-                )
-            return self._writer
+    def gathering(self) -> contextlib.AbstractContextManager[Gathered]:
+        """Take in what this thread appends, to be written together."""
+        return self._appender.gathering()
 
     def secure(self, path: str) -> None:
         """Make a file survive a power cut, where the settings ask for that."""
@@ -235,50 +206,96 @@ class Lake:
             self.fs.sync(path)
 
     def view(self) -> View:
-        """Return what there is to read now: four looks, and a listing a writer."""
+        """Return what there is to read now: one listing and one look."""
         while True:
-            epoch = self.epoch()
+            epoch = self._epoch or self.epoch()
             segments = list_segments(self.fs)
             # Segments are deleted only once a later fold is finished: without one, this
             # listing is complete.
             if not self._is_past(epoch.number):
                 return View(epoch, segments)
+            self._epoch = folds.following(self.fs, epoch.number)
+
+    def view_beyond(self, epoch: folds.Epoch, *, with_log: bool) -> View:
+        """Return a past fold with what is left of the log beyond it.
+
+        Args:
+            epoch: The fold.
+            with_log: Whether to list the log at all.
+
+        Raises:
+            FileNotFoundError: Some of it is folded and deleted.
+        """
+        if not with_log:
+            return View(epoch, {})
+        newest = self.epoch()
+        segments = list_segments(self.fs)
+        folded_spans(segments, epoch.positions, newest.positions)
+        return View(epoch, segments)
 
     def epoch(self) -> folds.Epoch:
-        """Return the newest finished fold."""
+        """Return the newest finished fold: one look, unless there is a new one."""
         with self._lock:
             epoch = self._epoch
             if epoch is None or self._is_past(epoch.number):
-                number, _ = folds.newest(self.fs)
-                epoch = self._epoch = folds.read_epoch(self.fs, number)
-                self._files.clear()
+                following = folds.following(self.fs, epoch.number) if epoch else None
+                epoch = self._epoch = following or folds.newest_epoch(self.fs)
+                self._looked_at = time.monotonic()
             return epoch
 
+    @property
+    def known_epoch(self) -> folds.Epoch | None:
+        """The newest finished fold as of the last look; None before the first one."""
+        return self._epoch
+
+    def forget_epoch(self) -> None:
+        """Look for the newest fold anew the next time."""
+        self._epoch = None
+
     def _is_past(self, number: int) -> bool:
-        """Return whether a later fold is finished; its file may be deleted already."""
-        if number == 0:
-            return folds.newest(self.fs)[0] > 0
-        exists = self.fs.exists
-        return exists(folds.done_path(number + 1)) or not exists(folds.done_path(number))
+        """Return whether a later fold is finished.
+
+        The file that says so may be deleted itself, but not before it is old.
+        """
+        if self.fs.exists(folds.done_path(number + 1)):
+            return True
+        now = time.monotonic()
+        if self.fs.can_append or now - self._looked_at >= folds.REMEMBERED_S:
+            if folds.newest(self.fs)[0] > number:
+                return True
+            self._looked_at = now
+        return False
 
     def files(self, table: str, epoch: folds.Epoch) -> tuple[DataFile, ...]:
-        """Return the files that hold a table as of a finished fold.
+        """Return the files that hold a table as of a finished fold."""
+        return epoch.files.get(table, ())
 
-        Raises:
-            DamagedLakeError: The table has no version for it any more.
+    def paths(self, table: str, epoch: folds.Epoch, **where: Sequence[str]) -> list[str]:
+        """Return how the engine opens the files of a table that may hold certain rows.
+
+        Args:
+            table: The table.
+            epoch: The finished fold.
+            **where: For a column the values, one of which a row has; none for any.
         """
-        version = epoch.versions.get(table)
-        if version is None:
-            return ()
-        with self._lock:
-            if (table, version) not in self._files:
-                self._files[table, version] = self.tables[table].files(version)
-            return self._files[table, version]
+        wanted = {column: sorted(values) for column, values in where.items() if values}
+        return self.opened(
+            table,
+            [
+                file
+                for file in self.files(table, epoch)
+                if all(file.may_hold(column, values) for column, values in wanted.items())
+            ],
+        )
 
-    def paths(self, table: str, files: Sequence[DataFile]) -> list[str]:
+    def opened(self, table: str, files: Sequence[DataFile]) -> list[str]:
         """Return the paths under which the query engine opens files of a table."""
-        paths = [f"{self.tables[table].folder}/{each.path}" for each in files]
-        return [self.fs.local_path(path) or f"{ENGINE_PROTOCOL}://{path}" for path in paths]
+        folder = self.tables[table].folder
+        local = self.fs.local_path(folder)
+        if local is not None:
+            return [f"{local}/{each.path}" for each in files]
+        self._sizes |= {f"{folder}/{each.path}": each.size for each in files}
+        return [f"{ENGINE_PROTOCOL}://{folder}/{each.path}" for each in files]
 
     def engine_filesystem(self) -> LakeFileSystem | None:
         """Return what the query engine opens those paths with; None for local ones."""
@@ -286,7 +303,7 @@ class Lake:
             return None
         from lakeflow.storage.bridge import LakeFileSystem
 
-        return LakeFileSystem(self.fs)
+        return LakeFileSystem(self.fs, self._sizes)
 
     def on_append(self, hook: Callable[[int], None]) -> None:
         """Call a function after every append, with the bytes written by this process."""
@@ -301,14 +318,18 @@ class Lake:
         self._on_fork.append(hook)
 
     @property
-    def has_written(self) -> bool:
-        """Whether this process has appended anything."""
-        return self._writer is not None
+    def check_interval_s(self) -> float:
+        """Seconds for which a writer trusts what it has seen, where a look is a request."""
+        return 0 if self.fs.can_append else self.settings.check_interval_ms / 1000
+
+    @property
+    def written_bytes(self) -> int:
+        """What this process has appended to the log."""
+        return self._appender.written_bytes
 
     def seal(self) -> None:
         """Seal the open segment; the next record begins a new one."""
-        if self._writer is not None:
-            self._writer.close()
+        self._appender.seal()
 
     def close(self) -> None:
         """Finish what is under way and let go of the lake; opening it again is fine."""
@@ -323,8 +344,7 @@ class Lake:
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: the parent's segment stays the parent's."""
-        if self._writer is not None:
-            self._writer.abandon()
+        self._appender.abandon()
         self._become_writer()
         for table in self.tables.values():
             table.after_fork()

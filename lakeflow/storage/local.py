@@ -22,6 +22,7 @@ class LocalFilesystem(Filesystem):
     """A folder on a disk of this machine, or one that is mounted like it."""
 
     can_write: ClassVar[bool] = True
+    can_append: ClassVar[bool] = True
 
     def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
         """Read by position, without fsspec's own buffering."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from lakeflow.config import Settings
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.storage.filesystem import Filesystem
 from lakeflow.storage.local import LocalFilesystem
-from lakeflow.storage.memory import MemoryFilesystem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from lakeflow.storage.filesystem import Filesystem
 
 
 def canonical(uri: str | os.PathLike[str]) -> str:
@@ -54,13 +54,17 @@ def canonical(uri: str | os.PathLike[str]) -> str:
 
 
 def open_filesystem(
-    uri: str | os.PathLike[str], storage_options: Mapping[str, object] | None = None
+    uri: str | os.PathLike[str],
+    storage_options: Mapping[str, object] | None = None,
+    settings: Settings | None = None,
 ) -> Filesystem:
-    """Open the filesystem of a lake; reads and writes nothing yet.
+    """Return the filesystem of a lake; reads and writes nothing yet.
 
     Args:
         uri: Anything that ``canonical`` takes.
-        storage_options: fsspec's options for that filesystem.
+        storage_options: fsspec's options for that filesystem; what they leave out comes
+            from fsspec's configuration and from the environment.
+        settings: How this process treats the lake; from the environment by default.
 
     Raises:
         InvalidInputError: No filesystem is known by that name.
@@ -74,16 +78,43 @@ def open_filesystem(
                 "percent sign before two hexadecimal digits, cannot be a Delta table",
                 hint="rename the folder",
             )
-        return LocalFilesystem(None, location, location)
-    from fsspec.core import url_to_fs
+        return LocalFilesystem(location, location)
+    from fsspec.core import get_filesystem_class, url_to_fs
 
+    from lakeflow.storage.kinds import kind_of
+    from lakeflow.storage.memory import MemoryFilesystem
+    from lakeflow.storage.remote import RemoteFilesystem
+
+    protocol = re.split("::|://", location)[0]
+    kind = kind_of(protocol)
+    options = _merged(kind.options, storage_options or {})
     try:
-        fs, root = url_to_fs(location, **dict(storage_options or {}))
+        if "::" in location or protocol == "memory":
+            fs, root = url_to_fs(location, **options)
+            root = "" if protocol == "dir" else root  # it is the folder itself
+        else:
+            fs, root = None, get_filesystem_class(protocol)._strip_protocol(location)
     except (ValueError, ImportError) as error:
         raise InvalidInputError(
             f"cannot open a lake at {location!r}: {error}",
-            hint="use a folder, memory://name, or a URL of an installed fsspec filesystem",
+            hint="use a folder, memory://name, or a URL of an fsspec filesystem that is "
+            "installed, as by pip install 'lakeflow[s3]', '[gcs]', '[azure]' or '[sftp]'",
         ) from error
-    kinds = {"memory": MemoryFilesystem}
-    protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
-    return kinds.get(protocol, Filesystem)(fs, root, location)
+    if protocol == "memory":
+        return MemoryFilesystem(fs, root, location)
+    return RemoteFilesystem(
+        lambda: url_to_fs(location, **options)[0],
+        root,
+        location,
+        kind,
+        settings or Settings.from_environment(),
+    )
+
+
+def _merged(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with those that were given over them, one level down too."""
+    merged = {**options, **given}
+    for name, value in options.items():
+        if isinstance(value, Mapping) and isinstance(given.get(name), Mapping):
+            merged[name] = {**value, **given[name]}
+    return merged

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lakeflow.storage.filesystem import AppendFile, Entry, Filesystem
 
@@ -14,10 +15,15 @@ class MemoryFilesystem(Filesystem):
     """fsspec's ``memory://``, made safe for threads."""
 
     can_write: ClassVar[bool] = True
+    can_append: ClassVar[bool] = True
 
     # fsspec keeps one open BytesIO a file, which everybody who opens the file shares.
     _lock: ClassVar[threading.RLock] = threading.RLock()
     _held: ClassVar[set[str]] = set()
+
+    def __init__(self, fs: Any, root: str, uri: str) -> None:
+        super().__init__(root, uri)
+        self._fs = fs
 
     def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
         """Copy a slice of the stored bytes, leaving the shared position alone."""
@@ -32,7 +38,33 @@ class MemoryFilesystem(Filesystem):
     def list(self, path: str) -> list[Entry]:
         """List while nobody appends."""
         with self._lock:
-            return super().list(path)
+            try:
+                found = self._fs.ls(self.full(path), detail=True)
+            except FileNotFoundError:
+                return []
+        entries = [
+            Entry(
+                each["name"].rsplit("/", 1)[-1],
+                each["size"] or 0,
+                each["type"] == "directory",
+                each.get("created") or 0.0,
+            )
+            for each in found
+        ]
+        return sorted(entries, key=lambda entry: entry.name)
+
+    def exists(self, path: str) -> bool:
+        """Look in the store."""
+        return self.full(path) in self._fs.store
+
+    def size(self, path: str) -> int:
+        """Ask the stored bytes."""
+        return len(self.read(path))
+
+    def delete(self, path: str) -> None:
+        """Take it out of the store."""
+        with self._lock, contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(self.full(path))
 
     def create(self, path: str, data: bytes) -> None:
         """Look and store under one lock."""

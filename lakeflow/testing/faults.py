@@ -3,7 +3,8 @@
     fs = FaultFilesystem(open_filesystem("memory://lake"), Fault(write=7, when="after"))
 
 Every write of a lake that is not on a local disk goes through one of the calls here, Delta
-commits included, so that stopping at each of them in turn is stopping everywhere.
+commits included, so that stopping at each of them in turn is stopping everywhere. What a lake
+has to live through is in ``flaky``.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class FaultFilesystem(Filesystem):
         self.writes: list[str] = []
         self.is_dead = False
         self.can_write = inner.can_write  # type: ignore[misc]
+        self.can_append = inner.can_append  # type: ignore[misc]
 
     def full(self, path: str) -> str:
         """Pass on."""

@@ -104,16 +104,15 @@ class ExperimentStore:
         """Return one page of experiments; see ``LakeflowClient.search_experiments``."""
         rows = self._experiments.rows()
         search = search_of(EXPERIMENT_FIELDS, filter_string, view_type, order_by)
-        ids, token = page_of(
+        tables = {EXPERIMENTS: rows, EXPERIMENT_TAGS: self._tags.rows()}
+        page = page_of(
             search,
             max_results,
             page_token,
-            lambda statement: self._engine.search_rows(
-                statement, {EXPERIMENTS: rows, EXPERIMENT_TAGS: self._tags.rows()}
-            ),
+            lambda statement, _: (self._engine.search_rows(statement, tables), None),
         )
         by_id = {row["experiment_id"]: row for row in rows}
-        return PagedList([self._entity(by_id[each]) for each in ids], token)
+        return PagedList([self._entity(by_id[each]) for each in page.ids], page.token)
 
     def require_active(self, experiment_id: str) -> str:
         """Return where an experiment keeps artifacts, relative to the lake if within it.
@@ -122,7 +121,10 @@ class ExperimentStore:
             NotFoundError: There is none with this id.
             InvalidInputError: It is deleted.
         """
-        row = self._row(self._experiments.rows(), experiment_id)
+        rows = self._experiments.rows(self._lake.check_interval_s)
+        if not any(row["experiment_id"] == experiment_id for row in rows):
+            rows = self._experiments.rows()
+        row = self._row(rows, experiment_id)
         _check_active(row)
         location: str = row["artifact_location"]
         return location

@@ -12,13 +12,13 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.storage.log import read_lines, writer_of
+from lakeflow.storage.positions import complete_lines, writer_of
 from lakeflow.tracking import records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from lakeflow.storage.folds import Epoch
+    from lakeflow.storage.folds import Epoch, View
     from lakeflow.storage.lake import Lake
 
 Order = tuple[int, str, int]
@@ -207,79 +207,89 @@ class Memtable:
 
     Args:
         lake: The lake whose log is read.
+        view: Says what there is to read.
+        until: Clock of the last record to take; None for no such bound.
 
     Attributes:
         epoch: The finished fold beyond which it holds the log.
         rejected: Lines that do not parse; a fold sets them aside.
+        latest: Clock of the latest record that it holds; 0 for none.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, view: Callable[[], View], until: int | None = None) -> None:
         self._lake = lake
+        self._view = view
+        self._until = until
         self.forget()
 
     def forget(self) -> None:
         """Begin anew, also in a forked child."""
         self._lock = threading.RLock()
-        self.epoch: Epoch | None = None
-        self.rejected = 0
-        self._offsets: dict[str, int] = {}
-        self._runs: dict[str, HotRun] = {}
-        self._changed: set[str] = set()
+        self._empty(None)
 
-    def refresh(self) -> Epoch:
+    def refresh(self) -> None:
         """Read what the log has grown by; one listing, and one read a grown segment.
 
-        Returns:
-            The finished fold that the rest comes from.
+        Raises:
+            FileNotFoundError: A segment of a past moment is gone.
         """
         with self._lock:
             while True:
                 try:
-                    return self._refresh()
+                    self._refresh()
                 except FileNotFoundError:
-                    # Folded and deleted since it was listed: there is a newer fold.
                     self._empty(None)
+                    if self._until is not None:
+                        raise
+                    # Folded and deleted since it was listed: there is a newer fold.
+                    self._lake.forget_epoch()
+                else:
+                    return
 
-    def _refresh(self) -> Epoch:
-        view = self._lake.view()
+    def _refresh(self) -> None:
+        view = self._view()
         if self.epoch is None or view.epoch.number != self.epoch.number:
             self._empty(view.epoch)
-        for path, size in view.segments.items():
-            start = self._offsets.get(path, view.epoch.offsets.get(path, 0))
-            if size > start:
-                data = read_lines(self._lake.fs, path, start, size)
-                self._ingest(data, writer_of(path))
-                self._offsets[path] = start + len(data)
-        return view.epoch
+        grown = {
+            path: (max(begin, self._offsets.get(path, begin)), end)
+            for path, (begin, end) in view.hot.items()
+            if end > self._offsets.get(path, begin)
+        }
+        for path, data in self._lake.fs.read_many(grown):
+            lines = complete_lines(data)
+            self._ingest(lines, writer_of(path))
+            self._offsets[path] = grown[path][0] + len(lines)
 
     def _empty(self, epoch: Epoch | None) -> None:
         self.epoch = epoch
         self.rejected = 0
-        self._offsets = {}
-        self._runs = {}
-        self._changed = set()
+        self.latest = 0
+        self._offsets: dict[str, int] = {}
+        self._runs: dict[str, HotRun] = {}
+        self._changed: set[str] = set()
 
     def _ingest(self, data: bytes, writer: str) -> None:
         lines = data.split(b"\n")
         lines.pop()
-        latest = 0
         for line in lines:
             record = records.parse(line)
             try:
-                latest = max(latest, self._apply(record, writer))  # type: ignore[arg-type]
+                self._apply(record, writer)  # type: ignore[arg-type]
             except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
                 self.rejected += 1
-        self._lake.clock.observe(latest)
+        self._lake.clock.observe(self.latest)
 
-    def _apply(self, record: dict[str, Any], writer: str) -> int:
+    def _apply(self, record: dict[str, Any], writer: str) -> None:
         clock: int = record["clock"]
+        if self._until is not None and clock > self._until:
+            return
         run_id = record["run_id"]
         run = self._runs.get(run_id)
         if run is None:
             run = self._runs[run_id] = HotRun(record["experiment_id"])
         run.apply(record, (clock, writer, record["seq"]))
         self._changed.add(run_id)
-        return clock
+        self.latest = max(self.latest, clock)
 
     def run(self, run_id: str) -> HotRun | None:
         """Return what the log says about a run, as of the last refresh."""

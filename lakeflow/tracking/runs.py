@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -21,7 +22,9 @@ from lakeflow.ids import new_id
 from lakeflow.query.fields import RUN_FIELDS
 from lakeflow.tracking import records
 from lakeflow.tracking.arguments import RUN_NAME_TAG, below, checked, distinct, name_of
+from lakeflow.tracking.columns import ColumnReader
 from lakeflow.tracking.experiments import now_ms
+from lakeflow.tracking.moments import Moments
 from lakeflow.tracking.reader import Reader
 from lakeflow.tracking.search import page_of, search_of
 from lakeflow.tracking.state import RunState
@@ -64,7 +67,7 @@ class _Head:
     def __init__(self, experiment_id: str, run_id: str, stage: str, *, is_own: bool) -> None:
         self.about = records.about(experiment_id, run_id)
         self.is_own = is_own
-        self.looked_at = 0.0
+        self.looked_at = time.monotonic() if is_own else -math.inf
         self.is_active = stage == LifecycleStage.ACTIVE
         self.params: dict[str, str] = {}
         self.epoch = -1
@@ -85,7 +88,9 @@ class RunStore:
     def __init__(self, lake: Lake, experiments: ExperimentStore, engine: Engine) -> None:
         self._lake = lake
         self._experiments = experiments
-        self._reader = Reader(lake, engine)
+        moments = Moments(lake, engine)
+        self._reader = Reader(lake, engine, moments)
+        self._columns = ColumnReader(lake, engine, moments)
         self._heads: OrderedDict[str, _Head] = OrderedDict()
         self._renew_lock()
         lake.on_fork(self._renew_lock)
@@ -93,10 +98,19 @@ class RunStore:
     def _renew_lock(self) -> None:
         self._params_lock = threading.Lock()
 
+    def forget(self) -> None:
+        """Forget what was logged: some of it could not be written."""
+        self._heads.clear()
+
     @property
     def reader(self) -> Reader:
-        """What reads them as columns."""
+        """What reads them."""
         return self._reader
+
+    @property
+    def columns(self) -> ColumnReader:
+        """What reads them by the column."""
+        return self._columns
 
     # Making and reading
 
@@ -166,24 +180,26 @@ class RunStore:
         as_of: int | datetime.datetime | None,
     ) -> PagedList[Run]:
         """Return one page of runs; see ``LakeflowClient.search_runs``."""
-        epoch = self._reader.epoch_as_of(as_of)
+        past = self._reader.as_of(as_of)
         search = search_of(
             RUN_FIELDS,
             filter_string,
             view_type,
             order_by,
             experiment_ids,
-            None if epoch is None else epoch.number,
+            past,
             self._lake.fs.uri,
         )
-        ids, token = page_of(
+        page = page_of(
             search,
             max_results,
             page_token,
-            lambda statement: self._reader.search(statement, search.experiment_ids, epoch),
+            lambda statement, moment: self._reader.search(
+                statement, search.experiment_ids, moment or past
+            ),
         )
-        states = self._reader.runs(ids, epoch)
-        return PagedList([self._entity(state) for state in states], token)
+        states = self._reader.runs(page.ids, page.moment or past)
+        return PagedList([self._entity(state) for state in states], page.token)
 
     # Changing
 
@@ -330,7 +346,8 @@ class RunStore:
         Raises:
             InvalidInputError: One of them has another value.
         """
-        is_fresh = head.is_own and time.monotonic() - head.looked_at < PARAM_STALENESS_S
+        trusted_s = max(PARAM_STALENESS_S, self._lake.check_interval_s)
+        is_fresh = head.is_own and time.monotonic() - head.looked_at < trusted_s
         if not is_fresh and not head.params.keys() >= params.keys():
             head.looked_at = time.monotonic()
             head.epoch, others = self._reader.params(run_id, params.keys(), head.epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import LifecycleStage, ViewType, validation
@@ -9,6 +10,7 @@ from lakeflow.exceptions import InvalidInputError
 from lakeflow.query import paging
 from lakeflow.query.compile import Search, Statement, compile_search
 from lakeflow.query.filters import parse_filter, parse_order
+from lakeflow.tracking.moments import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,6 +19,22 @@ if TYPE_CHECKING:
 
 MAX_RESULTS = 50_000
 """Most results of one page, as in MLflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page.
+
+    Attributes:
+        ids: What is on it, in order.
+        moment: The moment of its first page; None for that page itself.
+        token: Token of the next page; None for the last one.
+    """
+
+    ids: list[str]
+    moment: Moment | None
+    token: str | None = None
+
 
 _STAGES = {
     ViewType.ACTIVE_ONLY: (LifecycleStage.ACTIVE,),
@@ -31,7 +49,7 @@ def search_of(
     view_type: int,
     order_by: Iterable[str] | None,
     experiment_ids: object = None,
-    epoch: int | None = None,
+    moment: Moment | None = None,
     root: str = "",
 ) -> Search:
     """Return the search that arguments of MLflow's ask for.
@@ -42,7 +60,7 @@ def search_of(
         view_type: Which lifecycle stages.
         order_by: The order.
         experiment_ids: One id or several; none for all.
-        epoch: Number of the fold that is gone back to; None for now.
+        moment: What is gone back to; None for now.
         root: Location of the lake.
 
     Raises:
@@ -56,7 +74,7 @@ def search_of(
         tuple(parse_order(order_by, catalogue)),
         _STAGES[view_type],
         _ids(experiment_ids),
-        epoch,
+        None if moment is None else moment.epoch,
         root,
     )
 
@@ -74,30 +92,37 @@ def page_of(
     search: Search,
     max_results: object,
     page_token: str | None,
-    fetch: Callable[[Statement], list[tuple[Any, ...]]],
-) -> tuple[list[str], str | None]:
-    """Return the ids of one page, and the token of the next one if there is one.
+    fetch: Callable[[Statement, Moment | None], tuple[list[tuple[Any, ...]], Moment | None]],
+) -> Page:
+    """Return one page.
 
     A token holds the sort position of the last row, so a later page costs what the first
-    one does, and what others log meanwhile neither shifts nor repeats what stands still.
+    one does; and the moment of the first page, so that what others log meanwhile moves
+    nothing.
 
     Args:
         search: What is searched.
         max_results: Size of the page, from 1 to 50,000.
         page_token: Token of the page before; None for the first one.
-        fetch: Carries out a statement.
+        fetch: Carries out a statement, as of a moment; None for the one that the search is
+            of. Returns the rows and the moment that they are of, None where nothing is
+            gone back to.
 
     Raises:
         InvalidInputError: The size or the token cannot be used.
     """
     size = _size(max_results)
-    after = []
+    moment: Moment | None = None
+    after: list[Any] = []
     if page_token:
-        after = paging.decode(page_token, search, compile_search(search, 1).keys)
-    rows = fetch(compile_search(search, size + 1, after))
-    more = len(rows) > size
-    rows = rows[:size]
-    return [row[0] for row in rows], paging.encode(search, rows[-1][1:]) if more else None
+        at, after = paging.decode(page_token, search, compile_search(search, 1).keys)
+        moment = Moment(*at) if at else None
+    rows, seen = fetch(compile_search(search, size + 1, after), moment)
+    ids = [row[0] for row in rows[:size]]
+    if len(rows) <= size:
+        return Page(ids, moment)
+    token = paging.encode(search, moment or seen, rows[size - 1][1:])
+    return Page(ids, moment, token)
 
 
 def _size(max_results: object) -> int:

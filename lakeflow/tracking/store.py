@@ -36,7 +36,7 @@ class Store:
         self.runs = RunStore(lake, self.experiments, engine)
         lake.on_close(engine.close)
         lake.on_fork(engine.forget)
-        self._queue = CallQueue(lake.settings.queue_records)
+        self._queue = CallQueue(lake, self.runs.forget)
         lake.on_close(self._queue.drain)
         lake.on_fork(self._queue.forget)
 

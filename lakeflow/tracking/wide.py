@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.query.compile import Search
-    from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
+    from lakeflow.tracking.moments import Moment
     from lakeflow.tracking.reader import Reader
     from lakeflow.tracking.state import RunState
 
@@ -70,37 +70,38 @@ def search_table(
         where a run has no such metric), ``params.<key>``, ``tags.<key>``, each kind by the
         first run that has the key, then by key.
     """
-    epoch = reader.epoch_as_of(as_of)
+    moment = reader.as_of(as_of)
     search = search_of(
         RUN_FIELDS,
         filter_string,
         view_type,
         order_by,
         experiment_ids,
-        None if epoch is None else epoch.number,
+        moment,
         lake.fs.uri,
     )
     limit = _MANY if max_results is None else max(0, max_results)
     ids = []
     if experiment_ids:
         statement = compile_search(search, limit)
-        ids = [row[0] for row in reader.search(statement, search.experiment_ids, epoch)]
-    stored = sum(file.rows for file in lake.files(RUNS.name, epoch or lake.epoch()))
+        rows, moment = reader.search(statement, search.experiment_ids, moment)
+        ids = [row[0] for row in rows]
+    stored = sum(file.rows for file in lake.files(RUNS.name, lake.epoch()))
     if len(ids) <= min(_FEW, stored // _RUNS_A_DOCUMENT):
-        columns = _of_few(reader, ids, epoch)
+        columns = _of_few(reader, ids, moment)
     else:
-        columns = _of_many(reader, ids, search, epoch)
+        columns = _of_many(reader, ids, search, moment)
     return _finished(columns, lake.fs.resolve)
 
 
-def _of_few(reader: Reader, ids: Sequence[str], epoch: Epoch | None) -> dict[str, Any]:
+def _of_few(reader: Reader, ids: Sequence[str], moment: Moment | None) -> dict[str, Any]:
     import pyarrow
 
     # In order of their ids, so that runs of one row group are read together.
     ordered = sorted(ids)
     found: dict[str, RunState] = {}
     for first in range(0, len(ordered), _AT_ONCE):
-        for state in reader.runs(ordered[first : first + _AT_ONCE], epoch):
+        for state in reader.runs(ordered[first : first + _AT_ONCE], moment):
             found[state.fields["run_id"]] = state
     states = [found[run_id] for run_id in ids]
     numbers = {"start_time", "end_time"}
@@ -121,7 +122,7 @@ def _of_few(reader: Reader, ids: Sequence[str], epoch: Epoch | None) -> dict[str
 
 
 def _of_many(
-    reader: Reader, ids: Sequence[str], search: Search, epoch: Epoch | None
+    reader: Reader, ids: Sequence[str], search: Search, moment: Moment | None
 ) -> dict[str, Any]:
     import pyarrow
 
@@ -130,7 +131,7 @@ def _of_many(
     runs, *keyed = reader.tables(
         [_fields(), *(_cells(spec.name, search.experiment_ids) for spec in _KEYED.values())],
         search.experiment_ids,
-        epoch,
+        moment,
         found=found,
     )
     columns: dict[str, Any] = {name: runs.column(name) for name in INFO}

@@ -86,7 +86,7 @@ def test_get_run_reads_a_bounded_number_of_files(
     spent(fs)
     reader.runs.get(ids[runs // 2])
     calls = spent(fs)
-    assert calls["list"] == 2, "the log, and the folder of its one writer"
+    assert calls["list"] == 3, "the log, the folder of its one writer, the folds"
     assert sum(calls.values()) < 12, "one file: one row group's two columns"
     reader.runs.get(ids[runs // 2])
     assert "read" not in spent(fs), "what was read of the tables is kept"

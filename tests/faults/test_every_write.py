@@ -175,8 +175,8 @@ def stop_and_look(fault: Fault) -> None:
     tidy(survivor.lake)
     compact_lake(survivor.lake)
     check(story, Store(Lake.on(open_filesystem(location), SETTINGS)))
-    for path, size in survivor.lake.view().segments.items():
-        rest = survivor.lake.fs.read(path, survivor.lake.epoch().offsets.get(path, 0), size)
+    for path, span in survivor.lake.view().hot.items():
+        rest = survivor.lake.fs.read(path, *span)
         assert b"\n" not in rest, "a complete line was not folded"
 
 

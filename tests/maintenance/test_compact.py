@@ -30,7 +30,7 @@ from lakeflow.storage import folds
 from lakeflow.storage.delta import DataFile
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
-from lakeflow.storage.log import list_segments
+from lakeflow.storage.positions import Position, list_segments, writer_of
 from lakeflow.tables import DATA_TABLES, METRICS, PARAMS, RUN_DOCUMENTS
 
 if TYPE_CHECKING:
@@ -444,8 +444,8 @@ def test_an_unfinished_fold_is_finished_by_the_next(
     store = another_process(uri)
     run_id = store.runs.create("0", None, None, None).info.run_id
     store.runs.log_metric(run_id, "loss", 1, 1, 1)
-    offsets = dict(store.lake.view().segments)
-    folds.begin(store.lake.fs, folds.Fold(1, offsets))
+    ((segment, size),) = store.lake.view().segments.items()
+    folds.begin(store.lake.fs, folds.Fold(1, {writer_of(segment): Position(1, size, 1)}))
     store.runs.log_metric(run_id, "loss", 2, 2, 2)
     assert len(store.runs.history(run_id, "loss")) == 2
     report = compact_lake(store.lake)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import os
 import shutil
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +22,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from servers import ceph
 
 from lakeflow.config import Settings
 from lakeflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
@@ -29,6 +31,9 @@ from lakeflow.maintenance.compact import compact_lake
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
 from lakeflow.tracking.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Small enough that segments rotate, folds come in several steps and files are merged.
 SETTINGS = Settings(
@@ -63,23 +68,26 @@ class LakeMachine(RuleBasedStateMachine):
     """Each rule is a call by one of the clients; the model is what a single dict would say."""
 
     runs = Bundle("runs")
-    kind = "memory"
+    place: ClassVar[str] = "memory://lakes"
+    storage_options: ClassVar[dict[str, Any]] = {}
 
     @initialize()
     def make(self) -> None:
-        self.folder = tempfile.mkdtemp() if self.kind == "file" else None
-        self.uri = self.folder or f"memory://machine-{next(_NUMBERS)}"
+        self.folder = tempfile.mkdtemp()
+        self.settings = dataclasses.replace(SETTINGS, cache_folder=f"{self.folder}/cache")
+        self.uri = f"{self.place or self.folder}/machine-{next(_NUMBERS)}"
         self.stores = [self.opened() for _ in range(CLIENTS)]
         self.model: dict[str, dict[str, Any]] = {}
 
     def teardown(self) -> None:
         for store in getattr(self, "stores", []):
             store.lake.close()
-        if getattr(self, "folder", None):
+        if hasattr(self, "folder"):
             shutil.rmtree(self.folder)
 
     def opened(self) -> Store:
-        return Store(Lake.on(open_filesystem(self.uri), SETTINGS))
+        fs = open_filesystem(self.uri, self.storage_options, self.settings)
+        return Store(Lake.on(fs, self.settings))
 
     @rule(target=runs, client=clients, name=texts, tag=texts)
     def create_run(self, client: int, name: str, tag: str) -> str:
@@ -229,15 +237,36 @@ class LakeMachine(RuleBasedStateMachine):
 class LocalLakeMachine(LakeMachine):
     """The same on a local disk."""
 
-    kind = "file"
+    place = ""
+
+
+class RemoteLakeMachine(LakeMachine):
+    """The same on a real object store."""
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[None]:
+    with ceph.shared_gateway() as server:
+        RemoteLakeMachine.place = f"s3://{server.make_bucket(f'stateful-{os.getpid()}')}"
+        RemoteLakeMachine.storage_options = server.storage_options
+        yield
 
 
 @pytest.mark.parametrize("machine", [LakeMachine, LocalLakeMachine])
 def test_a_lake_behaves_as_one_dictionary_would(machine: type[LakeMachine]) -> None:
+    run(machine, EXAMPLES)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_lake_on_an_object_store_does_too() -> None:
+    run(RemoteLakeMachine, max(1, EXAMPLES // 5))
+
+
+def run(machine: type[LakeMachine], examples: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             stateful_step_count=30,
             deadline=None,
             derandomize=False,

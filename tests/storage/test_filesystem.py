@@ -8,14 +8,16 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import fsspec
 import pytest
 
 from lakeflow.exceptions import StorageError
 from lakeflow.storage.bridge import LakeFileSystem
-from lakeflow.storage.filesystem import Filesystem
 from lakeflow.storage.location import open_filesystem
+
+if TYPE_CHECKING:
+    from lakeflow.storage.filesystem import Filesystem
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ def test_an_open_segment_is_held_until_it_is_closed(fs: Filesystem) -> None:
 def test_threads_read_one_bridged_file_by_position(fs: Filesystem) -> None:
     content = os.urandom(100_000)
     fs.create("file", content)
-    file = LakeFileSystem(fs).open("lake://file")
+    file = LakeFileSystem(fs, {}).open("lake://file")
 
     def read(start: int) -> bool:
         file.seek(start)
@@ -126,7 +128,7 @@ def test_threads_read_one_bridged_file_by_position(fs: Filesystem) -> None:
     file.seek(-5, os.SEEK_END)
     assert file.read() == content[-5:]
     with pytest.raises(PermissionError):
-        LakeFileSystem(fs).open("lake://file", "wb")
+        LakeFileSystem(fs, {}).open("lake://file", "wb")
 
 
 def test_an_advisory_lock_is_had_once(tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_errors_name_operation_and_object(tmp_path: Path, number: int, code: str
 
 def test_a_kind_that_cannot_create_exclusively_reads_only(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"content")
-    fs = Filesystem(fsspec.filesystem("file"), str(tmp_path), f"any://{tmp_path}")
+    fs = open_filesystem(f"dir::file://{tmp_path}")
     assert (fs.read("a", 1, 3), fs.can_write) == (b"on", False)
-    with pytest.raises(StorageError, match="exclusively"):
+    with pytest.raises(StorageError, match="exactly once"):
         fs.create("b", b"")

@@ -119,10 +119,10 @@ def test_a_damaged_delta_log_is_named_and_left_alone(
     damaged.write_text("garbage")
     store = another_process(str(lake))
     assert store.runs.get(hot).info.run_id == hot, "what is readable is read"
-    for action in (lambda: store.runs.get(folded), lambda: lakeflow.compact(lake)):
-        with pytest.raises(DamagedLakeError, match="tables/run_documents") as caught:
-            action()
-        assert "backup" in str(caught.value)
+    assert store.runs.get(folded).info.run_id == folded, "a fold names its files itself"
+    with pytest.raises(DamagedLakeError, match="tables/run_documents") as caught:
+        lakeflow.compact(lake)
+    assert "backup" in str(caught.value)
     assert damaged.read_text() == "garbage"
 
 
@@ -288,5 +288,5 @@ def test_the_default_lake_is_in_the_working_directory() -> None:
 
 
 def test_an_exclusive_writer_is_needed_where_files_cannot_be_made_exactly_once() -> None:
-    with pytest.raises(StorageError, match="exclusively"):
+    with pytest.raises(StorageError, match="exactly once"):
         Lake.open("dir::file:///tmp/never-there")

@@ -1,0 +1,105 @@
+"""Blocks of remote files that never change, kept on a local disk.
+
+Processes share the folder. A block is written under another name and moved into place, and
+says by a checksum whether it is whole; whatever is wrong with it, it is fetched again. Past a
+limit the blocks that were not used for longest are deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeflow.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLOCK_BYTES = 64 * 1024
+"""Size of a block. What is fetched is rounded to it: a column chunk of a curve is larger."""
+
+_CHECKSUM_BYTES = 4
+_SWEEP_SHARE = 16
+
+
+class BlockCache:
+    """Blocks by the name of their file and their number; threads and processes share it.
+
+    Args:
+        folder: Where they are.
+        limit_bytes: What they may come to, but for what was written since the last sweep.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._unswept_bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, name: str, number: int) -> bytes | None:
+        """Return a block; None if it is not there whole."""
+        path = self._path(name, number)
+        try:
+            content = path.read_bytes()
+            os.utime(path)
+        except OSError:
+            return None
+        checksum, data = content[:_CHECKSUM_BYTES], content[_CHECKSUM_BYTES:]
+        return data if checksum == _checksum(data) else None
+
+    def put(self, name: str, number: int, data: bytes) -> None:
+        """Keep a block; a disk that is full or read-only keeps none."""
+        path = self._path(name, number)
+        temporary = path.with_name(f".{new_id()}")
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                temporary.write_bytes(_checksum(data) + data)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        with self._lock:
+            self._unswept_bytes += len(data)
+            is_due = self._unswept_bytes > self._limit_bytes // _SWEEP_SHARE
+            if is_due:
+                self._unswept_bytes = 0
+        if is_due:
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Delete what was not used for longest, as far as there is too much."""
+        blocks = sorted(self._blocks())
+        excess = sum(size for _, size, _ in blocks) - self._limit_bytes
+        for _, size, path in blocks:
+            if excess <= 0:
+                break
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            excess -= size
+
+    def _blocks(self) -> Iterator[tuple[float, int, str]]:
+        for folder, _, names in os.walk(self._folder):
+            for name in names:
+                path = os.path.join(folder, name)
+                with contextlib.suppress(OSError):
+                    status = os.stat(path)
+                    yield status.st_mtime, status.st_size, path
+
+    def _path(self, name: str, number: int) -> Path:
+        digest = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+        return self._folder / digest[:2] / f"{digest}-{number}"
+
+
+def _checksum(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES, "big")
+
+
+def default_folder() -> Path:
+    """Return the folder of this user's cache."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return Path(home or Path.home() / ".cache", "lakeflow")

@@ -1,0 +1,150 @@
+"""Kinds of fsspec filesystems: how each is opened, and how it creates a file exactly once.
+
+fsspec's own exclusive mode looks first and writes then, except where a store has a condition
+for it. So each kind has a way of its own here, and kinds that have none are only read, or
+written by a process that says that it is the only one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.ids import new_id
+from lakeflow.storage.causes import EXISTS, store_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_ALONE = {"skip_instance_cache": True}
+"""A connection that is shared with nobody: few of them can be used by two threads at once."""
+
+CONNECT_S = 5
+READ_S = 15
+"""How long one attempt waits for a connection, and for the next bytes on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of filesystem.
+
+    Attributes:
+        name: What errors call it.
+        create: Makes a file if there is none, given the filesystem, the path, the content and
+            options of the call; raises FileExistsError. None if the kind has no way to.
+        options: fsspec's options beside those that the user gives.
+        prepare: Readies a filesystem that was opened.
+        has_folders: Whether a folder must be made before there is a file in it.
+    """
+
+    name: str
+    create: Callable[[Any, str, bytes, Mapping[str, Any]], None] | None = None
+    options: Mapping[str, Any] = field(default_factory=lambda: _ALONE)
+    prepare: Callable[[Any], None] = lambda _: None
+    has_folders: bool = True
+
+
+def kind_of(protocol: str) -> Kind:
+    """Return the kind of the filesystems of a protocol of fsspec's."""
+    return _KINDS.get(protocol, Kind(protocol))
+
+
+def create_by_condition(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
+    """Put an object on the condition that there is none."""
+    try:
+        fs.pipe_file(path, data, mode="create", **call)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        # s3fs tells a failed condition only from stores that name the condition.
+        if store_code(error) in EXISTS:
+            raise FileExistsError(path) from error
+        raise
+
+
+def create_by_rename(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
+    """Write a file under another name; the server's plain rename never overwrites."""
+    folder, _, name = path.rpartition("/")
+    temporary = f"{folder}/.{name}.{new_id()}"
+    make_folder(fs, path)
+    try:
+        fs.pipe_file(temporary, data, **call)
+        try:
+            fs.ftp.rename(temporary, path)
+        except OSError as error:
+            # The protocol has no code for it: its failure has no other reason than this one.
+            if fs.exists(path):
+                raise FileExistsError(path) from error
+            raise
+    finally:
+        with contextlib.suppress(OSError):
+            fs.rm_file(temporary)
+
+
+def create_after_a_look(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
+    """Look and write: for the only writer of a lake."""
+    if fs.exists(path):
+        raise FileExistsError(path)
+    make_folder(fs, path)
+    fs.pipe_file(path, data, **call)
+
+
+def make_folder(fs: Any, path: str) -> None:
+    """Make the folder of a file, where that means anything; others may be making it too."""
+    folder = path.rpartition("/")[0]
+    for is_last in (False, False, True):
+        try:
+            fs.makedirs(folder, exist_ok=True)
+        except NotImplementedError:
+            return
+        except OSError:
+            if is_last and not fs.isdir(folder):
+                raise
+        else:
+            return
+
+
+def _prepare_s3(fs: Any) -> None:
+    """Leave trying again to us, and spare each PUT a round trip.
+
+    s3fs, botocore and aiohttp try five times, five times and twice: together for minutes. And
+    botocore asks the server whether it wants the body; that answer has no time limit either.
+    """
+    from botocore.handlers import add_expect_header
+
+    fs.retries = 1
+    fs.connect()
+    fs.s3.meta.events.unregister("before-call.s3", add_expect_header)
+
+
+def _prepare_sftp(fs: Any) -> None:
+    fs.ftp.get_channel().settimeout(READ_S)
+
+
+_S3 = Kind(
+    "S3",
+    create_by_condition,
+    {
+        "use_listings_cache": False,
+        "config_kwargs": {
+            "retries": {"total_max_attempts": 1},
+            "connect_timeout": CONNECT_S,
+            "read_timeout": READ_S,
+            "max_pool_connections": 32,
+        },
+    },
+    _prepare_s3,
+    has_folders=False,
+)
+_UNLISTED = {"use_listings_cache": False}
+_GCS = Kind("Google Cloud Storage", create_by_condition, _UNLISTED, has_folders=False)
+_AZURE = Kind("Azure Blob Storage", create_by_condition, _UNLISTED, has_folders=False)
+_SFTP = Kind("sftp", create_by_rename, {**_ALONE, "timeout": CONNECT_S}, _prepare_sftp)
+
+_KINDS = {
+    **dict.fromkeys(("s3", "s3a"), _S3),
+    **dict.fromkeys(("gs", "gcs"), _GCS),
+    **dict.fromkeys(("abfs", "abfss", "az", "adl"), _AZURE),
+    **dict.fromkeys(("sftp", "ssh"), _SFTP),
+}

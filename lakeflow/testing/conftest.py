@@ -1,0 +1,83 @@
+"""A filesystem for each test of the contract suite."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lakeflow.config import Settings
+from lakeflow.ids import new_id
+from lakeflow.storage.lake import Lake
+from lakeflow.storage.location import open_filesystem
+from lakeflow.tracking.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lakeflow.storage.filesystem import Filesystem
+
+
+@pytest.fixture
+def opened(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[..., Filesystem]]:
+    """Return a function that opens the filesystem of this test as another machine would."""
+    place = request.config.getoption("--lake-url")
+    url = f"{place}{'' if place.endswith('/') else '/'}{new_id()}"
+    options = json.loads(request.config.getoption("--lake-options"))
+    made: list[Filesystem] = []
+
+    def open_again(**given: object) -> Filesystem:
+        settings = settings_of(tmp_path, len(made), **given)
+        made.append(open_filesystem(url, options, settings))
+        return made[-1]
+
+    yield open_again
+    if made:
+        made[0].delete_many(list(made[0].sizes("")))
+        delete_folders(made[0], "")
+
+
+def delete_folders(fs: Filesystem, path: str) -> None:
+    """Delete the empty folders below one and that one itself, where there are folders."""
+    for entry in fs.list(path):
+        if entry.is_folder:
+            delete_folders(fs, f"{path}/{entry.name}")
+    fs.delete_folder(path)
+
+
+def settings_of(folder: Path, machine: int, **given: object) -> Settings:
+    """Return the settings of one machine: a cache of its own."""
+    own: dict[str, Any] = {
+        "auto_compact": False,
+        "cache_folder": str(folder / f"cache-{machine}"),
+        "vacuum_grace_s": 0,
+    }
+    return dataclasses.replace(Settings.from_environment(), **own | given)
+
+
+@pytest.fixture
+def fs(opened: Callable[..., Filesystem]) -> Filesystem:
+    """Return the filesystem of this test."""
+    return opened()
+
+
+@pytest.fixture
+def open_store(
+    opened: Callable[..., Filesystem], tmp_path: Path
+) -> Iterator[Callable[..., Store]]:
+    """Return a function that opens the lake of this test as another machine would."""
+    stores: list[Store] = []
+
+    def open_again(**given: object) -> Store:
+        settings = settings_of(tmp_path, len(stores), **given)
+        stores.append(Store(Lake.on(opened(**given), settings)))
+        return stores[-1]
+
+    yield open_again
+    for store in stores:
+        store.lake.close()

@@ -1,0 +1,245 @@
+"""What a lake holds now, or held at a moment: a finished fold and the log beyond it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from lakeflow.exceptions import DamagedLakeError
+from lakeflow.query.overlay import Overlay
+from lakeflow.storage.folds import epoch_as_of, read_epoch
+from lakeflow.tracking.memtable import Memtable
+from lakeflow.tracking.state import made, merge, rows_of
+from lakeflow.tracking.stored import StoredRuns
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from lakeflow.query.engine import Engine
+    from lakeflow.storage.folds import Epoch, View
+    from lakeflow.storage.lake import Lake
+    from lakeflow.tracking.memtable import HotRun
+    from lakeflow.tracking.state import RunState
+
+T = TypeVar("T")
+
+_KEPT_MOMENTS = 4
+
+
+class Moment(NamedTuple):
+    """What a lake held at one time.
+
+    Attributes:
+        epoch: Number of the newest finished fold.
+        clock: Latest record of the log beyond it; 0 for none of them.
+    """
+
+    epoch: int
+    clock: int
+
+
+class Hot:
+    """The log beyond a fold, merged by run, and the same as tables of the engine.
+
+    Args:
+        memtable: The log, read up to now or up to some moment.
+        overlay: Where the tables are.
+        stored: What the fold holds of single runs.
+    """
+
+    def __init__(self, memtable: Memtable, overlay: Overlay, stored: StoredRuns) -> None:
+        self._memtable = memtable
+        self._stored = stored
+        self._overlaid: Epoch | None = None
+        self.overlay = overlay
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held while it is read, so that nothing is merged in meanwhile."""
+        return self._memtable.lock
+
+    @property
+    def epoch(self) -> Epoch:
+        """The fold beyond which this is, as of the last look at the log."""
+        assert self._memtable.epoch is not None
+        return self._memtable.epoch
+
+    @property
+    def moment(self) -> Moment | None:
+        """The moment of the last look; None before the first one."""
+        if self._memtable.epoch is None:
+            return None
+        return Moment(self.epoch.number, self._memtable.latest)
+
+    def refresh(self) -> None:
+        """Read what the log has grown by."""
+        self._memtable.refresh()
+
+    def run(self, run_id: str) -> HotRun | None:
+        """Return what the log says about a run."""
+        return self._memtable.run(run_id)
+
+    def runs(self) -> Sequence[tuple[str, HotRun]]:
+        """Return every run that the log says something about."""
+        return self._memtable.runs()
+
+    def is_made(self, run_id: str) -> bool:
+        """Return whether the log holds the creation of a run: no table knows of it."""
+        hot = self._memtable.run(run_id)
+        return hot is not None and hot.created is not None
+
+    def merged(
+        self, run_ids: Iterable[str], stored: Mapping[str, RunState]
+    ) -> dict[str, RunState]:
+        """Lay the log over what is stored; the lock is held."""
+        found = {}
+        for run_id in run_ids:
+            hot = self._memtable.run(run_id)
+            base = stored.get(run_id)
+            if hot is not None and hot.created is not None:
+                base = made(run_id, hot)
+            if base is not None:
+                found[run_id] = base if hot is None else merge(base, hot)
+        return found
+
+    def lay(self) -> Overlay:
+        """Bring the tables in the engine up to date with the log; the lock is held."""
+        if self.overlay.is_lost() or self.epoch is not self._overlaid:
+            self.overlay.clear()
+            self._memtable.take_changed()
+            changed = {run_id for run_id, _ in self._memtable.runs()}
+        else:
+            changed = self._memtable.take_changed()
+        self._overlaid = None  # should anything fail from here on
+        if changed:
+            looked_up = [run_id for run_id in changed if not self.is_made(run_id)]
+            stored = self._stored.get(looked_up, self.epoch)
+            self.overlay.replace(changed, rows_of(self.merged(changed, stored)))
+        self._overlaid = self.epoch
+        return self.overlay
+
+    def let_go(self) -> None:
+        """Drop the tables; who still holds this lays them anew."""
+        with self.lock:
+            self.overlay.drop()
+
+    def forget(self) -> None:
+        """Begin anew, also in a forked child."""
+        self._memtable.forget()
+
+
+class Moments:
+    """Gives what a lake holds now, and what it held; threads share it.
+
+    Args:
+        lake: The lake.
+        engine: What searches it.
+
+    Attributes:
+        stored: What the tables hold of single runs.
+    """
+
+    def __init__(self, lake: Lake, engine: Engine) -> None:
+        self._lake = lake
+        self._engine = engine
+        self.stored = StoredRuns(lake)
+        self._now = Hot(Memtable(lake, lake.view), Overlay(engine), self.stored)
+        self._numbers = itertools.count()
+        self._looked_at = -float("inf")
+        self._written_bytes = 0
+        self._forget_past()
+        lake.on_close(self._forget_past)
+        lake.on_fork(self._forget_past)
+        lake.on_fork(self._now.forget)
+
+    def _forget_past(self) -> None:
+        self._lock = threading.Lock()
+        self._past: OrderedDict[Moment, Hot] = OrderedDict()
+
+    def as_of(self, as_of: int | datetime.datetime | None) -> Moment | None:
+        """Return the moment that somebody wants to go back to; None for now.
+
+        Raises:
+            NotFoundError: That far back nothing is kept.
+        """
+        return None if as_of is None else Moment(epoch_as_of(self._lake.fs, as_of).number, 0)
+
+    @contextlib.contextmanager
+    def held(self, moment: Moment | None = None, *, look: bool = True) -> Iterator[Hot]:
+        """Hold still what the lake holds now, or what it held.
+
+        A moment whose log is folded and deleted cannot be gone back to; what the lake holds
+        now stands in for it.
+
+        Args:
+            moment: The moment; None for now.
+            look: Whether now means a look at the log, or what this process saw last.
+        """
+        hot = self._now
+        if moment is not None and hot.moment != moment:
+            past = self._past_of(moment)
+            if past is not None:
+                with past.lock:
+                    yield past
+                return
+        with hot.lock:
+            if hot.moment is None or (look and hot.moment != moment):
+                self._refresh()
+            yield hot
+
+    def _refresh(self) -> None:
+        """Look at the log, unless the last look is fresh enough and nothing was written."""
+        written, now = self._lake.written_bytes, time.monotonic()
+        is_fresh = now - self._looked_at < self._lake.settings.staleness_s
+        if self._now.moment is None or written != self._written_bytes or not is_fresh:
+            self._now.refresh()
+            self._written_bytes, self._looked_at = written, now
+
+    def _past_of(self, moment: Moment) -> Hot | None:
+        with self._lock:
+            hot = self._past.get(moment)
+            if hot is None:
+                try:
+                    hot = self._made(moment)
+                except FileNotFoundError:
+                    return None
+                self._past[moment] = hot
+                if len(self._past) > _KEPT_MOMENTS:
+                    _, oldest = self._past.popitem(last=False)
+                    oldest.let_go()
+            self._past.move_to_end(moment)
+            return hot
+
+    def _made(self, moment: Moment) -> Hot:
+        epoch = read_epoch(self._lake.fs, moment.epoch)
+        view: View = self._lake.view_beyond(epoch, with_log=moment.clock > 0)
+        memtable = Memtable(self._lake, lambda: view, moment.clock)
+        memtable.refresh()
+        overlay = Overlay(self._engine, f"past_{next(self._numbers)}")
+        return Hot(memtable, overlay, self.stored)
+
+
+def steadily(lake: Lake, read: Callable[[], T]) -> T:
+    """Read again where a file was replaced and deleted in between.
+
+    Raises:
+        DamagedLakeError: A file of the newest fold is gone.
+    """
+    while True:
+        before = lake.known_epoch
+        try:
+            return read()
+        except FileNotFoundError as error:
+            lake.forget_epoch()
+            now = lake.epoch()
+            if before is not None and now.number == before.number:
+                raise DamagedLakeError(
+                    f"a table of {lake.fs.uri} lacks a file: {error}",
+                    hint="if another tool has rewritten the table, run "
+                    f"'lakeflow compact {lake.fs.uri}'; else restore the file",
+                ) from error

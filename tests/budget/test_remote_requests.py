@@ -1,0 +1,184 @@
+"""What each call asks of an object store, counted by a proxy in front of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from servers import moto_double, proxy
+
+from lakeflow.config import Settings
+from lakeflow.entities import Metric, Param
+from lakeflow.maintenance.compact import compact_lake
+from lakeflow.storage.lake import Lake
+from lakeflow.storage.location import open_filesystem
+from lakeflow.tracking.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from servers.s3 import S3Server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with moto_double.server() as running:
+        running.make_bucket("budget")
+        yield running
+
+
+@pytest.fixture
+def counted(server: S3Server) -> Iterator[proxy.Proxy]:
+    with proxy.Proxy(server.port) as running:
+        yield running
+
+
+@pytest.fixture
+def open_store(
+    server: S3Server, counted: proxy.Proxy, tmp_path: Path
+) -> Callable[[str], Store]:
+    """Return a function that opens the lake as another machine would."""
+    options = server.through(counted.endpoint_url).storage_options
+
+    def opened(machine: str) -> Store:
+        settings = Settings(auto_compact=False, cache_folder=str(tmp_path / machine))
+        fs = open_filesystem(f"s3://budget/{tmp_path.name}", options, settings)
+        return Store(Lake.on(fs, settings))
+
+    return opened
+
+
+def spent(counted: proxy.Proxy) -> dict[str, int]:
+    requests = Counter(request.method for request in counted.requests)
+    counted.clear()
+    return dict(requests)
+
+
+def test_logging_is_one_put(open_store: Callable[[str], Store], counted: proxy.Proxy) -> None:
+    store = open_store("writer")
+    store.runs.create("0", None, None, None)
+    spent(counted)
+    run_id = store.runs.create("0", None, {"a": 1}, "name").info.run_id
+    assert spent(counted) == {"PUT": 1}
+    store.runs.log_metric(run_id, "loss", 1.0, 1, 1)
+    assert spent(counted) == {"PUT": 1}
+    store.runs.log_param(run_id, "p", 1)
+    assert spent(counted) == {"PUT": 1}
+    metrics = [Metric(f"m{n}", n, n, n) for n in range(5_000)]
+    store.runs.log_batch(run_id, metrics, [Param("q", "1")], [])
+    assert spent(counted) == {"PUT": 1}
+    store.terminate(run_id, None, None)
+    assert spent(counted) == {"PUT": 1}
+
+
+def test_asynchronous_logging_is_one_put_a_flush(
+    open_store: Callable[[str], Store], counted: proxy.Proxy
+) -> None:
+    store = open_store("writer")
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    spent(counted)
+    for step in range(500):
+        store.log(False, store.runs.log_metric, run_id, "loss", step, step, step)
+    store.terminate(run_id, None, None)
+    # What was gathered in the interval that had begun, what came after, and the end.
+    assert spent(counted)["PUT"] <= 3
+    assert len(open_store("reader").runs.history(run_id, "loss")) == 500
+
+
+def test_reading_again_costs_two_requests_and_what_is_new(
+    open_store: Callable[[str], Store], counted: proxy.Proxy
+) -> None:
+    writer, reader = open_store("writer"), open_store("reader")
+    folded = writer.runs.create("0", None, None, None).info.run_id
+    writer.runs.log_metric(folded, "loss", 1.0, 1, 1)
+    compact_lake(writer.lake)
+    run_id = writer.runs.create("0", None, None, None).info.run_id
+    writer.runs.log_metric(run_id, "loss", 2.0, 1, 1)
+
+    def search() -> int:
+        return len(reader.runs.search(["0"], "metrics.loss > 0", 1, 10, None, None, None))
+
+    assert search() == 2
+    spent(counted)
+    assert search() == 2
+    assert spent(counted) == {"GET": 2}, "a listing of the log, a look for a newer fold"
+    reader.runs.get(run_id)
+    assert spent(counted) == {"GET": 2}
+    reader.runs.get(folded)
+    assert spent(counted)["GET"] <= 3
+    for step in range(5):
+        writer.runs.log_metric(run_id, "loss", 3.0, step, step)
+    spent(counted)
+    assert search() == 2
+    assert spent(counted) == {"GET": 2 + 5}
+    writer_reads = writer.runs.get(run_id)
+    assert writer_reads.data.metrics == {"loss": 3.0}
+    assert spent(counted) == {"GET": 2}, "a writer keeps what it has written"
+    compact_lake(writer.lake)
+    spent(counted)
+    reader.runs.get(run_id)
+    calls = spent(counted)
+    assert calls["GET"] <= 2 + 3 + 3, "the new fold, and one row group: no segment again"
+
+
+def test_a_reader_that_may_be_stale_asks_for_nothing(
+    open_store: Callable[[str], Store], counted: proxy.Proxy, server: S3Server, tmp_path: Path
+) -> None:
+    writer = open_store("writer")
+    run_id = writer.runs.create("0", None, None, None).info.run_id
+    settings = Settings(
+        auto_compact=False, cache_folder=str(tmp_path / "dashboard"), staleness_s=3600
+    )
+    options = server.through(counted.endpoint_url).storage_options
+    fs = open_filesystem(f"s3://budget/{tmp_path.name}", options, settings)
+    dashboard = Store(Lake.on(fs, settings))
+    assert dashboard.runs.get(run_id).data.metrics == {}
+    writer.runs.log_metric(run_id, "loss", 1.0, 1, 1)
+    spent(counted)
+    assert dashboard.runs.get(run_id).data.metrics == {}
+    assert spent(counted) == {}
+    dashboard.runs.set_tag(run_id, "seen", "yes")
+    assert dashboard.runs.get(run_id).data.metrics == {"loss": 1.0}, "its own writes it sees"
+
+
+def test_a_cold_search_and_a_curve_take_few_requests(
+    open_store: Callable[[str], Store], counted: proxy.Proxy
+) -> None:
+    writer = open_store("writer")
+    ids = []
+    for number in range(400):
+        ids.append(writer.runs.create("0", None, None, None).info.run_id)
+        metrics = [Metric(f"m{n}", number + n, 1, 1) for n in range(10)]
+        writer.runs.log_batch(ids[-1], metrics, [Param("p", str(number % 3))], [])
+        if number % 100 == 99:
+            compact_lake(writer.lake)
+    curve = [Metric("curve", step / 7, step, step) for step in range(20_000)]
+    writer.runs.log_batch(ids[0], curve, [], [])
+    compact_lake(writer.lake)
+    reader = open_store("reader")
+    spent(counted)
+    found = reader.runs.search(
+        ["0"], "metrics.m3 > 5 AND params.p = '1'", 1, 100, ["metrics.m5 DESC"], None, None
+    )
+    assert len(found) == 100
+    calls = spent(counted)
+    assert set(calls) == {"GET"}
+    assert calls["GET"] <= 40
+    files = [
+        file
+        for file in reader.lake.files("metrics", reader.lake.epoch())
+        if file.may_hold("run_id", [ids[0]])
+    ]
+    spent(counted)
+    assert len(reader.runs.history(ids[0], "curve")) == 20_000
+    curve_bytes = sum(
+        request.sent_bytes for request in counted.requests if ".parquet" in request.path
+    )
+    # The points of the curve are most of these files, and a block is 64 KiB.
+    assert curve_bytes <= sum(file.size for file in files) + 4 * 65_536 * len(files)
+    spent(counted)
+    reader.runs.history(ids[0], "curve")
+    paths = [f"{request.operation} {request.path}" for request in counted.requests]
+    assert len(paths) == 2, paths
