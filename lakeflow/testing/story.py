@@ -1,0 +1,140 @@
+"""A story: calls on a lake as a user makes them, and what each of them has promised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from lakeflow.entities import Metric, Param, RunTag
+from lakeflow.exceptions import AlreadyExistsError, LakeflowException
+from lakeflow.maintenance.compact import compact_lake
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Callable
+
+    from lakeflow.tracking.store import Store
+
+T = TypeVar("T")
+
+Point = tuple[str, float, int, int]
+"""Key, value, timestamp and step of a metric."""
+
+_LINES = 6
+
+
+@dataclass(slots=True)
+class Told:
+    """What a run was told, as far as that was acknowledged."""
+
+    points: set[Point] = field(default_factory=set)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    status: str = "RUNNING"
+
+
+class Story:
+    """Make a lake, log, fold, read, log on, delete a tag, end a run, fold, read.
+
+    Args:
+        open_store: Opens the lake as another machine would, making it if there is none.
+        again: Held while a step that has raised an error is tried again; by default none is.
+
+    Attributes:
+        told: What each run was told, by its id.
+        errors: What was raised and then tried again.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        again: Callable[[], contextlib.AbstractContextManager[None]] | None = None,
+    ) -> None:
+        self._open_store = open_store
+        self._again = again
+        self.told: dict[str, Told] = {}
+        self.errors: list[Exception] = []
+
+    def tell(self) -> None:
+        """Tell it."""
+        self._writer = self._step(self._open_store)
+        self._step(self._experiment)
+        one, two = self._step(self._run), self._step(self._run)
+        for step in range(_LINES):
+            self._step(self._logging(one, step))
+        self._step(self._compact)
+        self._step(lambda: self.check(self._open_store()))
+        self._step(lambda: self._untag(one))
+        for step in range(_LINES // 2, 2 * _LINES):
+            self._step(self._logging(two, step))
+        self._step(lambda: self._end(one))
+        self._step(self._compact)
+        self._step(lambda: self.check(self._writer))
+
+    def check(self, store: Store) -> None:
+        """Compare what a store reads with what was acknowledged: all of it, and once."""
+        for run_id, told in self.told.items():
+            run = store.runs.get(run_id)
+            points: Counter[Point] = Counter(
+                (key, each.value, each.timestamp, each.step)
+                for key in ("loss", "acc")
+                for each in store.runs.history(run_id, key)
+            )
+            assert points == dict.fromkeys(told.points, 1)
+            assert (run.data.params, run.data.tags) == (told.params, told.tags)
+            assert run.info.status == told.status
+        found = store.runs.search(["0"], "", 1, 100, None, None, None)
+        assert {run.info.run_id for run in found} >= set(self.told)
+        experiment = store.experiments.find("story")
+        assert experiment is not None
+
+    def _step(self, act: Callable[[], T]) -> T:
+        if self._again is None:
+            return act()
+        try:
+            return act()
+        except (LakeflowException, OSError, AssertionError) as error:
+            self.errors.append(error)
+        with self._again():
+            return act()
+
+    def _experiment(self) -> None:
+        try:
+            self._writer.experiments.create("story", None, None)
+        except AlreadyExistsError:
+            if not self.errors:
+                raise
+
+    def _run(self) -> str:
+        run_id = self._writer.runs.create("0", 1, None, "name").info.run_id
+        self.told[run_id] = Told(tags={"mlflow.runName": "name"})
+        return run_id
+
+    def _logging(self, run_id: str, step: int) -> Callable[[], None]:
+        return lambda: self._log(run_id, step)
+
+    def _log(self, run_id: str, step: int) -> None:
+        points = {("loss", step / 2, 1000 + step, step), ("acc", 1.0, 1, step)}
+        tags = {f"t{step}": "v", "last": str(step)}
+        self._writer.runs.log_batch(
+            run_id,
+            [Metric(*point) for point in points],
+            [Param(f"p{step}", "v")],
+            [RunTag(*tag) for tag in tags.items()],
+        )
+        told = self.told[run_id]
+        told.points |= points
+        told.params[f"p{step}"] = "v"
+        told.tags |= tags
+
+    def _untag(self, run_id: str) -> None:
+        self._writer.runs.delete_tag(run_id, "t0")
+        self.told[run_id].tags.pop("t0")
+
+    def _end(self, run_id: str) -> None:
+        self._writer.terminate(run_id, None, 5)
+        self.told[run_id].status = "FINISHED"
+
+    def _compact(self) -> None:
+        compact_lake(self._writer.lake)
