@@ -1,7 +1,8 @@
 """Searching runs, beside MLflow and beside SQL by hand: python benchmarks/search.py.
 
 Parts: ``peers`` (MLflow on SQLite and PostgreSQL), ``large`` (a lake of many experiments),
-``frame`` (a wide experiment as one frame), ``curves`` (points of many runs).
+``remote`` (the same, its requests counted), ``frame`` (a wide experiment as one frame),
+``curves`` (points of many runs).
 """
 
 from __future__ import annotations
@@ -47,7 +48,13 @@ def main() -> None:
     options.folder = options.folder.resolve()
     options.folder.mkdir(parents=True, exist_ok=True)
     print(report.machine(options.folder, lakeflow.python), flush=True)
-    parts = {"peers": peers, "large": large, "frame": frame, "curves": curves}
+    parts = {
+        "peers": peers,
+        "large": large,
+        "remote": remote,
+        "frame": frame,
+        "curves": curves,
+    }
     for part in options.parts:
         parts[part](options, lakeflow)
 
@@ -56,7 +63,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser, "lakeflow", "mlflow3")
     number = {"type": int, "metavar": "N"}
-    every = ("peers", "large", "frame", "curves")
+    every = ("peers", "large", "remote", "frame", "curves")
     parser.add_argument("--parts", type=parts_of(every), default=every, help=",".join(every))
     parser.add_argument("--peer-runs", default=20_000, **number, help="runs of peers")
     parser.add_argument(
@@ -141,6 +148,24 @@ def large(options: argparse.Namespace, lakeflow: Peer) -> None:
         found[name] = answers
     check_same(found, "runs")
     print_searches(f"{options.runs:,} runs in {options.experiments:,} experiments", found)
+
+
+def remote(options: argparse.Namespace, lakeflow: Peer) -> None:
+    """Count what a first search within one experiment asks of a store."""
+    rows = []
+    for in_turn, title in ((0, "one after another"), (1, "taking turns")):
+        shape = {"runs": options.runs, "experiments": options.experiments, "seed": options.seed}
+        if not in_turn:
+            shape["in_turn"] = in_turn
+        folder = filled(options, lakeflow, "fill_log.py", step="runs", **shape)
+        places = json.dumps(lakeflow.run("places.py", folder))
+        found = lakeflow.run("cold.py", folder, stdin=places)
+        rows += [
+            [f"{title}, {when}", f"{spent['requests']:,}", mib(spent["bytes"])]
+            for when, spent in found.items()
+        ]
+    title = f"{options.runs:,} runs in {options.experiments:,} experiments"
+    print("\n" + report.table([f"{title}, page of one", "requests", "bytes"], rows), flush=True)
 
 
 def frame(options: argparse.Namespace, lakeflow: Peer) -> None:

@@ -31,7 +31,7 @@ CURVES_OF_A_RUN = 10
 
 def main() -> None:
     os.environ["LAKEFLOW_AUTO_COMPACT"] = "false"
-    options = parse(**SHAPE, experiments=1, points=10_000_000, run_points=100_000)
+    options = parse(**SHAPE, experiments=1, in_turn=1, points=10_000_000, run_points=100_000)
     steps = {"runs": runs, "curves": curves}
     client = client_of(options)
     made = [client.create_experiment(f"experiment-{n}") for n in range(1, options.experiments)]
@@ -47,9 +47,10 @@ def append(lake: Lake, bodies: Iterator[str]) -> None:
 
 
 def runs(options: argparse.Namespace, experiments: list[str]) -> Iterator[str]:
-    """Yield the runs, the experiments taking turns."""
+    """Yield the runs, the experiments taking turns or one after another."""
     for number, shape in enumerate(shapes(options)):
-        yield from lines(experiments[number % len(experiments)], new_id(), shape)
+        at = number if options.in_turn else number * len(experiments) // options.runs
+        yield from lines(experiments[at % len(experiments)], new_id(), shape)
 
 
 def lines(experiment_id: str, run_id: str, shape: Shape) -> list[str]:
