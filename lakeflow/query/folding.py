@@ -63,6 +63,8 @@ class Folding:
     def __init__(self, engine: Engine) -> None:
         self._cursor = engine.cursor()
         self._is_stored = False
+        # What is sorted stays sorted. With it on, sorting 5 million points in 384 MiB fails.
+        self._run("SET preserve_insertion_order = false")
 
     def stage(self, files: Sequence[str]) -> Staged:
         """Parse log files, each in a folder with the name of its writer."""
