@@ -1,0 +1,72 @@
+"""What a search filters by reaches the scans of the files, and so their row groups."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.config import Settings
+from lakeflow.entities import Metric, Param
+from lakeflow.maintenance.compact import compact_lake
+from lakeflow.query.compile import compile_search
+from lakeflow.query.engine import Engine
+from lakeflow.query.fields import RUN_FIELDS
+from lakeflow.query.overlay import sources
+from lakeflow.storage.lake import Lake
+from lakeflow.storage.location import open_filesystem
+from lakeflow.tracking.search import search_of
+from lakeflow.tracking.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RUNS = 200
+
+
+def filters_of_scans(node: dict[str, Any]) -> Iterator[str]:
+    """Yield the filters of each scan of Parquet files in a plan."""
+    info = node.get("extra_info", {})
+    if info.get("Function") == "READ_PARQUET":
+        yield json.dumps(info.get("Filters"))
+    for child in node["children"]:
+        yield from filters_of_scans(child)
+
+
+def test_keys_values_and_experiments_are_filtered_in_the_scans(tmp_path: Path) -> None:
+    store = Store(Lake.on(open_filesystem(tmp_path / "lake"), Settings(auto_compact=False)))
+    other = store.experiments.create("other", None, None)
+    for number in range(RUNS):
+        experiment = "0" if number % 2 else other
+        run_id = store.runs.create(experiment, None, None, None).info.run_id
+        metrics = [Metric(key, number, 1, 1) for key in ("loss", "accuracy")]
+        store.runs.log_batch(run_id, metrics, [Param("kind", "a"), Param("lr", "1")], [])
+    compact_lake(store.lake)
+    search = search_of(
+        RUN_FIELDS, "metrics.loss > 190 AND params.kind = 'a'", 1, ["metrics.accuracy"], ["0"]
+    )
+    statement = compile_search(search, 100)
+    epoch = store.lake.epoch()
+    files = {
+        name: store.lake.paths(
+            name, epoch, experiment_id=["0"], key=statement.named.get(name, ())
+        )
+        for name in statement.tables
+    }
+    head, values = sources(statement.tables, files, has_hot=False)
+    cursor = Engine().cursor()
+    text = head + statement.sql
+    explained = cursor.execute(f"EXPLAIN (FORMAT json) {text}", values | statement.values)
+    ((_, plan),) = explained.fetchall()
+    filters = list(filters_of_scans(json.loads(plan)[0]))
+    assert len(filters) == 4, "runs, two metrics, a param"
+    assert all("experiment_id = '0'" in each for each in filters)
+    assert sorted(key for key in ("loss", "accuracy", "kind") if key in str(filters)) == [
+        "accuracy",
+        "kind",
+        "loss",
+    ]
+    assert sum("key = '" in each for each in filters) == 3
+    assert any("value > 190" in each and "loss" in each for each in filters)
+    found = cursor.execute(text, values | statement.values).fetchall()
+    assert len(found) == 5
