@@ -180,8 +180,9 @@ class _Compaction:
         """Fold until nothing is left of what the log held at the beginning."""
         view = self._lake.view()
         self._total = view.hot_bytes
-        ends = LogCutter(self._lake.fs, view.hot).ends
-        target = {path: end for path, end in ends.items() if end > view.hot[path][0]}
+        hot = view.hot
+        ends = LogCutter(self._lake.fs, hot).ends
+        target = {path: end for path, end in ends.items() if end > hot[path][0]}
         while True:
             previous, fold = self._next()
             if fold is None:

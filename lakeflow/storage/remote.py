@@ -93,18 +93,16 @@ class RemoteFilesystem(Filesystem):
 
     def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
         """Read with one request."""
-        full = self.full(path)
+        return self._persist("read", path, lambda fs: self._cat(fs, path, start, end))
 
-        def attempt(fs: Any) -> bytes:
-            try:
-                data: bytes = fs.cat_file(full, start=start, end=end, **self._limit(fs))
-            except OSError as error:
-                if store_code(error) in PAST_END:
-                    return b""
-                raise
-            return data
-
-        return self._persist("read", path, attempt)
+    def _cat(self, fs: Any, path: str, start: int, end: int | None) -> bytes:
+        try:
+            data: bytes = fs.cat_file(self.full(path), start=start, end=end, **self._limit(fs))
+        except OSError as error:
+            if store_code(error) in PAST_END:
+                return b""
+            raise
+        return data
 
     def read_fixed(self, path: str, size: int, start: int, end: int) -> bytes:
         """Read blocks from this machine where they are kept, and fetch and keep the others."""
@@ -161,8 +159,8 @@ class RemoteFilesystem(Filesystem):
     def _whole(self, path: str, start: int, end: int) -> bytes:
         """Read bytes that are known to be there; an answer that is short is no answer."""
 
-        def attempt(_: Any) -> bytes:
-            data = self.read(path, start, end)
+        def attempt(fs: Any) -> bytes:
+            data = self._cat(fs, path, start, end)
             if len(data) != end - start:
                 raise ConnectionError(f"{len(data)} of {end - start} bytes came")
             return data
