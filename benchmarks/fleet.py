@@ -185,7 +185,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--compact-every", default=30, **number, help="seconds")
     parser.add_argument("--delay-ms", default=30, **number, help="added to every request")
     parser.add_argument("--flush-interval-ms", default=2000, **number, help="the setting")
-    parser.add_argument("--grace-s", default=600, **number, help="the setting vacuum_grace_s")
+    parser.add_argument("--grace-s", default=120, **number, help="the setting vacuum_grace_s")
     parser.add_argument("--synchronous", action="store_true", help="log with a request a call")
     options = parser.parse_args()
     if options.rate * options.seconds > MOST_VALUES:

@@ -104,7 +104,7 @@ class Settings:
     cache_folder: str = ""
     exclusive_writer: bool = False
     staleness_s: int = 0
-    vacuum_grace_s: int = 600
+    vacuum_grace_s: int = 120
     retention_s: int = 24 * 3600
 
     @classmethod

@@ -174,12 +174,13 @@ class _Compaction:
         self._progress = progress
         self._total = 0
         self._is_last = False
+        self._listed: Mapping[str, int] = {}
         self._folded: Counter[str] = Counter()
 
     def run(self) -> None:
         """Fold until nothing is left of what the log held at the beginning."""
         view = self._lake.view()
-        self._total = view.hot_bytes
+        self._total, self._listed = view.hot_bytes, view.segments
         hot = view.hot
         ends = LogCutter(self._lake.fs, hot).ends
         target = {path: end for path, end in ends.items() if end > hot[path][0]}
@@ -192,7 +193,7 @@ class _Compaction:
             if self._is_last:
                 break
         self._say("vacuum")
-        self._report.vacuum = vacuum(self._lake)
+        self._report.vacuum = vacuum(self._lake, self._listed)
 
     def _next(self) -> tuple[Epoch, Fold | None]:
         """Return the fold to carry out: one left unfinished, else one claimed now."""
@@ -202,9 +203,9 @@ class _Compaction:
             previous = folds.read_epoch(fs, done)
             if begun > done:
                 return previous, folds.read_fold(fs, begun)
-            sizes = list_segments(fs)
             # Before anything is read, which may take long where every read is a request.
-            later = hot_spans(list_segments(fs), previous.positions)
+            sizes, self._listed = self._listed, list_segments(fs)
+            later = hot_spans(self._listed, previous.positions)
             cutter = LogCutter(fs, hot_spans(sizes, previous.positions))
             moment = cutter.moment_before(later, records.clock)
             limit = self._lake.settings.fold_bytes
@@ -245,11 +246,12 @@ class _Compaction:
         fs = self._lake.fs
         for _ in range(_LISTINGS):
             try:
-                return folded_spans(list_segments(fs), previous.positions, fold.positions)
+                return folded_spans(self._listed, previous.positions, fold.positions)
             except FileNotFoundError as error:
                 missing = error  # the listing is incomplete, or the segment is deleted
             if folds.newest(fs)[0] >= fold.epoch:
                 return None
+            self._listed = list_segments(fs)
         raise DamagedLakeError(
             f"fold {fold.epoch} of {fs.uri} needs {missing}, which is not there",
             hint="restore it from a backup",

@@ -16,7 +16,7 @@ from lakeflow.storage.positions import LOG, list_segments, number_of, writer_of
 from lakeflow.tables import CONTROL_TABLES, DATA_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lakeflow.storage.delta import Table
     from lakeflow.storage.folds import Epoch
@@ -45,16 +45,22 @@ class VacuumReport:
     bytes_freed: int = 0
 
 
-def vacuum(lake: Lake, *, dry_run: bool = False) -> VacuumReport:
+def vacuum(
+    lake: Lake, listed: Mapping[str, int] | None = None, *, dry_run: bool = False
+) -> VacuumReport:
     """Delete folded segments, replaced files, and what killed processes left behind.
 
     Args:
         lake: The lake.
+        listed: Size of every segment as listed a while ago: good enough where segments do not
+            grow and a listing is many requests.
         dry_run: Only say what there is to delete.
     """
     epoch = lake.epoch()
     now = time.time()
-    segments = dict(_folded_segments(lake, _settled(lake, epoch, now)))
+    if listed is None or lake.fs.can_append:
+        listed = list_segments(lake.fs)
+    segments = dict(_folded_segments(lake, _settled(lake, epoch, now), listed))
     files = set(_replaced_files(lake, epoch, now))
     past = list(_past_folds(lake, epoch, now))
     # Rare things; where a listing is a request they are not looked for each time.
@@ -81,10 +87,12 @@ def _settled(lake: Lake, epoch: Epoch, now: float) -> Epoch:
     return epoch if number == epoch.number else folds.read_epoch(lake.fs, number)
 
 
-def _folded_segments(lake: Lake, epoch: Epoch) -> Iterator[tuple[str, int]]:
+def _folded_segments(
+    lake: Lake, epoch: Epoch, listed: Mapping[str, int]
+) -> Iterator[tuple[str, int]]:
     """Yield segments that a fold holds whole and that nobody appends to."""
     fs = lake.fs
-    for path, size in list_segments(fs).items():
+    for path, size in listed.items():
         position = epoch.positions.get(writer_of(path))
         if position is None or number_of(path) > position.segment or fs.is_held(path):
             continue
@@ -145,19 +153,24 @@ def _tables(lake: Lake) -> list[Table]:
 def _abandoned_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
     """Yield old files that no commit mentions: their writer was killed before it."""
     age = max(ABANDONED_S, lake.settings.retention_s)
-    kept = _kept_for_readers(lake)
+    kept: dict[str, set[str]] | None = None
     for table in _tables(lake):
         old = [
             entry.name
             for entry in lake.fs.list(table.folder)
             if not entry.is_folder and entry.modified_s <= now - age
         ]
-        if not old:
-            continue
-        live = {file.path for file in table.files()} | kept.get(table.spec.name, set())
+        live = {file.path for file in table.files()} if old else set()
         if table.spec in DATA_TABLES:
             live |= {file.path for file in lake.files(table.spec.name, epoch)}
-        yield from (f"{table.folder}/{name}" for name in old if name not in live)
+        unknown = [name for name in old if name not in live]
+        if unknown and kept is None:
+            kept = _kept_for_readers(lake)  # reads every fold on record
+        yield from (
+            f"{table.folder}/{name}"
+            for name in unknown
+            if name not in (kept or {}).get(table.spec.name, ())
+        )
 
 
 def _kept_for_readers(lake: Lake) -> dict[str, set[str]]:

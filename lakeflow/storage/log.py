@@ -8,10 +8,14 @@ a newline; what follows the last newline was never acknowledged.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lakeflow.exceptions import StorageError
 from lakeflow.ids import new_id
 from lakeflow.storage.positions import LOG
 
@@ -48,6 +52,15 @@ class Clock:
             self._last = max(self._last, clock)
 
 
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """Records that a thread waits for until they are written, or are known not to be."""
+
+    bodies: Sequence[str]
+    is_settled: bool = False
+    error: Exception | None = None
+
+
 class LogWriter:
     """The one writer of this process; threads share it.
 
@@ -69,6 +82,7 @@ class LogWriter:
         self._segment_bytes = segment_bytes
         self._fsync = fsync
         self._lock = threading.Lock()
+        self._waiting: deque[_Waiting] = deque()
         self._file: AppendFile | None = None
         self._used_at = 0.0
         self.written_bytes = 0
@@ -83,6 +97,8 @@ class LogWriter:
     def append(self, bodies: Sequence[str]) -> None:
         """Append records with one write: once it returns, they survive a SIGKILL.
 
+        Where each write is an object, threads that come while one is under way share the next.
+
         Args:
             bodies: For each record the fields of its JSON object, without the braces; the
                 order (``seq`` and ``clock``) is added here.
@@ -91,22 +107,53 @@ class LogWriter:
             StorageError: The disk is full, say. Nothing was appended, unless only the answer
                 of a remote store was lost.
         """
-        with self._lock:
-            self._renew_if_forgotten()
-            lines = []
-            for body in bodies:
-                self._sequence += 1
-                lines.append(
-                    f'{{"seq":{self._sequence},"clock":{self._clock.next()},{body}}}\n'
-                )
-            try:
-                self._write(lines)
-            except BaseException:
-                # Nobody knows what is there now, or will be when a slow store gets to it:
-                # nothing may come after it.
-                self._seal()
-                self._begin()
-                raise
+        if self._fs.can_append:
+            with self._lock:
+                self._append(bodies)
+            return
+        mine = _Waiting(bodies)
+        self._waiting.append(mine)
+        try:
+            with self._lock:
+                if not mine.is_settled:
+                    self._append_waiting()
+        finally:
+            if not mine.is_settled:  # this thread was interrupted before its turn
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(mine)
+        if mine.error is not None:
+            raise mine.error
+
+    def _append_waiting(self) -> None:
+        """Append what every thread waits for; the lock is held."""
+        together = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        error: Exception | None = StorageError(
+            f"the thread that wrote for others to {self._fs.uri} was interrupted",
+            hint="look whether it is there, and log it again if not",
+        )
+        try:
+            self._append([body for each in together for body in each.bodies])
+            error = None
+        except Exception as failure:  # noqa: BLE001 - raised in every thread
+            error = failure
+        finally:
+            for each in together:
+                each.is_settled, each.error = True, error
+
+    def _append(self, bodies: Sequence[str]) -> None:
+        self._renew_if_forgotten()
+        lines = []
+        for body in bodies:
+            self._sequence += 1
+            lines.append(f'{{"seq":{self._sequence},"clock":{self._clock.next()},{body}}}\n')
+        try:
+            self._write(lines)
+        except BaseException:
+            # Nobody knows what is there now, or will be when a slow store gets to it:
+            # nothing may come after it.
+            self._seal()
+            self._begin()
+            raise
 
     def close(self) -> None:
         """Seal the open segment; a later append opens a new one."""

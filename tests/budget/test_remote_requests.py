@@ -174,7 +174,7 @@ def test_a_cold_search_and_a_curve_take_few_requests(
     spent(counted)
     assert len(reader.runs.history(ids[0], "curve")) == 20_000
     curve_bytes = sum(
-        request.sent_bytes for request in counted.requests if ".parquet" in request.path
+        request.received_bytes for request in counted.requests if ".parquet" in request.path
     )
     # The points of the curve are most of these files, and a block is 64 KiB.
     assert curve_bytes <= sum(file.size for file in files) + 4 * 65_536 * len(files)
@@ -182,3 +182,18 @@ def test_a_cold_search_and_a_curve_take_few_requests(
     reader.runs.history(ids[0], "curve")
     paths = [f"{request.operation} {request.path}" for request in counted.requests]
     assert len(paths) == 2, paths
+
+
+def test_a_compaction_lists_the_log_twice(
+    open_store: Callable[[str], Store], counted: proxy.Proxy
+) -> None:
+    """A listing is a request a thousand segments, and those of a fleet are many thousands."""
+    writer, compactor = open_store("writer"), open_store("compactor")
+    for _ in range(2):
+        run_id = writer.runs.create("0", None, None, None).info.run_id
+        for step in range(10):
+            writer.runs.log_metric(run_id, "loss", 3.0, step, step)
+        spent(counted)
+        assert len(compact_lake(compactor.lake).folds) == 1
+        listed = [each.query for each in counted.requests if "%2Flog%2F" in each.query]
+        assert len(listed) == 2, listed

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakeflow.config import Settings
+from lakeflow.exceptions import StorageError
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.storage.cut import LogCutter
 from lakeflow.storage.lake import Lake
@@ -23,8 +26,6 @@ from lakeflow.tracking.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 _NUMBERS = itertools.count()
 
@@ -48,6 +49,74 @@ def test_segments_rotate_by_size_and_lines_stay_whole() -> None:
     lines = [json.loads(line) for path in sorted(sizes) for line in fs.read(path).splitlines()]
     assert [line["seq"] for line in lines] == list(range(1, 101))
     assert writer.written_bytes == sum(sizes.values())
+
+
+class SlowObjects:
+    """Objects in memory, of which the first is not written before the others are waited for."""
+
+    can_append = False
+    uri = "slow://"
+
+    def __init__(self, threads: int) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.error: BaseException | None = None
+        self._others = threads - 1
+
+    def create(self, path: str, data: bytes) -> None:
+        if not self.objects:
+            limit = time.monotonic() + 30
+            while len(self.writer._waiting) < self._others:
+                assert time.monotonic() < limit
+                time.sleep(0.001)
+        elif self.error is not None:
+            raise self.error
+        self.objects[path] = data
+
+    def keep(self, path: str, data: bytes) -> None:
+        pass
+
+    def append_at_once(self) -> list[BaseException]:
+        """Let each thread append a record; return what was raised."""
+        self.writer = LogWriter(self, Clock(), segment_bytes=10**6, fsync=False)  # type: ignore[arg-type]
+        raised: list[BaseException] = []
+
+        def append(number: int) -> None:
+            try:
+                self.writer.append([f'"run_id":"r{number}"'])
+            except BaseException as error:  # noqa: BLE001 - what is raised is the question
+                raised.append(error)
+
+        numbers = range(self._others + 1)
+        threads = [threading.Thread(target=append, args=(number,)) for number in numbers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return raised
+
+
+def test_threads_that_write_objects_share_them() -> None:
+    fs = SlowObjects(threads=8)
+    assert fs.append_at_once() == []
+    assert len(fs.objects) == 2
+    found = [json.loads(line) for data in fs.objects.values() for line in data.splitlines()]
+    assert sorted(record["run_id"] for record in found) == [f"r{n}" for n in range(8)]
+    assert [record["seq"] for record in found] == list(range(1, 9))
+
+
+@pytest.mark.parametrize("error", [StorageError("full"), KeyboardInterrupt()])
+def test_each_thread_hears_that_a_shared_object_was_not_written(error: BaseException) -> None:
+    fs = SlowObjects(threads=4)
+    fs.error = error
+    raised = fs.append_at_once()
+    assert len(fs.objects) == 1
+    assert len(raised) == 3
+    assert error in raised
+    assert all(each is error or isinstance(each, StorageError) for each in raised)
+    fs.error = None
+    fs.writer.append(['"run_id":"later"'])
+    assert [b"later" in data for data in fs.objects.values()] == [False, True]
+    assert len({path.split("/")[1] for path in fs.objects}) == 2, "nothing follows a failure"
 
 
 def test_a_segment_that_was_deleted_while_idle_is_not_written_to(
