@@ -20,9 +20,11 @@ from lakeflow.query.conditions import (
 from lakeflow.tables import LATEST_METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lakeflow.query.fields import Catalogue
+
+    _Bind = Callable[[object], str]
 
 _CONTEXT = """json_extract_string(tags, '$."mlflow.data.context"')"""
 
@@ -57,9 +59,13 @@ class Statement:
     """SQL with what is bound to its parameters.
 
     Attributes:
-        sql: The text.
+        sql: The text, which may read ``searched``.
         values: Value by name of the parameter.
-        tables: Tables that it reads.
+        tables: Tables that it or the relation reads.
+        joined: Those of them that the relation reads.
+        relation: What ``searched`` is: all that is compared or sorted by, a row for each thing
+            that is searched, whatever the condition and the order; empty if it is not read.
+        related: Value by name of the parameter, for those of the relation.
         keys: Number of columns after the id that hold the sort position.
         patterns: Regular expressions of the user's among the values.
         named: The keys that are read of a table; any, where the table is not there.
@@ -68,9 +74,29 @@ class Statement:
     sql: str
     values: dict[str, Any]
     tables: tuple[str, ...]
+    joined: tuple[str, ...] = ()
+    relation: str = ""
+    related: dict[str, Any] = field(default_factory=dict)
     keys: int = 0
     patterns: tuple[str, ...] = ()
     named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def text(self, tables: Mapping[str, str], relation: str = "") -> str:
+        """Return the whole text.
+
+        Args:
+            tables: The query of each table that is not there by its name.
+            relation: What to read instead of the relation.
+        """
+        if not self.relation:
+            return with_tables(tables, self.sql)
+        return with_tables({**tables, "searched": relation or self.relation}, self.sql)
+
+
+def with_tables(tables: Mapping[str, str], sql: str) -> str:
+    """Return a statement that reads queries by names."""
+    parts = (f"{name} AS NOT MATERIALIZED ({query})" for name, query in tables.items())
+    return f"WITH {', '.join(parts)}\n{sql}" if tables else sql
 
 
 def compile_search(search: Search, limit: int, after: Sequence[Any] = ()) -> Statement:
@@ -88,50 +114,72 @@ def compile_search(search: Search, limit: int, after: Sequence[Any] = ()) -> Sta
 class _Compiler:
     search: Search
     values: dict[str, Any] = field(default_factory=dict)
+    related: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
     joins: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
-    tables: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
     patterns: list[str] = field(default_factory=list)
 
     def statement(self, limit: int, after: Sequence[Any]) -> Statement:
         search = self.search
-        table, identity = search.catalogue.table.name, search.catalogue.table.key[0]
-        self.tables.add(table)
-        conditions = [self._among("t.lifecycle_stage", search.stages)]
-        if search.experiment_ids:
-            conditions.append(self._among("t.experiment_id", search.experiment_ids))
+        columns = [self._attribute(search.catalogue.table.key[0])]
+        conditions = [_among(self._attribute("lifecycle_stage"), search.stages, self._bind)]
         if search.condition is not None:
             conditions.append(self._condition(search.condition))
         keys = self._keys()
         if after:
             conditions.append(self._after(keys, after))
-        columns = "".join(f",\n    {expression}" for expression, _ in keys)
-        joins = "".join(f"\n{join}" for _, join in self.joins.values())
+        columns += [expression for expression, _ in keys]
         order = ", ".join(
             f"{number} {'DESC' if descends else 'ASC'}"
             for number, (_, descends) in enumerate(keys, 2)
         )
-        where = "\n    AND ".join(conditions)
+        listed, where = ",\n    ".join(columns), "\n    AND ".join(conditions)
         sql = (
-            f"SELECT t.{identity}{columns}\nFROM {table} AS t{joins}\n"
+            f"SELECT {listed}\nFROM searched AS t\n"
             f"WHERE {where}\nORDER BY {order}\nLIMIT {self._bind(limit)}"
         )
         named: dict[str, list[str]] = {}
         for table_of_keys, key in self.joins:
             named.setdefault(table_of_keys, []).append(key)
-        tables = tuple(sorted(self.tables))
-        return Statement(sql, self.values, tables, len(keys), tuple(self.patterns), named)
+        joined = {search.catalogue.table.name, *named}
+        return Statement(
+            sql,
+            self.values,
+            tuple(sorted(joined | self.others)),
+            tuple(sorted(joined)),
+            self._relation(),
+            self.related,
+            len(keys),
+            tuple(self.patterns),
+            named,
+        )
+
+    def _relation(self) -> str:
+        table = self.search.catalogue.table.name
+        columns = ", ".join(f"{each} AS {name}" for name, each in self.columns.items())
+        joins = "".join(f"\n{join}" for _, join in self.joins.values())
+        where = ""
+        if self.search.experiment_ids:
+            among = _among("t.experiment_id", self.search.experiment_ids, self._relate)
+            where = f"\nWHERE {among}"
+        return f"\nSELECT {columns}\nFROM {table} AS t{joins}{where}\n"
+
+    def _attribute(self, column: str) -> str:
+        """Return the expression of a column of the table that is searched."""
+        self.columns[column] = f"t.{column}"
+        return f"t.{column}"
 
     def _bind(self, value: object) -> str:
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"${name}"
 
-    def _among(self, expression: str, values: Sequence[object]) -> str:
-        if len(values) == 1:
-            return f"{expression} = {self._bind(values[0])}"
-        if len(values) > _EXPANDED:
-            return f"list_contains({self._bind(list(values))}, {expression})"
-        return f"{expression} IN ({', '.join(map(self._bind, values))})"
+    def _relate(self, value: object) -> str:
+        """Bind a value of the relation."""
+        name = f"r{len(self.related)}"
+        self.related[name] = value
+        return f"${name}"
 
     def _condition(self, condition: Condition) -> str:
         if isinstance(condition, Not):
@@ -145,29 +193,28 @@ class _Compiler:
 
     def _of_datasets(self, condition: Comparison) -> str:
         """Any of a run's datasets; each condition may hold for another one."""
-        self.tables.add("inputs")
+        self.others.add("inputs")
         column = {"context": _CONTEXT}.get(condition.field.column, condition.field.column)
         if condition.operator == "IS NULL":
             return f"t.run_id NOT IN (SELECT run_id FROM inputs WHERE {column} IS NOT NULL)"  # noqa: S608
         return (
             "t.run_id IN (SELECT run_id FROM inputs "  # noqa: S608
-            f"WHERE {self._compared(column, condition)}{self._within()})"
+            f"WHERE {self._compared(column, condition)}{self._within(self._bind)})"
         )
 
-    def _within(self) -> str:
+    def _within(self, bind: _Bind) -> str:
         """Narrow a table of keys down to the experiments, so that its files are pruned."""
         ids = self.search.experiment_ids
         if self.search.catalogue.table.name != "runs" or not 0 < len(ids) <= _EXPANDED:
             return ""
-        return f" AND {self._among('experiment_id', ids)}"
+        return f" AND {_among('experiment_id', ids, bind)}"
 
     def _column(self, named: Field) -> str:
         """Return the expression of a field, joining the table of its key."""
         if named.column == "artifact_uri":
-            return self._resolved(f"t.{named.column}")
+            return self._resolved(self._attribute(named.column))
         if named.key is None:
-            return f"t.{named.column}"
-        self.tables.add(named.table)
+            return self._attribute(named.column)
         place = (named.table, named.key)
         if place not in self.joins:
             alias = f"k{len(self.joins)}"
@@ -175,13 +222,15 @@ class _Compiler:
             columns = '"value"'
             if named.table == LATEST_METRICS.name:
                 columns = '"value", "min", "max", "count"'
+            where = f'"key" = {self._relate(named.key)}{self._within(self._relate)}'
             self.joins[place] = (
                 alias,
                 f"LEFT JOIN (SELECT {identity}, {columns} FROM {named.table} "  # noqa: S608
-                f'WHERE "key" = {self._bind(named.key)}{self._within()}) AS {alias} '
-                f"ON {alias}.{identity} = t.{identity}",
+                f"WHERE {where}) AS {alias} ON {alias}.{identity} = t.{identity}",
             )
-        return f'{self.joins[place][0]}."{named.column}"'
+        alias = self.joins[place][0]
+        self.columns[f"{alias}_{named.column}"] = f'{alias}."{named.column}"'
+        return f"t.{alias}_{named.column}"
 
     def _resolved(self, column: str) -> str:
         """Return a location as users see it; see ``Filesystem.resolve``."""
@@ -198,7 +247,7 @@ class _Compiler:
         if not condition.field.is_number and not isinstance(values[0], str):
             column = f"TRY_CAST({column} AS DOUBLE)"
         if operator == "IN":
-            return self._among(column, values)
+            return _among(column, values, self._bind)
         if operator == "RLIKE":
             self.patterns.append(str(values[0]))
             return f"regexp_matches({column}, {self._bind(values[0])})"
@@ -222,9 +271,10 @@ class _Compiler:
         catalogue = self.search.catalogue
         ties = catalogue.order if self.search.order else catalogue.first or catalogue.order
         for name, descends in ties:
+            column = self._attribute(name)
             if name == "experiment_id":  # numbers, as text
-                keys.append((f"length(t.{name})", descends))
-            keys.append((f"t.{name}", descends))
+                keys.append((f"length({column})", descends))
+            keys.append((column, descends))
         return keys
 
     def _after(self, keys: Sequence[tuple[str, bool]], position: Sequence[Any]) -> str:
@@ -236,6 +286,14 @@ class _Compiler:
             further = f"{expression} {'<' if descends else '>'} {bound[number]}"
             cases.append(" AND ".join([*equal, further]))
         return f"({' OR '.join(f'({case})' for case in cases)})"
+
+
+def _among(expression: str, values: Sequence[object], bind: _Bind) -> str:
+    if len(values) == 1:
+        return f"{expression} = {bind(values[0])}"
+    if len(values) > _EXPANDED:
+        return f"list_contains({bind(list(values))}, {expression})"
+    return f"{expression} IN ({', '.join(map(bind, values))})"
 
 
 def _with_missing_last(column: str, line: Ordering) -> list[tuple[str, bool]]:

@@ -123,7 +123,8 @@ class Engine:
             for spec, rows in tables.items():
                 values = [tuple(row[name] for name in spec.column_names) for row in rows]
                 cursor.register(spec.name, arrow_table(spec, values))
-            return cursor.execute(statement.sql, statement.values).fetchall()
+            bound = statement.related | statement.values
+            return cursor.execute(statement.text({}), bound).fetchall()
 
     def history(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.query.compile import with_tables
 from lakeflow.query.engine import SQL_TYPES, arrow_table, no_rows
 from lakeflow.tables import INPUTS, LATEST_METRICS, PARAMS, RUNS, TAGS
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from lakeflow.query.compile import Statement
     from lakeflow.query.engine import Engine
     from lakeflow.tables import TableSpec
 
@@ -100,8 +102,8 @@ def hot(spec: TableSpec) -> str:
 
 def sources(
     tables: Sequence[str], files: Mapping[str, Sequence[str]], *, has_hot: bool
-) -> tuple[str, dict[str, Any]]:
-    """Return the beginning of a statement that may read tables by their names.
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return queries for tables.
 
     Args:
         tables: Which.
@@ -109,9 +111,9 @@ def sources(
         has_hot: Whether there are hot runs.
 
     Returns:
-        The text, and what is bound to its parameters.
+        The query of each, and what is bound to their parameters.
     """
-    parts, values = [], {}
+    parts, values = {}, {}
     for spec in OVERLAID:
         if spec.name not in tables:
             continue
@@ -128,8 +130,44 @@ def sources(
             rows = f"{stored} ANTI JOIN {hot(RUNS)} USING (run_id) UNION ALL {fresh}"
         else:
             rows = stored
-        parts.append(f"{spec.name} AS NOT MATERIALIZED ({rows})")
-    return f"WITH {', '.join(parts)}\n" if parts else "", values
+        parts[spec.name] = rows
+    return parts, values
+
+
+def stored(
+    statement: Statement, files: Mapping[str, Sequence[str]]
+) -> tuple[str, dict[str, Any]]:
+    """Return the relation of a statement over files alone, and what is bound to it."""
+    tables, values = sources(statement.joined, files, has_hot=False)
+    return with_tables(tables, statement.relation), values | statement.related
+
+
+def laid_over(
+    statement: Statement,
+    files: Mapping[str, Sequence[str]],
+    *,
+    has_hot: bool,
+    kept: str | None = None,
+) -> tuple[str, dict[str, Any]]:
+    """Return a statement over files with the hot rows before them, and what is bound to it.
+
+    Args:
+        statement: The statement.
+        files: The files of each of its tables.
+        has_hot: Whether there are hot runs.
+        kept: Table with the rows of ``stored``; None to read the files.
+    """
+    if kept is None:
+        tables, values = sources(statement.tables, files, has_hot=has_hot)
+        return statement.text(tables), values | statement.related | statement.values
+    files = {name: () if name in statement.joined else files[name] for name in files}
+    relation, related = f"SELECT * FROM {kept}", {}  # noqa: S608 - a name of ours
+    if has_hot:
+        relation += f" ANTI JOIN {hot(RUNS)} USING (run_id) UNION ALL {statement.relation}"
+        related = statement.related
+    read = statement.tables if has_hot else sorted({*statement.tables} - {*statement.joined})
+    tables, values = sources(read, files, has_hot=has_hot)
+    return statement.text(tables, relation), values | related | statement.values
 
 
 def _quoted(spec: TableSpec) -> list[str]:

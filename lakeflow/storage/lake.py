@@ -266,12 +266,10 @@ class Lake:
             self._looked_at = now
         return False
 
-    def files(self, table: str, epoch: folds.Epoch) -> tuple[DataFile, ...]:
-        """Return the files that hold a table as of a finished fold."""
-        return epoch.files.get(table, ())
-
-    def paths(self, table: str, epoch: folds.Epoch, **where: Sequence[str]) -> list[str]:
-        """Return how the engine opens the files of a table that may hold certain rows.
+    def files(
+        self, table: str, epoch: folds.Epoch, **where: Sequence[str]
+    ) -> Sequence[DataFile]:
+        """Return the files of a table as of a finished fold that may hold certain rows.
 
         Args:
             table: The table.
@@ -279,14 +277,15 @@ class Lake:
             **where: For a column the values, one of which a row has; none for any.
         """
         wanted = {column: sorted(values) for column, values in where.items() if values}
-        return self.opened(
-            table,
-            [
-                file
-                for file in self.files(table, epoch)
-                if all(file.may_hold(column, values) for column, values in wanted.items())
-            ],
-        )
+        return [
+            file
+            for file in epoch.files.get(table, ())
+            if all(file.may_hold(column, values) for column, values in wanted.items())
+        ]
+
+    def paths(self, table: str, epoch: folds.Epoch, **where: Sequence[str]) -> list[str]:
+        """Return how the engine opens those files; see ``files``."""
+        return self.opened(table, self.files(table, epoch, **where))
 
     def opened(self, table: str, files: Sequence[DataFile]) -> list[str]:
         """Return the paths under which the query engine opens files of a table."""

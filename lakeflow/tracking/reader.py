@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.exceptions import NotFoundError
 from lakeflow.query.compile import Statement
 from lakeflow.query.engine import engine_errors
+from lakeflow.query.kept import KeptRelations
 from lakeflow.query.lookup import importing
-from lakeflow.query.overlay import sources
+from lakeflow.query.overlay import laid_over, stored
 from lakeflow.tables import METRICS, RUNS
 from lakeflow.tracking.moments import Moments, steadily
 from lakeflow.tracking.scans import points_of
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.query.engine import Engine
+    from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
     from lakeflow.tracking.moments import Moment
     from lakeflow.tracking.state import RunState
+
+_MOST_KEPT = 200_000
+"""Runs in the files of a search up to which what it joins is kept: they are joined whole."""
 
 
 def _stages_of(experiment_id: str) -> Statement:
@@ -47,6 +52,8 @@ class Reader:
         self._lake = lake
         self._engine = engine
         self._moments = moments
+        self._kept = KeptRelations(engine)
+        lake.on_fork(self._kept.forget)
 
     def run(self, run_id: str) -> RunState:
         """Return a run as it is now.
@@ -113,9 +120,24 @@ class Reader:
     def _search(
         self, statement: Statement, experiment_ids: Sequence[str], moment: Moment | None
     ) -> tuple[list[tuple[Any, ...]], Moment]:
-        cursor, bound, seen = self._pinned([statement], experiment_ids, moment)
-        with importing(), engine_errors(), contextlib.closing(cursor):
-            return cursor.execute(*bound[0]).fetchall(), seen
+        with contextlib.ExitStack() as stack:
+            with self._moments.held(moment) as hot:
+                overlay, seen = hot.lay(), hot.moment
+                files = self._files(statement, experiment_ids, hot.epoch)
+                has_hot, kept = not overlay.is_empty, None
+                if self._is_worth_keeping(statement, experiment_ids, hot.epoch):
+                    kept = stack.enter_context(self._kept.held(*stored(statement, files)))
+                cursor = stack.enter_context(contextlib.closing(overlay.pinned()))
+            assert seen is not None
+            text, values = laid_over(statement, files, has_hot=has_hot, kept=kept)
+            with importing(), engine_errors():
+                return cursor.execute(text, values).fetchall(), seen
+
+    def _is_worth_keeping(
+        self, statement: Statement, experiment_ids: Sequence[str], epoch: Epoch
+    ) -> bool:
+        files = self._lake.files(RUNS.name, epoch, experiment_id=experiment_ids)
+        return bool(statement.relation) and 0 < sum(file.rows for file in files) <= _MOST_KEPT
 
     def tables(
         self,
@@ -134,41 +156,34 @@ class Reader:
         """
 
         def read() -> list[pyarrow.Table]:
-            cursor, bound, _ = self._pinned(statements, experiment_ids, moment)
+            with self._moments.held(moment) as hot:
+                overlay, epoch = hot.lay(), hot.epoch
+                has_hot, cursor = not overlay.is_empty, overlay.pinned()
             with engine_errors(), contextlib.closing(cursor):
                 for name, table in given.items():
                     cursor.register(name, table)
-                return [
-                    cursor.sql(text, params=values).to_arrow_table() for text, values in bound
-                ]
+                found = []
+                for statement in statements:
+                    files = self._files(statement, experiment_ids, epoch)
+                    text, values = laid_over(statement, files, has_hot=has_hot)
+                    found.append(cursor.sql(text, params=values).to_arrow_table())
+                return found
 
         return steadily(self._lake, read)
 
-    def _pinned(
-        self,
-        statements: Sequence[Statement],
-        experiment_ids: Sequence[str],
-        moment: Moment | None,
-    ) -> tuple[Any, list[tuple[str, dict[str, Any]]], Moment]:
-        """Return a cursor that sees one moment, what it executes there, and the moment."""
-        with self._moments.held(moment) as hot:
-            overlay, epoch, seen = hot.lay(), hot.epoch, hot.moment
-            has_hot, cursor = not overlay.is_empty, overlay.pinned()
-        assert seen is not None
-        bound = []
-        for statement in statements:
-            files = {
-                name: self._lake.paths(
-                    name,
-                    epoch,
-                    experiment_id=experiment_ids,
-                    key=statement.named.get(name, ()),
-                )
-                for name in statement.tables
-            }
-            head, values = sources(statement.tables, files, has_hot=has_hot)
-            bound.append((head + statement.sql, values | statement.values))
-        return cursor, bound, seen
+    def _files(
+        self, statement: Statement, experiment_ids: Sequence[str], epoch: Epoch
+    ) -> dict[str, list[str]]:
+        """Return the files of each table of a statement that may hold what it asks for."""
+        return {
+            name: self._lake.paths(
+                name,
+                epoch,
+                experiment_id=experiment_ids,
+                key=statement.named.get(name, ()),
+            )
+            for name in statement.tables
+        }
 
     def params(
         self, run_id: str, keys: Collection[str], epoch_number: int

@@ -52,8 +52,9 @@ def test_a_filter_becomes_the_statement_written_down(name: str) -> None:
         experiment_ids=tuple(experiments),
     )
     statement = compile_search(search, 100)
-    bound = "\n".join(f"-- ${key} = {value!r}" for key, value in statement.values.items())
-    assert f"{statement.sql}\n{bound}\n" == (GOLDEN / f"{name}.sql").read_text()
+    values = statement.related | statement.values
+    bound = "\n".join(f"-- ${key} = {value!r}" for key, value in values.items())
+    assert f"{statement.text({})}\n{bound}\n" == (GOLDEN / f"{name}.sql").read_text()
 
 
 # What the extended grammar means, by a second evaluation in Python.
@@ -381,8 +382,9 @@ def test_any_text_is_a_filter_or_refused_and_never_becomes_sql(text: str) -> Non
         statement = compile_search(Search(catalogue, condition), 10)
         # Constants, our own columns and numbers of parameters.
         allowed = r"[A-Za-z0-9_ \n.,()=<>!|$:'/%\"-]*"
-        assert re.fullmatch(allowed, statement.sql), statement.sql
-        texts = re.findall(r"'([^']*)'", statement.sql)
+        sql = statement.text({})
+        assert re.fullmatch(allowed, sql), sql
+        texts = re.findall(r"'([^']*)'", sql)
         assert set(texts) <= {"", "/", ":", '$."mlflow.data.context"'}
-        names = set(re.findall(r'"([a-z]\w*)"', statement.sql))
+        names = set(re.findall(r'"([a-z]\w*)"', sql))
         assert names <= {"value", "min", "max", "count", "key", "mlflow"}

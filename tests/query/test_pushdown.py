@@ -11,7 +11,7 @@ from lakeflow.maintenance.compact import compact_lake
 from lakeflow.query.compile import compile_search
 from lakeflow.query.engine import Engine
 from lakeflow.query.fields import RUN_FIELDS
-from lakeflow.query.overlay import sources
+from lakeflow.query.overlay import laid_over
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
 from lakeflow.tracking.search import search_of
@@ -53,10 +53,9 @@ def test_keys_values_and_experiments_are_filtered_in_the_scans(tmp_path: Path) -
         )
         for name in statement.tables
     }
-    head, values = sources(statement.tables, files, has_hot=False)
+    text, values = laid_over(statement, files, has_hot=False)
     cursor = Engine().cursor()
-    text = head + statement.sql
-    explained = cursor.execute(f"EXPLAIN (FORMAT json) {text}", values | statement.values)
+    explained = cursor.execute(f"EXPLAIN (FORMAT json) {text}", values)
     ((_, plan),) = explained.fetchall()
     filters = list(filters_of_scans(json.loads(plan)[0]))
     assert len(filters) == 4, "runs, two metrics, a param"
@@ -68,5 +67,5 @@ def test_keys_values_and_experiments_are_filtered_in_the_scans(tmp_path: Path) -
     ]
     assert sum("key = '" in each for each in filters) == 3
     assert any("value > 190" in each and "loss" in each for each in filters)
-    found = cursor.execute(text, values | statement.values).fetchall()
+    found = cursor.execute(text, values).fetchall()
     assert len(found) == 5

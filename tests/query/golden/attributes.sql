@@ -1,17 +1,21 @@
+WITH searched AS NOT MATERIALIZED (
+SELECT t.run_id AS run_id, t.lifecycle_stage AS lifecycle_stage, t.status AS status, t.start_time AS start_time
+FROM runs AS t
+WHERE t.experiment_id IN ($r0, $r1)
+)
 SELECT t.run_id,
     t.start_time,
     t.run_id
-FROM runs AS t
+FROM searched AS t
 WHERE t.lifecycle_stage = $p0
-    AND t.experiment_id IN ($p1, $p2)
-    AND (t.status IN ($p3, $p4) AND t.start_time BETWEEN $p5 AND $p6)
+    AND (t.status IN ($p1, $p2) AND t.start_time BETWEEN $p3 AND $p4)
 ORDER BY 2 DESC, 3 ASC
-LIMIT $p7
+LIMIT $p5
+-- $r0 = '1'
+-- $r1 = '2'
 -- $p0 = 'active'
--- $p1 = '1'
--- $p2 = '2'
--- $p3 = 'FINISHED'
--- $p4 = 'FAILED'
--- $p5 = 1
--- $p6 = 2
--- $p7 = 100
+-- $p1 = 'FINISHED'
+-- $p2 = 'FAILED'
+-- $p3 = 1
+-- $p4 = 2
+-- $p5 = 100

@@ -1,16 +1,20 @@
+WITH searched AS NOT MATERIALIZED (
+SELECT t.run_id AS run_id, t.lifecycle_stage AS lifecycle_stage, t.start_time AS start_time
+FROM runs AS t
+WHERE t.experiment_id = $r0
+)
 SELECT t.run_id,
     t.start_time,
     t.run_id
-FROM runs AS t
+FROM searched AS t
 WHERE t.lifecycle_stage = $p0
-    AND t.experiment_id = $p1
-    AND (t.run_id IN (SELECT run_id FROM inputs WHERE json_extract_string(tags, '$."mlflow.data.context"') = $p2 AND experiment_id = $p3) AND t.run_id IN (SELECT run_id FROM inputs WHERE name LIKE $p4 AND experiment_id = $p5))
+    AND (t.run_id IN (SELECT run_id FROM inputs WHERE json_extract_string(tags, '$."mlflow.data.context"') = $p1 AND experiment_id = $p2) AND t.run_id IN (SELECT run_id FROM inputs WHERE name LIKE $p3 AND experiment_id = $p4))
 ORDER BY 2 DESC, 3 ASC
-LIMIT $p6
+LIMIT $p5
+-- $r0 = '1'
 -- $p0 = 'active'
--- $p1 = '1'
--- $p2 = 'train'
--- $p3 = '1'
--- $p4 = 'm%'
--- $p5 = '1'
--- $p6 = 100
+-- $p1 = 'train'
+-- $p2 = '1'
+-- $p3 = 'm%'
+-- $p4 = '1'
+-- $p5 = 100

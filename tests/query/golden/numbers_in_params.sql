@@ -1,22 +1,26 @@
+WITH searched AS NOT MATERIALIZED (
+SELECT t.run_id AS run_id, t.lifecycle_stage AS lifecycle_stage, k0."value" AS k0_value, k1."value" AS k1_value, t.start_time AS start_time
+FROM runs AS t
+LEFT JOIN (SELECT run_id, "value" FROM params WHERE "key" = $r0 AND experiment_id = $r1) AS k0 ON k0.run_id = t.run_id
+LEFT JOIN (SELECT run_id, "value" FROM tags WHERE "key" = $r2 AND experiment_id = $r3) AS k1 ON k1.run_id = t.run_id
+WHERE t.experiment_id = $r4
+)
 SELECT t.run_id,
-    CASE WHEN k0."value" IS NULL THEN 1 ELSE 0 END,
-    coalesce(k0."value", ''),
+    CASE WHEN t.k0_value IS NULL THEN 1 ELSE 0 END,
+    coalesce(t.k0_value, ''),
     t.start_time,
     t.run_id
-FROM runs AS t
-LEFT JOIN (SELECT run_id, "value" FROM params WHERE "key" = $p2 AND experiment_id = $p3) AS k0 ON k0.run_id = t.run_id
-LEFT JOIN (SELECT run_id, "value" FROM tags WHERE "key" = $p5 AND experiment_id = $p6) AS k1 ON k1.run_id = t.run_id
+FROM searched AS t
 WHERE t.lifecycle_stage = $p0
-    AND t.experiment_id = $p1
-    AND ((TRY_CAST(k0."value" AS DOUBLE) >= $p4 AND NOT isnan(TRY_CAST(k0."value" AS DOUBLE))) AND TRY_CAST(k1."value" AS DOUBLE) != $p7)
+    AND ((TRY_CAST(t.k0_value AS DOUBLE) >= $p1 AND NOT isnan(TRY_CAST(t.k0_value AS DOUBLE))) AND TRY_CAST(t.k1_value AS DOUBLE) != $p2)
 ORDER BY 2 ASC, 3 ASC, 4 DESC, 5 ASC
-LIMIT $p8
+LIMIT $p3
+-- $r0 = 'lr'
+-- $r1 = '1'
+-- $r2 = 'n'
+-- $r3 = '1'
+-- $r4 = '1'
 -- $p0 = 'active'
--- $p1 = '1'
--- $p2 = 'lr'
--- $p3 = '1'
--- $p4 = 0.01
--- $p5 = 'n'
--- $p6 = '1'
--- $p7 = 3
--- $p8 = 100
+-- $p1 = 0.01
+-- $p2 = 3
+-- $p3 = 100

@@ -1,17 +1,21 @@
+WITH searched AS NOT MATERIALIZED (
+SELECT t.run_id AS run_id, t.lifecycle_stage AS lifecycle_stage, k0."value" AS k0_value, k1."value" AS k1_value, t.run_name AS run_name, t.start_time AS start_time
+FROM runs AS t
+LEFT JOIN (SELECT run_id, "value" FROM tags WHERE "key" = $r0) AS k0 ON k0.run_id = t.run_id
+LEFT JOIN (SELECT run_id, "value" FROM params WHERE "key" = $r1) AS k1 ON k1.run_id = t.run_id
+)
 SELECT t.run_id,
     t.start_time,
     t.run_id
-FROM runs AS t
-LEFT JOIN (SELECT run_id, "value" FROM tags WHERE "key" = $p1) AS k0 ON k0.run_id = t.run_id
-LEFT JOIN (SELECT run_id, "value" FROM params WHERE "key" = $p3) AS k1 ON k1.run_id = t.run_id
+FROM searched AS t
 WHERE t.lifecycle_stage = $p0
-    AND (regexp_matches(k0."value", $p2) AND NOT (k1."value" LIKE $p4) AND t.run_name ILIKE $p5)
+    AND (regexp_matches(t.k0_value, $p1) AND NOT (t.k1_value LIKE $p2) AND t.run_name ILIKE $p3)
 ORDER BY 2 DESC, 3 ASC
-LIMIT $p6
+LIMIT $p4
+-- $r0 = 'x'
+-- $r1 = 'y'
 -- $p0 = 'active'
--- $p1 = 'x'
--- $p2 = 'a+'
--- $p3 = 'y'
--- $p4 = 'b%'
--- $p5 = 'C'
--- $p6 = 100
+-- $p1 = 'a+'
+-- $p2 = 'b%'
+-- $p3 = 'C'
+-- $p4 = 100
