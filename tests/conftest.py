@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import deltalake
@@ -64,6 +67,26 @@ def another_process() -> Callable[..., Store]:
         return Store(Lake.on(open_filesystem(uri), Settings(**settings)))
 
     return open_again
+
+
+@pytest.fixture
+def forked() -> Callable[[Callable[[], None]], int]:
+    """Return a function that does some work in a forked child and returns its exit code."""
+
+    def run(work: Callable[[], None]) -> int:
+        # What earlier tests left is taken down here, where its threads are.
+        gc.collect()
+        child = os.fork()
+        if child == 0:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - a child must never return
+                print(repr(error), file=sys.stderr, flush=True)
+                os._exit(1)
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    return run
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import math
-import os
 import subprocess
 import sys
 import threading
@@ -524,18 +523,15 @@ def test_threads_ask_at_once(client: LakeflowClient, uri: str) -> None:
     assert found == [1] * 20
 
 
-def test_a_forked_child_asks_for_itself(tmp_path: Path) -> None:
+def test_a_forked_child_asks_for_itself(tmp_path: Path, forked: Callable[..., int]) -> None:
     client = LakeflowClient(tmp_path / "lake")
     fill(client, "r")
     assert lakeflow.sql("FROM runs", tracking_uri=tmp_path / "lake").num_rows == 1
-    child = os.fork()
-    if child == 0:
-        try:
-            rows = lakeflow.sql("FROM runs_wide", tracking_uri=tmp_path / "lake").num_rows
-            os._exit(0 if rows == 1 else 1)
-        finally:
-            os._exit(2)
-    assert os.waitpid(child, 0)[1] == 0
+
+    def ask() -> None:
+        assert lakeflow.sql("FROM runs_wide", tracking_uri=tmp_path / "lake").num_rows == 1
+
+    assert forked(ask) == 0
 
 
 def test_the_script_gives_any_duckdb_the_same_rows(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Kind:
             options of the call; raises FileExistsError. None if the kind has no way to.
         options: fsspec's options beside those that the user gives.
         prepare: Readies a filesystem that was opened.
+        is_connected: Whether its connection is whole, where it has one.
         has_folders: Whether a folder must be made before there is a file in it.
     """
 
@@ -43,6 +44,7 @@ class Kind:
     create: Callable[[Any, str, bytes, Mapping[str, Any]], None] | None = None
     options: Mapping[str, Any] = field(default_factory=lambda: _ALONE)
     prepare: Callable[[Any], None] = lambda _: None
+    is_connected: Callable[[Any], bool] = lambda _: True
     has_folders: bool = True
 
 
@@ -137,6 +139,11 @@ def _prepare_sftp(fs: Any) -> None:
     fs.ftp.get_channel().settimeout(READ_S)
 
 
+def _is_connected_by_ssh(fs: Any) -> bool:
+    transport = fs.client.get_transport()
+    return transport is not None and transport.is_active() and not fs.ftp.get_channel().closed
+
+
 _S3 = Kind(
     "S3",
     create_by_condition,
@@ -155,7 +162,17 @@ _S3 = Kind(
 _UNLISTED = {"use_listings_cache": False}
 _GCS = Kind("Google Cloud Storage", create_by_condition, _UNLISTED, has_folders=False)
 _AZURE = Kind("Azure Blob Storage", create_by_condition, _UNLISTED, has_folders=False)
-_SFTP = Kind("sftp", create_by_rename, {**_ALONE, "timeout": CONNECT_S}, _prepare_sftp)
+_SFTP = Kind(
+    "sftp",
+    create_by_rename,
+    {
+        **_ALONE,
+        **dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), CONNECT_S),
+        "channel_timeout": CONNECT_S,
+    },
+    _prepare_sftp,
+    _is_connected_by_ssh,
+)
 
 _KINDS = {
     **dict.fromkeys(("s3", "s3a"), _S3),

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import StorageError
 from lakeflow.storage.cache import BLOCK_BYTES, BlockCache, default_folder
-from lakeflow.storage.causes import PAST_END, store_code
+from lakeflow.storage.causes import PAST_END, cause_of, store_code
 from lakeflow.storage.filesystem import Entry, Filesystem
 from lakeflow.storage.kinds import READ_S, create_after_a_look, make_folder
+from lakeflow.storage.listing import below, entry_of, name_of
 from lakeflow.storage.persist import persist
 from lakeflow.storage.probe import prove
 
@@ -78,10 +79,14 @@ class RemoteFilesystem(Filesystem):
         self._is_proven = False
         self._pool: ThreadPoolExecutor | None = None
 
-    def _opened(self) -> Any:
-        """Return the filesystem; connections and threads do not survive a fork."""
+    def _begin_in_a_child(self) -> None:
+        """Begin anew after a fork, which connections and threads do not survive."""
         if self._pid != os.getpid():
             self._begin()
+
+    def _opened(self) -> Any:
+        """Return the filesystem."""
+        self._begin_in_a_child()
         with self._lock:
             if self._fs is None:
                 fs = self._open_fs()
@@ -187,7 +192,7 @@ class RemoteFilesystem(Filesystem):
             yield from ((path, data) for (path, _), data in zip(some, found, strict=True))
 
     def _threads(self) -> ThreadPoolExecutor:
-        self._opened()
+        self._begin_in_a_child()
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lakeflow-read")
@@ -199,7 +204,9 @@ class RemoteFilesystem(Filesystem):
         def attempt(fs: Any) -> list[Entry]:
             fs.invalidate_cache()
             found = fs.ls(self.full(path), detail=True, **self._limit(fs))
-            return [_entry(each) for each in found if _name(each) != self.full(path).strip("/")]
+            return [
+                entry_of(each) for each in found if name_of(each) != self.full(path).strip("/")
+            ]
 
         try:
             entries = self._persist("list", path, attempt)
@@ -208,14 +215,18 @@ class RemoteFilesystem(Filesystem):
         return sorted(entries, key=lambda entry: entry.name)
 
     def sizes(self, path: str) -> dict[str, int]:
-        """List everything below a folder with one request a thousand files."""
+        """List everything below a folder with one request a thousand files, or one a folder."""
         root = self._root.strip("/")
         skipped = len(root) + 1 if root else 0
 
         def attempt(fs: Any) -> dict[str, int]:
             fs.invalidate_cache()
-            found = fs.find(self.full(path), detail=True, **self._limit(fs))
-            return {_name(each)[skipped:]: int(each["size"] or 0) for each in found.values()}
+            # fsspec's own walk leaves out what it fails to list.
+            if self._kind.has_folders:
+                found = below(fs, self.full(path))
+            else:
+                found = fs.find(self.full(path), detail=True, **self._limit(fs)).values()
+            return {name_of(each)[skipped:]: int(each["size"] or 0) for each in found}
 
         try:
             return self._persist("list", path, attempt)
@@ -261,7 +272,7 @@ class RemoteFilesystem(Filesystem):
 
     def _store(self) -> str:
         """Return what tells one store from another."""
-        fs = self._opened()
+        fs = self._persist("reach", "", lambda fs: fs)
         options = getattr(fs, "client_kwargs", None) or {}
         place = (
             options.get("endpoint_url")
@@ -294,7 +305,7 @@ class RemoteFilesystem(Filesystem):
         """Delete with one request a thousand files, where the store can do that."""
         if not paths:
             return
-        if not hasattr(self._opened(), "_bulk_delete"):
+        if not self._persist("reach", "", lambda fs: hasattr(fs, "_bulk_delete")):
             for path in paths:
                 self.delete(path)
             return
@@ -343,17 +354,23 @@ class RemoteFilesystem(Filesystem):
 
         def made() -> T:
             fs = self._opened()
-            with self._turn(fs):
+            if getattr(fs, "async_impl", False):
                 return attempt(fs)
+            # It has one connection, as paramiko's has: threads take turns, and where it is
+            # broken, or in the middle of an answer, asking again does not mend it.
+            with self._lock:
+                try:
+                    return attempt(fs)
+                except Exception as error:
+                    is_lost = not self._kind.is_connected(fs)
+                    if is_lost or cause_of(error).is_transient:
+                        self._reconnect()
+                    if is_lost:
+                        raise ConnectionError(f"the connection broke: {error}") from error
+                    raise
 
         what = f"cannot {operation} {path or 'anything'} in {self.uri}"
         return persist(made, what, self._deadline_s, self._reconnect)
-
-    def _turn(self, fs: Any) -> contextlib.AbstractContextManager[object]:
-        """Let threads take turns where a filesystem has one connection, as paramiko's has."""
-        if getattr(fs, "async_impl", False):
-            return contextlib.nullcontext()
-        return self._lock
 
     def _reconnect(self) -> None:
         """Open the filesystem anew, with the credentials that there are now."""
@@ -376,22 +393,3 @@ def _stretches(numbers: Sequence[int]) -> list[range]:
 
 def _block_size(size: int, number: int) -> int:
     return min(BLOCK_BYTES, size - number * BLOCK_BYTES)
-
-
-def _entry(found: Mapping[str, Any]) -> Entry:
-    is_folder = found["type"] == "directory"
-    size = 0 if is_folder else int(found["size"] or 0)
-    return Entry(_name(found).rsplit("/", 1)[-1], size, is_folder, _modified_s(found))
-
-
-def _name(entry: Mapping[str, Any]) -> str:
-    return str(entry["name"]).strip("/")
-
-
-def _modified_s(entry: Mapping[str, Any]) -> float:
-    """Return when a file was written, in seconds since the Unix epoch; 0 if unknown."""
-    for name in ("mtime", "LastModified", "last_modified", "updated", "created"):
-        moment = entry.get(name)
-        if moment is not None:
-            return float(getattr(moment, "timestamp", lambda moment=moment: moment)())
-    return 0.0

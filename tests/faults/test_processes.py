@@ -211,22 +211,6 @@ def test_processes_that_race_for_a_name_make_one_experiment(tmp_path: Path) -> N
     assert len({own for _, own in answers}) == 6
 
 
-@pytest.fixture
-def forked() -> Callable[[Callable[[], None]], int]:
-    def run(work: Callable[[], None]) -> int:
-        child = os.fork()
-        if child == 0:
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001 - a child must never return
-                print(repr(error), file=sys.stderr, flush=True)
-                os._exit(1)
-            os._exit(0)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-    return run
-
-
 # Python 3.12 warns of any fork of a process with threads; DuckDB's are such threads.
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_logs_to_a_segment_of_its_own(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import polars
@@ -13,7 +12,7 @@ import lakeflow
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from servers.s3 import S3Server
@@ -93,14 +92,8 @@ def test_asynchronous_calls_are_there_once_the_run_has_ended(lake: str) -> None:
     assert len(lakeflow.metric_history(run.info.run_id, "loss")) == 200
 
 
-def test_a_forked_child_logs_to_the_run_of_its_parent(runs: list[str]) -> None:
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            lakeflow.MlflowClient().log_metric(runs[-1], "child", 1.0)
-            code = 0
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+def test_a_forked_child_logs_to_the_run_of_its_parent(
+    runs: list[str], forked: Callable[..., int]
+) -> None:
+    assert forked(lambda: lakeflow.MlflowClient().log_metric(runs[-1], "child", 1.0)) == 0
     assert lakeflow.get_run(runs[-1]).data.metrics["child"] == 1.0
