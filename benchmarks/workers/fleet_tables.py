@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROLES = ("writers", "reader", "compactor")
 PAGE = 1000
-LOG_LISTINGS = 5
+LOG_LISTINGS = 2
 """Times that a compaction of one fold lists the log: see lakeflow/maintenance/."""
 
 AT_ONCE = 16

@@ -16,9 +16,10 @@ from lakeflow.storage.positions import LOG, list_segments, number_of, writer_of
 from lakeflow.tables import CONTROL_TABLES, DATA_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakeflow.storage.delta import Table
+    from lakeflow.storage.filesystem import Entry
     from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
 
@@ -60,12 +61,16 @@ def vacuum(
     now = time.time()
     if listed is None or lake.fs.can_append:
         listed = list_segments(lake.fs)
-    segments = dict(_folded_segments(lake, _settled(lake, epoch, now), listed))
-    files = set(_replaced_files(lake, epoch, now))
-    past = list(_past_folds(lake, epoch, now))
+    on_record = lake.fs.list(folds.FOLDS)
+    finished = folds.finished(on_record)
+    segments = dict(_folded_segments(lake, _settled(lake, epoch, finished, now), listed))
+    files = set(_replaced_files(lake, epoch, finished, now))
+    past = [
+        f"{folds.FOLDS}/{name}" for name in _past_folds(lake, epoch, on_record, finished, now)
+    ]
     # Rare things; where a listing is a request they are not looked for each time.
     if dry_run or lake.fs.can_append or epoch.number % SWEPT_EPOCHS == 0:
-        files |= set(_abandoned_files(lake, epoch, now))
+        files |= set(_abandoned_files(lake, epoch, finished, now))
         past += _past_logs(lake, now)
     if not dry_run:
         lake.fs.delete_many(list(segments))
@@ -76,13 +81,13 @@ def vacuum(
     return VacuumReport(len(segments), len(files), sum(segments.values()))
 
 
-def _settled(lake: Lake, epoch: Epoch, now: float) -> Epoch:
+def _settled(lake: Lake, epoch: Epoch, finished: Mapping[int, float], now: float) -> Epoch:
     """Return the newest fold that was finished long enough ago.
 
     By then the operating system has put its files on the disk, and readers have moved on.
     """
     latest = now - lake.settings.vacuum_grace_s
-    settled = [number for number, moment in folds.finished(lake.fs).items() if moment <= latest]
+    settled = [number for number, moment in finished.items() if moment <= latest]
     number = max(settled, default=0)
     return epoch if number == epoch.number else folds.read_epoch(lake.fs, number)
 
@@ -111,9 +116,11 @@ def _drop_empty_writers(lake: Lake) -> None:
             lake.fs.delete_folder(f"{LOG}/{writer.name}")
 
 
-def _replaced_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
+def _replaced_files(
+    lake: Lake, epoch: Epoch, finished: Mapping[int, float], now: float
+) -> Iterator[str]:
     """Yield files that a fold replaced long ago."""
-    for number, moment in folds.finished(lake.fs).items():
+    for number, moment in finished.items():
         if moment > now - lake.settings.retention_s:
             continue
         for table, names in folds.read_epoch(lake.fs, number).removed.items():
@@ -126,17 +133,22 @@ def _replaced_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
             )
 
 
-def _past_folds(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
+def _past_folds(
+    lake: Lake,
+    epoch: Epoch,
+    on_record: Sequence[Entry],
+    finished: Mapping[int, float],
+    now: float,
+) -> Iterator[str]:
     """Yield the files of folds that nobody stands on or may go back to, oldest first."""
-    finished = folds.finished(lake.fs)
     age = lake.settings.retention_s
     if not lake.fs.can_append:
         age = max(age, int(folds.REMEMBERED_S))
-    for entry in lake.fs.list(folds.FOLDS):
+    for entry in on_record:
         number = int(entry.name[:10]) if entry.name[:10].isdigit() else epoch.number
         until = finished.get(number + 1, entry.modified_s)
         if number < epoch.number and until <= now - age:
-            yield f"{folds.FOLDS}/{entry.name}"
+            yield entry.name
 
 
 def _past_logs(lake: Lake, now: float) -> Iterator[str]:
@@ -150,7 +162,9 @@ def _tables(lake: Lake) -> list[Table]:
     return data + [lake.control[spec.name].table for spec in CONTROL_TABLES]
 
 
-def _abandoned_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
+def _abandoned_files(
+    lake: Lake, epoch: Epoch, finished: Mapping[int, float], now: float
+) -> Iterator[str]:
     """Yield old files that no commit mentions: their writer was killed before it."""
     age = max(ABANDONED_S, lake.settings.retention_s)
     kept: dict[str, set[str]] | None = None
@@ -165,7 +179,7 @@ def _abandoned_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
             live |= {file.path for file in lake.files(table.spec.name, epoch)}
         unknown = [name for name in old if name not in live]
         if unknown and kept is None:
-            kept = _kept_for_readers(lake)  # reads every fold on record
+            kept = _kept_for_readers(lake, finished)
         yield from (
             f"{table.folder}/{name}"
             for name in unknown
@@ -173,10 +187,10 @@ def _abandoned_files(lake: Lake, epoch: Epoch, now: float) -> Iterator[str]:
         )
 
 
-def _kept_for_readers(lake: Lake) -> dict[str, set[str]]:
-    """Return the files that past folds replaced and that readers may still use."""
+def _kept_for_readers(lake: Lake, finished: Iterable[int]) -> dict[str, set[str]]:
+    """Return the files that past folds replaced and that readers may still use: a read each."""
     kept: dict[str, set[str]] = {}
-    for number in folds.finished(lake.fs):
+    for number in finished:
         for table, names in folds.read_epoch(lake.fs, number).removed.items():
             kept.setdefault(table, set()).update(names)
     return kept

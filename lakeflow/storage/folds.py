@@ -21,7 +21,7 @@ from lakeflow.storage.positions import Position, hot_spans
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from lakeflow.storage.filesystem import Filesystem
+    from lakeflow.storage.filesystem import Entry, Filesystem
 
 FOLDS = "folds"
 """Folder of the folds within a lake."""
@@ -117,11 +117,15 @@ def newest(fs: Filesystem) -> tuple[int, int]:
     return max(done, default=0), max(begun + done, default=0)
 
 
-def finished(fs: Filesystem) -> dict[int, float]:
-    """Return when each fold that is still on record was finished, in seconds, by number."""
+def finished(on_record: Iterable[Entry]) -> dict[int, float]:
+    """Return when each fold was finished, in seconds, by number.
+
+    Args:
+        on_record: The entries of the folder of folds.
+    """
     return {
         int(entry.name[:10]): entry.modified_s
-        for entry in fs.list(FOLDS)
+        for entry in on_record
         if _is(entry.name, ".done.json")
     }
 
@@ -233,7 +237,7 @@ def epoch_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Epoch:
     Raises:
         NotFoundError: That far back nothing is kept.
     """
-    on_record = finished(fs)
+    on_record = finished(fs.list(FOLDS))
     for number in sorted(on_record, reverse=True):
         epoch = read_epoch(fs, number)
         if isinstance(as_of, datetime.datetime):
