@@ -122,5 +122,6 @@ class KeptRelations:
         for key, table in list(self._tables.items()):
             if len(self._tables) > _KEPT and not table.readers:
                 del self._tables[key]
+                self._asked.pop(key, None)
                 dropped.append(table.name)
         return dropped

@@ -117,7 +117,7 @@ def sources(
     for spec in OVERLAID:
         if spec.name not in tables:
             continue
-        stored = (
+        filed = (
             f"SELECT {', '.join(_quoted(spec))} "  # noqa: S608
             f"FROM read_parquet($files_{spec.name}, hive_partitioning = false)"
         )
@@ -127,9 +127,9 @@ def sources(
         if not files[spec.name]:
             rows = fresh if has_hot else no_rows(spec)
         elif has_hot:
-            rows = f"{stored} ANTI JOIN {hot(RUNS)} USING (run_id) UNION ALL {fresh}"
+            rows = f"{filed} ANTI JOIN {hot(RUNS)} USING (run_id) UNION ALL {fresh}"
         else:
-            rows = stored
+            rows = filed
         parts[spec.name] = rows
     return parts, values
 
