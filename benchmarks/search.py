@@ -141,10 +141,11 @@ def large(options: argparse.Namespace, lakeflow: Peer) -> None:
     for name, script in ((lakeflow.name, "find.py"), (FLOOR, "floor_find.py")):
         say(f"searching: {name}")
         answers = lakeflow.run(script, folder, stdin=places, step="lake", **asked)
-        command = lakeflow.command(script, folder, step="first")
-        times = [answered(command, places).seconds for _ in range(options.processes + 1)]
-        # The first one may compile.
-        answers["whole lake, first of a process"] = {"seconds": median(times[1:])}
+        for title, within in (("one experiment", 1), ("whole lake", 0)):
+            command = lakeflow.command(script, folder, step="first", within=within)
+            times = [answered(command, places).seconds for _ in range(options.processes + 1)]
+            # The first one may compile.
+            answers[f"{title}, first of a process"] = {"seconds": median(times[1:])}
         found[name] = answers
     check_same(found, "runs")
     print_searches(f"{options.runs:,} runs in {options.experiments:,} experiments", found)
@@ -208,6 +209,10 @@ def curves(options: argparse.Namespace, lakeflow: Peer) -> None:
             rows.append([f"{title}: {name}", taken, read, mib(answer.memory)])
     title = f"{options.points:,} points, {options.run_points:,} in 10 metrics a run"
     print("\n" + report.table([title, "median", "rows", "most memory"], rows), flush=True)
+    found = lakeflow.run("cold.py", folder, stdin=places, step="curve")
+    row = [f"{found['requests']:,}", mib(found["bytes"]), mib(found["chunks"])]
+    header = ["one curve, cold, as from an object store", "requests", "bytes", "its row groups"]
+    print("\n" + report.table(header, [["lakeflow", *row]]), flush=True)
 
 
 def filled(options: argparse.Namespace, peer: Peer, script: str, **shape: Any) -> Path:

@@ -1,4 +1,4 @@
-"""Counts what a first search asks of a store, by reading a local lake as if it were remote."""
+"""Counts what first reads ask of a store, by reading a local lake as if it were remote."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet
 from fsspec.implementations.local import LocalFileSystem
 from library import parse, report
 from shapes import FILTER, ORDER, PAGE
@@ -42,9 +43,13 @@ class CountingFileSystem(LocalFileSystem):
         return super().ls(path, detail=detail)
 
 
+KEY = "metric-5"
+
+
 def main() -> None:
     options = parse()
-    experiment, curve = json.load(sys.stdin)["experiments"][0], options.run
+    places = json.load(sys.stdin)
+    experiment, run = places["experiments"][0], places["runs"][0]
     with tempfile.TemporaryDirectory() as cache:
         settings = Settings(auto_compact=False, cache_folder=cache)
         counting = CountingFileSystem()
@@ -62,10 +67,29 @@ def main() -> None:
             found = store.runs.search([experiment], FILTER, 1, PAGE, ORDER, None, None)
             assert len(found) == PAGE, len(found)
 
-        if curve:
-            report({"curve": spent(lambda: store.runs.history(curve, "metric-5"))})
+        if options.step == "curve":
+            found = spent(lambda: store.runs.history_table(run, KEY))
+            report(found | {"chunks": chunks(store.lake, options.uri, run)})
         else:
             report({"cold": spent(search), "again": spent(search)})
+
+
+def chunks(lake: Lake, root: str, run: str) -> int:
+    """Return the size of the row groups that may hold a curve, compressed."""
+    size = 0
+    for file in lake.files("metrics", lake.epoch(), run_id=[run]):
+        path = f"{root}/{lake.tables['metrics'].folder}/{file.path}"
+        metadata = pyarrow.parquet.read_metadata(path)
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            columns = [group.column(index) for index in range(group.num_columns)]
+            bounds = {each.path_in_schema: each.statistics for each in columns}
+            if all(
+                bounds[name].min <= value <= bounds[name].max
+                for name, value in (("run_id", run), ("key", KEY))
+            ):
+                size += sum(each.total_compressed_size for each in columns)
+    return size
 
 
 if __name__ == "__main__":

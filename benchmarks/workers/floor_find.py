@@ -94,7 +94,7 @@ class Floor:
 
 
 def main() -> None:
-    options = parse(runs=20_000, page=10, repeats=5, max_points=1000)
+    options = parse(runs=20_000, page=10, repeats=5, max_points=1000, within=0)
     places = json.load(sys.stdin)
     steps = {
         "lake": lake,
@@ -146,9 +146,9 @@ def narrow(floor: Floor, found: list[str]) -> list[Any]:
     return [floor.ask(statement, found=found).fetchall() for statement in NARROW]
 
 
-def first(_: argparse.Namespace, floor: Floor, __: Any) -> list[str]:
+def first(options: argparse.Namespace, floor: Floor, _: Any) -> list[str]:
     """Search once; the files were looked up before."""
-    found = ids(floor, limited(MATCHING, 1))
+    found = ids(floor, limited(MATCHING, 1, WITHIN if options.within else ""))
     documents(floor, found)
     return found
 
