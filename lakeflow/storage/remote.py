@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import StorageError
 from lakeflow.storage.cache import BLOCK_BYTES, BlockCache, default_folder
-from lakeflow.storage.causes import PAST_END, store_code
+from lakeflow.storage.causes import NO_BUCKET, PAST_END, store_code
 from lakeflow.storage.filesystem import Entry, Filesystem
 from lakeflow.storage.kinds import READ_S, create_after_a_look, make_folder
 from lakeflow.storage.persist import persist
@@ -36,6 +36,7 @@ T = TypeVar("T")
 HOLE_BYTES = 512 * 1024
 """Bytes that are fetched without being needed, rather than with another request."""
 
+_WRITES = frozenset({"create", "write"})
 _AT_ONCE = 16
 _BYTES_PER_S = 512 * 1024
 _LEASE_S = 120.0
@@ -98,7 +99,7 @@ class RemoteFilesystem(Filesystem):
     def _cat(self, fs: Any, path: str, start: int, end: int | None) -> bytes:
         try:
             data: bytes = fs.cat_file(self.full(path), start=start, end=end, **self._limit(fs))
-        except OSError as error:
+        except Exception as error:
             if store_code(error) in PAST_END:
                 return b""
             raise
@@ -291,12 +292,12 @@ class RemoteFilesystem(Filesystem):
             self._persist("delete", path, lambda fs: fs.rm_file(self.full(path)))
 
     def delete_many(self, paths: Sequence[str]) -> None:
-        """Delete with one request a thousand files, where the store can do that."""
+        """Delete with one request a thousand files, or several at once, as the store can."""
         if not paths:
             return
         if not hasattr(self._opened(), "_bulk_delete"):
-            for path in paths:
-                self.delete(path)
+            for _ in self._threads().map(self.delete, paths):
+                pass
             return
         full = [self.full(path) for path in paths]
         with contextlib.suppress(FileNotFoundError):
@@ -347,7 +348,15 @@ class RemoteFilesystem(Filesystem):
                 return attempt(fs)
 
         what = f"cannot {operation} {path or 'anything'} in {self.uri}"
-        return persist(made, what, self._deadline_s, self._reconnect)
+        try:
+            return persist(made, what, self._deadline_s, self._reconnect)
+        except FileNotFoundError as error:
+            if operation not in _WRITES or self._kind.has_folders:
+                raise
+            # Nothing else can be missing, and gcsfs does not say what it is.
+            raise StorageError(
+                f"{what}: {error}", NO_BUCKET.code, hint=NO_BUCKET.hint
+            ) from error
 
     def _turn(self, fs: Any) -> contextlib.AbstractContextManager[object]:
         """Let threads take turns where a filesystem has one connection, as paramiko's has."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from remote.operations import OPERATIONS
 from servers import ceph
 from servers.proxy import Fault, Proxy
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lakeflow.config import Settings
-    from lakeflow.storage.filesystem import Filesystem
     from lakeflow.tracking.store import Store
 
 POINTS = 90
@@ -62,33 +62,6 @@ def test_a_writer_outlives_the_death_of_the_server(
 
 def steps(store: Store, run_id: str) -> list[int]:
     return [point.step for point in store.runs.history(run_id, "loss")]
-
-
-def upload(fs: Filesystem, folder: Path) -> None:
-    part = folder / "part"
-    part.write_bytes(b"x" * 100)
-    fs.upload(str(part), "tables/part")
-
-
-def lock(fs: Filesystem, _: Path) -> None:
-    with fs.exclusive("folds/lock"):
-        pass
-
-
-OPERATIONS: dict[str, Callable[[Any, Any], object]] = {
-    "read": lambda fs, _: fs.read("a"),
-    "read a block": lambda fs, _: fs.read_fixed("a", 7, 0, 7),
-    "read many": lambda fs, _: list(fs.read_many({"a": (0, 7), "b": (0, 7)})),
-    "list": lambda fs, _: fs.list(""),
-    "list below": lambda fs, _: fs.sizes(""),
-    "exists": lambda fs, _: fs.exists("a"),
-    "size": lambda fs, _: fs.size("a"),
-    "create": lambda fs, _: fs.create("c", b"x"),
-    "upload": upload,
-    "delete": lambda fs, _: fs.delete("a"),
-    "delete many": lambda fs, _: fs.delete_many(["a", "b"]),
-    "lock": lock,
-}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
