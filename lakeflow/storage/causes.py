@@ -44,6 +44,7 @@ _EXPIRED = Cause("PERMISSION_DENIED", "the credentials have expired; get new one
 _NO_BUCKET = Cause("RESOURCE_DOES_NOT_EXIST", "check the name of the bucket, or make it")
 _ELSEWHERE = Cause("INVALID_PARAMETER_VALUE", "check the region and the endpoint of the bucket")
 _FULL = Cause("RESOURCE_EXHAUSTED", "make room and try again")
+_OPTIONS = Cause("INVALID_PARAMETER_VALUE", "check the storage options")
 _READ_ONLY = Cause("PERMISSION_DENIED", "this user may not do that; check the permissions")
 _UNKNOWN = Cause("TEMPORARILY_UNAVAILABLE")
 
@@ -70,16 +71,31 @@ _BY_STORE_CODE: Mapping[str, Cause] = {
         _BUSY,
     ),
     **dict.fromkeys(("RequestTimeout", "OperationTimedOut", "408"), _LATE),
-    **dict.fromkeys(("AccessDenied", "AllAccessDisabled", "403"), _DENIED),
     **dict.fromkeys(
-        ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthenticationFailed", "401"),
+        (
+            "AccessDenied",
+            "AllAccessDisabled",
+            "PublicAccessNotPermitted",
+            "BlobImmutableDueToPolicy",
+            "403",
+        ),
+        _DENIED,
+    ),
+    **dict.fromkeys(
+        (
+            "InvalidAccessKeyId",
+            "SignatureDoesNotMatch",
+            "AuthenticationFailed",
+            "NoAuthenticationInformation",
+            "401",
+        ),
         _UNKNOWN_KEY,
     ),
     **dict.fromkeys(
         ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"),
         _EXPIRED,
     ),
-    **dict.fromkeys(("NoSuchBucket", "ContainerNotFound"), _NO_BUCKET),
+    **dict.fromkeys(("NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted"), _NO_BUCKET),
     **dict.fromkeys(
         (
             "PermanentRedirect",
@@ -96,6 +112,8 @@ _BY_CLASS: Mapping[str, Cause] = {
     **dict.fromkeys(
         (
             "AuthenticationException",
+            "ClientAuthenticationError",
+            "GoogleAuthError",
             "NoCredentialsError",
             "PartialCredentialsError",
             "TokenRetrievalError",
@@ -110,13 +128,19 @@ _BY_CLASS: Mapping[str, Cause] = {
             "ConnectionError",
             "EOFError",
             "HTTPClientError",
+            "IncompleteReadError",
             "SSHException",
+            "ServiceRequestError",
+            "ServiceResponseError",
+            "TransportError",
         ),
         _UNREACHABLE,
     ),
     "PermissionError": _DENIED,
+    "ValueError": _OPTIONS,
 }
-"""By the name of the class or of one above it: botocore's, aiohttp's, paramiko's, Python's."""
+"""By the name of the class or of one above it: those of botocore, aiohttp, paramiko, Azure's
+SDK, google-auth and Python."""
 
 _BY_ERRNO: Mapping[int, Cause] = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
@@ -149,21 +173,15 @@ NO_BUCKET = _NO_BUCKET
 
 def store_code(error: BaseException) -> str | None:
     """Return the code that a store gave for a failure; None if it gave none."""
-    for each in _chain(error):
-        response = getattr(each, "response", None)
-        if isinstance(response, dict) and "Error" in response:
-            return str(response["Error"].get("Code"))
-        for name in ("error_code", "code", "status_code"):
-            found = getattr(each, name, None)
-            if isinstance(found, str | int):
-                return str(getattr(found, "value", found))
-    return None
+    return next(_codes(error), None)
 
 
 def cause_of(error: BaseException) -> Cause:
     """Return what an exception of a filesystem comes down to."""
-    found = _BY_STORE_CODE.get(store_code(error) or "")
-    found = found or _BY_ERRNO.get(getattr(error, "errno", None) or 0)
+    for code in _codes(error):
+        if code in _BY_STORE_CODE:
+            return _BY_STORE_CODE[code]
+    found = _BY_ERRNO.get(getattr(error, "errno", None) or 0)
     if found is not None:
         return found
     for each in _chain(error):
@@ -171,6 +189,20 @@ def cause_of(error: BaseException) -> Cause:
             if kind.__name__ in _BY_CLASS:
                 return _BY_CLASS[kind.__name__]
     return _UNKNOWN
+
+
+def _codes(error: BaseException) -> Iterator[str]:
+    """Yield what a store said, the most particular code first."""
+    for each in _chain(error):
+        response = getattr(each, "response", None)
+        if isinstance(response, dict) and "Error" in response:
+            yield str(response["Error"].get("Code"))
+        for name in ("error_code", "code", "status_code"):
+            found = getattr(each, name, None)
+            if isinstance(found, str | int):
+                yield str(getattr(found, "value", found))
+        if str(each).startswith("Forbidden: "):
+            yield "403"  # gcsfs keeps no code of it
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import weakref
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import TYPE_CHECKING, Any
+
+from fsspec.core import url_to_fs
 
 from lakeflow.ids import new_id
 from lakeflow.storage.causes import EXISTS, store_code
@@ -26,6 +30,11 @@ READ_S = 15
 """How long one attempt waits for a connection, and for the next bytes on it."""
 
 
+def open_url(url: str, options: Mapping[str, Any]) -> Any:
+    """Open the filesystem that fsspec has for a URL."""
+    return url_to_fs(url, **options)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of filesystem.
@@ -35,6 +44,7 @@ class Kind:
         create: Makes a file if there is none, given the filesystem, the path, the content and
             options of the call; raises FileExistsError. None if the kind has no way to.
         options: fsspec's options beside those that the user gives.
+        open: Opens the filesystem of a URL with options.
         prepare: Readies a filesystem that was opened.
         is_connected: Whether its connection is whole, where it has one.
         has_folders: Whether a folder must be made before there is a file in it.
@@ -43,6 +53,7 @@ class Kind:
     name: str
     create: Callable[[Any, str, bytes, Mapping[str, Any]], None] | None = None
     options: Mapping[str, Any] = field(default_factory=lambda: _ALONE)
+    open: Callable[[str, Mapping[str, Any]], Any] = open_url
     prepare: Callable[[Any], None] = lambda _: None
     is_connected: Callable[[Any], bool] = lambda _: True
     has_folders: bool = True
@@ -135,6 +146,43 @@ def _timestamp(value: Any) -> datetime.datetime:
         return parsed
 
 
+def _open_gcs(_: str, options: Mapping[str, Any]) -> Any:
+    """Open the plain client of the JSON API.
+
+    The one that gcsfs prefers asks by gRPC first whether the bucket is one of the kinds with
+    an API of their own: by a schedule of its own for a minute, and with threads and
+    connections that do not survive a fork. In zonal buckets it knows no condition.
+    """
+    from gcsfs.core import GCSFileSystem
+
+    return GCSFileSystem(**options)
+
+
+def _prepare_gcs(fs: Any) -> None:
+    """Leave trying again to us: gcsfs tries six times, and waits for each answer for ever."""
+    from aiohttp import ClientTimeout
+
+    fs._request = MethodType(type(fs)._request.__wrapped__, fs)
+    if fs.requests_timeout is None:
+        fs.requests_timeout = ClientTimeout(sock_connect=CONNECT_S, sock_read=READ_S)
+
+
+def _prepare_azure(fs: Any) -> None:
+    """Leave trying again to us, and let forked children end.
+
+    The SDK tries four times with pauses of 15 s and more; adlfs gives its options for time only
+    to requests that read and write content. And what it does when a process ends is done by a
+    thread that a forked child has not, for which it would wait for ever.
+    """
+    config = fs.service_client._config
+    config.retry_policy.total_retries = 0
+    connection = config.transport.connection_config
+    connection.timeout, connection.read_timeout = CONNECT_S, READ_S
+    for each in weakref.getweakrefs(fs):
+        if isinstance(each.__callback__, weakref.finalize):
+            each.__callback__.atexit = False
+
+
 def _prepare_sftp(fs: Any) -> None:
     fs.ftp.get_channel().settimeout(READ_S)
 
@@ -156,12 +204,25 @@ _S3 = Kind(
             "max_pool_connections": 32,
         },
     },
-    _prepare_s3,
+    prepare=_prepare_s3,
     has_folders=False,
 )
 _UNLISTED = {"use_listings_cache": False}
-_GCS = Kind("Google Cloud Storage", create_by_condition, _UNLISTED, has_folders=False)
-_AZURE = Kind("Azure Blob Storage", create_by_condition, _UNLISTED, has_folders=False)
+_GCS = Kind(
+    "Google Cloud Storage",
+    create_by_condition,
+    _UNLISTED,
+    _open_gcs,
+    _prepare_gcs,
+    has_folders=False,
+)
+_AZURE = Kind(
+    "Azure Blob Storage",
+    create_by_condition,
+    _UNLISTED,
+    prepare=_prepare_azure,
+    has_folders=False,
+)
 _SFTP = Kind(
     "sftp",
     create_by_rename,
@@ -170,13 +231,13 @@ _SFTP = Kind(
         **dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), CONNECT_S),
         "channel_timeout": CONNECT_S,
     },
-    _prepare_sftp,
-    _is_connected_by_ssh,
+    prepare=_prepare_sftp,
+    is_connected=_is_connected_by_ssh,
 )
 
 _KINDS = {
     **dict.fromkeys(("s3", "s3a"), _S3),
     **dict.fromkeys(("gs", "gcs"), _GCS),
-    **dict.fromkeys(("abfs", "abfss", "az", "adl"), _AZURE),
+    **dict.fromkeys(("abfs", "abfss", "az"), _AZURE),
     **dict.fromkeys(("sftp", "ssh"), _SFTP),
 }

@@ -103,7 +103,7 @@ def open_filesystem(
     if protocol == "memory":
         return MemoryFilesystem(fs, root, location)
     return RemoteFilesystem(
-        lambda: url_to_fs(location, **options)[0],
+        lambda: kind.open(location, options),
         root,
         location,
         kind,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import StorageError
 from lakeflow.storage.cache import BLOCK_BYTES, BlockCache, default_folder
-from lakeflow.storage.causes import PAST_END, cause_of, store_code
+from lakeflow.storage.causes import NO_BUCKET, PAST_END, cause_of, store_code
 from lakeflow.storage.filesystem import Entry, Filesystem
 from lakeflow.storage.kinds import READ_S, create_after_a_look, make_folder
 from lakeflow.storage.listing import below, entry_of, name_of
@@ -37,6 +37,7 @@ T = TypeVar("T")
 HOLE_BYTES = 512 * 1024
 """Bytes that are fetched without being needed, rather than with another request."""
 
+_WRITES = frozenset({"create", "write"})
 _AT_ONCE = 16
 _BYTES_PER_S = 512 * 1024
 _LEASE_S = 120.0
@@ -103,7 +104,7 @@ class RemoteFilesystem(Filesystem):
     def _cat(self, fs: Any, path: str, start: int, end: int | None) -> bytes:
         try:
             data: bytes = fs.cat_file(self.full(path), start=start, end=end, **self._limit(fs))
-        except OSError as error:
+        except Exception as error:
             if store_code(error) in PAST_END:
                 return b""
             raise
@@ -302,12 +303,12 @@ class RemoteFilesystem(Filesystem):
             self._persist("delete", path, lambda fs: fs.rm_file(self.full(path)))
 
     def delete_many(self, paths: Sequence[str]) -> None:
-        """Delete with one request a thousand files, where the store can do that."""
+        """Delete with one request a thousand files, or several at once, as the store can."""
         if not paths:
             return
         if not self._persist("reach", "", lambda fs: hasattr(fs, "_bulk_delete")):
-            for path in paths:
-                self.delete(path)
+            for _ in self._threads().map(self.delete, paths):
+                pass
             return
         full = [self.full(path) for path in paths]
         with contextlib.suppress(FileNotFoundError):
@@ -370,7 +371,15 @@ class RemoteFilesystem(Filesystem):
                     raise
 
         what = f"cannot {operation} {path or 'anything'} in {self.uri}"
-        return persist(made, what, self._deadline_s, self._reconnect)
+        try:
+            return persist(made, what, self._deadline_s, self._reconnect)
+        except FileNotFoundError as error:
+            if operation not in _WRITES or self._kind.has_folders:
+                raise
+            # Nothing else can be missing, and gcsfs does not say what it is.
+            raise StorageError(
+                f"{what}: {error}", NO_BUCKET.code, hint=NO_BUCKET.hint
+            ) from error
 
     def _reconnect(self) -> None:
         """Open the filesystem anew, with the credentials that there are now."""

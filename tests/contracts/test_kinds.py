@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from servers import ceph, moto_double, sftp
+from servers import azurite, ceph, gcs, moto_double, sftp
 
 from lakeflow.ids import new_id
 
@@ -23,6 +23,8 @@ def contracts(
     """Run the suite as a user does, in a process of its own."""
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"),
+        # What both clouds' clients do with a body of more than a megabyte.
+        *("-W", "ignore:Sending a large body:ResourceWarning"),
         *("--pyargs", "lakeflow.testing", f"--basetemp={folder / 'own'}", f"-k={tests}"),
         f"--lake-options={json.dumps(options or {})}",
     ]
@@ -61,6 +63,20 @@ def test_the_double_of_s3_keeps_the_contracts_but_for_the_race(tmp_path: Path) -
         bucket = server.make_bucket(f"contracts-{new_id()}")
         url = f"s3://{bucket}/lakes"
         keeps(contracts(tmp_path, url, server.storage_options, "not many_that_create"))
+
+
+def test_azure_keeps_the_contracts_and_is_left_empty(tmp_path: Path) -> None:
+    with azurite.server(tmp_path) as server:
+        bucket = server.make_bucket("contracts")
+        keeps(contracts(tmp_path, f"az://{bucket}/lakes", server.storage_options))
+        assert server.names(bucket) == []
+
+
+def test_google_cloud_storage_keeps_the_contracts_and_is_left_empty(tmp_path: Path) -> None:
+    with gcs.server(tmp_path) as server:
+        bucket = server.make_bucket("contracts")
+        keeps(contracts(tmp_path, f"gs://{bucket}/lakes", server.storage_options))
+        assert server.names(bucket) == []
 
 
 def test_sftp_keeps_the_contracts(tmp_path: Path) -> None:

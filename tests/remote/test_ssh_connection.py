@@ -1,0 +1,123 @@
+"""The one connection of an sftp lake hangs, or breaks."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from remote.operations import OPERATIONS
+from servers import sftp
+from servers.processes import HOST
+
+from lakeflow.exceptions import StorageError
+from lakeflow.storage import kinds
+from lakeflow.storage.location import open_filesystem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lakeflow.config import Settings
+
+LIMIT_S = 120
+"""Whatever is not over after this time hangs."""
+
+
+class Relay:
+    """Passes bytes on between clients and a port, until it is told to hang."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._server = socket.create_server((HOST, 0))
+        self._sockets: list[socket.socket] = []
+        self.port = self._server.getsockname()[1]
+        self.passes = threading.Event()
+        self.passes.set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                server = socket.create_connection((HOST, self._target))
+                self._sockets += [client, server]
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                self.passes.wait()
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def drop(self) -> None:
+        """Break every connection there is."""
+        while self._sockets:
+            each = self._sockets.pop()
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def close(self) -> None:
+        self.passes.set()
+        self._server.close()
+        self.drop()
+
+
+@pytest.fixture(scope="module")
+def relay(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Relay, sftp.SftpServer]]:
+    with sftp.server(tmp_path_factory.mktemp("sftp")) as server:
+        relay = Relay(server.port)
+        yield relay, server
+        relay.close()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_operation_waits_for_ever_on_a_hung_ssh_server(
+    operation: str,
+    relay: tuple[Relay, sftp.SftpServer],
+    settings_of: Callable[..., Settings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    between, server = relay
+    monkeypatch.setattr(kinds, "READ_S", 1)
+    options = server.storage_options | {"port": between.port}
+    uri = f"sftp://{server.host}{server.folder}/{operation.replace(' ', '-')}"
+    fs = open_filesystem(uri, options, settings_of(remote_deadline_s=1))
+    for name in "ab":
+        fs.create(name, b"content")
+    between.passes.clear()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(OPERATIONS[operation], fs, tmp_path)
+        with pytest.raises(StorageError, match=uri) as caught:
+            asked.result(LIMIT_S)
+    assert caught.value.error_code in {"DEADLINE_EXCEEDED", "TEMPORARILY_UNAVAILABLE"}
+    between.passes.set()
+    assert fs.exists("a") or operation.startswith("delete"), "it works once the server does"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_broken_ssh_connection_is_made_anew(
+    operation: str,
+    relay: tuple[Relay, sftp.SftpServer],
+    settings_of: Callable[..., Settings],
+    tmp_path: Path,
+) -> None:
+    between, server = relay
+    options = server.storage_options | {"port": between.port}
+    uri = f"sftp://{server.host}{server.folder}/broken-{operation.replace(' ', '-')}"
+    fs = open_filesystem(uri, options, settings_of())
+    for name in "ab":
+        fs.create(name, b"content")
+    between.drop()
+    OPERATIONS[operation](fs, tmp_path)
+    assert fs.exists("b") or operation == "delete many"
