@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lakeflow.query.engine import Engine
 
-_KEPT = 8
+_KEPT = 4
 _ASKED = 64
 _MOST_CHARACTERS = 32 * 1024 * 1024
 
@@ -35,7 +35,7 @@ class _Table:
 class KeptRelations:
     """Relations that were asked for twice; threads share it.
 
-    At most eight of 32 million characters each are kept, those that were asked for last.
+    At most four of 32 million characters each are kept, those that were asked for last.
 
     Args:
         engine: In whose memory they are.

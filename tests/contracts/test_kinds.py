@@ -57,12 +57,10 @@ def test_s3_keeps_the_contracts_and_is_left_empty(tmp_path: Path) -> None:
         assert server.client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
-def test_the_double_of_s3_keeps_the_contracts_but_for_the_race(tmp_path: Path) -> None:
-    """It looks at the condition without a lock."""
+def test_the_double_of_s3_keeps_the_contracts(tmp_path: Path) -> None:
     with moto_double.server() as server:
         bucket = server.make_bucket(f"contracts-{new_id()}")
-        url = f"s3://{bucket}/lakes"
-        keeps(contracts(tmp_path, url, server.storage_options, "not many_that_create"))
+        keeps(contracts(tmp_path, f"s3://{bucket}/lakes", server.storage_options))
 
 
 def test_azure_keeps_the_contracts_and_is_left_empty(tmp_path: Path) -> None:

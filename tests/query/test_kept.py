@@ -124,7 +124,7 @@ def test_those_asked_for_last_are_kept_and_those_that_are_read() -> None:
         for number in range(1, 12):
             assert [name_of(number) for _ in range(3)][:2] == [None, None]
         assert engine.cursor().execute(f"FROM {held}").fetchall() == [(0,)]
-    assert len(kept_tables(engine)) == 8
+    assert len(kept_tables(engine)) == 4
     assert "kept_0" in kept_tables(engine)
     assert [name_of(1) for _ in range(3)][:2] == [None, None], "it was let go of"
     engine.close()
