@@ -210,7 +210,8 @@ def curves(options: argparse.Namespace, lakeflow: Peer) -> None:
     title = f"{options.points:,} points, {options.run_points:,} in 10 metrics a run"
     print("\n" + report.table([title, "median", "rows", "most memory"], rows), flush=True)
     found = lakeflow.run("cold.py", folder, stdin=places, step="curve")
-    row = [f"{found['requests']:,}", mib(found["bytes"]), mib(found["chunks"])]
+    sizes = (f"{found[name] / 1024:,.0f} KiB" for name in ("bytes", "chunks"))
+    row = [f"{found['requests']:,}", *sizes]
     header = ["one curve, cold, as from an object store", "requests", "bytes", "its row groups"]
     print("\n" + report.table(header, [["lakeflow", *row]]), flush=True)
 
