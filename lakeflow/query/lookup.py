@@ -28,8 +28,11 @@ B = TypeVar("B")
 
 _KEPT_FILES = 256
 
+_GROUPS_AT_ONCE = 16
+"""Row groups of one file that are decoded by one thread."""
+
 _FEWEST_AT_ONCE = 4
-"""Files from which on threads are worth their start."""
+"""Files, or parts of them, from which on threads are worth their start."""
 
 _REMOTE_AT_ONCE = 16
 """Files of a remote lake that are read at once: threads wait there, and do not compute."""
@@ -108,16 +111,31 @@ class _File:
         sizes = [column.total_compressed_size for column in columns]
         return min(starts), max(map(sum, zip(starts, sizes, strict=True)))
 
-    def rows(self, groups: set[int]) -> pyarrow.Table:
+    def rows(self, groups: Sequence[int]) -> pyarrow.Table:
         """Return ids and documents of some row groups; the work is done without the GIL."""
+        import pyarrow.parquet
+
         if hasattr(self._source, "prefetch"):
             self._source.prefetch([self._span(number) for number in groups])
-        with self._lock:
-            return self._file.reader.read_row_groups(
-                sorted(groups),
-                column_indices=sorted((self._run_id, self._document)),
-                use_threads=False,
-            )
+        # A reader is for one thread at a time, and so is a file object.
+        if self._lock.acquire(blocking=not isinstance(self._source, str)):
+            try:
+                return self._decoded(self._file, groups)
+            finally:
+                self._lock.release()
+        metadata = self._file.metadata
+        return self._decoded(
+            pyarrow.parquet.ParquetFile(self._source, metadata=metadata), groups
+        )
+
+    def _decoded(
+        self, file: pyarrow.parquet.ParquetFile, groups: Sequence[int]
+    ) -> pyarrow.Table:
+        return file.reader.read_row_groups(
+            groups,
+            column_indices=sorted((self._run_id, self._document)),
+            use_threads=False,
+        )
 
 
 def _between(ordered: Sequence[str], least: str, most: str) -> Sequence[str]:
@@ -181,9 +199,11 @@ class Lookup:
         found: dict[str, str] = {}
         try:
             opened = self._map(self._open, files)
-            chosen = [(file, choose(file, run_ids)) for file in opened]
-            chosen = [(file, groups) for file, groups in chosen if groups]
-            parts = self._map(lambda each: each[0].rows(each[1]), chosen)
+            chosen = [(file, sorted(choose(file, run_ids))) for file in opened]
+            parts = self._map(
+                lambda each: each[0].rows(each[1]),
+                [(file, part) for file, groups in chosen for part in self._parts(groups)],
+            )
             for part in parts:
                 found |= _documents(part, set(run_ids))
         except FileNotFoundError:
@@ -194,6 +214,11 @@ class Lookup:
                 hint="restore it from a backup",
             ) from error
         return found
+
+    def _parts(self, groups: Sequence[int]) -> list[Sequence[int]]:
+        """Divide row groups of a file; those of a remote one are fetched together."""
+        size = _GROUPS_AT_ONCE if self._filesystem is None else max(1, len(groups))
+        return [groups[first : first + size] for first in range(0, len(groups), size)]
 
     def _map(self, work: Callable[[A], B], items: Sequence[A]) -> list[B]:
         """Do some work on each of several items, at once where that is worth it."""

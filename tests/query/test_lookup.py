@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow
 import pyarrow.parquet
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from lakeflow.query.lookup import Lookup
 
@@ -39,6 +40,17 @@ def test_documents_come_out_of_several_files(files: list[str]) -> None:
     wanted = [*ids()[::7], "no such run"]
     found = Lookup().documents(files, wanted)
     assert found == {run_id: f"of {run_id}" for run_id in wanted[:-1]}
+
+
+@pytest.mark.parametrize("is_remote", [False, True])
+def test_many_row_groups_of_one_file_are_read_by_several_threads(
+    tmp_path: Path, is_remote: bool
+) -> None:
+    path = written(tmp_path / "one.parquet", ids(10 * ROWS))
+    lookup = Lookup(LocalFileSystem() if is_remote else None)
+    for first in range(3):
+        wanted = ids(10 * ROWS)[first::7]
+        assert lookup.documents([path], wanted) == {each: f"of {each}" for each in wanted}
 
 
 def test_few_statistics_are_looked_at(tmp_path: Path) -> None:
