@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from lakeflow.exceptions import StorageError
 from lakeflow.maintenance.compact import compact_lake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from servers.ceph import Action, CephServer
@@ -42,9 +43,9 @@ OPERATIONS: dict[str, tuple[Action, Callable[[Any, Any], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("denied", ["list", "put", "delete"])
+@pytest.mark.parametrize("missing", ["list", "put", "delete"])
 def test_only_what_needs_a_permission_fails_without_it(
-    denied: Action,
+    missing: Action,
     gateway: CephServer,
     bucket: str,
     open_fs: Callable[..., Filesystem],
@@ -53,20 +54,23 @@ def test_only_what_needs_a_permission_fails_without_it(
     owner = open_fs(gateway)
     for name in "ab":
         owner.create(f"folder/{name}", b"content")
-    fs = open_fs(gateway.limited(bucket, [denied]))
+    fs = open_fs(gateway.limited(bucket, [missing]))
     for name, (needed, call, path) in OPERATIONS.items():
-        if needed != denied:
+        if needed != missing:
             call(fs, tmp_path)
             continue
-        with pytest.raises(StorageError) as caught:
+        with denied(name.split()[0], path, bucket):
             call(fs, tmp_path)
-        says_so(caught.value, name.split()[0], path, bucket)
 
 
-def says_so(error: StorageError, operation: str, path: str, bucket: str) -> None:
-    assert error.error_code == "PERMISSION_DENIED"
-    assert re.match(f"cannot {operation} {path} in s3://{bucket}/lake: ", str(error))
-    assert "permission" in str(error).partition("Hint: ")[2]
+@contextlib.contextmanager
+def denied(operation: str, path: str, bucket: str) -> Iterator[None]:
+    """Expect that an operation is not permitted, and that the error says which and what."""
+    with pytest.raises(StorageError) as caught:
+        yield
+    assert caught.value.error_code == "PERMISSION_DENIED"
+    assert re.match(f"cannot {operation} {path} in s3://{bucket}/lake: ", str(caught.value))
+    assert "permission" in str(caught.value).partition("Hint: ")[2]
 
 
 def test_without_reading_objects_a_lake_cannot_be_opened(
@@ -80,13 +84,11 @@ def test_without_reading_objects_a_lake_cannot_be_opened(
     fs = open_fs(user)
     assert "lake.json" in fs.sizes("")
     fs.delete("lake.json.old")
-    with pytest.raises(StorageError) as caught:
+    with denied("read", "lake.json", bucket):
         open_store(user)
-    says_so(caught.value, "read", "lake.json", bucket)
     # Nor can it find out whether the store is one that a lake can be on.
-    with pytest.raises(StorageError) as caught:
+    with denied("read", "probes/.*", bucket):
         fs.create("folder/c", b"x")
-    says_so(caught.value, "read", "probes/.*", bucket)
 
 
 @pytest.fixture
@@ -118,9 +120,8 @@ def test_without_putting_a_lake_is_only_read(
         (lambda: reader.runs.log_metric(run_id, "loss", 3.0, 3, 3), "log/.*"),
         (lambda: reader.experiments.create("new", None, None), "tables/experiments/.*"),
     ):
-        with pytest.raises(StorageError) as caught:
+        with denied("create", path, bucket):
             act()
-        says_so(caught.value, "create", path, bucket)
     with pytest.raises(StorageError, match="cannot write folds/lock"):
         compact_lake(reader.lake)
     assert values(reader, run_id) == [1, 2]
@@ -134,12 +135,10 @@ def test_without_listing_the_log_is_not_read_and_new_runs_are_written(
 ) -> None:
     _, run_id = logged
     user = open_store(gateway.limited(bucket, ["list"]))
-    with pytest.raises(StorageError) as caught:
+    with denied("list", "(log|folds)", bucket):
         values(user, run_id)
-    says_so(caught.value, "list", "(log|folds)", bucket)
-    with pytest.raises(StorageError) as caught:
+    with denied("list", "tables/experiments/_delta_log", bucket):
         user.runs.create("0", None, None, None)
-    says_so(caught.value, "list", "tables/experiments/_delta_log", bucket)
 
 
 def test_without_deleting_all_works_but_the_vacuum(
@@ -157,9 +156,8 @@ def test_without_deleting_all_works_but_the_vacuum(
     assert (values(user, run_id), values(user, made)) == ([1, 2], [5])
     user.experiments.create("new", None, None)
     before = user.lake.epoch().number
-    with pytest.raises(StorageError) as caught:
+    with denied("delete", "(log|folds|tables)/.*", bucket):
         compact_lake(user.lake)
-    says_so(caught.value, "delete", "(log|folds|tables)/.*", bucket)
     for store in (user, another):
         assert store.lake.epoch().number == before + 1, "it was folded"
         assert (values(store, run_id), values(store, made)) == ([1, 2], [5])

@@ -1,13 +1,11 @@
-"""The promises that every kind of filesystem keeps."""
+"""What filesystems promise beside the contracts that are shipped: see ``lakeflow.testing``."""
 
 from __future__ import annotations
 
 import errno
 import multiprocessing
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +15,8 @@ from lakeflow.storage.bridge import LakeFileSystem
 from lakeflow.storage.location import open_filesystem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lakeflow.storage.filesystem import Filesystem
 
 
@@ -31,21 +31,6 @@ def attempt(fs: Filesystem, path: str, content: bytes) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def test_of_many_threads_that_create_a_file_one_wins(fs: Filesystem) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        for number in range(60):
-            barrier = threading.Barrier(8)
-
-            def race(writer: int, path: str, barrier: threading.Barrier) -> bool:
-                barrier.wait()
-                return attempt(fs, path, f"{writer}".encode() * 1000)
-
-            path = f"race/{number}"
-            won = list(pool.map(race, range(8), [path] * 8, [barrier] * 8))
-            assert won.count(True) == 1
-            assert fs.read(path) == f"{won.index(True)}".encode() * 1000
 
 
 def _race(folder: str, writer: int, start: float, rounds: int) -> list[int]:
@@ -66,39 +51,6 @@ def test_of_many_processes_that_create_a_file_one_wins(tmp_path: Path) -> None:
     for writer, numbers in enumerate(won):
         assert all(fs.read(f"race/{number}") == str(writer).encode() for number in numbers)
     assert len(list((tmp_path / "race").iterdir())) == rounds, "temporary files are left"
-
-
-def test_what_was_created_is_listed_and_read_by_position(fs: Filesystem) -> None:
-    fs.create("folder/b", b"0123456789")
-    fs.create("folder/a", b"")
-    fs.create("folder/deeper/c", b"x")
-    entries = [(entry.name, entry.size, entry.is_folder) for entry in fs.list("folder")]
-    assert entries == [("a", 0, False), ("b", 10, False), ("deeper", 0, True)]
-    assert fs.list("nowhere") == []
-    assert (fs.read("folder/b", 2, 5), fs.read("folder/b", 8)) == (b"234", b"89")
-    assert fs.read("folder/b", 8, 100) == b"89"
-    assert (fs.size("folder/b"), fs.exists("folder/b"), fs.exists("folder/x")) == (
-        10,
-        True,
-        False,
-    )
-    with pytest.raises(FileNotFoundError):
-        fs.read("folder/x")
-
-
-def test_a_file_is_deleted_once_and_twice(fs: Filesystem) -> None:
-    fs.create("folder/a", b"x")
-    fs.delete("folder/a")
-    fs.delete("folder/a")
-    assert not fs.exists("folder/a")
-
-
-def test_an_upload_publishes_a_staged_file(fs: Filesystem) -> None:
-    with fs.staging() as folder:
-        staged = Path(folder, "part")
-        staged.write_bytes(b"content")
-        fs.upload(str(staged), "tables/part")
-    assert fs.read("tables/part") == b"content"
 
 
 def test_an_open_segment_is_held_until_it_is_closed(fs: Filesystem) -> None:
