@@ -9,7 +9,6 @@ with mlflow.start_run(run_name="first"):
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import getpass
 import logging
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from lakeflow import context, formats
 from lakeflow.client import LakeflowClient, open_store
 from lakeflow.config import environment
+from lakeflow.ending import at_end
 from lakeflow.entities import (
     DatasetInput,
     Experiment,
@@ -278,9 +278,6 @@ def start_run(
             experiment_id or _experiment_id(client), None, _origin() | all_tags, run_name
         )
     context.push(context.OpenRun(run, client.tracking_uri))
-    # Registered after the lake's own, so that it runs before: runs end, then lakes close.
-    atexit.unregister(_end_open_runs)
-    atexit.register(_end_open_runs)
     return ActiveRun(run.info, run.data, run.inputs)
 
 
@@ -364,6 +361,10 @@ def _end_open_runs() -> None:
         except LakeflowException:
             _logger.warning("cannot end run %s", run.run_id, exc_info=True)
     context.after_fork()
+
+
+# Registered after the lake's own, so that it is called before: runs end, then lakes close.
+at_end(_end_open_runs)
 
 
 def get_run(run_id: str) -> Run:

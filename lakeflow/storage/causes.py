@@ -46,6 +46,7 @@ _ELSEWHERE = Cause("INVALID_PARAMETER_VALUE", "check the region and the endpoint
 _FULL = Cause("RESOURCE_EXHAUSTED", "make room and try again")
 _OPTIONS = Cause("INVALID_PARAMETER_VALUE", "check the storage options")
 _READ_ONLY = Cause("PERMISSION_DENIED", "this user may not do that; check the permissions")
+_ENDED = Cause("INVALID_STATE", "the interpreter is ending: do this before")
 _UNKNOWN = Cause("TEMPORARILY_UNAVAILABLE")
 
 _BY_STORE_CODE: Mapping[str, Cause] = {
@@ -178,6 +179,8 @@ def store_code(error: BaseException) -> str | None:
 
 def cause_of(error: BaseException) -> Cause:
     """Return what an exception of a filesystem comes down to."""
+    if any("cannot schedule new futures after" in str(each) for each in _chain(error)):
+        return _ENDED
     for code in _codes(error):
         if code in _BY_STORE_CODE:
             return _BY_STORE_CODE[code]

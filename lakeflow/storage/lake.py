@@ -6,7 +6,6 @@ has been read. A forked child gets a writer of its own.
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
 import json
 import os
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow import context
 from lakeflow.config import Settings
+from lakeflow.ending import at_end
 from lakeflow.exceptions import (
     DamagedLakeError,
     InvalidInputError,
@@ -380,5 +380,5 @@ def _after_fork() -> None:
         lake.after_fork()
 
 
-atexit.register(_close_all)
+at_end(_close_all)
 os.register_at_fork(after_in_child=_after_fork)
