@@ -202,7 +202,10 @@ class _Compaction:
             done, begun = folds.newest(fs)
             previous = folds.read_epoch(fs, done)
             if begun > done:
-                return previous, folds.read_fold(fs, begun)
+                fold = folds.read_fold(fs, begun)
+                # It may end in what was not there when we listed, and would be taken for gone.
+                self._listed = list_segments(fs)
+                return previous, fold
             # Before anything is read, which may take long where every read is a request.
             sizes, self._listed = self._listed, list_segments(fs)
             later = hot_spans(self._listed, previous.positions)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakeflow.storage.delta import Table
-    from lakeflow.storage.filesystem import Entry
+    from lakeflow.storage.filesystem import Entry, Filesystem
     from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
 
@@ -103,8 +103,15 @@ def _folded_segments(
             continue
         offset = position.offset if number_of(path) == position.segment else size
         # What follows the last newline was never acknowledged: its writer is gone.
-        if offset >= size or b"\n" not in fs.read(path, offset):
+        if offset >= size or not _has_line(fs, path, offset):
             yield path, size
+
+
+def _has_line(fs: Filesystem, path: str, offset: int) -> bool:
+    try:
+        return b"\n" in fs.read(path, offset)
+    except FileNotFoundError:  # deleted by somebody else since it was listed
+        return False
 
 
 def _drop_empty_writers(lake: Lake) -> None:
@@ -123,7 +130,7 @@ def _replaced_files(
     for number, moment in finished.items():
         if moment > now - lake.settings.retention_s:
             continue
-        for table, names in folds.read_epoch(lake.fs, number).removed.items():
+        for table, names in _removed(lake, number).items():
             live = {file.path for file in lake.files(table, epoch)}
             folder = lake.tables[table].folder
             yield from (
@@ -167,7 +174,7 @@ def _abandoned_files(
 ) -> Iterator[str]:
     """Yield old files that no commit mentions: their writer was killed before it."""
     age = max(ABANDONED_S, lake.settings.retention_s)
-    kept: dict[str, set[str]] | None = None
+    kept: dict[str, set[str]] | None = None  # not asked for yet
     for table in _tables(lake):
         old = [
             entry.name
@@ -191,6 +198,14 @@ def _kept_for_readers(lake: Lake, finished: Iterable[int]) -> dict[str, set[str]
     """Return the files that past folds replaced and that readers may still use: a read each."""
     kept: dict[str, set[str]] = {}
     for number in finished:
-        for table, names in folds.read_epoch(lake.fs, number).removed.items():
+        for table, names in _removed(lake, number).items():
             kept.setdefault(table, set()).update(names)
     return kept
+
+
+def _removed(lake: Lake, number: int) -> Mapping[str, list[str]]:
+    """Return what a finished fold replaced; nothing if its file is deleted since."""
+    try:
+        return folds.read_epoch(lake.fs, number).removed
+    except FileNotFoundError:
+        return {}

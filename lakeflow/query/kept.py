@@ -66,7 +66,7 @@ class KeptRelations:
         """
         key = repr((relation, values))
         with self._lock:
-            table = self._found(key)
+            table, connections = self._found(key), self._connections
         try:
             yield None if table is None else table.name
         finally:
@@ -75,10 +75,14 @@ class KeptRelations:
                     table.readers -= 1
                 is_wanted = table is None and self._is_wanted(key)
         if is_wanted:
-            self._make(key, relation, values)
+            self._make(key, relation, values, connections)
+
+    def is_lost(self) -> bool:
+        """Return whether the engine has begun anew since a table was last asked for."""
+        return self._connections != self._engine.connections
 
     def _found(self, key: str) -> _Table | None:
-        if self._connections != self._engine.connections:
+        if self.is_lost():
             self._connections = self._engine.connections
             self._clear()
         table = self._tables.get(key)
@@ -96,16 +100,17 @@ class KeptRelations:
             self._asked.popitem(last=False)
         return is_wanted
 
-    def _make(self, key: str, relation: str, values: dict[str, Any]) -> None:
+    def _make(self, key: str, relation: str, values: dict[str, Any], connections: int) -> None:
         """Make a table, unless it is too large; who asked has the answer already."""
         table = _Table(f"main.kept_{next(self._numbers)}")
         size = f"SELECT coalesce(sum(strlen(each::VARCHAR)), 0) FROM ({relation}) AS each"  # noqa: S608
-        connections = self._engine.connections
         with (
             contextlib.suppress(LakeflowException, FileNotFoundError, MemoryError),
             engine_errors(),
             contextlib.closing(self._engine.cursor()) as cursor,
         ):
+            if self._engine.connections != connections:
+                return
             ((characters,),) = cursor.execute(size, values).fetchall()
             if characters > _MOST_CHARACTERS:
                 return

@@ -121,10 +121,10 @@ class ControlTable:
             path = f"{self.table.folder}/{file.path}"
             data = self._fs.read(path)
             try:
-                file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
+                opened = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
                 # A thread of pyarrow's that still holds a Python object when the interpreter
                 # ends aborts the process.
-                rows += file.read(use_threads=False).to_pylist()
+                rows += opened.read(use_threads=False).to_pylist()
             except (OSError, pyarrow.ArrowException) as error:
                 raise DamagedLakeError(
                     f"{path} in {self._fs.uri} cannot be read: {error}",

@@ -111,22 +111,29 @@ class LogWriter:
             with self._lock:
                 self._append(bodies)
             return
-        mine = _Waiting(bodies)
+        mine, is_leader = _Waiting(bodies), False
         self._waiting.append(mine)
         try:
             with self._lock:
                 if not mine.is_settled:
+                    is_leader = True
                     self._append_waiting()
         finally:
             if not mine.is_settled:  # this thread was interrupted before its turn
                 with contextlib.suppress(ValueError):
                     self._waiting.remove(mine)
-        if mine.error is not None:
+        if mine.error is None:
+            return
+        if is_leader:
             raise mine.error
+        code = getattr(mine.error, "error_code", None)
+        raise StorageError(
+            f"a write of several threads failed: {mine.error}", code
+        ) from mine.error
 
     def _append_waiting(self) -> None:
         """Append what every thread waits for; the lock is held."""
-        together = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        together = [each for each in self._waiting if not each.is_settled]
         error: Exception | None = StorageError(
             f"the thread that wrote for others to {self._fs.uri} was interrupted",
             hint="look whether it is there, and log it again if not",
@@ -139,6 +146,7 @@ class LogWriter:
         finally:
             for each in together:
                 each.is_settled, each.error = True, error
+                self._waiting.remove(each)
 
     def _append(self, bodies: Sequence[str]) -> None:
         self._renew_if_forgotten()

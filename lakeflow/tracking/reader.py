@@ -128,6 +128,8 @@ class Reader:
                 if self._is_worth_keeping(statement, experiment_ids, hot.epoch):
                     kept = stack.enter_context(self._kept.held(*stored(statement, files)))
                 cursor = stack.enter_context(contextlib.closing(overlay.pinned()))
+            if self._kept.is_lost():  # the lake was closed meanwhile
+                kept = None
             assert seen is not None
             text, values = laid_over(statement, files, has_hot=has_hot, kept=kept)
             with importing(), engine_errors():

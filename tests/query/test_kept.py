@@ -12,6 +12,7 @@ from lakeflow.maintenance.compact import compact_lake
 from lakeflow.query import kept
 from lakeflow.query.engine import Engine
 from lakeflow.query.kept import KeptRelations
+from lakeflow.query.overlay import Overlay
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
 from lakeflow.testing.faults import FaultFilesystem
@@ -101,6 +102,22 @@ def test_what_is_large_is_not_kept(
         before = reads_of_tables(store)
         assert len(found(store, FILTER)) == 5
         assert reads_of_tables(store) > before
+
+
+def test_a_lake_that_is_closed_meanwhile_is_searched_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        found(store, FILTER)
+    pinned = Overlay.pinned
+
+    def closed_before(overlay: Overlay) -> object:
+        monkeypatch.setattr(Overlay, "pinned", pinned)
+        store.runs.reader._engine.close()
+        return pinned(overlay)
+
+    monkeypatch.setattr(Overlay, "pinned", closed_before)
+    assert len(found(store, FILTER)) == 5
 
 
 def kept_tables(engine: Engine) -> list[str]:

@@ -6,7 +6,8 @@ import itertools
 import json
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -113,10 +114,34 @@ def test_each_thread_hears_that_a_shared_object_was_not_written(error: BaseExcep
     assert len(raised) == 3
     assert error in raised
     assert all(each is error or isinstance(each, StorageError) for each in raised)
+    assert len({id(each) for each in raised}) == 3, "each thread has a traceback of its own"
     fs.error = None
     fs.writer.append(['"run_id":"later"'])
     assert [b"later" in data for data in fs.objects.values()] == [False, True]
     assert len({path.split("/")[1] for path in fs.objects}) == 2, "nothing follows a failure"
+
+
+def test_what_others_wait_for_is_written_though_its_turn_is_interrupted() -> None:
+    """Before the write: nobody may return as if it had been made."""
+    fs = SlowObjects(threads=1)
+    writer = fs.writer = LogWriter(fs, Clock(), segment_bytes=10**6, fsync=False)  # type: ignore[arg-type]
+
+    class Interrupting(deque[Any]):
+        def __iter__(self) -> Any:
+            if threading.current_thread() is threading.main_thread():
+                raise KeyboardInterrupt
+            return super().__iter__()
+
+    writer._waiting = Interrupting()
+    with writer._lock:
+        other = threading.Thread(target=writer.append, args=(['"run_id":"other"'],))
+        other.start()
+        while not len(writer._waiting):
+            time.sleep(0.001)
+        with pytest.raises(KeyboardInterrupt):
+            writer._append_waiting()
+    other.join()
+    assert [b"other" in data for data in fs.objects.values()] == [True]
 
 
 def test_a_segment_that_was_deleted_while_idle_is_not_written_to(
