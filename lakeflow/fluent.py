@@ -97,6 +97,8 @@ def _status_after(kind: type[BaseException] | None) -> str:
 def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
     """Record in another lake from now on; nothing is read or written yet.
 
+    The experiment that was set is one of the lake before, and no longer set.
+
     Args:
         uri: A folder, ``file://``, ``memory://name``, another fsspec URL,
             ``lakeflow:///folder`` or ``lakeflow+<URL>``; ``""`` goes back to the default.
@@ -110,8 +112,10 @@ def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
         >>> lakeflow.get_tracking_uri()
         'memory://doc-fluent'
     """
+    before = context.tracking_uri()
     context.set_tracking_uri(canonical(uri) if os.fspath(uri) else None)
-    context.set_experiment_id(None)
+    if context.tracking_uri() != before:
+        context.set_experiment_id(None)
 
 
 def set_storage_options(

@@ -163,7 +163,9 @@ def test_an_experiment_is_made_once_and_chosen(monkeypatch: pytest.MonkeyPatch) 
     lakeflow.LakeflowClient().delete_experiment(first.experiment_id)
     with pytest.raises(InvalidInputError, match="deleted experiment 'digits'"):
         lakeflow.set_experiment("digits")
-    lakeflow.set_tracking_uri(lakeflow.get_tracking_uri())
+    lake = lakeflow.get_tracking_uri()
+    lakeflow.set_tracking_uri("memory://another")
+    lakeflow.set_tracking_uri(lake)
     monkeypatch.setenv("LAKEFLOW_EXPERIMENT_NAME", "from the environment")
     with lakeflow.start_run() as run:
         name = lakeflow.LakeflowClient().get_experiment(run.info.experiment_id).name
@@ -252,3 +254,14 @@ def test_view_types_have_names() -> None:
     assert ViewType.to_string(ViewType.ACTIVE_ONLY) == "active_only"
     with pytest.raises(InvalidInputError):
         ViewType.from_string("some")
+
+
+def test_the_experiment_stays_set_where_the_lake_stays(tmp_path: Path) -> None:
+    lakeflow.set_tracking_uri(tmp_path / "one")
+    experiment = lakeflow.set_experiment("e").experiment_id
+    lakeflow.set_tracking_uri(tmp_path / "one")
+    with lakeflow.start_run() as run:
+        assert run.info.experiment_id == experiment
+    lakeflow.set_tracking_uri(tmp_path / "two")
+    with lakeflow.start_run() as run:
+        assert run.info.experiment_id == "0"

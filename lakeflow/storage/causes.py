@@ -130,6 +130,7 @@ _BY_CLASS: Mapping[str, Cause] = {
             "EOFError",
             "HTTPClientError",
             "IncompleteReadError",
+            "NoValidConnectionsError",
             "SSHException",
             "ServiceRequestError",
             "ServiceResponseError",
@@ -138,7 +139,7 @@ _BY_CLASS: Mapping[str, Cause] = {
         _UNREACHABLE,
     ),
     "PermissionError": _DENIED,
-    "ValueError": _OPTIONS,
+    **dict.fromkeys(("ParamValidationError", "TypeError", "ValueError"), _OPTIONS),
 }
 """By the name of the class or of one above it: those of botocore, aiohttp, paramiko, Azure's
 SDK, google-auth and Python."""

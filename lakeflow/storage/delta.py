@@ -90,6 +90,7 @@ class Table:
 
     def create(self) -> None:
         """Make the table if there is none; several processes may try at once."""
+        self._make_folder()
         with self._lock, self._errors():
             deltalake = _deltalake()
             self._refresh_mirror()
@@ -104,6 +105,20 @@ class Table:
                 self._publish(0)
             self._handle = None
             self._load()
+
+    def _make_folder(self) -> None:
+        """Make the folder, where there are any: deltalake says no reason if it cannot."""
+        if self._native is None:
+            return
+        try:
+            with self._fs.errors("make", self.folder):
+                os.makedirs(self._native, exist_ok=True)
+        except (FileNotFoundError, FileExistsError) as error:
+            raise StorageError(
+                f"cannot make {self.folder} in {self._fs.uri}: {error}",
+                "RESOURCE_DOES_NOT_EXIST",
+                hint="choose a folder that can be made",
+            ) from error
 
     def after_fork(self) -> None:
         """Let go of the parent's lock, handle and mirror."""

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.exceptions import DamagedLakeError, NotFoundError
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
 from lakeflow.storage.delta import DataFile
 from lakeflow.storage.positions import Position, hot_spans
 
@@ -235,8 +235,15 @@ def epoch_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Epoch:
         as_of: A time, UTC unless it says otherwise; or a Delta version of ``runs``.
 
     Raises:
-        NotFoundError: That far back nothing is kept.
+        InvalidInputError: It is neither.
+        NotFoundError: That far back nothing is kept, or there is no such version yet.
     """
+    is_version = isinstance(as_of, int) and not isinstance(as_of, bool) and as_of >= 0
+    if not is_version and not isinstance(as_of, datetime.datetime):
+        raise InvalidInputError(
+            f"as_of is {as_of!r}, which is neither a datetime nor a version from 0 on",
+            hint="such as datetime.datetime.fromisoformat('2026-11-24T12:00:00+00:00')",
+        )
     on_record = finished(fs.list(FOLDS))
     for number in sorted(on_record, reverse=True):
         epoch = read_epoch(fs, number)
@@ -244,6 +251,7 @@ def epoch_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Epoch:
             if on_record[number] <= _seconds(as_of):
                 return epoch
         elif epoch.versions["runs"] <= as_of:
+            _check_is_there(fs, as_of, epoch, is_newest=number == max(on_record))
             return epoch
     if 1 in on_record or not on_record:
         return BEGINNING
@@ -253,6 +261,15 @@ def epoch_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Epoch:
         f"{oldest:%Y-%m-%d %H:%M:%S} UTC",
         hint="LAKEFLOW_RETENTION_S says for how long compactions keep what they replace",
     )
+
+
+def _check_is_there(fs: Filesystem, version: int, found: Epoch, *, is_newest: bool) -> None:
+    if is_newest and version > found.versions["runs"]:
+        raise NotFoundError(
+            f"there is no version {version} of the table of runs in {fs.uri}; the newest one "
+            f"is {found.versions['runs']}",
+            hint="a whole number is a version; give a time as a datetime",
+        )
 
 
 def _seconds(moment: datetime.datetime) -> float:

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from lakeflow.storage.filesystem import Filesystem
 
 
+_OF_A_SERVER = re.compile(
+    r"databricks(-uc)?(:.*)?$|(https?|uc|sqlite|(postgresql|mysql|mssql|oracle)(\+\w+)?)://"
+)
+"""What MLflow takes for a tracking URI, and a lake is never at."""
+
+
+def _without_password(uri: str) -> str:
+    return re.sub(r"//[^/@]*@", "//***@", uri)
+
+
 def canonical(uri: str | os.PathLike[str]) -> str:
     """Return the one spelling of a lake's location: an absolute path or an fsspec URL.
 
@@ -35,6 +45,11 @@ def canonical(uri: str | os.PathLike[str]) -> str:
     text = os.fspath(uri)
     if not text.strip() or any(ord(character) < 32 for character in text):
         raise InvalidInputError(f"{text!r} is not the location of a lake")
+    if _OF_A_SERVER.match(text):
+        raise InvalidInputError(
+            f"{_without_password(text)!r} is where a server or a database is, not a lake",
+            hint="lakeflow needs neither: give a folder, or a URL such as s3://bucket/lake",
+        )
     text = text.removeprefix("lakeflow+")
     scheme, separator, rest = text.partition("://")
     if not separator and text.startswith("lakeflow:"):

@@ -57,7 +57,9 @@ def persist(
                 raise StorageError(
                     f"{what}: {_said(error)}", cause.code, hint=cause.hint
                 ) from error
-            _logger.warning("%s, trying again: %r", what, error)
+            level = logging.WARNING if pause == _PAUSE_S else logging.INFO
+            rest = max(0, deadline - time.monotonic())
+            _logger.log(level, "%s, trying again for %.0f s: %r", what, rest, error)
             if may_renew:
                 is_renewed = True
                 renew()

@@ -54,11 +54,17 @@ def test_every_spelling_of_a_location_is_the_same_lake(tmp_path: Path, spelling:
         "file://host/x",
         "lakeflow://x",
         "nope://x",
+        "http://localhost:5000",
+        "databricks",
+        "databricks://profile",
+        "sqlite:///mlflow.db",
+        "postgresql+psycopg2://user:secret@host/db",
     ],
 )
 def test_what_is_no_location_is_refused(location: str) -> None:
-    with pytest.raises(InvalidInputError):
+    with pytest.raises(InvalidInputError) as caught:
         LakeflowClient("memory://x")._store.lake.open(location)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +199,10 @@ try:
     client.log_metric(run_id, "loss", 3)
 except Exception as error:
     print(type(error).__name__, error.error_code, "permissions" in str(error))
+try:
+    LakeflowClient(lake + "/log/new").create_run("0")
+except Exception as error:
+    print(type(error).__name__, error.error_code, "permissions" in str(error))
 """
 
 
@@ -215,6 +225,7 @@ def test_a_lake_that_one_may_only_read_is_read(tmp_path: Path) -> None:
     )
     assert answer.stdout.splitlines() == [
         "{'loss': 2.0}",
+        "StorageError PERMISSION_DENIED True",
         "StorageError PERMISSION_DENIED True",
     ], answer.stderr
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -200,6 +200,22 @@ def test_a_search_reads_no_more_than_what_is_new() -> None:
     assert "read" not in warm
     store.runs.log_metric(ids[50], "m", 0.5, 2, 2)
     assert search()["read"] <= 4, "the line, and the document under it"
+
+
+@pytest.mark.parametrize("as_of", [-1, 1.5, True, "2026-11-24"])
+def test_what_is_neither_a_time_nor_a_version_is_refused(
+    client: LakeflowClient, as_of: Any
+) -> None:
+    with pytest.raises(InvalidInputError, match=f"as_of is {as_of!r}"):
+        client.search_runs(["0"], as_of=as_of)
+
+
+def test_a_version_that_is_not_there_yet_is_not_the_newest(
+    client: LakeflowClient, run_id: str, uri: str
+) -> None:
+    lakeflow.compact(uri)
+    with pytest.raises(NotFoundError, match="datetime"):
+        client.search_runs(["0"], as_of=1_795_550_649_000)
 
 
 @pytest.mark.parametrize("is_folded", [False, True])
