@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from servers.s3 import S3Server
+
 _NUMBERS = itertools.count()
 
 
@@ -67,6 +69,15 @@ def another_process() -> Callable[..., Store]:
         return Store(Lake.on(open_filesystem(uri), Settings(**settings)))
 
     return open_again
+
+
+@pytest.fixture(scope="session")
+def double() -> Iterator[S3Server]:
+    """The quick double of an S3 server; each module has a bucket of its own."""
+    from servers import moto_double
+
+    with moto_double.server() as running:
+        yield running
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ class _Compaction:
         self._progress = progress
         self._total = 0
         self._is_last = False
-        self._listed: Mapping[str, int] = {}
+        self._listed: Mapping[str, int] = {}  # the newest listing of the log
         self._folded: Counter[str] = Counter()
 
     def run(self) -> None:

@@ -173,25 +173,27 @@ def _abandoned_files(
     lake: Lake, epoch: Epoch, finished: Mapping[int, float], now: float
 ) -> Iterator[str]:
     """Yield old files that no commit mentions: their writer was killed before it."""
-    age = max(ABANDONED_S, lake.settings.retention_s)
-    kept: dict[str, set[str]] | None = None  # not asked for yet
-    for table in _tables(lake):
-        old = [
-            entry.name
-            for entry in lake.fs.list(table.folder)
-            if not entry.is_folder and entry.modified_s <= now - age
-        ]
-        live = {file.path for file in table.files()} if old else set()
-        if table.spec in DATA_TABLES:
-            live |= {file.path for file in lake.files(table.spec.name, epoch)}
-        unknown = [name for name in old if name not in live]
-        if unknown and kept is None:
-            kept = _kept_for_readers(lake, finished)
-        yield from (
-            f"{table.folder}/{name}"
-            for name in unknown
-            if name not in (kept or {}).get(table.spec.name, ())
-        )
+    latest = now - max(ABANDONED_S, lake.settings.retention_s)
+    unknown = {table: _unknown(lake, table, epoch, latest) for table in _tables(lake)}
+    kept = _kept_for_readers(lake, finished) if any(unknown.values()) else {}
+    for table, names in unknown.items():
+        readable = kept.get(table.spec.name, set())
+        yield from (f"{table.folder}/{name}" for name in names if name not in readable)
+
+
+def _unknown(lake: Lake, table: Table, epoch: Epoch, latest: float) -> list[str]:
+    """Return files written before a moment that neither table nor fold has."""
+    old = [
+        entry.name
+        for entry in lake.fs.list(table.folder)
+        if not entry.is_folder and entry.modified_s <= latest
+    ]
+    if not old:
+        return []
+    live = {file.path for file in table.files()}
+    if table.spec in DATA_TABLES:
+        live |= {file.path for file in lake.files(table.spec.name, epoch)}
+    return [name for name in old if name not in live]
 
 
 def _kept_for_readers(lake: Lake, finished: Iterable[int]) -> dict[str, set[str]]:

@@ -40,8 +40,8 @@ _DENIED = Cause(
     "compaction",
 )
 _UNKNOWN_KEY = Cause("PERMISSION_DENIED", "check the access key and the secret")
-_EXPIRED = Cause("PERMISSION_DENIED", "the credentials have expired; get new ones")
-_NO_BUCKET = Cause("RESOURCE_DOES_NOT_EXIST", "check the name of the bucket, or make it")
+EXPIRED = Cause("PERMISSION_DENIED", "the credentials have expired; get new ones")
+NO_BUCKET = Cause("RESOURCE_DOES_NOT_EXIST", "check the name of the bucket, or make it")
 _ELSEWHERE = Cause("INVALID_PARAMETER_VALUE", "check the region and the endpoint of the bucket")
 _FULL = Cause("RESOURCE_EXHAUSTED", "make room and try again")
 _OPTIONS = Cause("INVALID_PARAMETER_VALUE", "check the storage options")
@@ -94,9 +94,9 @@ _BY_STORE_CODE: Mapping[str, Cause] = {
     ),
     **dict.fromkeys(
         ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"),
-        _EXPIRED,
+        EXPIRED,
     ),
-    **dict.fromkeys(("NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted"), _NO_BUCKET),
+    **dict.fromkeys(("NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted"), NO_BUCKET),
     **dict.fromkeys(
         (
             "PermanentRedirect",
@@ -168,9 +168,6 @@ EXISTS = frozenset({"PreconditionFailed", "412", "BlobAlreadyExists", "condition
 
 PAST_END = frozenset({"InvalidRange", "416"})
 """What stores answer where there is nothing from an offset on."""
-
-EXPIRED = _EXPIRED
-NO_BUCKET = _NO_BUCKET
 
 
 def store_code(error: BaseException) -> str | None:

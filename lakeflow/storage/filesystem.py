@@ -141,7 +141,7 @@ class Filesystem:
         """Return the size of every file below a folder by its path."""
         found: dict[str, int] = {}
         for entry in self.list(path):
-            below = f"{path}/{entry.name}"
+            below = f"{path}/{entry.name}".lstrip("/")
             found |= self.sizes(below) if entry.is_folder else {below: entry.size}
         return found
 

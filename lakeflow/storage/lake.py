@@ -283,6 +283,10 @@ class Lake:
             if all(file.may_hold(column, values) for column, values in wanted.items())
         ]
 
+    def rows(self, table: str, epoch: folds.Epoch, **where: Sequence[str]) -> int:
+        """Return how many rows those files have; see ``files``."""
+        return sum(file.rows for file in self.files(table, epoch, **where))
+
     def paths(self, table: str, epoch: folds.Epoch, **where: Sequence[str]) -> list[str]:
         """Return how the engine opens those files; see ``files``."""
         return self.opened(table, self.files(table, epoch, **where))

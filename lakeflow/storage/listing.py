@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.storage.filesystem import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-
-def below(fs: Any, folder: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the files below a folder; one that is deleted meanwhile has none."""
-    for entry in fs.ls(folder, detail=True):
-        if entry["type"] != "directory":
-            yield entry
-        elif name_of(entry) != folder.strip("/"):
-            with contextlib.suppress(FileNotFoundError):
-                yield from below(fs, entry["name"])
+    from collections.abc import Mapping
 
 
 def entry_of(found: Mapping[str, Any]) -> Entry:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lakeflow.storage.filesystem import AppendFile, Entry, Filesystem
+from lakeflow.storage.listing import entry_of
 
 
 class MemoryFilesystem(Filesystem):
@@ -42,16 +43,7 @@ class MemoryFilesystem(Filesystem):
                 found = self._fs.ls(self.full(path), detail=True)
             except FileNotFoundError:
                 return []
-        entries = [
-            Entry(
-                each["name"].rsplit("/", 1)[-1],
-                each["size"] or 0,
-                each["type"] == "directory",
-                each.get("created") or 0.0,
-            )
-            for each in found
-        ]
-        return sorted(entries, key=lambda entry: entry.name)
+        return sorted(map(entry_of, found), key=lambda entry: entry.name)
 
     def exists(self, path: str) -> bool:
         """Look in the store."""

@@ -22,7 +22,7 @@ from lakeflow.storage.cache import BLOCK_BYTES, BlockCache, default_folder
 from lakeflow.storage.causes import NO_BUCKET, PAST_END, cause_of, store_code
 from lakeflow.storage.filesystem import Entry, Filesystem
 from lakeflow.storage.kinds import READ_S, create_after_a_look, make_folder
-from lakeflow.storage.listing import below, entry_of, name_of
+from lakeflow.storage.listing import entry_of, name_of
 from lakeflow.storage.persist import persist
 from lakeflow.storage.probe import prove
 
@@ -217,17 +217,15 @@ class RemoteFilesystem(Filesystem):
 
     def sizes(self, path: str) -> dict[str, int]:
         """List everything below a folder with one request a thousand files, or one a folder."""
+        if self._kind.has_folders:
+            return super().sizes(path)  # fsspec's own walk leaves out what it fails to list
         root = self._root.strip("/")
         skipped = len(root) + 1 if root else 0
 
         def attempt(fs: Any) -> dict[str, int]:
             fs.invalidate_cache()
-            # fsspec's own walk leaves out what it fails to list.
-            if self._kind.has_folders:
-                found = below(fs, self.full(path))
-            else:
-                found = fs.find(self.full(path), detail=True, **self._limit(fs)).values()
-            return {name_of(each)[skipped:]: int(each["size"] or 0) for each in found}
+            found = fs.find(self.full(path), detail=True, **self._limit(fs))
+            return {name_of(each)[skipped:]: int(each["size"] or 0) for each in found.values()}
 
         try:
             return self._persist("list", path, attempt)

@@ -138,8 +138,8 @@ class Reader:
     def _is_worth_keeping(
         self, statement: Statement, experiment_ids: Sequence[str], epoch: Epoch
     ) -> bool:
-        files = self._lake.files(RUNS.name, epoch, experiment_id=experiment_ids)
-        return bool(statement.relation) and 0 < sum(file.rows for file in files) <= _MOST_KEPT
+        rows = self._lake.rows(RUNS.name, epoch, experiment_id=experiment_ids)
+        return bool(statement.relation) and 0 < rows <= _MOST_KEPT
 
     def tables(
         self,

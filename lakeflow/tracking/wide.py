@@ -86,7 +86,7 @@ def search_table(
         statement = compile_search(search, limit)
         rows, moment = reader.search(statement, search.experiment_ids, moment)
         ids = [row[0] for row in rows]
-    stored = sum(file.rows for file in lake.files(RUNS.name, lake.epoch()))
+    stored = lake.rows(RUNS.name, lake.epoch())
     if len(ids) <= min(_FEW, stored // _RUNS_A_DOCUMENT):
         columns = _of_few(reader, ids, moment)
     else:

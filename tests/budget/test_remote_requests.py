@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from servers import moto_double, proxy
+from servers import proxy
 
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with moto_double.server() as running:
-        running.make_bucket("budget")
-        yield running
+def server(double: S3Server) -> S3Server:
+    double.make_bucket("budget")
+    return double
 
 
 @pytest.fixture

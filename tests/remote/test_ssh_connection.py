@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from remote.operations import OPERATIONS
@@ -14,6 +14,7 @@ from servers import sftp
 from servers.processes import HOST
 
 from lakeflow.exceptions import StorageError
+from lakeflow.ids import new_id
 from lakeflow.storage import kinds
 from lakeflow.storage.location import open_filesystem
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lakeflow.config import Settings
+    from lakeflow.storage.filesystem import Filesystem
 
 LIMIT_S = 120
 """Whatever is not over after this time hangs."""
@@ -80,25 +82,39 @@ def relay(
         relay.close()
 
 
+@pytest.fixture
+def opened(
+    relay: tuple[Relay, sftp.SftpServer], settings_of: Callable[..., Settings]
+) -> Callable[..., Filesystem]:
+    """Return a function that opens a new lake's folder with two files, through the relay."""
+    between, server = relay
+
+    def opened(**given: Any) -> Filesystem:
+        options = server.storage_options | {"port": between.port}
+        uri = f"sftp://{server.host}{server.folder}/{new_id()}"
+        fs = open_filesystem(uri, options, settings_of(**given))
+        for name in "ab":
+            fs.create(name, b"content")
+        return fs
+
+    return opened
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_operation_waits_for_ever_on_a_hung_ssh_server(
     operation: str,
     relay: tuple[Relay, sftp.SftpServer],
-    settings_of: Callable[..., Settings],
+    opened: Callable[..., Filesystem],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    between, server = relay
+    between, _ = relay
     monkeypatch.setattr(kinds, "READ_S", 1)
-    options = server.storage_options | {"port": between.port}
-    uri = f"sftp://{server.host}{server.folder}/{operation.replace(' ', '-')}"
-    fs = open_filesystem(uri, options, settings_of(remote_deadline_s=1))
-    for name in "ab":
-        fs.create(name, b"content")
+    fs = opened(remote_deadline_s=1)
     between.passes.clear()
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(OPERATIONS[operation], fs, tmp_path)
-        with pytest.raises(StorageError, match=uri) as caught:
+        with pytest.raises(StorageError, match=fs.uri) as caught:
             asked.result(LIMIT_S)
     assert caught.value.error_code in {"DEADLINE_EXCEEDED", "TEMPORARILY_UNAVAILABLE"}
     between.passes.set()
@@ -109,15 +125,11 @@ def test_no_operation_waits_for_ever_on_a_hung_ssh_server(
 def test_a_broken_ssh_connection_is_made_anew(
     operation: str,
     relay: tuple[Relay, sftp.SftpServer],
-    settings_of: Callable[..., Settings],
+    opened: Callable[..., Filesystem],
     tmp_path: Path,
 ) -> None:
-    between, server = relay
-    options = server.storage_options | {"port": between.port}
-    uri = f"sftp://{server.host}{server.folder}/broken-{operation.replace(' ', '-')}"
-    fs = open_filesystem(uri, options, settings_of())
-    for name in "ab":
-        fs.create(name, b"content")
+    between, _ = relay
+    fs = opened()
     between.drop()
     OPERATIONS[operation](fs, tmp_path)
     assert fs.exists("b") or operation == "delete many"

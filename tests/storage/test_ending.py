@@ -8,12 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from servers import moto_double
 
 import lakeflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from servers.s3 import S3Server
@@ -45,10 +43,9 @@ threading.Thread(target=work).start()
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with moto_double.server() as running:
-        running.make_bucket("ending")
-        yield running
+def server(double: S3Server) -> S3Server:
+    double.make_bucket("ending")
+    return double
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

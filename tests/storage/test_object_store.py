@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import polars
 import pytest
-from servers import moto_double
 
 import lakeflow
 from lakeflow.exceptions import InvalidInputError
@@ -19,10 +18,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with moto_double.server() as running:
-        running.make_bucket("team")
-        yield running
+def server(double: S3Server) -> S3Server:
+    double.make_bucket("team")
+    return double
 
 
 @pytest.fixture
