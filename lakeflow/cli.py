@@ -15,7 +15,7 @@ from lakeflow.exceptions import LakeflowException
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lakeflow.maintenance.compact import CompactionReport, Progress
+    from lakeflow.maintenance.report import CompactionReport, Progress
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-    from lakeflow.maintenance.compact import CompactionReport, Progress
+    from lakeflow.maintenance.report import CompactionReport, Progress
 
 
 def compact(

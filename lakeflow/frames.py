@@ -8,6 +8,7 @@ from lakeflow import formats
 from lakeflow.client import open_store
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.kinds import RUN
 from lakeflow.tables import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def metric_series(
     if isinstance(run_ids, str):
         raise InvalidInputError(f"run_ids is {run_ids!r}, not a list of ids")
     wanted = list(dict.fromkeys(map(validation.run_id, run_ids)))
-    columns = open_store(tracking_uri).runs.columns
+    columns = open_store(tracking_uri).columns
     table = columns.series(wanted, validation.text(key, "key"), max_points)
     return table if output_format == "arrow" else formats.to_polars(table)
 
@@ -265,7 +266,7 @@ def _scan(
 ) -> polars.LazyFrame:
     formats.require("polars", formats.POLARS)
     store = open_store(tracking_uri)
-    scan = store.runs.columns.scan(spec, store.runs.reader.as_of(as_of))
+    scan = store.columns.scan(RUN, spec, store.runs.reader.as_of(as_of))
     return _frame_of(store.lake, scan)
 
 

@@ -93,7 +93,7 @@ def sql(
             row.
         tracking_uri: Location of the lake; that of the process by default.
         as_of: A time, or a Delta version of the table ``runs``: what the lake held in its
-            tables then. Experiments are always as they are now.
+            tables then.
 
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, DuckDB cannot make sense of the
@@ -117,8 +117,8 @@ def sql(
     formats.check(output_format, "arrow", "polars", "pandas", "list")
     if not isinstance(query, str):
         raise InvalidInputError(f"query is {query!r}, not a text")
-    runs = _open(tracking_uri).once(Store).runs
-    table = runs.columns.query(query, params, runs.reader.as_of(as_of))
+    store = _open(tracking_uri).once(Store)
+    table = store.columns.query(query, params, store.runs.reader.as_of(as_of))
     if output_format == "polars":
         return formats.to_polars(table)
     if output_format == "pandas":
@@ -138,7 +138,6 @@ def setup(tracking_uri: str | os.PathLike[str] | None = None) -> str:
     lake = _open(tracking_uri)
     epoch = lake.epoch()
     files = {name: (table, lake.files(name, epoch)) for name, table in lake.tables.items()}
-    files |= {name: (each.table, each.table.files()) for name, each in lake.control.items()}
     return views.setup(
         {
             name: [lake.fs.resolve(f"{table.folder}/{file.path}") for file in found]

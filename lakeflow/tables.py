@@ -1,7 +1,8 @@
-"""The on-disk contract: the Delta tables of a lake and the records of its log.
+"""The on-disk contract: the Delta tables of a lake.
 
 A table is described once, here; storage turns the description into a Delta schema, the
-query engine into casts. Types are Delta's. A lake of another ``FORMAT_VERSION`` is refused.
+query engine into casts. Types are Delta's. What the tables mean to one another is in ``kinds``.
+A lake of another ``FORMAT_VERSION`` is refused.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-FORMAT_VERSION = 1
-"""Version of everything below; a lake says in ``lake.json`` which one it has."""
+FORMAT_VERSION = 2
+"""Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
 
 Type = Literal["string", "long", "double"]
 
@@ -44,6 +45,8 @@ class TableSpec:
         sort: Order of the rows within a file.
         row_group_rows: Rows of a row group, the unit of what is read.
         file_rows: Rows of a full file; files below half of that are merged.
+        by_column: Whether files are written so that long columns of numbers become smallest:
+            whole numbers as differences, floats with their bytes apart.
     """
 
     name: str
@@ -53,6 +56,7 @@ class TableSpec:
     sort: tuple[str, ...]
     row_group_rows: int = 32_768
     file_rows: int = 4_194_304
+    by_column: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -65,6 +69,12 @@ _RUN_ID = Column("run_id", "string", "32 hexadecimal digits, ordered by time of 
 _KEY = Column("key", "string", "name within the run")
 _STEP = Column("step", "long", "training step, may be negative")
 _TIMESTAMP = Column("timestamp", "long", "milliseconds since the Unix epoch, UTC")
+_LIFECYCLE_CLOCK = Column(
+    "lifecycle_clock",
+    "long",
+    "microseconds since the Unix epoch, UTC, of being deleted or restored last; null if never",
+    nullable=True,
+)
 _RUN_KEY = ("experiment_id", "run_id", "key")
 _SEARCH_ORDER = ("key", "experiment_id", "run_id")
 
@@ -78,6 +88,7 @@ EXPERIMENTS = TableSpec(
         Column("lifecycle_stage", "string", "active or deleted"),
         Column("creation_time", "long", "milliseconds since the Unix epoch, UTC"),
         Column("last_update_time", "long", "milliseconds since the Unix epoch, UTC"),
+        _LIFECYCLE_CLOCK,
     ),
     key=("experiment_id",),
     sort=("experiment_id",),
@@ -100,33 +111,19 @@ RUNS = TableSpec(
         Column("start_time", "long", "milliseconds since the Unix epoch, UTC"),
         Column("end_time", "long", "milliseconds since the Unix epoch, UTC", nullable=True),
         Column("status", "string", "RUNNING, SCHEDULED, FINISHED, FAILED or KILLED"),
-        Column("lifecycle_stage", "string", "active or deleted"),
+        Column(
+            "lifecycle_stage",
+            "string",
+            "active or deleted; that of its experiment counts if its lifecycle_clock is later",
+        ),
         Column("run_name", "string", "need not be unique"),
         Column("user_id", "string", "who started it"),
         Column("artifact_uri", "string", "folder of artifacts; relative to the lake"),
+        _LIFECYCLE_CLOCK,
     ),
     key=("run_id",),
     sort=("experiment_id", "run_id"),
     row_group_rows=8_192,
-)
-
-RUN_DOCUMENTS = TableSpec(
-    "run_documents",
-    "one row per run: all that is known of it in one piece, to look it up by its id",
-    (
-        _RUN_ID,
-        _EXPERIMENT_ID,
-        Column(
-            "document",
-            "string",
-            "JSON object of run (columns of runs), params, tags, metrics (last value, step and "
-            "timestamp) and inputs; NaN and Infinity are written as such",
-        ),
-    ),
-    key=("run_id",),
-    sort=("run_id",),
-    row_group_rows=64,
-    file_rows=32_768,
 )
 
 PARAMS = TableSpec(
@@ -165,7 +162,7 @@ LATEST_METRICS = TableSpec(
 
 METRICS = TableSpec(
     "metrics",
-    "one row per point of a metric",
+    "one row per point of a metric: a record is there once, whatever its values",
     (
         _EXPERIMENT_ID,
         _RUN_ID,
@@ -173,9 +170,13 @@ METRICS = TableSpec(
         _STEP,
         _TIMESTAMP,
         Column("value", "double", "any float"),
+        Column("writer", "string", "writer of the record that it was logged by"),
+        Column("seq", "long", "number of that record among those of its writer"),
+        Column("place", "long", "place of the point in that record, from 0 on"),
     ),
-    key=(*_RUN_KEY, "step", "timestamp", "value"),
-    sort=(*_RUN_KEY, "step", "timestamp"),
+    key=("writer", "seq", "place"),
+    sort=(*_RUN_KEY, "step", "timestamp", "writer", "seq", "place"),
+    by_column=True,
 )
 
 INPUTS = TableSpec(
@@ -196,45 +197,16 @@ INPUTS = TableSpec(
     sort=("name", "digest", "experiment_id", "run_id"),
 )
 
-# The last one closes a fold: see lakeflow/maintenance/compact.py.
-DATA_TABLES = (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS, RUN_DOCUMENTS, METRICS)
-"""Tables that the log is folded into, in the order of the commits."""
-
-CONTROL_TABLES = (EXPERIMENTS, EXPERIMENT_TAGS)
-"""Tables that are written straight, by optimistic commits."""
-
-TABLES = {spec.name: spec for spec in (*CONTROL_TABLES, *DATA_TABLES)}
-"""Every table by name."""
-
-RECORD = {
-    "seq": "BIGINT",
-    "clock": "BIGINT",
-    "experiment_id": "VARCHAR",
-    "run_id": "VARCHAR",
-    "run": (
-        "STRUCT(run_name VARCHAR, user_id VARCHAR, status VARCHAR, start_time BIGINT, "
-        "end_time BIGINT, lifecycle_stage VARCHAR, artifact_uri VARCHAR)"
+CONTROL_EVENTS = TableSpec(
+    "control_events",
+    "one row per event of the control log: each change of an experiment, for ever",
+    (
+        Column("number", "string", "place in the total order, ten digits"),
+        Column("event_id", "string", "id of the event"),
+        Column("time", "long", "milliseconds since the Unix epoch, UTC"),
+        Column("user_id", "string", "who made it"),
+        Column("changes", "string", "the records that it is made of, as one JSON array"),
     ),
-    "params": 'STRUCT("key" VARCHAR[], "value" VARCHAR[])',
-    "tags": 'STRUCT("key" VARCHAR[], "value" VARCHAR[])',
-    "metrics": (
-        'STRUCT("key" VARCHAR[], "value" DOUBLE[], "timestamp" BIGINT[], step BIGINT[])'
-    ),
-    "inputs": (
-        'STRUCT("name" VARCHAR[], digest VARCHAR[], source_type VARCHAR[], source VARCHAR[], '
-        '"schema" VARCHAR[], profile VARCHAR[], tags VARCHAR[])'
-    ),
-}
-"""One line of the log: one call, about one run, with everything that it logs.
-
-A line is a JSON object of these fields (DuckDB's types), absent ones left out:
-
-- ``clock``, writer (the folder's name) and ``seq`` order the records of all writers;
-  ``clock`` is microseconds and never runs backwards within a writer.
-- ``run``: with ``start_time`` it creates the run; without, it sets the fields it names.
-- ``params``: of several values for a key the first one stays.
-- ``tags``: the last value wins; null removes the tag.
-- ``metrics`` and ``inputs``: a set; an exact repetition changes nothing.
-
-The rows of a table are written by column, since that is shortest and fastest to parse.
-"""
+    key=("number",),
+    sort=("number",),
+)

@@ -39,7 +39,7 @@ def test_compact_prints_a_report(lake: Path, capsys: pytest.CaptureFixture[str])
     assert "would fold" in capsys.readouterr().out
     assert cli.main(["compact", str(lake)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("folded 11 records")
+    assert lines[0].startswith("folded 12 records")
     assert [line.split()[:3] for line in lines if line.startswith("metrics")] == [
         ["metrics", "10", "1"]
     ]
@@ -76,7 +76,7 @@ def test_every_goes_on_until_it_is_interrupted(lake: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "11 records" in folded[0]
+    assert "12 records" in folded[0]
     assert "0 records" in folded[1]
 
 

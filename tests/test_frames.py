@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -98,12 +99,8 @@ def test_scans_show_the_same_before_and_after_a_fold(
     assert mixed != hot
     lakeflow.compact(uri)
     folded = everything()
-    # Until a fold, a point that is stored already counts again in the summary of its metric.
-    summaries = [each.pop("latest_metrics") for each in (mixed, folded)]
     assert folded == mixed
-    without_counts = [{row.rpartition(",")[0] for row in each} for each in summaries]
-    assert without_counts[0] == without_counts[1]
-    assert len(mixed["metrics"]) == 8
+    assert len(mixed["metrics"]) == 11, "each record once, whatever it says"
     assert len(mixed["runs"]) == 4
 
 
@@ -192,7 +189,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Store, CountingFilesystem,
     store = Store(Lake.on(fs, Settings(auto_compact=False)))
     ids = [store.runs.create("0", None, None, None).info.run_id for _ in range(20)]
     for run_id in ids:
-        points = [Metric(key, n / 7, n, n) for key in ("acc", "loss") for n in range(5_000)]
+        points = [
+            Metric(key, random.random(), n, n) for key in ("acc", "loss") for n in range(5_000)
+        ]
         store.runs.log_batch(run_id, points, [], [])
     compact_lake(store.lake)
     monkeypatch.setattr("lakeflow.frames.open_store", lambda _: store)
@@ -432,11 +431,11 @@ def later(point: Point) -> tuple[int, int, bool, float]:
 
 def evaluated(points: list[Point], max_points: int) -> list[tuple[Any, ...]]:
     """Return the buckets of a curve, in Python."""
-    distinct = sorted({repr(point): point for point in points}.values(), key=later)
-    steps = [step for step, _, _ in distinct]
+    ordered = sorted(points, key=later)
+    steps = [step for step, _, _ in ordered]
     buckets: dict[int, list[Point]] = defaultdict(list)
-    for number, point in enumerate(distinct):
-        if len(distinct) > max_points:
+    for number, point in enumerate(ordered):
+        if len(ordered) > max_points:
             number = (point[0] - steps[0]) * max_points // (steps[-1] - steps[0] + 1)
         buckets[number].append(point)
     answer = []

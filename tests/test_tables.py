@@ -14,28 +14,31 @@ import pytest
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, InputTag
-from lakeflow.tables import TABLES
+from lakeflow.kinds import TABLES
+from lakeflow.storage.lake import Lake
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 # Written down a second time on purpose: a change of what is on disk must be meant.
 SCHEMAS = {
+    "control_events": "number string!, event_id string!, time long!, user_id string!, "
+    "changes string!",
     "experiments": "experiment_id string!, name string!, artifact_location string!, "
-    "lifecycle_stage string!, creation_time long!, last_update_time long!",
+    "lifecycle_stage string!, creation_time long!, last_update_time long!, "
+    "lifecycle_clock long",
     "experiment_tags": "experiment_id string!, key string!, value string!",
     "runs": "run_id string!, experiment_id string!, start_time long!, end_time long, "
     "status string!, lifecycle_stage string!, run_name string!, user_id string!, "
-    "artifact_uri string!",
+    "artifact_uri string!, lifecycle_clock long",
     "params": "experiment_id string!, run_id string!, key string!, value string!",
     "tags": "experiment_id string!, run_id string!, key string!, value string!",
     "inputs": "experiment_id string!, run_id string!, name string!, digest string!, "
     "source_type string!, source string!, schema string, profile string, tags string!",
     "latest_metrics": "experiment_id string!, run_id string!, key string!, value double!, "
     "step long!, timestamp long!, min double, max double, count long!",
-    "run_documents": "run_id string!, experiment_id string!, document string!",
     "metrics": "experiment_id string!, run_id string!, key string!, step long!, "
-    "timestamp long!, value double!",
+    "timestamp long!, value double!, writer string!, seq long!, place long!",
 }
 
 
@@ -110,22 +113,31 @@ def test_a_run_is_one_row_and_its_tags_are_rows(lake: Path) -> None:
         zip(runs["experiment_id"], runs["run_id"], strict=True)
     )
     assert sorted(runs["run_name"]) == sorted(f"run {n}" for n in range(20))
-    documents = polars.scan_delta(str(lake / "tables/run_documents")).collect()
-    assert documents["run_id"].is_sorted()
-    document = json.loads(documents["document"][0])
-    row = runs.filter(polars.col("run_id") == documents["run_id"][0])
-    assert document["run"] == row.to_dicts()[0]
-    assert document["params"] == {"lr": "0.0"}
-    loss = {"step": 29, "timestamp": 1_029, "value": 1 / 30, "min": 1 / 30, "max": 1.0}
-    assert document["metrics"]["loss"] == loss | {"count": 30}
-    assert math.isnan(document["metrics"]["odd"]["value"])
-    assert document["inputs"][0]["name"] == "d"
     tags = polars.scan_delta(str(lake / "tables/tags")).collect()
     assert len(tags) == 40
     inputs = polars.scan_delta(str(lake / "tables/inputs")).collect()
     assert json.loads(inputs["tags"][0]) == {"use": "train"}
     experiments = polars.scan_delta(str(lake / "tables/experiments")).collect()
     assert experiments["name"].to_list() == ["Default", "digits"]
+
+
+def test_the_document_of_a_run_sums_up_its_rows(lake: Path) -> None:
+    opened = Lake.open(lake)
+    runs = polars.scan_delta(str(lake / "tables/runs")).collect()
+    (reader,) = opened.index("run", opened.epoch())
+    documents = {key: json.loads(str(text)) for key, text in reader.entries()}
+    assert list(documents) == sorted(runs["run_id"])
+    row = runs.sort("run_id").to_dicts()[0]
+    document = documents[row["run_id"]]
+    assert document["runs"] == row
+    assert document["clocks"]["made"] < document["clocks"]["end_time"]
+    assert (document["params"]["key"], document["params"]["value"]) == (["lr"], ["0.0"])
+    metrics = document["latest_metrics"]
+    loss = {name: values[metrics["key"].index("loss")] for name, values in metrics.items()}
+    expected = {"step": 29, "timestamp": 1_029, "value": 1 / 30, "min": 1 / 30, "max": 1.0}
+    assert loss == expected | {"key": "loss", "count": 30}
+    assert math.isnan(metrics["value"][metrics["key"].index("odd")])
+    assert document["inputs"]["name"] == ["d"]
 
 
 def test_filters_of_every_reader_find_every_row(lake: Path) -> None:
@@ -153,7 +165,8 @@ def test_a_file_publishes_all_its_statistics_or_only_its_rows(lake: Path) -> Non
     assert published("metrics") == {"numRecords": 20 * 32}, "NaN and infinity are among them"
     runs = published("runs")
     columns = {column.split()[0] for column in SCHEMAS["runs"].split(", ")}
-    assert set(runs["minValues"]) == set(runs["maxValues"]) == set(runs["nullCount"]) == columns
+    assert set(runs["nullCount"]) == columns
+    assert set(runs["minValues"]) == set(runs["maxValues"]) == columns - {"lifecycle_clock"}
     inputs = published("inputs")
     assert inputs["nullCount"]["schema"] == inputs["numRecords"] == 20
     assert "schema" not in inputs["minValues"]

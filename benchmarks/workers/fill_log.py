@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from library import START_MS, client_of, noisy_curve, parse, report
 from shapes import SHAPE, Shape, shapes
 
+from lakeflow import records
 from lakeflow.client import open_store
 from lakeflow.ids import new_id
-from lakeflow.tracking import records
 
 if TYPE_CHECKING:
     import argparse

@@ -5,23 +5,25 @@ table (one commit each, marked with the number of the fold), and finished (a fil
 which versions belong together). Stopped anywhere, it is finished by the next compaction. Two
 at once do the same work, and only one of each commit lands.
 
-``metrics`` comes last: whether a point is new is asked of that table as it was before the
-fold, and the summaries in ``latest_metrics`` must be told the same. Once ``metrics`` carries
-the fold, every other table does.
+What a fold reads never changes while it is carried out: the log up to its positions, and the
+documents of the fold before it. So it comes out the same, however often it is begun again.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakeflow import records
 from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
-from lakeflow.maintenance.staging import set_aside, stage_spans
+from lakeflow.maintenance.indexes import write_indexes
+from lakeflow.maintenance.report import CompactionReport, Progress, TableReport
+from lakeflow.maintenance.staging import set_aside, stage_documents, stage_spans
 from lakeflow.maintenance.tiers import files_to_rewrite
-from lakeflow.maintenance.vacuum import VacuumReport, vacuum
+from lakeflow.maintenance.vacuum import vacuum
 from lakeflow.query.engine import Engine
 from lakeflow.query.folding import Folding, Stored
 from lakeflow.storage import folds
@@ -34,12 +36,11 @@ from lakeflow.storage.positions import (
     number_of,
     writer_of,
 )
-from lakeflow.tables import DATA_TABLES, METRICS, RUNS
-from lakeflow.tracking import records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from lakeflow.kinds import Kind
     from lakeflow.query.parquet import Written
     from lakeflow.storage.folds import Epoch, Fold
     from lakeflow.storage.lake import Lake
@@ -51,69 +52,6 @@ _LISTINGS = 3
 
 LOCK = f"{folds.FOLDS}/lock"
 """Spares a second compaction of the same lake the work; not what makes it safe."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a compaction is.
-
-    Attributes:
-        step: What is being done.
-        done_bytes: Bytes of log that are folded.
-        total_bytes: Bytes of log to fold.
-    """
-
-    step: str
-    done_bytes: int
-    total_bytes: int
-
-
-@dataclass(slots=True)
-class TableReport:
-    """What happened to one table.
-
-    Attributes:
-        rows: Rows written, stored ones that were rewritten included.
-        files_added: New files.
-        files_removed: Files they replace.
-        bytes_written: Size of the new files.
-        seconds: Time it took.
-    """
-
-    rows: int = 0
-    files_added: int = 0
-    files_removed: int = 0
-    bytes_written: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(slots=True)
-class CompactionReport:
-    """What a compaction did, or with ``dry_run`` would do.
-
-    Attributes:
-        folds: Numbers of the folds that were finished.
-        log_bytes: Bytes of log folded; what there is to fold in a dry run.
-        log_segments: Segments they were in.
-        records: Records folded.
-        rejected: Lines that did not parse and were set aside in ``rejected/``.
-        orphans: Changes of runs whose creation is in neither log nor tables.
-        seconds: Time it took.
-        tables: What happened to each table.
-        vacuum: What was deleted.
-        is_dry_run: Whether nothing was done.
-    """
-
-    folds: list[int] = field(default_factory=list)
-    log_bytes: int = 0
-    log_segments: int = 0
-    records: int = 0
-    rejected: int = 0
-    orphans: int = 0
-    seconds: float = 0.0
-    tables: dict[str, TableReport] = field(default_factory=dict)
-    vacuum: VacuumReport = field(default_factory=VacuumReport)
-    is_dry_run: bool = False
 
 
 def compact_lake(
@@ -234,12 +172,11 @@ class _Compaction:
         spans = self._spans(previous, fold)
         if spans is None:
             return
-        # Read before the other tables are: see the top of this file.
-        metrics = self._lake.tables[METRICS.name]
-        metrics.version()
-        if metrics.mark() < fold.epoch and spans:
-            self._fold_with_memory(fold, spans)
-        self._finish(previous, fold)
+        for name, table in self._lake.tables.items():
+            if name not in previous.versions:
+                table.create()
+        known = self._fold_with_memory(previous, fold, spans) if spans else previous
+        self._finish(previous, fold, known)
         self._report.folds.append(fold.epoch)
         self._report.log_segments += len(spans)
         self._report.log_bytes += sum(end - start for start, end in spans.values())
@@ -260,18 +197,19 @@ class _Compaction:
             hint="restore it from a backup",
         )
 
-    def _fold_with_memory(self, fold: Fold, spans: Mapping[str, tuple[int, int]]) -> None:
+    def _fold_with_memory(
+        self, previous: Epoch, fold: Fold, spans: Mapping[str, tuple[int, int]]
+    ) -> Epoch:
         """Fold within the memory that is set; a claimed fold of huge values gets more."""
         wanted = self._lake.settings.fold_memory_bytes
         for memory_bytes in (wanted, 4 * wanted, None):
             engine = Engine(self._lake.engine_filesystem(), memory_bytes)
             try:
                 with self._lake.fs.staging() as folder:
-                    self._fold_tables(fold, spans, Path(folder), Folding(engine))
+                    folding = Folding(engine, self._lake.kinds)
+                    return self._fold_kinds(previous, fold, spans, Path(folder), folding)
             except MemoryError as error:
                 reason = error
-            else:
-                return
         raise StorageError(
             f"fold {fold.epoch} of {self._lake.fs.uri} needs more memory than there is: "
             f"{reason}",
@@ -279,27 +217,66 @@ class _Compaction:
             hint="compact on a machine with more memory; nothing was lost",
         ) from reason
 
-    def _fold_tables(
-        self, fold: Fold, spans: Mapping[str, tuple[int, int]], folder: Path, folding: Folding
-    ) -> None:
-        points = self._lake.tables[METRICS.name]
-        stored_points = points.files()
+    def _fold_kinds(
+        self,
+        previous: Epoch,
+        fold: Fold,
+        spans: Mapping[str, tuple[int, int]],
+        folder: Path,
+        folding: Folding,
+    ) -> Epoch:
+        """Commit what a fold changes in every table.
+
+        Returns:
+            The fold before, with the indexes and numbers of this one.
+        """
+        lake = self._lake
         self._say("read the log")
-        staged = folding.stage(stage_spans(self._lake, spans, folder / "log"))
-        # Before the commits: a fold that is found committed is not carried out again.
-        rejected = set_aside(self._lake, fold.epoch, spans) if staged.rejected else 0
-        folding.stage_points(self._stored(METRICS, stored_points))
-        for spec in DATA_TABLES:
-            self._say(f"fold {spec.name}")
-            self._fold_table(spec, fold.epoch, folding, folder)
+        staged = folding.stage(stage_spans(lake, spans, folder / "log"))
+        rejected = 0
+        if staged.misfits:
+            # Before the commits: a fold that is found committed is not carried out again.
+            fitting, rejected = set_aside(lake, fold.epoch, spans, folder / "fitting")
+            staged = folding.stage(fitting)
+            folding.drop_misfits()
+        indexes, numbers = dict(previous.indexes), dict(previous.numbers)
+        for kind in lake.kinds:
+            self._say(f"look up each {kind.name}")
+            rows = lake.paths(kind.row.name, previous)
+            documents = stage_documents(
+                lake, kind, previous, folding.touch(kind, rows), folder / kind.name
+            )
+            stored = {
+                spec.name: self._stored(kind, spec, lake.files(spec.name, previous))
+                for spec in kind.tables
+            }
+            folding.stage_rows(kind, documents, stored)
+            for spec in kind.held_tables:
+                self._fold_table(kind, spec, fold.epoch, folding, folder)
+            self._report.orphans += folding.orphans(kind)
+            self._say(f"write documents of each {kind.name}")
+            indexes |= write_indexes(lake, kind, previous, folding, folder / "index")
+            if kind.is_numbered:
+                numbers[kind.name] = max(numbers.get(kind.name, -1), folding.last_number(kind))
+            is_last = kind is lake.kinds[-1]
+            folding.let_go_of_documents(kind, and_records=is_last)
+            for spec in kind.tables[len(kind.held_tables) :]:
+                self._fold_table(kind, spec, fold.epoch, folding, folder)
         self._report.records += staged.records
         self._report.rejected += rejected
+        return replace(previous, indexes=indexes, numbers=numbers)
 
-    def _fold_table(self, spec: TableSpec, epoch: int, folding: Folding, folder: Path) -> None:
+    def _fold_table(
+        self, kind: Kind, spec: TableSpec, epoch: int, folding: Folding, folder: Path
+    ) -> None:
         """Commit what a fold changes in one table, unless somebody else has done it."""
+        self._say(f"fold {spec.name}")
         began = time.monotonic()
         table = self._lake.tables[spec.name]
-        changes = folding.stage_changes(spec)
+        table.version()
+        if table.mark() >= epoch:
+            return
+        changes = folding.changes(kind, spec)
         attempt = 0
         while True:
             attempt += 1
@@ -308,13 +285,14 @@ class _Compaction:
                 return
             files = table.files(version)
             by_path = dict(zip(self._lake.opened(spec.name, files), files, strict=True))
-            changed = folding.files_with_changes(spec, self._stored(spec, files))
+            changed = folding.files_with_changes(kind, spec, self._stored(kind, spec, files))
+            is_searched = spec in kind.held_tables
             whole, split = files_to_rewrite(
                 spec,
                 files,
                 [by_path[path] for path in sorted(changed)],
                 changes,
-                self._folded[spec.name] + changes if self._is_last else 0,
+                self._folded[spec.name] + changes if self._is_last and is_searched else 0,
             )
             if not changes and not whole:
                 return
@@ -349,19 +327,17 @@ class _Compaction:
         """Write the changes with the stored rows they belong to, and what stays of files."""
         paths = self._lake.opened
         split_paths = paths(spec.name, split)
-        moved = folding.stage_stored(spec, paths(spec.name, whole), split_paths)
-        if spec is RUNS:
-            self._report.orphans += folding.orphans()
-        rows = changes + moved + sum(file.rows for file in whole)
+        folding.stage_stored(paths(spec.name, whole))
+        rows = changes + sum(file.rows for file in whole)
         written = folding.write(spec, str(folder), rows)
         for path, file in zip(split_paths, split, strict=True):
             written += folding.write_rest(spec, path, str(folder), file.rows)
         return written
 
-    def _stored(self, spec: TableSpec, files: tuple[DataFile, ...]) -> list[Stored]:
+    def _stored(self, kind: Kind, spec: TableSpec, files: Sequence[DataFile]) -> list[Stored]:
         paths = self._lake.opened(spec.name, files)
         return [
-            Stored(path, file.bounds.get("run_id"))
+            Stored(path, file.bounds.get(kind.id))
             for path, file in zip(paths, files, strict=True)
         ]
 
@@ -379,19 +355,35 @@ class _Compaction:
         report.bytes_written += sum(file.size for file in added)
         report.seconds += seconds
 
-    def _finish(self, previous: Epoch, fold: Fold) -> None:
-        """Publish which versions of the tables belong to the fold."""
+    def _finish(self, previous: Epoch, fold: Fold, known: Epoch) -> None:
+        """Publish what belongs to the fold: versions of tables, indexes and numbers."""
         tables = self._lake.tables
-        versions = {spec.name: tables[spec.name].version() for spec in DATA_TABLES}
+        versions = {name: table.version() for name, table in tables.items()}
         files = {name: tables[name].files(version) for name, version in versions.items()}
         removed = {
-            name: sorted({f.path for f in before} - {f.path for f in files[name]})
+            tables[name].folder: sorted(
+                {f.path for f in before} - {f.path for f in files[name]}
+            )
             for name, before in previous.files.items()
             if previous.versions[name] != versions[name]
         }
+        for name, before in previous.indexes.items():
+            gone = {file.path for file in before} - {file.path for file in known.indexes[name]}
+            if gone:
+                removed[folds.index_folder(name)] = sorted(
+                    path.rpartition("/")[2] for path in gone
+                )
         folds.finish(
             self._lake.fs,
-            folds.Epoch(fold.epoch, fold.positions, versions, files, removed),
+            folds.Epoch(
+                fold.epoch,
+                fold.positions,
+                versions,
+                files,
+                known.indexes,
+                known.numbers,
+                removed,
+            ),
         )
 
     def _say(self, step: str) -> None:

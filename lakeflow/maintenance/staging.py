@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from lakeflow import records
 from lakeflow.exceptions import StorageError
-from lakeflow.storage.positions import complete_lines
-from lakeflow.tracking import records
+from lakeflow.query.folding import Documents
+from lakeflow.storage.blocks import look_up
+from lakeflow.storage.positions import CONTROL, LOG, complete_lines, is_complete
+from lakeflow.tracking.lines import fields_of, is_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from lakeflow.kinds import Kind
+    from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
 
 REJECTED = "rejected"
@@ -27,7 +33,12 @@ def stage_spans(lake: Lake, spans: Mapping[str, tuple[int, int]], folder: Path) 
         Files, each in a folder with the name of its writer.
     """
     staged, others = [], {}
+    events = [path for path in spans if is_complete(path)]
+    if events:
+        staged.append(_joined(lake, {path: spans[path] for path in events}, folder))
     for path, (start, end) in spans.items():
+        if path in events:
+            continue
         local = lake.fs.local_path(path)
         is_whole = start == 0 and lake.fs.size(path) == end if local else False
         if local and is_whole and _is_complete(lake, path, end):
@@ -35,14 +46,23 @@ def stage_spans(lake: Lake, spans: Mapping[str, tuple[int, int]], folder: Path) 
         else:
             others[path] = start, end
     for path, data in lake.fs.read_many(others):
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            target.write_bytes(complete_lines(data))
-        except OSError as error:
-            raise StorageError(f"cannot stage {path}: {error}", "RESOURCE_EXHAUSTED") from error
-        staged.append(str(target))
+        staged.append(_put(folder / path, complete_lines(data)))
     return staged
+
+
+def _joined(lake: Lake, events: Mapping[str, tuple[int, int]], folder: Path) -> str:
+    """Put events into one file: the engine opens each file anew, which takes longer."""
+    found = lake.fs.read_many(events, fixed=False)
+    return _put(folder / LOG / CONTROL / "events.jsonl", b"".join(data for _, data in found))
+
+
+def _put(target: Path, data: bytes) -> str:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.write_bytes(data)
+    except OSError as error:
+        raise StorageError(f"cannot stage {target}: {error}", "RESOURCE_EXHAUSTED") from error
+    return str(target)
 
 
 def _is_complete(lake: Lake, path: str, size: int) -> bool:
@@ -50,24 +70,62 @@ def _is_complete(lake: Lake, path: str, size: int) -> bool:
     return not lake.fs.is_held(path) and lake.fs.read(path, size - 1, size) == b"\n"
 
 
-def set_aside(lake: Lake, epoch: int, spans: Mapping[str, tuple[int, int]]) -> int:
-    """Keep the lines that are no records, and return how many there are."""
-    lines = []
+def set_aside(
+    lake: Lake, epoch: int, spans: Mapping[str, tuple[int, int]], folder: Path
+) -> tuple[list[str], int]:
+    """Keep the lines that are no records apart from the others.
+
+    Returns:
+        Files with the others, each in a folder with the name of its writer; and how many lines
+        were set aside in the lake.
+    """
+    fields = fields_of(lake.kinds)
+    staged, misfits = [], []
     for path, (start, end) in spans.items():
-        offset = start
+        fitting, offset = [], start
         for line in lake.fs.read(path, start, end).split(b"\n")[:-1]:
-            if line.strip() and not _is_record(line):
-                lines.append(records.rejected(path, offset, line))
+            if is_record(fields, line):
+                fitting.append(line + b"\n")
+            elif line.strip():
+                misfits.append(records.rejected(path, offset, line))
             offset += len(line) + 1
-    try:
-        content = "".join(f"{line}\n" for line in lines).encode()
+        staged.append(_put(folder / path, b"".join(fitting)))
+    with contextlib.suppress(FileExistsError):
+        content = "".join(f"{line}\n" for line in misfits).encode()
         lake.fs.create(f"{REJECTED}/{epoch:010d}.jsonl", content)
-    except FileExistsError:
-        pass
-    return len(lines)
+    return staged, len(misfits)
 
 
-def _is_record(line: bytes) -> bool:
-    record = records.parse(line)
-    wanted = ("clock", "run_id", "experiment_id")
-    return record is not None and all(record.get(name) is not None for name in wanted)
+def stage_documents(
+    lake: Lake, kind: Kind, epoch: Epoch, ids: Sequence[str], target: Path
+) -> Documents | None:
+    """Put the documents that a fold holds of some things where the engine can read them.
+
+    Args:
+        lake: The lake.
+        kind: The kind of the things.
+        epoch: The fold.
+        ids: The things, in order.
+        target: The file to write, a line a document.
+
+    Returns:
+        The documents; None if there are none.
+    """
+    files = lake.index(kind.name, epoch)
+    if not files or not ids:
+        return None
+    longest = 0
+    try:
+        with target.open("wb") as file:
+            for first in range(0, len(ids), _DOCUMENTS_AT_ONCE):
+                found = look_up(files, ids[first : first + _DOCUMENTS_AT_ONCE])
+                for document in found.values():
+                    line = f"{document}\n".encode()
+                    longest = max(longest, len(line))
+                    file.write(line)
+    except OSError as error:
+        raise StorageError(f"cannot stage {target}: {error}", "RESOURCE_EXHAUSTED") from error
+    return Documents(str(target), longest) if longest else None
+
+
+_DOCUMENTS_AT_ONCE = 10_000

@@ -1,10 +1,8 @@
-"""Which files of a table a fold replaces: a log-structured merge in tiers. Pure."""
+"""Which files a fold replaces: a log-structured merge in tiers. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from lakeflow.query.overlay import OVERLAID
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -49,7 +47,8 @@ def files_to_rewrite(
         files: Its files.
         changed: Those that hold rows of runs that change.
         changes: Rows that are about to be added; they would make one more file.
-        folded: Rows that the compaction has added in all, at its end; 0 before.
+        folded: Rows that the compaction has added in all, at its end; 0 before, and in tables
+            that are not searched.
 
     Returns:
         Files of which all rows are written anew with the changes; and files that are split.
@@ -67,8 +66,7 @@ def files_to_rewrite(
             coming = _tier(spec, changes + _rows(whole))
     rest = _rows(file for file in files if file not in whole)
     if (
-        spec in OVERLAID
-        and spec.file_rows <= folded * _SPLIT_FROM
+        spec.file_rows <= folded * _SPLIT_FROM
         and rest <= _MERGED_AT_THE_END * folded
         and _rows(files) + changes <= _MOST_SORTED_FILES * spec.file_rows
         and len(files) + (changes > 0) > 1
@@ -87,3 +85,25 @@ def _tier(spec: TableSpec, rows: int) -> int:
     while tier < _TIERS - 1 and rows * MERGE_FILES ** (_TIERS - 1 - tier) >= spec.file_rows:
         tier += 1
     return tier
+
+
+def files_to_merge(entries: Sequence[int]) -> int:
+    """Return how many of an index's newest files are merged into one; 0 for none.
+
+    Args:
+        entries: The number of entries of each file, the newest first.
+    """
+    found = 0
+    for tier in range(_INDEX_TIERS):
+        size = 0
+        while size < len(entries) and entries[size] < _SMALL_INDEX * MERGE_FILES**tier:
+            size += 1
+        if size >= MERGE_FILES:
+            found = size
+    return found
+
+
+_SMALL_INDEX = 1_024
+"""Entries of a small file of an index; a tier up has files of eight times as many."""
+
+_INDEX_TIERS = 10

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.storage import folds
 from lakeflow.storage.positions import LOG, list_segments, number_of, writer_of
-from lakeflow.tables import CONTROL_TABLES, DATA_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from lakeflow.storage.delta import Table
     from lakeflow.storage.filesystem import Entry, Filesystem
     from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
@@ -58,10 +57,12 @@ def vacuum(
         dry_run: Only say what there is to delete.
     """
     epoch = lake.epoch()
-    now = time.time()
+    if not dry_run:
+        _stamp(lake)
     if listed is None or lake.fs.can_append:
         listed = list_segments(lake.fs)
     on_record = lake.fs.list(folds.FOLDS)
+    now = _now(on_record)
     finished = folds.finished(on_record)
     segments = dict(_folded_segments(lake, _settled(lake, epoch, finished, now), listed))
     files = set(_replaced_files(lake, epoch, finished, now))
@@ -79,6 +80,27 @@ def vacuum(
         lake.fs.delete_many(sorted(files))
         lake.fs.delete_many(past)
     return VacuumReport(len(segments), len(files), sum(segments.values()))
+
+
+def _stamp(lake: Lake) -> None:
+    """Write a file of which the store says when that was."""
+    with lake.fs.staging() as folder:
+        stamp = Path(folder, "clock")
+        stamp.write_bytes(b"")
+        lake.fs.upload(str(stamp), _CLOCK)
+
+
+def _now(on_record: Iterable[Entry]) -> float:
+    """Return the time by the store's clock, which all ages here are by.
+
+    Who decides in the control log trusts that what it stands on is kept for the whole grace.
+    """
+    stamps = [entry.modified_s for entry in on_record if entry.name == _CLOCK_NAME]
+    return max(stamps, default=0.0) or time.time()
+
+
+_CLOCK_NAME = "clock"
+_CLOCK = f"{folds.FOLDS}/{_CLOCK_NAME}"
 
 
 def _settled(lake: Lake, epoch: Epoch, finished: Mapping[int, float], now: float) -> Epoch:
@@ -127,17 +149,21 @@ def _replaced_files(
     lake: Lake, epoch: Epoch, finished: Mapping[int, float], now: float
 ) -> Iterator[str]:
     """Yield files that a fold replaced long ago."""
+    live = _live(lake, epoch)
     for number, moment in finished.items():
         if moment > now - lake.settings.retention_s:
             continue
-        for table, names in _removed(lake, number).items():
-            live = {file.path for file in lake.files(table, epoch)}
-            folder = lake.tables[table].folder
-            yield from (
-                f"{folder}/{name}"
-                for name in names
-                if name not in live and lake.fs.exists(f"{folder}/{name}")
-            )
+        for folder, names in _removed(lake, number).items():
+            paths = (f"{folder}/{name}" for name in names)
+            yield from (path for path in paths if path not in live and lake.fs.exists(path))
+
+
+def _live(lake: Lake, epoch: Epoch) -> set[str]:
+    """Return the paths of what a fold has."""
+    live = {file.path for files in epoch.indexes.values() for file in files}
+    for name, files in epoch.files.items():
+        live |= {f"{lake.tables[name].folder}/{file.path}" for file in files}
+    return live
 
 
 def _past_folds(
@@ -160,13 +186,8 @@ def _past_folds(
 
 def _past_logs(lake: Lake, now: float) -> Iterator[str]:
     """Yield the files of Delta logs that old checkpoints have summed up."""
-    for table in _tables(lake):
+    for table in lake.tables.values():
         yield from table.past_log(now - max(ABANDONED_S, lake.settings.retention_s))
-
-
-def _tables(lake: Lake) -> list[Table]:
-    data = [lake.tables[spec.name] for spec in DATA_TABLES]
-    return data + [lake.control[spec.name].table for spec in CONTROL_TABLES]
 
 
 def _abandoned_files(
@@ -174,35 +195,31 @@ def _abandoned_files(
 ) -> Iterator[str]:
     """Yield old files that no commit mentions: their writer was killed before it."""
     latest = now - max(ABANDONED_S, lake.settings.retention_s)
-    unknown = {table: _unknown(lake, table, epoch, latest) for table in _tables(lake)}
-    kept = _kept_for_readers(lake, finished) if any(unknown.values()) else {}
-    for table, names in unknown.items():
-        readable = kept.get(table.spec.name, set())
-        yield from (f"{table.folder}/{name}" for name in names if name not in readable)
-
-
-def _unknown(lake: Lake, table: Table, epoch: Epoch, latest: float) -> list[str]:
-    """Return files written before a moment that neither table nor fold has."""
+    folders = [table.folder for table in lake.tables.values()]
+    folders += [f"{folds.INDEXES}/{each.name}" for each in lake.fs.list(folds.INDEXES)]
     old = [
-        entry.name
-        for entry in lake.fs.list(table.folder)
+        f"{folder}/{entry.name}"
+        for folder in folders
+        for entry in lake.fs.list(folder)
         if not entry.is_folder and entry.modified_s <= latest
     ]
     if not old:
-        return []
-    live = {file.path for file in table.files()}
-    if table.spec in DATA_TABLES:
-        live |= {file.path for file in lake.files(table.spec.name, epoch)}
-    return [name for name in old if name not in live]
+        return
+    known = _live(lake, epoch) | _kept_for_readers(lake, finished)
+    for table in lake.tables.values():
+        if any(path.startswith(f"{table.folder}/") for path in old):
+            known |= {f"{table.folder}/{file.path}" for file in table.files()}
+    yield from (path for path in old if path not in known)
 
 
-def _kept_for_readers(lake: Lake, finished: Iterable[int]) -> dict[str, set[str]]:
+def _kept_for_readers(lake: Lake, finished: Iterable[int]) -> set[str]:
     """Return the files that past folds replaced and that readers may still use: a read each."""
-    kept: dict[str, set[str]] = {}
-    for number in finished:
-        for table, names in _removed(lake, number).items():
-            kept.setdefault(table, set()).update(names)
-    return kept
+    return {
+        f"{folder}/{name}"
+        for number in finished
+        for folder, names in _removed(lake, number).items()
+        for name in names
+    }
 
 
 def _removed(lake: Lake, number: int) -> Mapping[str, list[str]]:

@@ -34,6 +34,15 @@ def column(kind: Type, values: Sequence[Any]) -> pyarrow.Array:
     return pyarrow.Array.from_buffers(arrow, len(values), buffers)
 
 
+def column_of(numbers: array[Any]) -> pyarrow.Array:
+    """Return packed numbers, integers or floats of eight bytes, as a column."""
+    import pyarrow
+
+    kind = pyarrow.int64() if numbers.typecode in "ql" else pyarrow.float64()
+    buffer = pyarrow.py_buffer(numbers.tobytes())
+    return pyarrow.Array.from_buffers(kind, len(numbers), [None, buffer])
+
+
 def _present(values: Sequence[Any]) -> pyarrow.Buffer | None:
     """Return a bit for each value, the first one lowest; None where none is missing."""
     import pyarrow
@@ -49,3 +58,24 @@ def table(columns: Mapping[str, pyarrow.Array]) -> pyarrow.Table:
     import pyarrow
 
     return pyarrow.Table.from_arrays(list(columns.values()), names=list(columns))
+
+
+def without_repeats(rows: pyarrow.Table) -> pyarrow.Table:
+    """Return rows of numbers without those that equal the one before, NaN being itself."""
+    import pyarrow
+    import pyarrow.compute as compute
+
+    if len(rows) < 2:
+        return rows
+    is_new = None
+    for name in rows.column_names:
+        values = rows.column(name).combine_chunks()
+        if isinstance(values, pyarrow.ChunkedArray):
+            values = values.chunk(0)
+        bits = values.view(pyarrow.int64())
+        differs = compute.not_equal(bits.slice(1), bits.slice(0, len(bits) - 1))
+        is_new = differs if is_new is None else compute.or_(is_new, differs)
+    if compute.all(is_new).as_py():
+        return rows
+    first = pyarrow.array([True], pyarrow.bool_())
+    return rows.filter(pyarrow.concat_arrays([first, is_new]))

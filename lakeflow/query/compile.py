@@ -17,12 +17,11 @@ from lakeflow.query.conditions import (
     Not,
     Ordering,
 )
-from lakeflow.tables import LATEST_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lakeflow.query.fields import Catalogue
+    from lakeflow.kinds import Kind
 
     _Bind = Callable[[object], str]
 
@@ -30,22 +29,25 @@ _CONTEXT = """json_extract_string(tags, '$."mlflow.data.context"')"""
 
 _EXPANDED = 1_000
 
+STAGE = "lifecycle_stage"
+"""Column of things that can be deleted and restored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """What is searched.
 
     Attributes:
-        catalogue: The kind of thing.
+        kind: The kind of thing.
         condition: Which of them; None for all.
-        order: How they are sorted, before the order of the catalogue.
-        stages: Lifecycle stages.
+        order: How they are sorted, before the order of its catalogue.
+        stages: Lifecycle stages, where the kind has them.
         experiment_ids: Their experiments; empty for all.
         epoch: Number of the fold that is searched; None for now.
         root: Location of the lake; stored locations within it are relative.
     """
 
-    catalogue: Catalogue
+    kind: Kind
     condition: Condition | None = None
     order: tuple[Ordering, ...] = ()
     stages: tuple[str, ...] = ("active",)
@@ -69,6 +71,8 @@ class Statement:
         keys: Number of columns after the id that hold the sort position.
         patterns: Regular expressions of the user's among the values.
         named: The keys that are read of a table; any, where the table is not there.
+        present: For tables of which only rows with something in a column are read, that column.
+        searched: The table whose rows it is about; empty where ``searched`` is not read.
     """
 
     sql: str
@@ -80,6 +84,8 @@ class Statement:
     keys: int = 0
     patterns: tuple[str, ...] = ()
     named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    present: Mapping[str, str] = field(default_factory=dict)
+    searched: str = ""
 
     def text(self, tables: Mapping[str, str], relation: str = "") -> str:
         """Return the whole text.
@@ -119,11 +125,15 @@ class _Compiler:
     joins: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
     patterns: list[str] = field(default_factory=list)
+    owned: str = ""
+    present: dict[str, str] = field(default_factory=dict)
 
     def statement(self, limit: int, after: Sequence[Any]) -> Statement:
         search = self.search
-        columns = [self._attribute(search.catalogue.table.key[0])]
-        conditions = [_among(self._attribute("lifecycle_stage"), search.stages, self._bind)]
+        columns = [self._attribute(search.kind.id)]
+        conditions = []
+        if STAGE in search.kind.row.column_names:
+            conditions.append(_among(self._stage(), search.stages, self._bind))
         if search.condition is not None:
             conditions.append(self._condition(search.condition))
         keys = self._keys()
@@ -134,15 +144,15 @@ class _Compiler:
             f"{number} {'DESC' if descends else 'ASC'}"
             for number, (_, descends) in enumerate(keys, 2)
         )
-        listed, where = ",\n    ".join(columns), "\n    AND ".join(conditions)
+        listed, where = ",\n    ".join(columns), "\n    AND ".join(conditions) or "true"
         sql = (
-            f"SELECT {listed}\nFROM searched AS t\n"
+            f"SELECT {listed}\nFROM searched AS t{self.owned}\n"
             f"WHERE {where}\nORDER BY {order}\nLIMIT {self._bind(limit)}"
         )
         named: dict[str, list[str]] = {}
         for table_of_keys, key in self.joins:
             named.setdefault(table_of_keys, []).append(key)
-        joined = {search.catalogue.table.name, *named}
+        joined = {search.kind.row.name, *named}
         return Statement(
             sql,
             self.values,
@@ -153,15 +163,19 @@ class _Compiler:
             len(keys),
             tuple(self.patterns),
             named,
+            self.present,
+            search.kind.row.name,
         )
 
     def _relation(self) -> str:
-        table = self.search.catalogue.table.name
+        table = self.search.kind.row.name
         columns = ", ".join(f"{each} AS {name}" for name, each in self.columns.items())
         joins = "".join(f"\n{join}" for _, join in self.joins.values())
         where = ""
         if self.search.experiment_ids:
-            among = _among("t.experiment_id", self.search.experiment_ids, self._relate)
+            owner = self.search.kind.owner
+            assert owner is not None
+            among = _among(f"t.{owner.id}", self.search.experiment_ids, self._relate)
             where = f"\nWHERE {among}"
         return f"\nSELECT {columns}\nFROM {table} AS t{joins}{where}\n"
 
@@ -169,6 +183,25 @@ class _Compiler:
         """Return the expression of a column of the table that is searched."""
         self.columns[column] = f"t.{column}"
         return f"t.{column}"
+
+    def _stage(self) -> str:
+        """Return the expression of the stage; that of the owner where it was set later."""
+        kind = self.search.kind
+        own = self._attribute(STAGE)
+        if STAGE not in kind.inherited or kind.owner is None:
+            return own
+        owner = kind.owner
+        (clock,) = (name for name, field in kind.clocks.items() if field == STAGE)
+        self._attribute(owner.id)
+        since = self._attribute(clock)
+        self.others.add(owner.row.name)
+        self.present[owner.row.name] = clock
+        # Few owners were ever deleted: without one this joins nothing.
+        self.owned = (
+            f"\nLEFT JOIN (SELECT {owner.id}, {STAGE}, {clock} FROM {owner.row.name} "  # noqa: S608
+            f"WHERE {clock} IS NOT NULL) AS o ON o.{owner.id} = t.{owner.id}"
+        )
+        return f"CASE WHEN o.{clock} > coalesce({since}, 0) THEN o.{STAGE} ELSE {own} END"
 
     def _bind(self, value: object) -> str:
         name = f"p{len(self.values)}"
@@ -205,9 +238,10 @@ class _Compiler:
     def _within(self, bind: _Bind) -> str:
         """Narrow a table of keys down to the experiments, so that its files are pruned."""
         ids = self.search.experiment_ids
-        if self.search.catalogue.table.name != "runs" or not 0 < len(ids) <= _EXPANDED:
+        owner = self.search.kind.owner
+        if owner is None or not 0 < len(ids) <= _EXPANDED:
             return ""
-        return f" AND {_among('experiment_id', ids, bind)}"
+        return f" AND {_among(owner.id, ids, bind)}"
 
     def _column(self, named: Field) -> str:
         """Return the expression of a field, joining the table of its key."""
@@ -218,9 +252,9 @@ class _Compiler:
         place = (named.table, named.key)
         if place not in self.joins:
             alias = f"k{len(self.joins)}"
-            identity = self.search.catalogue.table.key[0]
+            identity = self.search.kind.id
             columns = '"value"'
-            if named.table == LATEST_METRICS.name:
+            if any(named.table == each.table.name for each in self.search.kind.summaries):
                 columns = '"value", "min", "max", "count"'
             where = f'"key" = {self._relate(named.key)}{self._within(self._relate)}'
             self.joins[place] = (
@@ -268,7 +302,8 @@ class _Compiler:
         for line in self.search.order:
             column = self._column(line.field)
             keys += _with_missing_last(column, line)
-        catalogue = self.search.catalogue
+        catalogue = self.search.kind.catalogue
+        assert catalogue is not None
         ties = catalogue.order if self.search.order else catalogue.first or catalogue.order
         for name, descends in ties:
             column = self._attribute(name)
@@ -299,7 +334,7 @@ def _among(expression: str, values: Sequence[object], bind: _Bind) -> str:
 def _with_missing_last(column: str, line: Ordering) -> list[tuple[str, bool]]:
     """Return a rank (numbers, then NaN, then what is missing) and the value."""
     field = line.field
-    if not field.is_number or field.table != LATEST_METRICS.name or field.column == "count":
+    if not field.is_number or field.key is None or field.column == "count":
         least = "0" if field.is_number else "''"
         return [
             (f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END", False),

@@ -1,53 +1,110 @@
-"""The document of a run, put together from its rows in the other tables, as SQL. Pure."""
+"""Documents of things and names of theirs, in and out of a fold, as SQL. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakeflow.tables import INPUTS, LATEST_METRICS, PARAMS, RUNS, TAGS
+from lakeflow.kinds.kind import CLOCK, GONE, MADE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from lakeflow.kinds import Kind
+    from lakeflow.tables import TableSpec
 
-SUMMARY = LATEST_METRICS.column_names[3:]
-"""What a document holds of each metric."""
-
-
-def _struct(names: Sequence[str]) -> str:
-    fields = (f"'{name}': \"{name}\"" for name in names)
-    return f"{{{', '.join(fields)}}}"
+_LINE_BYTES = 1 << 24
+"""What DuckDB's parser takes for the length of a line unless told otherwise."""
 
 
-_PAIRS = """map_from_entries(list({'k': "key", 'v': "value"}))"""
-
-PACKED: Mapping[str, str] = {
-    PARAMS.name: _PAIRS,
-    TAGS.name: _PAIRS,
-    LATEST_METRICS.name: f"""map_from_entries(list({{'k': "key", 'v': {_struct(SUMMARY)}}}))""",
-    INPUTS.name: f'list({_struct(INPUTS.column_names[2:])} ORDER BY "name", digest)',
-}
-"""For each table the aggregate that makes one value of a run's rows."""
+# Things that are gone, and documents of before
 
 
-def documents(runs: str, packed: Mapping[str, str]) -> str:
-    """Return the query for rows of ``run_documents``.
+def stage_old(kind: Kind, longest_bytes: int) -> str:
+    """Return what stages documents, a line each, as ``old_<kind>``: their fields as texts.
 
     Args:
-        runs: Name of a relation with rows of ``runs``.
-        packed: For each table of ``PACKED`` a query for ``run_id`` and its value as
-            ``packed``.
+        kind: The kind.
+        longest_bytes: Size of the longest; the parser sets memory aside for lines of that size.
     """
-    joins = "".join(
-        f"\n    LEFT JOIN ({query}) AS {table} USING (run_id)"
-        for table, query in packed.items()
-    )
+    columns = dict.fromkeys(kind.scope, "VARCHAR") | {GONE: "BIGINT", "clocks": "JSON"}
+    columns |= dict.fromkeys((spec.name for spec in kind.held_tables), "JSON")
+    listed = ", ".join(f"\"{name}\": '{each}'" for name, each in columns.items())
     return f"""
-    SELECT run_id, experiment_id, to_json({{
-        'run': {_struct(RUNS.column_names)},
-        'params': coalesce({PARAMS.name}.packed, MAP {{}}),
-        'tags': coalesce({TAGS.name}.packed, MAP {{}}),
-        'metrics': coalesce({LATEST_METRICS.name}.packed, MAP {{}}),
-        'inputs': coalesce({INPUTS.name}.packed, [])
-    }})::VARCHAR AS "document"
-    FROM {runs}{joins}
-    """  # noqa: S608 - constants
+        CREATE OR REPLACE TEMP TABLE old_{kind.name} AS
+        SELECT * FROM read_json($files, format = 'newline_delimited', columns = {{{listed}}},
+            maximum_object_size = {max(longest_bytes + 2, _LINE_BYTES)},
+            hive_partitioning = false)
+    """
+
+
+def documents(kind: Kind, *, has_old: bool, has_gone: bool) -> str:
+    """Return the documents of the things that the lines are about: id and text, by id.
+
+    What changes in none of its lines keeps the text that it had.
+    """
+    identity = f'"{kind.id}"'
+    head = ""
+    for name in kind.scope:
+        known = _known(f't."{name}"', name, has_old)
+        head += f"'\"{name}\":', to_json(coalesce({known}, '')), ',', "
+    joins = [f"LEFT JOIN ({_packed_row(kind)}) AS p0 USING ({identity})"]
+    clocks = _known("p0.clocks", "clocks", has_old)
+    row = _known("p0.packed", kind.row.name, has_old)
+    tail = f"'\"clocks\":', coalesce({clocks}, '{{}}'), "
+    tail += f"',\"{kind.row.name}\":', coalesce({row}, '{{}}')"
+    for number, spec in enumerate(kind.held_tables[1:], 1):
+        joins.append(f"LEFT JOIN ({_packed(kind, spec)}) AS p{number} USING ({identity})")
+        rows_of_table = _known(f"p{number}.packed", spec.name, has_old)
+        tail += f", coalesce(',\"{spec.name}\":' || coalesce({rows_of_table}), '')"
+    document = f"concat('{{', {head}{tail}, '}}')"
+    if has_gone:
+        joins.append(f"LEFT JOIN gone_{kind.name} AS g USING ({identity})")
+        ended = f"concat('{{', {head}'\"{GONE}\":', g.{GONE}, '}}')"
+        document = f"CASE WHEN g.{GONE} IS NULL THEN {document} ELSE {ended} END"
+    if has_old:
+        joins.append(f"LEFT JOIN old_{kind.name} AS old USING ({identity})")
+    return f"""
+        SELECT {identity}, {document} FROM touched_{kind.name} AS t {" ".join(joins)}
+        ORDER BY {identity}
+    """
+
+
+def _known(new: str, name: str, has_old: bool) -> str:
+    """Return the arguments of coalesce for what is new, else what the document had."""
+    return f'{new}, old."{name}"::VARCHAR' if has_old else new
+
+
+def _packed_row(kind: Kind) -> str:
+    spec = kind.row
+    row = ", ".join(f"'{name}': \"{name}\"" for name in spec.column_names)
+    clocks = f"'{MADE}': {MADE}"
+    clocks += "".join(f", '{name}': \"clock_{name}\"" for name in kind.settable)
+    return f"""
+        SELECT "{kind.id}", to_json({{{row}}})::VARCHAR AS packed,
+            to_json({{{clocks}}})::VARCHAR AS clocks
+        FROM rows_{spec.name}
+    """
+
+
+def _packed(kind: Kind, spec: TableSpec) -> str:
+    """Return the rows of each thing by column; the lists of one group are in one order."""
+    names = [name for name in spec.column_names if name not in kind.scope]
+    if kind.part(spec) is not None:
+        names.append(CLOCK)
+    struct = ", ".join(f"'{name}': list(\"{name}\")" for name in names)
+    return f"""
+        SELECT "{kind.id}", to_json({{{struct}}})::VARCHAR AS packed
+        FROM rows_{spec.name} GROUP BY "{kind.id}"
+    """
+
+
+def names(kind: Kind, column: str) -> str:
+    """Return the values of a unique column with the ids of the things that have them."""
+    return f"""
+        SELECT "{column}", arg_max("{kind.id}", coalesce("clock_{column}", {MADE}))
+        FROM rows_{kind.row.name} WHERE {MADE} IS NOT NULL
+        GROUP BY "{column}" ORDER BY "{column}"
+    """
+
+
+def last_number(kind: Kind) -> str:
+    """Return the largest number that is the id of a thing which the lines are about."""
+    return f'SELECT max(TRY_CAST("{kind.id}" AS BIGINT)) FROM touched_{kind.name}'

@@ -13,15 +13,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
-from lakeflow.query.columns import column, table
+from lakeflow.query.columns import column, table, without_repeats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import duckdb
     import pyarrow
 
-    from lakeflow.query.compile import Statement
     from lakeflow.tables import TableSpec, Type
 
 SQL_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
@@ -111,21 +110,6 @@ class Engine:
                 hint="the syntax is RE2's: https://github.com/google/re2/wiki/Syntax",
             ) from error
 
-    def search_rows(
-        self,
-        statement: Statement,
-        tables: Mapping[TableSpec, Sequence[Mapping[str, Any]]],
-    ) -> list[tuple[Any, ...]]:
-        """Return the rows of a search over rows that are in memory."""
-        for pattern in statement.patterns:
-            self.check_pattern(pattern)
-        with engine_errors(), contextlib.closing(self.cursor()) as cursor:
-            for spec, rows in tables.items():
-                values = [tuple(row[name] for name in spec.column_names) for row in rows]
-                cursor.register(spec.name, arrow_table(spec, values))
-            bound = statement.related | statement.values
-            return cursor.execute(statement.text({}), bound).fetchall()
-
     def history(
         self,
         files: Sequence[str],
@@ -141,11 +125,11 @@ class Engine:
             experiment_id: The run's experiment.
             run_id: The run.
             key: The metric.
-            hot: Points of the same columns that are not in the files; repetitions among
-                them and of stored ones are dropped.
+            hot: Points that are not in the files, with these columns among others.
 
         Returns:
-            By timestamp, step and value; NaN last among equals.
+            By timestamp, step and value; NaN last among equals. What was logged several times
+            is there once, as in MLflow.
         """
         parts = []
         values: dict[str, Any] = {}
@@ -165,11 +149,9 @@ class Engine:
             numbers: dict[str, Type] = {"value": "double", "timestamp": "long", "step": "long"}
             return table({name: column(kind, ()) for name, kind in numbers.items()})
         points = " UNION ALL ".join(parts)
-        # Stored points are distinct already.
-        distinct = "" if hot is None else "DISTINCT "
-        statement = f"SELECT {distinct}* FROM ({points}) {_ORDER}"  # noqa: S608 - constants
+        statement = f"SELECT * FROM ({points}) {_ORDER}"  # noqa: S608 - constants
         with engine_errors():
-            return cursor.sql(statement, params=values).to_arrow_table()
+            return without_repeats(cursor.sql(statement, params=values).to_arrow_table())
 
 
 def arrow_table(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pyarrow.Table:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.kinds.catalogue import ATTRIBUTE_PREFIXES, DATASETS, is_number
 from lakeflow.query.conditions import (
     Aggregate,
     Combination,
@@ -21,11 +22,11 @@ from lakeflow.query.conditions import (
     Ordering,
     Value,
 )
-from lakeflow.query.fields import ATTRIBUTE_PREFIXES, DATASETS, Catalogue
-from lakeflow.tables import LATEST_METRICS
 
 if TYPE_CHECKING:
     from sqlglot import exp
+
+    from lakeflow.kinds import Kind
 
 MAX_CHARACTERS = 100_000
 MAX_CONDITIONS = 500
@@ -35,27 +36,27 @@ _TEXT_OPERATORS = {"=", "!=", "LIKE", "ILIKE", "RLIKE", "IN"}
 _NUMBER_OPERATORS = {"=", "!=", "<", "<=", ">", ">=", "IN", "BETWEEN"}
 
 
-def parse_filter(text: str | None, catalogue: Catalogue) -> Condition | None:
+def parse_filter(text: str | None, kind: Kind) -> Condition | None:
     """Return the tree of a filter; None where it is empty.
 
     Args:
         text: The filter.
-        catalogue: What it may name.
+        kind: What is searched.
 
     Raises:
         InvalidInputError: It is malformed; the message says where and what was expected.
     """
     if text is None or not str(text).strip():
         return None
-    return _Parser(text, "filter", catalogue).condition()
+    return _Parser(text, "filter", kind).condition()
 
 
-def parse_order(lines: object, catalogue: Catalogue) -> list[Ordering]:
+def parse_order(lines: object, kind: Kind) -> list[Ordering]:
     """Return the lines of an order.
 
     Args:
         lines: Texts such as ``"metrics.loss DESC"``; None for none.
-        catalogue: What they may name.
+        kind: What is searched.
 
     Raises:
         InvalidInputError: One is malformed, or names what another one names.
@@ -64,7 +65,7 @@ def parse_order(lines: object, catalogue: Catalogue) -> list[Ordering]:
         return []
     if isinstance(lines, str) or not hasattr(lines, "__iter__"):
         raise InvalidInputError(f"order_by is {lines!r}, not a list of texts")
-    found = [_Parser(line, "order_by", catalogue).ordering() for line in lines]
+    found = [_Parser(line, "order_by", kind).ordering() for line in lines]
     if len({each.field for each in found}) < len(found):
         raise InvalidInputError(f"`order_by` contains duplicate fields: {lines!r}")
     return found
@@ -73,7 +74,7 @@ def parse_order(lines: object, catalogue: Catalogue) -> list[Ordering]:
 class _Parser:
     """One text, and where in it something is."""
 
-    def __init__(self, text: object, noun: str, catalogue: Catalogue) -> None:
+    def __init__(self, text: object, noun: str, kind: Kind) -> None:
         if not isinstance(text, str):
             raise InvalidInputError(f"a {noun} is {text!r}, not a text")
         if len(text) > MAX_CHARACTERS:
@@ -82,7 +83,8 @@ class _Parser:
             )
         self._text = text
         self._noun = noun
-        self._catalogue = catalogue
+        assert kind.catalogue is not None
+        self._kind, self._catalogue = kind, kind.catalogue
         self._conditions = 0
 
     def condition(self) -> Condition:
@@ -254,7 +256,7 @@ class _Parser:
         }
         if type(node) in aggregates and not node.expressions:
             field = self._field(node.this)
-            if field.table != LATEST_METRICS.name or field.column != "value":
+            if field.key is None or not field.is_number or field.column != "value":
                 raise self._wrong(
                     node, "min, max, count and last are of a metric", "min(metrics.loss)"
                 )
@@ -278,7 +280,7 @@ class _Parser:
         prefix, key = (parts[0], ".".join(parts[1:])) if len(parts) > 1 else ("", parts[0])
         if prefix in catalogue.keyed:
             table = catalogue.keyed[prefix]
-            return Field(table.name, "value", table is LATEST_METRICS, key)
+            return Field(table.name, "value", is_number(table), key)
         if catalogue.datasets and prefix in DATASETS:
             if key not in catalogue.datasets:
                 raise self._wrong(
@@ -298,7 +300,7 @@ class _Parser:
                 f"Invalid attribute key '{key}' specified",
                 ", ".join(sorted({each.column for each in catalogue.attributes.values()})),
             )
-        return Field(catalogue.table.name, attribute.column, attribute.is_number)
+        return Field(self._kind.row.name, attribute.column, attribute.is_number)
 
     def _wrong(self, node: Any, problem: str, expected: str | None = None) -> InvalidInputError:
         from sqlglot import exp

@@ -1,9 +1,13 @@
-"""What a fold does to each table, as SQL: log records and stored rows in, rows out.
+"""What a fold does, as SQL that follows from the declarations of the kinds. Pure.
 
-The records of a fold are staged once. For each table, ``changes`` are the rows that they
-add or alter, at most one a key; ``stored`` are the stored rows that go into new files, all
-those of runs that change among them. ``merge`` lays the changes over the stored rows; what
-is stored is older.
+The lines of a fold are staged once, as ``records``. A document sums up all records of a thing
+before them, so it is one more record: the documents of the things that the lines are about are
+staged beside them, as ``old_<kind>``. Both together give, for each table, the rows of every
+thing that changes in it, ``rows_<table>``. These take the place of what is stored of them,
+and new documents are made of them; see ``documents``.
+
+In parts that no document holds rows take the place of those with the same key; in parts whose
+records all stay, of none. The rules of merging stand in Python at ``tracking.things``.
 """
 
 from __future__ import annotations
@@ -11,334 +15,316 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lakeflow.query.documents import PACKED, SUMMARY, documents
-from lakeflow.query.engine import LATER
-from lakeflow.tables import (
-    INPUTS,
-    LATEST_METRICS,
-    METRICS,
-    PARAMS,
-    RECORD,
-    RUN_DOCUMENTS,
-    RUNS,
-    TAGS,
-)
+from lakeflow.kinds.kind import CLOCK, GONE, IDENTITY, MADE, Keep
+from lakeflow.query.fold_lines import fields, fresh_rows, quoted, types_of
+from lakeflow.records import REMOVED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-_COLUMNS = ", ".join(f"\"{name}\": '{kind}'" for name, kind in RECORD.items())
-
-CREATE_RECORDS = "CREATE OR REPLACE TEMP TABLE records AS"
-
-ADD_RECORDS = "INSERT INTO records"
-
-STAGE = f"""
-    SELECT (clock, split_part(filename, '/', -2), seq) AS ord,
-        seq IS NOT NULL AND clock IS NOT NULL AND run_id IS NOT NULL
-            AND experiment_id IS NOT NULL AS is_record,
-        * EXCLUDE (clock, seq)
-    FROM read_json($files, format = 'newline_delimited', columns = {{{_COLUMNS}}},
-                   filename = true, ignore_errors = true,
-                   hive_partitioning = false)
-"""  # noqa: S608 - the columns are constants
-"""Parses the staged lines; a line that does not parse becomes a row of nulls."""
-
-COUNT_STAGED = "SELECT count(*), count(*) FILTER (is_record) FROM records"
-
-DROP_REJECTED = "DELETE FROM records WHERE NOT is_record"
-
-OVERLAPPING = """
-    SELECT path FROM (
-        SELECT unnest($paths) AS path, unnest($least) AS least, unnest($most) AS most
-    ) AS files SEMI JOIN (SELECT DISTINCT run_id FROM {changes}) AS runs
-        ON runs.run_id BETWEEN files.least AND files.most
-"""
-
-BOUNDS_IN_FOOTERS = """
-    SELECT file_name, min(stats_min_value), max(stats_max_value) FROM parquet_metadata($files)
-    WHERE path_in_schema = 'run_id' GROUP BY file_name
-"""
-"""Run ids of files whose statistics are not published."""
-
-MOVED = """
-    CREATE OR REPLACE TEMP TABLE moved AS
-    SELECT * EXCLUDE (filename) FROM (
-        SELECT *, filename FROM read_parquet($files, filename = true, hive_partitioning = false)
-    ) SEMI JOIN changes USING (run_id)
-"""
-"""Rows of runs that change, out of files whose other rows stay together."""
-
-REST = """
-    SELECT * FROM read_parquet(getvariable('rest_file'), hive_partitioning = false)
-    ANTI JOIN changes USING (run_id)
-"""
-"""The other rows of such a file."""
-
-FILES_WITH_CHANGES = """
-    SELECT DISTINCT filename
-    FROM read_parquet($files, filename = true, hive_partitioning = false)
-    WHERE run_id IN (SELECT run_id FROM changes)
-"""
-
-_PAIRS = """
-    SELECT * FROM (
-        SELECT experiment_id, run_id, ord,
-               unnest({field}."key") AS "key", unnest({field}."value") AS "value"
-        FROM records WHERE {field} IS NOT NULL
-    ) WHERE "key" IS NOT NULL
-"""
-
-NEW_POINTS = """
-    CREATE OR REPLACE TEMP TABLE new_points AS
-    SELECT DISTINCT * FROM (
-        SELECT experiment_id, run_id,
-               unnest(metrics."key") AS "key", unnest(metrics.step) AS step,
-               unnest(metrics."timestamp") AS "timestamp", unnest(metrics."value") AS "value"
-        FROM records WHERE metrics IS NOT NULL
-    ) WHERE "key" IS NOT NULL AND step IS NOT NULL AND "timestamp" IS NOT NULL
-        AND "value" IS NOT NULL
-"""
-
-DROP_STORED_POINTS = """
-    DELETE FROM new_points USING (
-        SELECT experiment_id, run_id, "key", step, "timestamp", "value"
-        FROM read_parquet($files, hive_partitioning = false)
-        WHERE run_id IN (SELECT run_id FROM new_points)
-    ) AS old
-    WHERE new_points.experiment_id = old.experiment_id AND new_points.run_id = old.run_id
-        AND new_points."key" = old."key" AND new_points.step = old.step
-        AND new_points."timestamp" = old."timestamp" AND new_points."value" = old."value"
-"""
-"""A point that was logged twice is stored once, also when it was folded in between."""
-
-_RUN_CHANGES = """
-    SELECT run_id, any_value(experiment_id) AS experiment_id,
-        {made}, {changed}
-    FROM records WHERE run IS NOT NULL GROUP BY run_id
-"""
-
-_MADE = (
-    "start_time",
-    "end_time",
-    "status",
-    "lifecycle_stage",
-    "run_name",
-    "user_id",
-    "artifact_uri",
-)
-_SETTABLE = ("end_time", "status", "lifecycle_stage", "run_name")
+    from lakeflow.kinds import Kind, Part, Summary
+    from lakeflow.tables import TableSpec
 
 
-def _run_changes() -> str:
-    made = ", ".join(
-        f"arg_min(run.{name}, ord) FILTER (run.start_time IS NOT NULL) AS made_{name}"
-        for name in _MADE
-    )
-    changed = ", ".join(
-        f"arg_max(run.{name}, ord) "
-        f"FILTER (run.start_time IS NULL AND run.{name} IS NOT NULL) AS new_{name}"
-        for name in _SETTABLE
-    )
-    return _RUN_CHANGES.format(made=made, changed=changed)
+def gone(kind: Kind, *, is_stored: bool) -> list[str]:
+    """Return the statements that stage the things which are removed as ``gone_<kind>``.
 
+    Owners come first. What they own is gone too: of it, what is new and what is stored.
 
-def _run_merge() -> str:
-    columns = ", ".join(
-        f"coalesce(new_{name}, stored.{name}, made_{name}) AS {name}"
-        if name in _SETTABLE
-        else f"coalesce(stored.{name}, made_{name}) AS {name}"
-        for name in RUNS.column_names[2:]
-    )
-    return f"""
-        SELECT run_id, coalesce(stored.experiment_id, changes.experiment_id) AS experiment_id,
-            {columns}
-        FROM stored FULL JOIN changes USING (run_id)
-        WHERE stored.run_id IS NOT NULL OR made_start_time IS NOT NULL
-    """  # noqa: S608 - the columns are constants
-
-
-_FIRST_OF_PAIRS = f"""
-    SELECT any_value(experiment_id) AS experiment_id, run_id, "key",
-           arg_min("value", ord) AS "value"
-    FROM ({_PAIRS.format(field="params")}) GROUP BY run_id, "key"
-"""  # noqa: S608 - constants
-
-_LAST_OF_PAIRS = f"""
-    SELECT any_value(experiment_id) AS experiment_id, run_id, "key",
-           arg_max({{'text': "value"}}, ord).text AS "value"
-    FROM ({_PAIRS.format(field="tags")}) GROUP BY run_id, "key"
-"""  # noqa: S608 - constants
-
-_INPUT = [f'"{name}"' for name in INPUTS.column_names[2:]]
-
-_FIRST_INPUTS = f"""
-    SELECT experiment_id, run_id, {", ".join(_INPUT)}
-    FROM (
-        SELECT experiment_id, run_id, ord,
-               {", ".join(f"unnest(inputs.{name}) AS {name}" for name in _INPUT)}
-        FROM records WHERE inputs IS NOT NULL
-    )
-    QUALIFY row_number() OVER (PARTITION BY run_id, "name", digest ORDER BY ord) = 1
-"""  # noqa: S608 - constants
-
-
-def _summaries(rows: str) -> str:
-    return f"""
-        SELECT experiment_id, run_id, "key", last."value" AS "value", last.step AS step,
-            last."timestamp" AS "timestamp", "min", "max", "count"
-        FROM (
-            SELECT experiment_id, run_id, "key", max({LATER}) AS last,
-                min("min") AS "min", max("max") AS "max", sum("count")::BIGINT AS "count"
-            FROM ({rows}) GROUP BY experiment_id, run_id, "key"
+    Args:
+        kind: The kind.
+        is_stored: Whether rows of its things are stored, in files that are bound.
+    """
+    shape = json.dumps({"kind": ["VARCHAR"], "id": ["VARCHAR"]})
+    named = f"""
+        SELECT id AS "{kind.id}", min(clock)::BIGINT AS {GONE} FROM (
+            SELECT unnest(f.id) AS id, unnest(f.kind) AS kind, clock FROM (
+                SELECT from_json({REMOVED}, '{shape}') AS f, ord.clock AS clock
+                FROM records WHERE {REMOVED} IS NOT NULL
+            )
+        ) WHERE kind = '{kind.name}' GROUP BY id
+    """
+    statements = [_create(f"gone_{kind.name}", named)]
+    if kind.owner is not None:
+        owner = kind.owner
+        ids = quoted((kind.id, owner.id))
+        parts = [f"SELECT {ids} FROM ({fresh_rows(kind, *each)})" for each in fields(kind)]
+        if is_stored:
+            parts.append(f"SELECT {ids} FROM read_parquet($files, hive_partitioning = false)")
+        statements.append(
+            f"""
+            INSERT INTO gone_{kind.name}
+            SELECT "{kind.id}", min({GONE}) FROM ({" UNION ALL ".join(parts)})
+            JOIN gone_{owner.name} USING ("{owner.id}")
+            ANTI JOIN gone_{kind.name} USING ("{kind.id}") GROUP BY ALL
+            """
         )
-    """  # noqa: S608 - constants
+    return statements
 
 
-_POINTS_AS_SUMMARIES = """
-    SELECT experiment_id, run_id, "key", "value", step, "timestamp",
-        CASE WHEN isnan("value") THEN NULL ELSE "value" END AS "min",
-        CASE WHEN isnan("value") THEN NULL ELSE "value" END AS "max", 1 AS "count"
-    FROM new_points
-"""
-
-_STORED_FIRST = """
-    SELECT * FROM stored
-    UNION ALL BY NAME
-    SELECT * FROM changes ANTI JOIN stored USING ({key})
-"""
-
-_CHANGES_FIRST = """
-    SELECT * FROM stored ANTI JOIN changes USING ({key})
-    UNION ALL BY NAME
-    SELECT * FROM changes WHERE "value" IS NOT NULL
-"""
-
-_BOTH = "SELECT * FROM stored UNION ALL BY NAME SELECT * FROM changes"
-
-_TOUCHED = """
-    SELECT * FROM stored SEMI JOIN changes USING (run_id, "key")
-    UNION ALL BY NAME
-    SELECT * FROM changes
-"""
-
-_SUMMED_UP = f"""
-    SELECT * FROM stored ANTI JOIN changes USING (run_id, "key")
-    UNION ALL BY NAME
-    {_summaries(_TOUCHED)}
-"""  # noqa: S608 - constants
-"""Only what changes is grouped: the groups of a whole table would not fit into memory."""
-
-_CHANGED_RUNS = " UNION ALL ".join(
-    f"SELECT run_id, experiment_id FROM changes_{spec.name}"  # noqa: S608 - constants
-    for spec in (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS)
-)
-
-CHANGES: Mapping[str, str] = {
-    RUNS.name: _run_changes(),
-    PARAMS.name: _FIRST_OF_PAIRS,
-    TAGS.name: _LAST_OF_PAIRS,
-    INPUTS.name: _FIRST_INPUTS,
-    LATEST_METRICS.name: _summaries(_POINTS_AS_SUMMARIES),
-    RUN_DOCUMENTS.name: (
-        "SELECT run_id, any_value(experiment_id) AS experiment_id "  # noqa: S608 - constants
-        f"FROM ({_CHANGED_RUNS}) GROUP BY run_id"
-    ),
-    METRICS.name: "SELECT * FROM new_points",
-}
-"""For each table the rows that the staged records add or alter.
-
-For ``run_documents`` these are the runs; it comes after the tables that it sums up.
-"""
-
-NOT_READ_FROM: Mapping[str, Sequence[str]] = {
-    LATEST_METRICS.name: ("records",),
-    METRICS.name: tuple(
-        f"changes_{spec.name}"
-        for spec in (RUNS, PARAMS, TAGS, INPUTS, LATEST_METRICS, RUN_DOCUMENTS)
-    ),
-}
-"""What is staged and not read any more from a table on: its memory is for the sorting."""
-
-MERGES: dict[str, str] = {
-    RUNS.name: _run_merge(),
-    PARAMS.name: _STORED_FIRST.format(key='run_id, "key"'),
-    TAGS.name: _CHANGES_FIRST.format(key='run_id, "key"'),
-    INPUTS.name: _STORED_FIRST.format(key='run_id, "name", digest'),
-    LATEST_METRICS.name: _summaries(_BOTH),
-    METRICS.name: _BOTH,
-}
-"""For each table the rows that replace the stored ones."""
-
-_DOCUMENT = {
-    "run": {
-        column.name: "BIGINT" if column.type == "long" else "VARCHAR" for column in RUNS.columns
-    },
-    "params": "MAP(VARCHAR, VARCHAR)",
-    "tags": "MAP(VARCHAR, VARCHAR)",
-    "metrics": (
-        'MAP(VARCHAR, STRUCT(step BIGINT, "timestamp" BIGINT, "value" DOUBLE, "min" DOUBLE, '
-        '"max" DOUBLE, "count" BIGINT))'
-    ),
-    "inputs": [dict.fromkeys(INPUTS.column_names[2:], "VARCHAR")],
-}
-
-
-def _unpacked_map(field: str, values: str) -> str:
-    return f"""
-        SELECT experiment_id, run_id, "key", {values} FROM (
-            SELECT experiment_id, run_id, unnest(map_keys(fields.{field})) AS "key",
-                unnest(map_values(fields.{field})) AS "value"
-            FROM old
-        )
-    """  # noqa: S608 - constants
-
-
-def _packed(table: str, stored: str) -> str:
-    """Return the query for each changed run's rows of one table as one value."""
-    return f"""
-        WITH stored AS ({stored}), changes AS (SELECT * FROM changes_{table})
-        SELECT run_id, {PACKED[table]} AS packed FROM ({MERGES[table]}) GROUP BY run_id
-    """  # noqa: S608 - constants
-
-
-_SUMMARY_COLUMNS = ", ".join(f'"value"."{name}" AS "{name}"' for name in SUMMARY)
-
-_UNPACKED = {
-    PARAMS.name: _unpacked_map("params", '"value"'),
-    TAGS.name: _unpacked_map("tags", '"value"'),
-    LATEST_METRICS.name: _unpacked_map("metrics", _SUMMARY_COLUMNS),
-    INPUTS.name: """
-        SELECT experiment_id, run_id, unnest(input) FROM (
-            SELECT experiment_id, run_id, unnest(fields.inputs) AS input FROM old
-        )
-    """,
-}
-
-MERGES[RUN_DOCUMENTS.name] = f"""
-    WITH old AS MATERIALIZED (
-        SELECT run_id, experiment_id, from_json("document", '{json.dumps(_DOCUMENT)}') AS fields
-        FROM stored SEMI JOIN changes USING (run_id)
-    ),
-    runs AS (
-        WITH stored AS (SELECT unnest(fields.run) FROM old),
-            changes AS (SELECT * FROM changes_{RUNS.name})
-        {MERGES[RUNS.name]}
+def touched(kind: Kind) -> str:
+    """Return what stages the things that the lines are about, as ``touched_<kind>``."""
+    owners = kind.scope[:-1]
+    parts = [f"SELECT {quoted(kind.scope)} FROM ({_ids(kind, *each)})" for each in fields(kind)]
+    nulls = "".join(f', NULL AS "{name}"' for name in owners)
+    parts.append(f'SELECT "{kind.id}"{nulls} FROM gone_{kind.name}')
+    scope = "".join(f', any_value("{name}") AS "{name}"' for name in owners)
+    return _create(
+        f"touched_{kind.name}",
+        f"""
+        SELECT "{kind.id}"{scope} FROM ({" UNION ALL BY NAME ".join(parts)})
+        GROUP BY "{kind.id}"
+        """,
     )
-    SELECT run_id, experiment_id, "document" FROM stored ANTI JOIN changes USING (run_id)
-    UNION ALL
-    {documents("runs", {name: _packed(name, stored) for name, stored in _UNPACKED.items()})}
-"""  # noqa: S608 - constants
 
-# The documents group the rows of the runs that change, which fit.
-MERGES[LATEST_METRICS.name] = _SUMMED_UP
 
-MERGES_WITH_NOTHING: dict[str, str] = MERGES | {
-    spec.name: "SELECT * FROM changes" for spec in (PARAMS, INPUTS, LATEST_METRICS, METRICS)
-}
-"""The same where no rows are stored."""
+def _ids(kind: Kind, spec: TableSpec, part: Part | None) -> str:
+    if kind.is_line:
+        return f'SELECT {quoted(kind.scope)} FROM records WHERE "{spec.name}" IS NOT NULL'
+    return fresh_rows(kind, spec, part)
 
-ORPHANS = """
-    SELECT count(*) FROM changes ANTI JOIN stored USING (run_id) WHERE made_start_time IS NULL
-"""
-"""Changes of runs that neither the tables nor the log know: their creation was lost."""
+
+def touched_ids(kind: Kind) -> str:
+    """Return the ids of those things, in order."""
+    return f'SELECT "{kind.id}" FROM touched_{kind.name} ORDER BY "{kind.id}"'
+
+
+def gone_before(kind: Kind) -> str:
+    """Return what takes in the things that are gone by what their documents say."""
+    return f"""
+        INSERT INTO gone_{kind.name}
+        SELECT "{kind.id}", {GONE} FROM old_{kind.name} ANTI JOIN gone_{kind.name}
+        USING ("{kind.id}") WHERE {GONE} IS NOT NULL
+    """
+
+
+# Rows of the things that change
+
+
+def _create(name: str, rows: str) -> str:
+    return f"CREATE OR REPLACE TEMP TABLE {name} AS {rows}"
+
+
+def _ended(number: str) -> str:
+    """Return the order of what is stored: of its record only the clock is known."""
+    return f"{{'clock': {number}, 'writer': '', 'seq': 0}}"
+
+
+def rows(
+    kind: Kind, *, has_old: bool, has_gone: bool, has_copies: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield, for each table, the query for the rows of the things that change in it.
+
+    Whoever carries them out keeps the rows as ``rows_<table>``; later queries read them.
+
+    Args:
+        kind: The kind.
+        has_old: Whether any of the things has a document.
+        has_gone: Whether any is gone.
+        has_copies: Whether there are copies of records.
+    """
+    living = f' ANTI JOIN gone_{kind.name} USING ("{kind.id}")' if has_gone else ""
+    for spec, part in fields(kind):
+        fresh = f"SELECT * FROM ({fresh_rows(kind, spec, part)}){living}"
+        if part is None:
+            yield spec.name, _made_rows(kind, fresh, has_old=has_old)
+        elif part.keep is not Keep.EACH:
+            yield spec.name, _kept_rows(kind, part, fresh, has_old=has_old)
+        else:
+            yield spec.name, _each_rows(kind, part, fresh, has_copies=has_copies)
+            if part.summary is not None:
+                summed = _summed_rows(kind, spec, part.summary, has_old=has_old)
+                yield part.summary.table.name, summed
+
+
+def _made_rows(kind: Kind, fresh: str, *, has_old: bool) -> str:
+    """Return one row a thing: made by one record, and some of its columns set by others.
+
+    ``made`` is the clock of the former, null as long as it has not come, and ``clock_<column>``
+    those of the latter.
+    """
+    spec = kind.row
+    logged = [
+        name for name in spec.column_names if name not in kind.scope and name not in kind.clocks
+    ]
+    scope = "".join(f'any_value("{name}") AS "{name}", ' for name in kind.scope[:-1])
+    makes = f'"{kind.makes}" IS NOT NULL'
+    struct = ", ".join(f"'{name}': \"{name}\"" for name in logged)
+    columns = [f"arg_min({{{struct}, '{MADE}': ord.clock}}, ord) FILTER ({makes}) AS made"]
+    for name, keep in kind.settable.items():
+        pick = "arg_min" if keep is Keep.FIRST else "arg_max"
+        columns.append(
+            f"{pick}({{'value': \"{name}\", 'clock': ord.clock}}, ord) "
+            f'FILTER (NOT ({makes}) AND "{name}" IS NOT NULL) AS "set_{name}"'
+        )
+    new = f"""
+        SELECT "{kind.id}", {scope}{", ".join(columns)} FROM ({fresh}) GROUP BY "{kind.id}"
+    """
+    types = types_of(spec, spec.column_names)
+    clocks = dict.fromkeys((MADE, *kind.settable), "BIGINT")
+    old = f"""
+        SELECT "{kind.id}", from_json("{spec.name}", '{json.dumps(types)}') AS row,
+            from_json(clocks, '{json.dumps(clocks)}') AS clocks
+        FROM old_{kind.name}
+    """
+    if not has_old:
+        nulls = ", ".join(f'NULL::{each} AS "{name}"' for name, each in types.items())
+        ends = ", ".join(f'NULL::BIGINT AS "{name}"' for name in clocks)
+        old = f"""
+            SELECT NULL::VARCHAR AS "{kind.id}", (SELECT n FROM (SELECT {nulls}) AS n) AS row,
+                (SELECT n FROM (SELECT {ends}) AS n) AS clocks WHERE false
+        """
+    selected = [f'"{kind.id}"', *(f'new."{name}"' for name in kind.scope[:-1])]
+    for name in logged:
+        base = f'CASE WHEN clocks.{MADE} IS NULL THEN new.made."{name}" ELSE row."{name}" END'
+        if name not in kind.settable:
+            selected.append(f'{base} AS "{name}"')
+            continue
+        fresher = "<" if kind.settable[name] is Keep.FIRST else ">="
+        is_new = (
+            f'"set_{name}" IS NOT NULL AND '
+            f'(clocks."{name}" IS NULL OR "set_{name}".clock {fresher} clocks."{name}")'
+        )
+        selected += [
+            f'CASE WHEN {is_new} THEN "set_{name}".value '
+            f'WHEN clocks."{name}" IS NOT NULL THEN row."{name}" ELSE {base} END AS "{name}"',
+            f'CASE WHEN {is_new} THEN "set_{name}".clock ELSE clocks."{name}" END '
+            f'AS "clock_{name}"',
+        ]
+    selected.append(f"coalesce(clocks.{MADE}, new.made.{MADE}) AS {MADE}")
+    exposed = "".join(f', "clock_{name}" AS "{column}"' for column, name in kind.clocks.items())
+    return f"""
+        SELECT *{exposed} FROM (
+            SELECT {", ".join(selected)}
+            FROM ({new}) AS new LEFT JOIN ({old}) AS old USING ("{kind.id}")
+        )
+    """
+
+
+def _old_rows(kind: Kind, spec: TableSpec, types: Mapping[str, str], changed: str) -> str:
+    """Return the rows of a table out of the documents of the things that change in it."""
+    shape = {name: [each] for name, each in types.items()}
+    unnested = ", ".join(f'unnest(f."{name}") AS "{name}"' for name in types)
+    return f"""
+        SELECT {quoted(kind.scope)}, {unnested} FROM (
+            SELECT {quoted(kind.scope)}, from_json("{spec.name}", '{json.dumps(shape)}') AS f
+            FROM old_{kind.name} SEMI JOIN {changed} USING ("{kind.id}")
+            WHERE "{spec.name}" IS NOT NULL
+        )
+    """
+
+
+def _kept_rows(kind: Kind, part: Part, fresh: str, *, has_old: bool) -> str:
+    """Return the row of each key that stays, with the clock of its record."""
+    spec = part.table
+    key, values = kind.key(spec), kind.values(spec)
+    columns = quoted((*kind.scope, *key, *values))
+    both = f"SELECT {columns}, ord FROM new"
+    if has_old and part.in_document:
+        types = types_of(spec, (*key, *values)) | {CLOCK: "BIGINT"}
+        old = _old_rows(kind, spec, types, "new")
+        both += f" UNION ALL SELECT {columns}, {_ended(CLOCK)} AS ord FROM ({old})"
+    pick = "arg_min" if part.keep is Keep.FIRST else "arg_max"
+    struct = ", ".join(f"'{name}': \"{name}\"" for name in values)
+    scope = "".join(f'any_value("{name}") AS "{name}", ' for name in kind.scope[:-1])
+    kept = ", ".join(f'kept."{name}" AS "{name}"' for name in (*values, CLOCK))
+    return f"""
+        WITH new AS MATERIALIZED ({fresh})
+        SELECT {quoted((*kind.scope, *key))}, {kept} FROM (
+            SELECT {scope}"{kind.id}", {quoted(key)},
+                {pick}({{{struct}, '{CLOCK}': ord.clock}}, ord) AS kept
+            FROM ({both}) GROUP BY "{kind.id}", {quoted(key)}
+        )
+    """
+
+
+def _each_rows(kind: Kind, part: Part, fresh: str, *, has_copies: bool) -> str:
+    """Return the rows of records that all stay; of copies in one fold one is enough."""
+    spec = part.table
+    columns = quoted(name for name in spec.column_names if name not in IDENTITY)
+    distinct = f"DISTINCT ON ({quoted(IDENTITY)}) " if has_copies else ""
+    return f"""
+        SELECT {distinct}{columns}, ord.writer AS writer, ord.seq AS seq, place, is_copy
+        FROM ({fresh})
+    """
+
+
+def drop_copies(kind: Kind, spec: TableSpec) -> str:
+    """Return what drops the copies of records that are stored, in files that are bound."""
+    same = " AND ".join(f'new."{name}" = stored."{name}"' for name in IDENTITY)
+    return f"""
+        DELETE FROM rows_{spec.name} AS new USING (
+            SELECT {quoted(IDENTITY)} FROM read_parquet($files, hive_partitioning = false)
+            SEMI JOIN rows_{spec.name} USING ("{kind.id}")
+        ) AS stored WHERE new.is_copy AND {same}
+    """
+
+
+def drop_known(spec: TableSpec) -> str:
+    """Return what drops rows whose key is stored; of a part of which the first one stays."""
+    same = " AND ".join(f'new."{name}" = stored."{name}"' for name in spec.key)
+    return f"""
+        DELETE FROM rows_{spec.name} AS new USING (
+            SELECT {quoted(spec.key)} FROM read_parquet($files, hive_partitioning = false)
+        ) AS stored WHERE {same}
+    """
+
+
+def _later(summary: Summary) -> str:
+    """Return what is largest for the last record; NaN is less than any number."""
+    order = "".join(f"'{name}': \"{name}\", " for name in summary.order)
+    value = f'"{summary.value}"'
+    return f"{{{order}'number': NOT isnan({value}), 'value': {value}}}"
+
+
+def _summed_rows(kind: Kind, spec: TableSpec, summary: Summary, *, has_old: bool) -> str:
+    """Return the summary of each key; only of things that change, so that the groups fit."""
+    by, order, value = summary.by, summary.order, f'"{summary.value}"'
+    columns = quoted((*kind.scope, *by))
+    number = f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END"
+    both = f"""
+        SELECT {columns}, {value}, {quoted(order)}, {number} AS "min", {number} AS "max",
+            1 AS "count"
+        FROM rows_{spec.name}
+    """
+    if has_old:
+        table = summary.table
+        types = types_of(table, (*by, summary.value, *order, "min", "max", "count"))
+        both += f" UNION ALL {_old_rows(kind, table, types, f'rows_{spec.name}')}"
+    last = ", ".join(f'last."{name}" AS "{name}"' for name in order)
+    return f"""
+        SELECT {columns}, last.value AS {value}, {last}, "min", "max", "count" FROM (
+            SELECT {columns}, max({_later(summary)}) AS last, min("min") AS "min",
+                max("max") AS "max", sum("count")::BIGINT AS "count"
+            FROM ({both}) GROUP BY {columns}
+        )
+    """
+
+
+# Tables
+
+
+def shown(kind: Kind, spec: TableSpec) -> str:
+    """Return the rows that a table gets of the things that change in it."""
+    part = kind.part(spec)
+    is_there = "true"
+    if spec is kind.row:
+        is_there = f"{MADE} IS NOT NULL"
+    elif part is not None and part.removable:
+        is_there = " OR ".join(f'"{name}" IS NOT NULL' for name in kind.values(spec))
+    return f"SELECT {quoted(spec.column_names)} FROM rows_{spec.name} WHERE {is_there}"
+
+
+def replaced(kind: Kind, spec: TableSpec) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield which stored rows are no longer there: queries, and the columns that each is by.
+
+    These are the rows of things that are gone, or change in the table; in a part that no
+    document holds, the rows of keys that change.
+    """
+    part = kind.part(spec)
+    rows = f'SELECT "{kind.id}" FROM gone_{kind.name}'
+    if part is None or part.is_in_document:
+        rows += f' UNION SELECT "{kind.id}" FROM rows_{spec.name}'
+    yield rows, (kind.id,)
+    if part is not None and spec in kind.keyed_tables and part.keep is Keep.LAST:
+        yield f"SELECT {quoted(spec.key)} FROM rows_{spec.name}", spec.key

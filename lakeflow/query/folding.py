@@ -8,20 +8,21 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.query import fold
-from lakeflow.query.engine import SQL_TYPES, Engine, engine_errors, no_rows
+from lakeflow.kinds.kind import MADE, Keep
+from lakeflow.query import documents, fold, fold_lines
+from lakeflow.query.engine import SQL_TYPES, Engine, engine_errors
 from lakeflow.query.parquet import (
     Bounds,
     Written,
     new_name,
     text_bounds,
-    write_small_groups,
+    write_by_column,
 )
-from lakeflow.tables import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from lakeflow.kinds import Kind, Part
     from lakeflow.tables import TableSpec
 
 
@@ -31,11 +32,11 @@ class Stored:
 
     Attributes:
         path: Where the engine opens it.
-        run_ids: Smallest and largest run id in it; None if unknown.
+        ids: Smallest and largest id in it of a thing of the table's kind; None if unknown.
     """
 
     path: str
-    run_ids: Bounds | None
+    ids: Bounds | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,94 +45,172 @@ class Staged:
 
     Attributes:
         records: Lines that are records.
-        rejected: Lines that are not.
+        misfits: Lines that are not.
     """
 
     records: int
-    rejected: int
+    misfits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """A file with documents, a line each.
+
+    Attributes:
+        path: Where the engine opens it.
+        longest_bytes: Size of the longest of them.
+    """
+
+    path: str
+    longest_bytes: int
 
 
 class Folding:
-    """One fold: stage the records, then write table by table.
+    """One fold: stage the lines, then kind by kind its tables and its documents.
 
     Every call may raise MemoryError, where the engine may not hold enough.
 
     Args:
         engine: Where to do it.
+        kinds: The kinds of things, owners first.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, kinds: Sequence[Kind]) -> None:
         self._cursor = engine.cursor()
-        self._is_stored = False
+        self._kinds = kinds
+        self._has_copies = False
+        self._has_removals = False
+        self._has_old: set[str] = set()
+        self._has_gone: set[str] = set()
+        self._stored_rows = ""
+        self._replaced: list[str] = []
         # What is sorted stays sorted. With it on, sorting 5 million points in 384 MiB fails.
         self._run("SET preserve_insertion_order = false")
 
     def stage(self, files: Sequence[str]) -> Staged:
         """Parse log files, each in a folder with the name of its writer."""
+        stage = fold_lines.stage(self._kinds)
         # The parser keeps a buffer for each file of a statement.
         for start in range(0, len(files), _FILES_AT_ONCE):
-            head = fold.ADD_RECORDS if start else fold.CREATE_RECORDS
-            self._run(f"{head} {fold.STAGE}", files=files[start : start + _FILES_AT_ONCE])
-        total, records = self._one(fold.COUNT_STAGED)
-        if records < total:
-            self._run(fold.DROP_REJECTED)
-        return Staged(records, total - records)
+            head = fold_lines.ADD_RECORDS if start else fold_lines.CREATE_RECORDS
+            self._run(f"{head} {stage}", files=files[start : start + _FILES_AT_ONCE])
+        total, records, copies, removals = self._one(fold_lines.COUNT_STAGED)
+        self._has_copies, self._has_removals = copies > 0, removals > 0
+        misfits = total - records
+        for kind in self._kinds:
+            for spec, part in fold_lines.fields(kind):
+                statement = fold_lines.misfits(kind, spec, part)
+                misfits += self._one(statement)[0] if statement else 0
+        return Staged(total - misfits, misfits)
 
-    def stage_points(self, stored: Sequence[Stored]) -> None:
-        """Find the points that are new, among files of the metrics table."""
-        self._run(fold.NEW_POINTS)
-        files = self._overlapping(stored, "new_points")
-        if files:
-            self._run(fold.DROP_STORED_POINTS, files=files)
+    def drop_misfits(self) -> None:
+        """Drop lines that are no records."""
+        self._run(fold_lines.DROP_MISFITS)
 
-    def stage_changes(self, spec: TableSpec) -> int:
-        """Work out the rows that the records add to or alter in a table; return how many."""
-        for unread in fold.NOT_READ_FROM.get(spec.name, ()):
-            self._run(f"DROP TABLE IF EXISTS {unread}")
-        staged = f"changes_{spec.name}"
-        self._run(f"CREATE OR REPLACE TEMP TABLE {staged} AS {fold.CHANGES[spec.name]}")
-        self._run(f"CREATE OR REPLACE TEMP VIEW changes AS SELECT * FROM {staged}")  # noqa: S608
-        return int(self._one("SELECT count(*) FROM changes")[0])
-
-    def files_with_changes(self, spec: TableSpec, stored: Sequence[Stored]) -> set[str]:
-        """Return the files that hold rows of runs that change.
-
-        Points never change, so files of ``metrics`` never have to be rewritten.
-        """
-        if spec is METRICS:
-            return set()
-        candidates = self._overlapping(stored, "changes")
-        if not candidates:
-            return set()
-        return {row[0] for row in self._run(fold.FILES_WITH_CHANGES, files=candidates)}
-
-    def stage_stored(self, spec: TableSpec, whole: Sequence[str], split: Sequence[str]) -> int:
-        """Say which stored rows are written anew together with the changes.
+    def touch(self, kind: Kind, stored: Sequence[str]) -> list[str]:
+        """Find the things of a kind that the lines are about; return their ids, in order.
 
         Args:
-            spec: The table.
-            whole: Files of which all rows are.
-            split: Files of which the rows of changed runs are.
-
-        Returns:
-            How many rows the files of ``split`` give.
+            kind: The kind; what owns it came before.
+            stored: Files with the rows of its things.
         """
-        parts = []
+        is_owner_gone = kind.owner is not None and kind.owner.name in self._has_gone
+        is_read = bool(stored) and is_owner_gone
+        first, *others = fold.gone(kind, is_stored=is_read)
+        self._run(first)
+        for statement in others if is_owner_gone else ():
+            self._run(statement, **({"files": list(stored)} if is_read else {}))
+        self._look_for_gone(kind)
+        self._run(fold.touched(kind))
+        return [identity for (identity,) in self._run(fold.touched_ids(kind))]
+
+    def _look_for_gone(self, kind: Kind) -> None:
+        if self._one(f"SELECT count(*) FROM gone_{kind.name}")[0]:  # noqa: S608 - a constant
+            self._has_gone.add(kind.name)
+
+    def stage_rows(
+        self, kind: Kind, known: Documents | None, stored: Mapping[str, Sequence[Stored]]
+    ) -> None:
+        """Work out, for each table of a kind, the rows of the things that change in it.
+
+        Args:
+            kind: The kind.
+            known: Documents that there are of the things touched; None if there are none.
+            stored: The files of each table as the fold before left it.
+        """
+        if known is not None:
+            stage_old = documents.stage_old(kind, known.longest_bytes)
+            self._run(stage_old, files=[known.path])
+            self._has_old.add(kind.name)
+            self._run(fold.gone_before(kind))
+            self._look_for_gone(kind)
+        queries = fold.rows(
+            kind,
+            has_old=kind.name in self._has_old,
+            has_gone=kind.name in self._has_gone,
+            has_copies=self._has_copies,
+        )
+        for table, query in queries:
+            self._run(f"CREATE OR REPLACE TEMP TABLE rows_{table} AS {query}")
+            for part in kind.parts:
+                if part.table.name == table:
+                    self._leave_stored(kind, part, stored[table])
+
+    def _leave_stored(self, kind: Kind, part: Part, stored: Sequence[Stored]) -> None:
+        """Drop rows that are stored already, where no document says so."""
+        table = f"rows_{part.table.name}"
+        is_copied = part.keep is Keep.EACH and self._has_copies
+        is_first = part.keep is Keep.FIRST and not part.in_document
+        files = self._overlapping(stored, table, kind.id) if is_copied or is_first else []
+        if files and is_copied:
+            self._run(fold.drop_copies(kind, part.table), files=files)
+        elif files:
+            self._run(fold.drop_known(part.table), files=files)
+
+    def changes(self, kind: Kind, spec: TableSpec) -> int:
+        """Return how many rows a table gets; they are the next ones to be written."""
+        self._run(f"CREATE OR REPLACE TEMP VIEW changes AS {fold.shown(kind, spec)}")
+        self._replaced = []
+        for number, (rows, by) in enumerate(fold.replaced(kind, spec)):
+            self._run(f"CREATE OR REPLACE TEMP VIEW replaced_{number} AS {rows}")
+            columns = ", ".join(f'"{name}"' for name in by)
+            self._replaced.append(f"JOIN replaced_{number} USING ({columns})")
+        return int(self._one("SELECT count(*) FROM changes")[0])
+
+    def files_with_changes(
+        self, kind: Kind, spec: TableSpec, stored: Sequence[Stored]
+    ) -> set[str]:
+        """Return the files that hold rows of the table which are no longer there."""
+        is_each = (part := kind.part(spec)) is not None and part.keep is Keep.EACH
+        is_changed = kind.name in self._has_gone or (
+            not is_each and (kind.name in self._has_old or spec in kind.keyed_tables)
+        )
+        found = set()
+        for number, join in enumerate(self._replaced if is_changed else ()):
+            candidates = self._overlapping(stored, f"replaced_{number}", kind.id)
+            if candidates:
+                rows = self._run(
+                    "SELECT DISTINCT filename FROM "  # noqa: S608 - constants
+                    "read_parquet($files, filename = true, hive_partitioning = false) "
+                    f"SEMI {join}",
+                    files=candidates,
+                )
+                found |= {row[0] for row in rows}
+        return found
+
+    def stage_stored(self, whole: Sequence[str]) -> None:
+        """Say of which files all rows are written anew together with the changes."""
+        self._stored_rows = ""
         if whole:
-            self._run("SET VARIABLE stored_files = $files", files=whole)
-            parts.append(
-                "SELECT * FROM read_parquet(getvariable('stored_files'), "
-                "hive_partitioning = false)"
-            )
-        moved = 0
-        if split:
-            self._run(fold.MOVED, files=split)
-            moved = int(self._one("SELECT count(*) FROM moved")[0])
-            parts.append("SELECT * FROM moved")
-        rows = " UNION ALL BY NAME ".join(parts) or no_rows(spec)
-        self._run(f"CREATE OR REPLACE TEMP VIEW stored AS {rows}")
-        self._is_stored = bool(parts)
-        return moved
+            self._run("SET VARIABLE stored_files = $files", files=list(whole))
+            self._stored_rows = self._still_there("stored_files")
+
+    def _still_there(self, variable: str) -> str:
+        joins = " ".join(f"ANTI {join}" for join in self._replaced)
+        return (
+            f"SELECT * FROM read_parquet(getvariable('{variable}'), "  # noqa: S608 - constants
+            f"hive_partitioning = false) {joins}"
+        )
 
     def write(self, spec: TableSpec, folder: str, most_rows: int) -> list[Written]:
         """Write changes and staged stored rows as new files, sorted one after another.
@@ -145,14 +224,56 @@ class Folding:
             The files written; none where no rows are left.
         """
         Path(folder).mkdir(parents=True)
-        merges = fold.MERGES if self._is_stored else fold.MERGES_WITH_NOTHING
-        return self._copy(spec, merges[spec.name], folder, most_rows)
+        rows = "SELECT * FROM changes"
+        if self._stored_rows:
+            rows = f"{self._stored_rows} UNION ALL BY NAME {rows}"
+        return self._copy(spec, rows, folder, most_rows)
 
     def write_rest(self, spec: TableSpec, file: str, folder: str, rows: int) -> list[Written]:
-        """Write the rows of a file that ``stage_stored`` left in it."""
+        """Write the rows of a file that are still there, without the changes."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         self._run("SET VARIABLE rest_file = $file", file=file)
-        return self._copy(spec, fold.REST, folder, rows)
+        return self._copy(spec, self._still_there("rest_file"), folder, rows)
+
+    def documents(self, kind: Kind) -> Iterator[tuple[str, str]]:
+        """Yield the new documents of the things touched: id and text, by id."""
+        query = documents.documents(
+            kind,
+            has_old=kind.name in self._has_old,
+            has_gone=kind.name in self._has_gone,
+        )
+        return self._streamed(query)
+
+    def names(self, kind: Kind, column: str) -> Iterator[tuple[str, str]]:
+        """Yield the values of a unique column with the ids of the things that have them."""
+        return self._streamed(documents.names(kind, column))
+
+    def last_number(self, kind: Kind) -> int:
+        """Return the largest number that is the id of a thing touched; -1 if none is."""
+        (number,) = self._one(documents.last_number(kind))
+        return -1 if number is None else int(number)
+
+    def _streamed(self, query: str) -> Iterator[tuple[str, str]]:
+        with engine_errors():
+            self._cursor.execute(query)
+            while some := self._cursor.fetchmany(_FETCHED_ROWS):
+                yield from some
+
+    def orphans(self, kind: Kind) -> int:
+        """Return how many of the things that something sets nobody has made."""
+        statement = f"SELECT count(*) FROM rows_{kind.row.name} WHERE {MADE} IS NULL"  # noqa: S608
+        return int(self._one(statement)[0])
+
+    def let_go_of_documents(self, kind: Kind, *, and_records: bool) -> None:
+        """Drop what is not read any more once the documents are written.
+
+        Its memory is for the sorting of what comes last, which is the largest.
+        """
+        for spec in kind.held_tables:
+            self._run(f"DROP TABLE IF EXISTS rows_{spec.name}")
+        self._run(f"DROP TABLE IF EXISTS old_{kind.name}")
+        if and_records:
+            self._run("DROP TABLE records")
 
     def _copy(self, spec: TableSpec, rows: str, folder: str, most_rows: int) -> list[Written]:
         columns = ", ".join(
@@ -161,12 +282,12 @@ class Folding:
         )
         order = ", ".join(f'"{name}"' for name in spec.sort)
         selection = f"SELECT {columns} FROM ({rows}) ORDER BY {order}"  # noqa: S608
-        if spec.row_group_rows < _FEWEST_ROWS_OF_A_COPY:
+        if spec.by_column:
             with engine_errors():
-                batches = self._cursor.sql(selection).to_arrow_reader(_FEWEST_ROWS_OF_A_COPY)
+                batches = self._cursor.sql(selection).to_arrow_reader(spec.row_group_rows)
                 # Until it is closed it holds what the statement has built.
                 with closing(batches):
-                    return write_small_groups(spec, batches, folder)
+                    return write_by_column(spec, batches, folder)
         # Several threads keep the order of one file, but not that of several; and they hold
         # more than they may where a file is large.
         several = most_rows > min(spec.file_rows, _MOST_ROWS_AT_ONCE)
@@ -184,22 +305,18 @@ class Folding:
         self._run("RESET threads")
         return [_written(spec, row) for row in found if row[1] > 0]
 
-    def orphans(self) -> int:
-        """Return how many changed runs nobody has made."""
-        return int(self._one(fold.ORPHANS)[0])
-
-    def _overlapping(self, stored: Sequence[Stored], changes: str) -> list[str]:
-        """Return the files whose range of run ids holds one of a table of changes."""
-        bounds = {each.path: each.run_ids for each in stored}
+    def _overlapping(self, stored: Sequence[Stored], changes: str, column: str) -> list[str]:
+        """Return the files whose range of ids holds one of a table of changes."""
+        bounds = {each.path: each.ids for each in stored}
         unknown = [path for path, known in bounds.items() if known is None]
         if unknown:
-            found = self._run(fold.BOUNDS_IN_FOOTERS, files=unknown)
+            found = self._run(_BOUNDS_IN_FOOTERS, files=unknown, column=column)
             bounds |= {path: (least, most) for path, least, most in found}
         known = {path: ids for path, ids in bounds.items() if ids is not None}
         if not known:
             return []
         rows = self._run(
-            fold.OVERLAPPING.format(changes=changes),
+            _OVERLAPPING.format(changes=changes, column=column),
             paths=list(known),
             least=[ids[0] for ids in known.values()],
             most=[ids[1] for ids in known.values()],
@@ -220,8 +337,20 @@ _FILES_AT_ONCE = 100
 _MOST_ROWS_AT_ONCE = 1_048_576
 """Rows up to which a file is written by several threads."""
 
-_FEWEST_ROWS_OF_A_COPY = 2_048
-"""Rows of the smallest row group that DuckDB writes."""
+_FETCHED_ROWS = 1_024
+
+_OVERLAPPING = """
+    SELECT path FROM (
+        SELECT unnest($paths) AS path, unnest($least) AS least, unnest($most) AS most
+    ) AS files SEMI JOIN (SELECT DISTINCT "{column}" AS id FROM {changes}) AS things
+        ON things.id BETWEEN files.least AND files.most
+"""
+
+_BOUNDS_IN_FOOTERS = """
+    SELECT file_name, min(stats_min_value), max(stats_max_value) FROM parquet_metadata($files)
+    WHERE path_in_schema = $column GROUP BY file_name
+"""
+"""Ids in files whose statistics are not published."""
 
 
 def _written(spec: TableSpec, row: tuple[Any, ...]) -> Written:

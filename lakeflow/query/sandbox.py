@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine import Engine, engine_errors
+from lakeflow.query.overlay import hot as hot_table
 from lakeflow.query.views import VIEWS, literal, relation, view
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class Question:
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables whose rows it needs."""
-        return tuple(spec.name for name in sorted(self.views) for spec in VIEWS[name])
+        return tuple(
+            dict.fromkeys(spec.name for name in sorted(self.views) for spec in VIEWS[name])
+        )
 
 
 class Sandbox(Engine):
@@ -145,7 +148,8 @@ class Sandbox(Engine):
         Args:
             question: The statement.
             files: The files of each table that it needs.
-            hot: Rows by table, to lay over those of the files; ``views.relation`` says how.
+            hot: Tables of the schema ``hot``, to lay over the files; ``views.relation`` says
+                how.
             params: Values by position or by name.
 
         Raises:
@@ -193,7 +197,8 @@ def _define(
         cursor.unregister("new_rows")
     for name in question.views if question.is_closed else VIEWS:
         for spec in VIEWS[name]:
-            cursor.execute(relation(spec, files.get(spec.name, ()), hot))
+            is_hot = hot if hot_table(spec) in hot else ()
+            cursor.execute(relation(spec, files.get(spec.name, ()), is_hot))
         cursor.execute(view(name))
 
 

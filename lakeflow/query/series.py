@@ -1,10 +1,11 @@
-"""Points of metrics as whole columns: curves with fewer points, and points not stored yet."""
+"""Curves of metrics with fewer points than were logged."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.kinds.kind import IDENTITY
 from lakeflow.query.columns import column, table
 from lakeflow.query.engine import LATER, engine_errors
 
@@ -32,8 +33,7 @@ _BUCKETS = f"""
     points AS MATERIALIZED (
         SELECT * FROM stored
         UNION ALL
-        SELECT DISTINCT run_id, step, "timestamp", "value"
-        FROM hot ANTI JOIN stored USING (run_id, step, "timestamp", "value")
+        SELECT run_id, step, "timestamp", "value" FROM hot
     ),
     runs AS (
         SELECT run_id, position, min(step) AS least, max(step) AS most,
@@ -54,14 +54,6 @@ _BUCKETS = f"""
     FROM buckets ORDER BY position, buckets.last
 """  # noqa: S608 - constants
 
-_NEW_POINTS = """
-    SELECT DISTINCT experiment_id, run_id, "key", step, "timestamp", "value"
-    FROM hot ANTI JOIN (
-        SELECT run_id, "key", step, "timestamp", "value"
-        FROM read_parquet($files, hive_partitioning = false) WHERE {wanted}
-    ) AS stored USING (run_id, "key", step, "timestamp", "value")
-"""
-
 
 def series(
     engine: Engine,
@@ -79,8 +71,7 @@ def series(
         run_ids: The runs, each once.
         key: The metric.
         max_points: Most buckets of a run; with no more points than that each has its own.
-        hot: Points of this metric, as rows of ``metrics``; those that are in the files too,
-            and repetitions among them, count once.
+        hot: Points of this metric that are not in the files, as rows of ``metrics``.
 
     Returns:
         Columns ``run_id, step, min, max, last, count``; runs in the order given, steps
@@ -100,24 +91,21 @@ def series(
         return cursor.sql(statement, params=values).to_arrow_table()
 
 
-def new_points(
-    engine: Engine, files: Sequence[str], run_ids: Sequence[str], hot: pyarrow.Table
-) -> pyarrow.Table:
-    """Return the points that are not in the files, each once.
+def not_stored(engine: Engine, files: Sequence[str], rows: pyarrow.Table) -> pyarrow.Table:
+    """Return those rows of a part whose records all stay that are not in its files.
 
-    Args:
-        engine: What computes it.
-        files: Files of the metrics table that may hold the runs.
-        run_ids: Those of the points' runs that may be in the files.
-        hot: Points, as rows of ``metrics``.
+    Needed only where some are of copies: of other records it is known from their positions.
     """
-    statement, values = "SELECT DISTINCT * FROM hot", {}
-    if files and run_ids:
-        values = {"files": list(files)}
-        statement = _NEW_POINTS.format(wanted=_among(run_ids, values))
+    if not files:
+        return rows
+    identity = ", ".join(IDENTITY)
+    statement = (
+        f"SELECT * FROM hot ANTI JOIN (SELECT {identity} FROM "  # noqa: S608 - constants
+        f"read_parquet($files, hive_partitioning = false)) AS stored USING ({identity})"
+    )
     with engine_errors(), contextlib.closing(engine.cursor()) as cursor:
-        cursor.register("hot", hot)
-        return cursor.sql(statement, params=values).to_arrow_table()
+        cursor.register("hot", rows)
+        return cursor.sql(statement, params={"files": list(files)}).to_arrow_table()
 
 
 def _among(run_ids: Sequence[str], values: dict[str, Any]) -> str:

@@ -10,19 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeflow.query.documents import PACKED, documents
-from lakeflow.query.engine import no_rows
-from lakeflow.query.overlay import hot
+from lakeflow.kinds import KINDS, TABLES
+from lakeflow.query.overlay import whole
 from lakeflow.tables import (
+    CONTROL_EVENTS,
     EXPERIMENT_TAGS,
     EXPERIMENTS,
     INPUTS,
     LATEST_METRICS,
     METRICS,
     PARAMS,
-    RUN_DOCUMENTS,
     RUNS,
-    TABLES,
     TAGS,
 )
 
@@ -33,29 +31,19 @@ if TYPE_CHECKING:
 
 VIEWS = {
     "experiments": (EXPERIMENTS, EXPERIMENT_TAGS),
-    "runs": (RUNS,),
+    "control_events": (CONTROL_EVENTS,),
+    "runs": (RUNS, EXPERIMENTS),
     "params": (PARAMS,),
     "tags": (TAGS,),
     "metrics": (METRICS,),
     "latest_metrics": (LATEST_METRICS,),
     "inputs": (INPUTS,),
-    "runs_wide": (RUN_DOCUMENTS,),
+    "runs_wide": (RUNS, EXPERIMENTS, PARAMS, TAGS, LATEST_METRICS, INPUTS),
 }
 """The tables that each view reads."""
 
-
-_HOT_DOCUMENTS = documents(
-    hot(RUNS),
-    {
-        table: f"SELECT run_id, {packed} AS packed FROM {hot(TABLES[table])} GROUP BY run_id"  # noqa: S608
-        for table, packed in PACKED.items()
-    },
-)
-
-
-def hot_rows(spec: TableSpec) -> str:
-    """Return the query for the rows of a table that the overlay holds."""
-    return _HOT_DOCUMENTS if spec is RUN_DOCUMENTS else f"SELECT * FROM {hot(spec)}"  # noqa: S608
+KIND_OF = {spec.name: kind for kind in KINDS for spec in kind.tables}
+"""The kind of each table."""
 
 
 def view(name: str) -> str:
@@ -65,37 +53,18 @@ def view(name: str) -> str:
     return (folder / "views" / f"{name}.sql").read_text()
 
 
-def relation(spec: TableSpec, files: Sequence[str], fresh: Collection[str] = ()) -> str:
+def relation(spec: TableSpec, files: Sequence[str], is_hot: Collection[str] = ()) -> str:
     """Return the statement that makes the relation of one table.
 
     Args:
         spec: The table.
         files: Its files.
-        fresh: Tables that have rows in the schema ``hot``; where any table of runs has, then
-            ``runs`` has too.
+        is_hot: Names of the tables with ids that there are in the schema ``hot``.
     """
-    columns = ", ".join(f'"{name}"' for name in spec.column_names)
-    added = f"SELECT {columns} FROM hot.{spec.name}"  # noqa: S608
-    stored = _stored(spec, columns, files)
-    if spec.name not in fresh:
-        rows = stored
-    elif not files:
-        rows = added
-    elif spec is METRICS:
-        rows = f"{stored}\nUNION ALL {added}"
-    else:
-        rows = f"{stored}\nANTI JOIN hot.{RUNS.name} USING (run_id)\nUNION ALL {added}"
-    return f"CREATE OR REPLACE VIEW lakeflow.{spec.name} AS\n{rows};\n"
-
-
-def _stored(spec: TableSpec, columns: str, files: Sequence[str]) -> str:
-    if not files:
-        return no_rows(spec)
     listed = ",\n    ".join(literal(file) for file in files)
-    return (
-        f"SELECT {columns} FROM read_parquet([\n    {listed}\n], "  # noqa: S608
-        "hive_partitioning = false)"
-    )
+    stored = f"read_parquet([\n    {listed}\n], hive_partitioning = false)" if files else ""
+    rows = whole(KIND_OF[spec.name], spec, stored, is_hot, "hot.")
+    return f"CREATE OR REPLACE VIEW lakeflow.{spec.name} AS\n{rows};\n"
 
 
 def literal(text: str) -> str:

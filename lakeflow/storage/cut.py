@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakeflow.storage.positions import Position, number_of, writer_of
+from lakeflow.storage.positions import Position, is_complete, number_of, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,8 +43,10 @@ class LogCutter:
     def __init__(self, fs: Filesystem, spans: Mapping[str, tuple[int, int]]) -> None:
         self._fs = fs
         self._sizes = {path: end for path, (_, end) in spans.items()}
+        events = {path: span for path, span in spans.items() if is_complete(path)}
+        self._events = dict(fs.read_many(events, fixed=False))
         if not fs.can_append:
-            for _ in fs.read_many(spans):
+            for _ in fs.read_many({path: spans[path] for path in spans.keys() - events.keys()}):
                 pass  # from here on they are read from the cache
         self._starts = {path: start for path, (start, _) in spans.items()}
         self._ends = {
@@ -133,7 +135,8 @@ class LogCutter:
         for path in sorted(offsets):
             if offsets[path] > self._starts[path]:
                 number, offset = number_of(path), offsets[path]
-                if not self._fs.can_append and offset == self._ends[path]:
+                is_whole = is_complete(path) or not self._fs.can_append
+                if is_whole and offset == self._ends[path]:
                     number, offset = number + 1, 0
                 positions[writer_of(path)] = Position(number, offset, epoch)
         return Cut(positions, self._size(offsets))
@@ -222,6 +225,8 @@ class LogCutter:
 
     def _read(self, path: str, start: int, end: int, size: int = 0) -> bytes:
         """Read part of a segment of which the size is known; it may be a newer one."""
+        if path in self._events:
+            return self._events[path][start:end]
         if self._fs.can_append:
             return self._fs.read(path, start, end)
         return self._fs.read_fixed(path, self._sizes.get(path, size), start, end)

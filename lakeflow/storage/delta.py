@@ -69,6 +69,10 @@ class DataFile:
         first = bisect_left(ordered, str(bounds[0]))
         return first < len(ordered) and ordered[first] <= str(bounds[1])
 
+    def has_any(self, column: str) -> bool:
+        """Return whether a row may have something in a column."""
+        return not self.bounds or column in self.bounds
+
 
 class Table:
     """One Delta table of a lake; threads may share it.

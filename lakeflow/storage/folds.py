@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
+from lakeflow.storage.blocks import BlockFile
 from lakeflow.storage.delta import DataFile
 from lakeflow.storage.positions import Position, hot_spans
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 FOLDS = "folds"
 """Folder of the folds within a lake."""
+
+INDEXES = "index"
+"""Folder of the indexes within a lake."""
 
 
 REMEMBERED_S = 60.0
@@ -59,13 +63,17 @@ class Epoch:
         positions: For each writer the position up to which its log is folded.
         versions: Version of each table that holds the log up to these positions.
         files: The files of each table in that version.
-        removed: Names of the files that the fold replaced, by table.
+        indexes: The files of each index, the newest one first.
+        numbers: For each kind with numbers for ids the largest that was given.
+        removed: Names of the files that the fold replaced, by folder.
     """
 
     number: int
     positions: Mapping[str, Position] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, tuple[DataFile, ...]] = field(default_factory=dict)
+    indexes: Mapping[str, tuple[BlockFile, ...]] = field(default_factory=dict)
+    numbers: Mapping[str, int] = field(default_factory=dict)
     removed: Mapping[str, list[str]] = field(default_factory=dict)
 
 
@@ -94,6 +102,11 @@ class View:
     def hot_bytes(self) -> int:
         """Bytes of log that are not folded yet."""
         return sum(end - start for start, end in self.hot.values())
+
+
+def index_folder(name: str) -> str:
+    """Return the folder of an index."""
+    return f"{INDEXES}/{name}"
 
 
 def plan_path(epoch: int) -> str:
@@ -179,6 +192,14 @@ def finish(fs: Filesystem, epoch: Epoch) -> None:
             table: [(each.path, each.size, each.rows, each.bounds) for each in files]
             for table, files in epoch.files.items()
         },
+        "indexes": {
+            name: [
+                (each.path.rpartition("/")[2], each.size, each.entries, each.least, each.most)
+                for each in files
+            ]
+            for name, files in epoch.indexes.items()
+        },
+        "numbers": epoch.numbers,
         "removed": epoch.removed,
     }
     try:
@@ -203,8 +224,20 @@ def read_epoch(fs: Filesystem, number: int) -> Epoch:
             table: tuple(DataFile(*each) for each in listed)
             for table, listed in content["files"].items()
         }
+        indexes = {
+            name: tuple(
+                BlockFile(f"{index_folder(name)}/{file}", *rest) for file, *rest in listed
+            )
+            for name, listed in content["indexes"].items()
+        }
         return Epoch(
-            number, _positions(content), content["versions"], files, content["removed"]
+            number,
+            _positions(content),
+            content["versions"],
+            files,
+            indexes,
+            content["numbers"],
+            content["removed"],
         )
 
 

@@ -6,6 +6,7 @@ has been read. A forked child gets a writer of its own.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -23,25 +24,27 @@ from lakeflow.exceptions import (
     NotFoundError,
 )
 from lakeflow.ids import new_id
+from lakeflow.kinds import KINDS, first_event, tables_of
 from lakeflow.storage import folds
 from lakeflow.storage.appender import Appender
-from lakeflow.storage.control import ControlTable
 from lakeflow.storage.delta import TABLES as TABLES_FOLDER
 from lakeflow.storage.delta import DataFile, Table
 from lakeflow.storage.filesystem import ENGINE_PROTOCOL, Filesystem
 from lakeflow.storage.folds import View
+from lakeflow.storage.index_files import IndexFiles
 from lakeflow.storage.local import STAGING
 from lakeflow.storage.location import canonical, open_filesystem
 from lakeflow.storage.log import Clock
-from lakeflow.storage.positions import LOG, folded_spans, list_segments
+from lakeflow.storage.positions import LOG, event_path, folded_spans, list_segments
 from lakeflow.storage.probe import PROBES
-from lakeflow.tables import CONTROL_TABLES, DATA_TABLES, FORMAT_VERSION
+from lakeflow.tables import FORMAT_VERSION
 
 if TYPE_CHECKING:
-    import contextlib
     from collections.abc import Callable, Mapping, Sequence
 
+    from lakeflow.kinds import Kind
     from lakeflow.storage.appender import Gathered
+    from lakeflow.storage.blocks import BlockReader
     from lakeflow.storage.bridge import LakeFileSystem
 
 T = TypeVar("T")
@@ -49,7 +52,7 @@ T = TypeVar("T")
 LAKE_FILE = "lake.json"
 """Written last when a lake is made, so that a lake that has it is complete."""
 
-_OWN = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, STAGING, PROBES}
+_OWN = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, folds.INDEXES, STAGING, PROBES}
 
 
 class Lake:
@@ -58,18 +61,23 @@ class Lake:
     Args:
         fs: Its filesystem.
         settings: How this process treats it.
+        kinds: The kinds of things that it holds.
 
     Attributes:
         fs: Its filesystem.
         settings: How this process treats it.
+        kinds: The kinds of things that it holds.
         clock: Order of what this process writes.
-        tables: Its data tables by name.
-        control: Its control tables by name.
+        tables: Its tables by name; the first fold makes them.
+        index_files: What reads the files of its indexes.
     """
 
-    def __init__(self, fs: Filesystem, settings: Settings) -> None:
+    def __init__(
+        self, fs: Filesystem, settings: Settings, kinds: Sequence[Kind] = KINDS
+    ) -> None:
         self.fs = fs
         self.settings = settings
+        self.kinds = tuple(kinds)
         self._on_close: list[Callable[[], None]] = []
         self._on_append: Callable[[int], None] | None = None
         self._on_fork: list[Callable[[], None]] = []
@@ -77,8 +85,8 @@ class Lake:
         self._looked_at = 0.0
         self._sizes: dict[str, int] = {}
         self._made: dict[Callable[[Lake], Any], Any] = {}
-        self.tables = {spec.name: Table(fs, spec) for spec in DATA_TABLES}
-        self.control = {spec.name: ControlTable(fs, spec) for spec in CONTROL_TABLES}
+        self.tables = {spec.name: Table(fs, spec) for spec in tables_of(self.kinds)}
+        self.index_files = IndexFiles(fs)
         self._become_writer()
 
     def _become_writer(self) -> None:
@@ -130,9 +138,16 @@ class Lake:
             return lake
 
     @classmethod
-    def on(cls, fs: Filesystem, settings: Settings, *, create: bool = True) -> Lake:
+    def on(
+        cls,
+        fs: Filesystem,
+        settings: Settings,
+        *,
+        create: bool = True,
+        kinds: Sequence[Kind] = KINDS,
+    ) -> Lake:
         """Open the lake on a filesystem, with a writer of its own; errors as for ``open``."""
-        lake = cls(fs, settings)
+        lake = cls(fs, settings, kinds)
         lake._attach(create)
         return lake
 
@@ -147,13 +162,17 @@ class Lake:
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedLakeError(
                 f"{LAKE_FILE} in {self.fs.uri} is damaged: {error!r}",
-                hint='it must hold {"format_version": 1}',
+                hint=f'it must hold {{"format_version": {FORMAT_VERSION}}}',
             ) from error
-        if version > FORMAT_VERSION:
+        if version != FORMAT_VERSION:
+            is_newer = version > FORMAT_VERSION
             raise InvalidStateError(
-                f"the lake {self.fs.uri} has format {version}; this lakeflow knows formats "
-                f"up to {FORMAT_VERSION}",
-                hint="upgrade lakeflow",
+                f"the lake {self.fs.uri} has format {version}; this lakeflow reads format "
+                f"{FORMAT_VERSION} alone",
+                hint="upgrade lakeflow"
+                if is_newer
+                else "read it with the lakeflow that made it, and log to a new folder: before "
+                "1.0 a format is not kept",
             )
 
     def _make(self) -> None:
@@ -168,17 +187,12 @@ class Lake:
                 f"{self.fs.uri} is not a lake and not empty: it holds {strangers[0]!r}",
                 hint="choose an empty or new folder",
             )
-        for control in self.control.values():
-            control.table.create()
-        for table in self.tables.values():
-            table.create()
         now = time.time_ns() // 1_000_000
-        self.control["experiments"].update(lambda rows: rows or [_default_experiment(now)])
+        with contextlib.suppress(FileExistsError):
+            self.fs.create(event_path(1), first_event(self.clock.next()))
         content = {"format_version": FORMAT_VERSION, "lake_id": new_id(), "created": now}
-        try:
+        with contextlib.suppress(FileExistsError):
             self.fs.create(LAKE_FILE, json.dumps(content).encode())
-        except FileExistsError:
-            return
 
     def once(self, make: Callable[[Lake], T]) -> T:
         """Return what a function makes of this lake; it is called at most once a process."""
@@ -243,6 +257,10 @@ class Lake:
                 self._looked_at = time.monotonic()
             return epoch
 
+    def has_later(self, epoch: folds.Epoch) -> bool:
+        """Return whether a fold was finished after this one: a look."""
+        return self._is_past(epoch.number)
+
     @property
     def known_epoch(self) -> folds.Epoch | None:
         """The newest finished fold as of the last look; None before the first one."""
@@ -267,29 +285,41 @@ class Lake:
         return False
 
     def files(
-        self, table: str, epoch: folds.Epoch, **where: Sequence[str]
+        self,
+        table: str,
+        epoch: folds.Epoch,
+        present: str | None = None,
+        **where: Sequence[str],
     ) -> Sequence[DataFile]:
         """Return the files of a table as of a finished fold that may hold certain rows.
 
         Args:
             table: The table.
             epoch: The finished fold.
+            present: A column with something in it; None for no such condition.
             **where: For a column the values, one of which a row has; none for any.
         """
         wanted = {column: sorted(values) for column, values in where.items() if values}
         return [
             file
             for file in epoch.files.get(table, ())
-            if all(file.may_hold(column, values) for column, values in wanted.items())
+            if (present is None or file.has_any(present))
+            and all(file.may_hold(column, values) for column, values in wanted.items())
         ]
 
     def rows(self, table: str, epoch: folds.Epoch, **where: Sequence[str]) -> int:
         """Return how many rows those files have; see ``files``."""
-        return sum(file.rows for file in self.files(table, epoch, **where))
+        return sum(file.rows for file in self.files(table, epoch, None, **where))
 
-    def paths(self, table: str, epoch: folds.Epoch, **where: Sequence[str]) -> list[str]:
+    def paths(
+        self,
+        table: str,
+        epoch: folds.Epoch,
+        present: str | None = None,
+        **where: Sequence[str],
+    ) -> list[str]:
         """Return how the engine opens those files; see ``files``."""
-        return self.opened(table, self.files(table, epoch, **where))
+        return self.opened(table, self.files(table, epoch, present, **where))
 
     def opened(self, table: str, files: Sequence[DataFile]) -> list[str]:
         """Return the paths under which the query engine opens files of a table."""
@@ -299,6 +329,10 @@ class Lake:
             return [f"{local}/{each.path}" for each in files]
         self._sizes |= {f"{folder}/{each.path}": each.size for each in files}
         return [f"{ENGINE_PROTOCOL}://{folder}/{each.path}" for each in files]
+
+    def index(self, name: str, epoch: folds.Epoch) -> list[BlockReader]:
+        """Return what reads the files of an index as of a finished fold, newest first."""
+        return [self.index_files.reader(file) for file in epoch.indexes.get(name, ())]
 
     def engine_filesystem(self) -> LakeFileSystem | None:
         """Return what the query engine opens those paths with; None for local ones."""
@@ -351,21 +385,8 @@ class Lake:
         self._become_writer()
         for table in self.tables.values():
             table.after_fork()
-        for control in self.control.values():
-            control.after_fork()
         for hook in self._on_fork:
             hook()
-
-
-def _default_experiment(now: int) -> dict[str, object]:
-    return {
-        "experiment_id": "0",
-        "name": "Default",
-        "artifact_location": "artifacts/0",
-        "lifecycle_stage": "active",
-        "creation_time": now,
-        "last_update_time": now,
-    }
 
 
 _OPENING = threading.RLock()

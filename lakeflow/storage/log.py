@@ -9,6 +9,7 @@ a newline; what follows the last newline was never acknowledged.
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from collections import deque
@@ -17,15 +18,20 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import StorageError
 from lakeflow.ids import new_id
+from lakeflow.records import ORIGIN
 from lakeflow.storage.positions import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lakeflow.storage.filesystem import AppendFile, Filesystem
 
 _IDLE_S = 60.0
 """A segment that was written to within this time is not deleted: see ``vacuum_grace_s``."""
+
+
+_MOST_DOUBTFUL = 10_000
+"""Records that are remembered because it is not known whether they were written."""
 
 
 class Clock:
@@ -85,6 +91,7 @@ class LogWriter:
         self._waiting: deque[_Waiting] = deque()
         self._file: AppendFile | None = None
         self._used_at = 0.0
+        self._doubtful: dict[str, tuple[str, int, int]] = {}
         self.written_bytes = 0
         self._begin()
 
@@ -150,10 +157,14 @@ class LogWriter:
 
     def _append(self, bodies: Sequence[str]) -> None:
         self._renew_if_forgotten()
-        lines = []
+        lines, sent = [], {}
         for body in bodies:
             self._sequence += 1
-            lines.append(f'{{"seq":{self._sequence},"clock":{self._clock.next()},{body}}}\n')
+            clock = self._clock.next()
+            first = self._doubtful.get(body) if self._doubtful else None
+            origin = f',"{ORIGIN}":{json.dumps(first)}' if first else ""
+            lines.append(f'{{"seq":{self._sequence},"clock":{clock}{origin},{body}}}\n')
+            sent[body] = first or (self._id, self._sequence, clock)
         try:
             self._write(lines)
         except BaseException:
@@ -161,7 +172,17 @@ class LogWriter:
             # nothing may come after it.
             self._seal()
             self._begin()
+            self._doubt(sent)
             raise
+        if self._doubtful:
+            for body in bodies:
+                self._doubtful.pop(body, None)
+
+    def _doubt(self, sent: Mapping[str, tuple[str, int, int]]) -> None:
+        """Remember records that may be there: logged again they say which one they are."""
+        self._doubtful |= sent
+        while len(self._doubtful) > _MOST_DOUBTFUL:
+            del self._doubtful[next(iter(self._doubtful))]
 
     def close(self) -> None:
         """Seal the open segment; a later append opens a new one."""

@@ -19,6 +19,10 @@ LOG = "log"
 """Folder of the log within a lake."""
 
 
+CONTROL = "control"
+"""The writer that all processes share: each segment is one event, in a total order."""
+
+
 class Position(NamedTuple):
     """Up to where the log of one writer is folded.
 
@@ -35,6 +39,16 @@ class Position(NamedTuple):
 
 _BEGINNING = Position(1, 0, 0)
 """Not the first segment that is listed: a listing that lacks some would skip them for good."""
+
+
+def event_path(number: int) -> str:
+    """Return the path of an event of the control log."""
+    return f"{LOG}/{CONTROL}/{number:08d}.jsonl"
+
+
+def is_complete(segment: str) -> bool:
+    """Return whether a segment was complete when it was made: an event never grows."""
+    return writer_of(segment) == CONTROL
 
 
 def list_segments(fs: Filesystem) -> dict[str, int]:

@@ -5,26 +5,29 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.query.engine import arrow_table
+from lakeflow.kinds import RUN, TABLES
+from lakeflow.kinds.kind import Keep
+from lakeflow.query.engine import arrow_table, engine_errors
+from lakeflow.query.overlay import gone_ids, hot, hot_ids, overlaid
 from lakeflow.query.sandbox import Sandbox
-from lakeflow.query.series import new_points, series
-from lakeflow.query.views import hot_rows
+from lakeflow.query.series import not_stored, series
+from lakeflow.query.views import KIND_OF
 from lakeflow.storage.delta import TABLES as TABLES_FOLDER
 from lakeflow.storage.filesystem import ENGINE_PROTOCOL
-from lakeflow.tables import CONTROL_TABLES, DATA_TABLES, METRICS, RUNS, TABLES
+from lakeflow.tables import METRICS
 from lakeflow.tracking.moments import Moments, steadily
-from lakeflow.tracking.scans import Scan, points_of
+from lakeflow.tracking.scans import Scan, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pyarrow
 
+    from lakeflow.kinds import Kind
     from lakeflow.query.engine import Engine
     from lakeflow.query.sandbox import Question
     from lakeflow.storage.lake import Lake
     from lakeflow.tables import TableSpec
-    from lakeflow.tracking.memtable import HotRun
     from lakeflow.tracking.moments import Hot, Moment
 
 
@@ -46,32 +49,35 @@ class ColumnReader:
         lake.on_close(self._sandbox.close)
         lake.on_fork(self._sandbox.forget)
 
-    def scan(self, spec: TableSpec, moment: Moment | None = None) -> Scan:
+    def scan(self, kind: Kind, spec: TableSpec, moment: Moment | None = None) -> Scan:
         """Return what a table holds, as its files and the rows that are not in them.
 
         Args:
-            spec: ``metrics``, or a table whose hot rows are kept.
+            kind: The kind of thing.
+            spec: One of its tables.
             moment: To see what the table held then; None for now.
         """
-        return steadily(self._lake, lambda: self._scan(spec, moment))
+        return steadily(self._lake, lambda: self._scan(kind, spec, moment))
 
-    def _scan(self, spec: TableSpec, moment: Moment | None) -> Scan:
-        with self._moments.held(moment) as hot:
-            runs, epoch = hot.runs(), hot.epoch
-            fresh = points_of(runs) if spec == METRICS else self._hot_rows(hot, spec)
-        files = self._lake.paths(spec.name, epoch)
-        replaced = _changed(runs)
-        if spec != METRICS:
-            return Scan(files, replaced if files else (), fresh)
-        return Scan(files, (), new_points(self._engine, files, replaced, fresh))
+    def _scan(self, kind: Kind, spec: TableSpec, moment: Moment | None) -> Scan:
+        with self._moments.held(moment) as hot_now:
+            files = self._lake.paths(spec.name, hot_now.epoch)
+            fresh = self._hot_rows(hot_now, kind, spec)
+            is_each = _is_each(kind, spec)
+            replaced = hot_now.memory.gone(kind) if is_each else hot_now.ids(kind)
+            if is_each and hot_now.memory.has_copies:
+                fresh = not_stored(self._engine, files, fresh)
+        return Scan(files, replaced if files else (), fresh)
 
-    def _hot_rows(self, hot: Hot, spec: TableSpec) -> pyarrow.Table:
-        """Return the rows of hot runs in a table; the lock is held."""
-        overlay = hot.lay()
-        if overlay.is_empty:
+    def _hot_rows(self, hot_now: Hot, kind: Kind, spec: TableSpec) -> pyarrow.Table:
+        """Return the rows of hot things in a table; the lock is held."""
+        if _is_each(kind, spec):
+            return rows_of(kind, spec, hot_now, hot_now.things(kind))
+        overlay = hot_now.lay()
+        if hot_ids(kind) not in overlay.hot:
             return arrow_table(spec, ())
         with contextlib.closing(overlay.cursor()) as cursor:
-            return cursor.sql(hot_rows(spec)).to_arrow_table()
+            return cursor.sql(f"FROM {hot(spec)}").to_arrow_table()
 
     def query(
         self,
@@ -85,34 +91,33 @@ class ColumnReader:
 
     def _query(self, question: Question, params: Any, moment: Moment | None) -> pyarrow.Table:
         asked = [TABLES[name] for name in question.tables]
-        with self._moments.held(moment) as hot:
-            runs, epoch, fresh = hot.runs(), hot.epoch, self._fresh(hot, asked)
-        files = {
-            spec.name: self._lake.paths(spec.name, epoch)
-            for spec in asked
-            if spec in DATA_TABLES
-        }
-        if METRICS.name in fresh:
-            fresh[METRICS.name] = new_points(
-                self._engine, files[METRICS.name], _changed(runs), fresh[METRICS.name]
-            )
-        for spec in asked:
-            if spec in CONTROL_TABLES:
-                rows = self._lake.control[spec.name].rows()
-                fresh[spec.name] = arrow_table(spec, [tuple(row.values()) for row in rows])
+        with self._moments.held(moment) as hot_now:
+            epoch = hot_now.epoch
+            files = {spec.name: self._lake.paths(spec.name, epoch) for spec in asked}
+            fresh = self._fresh(hot_now, asked, files) if asked else {}
         return self._sandbox.answer(question, files, fresh, params)
 
-    def _fresh(self, hot: Hot, asked: Sequence[TableSpec]) -> dict[str, pyarrow.Table]:
-        """Return the rows of hot runs, and which runs these are; the lock is held."""
-        if not asked or hot.lay().is_empty:
-            return {}
-        fresh = {
-            spec.name: self._hot_rows(hot, spec)
-            for spec in (RUNS, *asked)
-            if spec in DATA_TABLES and spec != METRICS
-        }
-        if METRICS in asked:
-            fresh[METRICS.name] = points_of(hot.runs())
+    def _fresh(
+        self, hot_now: Hot, asked: Sequence[TableSpec], files: Mapping[str, Sequence[str]]
+    ) -> dict[str, pyarrow.Table]:
+        """Return the hot tables that relations read; the lock is held."""
+        overlay = hot_now.lay()
+        fresh: dict[str, pyarrow.Table] = {}
+        with contextlib.closing(overlay.cursor()) as cursor, engine_errors():
+            for spec in asked:
+                kind = KIND_OF[spec.name]
+                if hot_ids(kind) not in overlay.hot:
+                    continue
+                names = {hot_ids(kind)} | {gone_ids(each) for each in kind.owners}
+                if _is_each(kind, spec):
+                    rows = rows_of(kind, spec, hot_now, hot_now.things(kind))
+                    if hot_now.memory.has_copies:
+                        rows = not_stored(self._engine, files[spec.name], rows)
+                    fresh[hot(spec)] = rows
+                else:
+                    names.add(hot(spec))
+                for name in names & (overlay.hot | {hot(each) for each in overlaid(kind)}):
+                    fresh[name] = cursor.sql(f"FROM {name}").to_arrow_table()
         return fresh
 
     def series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:
@@ -120,14 +125,15 @@ class ColumnReader:
         return steadily(self._lake, lambda: self._series(run_ids, key, max_points))
 
     def _series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:
-        with self._moments.held() as hot:
-            epoch = hot.epoch
-            runs = ((run_id, hot.run(run_id)) for run_id in run_ids)
-            points = points_of(((run_id, run) for run_id, run in runs if run), key)
+        with self._moments.held() as hot_now:
+            epoch = hot_now.epoch
+            things = [hot_now.thing(RUN, run_id) for run_id in run_ids]
+            runs = [thing for thing in things if thing is not None]
+            points = rows_of(RUN, METRICS, hot_now, runs, key)
         files = self._lake.paths(METRICS.name, epoch, run_id=run_ids)
         return series(self._engine, files, run_ids, key, max_points, points)
 
 
-def _changed(runs: Sequence[tuple[str, HotRun]]) -> list[str]:
-    """Return those of hot runs that the tables know too."""
-    return [run_id for run_id, hot in runs if hot.created is None]
+def _is_each(kind: Kind, spec: TableSpec) -> bool:
+    part = kind.part(spec)
+    return part is not None and part.keep is Keep.EACH

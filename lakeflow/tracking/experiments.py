@@ -1,4 +1,4 @@
-"""Experiments: rare to change, with names to keep unique, so committed straight."""
+"""Experiments: rare to change, with names to keep unique, so changed in the control log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from lakeflow import records
 from lakeflow.entities import Experiment, LifecycleStage, PagedList, validation
 from lakeflow.exceptions import (
     AlreadyExistsError,
@@ -13,16 +14,19 @@ from lakeflow.exceptions import (
     InvalidStateError,
     NotFoundError,
 )
-from lakeflow.query.fields import EXPERIMENT_FIELDS
+from lakeflow.kinds import EXPERIMENT
 from lakeflow.tables import EXPERIMENT_TAGS, EXPERIMENTS
 from lakeflow.tracking.search import page_of, search_of
+from lakeflow.tracking.state import experiment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lakeflow.query.engine import Engine
-    from lakeflow.storage.control import Row
     from lakeflow.storage.lake import Lake
+    from lakeflow.tracking.control import ControlStore, Draft, Known
+    from lakeflow.tracking.reader import Reader
+
+_Fields = dict[str, Any]
 
 
 def now_ms() -> int:
@@ -35,12 +39,14 @@ class ExperimentStore:
 
     Args:
         lake: The lake.
-        engine: What searches it.
+        control: What looks them up and changes them.
+        reader: What searches them.
     """
 
-    def __init__(self, lake: Lake, engine: Engine) -> None:
+    def __init__(self, lake: Lake, control: ControlStore, reader: Reader) -> None:
         self._lake = lake
-        self._engine = engine
+        self._control = control
+        self._reader = reader
 
     def create(
         self, name: str, artifact_location: str | None, tags: Mapping[str, Any] | None
@@ -51,32 +57,23 @@ class ExperimentStore:
         pairs = {
             validation.key(key): validation.text(value) for key, value in (tags or {}).items()
         }
-        created = ""
 
-        def add(rows: list[Row]) -> list[Row]:
-            nonlocal created
-            self._check_free(rows, name)
-            numbers = [
-                int(row["experiment_id"]) for row in rows if row["experiment_id"].isdecimal()
-            ]
-            created = str(max(numbers, default=-1) + 1)
+        def decide(known: Draft) -> tuple[list[str], str]:
+            _check_free(known, name)
+            created = str(known.next_number(EXPERIMENT))
             now = now_ms()
-            return [
-                *rows,
-                {
-                    "experiment_id": created,
-                    "name": name,
-                    "artifact_location": _location(artifact_location, created),
-                    "lifecycle_stage": LifecycleStage.ACTIVE,
-                    "creation_time": now,
-                    "last_update_time": now,
-                },
-            ]
+            row = {
+                "experiment_id": created,
+                "name": name,
+                "artifact_location": _location(artifact_location, created),
+                "lifecycle_stage": LifecycleStage.ACTIVE,
+                "creation_time": now,
+                "last_update_time": now,
+            }
+            return [_body(row, *_tags(created, pairs))], created
 
-        self._experiments.update(add)
-        if pairs:
-            self._set_tags(created, pairs)
-        return created
+        identity: str = self._control.change(decide)
+        return identity
 
     def get(self, experiment_id: str) -> Experiment:
         """Return an experiment, deleted ones too.
@@ -84,14 +81,17 @@ class ExperimentStore:
         Raises:
             NotFoundError: There is none with this id.
         """
-        return self._entity(self._row(self._experiments.rows(), experiment_id))
+        wanted = validation.experiment_id(experiment_id)
+        thing = self._control.known().thing(EXPERIMENT, wanted)
+        found = None if thing is None else experiment_of(thing, self._lake.fs.resolve)
+        if found is None:
+            raise self._not_found(experiment_id)
+        return found
 
     def find(self, name: str) -> Experiment | None:
         """Return the experiment of this name, deleted ones too; None if there is none."""
-        for row in self._experiments.rows():
-            if row["name"] == name:
-                return self._entity(row)
-        return None
+        thing = self._control.known().find(EXPERIMENT, "name", name)
+        return None if thing is None else experiment_of(thing, self._lake.fs.resolve)
 
     def search(
         self,
@@ -102,17 +102,16 @@ class ExperimentStore:
         page_token: str | None,
     ) -> PagedList[Experiment]:
         """Return one page of experiments; see ``LakeflowClient.search_experiments``."""
-        rows = self._experiments.rows()
-        search = search_of(EXPERIMENT_FIELDS, filter_string, view_type, order_by)
-        tables = {EXPERIMENTS: rows, EXPERIMENT_TAGS: self._tags.rows()}
+        search = search_of(EXPERIMENT, filter_string, view_type, order_by)
         page = page_of(
             search,
             max_results,
             page_token,
-            lambda statement, _: (self._engine.search_rows(statement, tables), None),
+            lambda statement, moment: self._reader.search(statement, (), moment),
         )
-        by_id = {row["experiment_id"]: row for row in rows}
-        return PagedList([self._entity(by_id[each]) for each in page.ids], page.token)
+        things = self._reader.things(EXPERIMENT, page.ids, page.moment)
+        found = [experiment_of(each, self._lake.fs.resolve) for each in things]
+        return PagedList([each for each in found if each is not None], page.token)
 
     def require_active(self, experiment_id: str) -> str:
         """Return where an experiment keeps artifacts, relative to the lake if within it.
@@ -121,125 +120,106 @@ class ExperimentStore:
             NotFoundError: There is none with this id.
             InvalidInputError: It is deleted.
         """
-        rows = self._experiments.rows(self._lake.check_interval_s)
-        if not any(row["experiment_id"] == experiment_id for row in rows):
-            rows = self._experiments.rows()
-        row = self._row(rows, experiment_id)
+        known = self._control.known(self._lake.check_interval_s)
+        if known.thing(EXPERIMENT, experiment_id) is None:
+            known = self._control.known()
+        row = self._row(known, experiment_id)
         _check_active(row)
         location: str = row["artifact_location"]
         return location
 
     def set_stage(self, experiment_id: str, stage: str) -> None:
-        """Delete an active experiment, or restore a deleted one.
+        """Delete an active experiment, or restore a deleted one; its runs go with it.
 
         Raises:
             NotFoundError: There is none with this id in the other stage.
         """
 
-        def change(row: Row, _: list[Row]) -> None:
+        def check(row: _Fields, _: Known) -> _Fields:
             if row["lifecycle_stage"] == stage:
                 raise NotFoundError(
-                    f"experiment {experiment_id!r} is {stage} already; none with this id is "
-                    "in the other state"
+                    f"No Experiment with id={experiment_id} exists that is not {stage} already"
                 )
-            row["lifecycle_stage"] = stage
+            return {"lifecycle_stage": stage}
 
-        self._change(experiment_id, change)
-
-    def require_stage(self, experiment_id: str, stage: str) -> None:
-        """Check the stage of an experiment.
-
-        Raises:
-            NotFoundError: There is none with this id in this stage.
-        """
-        row = self._row(self._experiments.rows(), experiment_id)
-        if row["lifecycle_stage"] != stage:
-            raise NotFoundError(f"No Experiment with id={experiment_id} exists that is {stage}")
+        self._change(experiment_id, check)
 
     def rename(self, experiment_id: str, new_name: str) -> None:
         """Give an experiment another name; see ``LakeflowClient.rename_experiment``."""
         validation.experiment_name(new_name)
 
-        def change(row: Row, rows: list[Row]) -> None:
+        def check(row: _Fields, known: Known) -> _Fields:
             if row["lifecycle_stage"] != LifecycleStage.ACTIVE:
                 raise InvalidStateError(
                     f"cannot rename a non-active experiment: {experiment_id!r} is deleted",
                     hint="restore it first",
                 )
-            self._check_free((each for each in rows if each is not row), new_name)
-            row["name"] = new_name
+            if row["name"] != new_name:
+                _check_free(known, new_name)
+            return {"name": new_name}
 
-        self._change(experiment_id, change)
+        self._change(experiment_id, check)
 
     def set_tag(self, experiment_id: str, key: str, value: Any) -> None:
         """Set a tag; see ``LakeflowClient.set_experiment_tag``."""
-        validation.experiment_id(experiment_id)
-        pair = {validation.key(key): validation.text(value)}
-        _check_active(self._row(self._experiments.rows(), experiment_id))
-        self._set_tags(str(experiment_id), pair)
-
-    @property
-    def _experiments(self) -> Any:
-        return self._lake.control["experiments"]
-
-    @property
-    def _tags(self) -> Any:
-        return self._lake.control["experiment_tags"]
-
-    def _row(self, rows: list[Row], experiment_id: object) -> Row:
         wanted = validation.experiment_id(experiment_id)
-        for row in rows:
-            if row["experiment_id"] == wanted:
-                return row
-        raise NotFoundError(
+        pair = {validation.key(key): validation.text(value)}
+
+        def decide(known: Draft) -> tuple[list[str], None]:
+            _check_active(self._row(known, wanted))
+            return [",".join(_tags(wanted, pair))], None
+
+        self._control.change(decide)
+
+    def _row(self, known: Known, experiment_id: object) -> _Fields:
+        thing = known.thing(EXPERIMENT, validation.experiment_id(experiment_id))
+        row = None if thing is None else thing.row(EXPERIMENT)
+        if row is None:
+            raise self._not_found(experiment_id)
+        return row
+
+    def _not_found(self, experiment_id: object) -> NotFoundError:
+        return NotFoundError(
             f"No Experiment with id={experiment_id} exists in {self._lake.fs.uri}"
         )
 
-    def _change(self, experiment_id: str, change: Callable[[Row, list[Row]], None]) -> None:
-        def apply(rows: list[Row]) -> list[Row]:
-            row = self._row(rows, experiment_id)
-            change(row, rows)
-            row["last_update_time"] = max(now_ms(), row["last_update_time"] + 1)
-            return rows
+    def _change(self, experiment_id: str, check: Callable[[_Fields, Known], _Fields]) -> None:
+        wanted = validation.experiment_id(experiment_id)
 
-        self._experiments.update(apply)
+        def decide(known: Draft) -> tuple[list[str], None]:
+            row = self._row(known, wanted)
+            changed = {"experiment_id": wanted, **check(row, known)}
+            changed["last_update_time"] = max(now_ms(), row["last_update_time"] + 1)
+            return [_body(changed)], None
 
-    def _set_tags(self, experiment_id: str, pairs: Mapping[str, str]) -> None:
-        def change(rows: list[Row]) -> list[Row]:
-            kept = [
-                row
-                for row in rows
-                if row["experiment_id"] != experiment_id or row["key"] not in pairs
-            ]
-            added = [
-                {"experiment_id": experiment_id, "key": key, "value": value}
-                for key, value in pairs.items()
-            ]
-            return kept + added
-
-        self._tags.update(change)
-
-    def _check_free(self, rows: Any, name: str) -> None:
-        for row in rows:
-            if row["name"] == name:
-                hint = (
-                    "restore it, or choose another name"
-                    if row["lifecycle_stage"] == LifecycleStage.DELETED
-                    else "choose another name"
-                )
-                raise AlreadyExistsError(f"Experiment(name={name}) already exists", hint=hint)
-
-    def _entity(self, row: Row) -> Experiment:
-        tags = {
-            tag["key"]: tag["value"]
-            for tag in self._tags.rows()
-            if tag["experiment_id"] == row["experiment_id"]
-        }
-        location = self._lake.fs.resolve(row["artifact_location"])
-        return Experiment(**(row | {"artifact_location": location}), tags=tags)
+        self._control.change(decide)
 
 
-def _check_active(row: Row) -> None:
+def _body(row: _Fields, *others: str) -> str:
+    return ",".join((*records.table(EXPERIMENTS.name, [row]), *others))
+
+
+def _tags(experiment_id: str, pairs: Mapping[str, str]) -> list[str]:
+    rows = [
+        {"experiment_id": experiment_id, "key": key, "value": value}
+        for key, value in pairs.items()
+    ]
+    return records.table(EXPERIMENT_TAGS.name, rows)
+
+
+def _check_free(known: Known, name: str) -> None:
+    thing = known.find(EXPERIMENT, "name", name)
+    row = None if thing is None else thing.row(EXPERIMENT)
+    if row is not None:
+        hint = (
+            "restore it, or choose another name"
+            if row["lifecycle_stage"] == LifecycleStage.DELETED
+            else "choose another name"
+        )
+        raise AlreadyExistsError(f"Experiment(name={name}) already exists", hint=hint)
+
+
+def _check_active(row: _Fields) -> None:
     if row["lifecycle_stage"] != LifecycleStage.ACTIVE:
         raise InvalidInputError(
             f"The experiment {row['experiment_id']} must be in the 'active' state; it is "

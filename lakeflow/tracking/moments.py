@@ -13,18 +13,19 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.query.overlay import Overlay
 from lakeflow.storage.folds import epoch_as_of, read_epoch
 from lakeflow.tracking.memtable import Memtable
-from lakeflow.tracking.state import made, merge, rows_of
-from lakeflow.tracking.stored import StoredRuns
+from lakeflow.tracking.stored import StoredThings
+from lakeflow.tracking.things import merged, rows_by_table
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from lakeflow.kinds import Kind
     from lakeflow.query.engine import Engine
     from lakeflow.storage.folds import Epoch, View
     from lakeflow.storage.lake import Lake
-    from lakeflow.tracking.memtable import HotRun
-    from lakeflow.tracking.state import RunState
+    from lakeflow.tracking.memory import Memory
+    from lakeflow.tracking.things import Thing
 
 T = TypeVar("T")
 
@@ -44,15 +45,15 @@ class Moment(NamedTuple):
 
 
 class Hot:
-    """The log beyond a fold, merged by run, and the same as tables of the engine.
+    """The log beyond a fold, merged by thing, and the same as tables of the engine.
 
     Args:
         memtable: The log, read up to now or up to some moment.
         overlay: Where the tables are.
-        stored: What the fold holds of single runs.
+        stored: What the fold holds of single things.
     """
 
-    def __init__(self, memtable: Memtable, overlay: Overlay, stored: StoredRuns) -> None:
+    def __init__(self, memtable: Memtable, overlay: Overlay, stored: StoredThings) -> None:
         self._memtable = memtable
         self._stored = stored
         self._overlaid: Epoch | None = None
@@ -62,6 +63,11 @@ class Hot:
     def lock(self) -> threading.RLock:
         """Held while it is read, so that nothing is merged in meanwhile."""
         return self._memtable.lock
+
+    @property
+    def memory(self) -> Memory:
+        """What the log says."""
+        return self._memtable.memory
 
     @property
     def epoch(self) -> Epoch:
@@ -74,52 +80,53 @@ class Hot:
         """The moment of the last look; None before the first one."""
         if self._memtable.epoch is None:
             return None
-        return Moment(self.epoch.number, self._memtable.latest)
+        return Moment(self.epoch.number, self.memory.latest)
 
     def refresh(self) -> None:
         """Read what the log has grown by."""
         self._memtable.refresh()
 
-    def run(self, run_id: str) -> HotRun | None:
-        """Return what the log says about a run."""
-        return self._memtable.run(run_id)
+    def thing(self, kind: Kind, identity: str) -> Thing | None:
+        """Return what the log says about a thing."""
+        return self.memory.things[kind.name].get(identity)
 
-    def runs(self) -> Sequence[tuple[str, HotRun]]:
-        """Return every run that the log says something about."""
-        return self._memtable.runs()
+    def things(self, kind: Kind) -> list[Thing]:
+        """Return every thing of a kind that the log says something about."""
+        return list(self.memory.things[kind.name].values())
 
-    def is_made(self, run_id: str) -> bool:
-        """Return whether the log holds the creation of a run: no table knows of it."""
-        hot = self._memtable.run(run_id)
-        return hot is not None and hot.created is not None
+    def ids(self, kind: Kind) -> list[str]:
+        """Return the ids of those things, and of those that it says are gone."""
+        memory = self.memory
+        return [*memory.things[kind.name], *memory.gone(kind)]
 
     def merged(
-        self, run_ids: Iterable[str], stored: Mapping[str, RunState]
-    ) -> dict[str, RunState]:
+        self, kind: Kind, ids: Iterable[str], stored: Mapping[str, Thing]
+    ) -> dict[str, Thing]:
         """Lay the log over what is stored; the lock is held."""
         found = {}
-        for run_id in run_ids:
-            hot = self._memtable.run(run_id)
-            base = stored.get(run_id)
-            if hot is not None and hot.created is not None:
-                base = made(run_id, hot)
-            if base is not None:
-                found[run_id] = base if hot is None else merge(base, hot)
+        for identity in ids:
+            before = stored.get(identity)
+            if before is not None and before.is_gone:
+                continue
+            thing = merged(kind, before, self.thing(kind, identity))
+            if thing is not None and not self.memory.is_removed(kind, thing.scope):
+                found[identity] = thing
         return found
 
     def lay(self) -> Overlay:
         """Bring the tables in the engine up to date with the log; the lock is held."""
-        if self.overlay.is_lost() or self.epoch is not self._overlaid:
+        is_new = self.overlay.is_lost() or self.epoch is not self._overlaid
+        if is_new:
             self.overlay.clear()
-            self._memtable.take_changed()
-            changed = {run_id for run_id, _ in self._memtable.runs()}
-        else:
-            changed = self._memtable.take_changed()
         self._overlaid = None  # should anything fail from here on
-        if changed:
-            looked_up = [run_id for run_id in changed if not self.is_made(run_id)]
-            stored = self._stored.get(looked_up, self.epoch)
-            self.overlay.replace(changed, rows_of(self.merged(changed, stored)))
+        for kind in self.memory.kinds:
+            changed = set(self.ids(kind)) if is_new else self.memory.changed[kind.name]
+            if changed:
+                stored = self._stored.get(kind, changed, self.epoch)
+                things = self.merged(kind, changed, stored).values()
+                rows = rows_by_table(kind, things)
+                self.overlay.replace(kind, changed, rows, self.memory.gone(kind))
+            self.memory.changed[kind.name].clear()
         self._overlaid = self.epoch
         return self.overlay
 
@@ -141,14 +148,14 @@ class Moments:
         engine: What searches it.
 
     Attributes:
-        stored: What the tables hold of single runs.
+        stored: What the folds hold of single things.
     """
 
     def __init__(self, lake: Lake, engine: Engine) -> None:
         self._lake = lake
         self._engine = engine
-        self.stored = StoredRuns(lake)
-        self._now = Hot(Memtable(lake, lake.view), Overlay(engine), self.stored)
+        self.stored = StoredThings(lake)
+        self._now = Hot(Memtable(lake, lake.view), Overlay(engine, lake.kinds), self.stored)
         self._numbers = itertools.count()
         self._looked_at = -float("inf")
         self._written_bytes = 0
@@ -192,6 +199,26 @@ class Moments:
                 self._refresh()
             yield hot
 
+    def things(
+        self, kind: Kind, ids: Iterable[str], moment: Moment | None = None, *, look: bool = True
+    ) -> dict[str, Thing]:
+        """Return those of some things that are known, tables and log laid over one another.
+
+        Args:
+            kind: Their kind.
+            ids: Their ids.
+            moment: To read them as they were then; None for now.
+            look: Whether now means a look at the log, or what this process saw last.
+        """
+        while True:
+            with self.held(moment, look=look) as hot:
+                epoch = hot.epoch
+            stored = self.stored.get(kind, ids, epoch)
+            with hot.lock:
+                # Another thread may have moved on to a later fold.
+                if hot.epoch is epoch:
+                    return hot.merged(kind, ids, stored)
+
     def _refresh(self) -> None:
         """Look at the log, unless the last look is fresh enough and nothing was written."""
         written, now = self._lake.written_bytes, time.monotonic()
@@ -220,7 +247,7 @@ class Moments:
         view: View = self._lake.view_beyond(epoch, with_log=moment.clock > 0)
         memtable = Memtable(self._lake, lambda: view, moment.clock)
         memtable.refresh()
-        overlay = Overlay(self._engine, f"past_{next(self._numbers)}")
+        overlay = Overlay(self._engine, self._lake.kinds, f"past_{next(self._numbers)}")
         return Hot(memtable, overlay, self.stored)
 
 

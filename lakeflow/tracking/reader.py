@@ -6,14 +6,14 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import NotFoundError
-from lakeflow.query.compile import Statement
+from lakeflow.kinds import EXPERIMENT, RUN
 from lakeflow.query.engine import engine_errors
 from lakeflow.query.kept import KeptRelations
-from lakeflow.query.lookup import importing
 from lakeflow.query.overlay import laid_over, stored
-from lakeflow.tables import METRICS, RUNS
+from lakeflow.tables import METRICS, PARAMS
 from lakeflow.tracking.moments import Moments, steadily
-from lakeflow.tracking.scans import points_of
+from lakeflow.tracking.scans import rows_of
+from lakeflow.tracking.state import RunState, run_state
 
 if TYPE_CHECKING:
     import datetime
@@ -21,22 +21,16 @@ if TYPE_CHECKING:
 
     import pyarrow
 
+    from lakeflow.kinds import Kind
+    from lakeflow.query.compile import Statement
     from lakeflow.query.engine import Engine
     from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
-    from lakeflow.tracking.moments import Moment
-    from lakeflow.tracking.state import RunState
+    from lakeflow.tracking.moments import Hot, Moment
+    from lakeflow.tracking.things import Thing
 
 _MOST_KEPT = 200_000
 """Runs in the files of a search up to which what it joins is kept: they are joined whole."""
-
-
-def _stages_of(experiment_id: str) -> Statement:
-    return Statement(
-        "SELECT run_id, lifecycle_stage FROM runs WHERE experiment_id = $experiment_id",
-        {"experiment_id": experiment_id},
-        tables=(RUNS.name,),
-    )
 
 
 class Reader:
@@ -58,13 +52,16 @@ class Reader:
     def run(self, run_id: str) -> RunState:
         """Return a run as it is now.
 
-        A look at the log, a read of each segment that has grown, and for a run that was not
-        made since the last fold one row group.
+        A look at the log, a read of each segment that has grown, and where the run was folded
+        two or three small reads.
 
         Raises:
             NotFoundError: There is no such run.
         """
-        return steadily(self._lake, lambda: self._run(run_id))
+        found = steadily(self._lake, lambda: self._runs([run_id])).get(run_id)
+        if found is None:
+            raise NotFoundError(f"Run with id={run_id} not found in {self._lake.fs.uri}")
+        return found
 
     def runs(self, run_ids: Sequence[str], moment: Moment | None = None) -> list[RunState]:
         """Return those of several runs that are there, in the order of their ids' list.
@@ -77,28 +74,30 @@ class Reader:
         found = steadily(self._lake, lambda: self._runs(run_ids, moment, look=False))
         return [found[run_id] for run_id in run_ids if run_id in found]
 
+    def things(
+        self, kind: Kind, ids: Sequence[str], moment: Moment | None = None
+    ) -> list[Thing]:
+        """Return those of several things that are there, in the order of their ids' list."""
+        found = steadily(
+            self._lake, lambda: self._moments.things(kind, ids, moment, look=False)
+        )
+        return [found[identity] for identity in ids if identity in found]
+
     def as_of(self, as_of: int | datetime.datetime | None) -> Moment | None:
         """Return the moment that somebody wants to go back to; None for now."""
         return self._moments.as_of(as_of)
 
-    def _run(self, run_id: str) -> RunState:
-        found = self._runs([run_id]).get(run_id)
-        if found is None:
-            raise NotFoundError(f"Run with id={run_id} not found in {self._lake.fs.uri}")
-        return found
-
     def _runs(
         self, run_ids: Iterable[str], moment: Moment | None = None, *, look: bool = True
     ) -> dict[str, RunState]:
-        while True:
-            with self._moments.held(moment, look=look) as hot:
-                epoch = hot.epoch
-                looked_up = [run_id for run_id in run_ids if not hot.is_made(run_id)]
-            stored = self._moments.stored.get(looked_up, epoch)
-            with hot.lock:
-                # Another thread may have moved on to a later fold.
-                if hot.epoch is epoch:
-                    return hot.merged(run_ids, stored)
+        things = self._moments.things(RUN, run_ids, moment, look=look)
+        ids = {thing.scope[0] for thing in things.values()}
+        experiments = self._moments.things(EXPERIMENT, ids, moment, look=False)
+        states = {
+            run_id: run_state(thing, experiments.get(thing.scope[0]))
+            for run_id, thing in things.items()
+        }
+        return {run_id: state for run_id, state in states.items() if state is not None}
 
     def search(
         self,
@@ -124,22 +123,25 @@ class Reader:
             with self._moments.held(moment) as hot:
                 overlay, seen = hot.lay(), hot.moment
                 files = self._files(statement, experiment_ids, hot.epoch)
-                has_hot, kept = not overlay.is_empty, None
-                if self._is_worth_keeping(statement, experiment_ids, hot.epoch):
-                    kept = stack.enter_context(self._kept.held(*stored(statement, files)))
+                is_hot, kept = overlay.hot, None
+                if self._is_worth_keeping(statement, experiment_ids, hot):
+                    relation = stored(self._lake.kinds, statement, files)
+                    kept = stack.enter_context(self._kept.held(*relation))
                 cursor = stack.enter_context(contextlib.closing(overlay.pinned()))
             if self._kept.is_lost():  # the lake was closed meanwhile
                 kept = None
             assert seen is not None
-            text, values = laid_over(statement, files, has_hot=has_hot, kept=kept)
-            with importing(), engine_errors():
+            text, values = laid_over(self._lake.kinds, statement, files, is_hot, kept)
+            with engine_errors():
                 return cursor.execute(text, values).fetchall(), seen
 
     def _is_worth_keeping(
-        self, statement: Statement, experiment_ids: Sequence[str], epoch: Epoch
+        self, statement: Statement, experiment_ids: Sequence[str], hot: Hot
     ) -> bool:
-        rows = self._lake.rows(RUNS.name, epoch, experiment_id=experiment_ids)
-        return bool(statement.relation) and 0 < rows <= _MOST_KEPT
+        if not statement.relation or any(map(hot.memory.gone, self._lake.kinds)):
+            return False
+        rows = self._lake.rows(statement.searched, hot.epoch, experiment_id=experiment_ids)
+        return 0 < rows <= _MOST_KEPT
 
     def tables(
         self,
@@ -160,14 +162,14 @@ class Reader:
         def read() -> list[pyarrow.Table]:
             with self._moments.held(moment) as hot:
                 overlay, epoch = hot.lay(), hot.epoch
-                has_hot, cursor = not overlay.is_empty, overlay.pinned()
+                is_hot, cursor = overlay.hot, overlay.pinned()
             with engine_errors(), contextlib.closing(cursor):
                 for name, table in given.items():
                     cursor.register(name, table)
                 found = []
                 for statement in statements:
                     files = self._files(statement, experiment_ids, epoch)
-                    text, values = laid_over(statement, files, has_hot=has_hot)
+                    text, values = laid_over(self._lake.kinds, statement, files, is_hot)
                     found.append(cursor.sql(text, params=values).to_arrow_table())
                 return found
 
@@ -181,6 +183,7 @@ class Reader:
             name: self._lake.paths(
                 name,
                 epoch,
+                statement.present.get(name),
                 experiment_id=experiment_ids,
                 key=statement.named.get(name, ()),
             )
@@ -202,17 +205,12 @@ class Reader:
             there is a newer fold.
         """
         with self._moments.held() as hot:
-            epoch, run = hot.epoch, hot.run(run_id)
-            found = {} if run is None else run.params
-            known = {key: found[key][1] for key in keys if key in found}
+            epoch, run = hot.epoch, hot.thing(RUN, run_id)
+            found = {} if run is None else run.parts[PARAMS.name]
+            known = {key: row[0] for key in keys if key in found and (row := found[key][1])}
         if epoch.number != epoch_number:
             return epoch.number, self.run(run_id).params
         return epoch_number, known
-
-    def runs_of(self, experiment_id: str) -> dict[str, str]:
-        """Return the lifecycle stage of every run of an experiment by run id."""
-        rows, _ = self.search(_stages_of(experiment_id), [experiment_id])
-        return dict(rows)
 
     def history(self, run_id: str, key: str) -> pyarrow.Table:
         """Return one metric's points as columns ``value, timestamp, step``.
@@ -224,15 +222,12 @@ class Reader:
 
     def _history(self, run_id: str, key: str) -> pyarrow.Table:
         with self._moments.held() as hot:
-            epoch, run = hot.epoch, hot.run(run_id)
-            points = points_of([(run_id, run)], key) if run and key in run.points else None
-            is_new = hot.is_made(run_id)
+            epoch, run = hot.epoch, hot.thing(RUN, run_id)
+            points = rows_of(RUN, METRICS, hot, [run], key) if run is not None else None
         # Also tells of a run that is not there.
-        found = self._runs([run_id], look=False).get(run_id) or self._run(run_id)
+        found = self._runs([run_id], look=False).get(run_id) or self.run(run_id)
         experiment_id = found.fields["experiment_id"]
-        files = []
-        if not is_new:
-            files = self._lake.paths(
-                METRICS.name, epoch, run_id=[run_id], experiment_id=[experiment_id]
-            )
+        files = self._lake.paths(
+            METRICS.name, epoch, run_id=[run_id], experiment_id=[experiment_id]
+        )
         return self._engine.history(files, experiment_id, run_id, key, points)

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from lakeflow import records
 from lakeflow.entities import (
     DatasetInput,
     LifecycleStage,
@@ -19,13 +20,9 @@ from lakeflow.entities import (
 )
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
-from lakeflow.query.fields import RUN_FIELDS
-from lakeflow.tracking import records
+from lakeflow.kinds import RUN
 from lakeflow.tracking.arguments import RUN_NAME_TAG, below, checked, distinct, name_of
-from lakeflow.tracking.columns import ColumnReader
 from lakeflow.tracking.experiments import now_ms
-from lakeflow.tracking.moments import Moments
-from lakeflow.tracking.reader import Reader
 from lakeflow.tracking.search import page_of, search_of
 from lakeflow.tracking.state import RunState
 
@@ -36,9 +33,9 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.entities import Param, RunTag
-    from lakeflow.query.engine import Engine
     from lakeflow.storage.lake import Lake
     from lakeflow.tracking.experiments import ExperimentStore
+    from lakeflow.tracking.reader import Reader
 
 PARENT_RUN_TAG = "mlflow.parentRunId"
 USER_TAG = "mlflow.user"
@@ -62,9 +59,12 @@ a param keeps its first value. To log several values of one param, give each its
 class _Head:
     """What writing to a run needs to know of it."""
 
-    __slots__ = ("about", "epoch", "is_active", "is_own", "looked_at", "params")
+    __slots__ = (
+        "about", "epoch", "experiment_id", "is_active", "is_own", "looked_at", "params",
+    )  # fmt: skip
 
     def __init__(self, experiment_id: str, run_id: str, stage: str, *, is_own: bool) -> None:
+        self.experiment_id = experiment_id
         self.about = records.about(experiment_id, run_id)
         self.is_own = is_own
         self.looked_at = time.monotonic() if is_own else -math.inf
@@ -82,15 +82,13 @@ class RunStore:
     Args:
         lake: The lake.
         experiments: Its experiments.
-        engine: What searches it.
+        reader: What reads and searches them.
     """
 
-    def __init__(self, lake: Lake, experiments: ExperimentStore, engine: Engine) -> None:
+    def __init__(self, lake: Lake, experiments: ExperimentStore, reader: Reader) -> None:
         self._lake = lake
         self._experiments = experiments
-        moments = Moments(lake, engine)
-        self._reader = Reader(lake, engine, moments)
-        self._columns = ColumnReader(lake, engine, moments)
+        self._reader = reader
         self._heads: OrderedDict[str, _Head] = OrderedDict()
         self._renew_lock()
         lake.on_fork(self._renew_lock)
@@ -106,11 +104,6 @@ class RunStore:
     def reader(self) -> Reader:
         """What reads them."""
         return self._reader
-
-    @property
-    def columns(self) -> ColumnReader:
-        """What reads them by the column."""
-        return self._columns
 
     # Making and reading
 
@@ -143,7 +136,8 @@ class RunStore:
         self._append(head, records.run(fields), records.tags(pairs.items()))
         self._remember(run_id, head)
         fields |= {"run_id": run_id, "experiment_id": experiment_id, "end_time": None}
-        return self._entity(RunState(fields, tags=pairs))
+        fields |= dict.fromkeys(RUN.clocks)
+        return self._entity(RunState(fields, {}, pairs, {}, {}))
 
     def get(self, run_id: str) -> Run:
         """Return a run as it is now.
@@ -182,7 +176,7 @@ class RunStore:
         """Return one page of runs; see ``LakeflowClient.search_runs``."""
         past = self._reader.as_of(as_of)
         search = search_of(
-            RUN_FIELDS,
+            RUN,
             filter_string,
             view_type,
             order_by,
@@ -235,17 +229,11 @@ class RunStore:
         self._append(head, records.run({"lifecycle_stage": stage}))
         head.is_active = stage == LifecycleStage.ACTIVE
 
-    def set_stage_of_all(self, experiment_id: str, stage: str) -> None:
-        """Delete or restore every run of an experiment: one record a run."""
-        bodies = []
-        for run_id, now in self._reader.runs_of(experiment_id).items():
-            if now != stage:
-                about = records.about(experiment_id, run_id)
-                bodies += records.bodies(about, records.run({"lifecycle_stage": stage}))
-            if run_id in self._heads:
-                self._heads[run_id].is_active = stage == LifecycleStage.ACTIVE
-        if bodies:
-            self._lake.append(bodies)
+    def forget_stages(self, experiment_id: str) -> None:
+        """Look again whether runs of an experiment are deleted, before logging to them."""
+        for run_id, head in list(self._heads.items()):
+            if head.experiment_id == experiment_id:
+                self._heads.pop(run_id, None)
 
     # Logging
 
@@ -331,8 +319,11 @@ class RunStore:
             return
         with self._params_lock:
             new = self._new_params(run_id, head, params)
-            if new or any(fields):
-                self._append(head, *fields, records.params(new.items()))
+            if any(fields):
+                # All of them: a batch that is logged again is the same record.
+                self._append(head, *fields, records.params(params.items()))
+            elif new:
+                self._append(head, records.params(new.items()))
             head.params |= new
 
     def _new_params(

@@ -6,14 +6,19 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.query.columns import column, table
+from lakeflow.kinds.kind import IDENTITY
+from lakeflow.query.columns import column, column_of, table
+from lakeflow.tracking.things import kept_columns, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pyarrow
 
-    from lakeflow.tracking.memtable import HotRun
+    from lakeflow.kinds import Kind
+    from lakeflow.tables import TableSpec
+    from lakeflow.tracking.moments import Hot
+    from lakeflow.tracking.things import Columns, Thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Scan:
 
     Attributes:
         files: Paths of its files, as the query engine opens them.
-        replaced: Runs whose rows in the files do not count.
+        replaced: Ids of things whose rows in the files do not count.
         fresh: The rows beside those of the files.
     """
 
@@ -31,42 +36,74 @@ class Scan:
     fresh: pyarrow.Table
 
 
-def points_of(runs: Iterable[tuple[str, HotRun]], key: str | None = None) -> pyarrow.Table:
-    """Return the points of hot runs as rows of ``metrics``, repeated ones repeatedly.
+def rows_of(
+    kind: Kind, spec: TableSpec, hot: Hot, things: Iterable[Thing], key: Any = None
+) -> pyarrow.Table:
+    """Return the rows that the log adds to a table whose records all stay.
 
     Args:
-        runs: The runs by id; nothing may be merged into them meanwhile.
-        key: Only the points of this metric; None for all.
+        kind: The kind of thing.
+        spec: The table of one of its parts.
+        hot: Whose things they are; nothing may be merged into them meanwhile.
+        things: The things.
+        key: Only the records of this key; None for all.
     """
-    import pyarrow
-
-    names: list[tuple[str, str, str]] = []
-    numbers, steps, timestamps, values = array("q"), array("q"), array("q"), array("d")
-    for run_id, hot in runs:
-        for name in hot.points if key is None else hot.points.keys() & {key}:
-            points = hot.points[name]
-            numbers.extend(array("q", [len(names)]) * len(points.values))
-            names.append((hot.experiment_id, run_id, name))
-            steps.extend(points.steps)
-            timestamps.extend(points.timestamps)
-            values.extend(points.values)
-    which = _column(pyarrow.int64(), numbers)
-    columns = zip(*names, strict=True) if names else [()] * 3
-    ids = [column("string", each) for each in columns]
-    if names:
-        ids = [each.take(which) for each in ids]
-    return table(
-        {
-            **dict(zip(("experiment_id", "run_id", "key"), ids, strict=True)),
-            "step": _column(pyarrow.int64(), steps),
-            "timestamp": _column(pyarrow.int64(), timestamps),
-            "value": _column(pyarrow.float64(), values),
-        }
+    (part,) = (each for each in kind.parts if each.table is spec)
+    by = part.summary.by if part.summary else ()
+    groups = [
+        ((*thing.scope, *((each,) if len(by) == 1 else each)), columns)
+        for thing in things
+        for each, columns in thing.columns[spec.name].items()
+        if key is None or each == key
+    ]
+    which = array("q")
+    for number, (_, columns) in enumerate(groups):
+        which.extend(array("q", [number]) * len(columns.seqs))
+    found = dict(
+        zip(
+            (*kind.scope, *by),
+            (_repeated(each, which) for each in _by_column(groups, len(kind.scope) + len(by))),
+            strict=True,
+        )
     )
+    for place, name in enumerate(kept_columns(kind, part)):
+        found[name] = _joined(spec, name, [columns.columns[place] for _, columns in groups])
+    writers = [hot.memory.writer(each) for _, columns in groups for each in columns.writers]
+    numbers = (
+        [columns.seqs for _, columns in groups],
+        [columns.places for _, columns in groups],
+    )
+    found |= zip(
+        IDENTITY,
+        (column("string", writers), *(_numbers(each) for each in numbers)),
+        strict=True,
+    )
+    return table({name: found[name] for name in spec.column_names})
 
 
-def _column(kind: pyarrow.DataType, values: array[Any]) -> pyarrow.Array:
-    import pyarrow
+def _by_column(groups: Sequence[tuple[tuple[str, ...], Columns]], count: int) -> Any:
+    return zip(*(ids for ids, _ in groups), strict=True) if groups else [()] * count
 
-    buffer = pyarrow.py_buffer(values.tobytes())
-    return pyarrow.Array.from_buffers(kind, len(values), [None, buffer])
+
+def _repeated(texts: Sequence[str], which: array[int]) -> pyarrow.Array:
+    """Return for each row the text of its group."""
+    values = column("string", texts)
+    return values.take(column_of(which)) if texts else values
+
+
+def _joined(spec: TableSpec, name: str, parts: Sequence[Any]) -> pyarrow.Array:
+    (code,) = packed(spec, [name])
+    if not code:
+        (kind,) = (each.type for each in spec.columns if each.name == name)
+        return column(kind, [value for part in parts for value in part])
+    whole = array(code)
+    for part in parts:
+        whole.extend(part)
+    return column_of(whole)
+
+
+def _numbers(parts: Sequence[array[int]]) -> pyarrow.Array:
+    whole = array("q")
+    for part in parts:
+        whole.extend(part if part.typecode == "q" else array("q", part))
+    return column_of(whole)

@@ -15,7 +15,7 @@ from lakeflow.tracking.moments import Moment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lakeflow.query.fields import Catalogue
+    from lakeflow.kinds import Kind
 
 MAX_RESULTS = 50_000
 """Most results of one page, as in MLflow."""
@@ -44,7 +44,7 @@ _STAGES = {
 
 
 def search_of(
-    catalogue: Catalogue,
+    kind: Kind,
     filter_string: str | None,
     view_type: int,
     order_by: Iterable[str] | None,
@@ -55,7 +55,7 @@ def search_of(
     """Return the search that arguments of MLflow's ask for.
 
     Args:
-        catalogue: What is searched.
+        kind: What is searched.
         filter_string: The filter.
         view_type: Which lifecycle stages.
         order_by: The order.
@@ -69,9 +69,9 @@ def search_of(
     if view_type not in _STAGES:
         raise InvalidInputError(f"no view type {view_type!r}; there are 1, 2 and 3")
     return Search(
-        catalogue,
-        parse_filter(filter_string, catalogue),
-        tuple(parse_order(order_by, catalogue)),
+        kind,
+        parse_filter(filter_string, kind),
+        tuple(parse_order(order_by, kind)),
         _STAGES[view_type],
         _ids(experiment_ids),
         None if moment is None else moment.epoch,

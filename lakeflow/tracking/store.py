@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.config import is_logging_async
 from lakeflow.entities import LifecycleStage
 from lakeflow.query.engine import Engine
+from lakeflow.tracking.columns import ColumnReader
+from lakeflow.tracking.control import ControlStore
 from lakeflow.tracking.experiments import ExperimentStore
+from lakeflow.tracking.moments import Moments
 from lakeflow.tracking.queue import CallQueue
+from lakeflow.tracking.reader import Reader
 from lakeflow.tracking.runs import RunStore
 
 if TYPE_CHECKING:
@@ -27,13 +31,18 @@ class Store:
         lake: The lake.
         experiments: Its experiments.
         runs: Its runs.
+        columns: What reads it by the column.
     """
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         engine = Engine(lake.engine_filesystem())
-        self.experiments = ExperimentStore(lake, engine)
-        self.runs = RunStore(lake, self.experiments, engine)
+        moments = Moments(lake, engine)
+        reader = Reader(lake, engine, moments)
+        control = ControlStore(lake, moments.stored)
+        self.experiments = ExperimentStore(lake, control, reader)
+        self.runs = RunStore(lake, self.experiments, reader)
+        self.columns = ColumnReader(lake, engine, moments)
         lake.on_close(engine.close)
         lake.on_fork(engine.forget)
         self._queue = CallQueue(lake, self.runs.forget)
@@ -62,13 +71,12 @@ class Store:
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Delete an experiment and its runs."""
-        self._move_experiment(experiment_id, LifecycleStage.ACTIVE, LifecycleStage.DELETED)
+        self._move_experiment(experiment_id, LifecycleStage.DELETED)
 
     def restore_experiment(self, experiment_id: str) -> None:
         """Restore an experiment and all its runs."""
-        self._move_experiment(experiment_id, LifecycleStage.DELETED, LifecycleStage.ACTIVE)
+        self._move_experiment(experiment_id, LifecycleStage.ACTIVE)
 
-    def _move_experiment(self, experiment_id: str, source: str, target: str) -> None:
-        self.experiments.require_stage(experiment_id, source)
-        self.runs.set_stage_of_all(str(experiment_id), target)
-        self.experiments.set_stage(experiment_id, target)
+    def _move_experiment(self, experiment_id: str, stage: str) -> None:
+        self.experiments.set_stage(experiment_id, stage)
+        self.runs.forget_stages(str(experiment_id))

@@ -1,27 +1,28 @@
-"""What the tables hold of single runs; the last ones asked for are kept."""
+"""What a fold holds of single things; the last ones asked for are kept."""
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from lakeflow.query.lookup import Lookup
-from lakeflow.tables import RUN_DOCUMENTS
-from lakeflow.tracking.state import state_of
+from lakeflow.storage.blocks import look_up
+from lakeflow.tracking.things import thing_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lakeflow.kinds import Kind
     from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
-    from lakeflow.tracking.state import RunState
+    from lakeflow.tracking.things import Thing
 
-_KEPT_RUNS = 1024
+_KEPT_THINGS = 1024
 
 
-class StoredRuns:
-    """Looks runs up in the tables of a lake; threads share it.
+class StoredThings:
+    """Looks things up in the documents of a lake, without an engine; threads share it.
 
     Args:
         lake: The lake.
@@ -29,35 +30,39 @@ class StoredRuns:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._lookup = Lookup(lake.engine_filesystem())
         self.forget()
-        lake.on_close(self._lookup.forget)
         lake.on_fork(self.forget)
 
     def forget(self) -> None:
         """Begin anew, also in a forked child."""
-        self._lookup.forget()
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[int, str], RunState] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, str, str], Thing] = OrderedDict()
 
-    def get(self, run_ids: Iterable[str], epoch: Epoch) -> dict[str, RunState]:
-        """Return those of some runs that a finished fold holds: a row group each at most."""
+    def get(self, kind: Kind, ids: Iterable[str], epoch: Epoch) -> dict[str, Thing]:
+        """Return those of some things that a finished fold holds: a few small reads each."""
         found, missing = {}, []
         with self._lock:
-            for run_id in run_ids:
-                if (epoch.number, run_id) in self._kept:
-                    found[run_id] = self._kept[epoch.number, run_id]
+            for identity in ids:
+                thing = self._kept.get((epoch.number, kind.name, identity))
+                if thing is None:
+                    missing.append(identity)
                 else:
-                    missing.append(run_id)
+                    found[identity] = thing
         if missing:
-            ordered = sorted(missing)
-            paths = self._lake.paths(RUN_DOCUMENTS.name, epoch, run_id=ordered)
-            documents = self._lookup.documents(paths, ordered)
-            loaded = {run_id: state_of(text) for run_id, text in documents.items()}
+            files = self._lake.index(kind.name, epoch)
+            documents = look_up(files, sorted(missing))
+            loaded = {each: thing_of(kind, json.loads(documents[each])) for each in documents}
             found |= loaded
             with self._lock:
-                for run_id, state in loaded.items():
-                    self._kept[epoch.number, run_id] = state
-                while len(self._kept) > _KEPT_RUNS:
+                for identity, thing in loaded.items():
+                    self._kept[epoch.number, kind.name, identity] = thing
+                while len(self._kept) > _KEPT_THINGS:
                     self._kept.popitem(last=False)
         return found
+
+    def find(self, kind: Kind, column: str, value: str, epoch: Epoch) -> str | None:
+        """Return the id of the thing that had a value in a unique column last; None if none.
+
+        It may have another value by now: whoever asks looks at the thing itself.
+        """
+        return look_up(self._lake.index(kind.index(column), epoch), [value]).get(value)

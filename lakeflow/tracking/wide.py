@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.kinds import RUN
 from lakeflow.query.compile import Statement, compile_search
-from lakeflow.query.fields import RUN_FIELDS
 from lakeflow.tables import LATEST_METRICS, PARAMS, RUNS, TAGS
 from lakeflow.tracking.search import search_of
 
@@ -72,7 +72,7 @@ def search_table(
     """
     moment = reader.as_of(as_of)
     search = search_of(
-        RUN_FIELDS,
+        RUN,
         filter_string,
         view_type,
         order_by,

@@ -1,54 +1,64 @@
 -- One row per run, deleted ones included, with all that is known of it but the points.
 CREATE OR REPLACE VIEW runs_wide AS
 SELECT
-    run_id,
-    experiment_id,
-    run.start_time AS start_time,
+    runs.run_id,
+    runs.experiment_id,
+    runs.start_time,
     CASE
-        WHEN run.start_time BETWEEN -62135596800000 AND 253402300799999
-        THEN make_timestamptz(run.start_time * 1000)
+        WHEN runs.start_time BETWEEN -62135596800000 AND 253402300799999
+        THEN make_timestamptz(runs.start_time * 1000)
     END AS start_time_at,
-    run.end_time AS end_time,
+    runs.end_time,
     CASE
-        WHEN run.end_time BETWEEN -62135596800000 AND 253402300799999
-        THEN make_timestamptz(run.end_time * 1000)
+        WHEN runs.end_time BETWEEN -62135596800000 AND 253402300799999
+        THEN make_timestamptz(runs.end_time * 1000)
     END AS end_time_at,
-    run.status AS status,
-    run.lifecycle_stage AS lifecycle_stage,
-    run.run_name AS run_name,
-    run.user_id AS user_id,
-    run.artifact_uri AS artifact_uri,
-    params,
-    tags,
-    map(map_keys(metrics), list_transform(map_values(metrics), lambda last: last."value"))
-        AS metrics,
-    inputs
-FROM (
+    runs.status,
+    CASE
+        WHEN moved.lifecycle_clock > coalesce(runs.lifecycle_clock, 0) THEN moved.lifecycle_stage
+        ELSE runs.lifecycle_stage
+    END AS lifecycle_stage,
+    runs.run_name,
+    runs.user_id,
+    runs.artifact_uri,
+    coalesce(params.packed, MAP {}) AS params,
+    coalesce(tags.packed, MAP {}) AS tags,
+    coalesce(metrics.packed, MAP {}) AS metrics,
+    coalesce(inputs.packed, []) AS inputs
+FROM lakeflow.runs AS runs
+LEFT JOIN (
+    SELECT experiment_id, lifecycle_stage, lifecycle_clock
+    FROM lakeflow.experiments
+    WHERE lifecycle_clock IS NOT NULL
+) AS moved ON moved.experiment_id = runs.experiment_id
+LEFT JOIN (
+    SELECT experiment_id, run_id, map_from_entries(list({'k': "key", 'v': "value"})) AS packed
+    FROM lakeflow.params
+    GROUP BY experiment_id, run_id
+) AS params ON params.experiment_id = runs.experiment_id AND params.run_id = runs.run_id
+LEFT JOIN (
+    SELECT experiment_id, run_id, map_from_entries(list({'k': "key", 'v': "value"})) AS packed
+    FROM lakeflow.tags
+    GROUP BY experiment_id, run_id
+) AS tags ON tags.experiment_id = runs.experiment_id AND tags.run_id = runs.run_id
+LEFT JOIN (
+    SELECT experiment_id, run_id, map_from_entries(list({'k': "key", 'v': "value"})) AS packed
+    FROM lakeflow.latest_metrics
+    GROUP BY experiment_id, run_id
+) AS metrics ON metrics.experiment_id = runs.experiment_id AND metrics.run_id = runs.run_id
+LEFT JOIN (
     SELECT
-        run_id,
         experiment_id,
-        unnest(from_json("document", '{
-            "run": {
-                "start_time": "BIGINT",
-                "end_time": "BIGINT",
-                "status": "VARCHAR",
-                "lifecycle_stage": "VARCHAR",
-                "run_name": "VARCHAR",
-                "user_id": "VARCHAR",
-                "artifact_uri": "VARCHAR"
-            },
-            "params": "MAP(VARCHAR, VARCHAR)",
-            "tags": "MAP(VARCHAR, VARCHAR)",
-            "metrics": "MAP(VARCHAR, STRUCT(\"value\" DOUBLE))",
-            "inputs": [{
-                "name": "VARCHAR",
-                "digest": "VARCHAR",
-                "source_type": "VARCHAR",
-                "source": "VARCHAR",
-                "schema": "VARCHAR",
-                "profile": "VARCHAR",
-                "tags": "VARCHAR"
-            }]
-        }'))
-    FROM lakeflow.run_documents
-);
+        run_id,
+        list({
+            'name': "name",
+            'digest': digest,
+            'source_type': source_type,
+            'source': source,
+            'schema': "schema",
+            'profile': profile,
+            'tags': tags
+        } ORDER BY "name", digest) AS packed
+    FROM lakeflow.inputs
+    GROUP BY experiment_id, run_id
+) AS inputs ON inputs.experiment_id = runs.experiment_id AND inputs.run_id = runs.run_id;

@@ -112,6 +112,8 @@ def test_reading_again_costs_two_requests_and_what_is_new(
     spent(counted)
     assert search() == 2
     assert spent(counted) == {"GET": 2 + 5}
+    writer.runs.get(run_id)
+    spent(counted)
     writer_reads = writer.runs.get(run_id)
     assert writer_reads.data.metrics == {"loss": 3.0}
     assert spent(counted) == {"GET": 2}, "a writer keeps what it has written"

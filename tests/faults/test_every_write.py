@@ -12,11 +12,11 @@ import pytest
 
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag
+from lakeflow.kinds import TABLES
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
 from lakeflow.storage.memory import MemoryFilesystem
-from lakeflow.tables import TABLES
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
 from lakeflow.tracking.store import Store
 

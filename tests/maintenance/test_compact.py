@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
@@ -21,6 +22,7 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag
+from lakeflow.kinds import TABLES
 from lakeflow.maintenance.compact import (
     CompactionReport,
     compact_lake,
@@ -30,8 +32,8 @@ from lakeflow.storage import folds
 from lakeflow.storage.delta import DataFile
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
-from lakeflow.storage.positions import Position, list_segments, writer_of
-from lakeflow.tables import DATA_TABLES, METRICS, PARAMS, RUN_DOCUMENTS
+from lakeflow.storage.positions import CONTROL, Position, list_segments, writer_of
+from lakeflow.tables import METRICS, PARAMS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +50,8 @@ def fill(client: LakeflowClient, run_id: str, start: int, count: int) -> None:
 def test_folding_nothing_does_nothing(client: LakeflowClient, uri: str) -> None:
     client.get_experiment("0")
     report = lakeflow.compact(uri)
+    assert (report.folds, report.records) == ([1], 1), "the event that made the experiment"
+    report = lakeflow.compact(uri)
     assert (report.folds, report.records, report.tables) == ([], 0, {})
 
 
@@ -58,7 +62,7 @@ def test_a_dry_run_says_what_there_is_and_writes_nothing(
     before = client._store.lake.view()
     report = lakeflow.compact(uri, dry_run=True)
     assert report.is_dry_run
-    assert (report.log_bytes, report.log_segments) == (before.hot_bytes, 1)
+    assert (report.log_bytes, report.log_segments) == (before.hot_bytes, 2)
     assert client._store.lake.view() == before
 
 
@@ -83,20 +87,46 @@ def test_a_long_log_is_folded_in_steps(
     steps: list[int] = []
     report = compact_lake(store.lake, progress=lambda p: steps.append(p.done_bytes))
     assert len(report.folds) >= 4
-    assert report.records == 405
+    assert report.records == 406
     assert steps == sorted(steps)
     assert len(store.runs.history(runs[0], "loss")) == 80
     assert store.lake.view().hot_bytes == 0
 
 
-def test_a_point_logged_again_after_a_fold_is_stored_once(
+def test_a_point_logged_again_is_a_record_of_its_own_and_one_of_a_history(
     client: LakeflowClient, run_id: str, uri: str
 ) -> None:
     for _ in range(3):
         fill(client, run_id, 0, 10)
         report = lakeflow.compact(uri)
-    assert "metrics" not in report.tables
+        assert report.tables["metrics"].rows == 10
     assert len(client.get_metric_history(run_id, "loss")) == 10
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_a_copy_of_a_record_is_no_other_one(
+    another_process: Callable[..., Store], uri: str, is_folded: bool
+) -> None:
+    store = another_process(uri)
+    run_id = store.runs.create("0", None, None, None).info.run_id
+    points = [Metric("loss", number, number, number) for number in range(3)]
+    store.runs.log_batch(run_id, points, [], [])
+    (segment,) = (path for path in list_segments(store.lake.fs) if writer_of(path) != CONTROL)
+    line = store.lake.fs.read(segment).splitlines()[-1].decode()
+    written = json.loads(line)
+    origin = json.dumps([writer_of(segment), written["seq"], written["clock"]])
+    about = line.index('"experiment_id"')
+    if is_folded:
+        compact_lake(store.lake)
+    for _ in range(2):
+        store.lake.append([f'"origin":{origin},{line[about:-1]}'])
+    for _ in range(2):
+        rows = store.columns.query('SELECT "value" FROM metrics ORDER BY "value"', None)
+        assert rows["value"].to_pylist() == [0, 1, 2]
+        assert len(store.runs.history(run_id, "loss")) == 3
+        compact_lake(store.lake)
+    count = store.columns.query('SELECT "count" FROM latest_metrics', None)
+    assert count["count"].to_pylist() == [3]
 
 
 def test_small_files_are_merged_once_there_are_enough(
@@ -138,15 +168,15 @@ def test_a_compaction_that_has_folded_much_ends_with_sorted_tables() -> None:
     assert files_to_rewrite(PARAMS, full, [], last, half - 1) == ([], []), "much is stored"
     assert files_to_rewrite(PARAMS, full * 2, [], last, 4 * half) == ([], []), "too large"
     assert files_to_rewrite(PARAMS, full[:1], [], 0, half) == ([], []), "sorted already"
-    assert files_to_rewrite(METRICS, full, [], last, half) == ([], []), "not searched"
+    assert files_to_rewrite(METRICS, full, [], last) == ([], []), "not searched"
     small = [DataFile("s", 1, 10)]
     assert files_to_rewrite(PARAMS, small, [], 10, 10) == ([], []), "not worth it"
 
 
 @pytest.fixture
 def small_files() -> Iterator[None]:
-    rows = {spec: spec.file_rows for spec in DATA_TABLES}
-    for spec in DATA_TABLES:
+    rows = {spec: spec.file_rows for spec in TABLES.values()}
+    for spec in TABLES.values():
         object.__setattr__(spec, "file_rows", 65_536)
     yield
     for spec, number in rows.items():
@@ -203,31 +233,34 @@ def test_a_key_is_one_stretch_after_several_folds(
     assert len(store.runs.search("0", "params.p3 = 'v'", 1, 500, None, None, None)) == 300
 
 
+@pytest.mark.usefixtures("small_files")
 def test_a_run_that_goes_on_leaves_a_large_file_once(
     another_process: Callable[..., Store], uri: str
 ) -> None:
     store = another_process(uri)
-    ids = [store.runs.create("0", None, None, None).info.run_id for _ in range(600)]
+    ids = [store.runs.create("0", None, None, None).info.run_id for _ in range(1_100)]
     for run_id in ids:
         store.runs.log_batch(run_id, [Metric("m", 1, 1, 1)], [Param("p", "1")], [])
     compact_lake(store.lake)
-    table = store.lake.tables[RUN_DOCUMENTS.name]
+    table = store.lake.tables[RUNS.name]
     (first,) = table.files()
     expected = store.runs.get(ids[300]).data
     for step in range(2, 5):
         store.runs.log_metric(ids[300], "m", step, step, step)
+        store.runs.update(ids[300], "RUNNING", f"step {step}")
         store.runs.log_batch(
             ids[300], [Metric("n", math.nan, 1, step)], [], [RunTag("t", str(step))]
         )
         report = compact_lake(store.lake)
         run = store.runs.get(ids[300])
+        assert run.info.run_name == f"step {step}"
         assert (run.data.metrics["m"], run.data.tags["t"]) == (step, str(step))
         assert math.isnan(run.data.metrics["n"])
         assert run.data.params == expected.params
-        large = [file for file in table.files() if file.rows == 599]
+        large = [file for file in table.files() if file.rows == 1_099]
         assert len(large) == 1
-        assert report.tables[RUN_DOCUMENTS.name].rows == (600 if step == 2 else 1)
-        assert sum(file.rows for file in table.files()) == 600
+        assert report.tables[RUNS.name].rows == (1_100 if step == 2 else 1)
+        assert sum(file.rows for file in table.files()) == 1_100
     assert first.path not in {file.path for file in table.files()}
     store.runs.delete_tag(ids[300], "t")
     store.runs.terminate(ids[300], "FAILED", 5)
@@ -377,7 +410,7 @@ def test_a_log_of_very_many_segments_is_folded(
     run_id = store.runs.create("0", None, None, None).info.run_id
     for step in range(1_000):
         store.runs.log_metric(run_id, "loss", step, step, step)
-    assert compact_lake(store.lake).records == 1_001
+    assert compact_lake(store.lake).records == 1_002
     assert len(store.runs.history(run_id, "loss")) == 1_000
 
 
@@ -445,8 +478,10 @@ def test_an_unfinished_fold_is_finished_by_the_next(
     store = another_process(uri)
     run_id = store.runs.create("0", None, None, None).info.run_id
     store.runs.log_metric(run_id, "loss", 1, 1, 1)
-    ((segment, size),) = store.lake.view().segments.items()
-    folds.begin(store.lake.fs, folds.Fold(1, {writer_of(segment): Position(1, size, 1)}))
+    segments = store.lake.view().segments
+    (segment,) = (path for path in segments if writer_of(path) != CONTROL)
+    position = Position(1, segments[segment], 1)
+    folds.begin(store.lake.fs, folds.Fold(1, {writer_of(segment): position}))
     store.runs.log_metric(run_id, "loss", 2, 2, 2)
     assert len(store.runs.history(run_id, "loss")) == 2
     report = compact_lake(store.lake)
@@ -458,10 +493,10 @@ def test_a_change_of_a_run_whose_creation_is_lost_is_counted(
     another_process: Callable[..., Store], uri: str
 ) -> None:
     store = another_process(uri)
-    store.lake.append(['"experiment_id":"0","run_id":"lost","run":{"status":"FAILED"}'])
+    store.lake.append(['"experiment_id":"0","run_id":"lost","runs":{"status":["FAILED"]}'])
     run_id = store.runs.create("0", None, None, None).info.run_id
     report = compact_lake(store.lake)
-    assert (report.records, report.orphans) == (2, 1)
+    assert (report.records, report.orphans) == (3, 1)
     assert store.runs.get(run_id).info.run_id == run_id
 
 

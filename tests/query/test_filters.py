@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.kinds import EXPERIMENT, RUN
 from lakeflow.query.compile import Search, compile_search
-from lakeflow.query.fields import EXPERIMENT_FIELDS, RUN_FIELDS
 from lakeflow.query.filters import MAX_CHARACTERS, parse_filter, parse_order
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ CASES = {
 def test_a_filter_becomes_the_statement_written_down(name: str) -> None:
     text, order, experiments = CASES[name]
     search = Search(
-        RUN_FIELDS,
-        parse_filter(text, RUN_FIELDS),
-        tuple(parse_order(order, RUN_FIELDS)),
+        RUN,
+        parse_filter(text, RUN),
+        tuple(parse_order(order, RUN)),
         experiment_ids=tuple(experiments),
     )
     statement = compile_search(search, 100)
@@ -374,7 +374,7 @@ mutations = st.tuples(
 @example("[" * 3000)
 @example("CASE " * 1000)
 def test_any_text_is_a_filter_or_refused_and_never_becomes_sql(text: str) -> None:
-    for catalogue in (RUN_FIELDS, EXPERIMENT_FIELDS):
+    for catalogue in (RUN, EXPERIMENT):
         try:
             condition = parse_filter(text, catalogue)
         except InvalidInputError:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param
+from lakeflow.kinds import RUN
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.query.compile import compile_search
 from lakeflow.query.engine import Engine
-from lakeflow.query.fields import RUN_FIELDS
 from lakeflow.query.overlay import laid_over
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
@@ -43,17 +43,21 @@ def test_keys_values_and_experiments_are_filtered_in_the_scans(tmp_path: Path) -
         store.runs.log_batch(run_id, metrics, [Param("kind", "a"), Param("lr", "1")], [])
     compact_lake(store.lake)
     search = search_of(
-        RUN_FIELDS, "metrics.loss > 190 AND params.kind = 'a'", 1, ["metrics.accuracy"], ["0"]
+        RUN, "metrics.loss > 190 AND params.kind = 'a'", 1, ["metrics.accuracy"], ["0"]
     )
     statement = compile_search(search, 100)
     epoch = store.lake.epoch()
     files = {
         name: store.lake.paths(
-            name, epoch, experiment_id=["0"], key=statement.named.get(name, ())
+            name,
+            epoch,
+            statement.present.get(name),
+            experiment_id=["0"],
+            key=statement.named.get(name, ()),
         )
         for name in statement.tables
     }
-    text, values = laid_over(statement, files, has_hot=False)
+    text, values = laid_over(store.lake.kinds, statement, files, ())
     cursor = Engine().cursor()
     explained = cursor.execute(f"EXPLAIN (FORMAT json) {text}", values)
     ((_, plan),) = explained.fetchall()

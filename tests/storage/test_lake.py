@@ -24,6 +24,7 @@ from lakeflow.exceptions import (
 )
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import canonical
+from lakeflow.storage.positions import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,12 +122,12 @@ def test_a_damaged_delta_log_is_named_and_left_alone(
     folded = client.create_run("0").info.run_id
     lakeflow.compact(lake)
     hot = client.create_run("0").info.run_id
-    damaged = lake / "tables/run_documents/_delta_log/00000000000000000001.json"
+    damaged = lake / "tables/runs/_delta_log/00000000000000000001.json"
     damaged.write_text("garbage")
     store = another_process(str(lake))
     assert store.runs.get(hot).info.run_id == hot, "what is readable is read"
     assert store.runs.get(folded).info.run_id == folded, "a fold names its files itself"
-    with pytest.raises(DamagedLakeError, match="tables/run_documents") as caught:
+    with pytest.raises(DamagedLakeError, match="tables/runs") as caught:
         lakeflow.compact(lake)
     assert "backup" in str(caught.value)
     assert damaged.read_text() == "garbage"
@@ -138,10 +139,14 @@ def test_a_data_file_that_is_gone_is_named(
     lake = tmp_path / "lake"
     run_id = LakeflowClient(lake).create_run("0").info.run_id
     lakeflow.compact(lake)
-    (gone,) = (lake / "tables/run_documents").glob("*.parquet")
-    gone.unlink()
-    with pytest.raises(DamagedLakeError, match=gone.name):
-        another_process(str(lake)).runs.get(run_id)
+    (index,) = (lake / "index/run").glob("*.blocks")
+    (table,) = (lake / "tables/runs").glob("*.parquet")
+    for gone in (index, table):
+        gone.rename(gone.with_suffix(".away"))
+        store = another_process(str(lake))
+        with pytest.raises(DamagedLakeError, match=gone.name):
+            store.runs.search(["0"], "", 1, 10, None, None, None)
+        gone.with_suffix(".away").rename(gone)
 
 
 def test_a_garbage_line_is_set_aside_and_the_rest_is_read(
@@ -151,7 +156,7 @@ def test_a_garbage_line_is_set_aside_and_the_rest_is_read(
     client = LakeflowClient(lake)
     run_id = client.create_run("0").info.run_id
     client.log_metric(run_id, "before", 1)
-    (segment,) = (lake / "log").glob("*/*.jsonl")
+    (segment,) = (path for path in (lake / "log").glob("*/*.jsonl") if path.parent.name != CONTROL)
     with segment.open("ab") as file:
         file.write(b'garbage\n{"seq": 1}\n\xff\xfe\n[1]\n')
     client.log_metric(run_id, "after", 2)
@@ -171,7 +176,7 @@ def test_a_torn_tail_is_not_read_and_the_next_writer_goes_on(
     client = LakeflowClient(lake)
     run_id = client.create_run("0").info.run_id
     client._store.lake.seal()
-    (segment,) = (lake / "log").glob("*/*.jsonl")
+    (segment,) = (path for path in (lake / "log").glob("*/*.jsonl") if path.parent.name != CONTROL)
     with segment.open("ab") as file:
         file.write(b'{"seq":2,"clock":3,"run_id":"' + run_id.encode())
     store = another_process(str(lake), vacuum_grace_s=0)
@@ -284,7 +289,7 @@ def test_threads_that_open_a_new_lake_at_once_share_it(tmp_path: Path) -> None:
         )
     client = LakeflowClient(tmp_path / "l")
     assert all(client.get_run(run.info.run_id) == run for run in runs)
-    assert len(list((tmp_path / "l" / "log").iterdir())) == 1
+    assert len(list((tmp_path / "l" / "log").iterdir())) == 2, "the events, and one writer"
 
 
 def test_a_client_may_be_pickled(client: LakeflowClient, run_id: str) -> None:

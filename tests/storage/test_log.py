@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lakeflow import records
 from lakeflow.config import Settings
 from lakeflow.exceptions import StorageError
 from lakeflow.maintenance.compact import compact_lake
@@ -22,7 +23,6 @@ from lakeflow.storage.location import open_filesystem
 from lakeflow.storage.log import Clock, LogWriter
 from lakeflow.storage.positions import Position, hot_spans, list_segments
 from lakeflow.testing.faults import FaultFilesystem
-from lakeflow.tracking import records
 from lakeflow.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -171,7 +171,9 @@ def test_fsync_covers_the_log_and_what_is_folded(tmp_path: Path) -> None:
         compact_lake(store.lake)
         names = {path.split("/")[1] for path in synced if path.startswith("tables/")}
         assert names == (
-            {"runs", "tags", "latest_metrics", "run_documents", "metrics"} if covered else set()
+            {"runs", "tags", "latest_metrics", "metrics", "experiments", "control_events"}
+            if covered
+            else set()
         )
         assert any(path.startswith("log/") for path in synced) is covered
 

@@ -1,5 +1,5 @@
 WITH searched AS NOT MATERIALIZED (
-SELECT t.run_id AS run_id, t.lifecycle_stage AS lifecycle_stage, t.status AS status, t.start_time AS start_time
+SELECT t.run_id AS run_id, t.lifecycle_stage AS lifecycle_stage, t.experiment_id AS experiment_id, t.lifecycle_clock AS lifecycle_clock, t.status AS status, t.start_time AS start_time
 FROM runs AS t
 WHERE t.experiment_id IN ($r0, $r1)
 )
@@ -7,7 +7,8 @@ SELECT t.run_id,
     t.start_time,
     t.run_id
 FROM searched AS t
-WHERE t.lifecycle_stage = $p0
+LEFT JOIN (SELECT experiment_id, lifecycle_stage, lifecycle_clock FROM experiments WHERE lifecycle_clock IS NOT NULL) AS o ON o.experiment_id = t.experiment_id
+WHERE CASE WHEN o.lifecycle_clock > coalesce(t.lifecycle_clock, 0) THEN o.lifecycle_stage ELSE t.lifecycle_stage END = $p0
     AND (t.status IN ($p1, $p2) AND t.start_time BETWEEN $p3 AND $p4)
 ORDER BY 2 DESC, 3 ASC
 LIMIT $p5

@@ -1,5 +1,5 @@
 WITH searched AS NOT MATERIALIZED (
-SELECT t.run_id AS run_id, t.lifecycle_stage AS lifecycle_stage, k0."value" AS k0_value, k1."value" AS k1_value, t.run_name AS run_name, t.start_time AS start_time
+SELECT t.run_id AS run_id, t.lifecycle_stage AS lifecycle_stage, t.experiment_id AS experiment_id, t.lifecycle_clock AS lifecycle_clock, k0."value" AS k0_value, k1."value" AS k1_value, t.run_name AS run_name, t.start_time AS start_time
 FROM runs AS t
 LEFT JOIN (SELECT run_id, "value" FROM tags WHERE "key" = $r0) AS k0 ON k0.run_id = t.run_id
 LEFT JOIN (SELECT run_id, "value" FROM params WHERE "key" = $r1) AS k1 ON k1.run_id = t.run_id
@@ -8,7 +8,8 @@ SELECT t.run_id,
     t.start_time,
     t.run_id
 FROM searched AS t
-WHERE t.lifecycle_stage = $p0
+LEFT JOIN (SELECT experiment_id, lifecycle_stage, lifecycle_clock FROM experiments WHERE lifecycle_clock IS NOT NULL) AS o ON o.experiment_id = t.experiment_id
+WHERE CASE WHEN o.lifecycle_clock > coalesce(t.lifecycle_clock, 0) THEN o.lifecycle_stage ELSE t.lifecycle_stage END = $p0
     AND (regexp_matches(t.k0_value, $p1) AND NOT (t.k1_value LIKE $p2) AND t.run_name ILIKE $p3)
 ORDER BY 2 DESC, 3 ASC
 LIMIT $p4

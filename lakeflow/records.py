@@ -1,6 +1,14 @@
 """Lines of the log: from values to text, and from text to values.
 
-The form of a line is described at ``lakeflow.tables.RECORD``.
+A line is one call, with everything that it logs: a JSON object.
+
+- ``seq`` is its number among those of its writer (the folder's name), ``clock`` microseconds
+  that never run backwards within a writer: the order of the records of all writers.
+- A field named after a table has rows of it by column, since that is shortest and fastest to
+  parse. What the rows are about they say in columns of their own, or where a kind's lines are
+  about one thing, the line says it at its top.
+- ``removed`` names things that are gone, by ``kind`` and ``id``.
+- ``origin`` says of a copy which record it is: writer, number and clock of the first one.
 """
 
 from __future__ import annotations
@@ -10,7 +18,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lakeflow.entities.dataset import DatasetInput
     from lakeflow.entities.validation import Point
@@ -25,6 +33,12 @@ MAX_CHARACTERS = 3 * 1024 * 1024
 The fold parses lines of up to 16 MiB. A single value has at most 1 MiB, which escapes may make
 six, so that one value more than this always fits.
 """
+
+REMOVED = "removed"
+"""The field with things that are removed."""
+
+ORIGIN = "origin"
+"""The field of a copy that says which record it is."""
 
 Pieces = list[str]
 """A field of a record as text; several where its rows would make too long a line."""
@@ -52,7 +66,13 @@ def bodies(about: str, *fields: Pieces) -> list[str]:
 
 def run(fields: Mapping[str, object]) -> Pieces:
     """Return the field that makes a run, or sets some of its fields."""
-    return [f'"run":{_dump(fields)}']
+    return table("runs", [fields])
+
+
+def table(name: str, rows: Sequence[Mapping[str, object]]) -> Pieces:
+    """Return the field with rows of a table, which name the same columns each."""
+    names = tuple(rows[0]) if rows else ()
+    return _rows(name, names, [tuple([row[each] for each in names]) for row in rows])
 
 
 def metric(point: Point) -> str:
@@ -106,30 +126,90 @@ def _rows(field: str, names: Sequence[str], rows: Sequence[Sequence[object]]) ->
     return _rows(field, names, rows[:middle]) + _rows(field, names, rows[middle:])
 
 
-def input_rows(field: Mapping[str, Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
-    """Yield the datasets of a record as rows in the order of the table's columns."""
-    return zip(*(field[name] for name in _INPUT), strict=True)
+class MisfitError(ValueError):
+    """A line that is no record."""
 
 
-def parse(line: bytes) -> dict[str, Any] | None:
-    """Return the record of a line, or None if it is none."""
+def parse(line: bytes) -> dict[str, Any]:
+    """Return the record of a line.
+
+    Raises:
+        MisfitError: It is none.
+    """
     try:
         record = json.loads(line)
+        # DuckDB refuses half of a surrogate pair, which Python takes for a character.
+        if b"\\u" in line and (b"\\ud" in line or b"\\uD" in line):
+            json.dumps(record, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        return None
-    if type(record) is dict and isinstance(record.get("seq"), int):
-        return record
-    return None
+        raise MisfitError from None
+    if type(record) is not dict or not _is_long(record.get("seq")):
+        raise MisfitError
+    if not _is_long(record.get("clock")):
+        raise MisfitError
+    return record
+
+
+def origin_of(value: Any) -> tuple[str, int, int]:
+    """Return writer, number and clock of the record that a copy is of.
+
+    Raises:
+        MisfitError: It names none.
+    """
+    if type(value) is not list or len(value) != 3 or type(value[0]) is not str:
+        raise MisfitError
+    if not (_is_long(value[1]) and _is_long(value[2])):
+        raise MisfitError
+    return value[0], value[1], value[2]
+
+
+def _is_long(value: object) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def clock(line: bytes) -> int | None:
     """Return the clock of a line, or None if it is no record."""
-    record = parse(line)
-    value = record.get("clock") if record else None
-    return value if isinstance(value, int) else None
+    try:
+        found: int = parse(line)["clock"]
+    except MisfitError:
+        return None
+    return found
 
 
 def rejected(segment: str, offset: int, line: bytes) -> str:
     """Return what is kept of a line that is no record: where it was, and its bytes."""
     text = line.decode("utf-8", "backslashreplace")
     return _dump({"segment": segment, "offset": offset, "line": text})
+
+
+def event(number: int, clock: int, event_id: str, user: str, bodies: Sequence[str]) -> bytes:
+    """Return an event of the control log: a line a record, the event itself in the first.
+
+    Args:
+        number: Its place in the total order.
+        clock: Its clock; the lines share it, so that a fold takes all of them or none.
+        event_id: Its id.
+        user: Who makes it.
+        bodies: The fields of each record.
+    """
+    row = {
+        "number": event_number(number),
+        "event_id": event_id,
+        "time": clock // 1000,
+        "user_id": user,
+        "changes": f"[{','.join(f'{{{body}}}' for body in bodies)}]",
+    }
+    first, *others = bodies
+    lines = [f"{table('control_events', [row])[0]},{first}", *others]
+    return "".join(
+        f'{{"seq":{(number << _PLACE_BITS) + place},"clock":{clock},{line}}}\n'
+        for place, line in enumerate(lines)
+    ).encode()
+
+
+_PLACE_BITS = 20
+
+
+def event_number(number: int) -> str:
+    """Return the number of an event as text that sorts like numbers."""
+    return f"{number:010d}"

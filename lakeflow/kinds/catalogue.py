@@ -1,0 +1,57 @@
+"""What filters and orders may name in the search of a kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lakeflow.tables import TableSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A column of the table that is searched.
+
+    Attributes:
+        column: Its name.
+        is_number: Whether it is a number rather than text.
+    """
+
+    column: str
+    is_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything that can be named in the search of one kind of thing.
+
+    Attributes:
+        attributes: Columns by every name they go by.
+        keyed: Tables of keys and values by every prefix they go by.
+        order: Columns that sort what is equal otherwise, and whether they descend.
+        first: The order where none is given.
+        datasets: What may be asked of datasets.
+    """
+
+    attributes: Mapping[str, Attribute]
+    keyed: Mapping[str, TableSpec]
+    order: tuple[tuple[str, bool], ...]
+    first: tuple[tuple[str, bool], ...] = ()
+    datasets: frozenset[str] = frozenset()
+
+    @property
+    def prefixes(self) -> list[str]:
+        """Every word that may stand before the first dot."""
+        return sorted({*self.keyed, *ATTRIBUTE_PREFIXES, *(DATASETS if self.datasets else ())})
+
+
+ATTRIBUTE_PREFIXES = frozenset({"attribute", "attributes", "attr", "run"})
+DATASETS = frozenset({"dataset", "datasets"})
+
+
+def is_number(table: TableSpec) -> bool:
+    """Return whether the values of a table of keys are numbers rather than text."""
+    return any(column.name == "value" and column.type == "double" for column in table.columns)

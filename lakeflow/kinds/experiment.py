@@ -1,0 +1,52 @@
+"""Experiments, and the events of the control log that change them."""
+
+from __future__ import annotations
+
+from lakeflow import records
+from lakeflow.ids import new_id
+from lakeflow.kinds.catalogue import Attribute, Catalogue
+from lakeflow.kinds.kind import Keep, Kind, Part
+from lakeflow.tables import CONTROL_EVENTS, EXPERIMENT_TAGS, EXPERIMENTS
+
+_CATALOGUE = Catalogue(
+    {
+        "name": Attribute("name"),
+        "experiment_id": Attribute("experiment_id"),
+        "creation_time": Attribute("creation_time", is_number=True),
+        "last_update_time": Attribute("last_update_time", is_number=True),
+    },
+    dict.fromkeys(("tag", "tags"), EXPERIMENT_TAGS),
+    order=(("experiment_id", True),),
+    first=(("creation_time", True), ("experiment_id", False)),
+)
+
+EXPERIMENT = Kind(
+    "experiment",
+    row=EXPERIMENTS,
+    id="experiment_id",
+    makes="creation_time",
+    settable=dict.fromkeys(("name", "lifecycle_stage", "last_update_time"), Keep.LAST),
+    parts=(Part(EXPERIMENT_TAGS, Keep.LAST, removable=True),),
+    is_controlled=True,
+    unique=("name",),
+    is_numbered=True,
+    clocks={"lifecycle_clock": "lifecycle_stage"},
+    catalogue=_CATALOGUE,
+)
+"""An experiment."""
+
+EVENT = Kind("event", row=CONTROL_EVENTS, id="number", makes="event_id", is_controlled=True)
+"""An event of the control log: kept for ever, so that a paused writer learns whose it was."""
+
+
+def first_event(clock: int) -> bytes:
+    """Return the event that makes the default experiment."""
+    row = {
+        "experiment_id": "0",
+        "name": "Default",
+        "artifact_location": "artifacts/0",
+        "lifecycle_stage": "active",
+        "creation_time": clock // 1000,
+        "last_update_time": clock // 1000,
+    }
+    return records.event(1, clock, new_id(), "", records.table(EXPERIMENTS.name, [row]))

@@ -1,0 +1,202 @@
+"""What a kind of thing is, as a declaration.
+
+A kind is a thing with an id that records are about. Whoever stores, merges, folds, searches or
+shows things asks its declaration, so that a rule stands once for all kinds: in Python in
+``tracking.things``, in SQL in ``query.fold``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from lakeflow.kinds.catalogue import Catalogue
+    from lakeflow.tables import TableSpec
+
+
+class Keep(Enum):
+    """Which of several records about one key stay."""
+
+    FIRST = "first"
+    LAST = "last"
+    EACH = "each"
+
+
+MADE = "made"
+"""In the clocks of a document: that of the record that made the thing."""
+
+CLOCK = "clock"
+"""In the rows of a document: that of the record that a row is of."""
+
+GONE = "removed"
+"""In the document of a removed thing: the clock of its removal."""
+
+IDENTITY = ("writer", "seq", "place")
+"""Columns of a part whose records all stay: which record a row is, and its place in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A row a key that sums up the records of a part: the last one, least, largest, how many.
+
+    Attributes:
+        table: Where it is kept: the columns of ``by``, ``order`` and ``value``, and ``min``,
+            ``max`` and ``count``.
+        by: Columns of the part by which it is summed up.
+        order: Columns of whole numbers; the record with the largest is the last one, of equals
+            the one with the largest value, and NaN is less than any number.
+        value: Column with a number that may be any float.
+    """
+
+    table: TableSpec
+    by: tuple[str, ...] = ("key",)
+    order: tuple[str, ...] = ("step", "timestamp")
+    value: str = "value"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows that belong to a thing.
+
+    Attributes:
+        table: Where they are kept. Its key is the scope of the kind and the columns that tell
+            the rows of one thing apart.
+        keep: Which rows of one key stay; ``EACH`` has the columns of ``IDENTITY`` last.
+        removable: Whether a row whose values are all null removes its key (``LAST`` only).
+        summary: What is kept of the rows by key beside them (``EACH`` only).
+        in_document: Whether the thing's document holds them; not where they are many. Then
+            what is stored counts as older than what the log says.
+        is_frequent: Whether most lines of a log have it: then its columns are parsed with the
+            lines, and not from a text of their own.
+    """
+
+    table: TableSpec
+    keep: Keep
+    removable: bool = False
+    summary: Summary | None = None
+    in_document: bool = True
+    is_frequent: bool = False
+
+    @property
+    def is_in_document(self) -> bool:
+        """Whether the rows themselves are in the thing's document."""
+        return self.in_document and self.keep is not Keep.EACH
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of thing.
+
+    Attributes:
+        name: Its name.
+        row: One row a thing.
+        id: Column of every table of the kind that holds the thing's id.
+        makes: Column that a record must have to make the thing; none of ``settable``.
+        settable: Columns that later records may set, and which of them stays. What the record
+            that makes the thing says is the value until one of them comes.
+        parts: Its parts.
+        owner: Kind of the thing that it belongs to, whose id is in every table of this kind:
+            what is removed there is removed here.
+        is_line: Whether a line of the log is about one thing, named at its top; else the rows
+            of a line name the thing that each is about.
+        is_controlled: Whether records go through the control log, in a total order.
+        unique: Columns that no two things share; with ``is_controlled`` only.
+        is_numbered: Whether ids are whole numbers that were given in order, and never again;
+            with ``is_controlled`` only.
+        clocks: Settable columns by the column that holds the clock of the record which set
+            them last, in microseconds; null where none has.
+        inherited: Settable columns, with such a clock here and in the owner, whose value is
+            the one set later: on the thing itself or on its owner.
+        catalogue: What searches may name; None for what is not searched.
+    """
+
+    name: str
+    row: TableSpec
+    id: str
+    makes: str
+    settable: Mapping[str, Keep] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    owner: Kind | None = None
+    is_line: bool = False
+    is_controlled: bool = False
+    unique: tuple[str, ...] = ()
+    is_numbered: bool = False
+    clocks: Mapping[str, str] = field(default_factory=dict)
+    inherited: tuple[str, ...] = ()
+    catalogue: Catalogue | None = None
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The ids that stand in every table of the kind, its own last."""
+        return (*(self.owner.scope if self.owner else ()), self.id)
+
+    @property
+    def summaries(self) -> tuple[Summary, ...]:
+        """What its parts are summed up in."""
+        return tuple(part.summary for part in self.parts if part.summary is not None)
+
+    @property
+    def tables(self) -> tuple[TableSpec, ...]:
+        """Its tables: the one with its rows, those of its parts, and their summaries."""
+        return (
+            self.row,
+            *(part.table for part in self.parts if part.keep is not Keep.EACH),
+            *(summary.table for summary in self.summaries),
+            *(part.table for part in self.parts if part.keep is Keep.EACH),
+        )
+
+    @property
+    def held_tables(self) -> tuple[TableSpec, ...]:
+        """Those tables whose rows follow from the documents of the things alone."""
+        return (
+            self.row,
+            *(part.table for part in self.parts if part.is_in_document),
+            *(summary.table for summary in self.summaries),
+        )
+
+    @property
+    def keyed_tables(self) -> tuple[TableSpec, ...]:
+        """Tables of parts of which one row stays by key, and that no document holds."""
+        return tuple(
+            part.table
+            for part in self.parts
+            if part.keep is not Keep.EACH and not part.in_document
+        )
+
+    @property
+    def owners(self) -> Iterator[Kind]:
+        """The kind itself, what owns it, and so on."""
+        each: Kind | None = self
+        while each is not None:
+            yield each
+            each = each.owner
+
+    def part(self, table: TableSpec) -> Part | None:
+        """Return the part that has this table, not as its summary; None if none has."""
+        return next((part for part in self.parts if part.table is table), None)
+
+    def key(self, table: TableSpec) -> tuple[str, ...]:
+        """Return the columns that tell the rows of one thing apart."""
+        return tuple(name for name in table.key if name not in self.scope)
+
+    def values(self, table: TableSpec) -> tuple[str, ...]:
+        """Return the columns of a table beside the scope and the key."""
+        return tuple(
+            name
+            for name in table.column_names
+            if name not in self.scope and name not in table.key
+        )
+
+    def index(self, column: str) -> str:
+        """Return the name of the index from the values of a unique column to ids."""
+        return f"{self.name}.{column}"
+
+
+def tables_of(kinds: Iterable[Kind]) -> Iterator[TableSpec]:
+    """Yield every table of some kinds."""
+    for kind in kinds:
+        yield from kind.tables

@@ -1,0 +1,55 @@
+"""Runs."""
+
+from __future__ import annotations
+
+from lakeflow.kinds.catalogue import Attribute, Catalogue
+from lakeflow.kinds.experiment import EXPERIMENT
+from lakeflow.kinds.kind import Keep, Kind, Part, Summary
+from lakeflow.tables import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
+
+_START = Attribute("start_time", is_number=True)
+_NAME = Attribute("run_name")
+
+_CATALOGUE = Catalogue(
+    {
+        "run_id": Attribute("run_id"),
+        "run_name": _NAME,
+        "run name": _NAME,
+        "Run name": _NAME,
+        "Run Name": _NAME,
+        "status": Attribute("status"),
+        "user_id": Attribute("user_id"),
+        "artifact_uri": Attribute("artifact_uri"),
+        "start_time": _START,
+        "created": _START,
+        "Created": _START,
+        "end_time": Attribute("end_time", is_number=True),
+    },
+    {
+        **dict.fromkeys(("metric", "metrics"), LATEST_METRICS),
+        **dict.fromkeys(("param", "params", "parameter", "parameters"), PARAMS),
+        **dict.fromkeys(("tag", "tags"), TAGS),
+    },
+    order=(("start_time", True), ("run_id", False)),
+    datasets=frozenset({"name", "digest", "context"}),
+)
+
+RUN = Kind(
+    "run",
+    row=RUNS,
+    id="run_id",
+    makes="start_time",
+    settable=dict.fromkeys(("end_time", "status", "lifecycle_stage", "run_name"), Keep.LAST),
+    parts=(
+        Part(PARAMS, Keep.FIRST, is_frequent=True),
+        Part(TAGS, Keep.LAST, removable=True, is_frequent=True),
+        Part(INPUTS, Keep.FIRST),
+        Part(METRICS, Keep.EACH, summary=Summary(LATEST_METRICS), is_frequent=True),
+    ),
+    owner=EXPERIMENT,
+    is_line=True,
+    clocks={"lifecycle_clock": "lifecycle_stage"},
+    inherited=("lifecycle_stage",),
+    catalogue=_CATALOGUE,
+)
+"""A run of an experiment."""

@@ -1,0 +1,71 @@
+"""What a compaction says of itself: how far it is, and what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lakeflow.maintenance.vacuum import VacuumReport
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a compaction is.
+
+    Attributes:
+        step: What is being done.
+        done_bytes: Bytes of log that are folded.
+        total_bytes: Bytes of log to fold.
+    """
+
+    step: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(slots=True)
+class TableReport:
+    """What happened to one table.
+
+    Attributes:
+        rows: Rows written, stored ones that were rewritten included.
+        files_added: New files.
+        files_removed: Files they replace.
+        bytes_written: Size of the new files.
+        seconds: Time it took.
+    """
+
+    rows: int = 0
+    files_added: int = 0
+    files_removed: int = 0
+    bytes_written: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class CompactionReport:
+    """What a compaction did, or with ``dry_run`` would do.
+
+    Attributes:
+        folds: Numbers of the folds that were finished.
+        log_bytes: Bytes of log folded; what there is to fold in a dry run.
+        log_segments: Segments they were in.
+        records: Records folded.
+        rejected: Lines that did not parse and were set aside in ``rejected/``.
+        orphans: Things that were changed and that nothing has made: their first record is in
+            neither log nor tables.
+        seconds: Time it took.
+        tables: What happened to each table.
+        vacuum: What was deleted.
+        is_dry_run: Whether nothing was done.
+    """
+
+    folds: list[int] = field(default_factory=list)
+    log_bytes: int = 0
+    log_segments: int = 0
+    records: int = 0
+    rejected: int = 0
+    orphans: int = 0
+    seconds: float = 0.0
+    tables: dict[str, TableReport] = field(default_factory=dict)
+    vacuum: VacuumReport = field(default_factory=VacuumReport)
+    is_dry_run: bool = False

@@ -1,0 +1,349 @@
+"""How processes agree on the next event of the control log: the rules, without a filesystem.
+
+Event number n is a file that is created exactly once, so whoever creates it has decided what
+comes after event n - 1. That would be all, were events never deleted. They are, once a fold
+holds them, and then a process that was paused can take an old number again: it believes that
+it has won, and others may read its *void* event as a true one. Three rules prevent that:
+
+1. What was read beyond a fold is true if no fold has passed, by then, the last event that was
+   known for certain before. Otherwise stand on the newest fold, and read beyond that one.
+2. An event that was created is void if the newest fold holds its number, unless the fold says
+   that it was this very event. Then delete it, stand on that fold, and decide again.
+3. Only events that a finished fold holds are deleted, and only a grace after it was finished.
+
+**Lease.** While less than half the grace has passed since the newest fold was looked for,
+nothing beyond that fold can be deleted, so that rules 1 and 2 need no other look. The time is
+taken before the look is sent, and compared after the answer to what shall be true has come;
+the other half of the grace is for clocks of machines that differ.
+
+The rules are generators that yield requests and are sent the answers: ``control_log`` carries
+them out, a test walks every interleaving of several processes, a simulation measures them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from lakeflow.exceptions import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+D_co = TypeVar("D_co", covariant=True)
+
+AT_ONCE = 16
+"""Events that are asked for at once, at most."""
+
+_FEW = 4
+"""Events that are asked for at once where others are at work, and how that number grows."""
+
+_TURN = 32
+"""Changes in a row after which who is alone gives way all the same: it would not learn of
+others, each of which is one request too late every time."""
+
+_LEAST_LOST = 4
+"""Races that a change loses at least before it gives up, however long they took: a process
+that was stopped meanwhile has not been unlucky yet."""
+
+
+class Folded(NamedTuple):
+    """A finished fold, or the state before the first one.
+
+    Attributes:
+        fold: Its number; 0 before the first one.
+        number: Number of the last event that it holds.
+    """
+
+    fold: int
+    number: int
+
+
+class Event(NamedTuple):
+    """An event to be created.
+
+    Attributes:
+        number: Its place in the order.
+        id: What tells it from every other event.
+        data: Content of its file; the id is in it, so no other event has the same content.
+    """
+
+    number: int
+    id: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ask for the newest finished fold; the answer is a ``Folded``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Ask for the contents of the next events; the answer is a list up to the first gap.
+
+    Attributes:
+        after: Number of the event before the first of them.
+        count: How many to ask for. The end of the log is known once there are fewer.
+    """
+
+    after: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create the file of an event if its number is free; the answer is whether it was."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Ask for the id of an event that the fold holds on which the events stand, or None."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the file of a void event; vacuum would do it too."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let others have their turn.
+
+    Attributes:
+        since: When this process has had its own, by its clock.
+        requests: How long from then on, in requests.
+    """
+
+    since: float
+    requests: int
+
+
+Request: TypeAlias = Look | Read | Create | Owner | Delete | Pause
+Steps: TypeAlias = Generator[Request, Any, T]
+
+
+class Events(Protocol[D_co]):
+    """What is known of the control log; it is given true events only, in order.
+
+    One thread at a time changes it.
+    """
+
+    @property
+    def base(self) -> Folded:
+        """The finished fold that it stands on."""
+
+    @property
+    def last(self) -> int:
+        """Number of the last event that it has taken in, or else that its base holds."""
+
+    def stand_on(self, base: Folded) -> None:
+        """Stand on a finished fold, and forget every event."""
+
+    def rebase(self, base: Folded) -> None:
+        """Stand on a newer fold that holds no event beyond the last one.
+
+        Nothing else becomes known by that, so this may do nothing; but it may forget the
+        events that the fold holds, and files of the older fold may be deleted some day.
+        """
+
+    def take(self, number: int, data: bytes) -> None:
+        """Take in the next event."""
+
+    def draft(self) -> D_co:
+        """Return this state, to decide on; what is added to it is not added here."""
+
+
+class Changes(Protocol):
+    """The changes that wait to become one event."""
+
+    def gather(self) -> None:
+        """Let those join that have come meanwhile."""
+
+    def decide(self, number: int) -> tuple[Event | None, bool]:
+        """Decide all of them on what is known now.
+
+        Args:
+            number: The number of the event that they become.
+
+        Returns:
+            The event, or None if nothing is to be changed; and whether any of them is refused
+            or changes nothing, which must not be so because something is not known yet.
+        """
+
+
+class ControlProtocol:
+    """The rules for one process.
+
+    Args:
+        events: What it knows.
+        clock: Seconds that go on while the machine sleeps.
+        grace_s: For how long events are kept at least after a fold that holds them.
+
+    Attributes:
+        read_at: Up to when everything is known that others have changed, by the clock.
+    """
+
+    def __init__(self, events: Events[Any], clock: Callable[[], float], grace_s: float) -> None:
+        self._events = events
+        self._clock = clock
+        self._lease_s = grace_s / 2
+        self._turn = _TURN
+        self._in_a_row = 0
+        self._changed_at = -math.inf
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with the newest fold again: nothing that is known can be relied on."""
+        self._has_stood = False
+        self._leased_until = -math.inf
+        self.read_at = -math.inf
+
+    def refresh(self) -> Steps[None]:
+        """Learn what others have changed."""
+        if not self._has_stood:
+            yield from self._look()
+        yield from self._read(None)
+
+    def change(self, changes: Changes, deadline: float) -> Steps[None]:
+        """Make changes; they are true once this returns.
+
+        A process that is alone knows everything already and needs one request. Where others
+        took the number, it reads what they did, decides again and tries the next one.
+
+        Args:
+            changes: What to change.
+            deadline: When to give up, by the clock.
+
+        Raises:
+            ConflictError: Others were faster each time.
+        """
+        must_read = yield from self._begin()
+        lost, sent = 0, None
+        while True:
+            changes.gather()
+            if must_read and (yield from self._read(sent)):
+                break
+            self._check_deadline(lost, deadline)
+            event, needs_newest = changes.decide(self._events.last + 1)
+            if needs_newest and not must_read:
+                must_read = True
+                continue
+            if event is None or (yield from self._create(event)):
+                break
+            lost, sent, must_read, self._turn = lost + 1, event, True, 1
+        self._changed_at = self._clock()
+
+    def _begin(self) -> Steps[bool]:
+        """Give way if our turn is over, and return whether there is likely to be news.
+
+        Who has made a change is the first to know, and would make the next one too. So where
+        others were met, it waits about until the next of them has had its turn, each time;
+        where nobody comes, less and less often.
+        """
+        is_crowded = self._turn == 1
+        self._in_a_row += 1
+        if self._in_a_row >= self._turn:
+            # Who has lost a race needs three requests: its answer, what it missed, its next.
+            yield Pause(self._changed_at, 1 if is_crowded else 3)
+            self._in_a_row, self._turn = 0, min(self._turn * _FEW, _TURN)
+        is_new = not self._has_stood
+        is_passed = not self._is_leased() and (yield from self._look())
+        return is_crowded or is_new or is_passed
+
+    def _check_deadline(self, lost: int, deadline: float) -> None:
+        if lost >= _LEAST_LOST and self._clock() >= deadline:
+            raise ConflictError(
+                f"others changed the lake first, {lost} times in a row",
+                hint="nothing was written; try again when fewer processes make changes",
+            )
+
+    def _is_leased(self) -> bool:
+        return self._clock() < self._leased_until
+
+    def _look(self) -> Steps[bool]:
+        """Look for the newest fold; return whether it holds more than we know for certain.
+
+        If not, everything is true that was read beyond what we know: it was not folded when
+        this was answered, hence never deleted before.
+        """
+        asked = self._clock()
+        folded: Folded = yield Look()
+        is_passed = folded.number > self._events.last
+        if is_passed or not self._has_stood:
+            self._events.stand_on(folded)
+            self._has_stood = True
+        elif folded.fold > self._events.base.fold:
+            self._events.rebase(folded)
+        self._leased_until = asked + self._lease_s
+        return is_passed
+
+    def _read(self, sent: Event | None) -> Steps[bool]:
+        """Take in all events there are (rule 1).
+
+        Args:
+            sent: An event of ours that somebody else's was found in place of. It may be ours
+                all the same, created by an attempt whose answer was lost.
+
+        Returns:
+            Whether it is.
+        """
+        is_ours = False
+        while True:
+            asked = self._clock()
+            found = yield from self._beyond()
+            if self._is_leased() or not (yield from self._look()):
+                break
+            is_ours = sent is not None and (yield from self._is_folded(sent))
+        for data in found:
+            self._events.take(self._events.last + 1, data)
+            is_ours = is_ours or (sent is not None and data == sent.data)
+        self.read_at = asked
+        return is_ours
+
+    def _beyond(self) -> Steps[list[bytes]]:
+        """Read beyond what is known, up to the end: by name, since a listing names all."""
+        found: list[bytes] = []
+        is_alone = self._turn == _TURN
+        count = 1 if is_alone else _FEW
+        while True:
+            some: list[bytes] = yield Read(self._events.last + len(found), count)
+            found += some
+            if len(some) < count:
+                break
+            count = min(count * _FEW, AT_ONCE)
+        if found and not is_alone:
+            self._turn = 1
+        return found
+
+    def _create(self, event: Event) -> Steps[bool]:
+        """Create an event; return whether that is what happened (rule 2)."""
+        asked = self._clock()
+        is_created: bool = yield Create(event)
+        if not self._is_leased() and (yield from self._look()):
+            # That fold holds its number.
+            if (yield from self._is_folded(event)):
+                return True
+            if is_created:
+                yield Delete(event.number)
+            return False
+        if is_created:
+            self._events.take(event.number, event.data)
+            self.read_at = asked
+        return is_created
+
+    def _is_folded(self, event: Event) -> Steps[bool]:
+        """Return whether the fold that we stand on holds an event."""
+        if event.number > self._events.base.number:
+            return False
+        owner: str | None = yield Owner(event.number)
+        return owner == event.id
