@@ -103,7 +103,7 @@ class LakeflowClient:
         logged last; NaN counts as least.
 
         Cost: one listing of the log and a read of what it has grown by; for a run from
-        before the last compaction one row group as well.
+        before the last compaction two or three small reads as well. No engine is imported.
 
         Args:
             run_id: Id of the run.
@@ -306,7 +306,7 @@ class LakeflowClient:
     ) -> PagedList[Experiment]:
         """Return the experiments that a filter lets through, page by page.
 
-        Cost: one look at the lake's tables of experiments, which are kept in memory.
+        Cost: a look at the log, and a statement over the files of the tables of experiments.
 
         Args:
             view_type: ``ViewType.ACTIVE_ONLY``, ``DELETED_ONLY`` or ``ALL``.
@@ -340,8 +340,8 @@ class LakeflowClient:
     ) -> str:
         """Make an experiment and return its id: ``"1"``, ``"2"``, ...
 
-        One commit to the lake's table of experiments, some 10 ms; names stay unique however
-        many processes make experiments at once.
+        One event of the lake's control log, a file that is created exactly once: names stay
+        unique however many processes make experiments at once.
 
         Args:
             name: Unique, also among deleted experiments; at most 500 characters.
@@ -372,7 +372,7 @@ class LakeflowClient:
     def delete_experiment(self, experiment_id: str) -> None:
         """Mark an experiment and its runs as deleted; nothing is erased.
 
-        Its name stays taken. Cost: one record for each of its runs.
+        Its name stays taken. Cost: one event, however many runs it has.
 
         Args:
             experiment_id: Its id.

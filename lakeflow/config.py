@@ -84,7 +84,9 @@ class Settings:
             on a filesystem that cannot create a file exactly once.
         staleness_s: Seconds for which a reader may go without a look at the log, where this
             process has written nothing meanwhile: what dashboards save requests with.
-        vacuum_grace_s: Age in seconds from which on folded log segments are deleted.
+        vacuum_grace_s: Age in seconds from which on folded log segments are deleted. The
+            lake keeps the value of the process that makes it for the events of its control
+            log, since whoever changes experiments relies on it.
         retention_s: Age in seconds from which on replaced table files are deleted; until
             then older versions of the tables can be read.
     """

@@ -8,8 +8,8 @@ from lakeflow import formats
 from lakeflow.client import open_store
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.kinds import RUN
-from lakeflow.tables import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
+from lakeflow.kinds import EXPERIMENT, RUN
+from lakeflow.tables import EXPERIMENTS, INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
 
 if TYPE_CHECKING:
     import datetime
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from lakeflow.storage.lake import Lake
     from lakeflow.tables import TableSpec
+    from lakeflow.tracking.moments import Moment
     from lakeflow.tracking.scans import Scan
+    from lakeflow.tracking.store import Store
 
 
 @overload
@@ -242,8 +244,7 @@ def scan_metrics(
 ) -> polars.LazyFrame:
     """Return every point of every metric as a lazy polars frame; see ``scan_runs``.
 
-    A point that was logged several times is there once. To know which, the call reads the
-    stored points of those runs that have been logged to since the last compaction.
+    Each record of a point is there once, by its ``writer``, ``seq`` and ``place``.
 
     Examples:
         >>> import lakeflow
@@ -266,8 +267,33 @@ def _scan(
 ) -> polars.LazyFrame:
     formats.require("polars", formats.POLARS)
     store = open_store(tracking_uri)
-    scan = store.columns.scan(RUN, spec, store.runs.reader.as_of(as_of))
-    return _frame_of(store.lake, scan)
+    moment = store.runs.reader.as_of(as_of)
+    frame = _frame_of(store.lake, store.columns.scan(RUN, spec, moment))
+    return _with_stages(store, frame, moment) if spec is RUNS else frame
+
+
+def _with_stages(
+    store: Store, runs: polars.LazyFrame, moment: Moment | None
+) -> polars.LazyFrame:
+    """Let the stage of an experiment count where it was set later than that of a run."""
+    import polars
+
+    scan = store.columns.scan(EXPERIMENT, EXPERIMENTS, moment)
+    moved = (
+        _frame_of(store.lake, scan)
+        .filter(polars.col("lifecycle_clock").is_not_null())
+        .select("experiment_id", "lifecycle_stage", "lifecycle_clock")
+        .collect()
+    )
+    if moved.is_empty():
+        return runs
+    later = polars.col("lifecycle_clock_of_experiment")
+    is_later = (later > polars.col("lifecycle_clock").fill_null(0)).fill_null(False)
+    stage = polars.when(is_later).then("lifecycle_stage_of_experiment")
+    joined = runs.join(
+        moved.lazy(), on="experiment_id", how="left", suffix="_of_experiment"
+    ).with_columns(stage.otherwise("lifecycle_stage").alias("lifecycle_stage"))
+    return joined.drop("lifecycle_stage_of_experiment", "lifecycle_clock_of_experiment")
 
 
 def _frame_of(lake: Lake, scan: Scan) -> polars.LazyFrame:
@@ -277,7 +303,7 @@ def _frame_of(lake: Lake, scan: Scan) -> polars.LazyFrame:
     if scan.files:
         stored = _stored(lake, scan.files)
         if scan.replaced:
-            stored = stored.filter(~polars.col("run_id").is_in(scan.replaced))
+            stored = stored.filter(~polars.col(scan.id).is_in(scan.replaced))
         parts.append(stored)
     if scan.fresh.num_rows or not parts:
         parts.append(formats.to_polars(scan.fresh).lazy())

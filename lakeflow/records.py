@@ -207,6 +207,16 @@ def event(number: int, clock: int, event_id: str, user: str, bodies: Sequence[st
     ).encode()
 
 
+def is_whole_event(data: bytes) -> bool:
+    """Return whether an event has all of its lines: an answer may be cut short at any byte."""
+    lines = data.splitlines()
+    try:
+        said = json.loads(lines[0])["control_events"]["changes"][0]
+        return data.endswith(b"\n") and len(lines) == len(json.loads(said))
+    except (ValueError, LookupError, TypeError):
+        return False
+
+
 _PLACE_BITS = 20
 
 

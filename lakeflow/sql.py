@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lakeflow import context, formats
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.query import views
+from lakeflow.query.views import VIEWS
 from lakeflow.storage.lake import Lake
 from lakeflow.tracking.store import Store
 
@@ -138,7 +138,7 @@ def setup(tracking_uri: str | os.PathLike[str] | None = None) -> str:
     lake = _open(tracking_uri)
     epoch = lake.epoch()
     files = {name: (table, lake.files(name, epoch)) for name, table in lake.tables.items()}
-    return views.setup(
+    return VIEWS.setup(
         {
             name: [lake.fs.resolve(f"{table.folder}/{file.path}") for file in found]
             for name, (table, found) in files.items()

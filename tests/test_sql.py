@@ -20,12 +20,13 @@ from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.query.sandbox import Sandbox
-from lakeflow.query.views import VIEWS
+from lakeflow.query.views import VIEWS as ALL_VIEWS
 from lakeflow.sql import setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+VIEWS = ALL_VIEWS.reads
 MS = "BIGINT"
 AT = "TIMESTAMP WITH TIME ZONE"
 TEXT = "VARCHAR"

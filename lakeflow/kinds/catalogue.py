@@ -50,8 +50,3 @@ class Catalogue:
 
 ATTRIBUTE_PREFIXES = frozenset({"attribute", "attributes", "attr", "run"})
 DATASETS = frozenset({"dataset", "datasets"})
-
-
-def is_number(table: TableSpec) -> bool:
-    """Return whether the values of a table of keys are numbers rather than text."""
-    return any(column.name == "value" and column.type == "double" for column in table.columns)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from lakeflow.kinds.catalogue import Catalogue
-    from lakeflow.tables import TableSpec
+    from lakeflow.tables import Column, TableSpec
 
 
 class Keep(Enum):
@@ -190,6 +190,14 @@ class Kind:
             for name in table.column_names
             if name not in self.scope and name not in table.key
         )
+
+    def pair(self, table: TableSpec) -> tuple[Column, Column]:
+        """Return the two columns of a table of keys that searches compare: key and value."""
+        columns = {column.name: column for column in table.columns}
+        for summary in self.summaries:
+            if summary.table is table:
+                return columns[summary.by[0]], columns[summary.value]
+        return columns[self.key(table)[0]], columns[self.values(table)[0]]
 
     def index(self, column: str) -> str:
         """Return the name of the index from the values of a unique column to ids."""

@@ -240,7 +240,7 @@ class _Compaction:
             staged = folding.stage(fitting)
             folding.drop_misfits()
         indexes, numbers = dict(previous.indexes), dict(previous.numbers)
-        for kind in lake.kinds:
+        for kind in filter(folding.is_about, lake.kinds):
             self._say(f"look up each {kind.name}")
             rows = lake.paths(kind.row.name, previous)
             documents = stage_documents(
@@ -251,6 +251,8 @@ class _Compaction:
                 for spec in kind.tables
             }
             folding.stage_rows(kind, documents, stored)
+            if self._is_last and any(self._folded[spec.name] for spec in kind.tables):
+                folding.stage_unchanged(kind)
             for spec in kind.held_tables:
                 self._fold_table(kind, spec, fold.epoch, folding, folder)
             self._report.orphans += folding.orphans(kind)
@@ -258,8 +260,7 @@ class _Compaction:
             indexes |= write_indexes(lake, kind, previous, folding, folder / "index")
             if kind.is_numbered:
                 numbers[kind.name] = max(numbers.get(kind.name, -1), folding.last_number(kind))
-            is_last = kind is lake.kinds[-1]
-            folding.let_go_of_documents(kind, and_records=is_last)
+            folding.let_go_of_documents(kind, and_records=kind is lake.kinds[-1])
             for spec in kind.tables[len(kind.held_tables) :]:
                 self._fold_table(kind, spec, fold.epoch, folding, folder)
         self._report.records += staged.records
@@ -273,8 +274,7 @@ class _Compaction:
         self._say(f"fold {spec.name}")
         began = time.monotonic()
         table = self._lake.tables[spec.name]
-        table.version()
-        if table.mark() >= epoch:
+        if not folding.is_changed(kind, spec):
             return
         changes = folding.changes(kind, spec)
         attempt = 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.storage import folds
-from lakeflow.storage.positions import LOG, list_segments, number_of, writer_of
+from lakeflow.storage.positions import LOG, is_complete, list_segments, number_of, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,7 +64,15 @@ def vacuum(
     on_record = lake.fs.list(folds.FOLDS)
     now = _now(on_record)
     finished = folds.finished(on_record)
-    segments = dict(_folded_segments(lake, _settled(lake, epoch, finished, now), listed))
+    events = {path: size for path, size in listed.items() if is_complete(path)}
+    others = {path: size for path, size in listed.items() if path not in events}
+    segments: dict[str, int] = {}
+    for age_s, some in (
+        (lake.event_grace_s, events),
+        (lake.settings.vacuum_grace_s, others),
+    ):
+        settled = _settled(lake, epoch, finished, now - age_s)
+        segments |= _folded_segments(lake, settled, some)
     files = set(_replaced_files(lake, epoch, finished, now))
     past = [
         f"{folds.FOLDS}/{name}" for name in _past_folds(lake, epoch, on_record, finished, now)
@@ -103,12 +111,11 @@ _CLOCK_NAME = "clock"
 _CLOCK = f"{folds.FOLDS}/{_CLOCK_NAME}"
 
 
-def _settled(lake: Lake, epoch: Epoch, finished: Mapping[int, float], now: float) -> Epoch:
-    """Return the newest fold that was finished long enough ago.
+def _settled(lake: Lake, epoch: Epoch, finished: Mapping[int, float], latest: float) -> Epoch:
+    """Return the newest fold that was finished before a moment, long enough ago.
 
     By then the operating system has put its files on the disk, and readers have moved on.
     """
-    latest = now - lake.settings.vacuum_grace_s
     settled = [number for number, moment in finished.items() if moment <= latest]
     number = max(settled, default=0)
     return epoch if number == epoch.number else folds.read_epoch(lake.fs, number)

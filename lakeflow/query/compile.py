@@ -70,7 +70,8 @@ class Statement:
         related: Value by name of the parameter, for those of the relation.
         keys: Number of columns after the id that hold the sort position.
         patterns: Regular expressions of the user's among the values.
-        named: The keys that are read of a table; any, where the table is not there.
+        named: For a table of keys its column of them, and which are read; where the table is
+            not there, any.
         present: For tables of which only rows with something in a column are read, that column.
         searched: The table whose rows it is about; empty where ``searched`` is not read.
     """
@@ -83,7 +84,7 @@ class Statement:
     related: dict[str, Any] = field(default_factory=dict)
     keys: int = 0
     patterns: tuple[str, ...] = ()
-    named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    named: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
     present: Mapping[str, str] = field(default_factory=dict)
     searched: str = ""
 
@@ -127,6 +128,7 @@ class _Compiler:
     patterns: list[str] = field(default_factory=list)
     owned: str = ""
     present: dict[str, str] = field(default_factory=dict)
+    key_columns: dict[str, str] = field(default_factory=dict)
 
     def statement(self, limit: int, after: Sequence[Any]) -> Statement:
         search = self.search
@@ -162,7 +164,7 @@ class _Compiler:
             self.related,
             len(keys),
             tuple(self.patterns),
-            named,
+            {name: (self.key_columns[name], keys) for name, keys in named.items()},
             self.present,
             search.kind.row.name,
         )
@@ -253,10 +255,14 @@ class _Compiler:
         if place not in self.joins:
             alias = f"k{len(self.joins)}"
             identity = self.search.kind.id
-            columns = '"value"'
-            if any(named.table == each.table.name for each in self.search.kind.summaries):
-                columns = '"value", "min", "max", "count"'
-            where = f'"key" = {self._relate(named.key)}{self._within(self._relate)}'
+            kind = self.search.kind
+            (table,) = (spec for spec in kind.tables if spec.name == named.table)
+            key, value = kind.pair(table)
+            columns = '"value"' if value.name == "value" else f'"{value.name}" AS "value"'
+            if any(table is each.table for each in kind.summaries):
+                columns += ', "min", "max", "count"'
+            where = f'"{key.name}" = {self._relate(named.key)}{self._within(self._relate)}'
+            self.key_columns[named.table] = key.name
             self.joins[place] = (
                 alias,
                 f"LEFT JOIN (SELECT {identity}, {columns} FROM {named.table} "  # noqa: S608

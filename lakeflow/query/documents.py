@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from lakeflow.kinds.kind import CLOCK, GONE, MADE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lakeflow.kinds import Kind
     from lakeflow.tables import TableSpec
 
@@ -35,23 +37,31 @@ def stage_old(kind: Kind, longest_bytes: int) -> str:
     """
 
 
-def documents(kind: Kind, *, has_old: bool, has_gone: bool) -> str:
+def documents(kind: Kind, changed: Collection[str], *, has_old: bool, has_gone: bool) -> str:
     """Return the documents of the things that the lines are about: id and text, by id.
 
     What changes in none of its lines keeps the text that it had.
+
+    Args:
+        kind: The kind.
+        changed: Tables of which there are rows of things that change.
+        has_old: Whether any of the things has a document.
+        has_gone: Whether any is gone.
     """
     identity = f'"{kind.id}"'
     head = ""
     for name in kind.scope:
         known = _known(f't."{name}"', name, has_old)
         head += f"'\"{name}\":', to_json(coalesce({known}, '')), ',', "
-    joins = [f"LEFT JOIN ({_packed_row(kind)}) AS p0 USING ({identity})"]
+    packed = _packed_row(kind) if kind.row.name in changed else _nothing(kind, "clocks")
+    joins = [f"LEFT JOIN ({packed}) AS p0 USING ({identity})"]
     clocks = _known("p0.clocks", "clocks", has_old)
     row = _known("p0.packed", kind.row.name, has_old)
     tail = f"'\"clocks\":', coalesce({clocks}, '{{}}'), "
     tail += f"',\"{kind.row.name}\":', coalesce({row}, '{{}}')"
     for number, spec in enumerate(kind.held_tables[1:], 1):
-        joins.append(f"LEFT JOIN ({_packed(kind, spec)}) AS p{number} USING ({identity})")
+        packed = _packed(kind, spec) if spec.name in changed else _nothing(kind)
+        joins.append(f"LEFT JOIN ({packed}) AS p{number} USING ({identity})")
         rows_of_table = _known(f"p{number}.packed", spec.name, has_old)
         tail += f", coalesce(',\"{spec.name}\":' || coalesce({rows_of_table}), '')"
     document = f"concat('{{', {head}{tail}, '}}')"
@@ -70,6 +80,11 @@ def documents(kind: Kind, *, has_old: bool, has_gone: bool) -> str:
 def _known(new: str, name: str, has_old: bool) -> str:
     """Return the arguments of coalesce for what is new, else what the document had."""
     return f'{new}, old."{name}"::VARCHAR' if has_old else new
+
+
+def _nothing(kind: Kind, *others: str) -> str:
+    nulls = ", ".join(f"NULL::VARCHAR AS {name}" for name in ("packed", *others))
+    return f'SELECT NULL::VARCHAR AS "{kind.id}", {nulls} WHERE false'
 
 
 def _packed_row(kind: Kind) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.kinds.catalogue import ATTRIBUTE_PREFIXES, DATASETS, is_number
+from lakeflow.kinds.catalogue import ATTRIBUTE_PREFIXES, DATASETS
 from lakeflow.query.conditions import (
     Aggregate,
     Combination,
@@ -280,7 +280,8 @@ class _Parser:
         prefix, key = (parts[0], ".".join(parts[1:])) if len(parts) > 1 else ("", parts[0])
         if prefix in catalogue.keyed:
             table = catalogue.keyed[prefix]
-            return Field(table.name, "value", is_number(table), key)
+            _, value = self._kind.pair(table)
+            return Field(table.name, "value", value.type == "double", key)
         if catalogue.datasets and prefix in DATASETS:
             if key not in catalogue.datasets:
                 raise self._wrong(

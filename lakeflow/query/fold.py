@@ -20,7 +20,7 @@ from lakeflow.query.fold_lines import fields, fresh_rows, quoted, types_of
 from lakeflow.records import REMOVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from lakeflow.kinds import Kind, Part, Summary
     from lakeflow.tables import TableSpec
@@ -111,7 +111,12 @@ def _ended(number: str) -> str:
 
 
 def rows(
-    kind: Kind, *, has_old: bool, has_gone: bool, has_copies: bool
+    kind: Kind,
+    given: Collection[str],
+    *,
+    has_old: bool,
+    has_gone: bool,
+    has_copies: bool,
 ) -> Iterator[tuple[str, str]]:
     """Yield, for each table, the query for the rows of the things that change in it.
 
@@ -119,6 +124,7 @@ def rows(
 
     Args:
         kind: The kind.
+        given: Fields that any line has; other tables do not change.
         has_old: Whether any of the things has a document.
         has_gone: Whether any is gone.
         has_copies: Whether there are copies of records.
@@ -126,6 +132,8 @@ def rows(
     living = f' ANTI JOIN gone_{kind.name} USING ("{kind.id}")' if has_gone else ""
     for spec, part in fields(kind):
         fresh = f"SELECT * FROM ({fresh_rows(kind, spec, part)}){living}"
+        if spec.name not in given:
+            continue
         if part is None:
             yield spec.name, _made_rows(kind, fresh, has_old=has_old)
         elif part.keep is not Keep.EACH:
@@ -175,8 +183,10 @@ def _made_rows(kind: Kind, fresh: str, *, has_old: bool) -> str:
                 (SELECT n FROM (SELECT {ends}) AS n) AS clocks WHERE false
         """
     selected = [f'"{kind.id}"', *(f'new."{name}"' for name in kind.scope[:-1])]
+    # A copy of a record may be older than what is stored.
+    is_made = f"new.made.{MADE} < coalesce(clocks.{MADE}, {2**63 - 1})"
     for name in logged:
-        base = f'CASE WHEN clocks.{MADE} IS NULL THEN new.made."{name}" ELSE row."{name}" END'
+        base = f'CASE WHEN {is_made} THEN new.made."{name}" ELSE row."{name}" END'
         if name not in kind.settable:
             selected.append(f'{base} AS "{name}"')
             continue
@@ -191,7 +201,7 @@ def _made_rows(kind: Kind, fresh: str, *, has_old: bool) -> str:
             f'CASE WHEN {is_new} THEN "set_{name}".clock ELSE clocks."{name}" END '
             f'AS "clock_{name}"',
         ]
-    selected.append(f"coalesce(clocks.{MADE}, new.made.{MADE}) AS {MADE}")
+    selected.append(f"least(clocks.{MADE}, new.made.{MADE}) AS {MADE}")
     exposed = "".join(f', "clock_{name}" AS "{column}"' for column, name in kind.clocks.items())
     return f"""
         SELECT *{exposed} FROM (

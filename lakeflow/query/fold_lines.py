@@ -117,11 +117,17 @@ CREATE_RECORDS = "CREATE OR REPLACE TEMP TABLE records AS"
 
 ADD_RECORDS = "INSERT INTO records"
 
-COUNT_STAGED = """
-    SELECT count(*), count(*) FILTER (is_record), count(*) FILTER (is_copy),
-        count(*) FILTER (removed IS NOT NULL)
-    FROM records
-"""
+
+def count_staged(kinds: Sequence[Kind]) -> tuple[str, list[str]]:
+    """Return what counts lines, records, copies and lines with each field; and the fields."""
+    names = [REMOVED, *(spec.name for kind in kinds for spec, _ in fields(kind))]
+    counts = "".join(f', count("{name}")' for name in names)
+    return (
+        "SELECT count(*), count(*) FILTER (is_record), count(*) FILTER (is_copy)"
+        f"{counts} FROM records",
+        names,
+    )
+
 
 DROP_MISFITS = "DELETE FROM records WHERE NOT is_record"
 

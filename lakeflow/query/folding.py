@@ -18,6 +18,7 @@ from lakeflow.query.parquet import (
     text_bounds,
     write_by_column,
 )
+from lakeflow.records import REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,7 +80,8 @@ class Folding:
         self._cursor = engine.cursor()
         self._kinds = kinds
         self._has_copies = False
-        self._has_removals = False
+        self._fields: set[str] = set()
+        self._rows: set[str] = set()
         self._has_old: set[str] = set()
         self._has_gone: set[str] = set()
         self._stored_rows = ""
@@ -94,18 +96,26 @@ class Folding:
         for start in range(0, len(files), _FILES_AT_ONCE):
             head = fold_lines.ADD_RECORDS if start else fold_lines.CREATE_RECORDS
             self._run(f"{head} {stage}", files=files[start : start + _FILES_AT_ONCE])
-        total, records, copies, removals = self._one(fold_lines.COUNT_STAGED)
-        self._has_copies, self._has_removals = copies > 0, removals > 0
+        count, names = fold_lines.count_staged(self._kinds)
+        total, records, copies, *counts = self._one(count)
+        self._has_copies = copies > 0
+        self._fields = {name for name, lines in zip(names, counts, strict=True) if lines}
         misfits = total - records
         for kind in self._kinds:
             for spec, part in fold_lines.fields(kind):
                 statement = fold_lines.misfits(kind, spec, part)
-                misfits += self._one(statement)[0] if statement else 0
+                if statement and spec.name in self._fields:
+                    misfits += self._one(statement)[0]
         return Staged(total - misfits, misfits)
 
     def drop_misfits(self) -> None:
         """Drop lines that are no records."""
         self._run(fold_lines.DROP_MISFITS)
+
+    def is_about(self, kind: Kind) -> bool:
+        """Return whether any line is about things of a kind, or about what owns them."""
+        names = {spec.name for spec, _ in fold_lines.fields(kind)} | {REMOVED}
+        return bool(names & self._fields)
 
     def touch(self, kind: Kind, stored: Sequence[str]) -> list[str]:
         """Find the things of a kind that the lines are about; return their ids, in order.
@@ -144,17 +154,29 @@ class Folding:
             self._has_old.add(kind.name)
             self._run(fold.gone_before(kind))
             self._look_for_gone(kind)
-        queries = fold.rows(
+        for table, query in self._queries(kind, self._fields):
+            self._run(f"CREATE OR REPLACE TEMP TABLE rows_{table} AS {query}")
+            self._rows.add(table)
+            for part in kind.parts:
+                if part.table.name == table:
+                    self._leave_stored(kind, part, stored[table])
+
+    def stage_unchanged(self, kind: Kind) -> None:
+        """Let the other tables of a kind be written too, though no row of them changes."""
+        names = {spec.name for spec, _ in fold_lines.fields(kind)}
+        for table, query in self._queries(kind, names):
+            if table not in self._rows:
+                self._run(f"CREATE OR REPLACE TEMP TABLE rows_{table} AS {query}")
+                self._rows.add(table)
+
+    def _queries(self, kind: Kind, given: set[str]) -> Iterator[tuple[str, str]]:
+        return fold.rows(
             kind,
+            given,
             has_old=kind.name in self._has_old,
             has_gone=kind.name in self._has_gone,
             has_copies=self._has_copies,
         )
-        for table, query in queries:
-            self._run(f"CREATE OR REPLACE TEMP TABLE rows_{table} AS {query}")
-            for part in kind.parts:
-                if part.table.name == table:
-                    self._leave_stored(kind, part, stored[table])
 
     def _leave_stored(self, kind: Kind, part: Part, stored: Sequence[Stored]) -> None:
         """Drop rows that are stored already, where no document says so."""
@@ -166,6 +188,10 @@ class Folding:
             self._run(fold.drop_copies(kind, part.table), files=files)
         elif files:
             self._run(fold.drop_known(part.table), files=files)
+
+    def is_changed(self, kind: Kind, spec: TableSpec) -> bool:
+        """Return whether rows of a table may come or go."""
+        return spec.name in self._rows or kind.name in self._has_gone
 
     def changes(self, kind: Kind, spec: TableSpec) -> int:
         """Return how many rows a table gets; they are the next ones to be written."""
@@ -239,6 +265,7 @@ class Folding:
         """Yield the new documents of the things touched: id and text, by id."""
         query = documents.documents(
             kind,
+            self._rows,
             has_old=kind.name in self._has_old,
             has_gone=kind.name in self._has_gone,
         )
@@ -246,6 +273,8 @@ class Folding:
 
     def names(self, kind: Kind, column: str) -> Iterator[tuple[str, str]]:
         """Yield the values of a unique column with the ids of the things that have them."""
+        if kind.row.name not in self._rows:
+            return iter(())
         return self._streamed(documents.names(kind, column))
 
     def last_number(self, kind: Kind) -> int:
@@ -261,6 +290,8 @@ class Folding:
 
     def orphans(self, kind: Kind) -> int:
         """Return how many of the things that something sets nobody has made."""
+        if kind.row.name not in self._rows:
+            return 0
         statement = f"SELECT count(*) FROM rows_{kind.row.name} WHERE {MADE} IS NULL"  # noqa: S608
         return int(self._one(statement)[0])
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine import Engine, engine_errors
 from lakeflow.query.overlay import hot as hot_table
-from lakeflow.query.views import VIEWS, literal, relation, view
+from lakeflow.query.views import VIEWS, Views, literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,19 +63,14 @@ class Question:
     Attributes:
         sql: The text.
         views: The views that it names.
+        tables: The tables whose rows it needs.
         is_closed: Whether it names nothing else that might lead to a view.
     """
 
     sql: str
     views: frozenset[str]
+    tables: tuple[str, ...]
     is_closed: bool
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The tables whose rows it needs."""
-        return tuple(
-            dict.fromkeys(spec.name for name in sorted(self.views) for spec in VIEWS[name])
-        )
 
 
 class Sandbox(Engine):
@@ -84,10 +79,12 @@ class Sandbox(Engine):
     Args:
         filesystem: fsspec filesystem behind the paths it is given; None for local files.
         folder: The one folder whose files it may open.
+        views: The views that there are.
     """
 
-    def __init__(self, filesystem: Any, folder: str) -> None:
+    def __init__(self, filesystem: Any, folder: str, views: Views = VIEWS) -> None:
         super().__init__(filesystem)
+        self._views = views
         self._folder = folder
         self._numbers = itertools.count()
 
@@ -131,10 +128,12 @@ class Sandbox(Engine):
                 else _ONLY_READS,
             )
         names = _names(tree)
-        views = names & VIEWS.keys()
-        return Question(
-            f"{explain[1] if explain else ''}{body}", frozenset(views), names == views
+        views = names & self._views.reads.keys()
+        tables = dict.fromkeys(
+            spec.name for name in sorted(views) for spec in self._views.reads[name]
         )
+        text = f"{explain[1] if explain else ''}{body}"
+        return Question(text, frozenset(views), tuple(tables), names == views)
 
     def answer(
         self,
@@ -159,7 +158,7 @@ class Sandbox(Engine):
         """
         with self._database() as cursor:
             with engine_errors():
-                _define(cursor, question, files, hot)
+                _define(cursor, self._views, question, files, hot)
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             try:
                 with _user_errors():
@@ -186,6 +185,7 @@ class Sandbox(Engine):
 
 def _define(
     cursor: duckdb.DuckDBPyConnection,
+    views: Views,
     question: Question,
     files: Mapping[str, Sequence[str]],
     hot: Mapping[str, pyarrow.Table],
@@ -195,11 +195,11 @@ def _define(
         cursor.register("new_rows", table)
         cursor.execute(f"CREATE TABLE hot.{name} AS FROM new_rows")
         cursor.unregister("new_rows")
-    for name in question.views if question.is_closed else VIEWS:
-        for spec in VIEWS[name]:
+    for name in question.views if question.is_closed else views.reads:
+        for spec in views.reads[name]:
             is_hot = hot if hot_table(spec) in hot else ()
-            cursor.execute(relation(spec, files.get(spec.name, ()), is_hot))
-        cursor.execute(view(name))
+            cursor.execute(views.relation(spec, files.get(spec.name, ()), is_hot))
+        cursor.execute(views.view(name))
 
 
 def _interruptibly(cursor: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
@@ -239,7 +239,7 @@ def _names(tree: dict[str, Any]) -> set[str]:
             if function not in _FUNCTIONS:
                 raise InvalidInputError(
                     f"there is no table function {function} here: SQL reads views only",
-                    hint=f"the views are {', '.join(VIEWS)}",
+                    hint=f"the views are {', '.join(VIEWS.reads)}",
                 )
             names.add(function)
         elif isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READS:
@@ -257,7 +257,7 @@ def _table(schema: str, name: str) -> str:
     if "/" in name or schema.lower() in _INTERNAL:
         raise InvalidInputError(
             f"there is no table {name!r}: SQL reads views, not files",
-            hint=f"the views are {', '.join(VIEWS)}",
+            hint=f"the views are {', '.join(VIEWS.reads)}",
         )
     return name.lower()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeflow.kinds import KINDS, TABLES
+from lakeflow.kinds import KINDS
 from lakeflow.query.overlay import whole
 from lakeflow.tables import (
     CONTROL_EVENTS,
@@ -25,11 +25,12 @@ from lakeflow.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from lakeflow.kinds import Kind
     from lakeflow.tables import TableSpec
 
-VIEWS = {
+_SHIPPED = {
     "experiments": (EXPERIMENTS, EXPERIMENT_TAGS),
     "control_events": (CONTROL_EVENTS,),
     "runs": (RUNS, EXPERIMENTS),
@@ -40,44 +41,75 @@ VIEWS = {
     "inputs": (INPUTS,),
     "runs_wide": (RUNS, EXPERIMENTS, PARAMS, TAGS, LATEST_METRICS, INPUTS),
 }
-"""The tables that each view reads."""
-
-KIND_OF = {spec.name: kind for kind in KINDS for spec in kind.tables}
-"""The kind of each table."""
+"""The tables that each view of ``sql/views`` reads."""
 
 
-def view(name: str) -> str:
-    """Return the statement that makes a view."""
-    shipped = Path(__file__).parent / "sql"
-    folder = shipped if shipped.is_dir() else Path(__file__).parents[2] / "sql"
-    return (folder / "views" / f"{name}.sql").read_text()
+class Views:
+    """The views over the tables of some kinds.
 
-
-def relation(spec: TableSpec, files: Sequence[str], is_hot: Collection[str] = ()) -> str:
-    """Return the statement that makes the relation of one table.
+    A table that no view of ``sql/views`` reads is a view as it is.
 
     Args:
-        spec: The table.
-        files: Its files.
-        is_hot: Names of the tables with ids that there are in the schema ``hot``.
+        kinds: The kinds.
+
+    Attributes:
+        kind_of: The kind of each table.
+        tables: The tables by name.
+        reads: The tables that each view reads.
     """
-    listed = ",\n    ".join(literal(file) for file in files)
-    stored = f"read_parquet([\n    {listed}\n], hive_partitioning = false)" if files else ""
-    rows = whole(KIND_OF[spec.name], spec, stored, is_hot, "hot.")
-    return f"CREATE OR REPLACE VIEW lakeflow.{spec.name} AS\n{rows};\n"
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        self.kind_of = {spec.name: kind for kind in kinds for spec in kind.tables}
+        self.tables = {
+            spec.name: spec for kind in self.kind_of.values() for spec in kind.tables
+        }
+        self.reads = {
+            name: specs
+            for name, specs in _SHIPPED.items()
+            if all(spec.name in self.tables for spec in specs)
+        }
+        read = {spec.name for specs in self.reads.values() for spec in specs}
+        self.reads |= {name: (spec,) for name, spec in self.tables.items() if name not in read}
+
+    def view(self, name: str) -> str:
+        """Return the statement that makes a view."""
+        if name not in _SHIPPED:
+            return f"CREATE OR REPLACE VIEW {name} AS FROM lakeflow.{name};\n"
+        shipped = Path(__file__).parent / "sql"
+        folder = shipped if shipped.is_dir() else Path(__file__).parents[2] / "sql"
+        return (folder / "views" / f"{name}.sql").read_text()
+
+    def relation(
+        self, spec: TableSpec, files: Sequence[str], is_hot: Collection[str] = ()
+    ) -> str:
+        """Return the statement that makes the relation of one table.
+
+        Args:
+            spec: The table.
+            files: Its files.
+            is_hot: Names of the tables with ids that there are in the schema ``hot``.
+        """
+        listed = ",\n    ".join(literal(file) for file in files)
+        stored = f"read_parquet([\n    {listed}\n], hive_partitioning = false)" if files else ""
+        rows = whole(self.kind_of[spec.name], spec, stored, is_hot, "hot.")
+        return f"CREATE OR REPLACE VIEW lakeflow.{spec.name} AS\n{rows};\n"
+
+    def setup(self, files: Mapping[str, Sequence[str]]) -> str:
+        """Return a script that makes every view in any DuckDB.
+
+        Args:
+            files: The files of each table, by the paths under which that DuckDB opens them.
+        """
+        relations = [self.relation(spec, files[name]) for name, spec in self.tables.items()]
+        views = map(self.view, self.reads)
+        return "\n".join(["CREATE SCHEMA IF NOT EXISTS lakeflow;\n", *relations, *views])
+
+
+VIEWS = Views(KINDS)
+"""The views of a lake."""
 
 
 def literal(text: str) -> str:
     """Return a text as SQL writes it; for statements that take no parameters."""
     quoted = text.replace("'", "''")
     return f"'{quoted}'"
-
-
-def setup(files: Mapping[str, Sequence[str]]) -> str:
-    """Return a script that makes every view in any DuckDB.
-
-    Args:
-        files: The files of each table, by the paths under which that DuckDB opens them.
-    """
-    relations = [relation(TABLES[name], files[name]) for name in TABLES]
-    return "\n".join(["CREATE SCHEMA IF NOT EXISTS lakeflow;\n", *relations, *map(view, VIEWS)])

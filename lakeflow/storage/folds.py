@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
 from lakeflow.storage.blocks import BlockFile
 from lakeflow.storage.delta import DataFile
-from lakeflow.storage.positions import Position, hot_spans
+from lakeflow.storage.positions import CONTROL, Position, hot_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -170,11 +170,13 @@ def read_fold(fs: Filesystem, epoch: int) -> Fold:
 def kept_positions(epoch: Epoch, writers: Iterable[str]) -> dict[str, Position]:
     """Return the positions to go on from; those of writers long gone are left out.
 
+    The control log is never gone: its numbers go on where they ended, however long ago.
+
     Args:
         epoch: The fold before.
         writers: Those whose segments were listed.
     """
-    listed = set(writers)
+    listed = {CONTROL, *writers}
     return {
         writer: position
         for writer, position in epoch.positions.items()

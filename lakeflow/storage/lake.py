@@ -70,6 +70,8 @@ class Lake:
         clock: Order of what this process writes.
         tables: Its tables by name; the first fold makes them.
         index_files: What reads the files of its indexes.
+        event_grace_s: For how long a vacuum keeps events that are folded. All processes go by
+            the same, which the lake was made with: who changes experiments relies on it.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Lake:
         self._made: dict[Callable[[Lake], Any], Any] = {}
         self.tables = {spec.name: Table(fs, spec) for spec in tables_of(self.kinds)}
         self.index_files = IndexFiles(fs)
+        self.event_grace_s = 0
         self._become_writer()
 
     def _become_writer(self) -> None:
@@ -153,13 +156,16 @@ class Lake:
 
     def _attach(self, create: bool) -> None:
         try:
-            version = int(folds.read_json(self.fs, LAKE_FILE)["format_version"])
-        except FileNotFoundError:
-            if not create:
-                raise NotFoundError(f"there is no lake at {self.fs.uri}") from None
-            self._make()
-            return
-        except (ValueError, TypeError, KeyError) as error:
+            try:
+                content = folds.read_json(self.fs, LAKE_FILE)
+            except FileNotFoundError:
+                if not create:
+                    raise NotFoundError(f"there is no lake at {self.fs.uri}") from None
+                self._make()
+                content = folds.read_json(self.fs, LAKE_FILE)
+            version = int(content["format_version"])
+            self.event_grace_s = int(content.get("event_grace_s", 0))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DamagedLakeError(
                 f"{LAKE_FILE} in {self.fs.uri} is damaged: {error!r}",
                 hint=f'it must hold {{"format_version": {FORMAT_VERSION}}}',
@@ -190,7 +196,12 @@ class Lake:
         now = time.time_ns() // 1_000_000
         with contextlib.suppress(FileExistsError):
             self.fs.create(event_path(1), first_event(self.clock.next()))
-        content = {"format_version": FORMAT_VERSION, "lake_id": new_id(), "created": now}
+        content = {
+            "format_version": FORMAT_VERSION,
+            "lake_id": new_id(),
+            "created": now,
+            "event_grace_s": self.settings.vacuum_grace_s,
+        }
         with contextlib.suppress(FileExistsError):
             self.fs.create(LAKE_FILE, json.dumps(content).encode())
 

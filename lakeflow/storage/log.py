@@ -22,7 +22,7 @@ from lakeflow.records import ORIGIN
 from lakeflow.storage.positions import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from lakeflow.storage.filesystem import AppendFile, Filesystem
 
@@ -30,7 +30,10 @@ _IDLE_S = 60.0
 """A segment that was written to within this time is not deleted: see ``vacuum_grace_s``."""
 
 
-_MOST_DOUBTFUL = 10_000
+Origin = tuple[str, int, int]
+"""Writer, number and clock of a record."""
+
+_MOST_DOUBTFUL = 1_000
 """Records that are remembered because it is not known whether they were written."""
 
 
@@ -91,7 +94,8 @@ class LogWriter:
         self._waiting: deque[_Waiting] = deque()
         self._file: AppendFile | None = None
         self._used_at = 0.0
-        self._doubtful: dict[str, tuple[str, int, int]] = {}
+        # Records that may be there: logged again they say which one they are.
+        self._doubtful: list[tuple[str, Origin]] = []
         self.written_bytes = 0
         self._begin()
 
@@ -140,7 +144,8 @@ class LogWriter:
 
     def _append_waiting(self) -> None:
         """Append what every thread waits for; the lock is held."""
-        together = [each for each in self._waiting if not each.is_settled]
+        # Made a list at once: others may add themselves meanwhile.
+        together = [each for each in list(self._waiting) if not each.is_settled]
         error: Exception | None = StorageError(
             f"the thread that wrote for others to {self._fs.uri} was interrupted",
             hint="look whether it is there, and log it again if not",
@@ -157,14 +162,14 @@ class LogWriter:
 
     def _append(self, bodies: Sequence[str]) -> None:
         self._renew_if_forgotten()
-        lines, sent = [], {}
+        lines, sent = [], []
         for body in bodies:
             self._sequence += 1
             clock = self._clock.next()
-            first = self._doubtful.get(body) if self._doubtful else None
+            first = self._taken_back(body) if self._doubtful else None
             origin = f',"{ORIGIN}":{json.dumps(first)}' if first else ""
             lines.append(f'{{"seq":{self._sequence},"clock":{clock}{origin},{body}}}\n')
-            sent[body] = first or (self._id, self._sequence, clock)
+            sent.append((body, first or (self._id, self._sequence, clock)))
         try:
             self._write(lines)
         except BaseException:
@@ -172,17 +177,16 @@ class LogWriter:
             # nothing may come after it.
             self._seal()
             self._begin()
-            self._doubt(sent)
+            self._doubtful = [*self._doubtful, *sent][-_MOST_DOUBTFUL:]
             raise
-        if self._doubtful:
-            for body in bodies:
-                self._doubtful.pop(body, None)
 
-    def _doubt(self, sent: Mapping[str, tuple[str, int, int]]) -> None:
-        """Remember records that may be there: logged again they say which one they are."""
-        self._doubtful |= sent
-        while len(self._doubtful) > _MOST_DOUBTFUL:
-            del self._doubtful[next(iter(self._doubtful))]
+    def _taken_back(self, body: str) -> Origin | None:
+        """Return which record one is that is logged again; of several equal ones the first."""
+        for place, (doubtful, origin) in enumerate(self._doubtful):
+            if doubtful == body:
+                del self._doubtful[place]
+                return origin
+        return None
 
     def close(self) -> None:
         """Seal the open segment; a later append opens a new one."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.kinds import RUN, TABLES
+from lakeflow.kinds import RUN
 from lakeflow.kinds.kind import Keep
 from lakeflow.query.engine import arrow_table, engine_errors
-from lakeflow.query.overlay import gone_ids, hot, hot_ids, overlaid
+from lakeflow.query.overlay import gone_ids, hot, hot_ids, overlaid, sources
 from lakeflow.query.sandbox import Sandbox
 from lakeflow.query.series import not_stored, series
-from lakeflow.query.views import KIND_OF
+from lakeflow.query.views import Views
 from lakeflow.storage.delta import TABLES as TABLES_FOLDER
 from lakeflow.storage.filesystem import ENGINE_PROTOCOL
 from lakeflow.tables import METRICS
@@ -45,7 +45,8 @@ class ColumnReader:
         self._engine = engine
         self._moments = moments
         tables = lake.fs.local_path(TABLES_FOLDER) or f"{ENGINE_PROTOCOL}://{TABLES_FOLDER}"
-        self._sandbox = Sandbox(lake.engine_filesystem(), tables)
+        self._views = Views(lake.kinds)
+        self._sandbox = Sandbox(lake.engine_filesystem(), tables, self._views)
         lake.on_close(self._sandbox.close)
         lake.on_fork(self._sandbox.forget)
 
@@ -62,12 +63,14 @@ class ColumnReader:
     def _scan(self, kind: Kind, spec: TableSpec, moment: Moment | None) -> Scan:
         with self._moments.held(moment) as hot_now:
             files = self._lake.paths(spec.name, hot_now.epoch)
+            if spec in kind.keyed_tables:
+                return Scan([], kind.id, (), self._whole(hot_now, kind, spec, files))
             fresh = self._hot_rows(hot_now, kind, spec)
             is_each = _is_each(kind, spec)
             replaced = hot_now.memory.gone(kind) if is_each else hot_now.ids(kind)
             if is_each and hot_now.memory.has_copies:
                 fresh = not_stored(self._engine, files, fresh)
-        return Scan(files, replaced if files else (), fresh)
+        return Scan(files, kind.id, replaced if files else (), fresh)
 
     def _hot_rows(self, hot_now: Hot, kind: Kind, spec: TableSpec) -> pyarrow.Table:
         """Return the rows of hot things in a table; the lock is held."""
@@ -78,6 +81,15 @@ class ColumnReader:
             return arrow_table(spec, ())
         with contextlib.closing(overlay.cursor()) as cursor:
             return cursor.sql(f"FROM {hot(spec)}").to_arrow_table()
+
+    def _whole(
+        self, hot_now: Hot, kind: Kind, spec: TableSpec, files: Sequence[str]
+    ) -> pyarrow.Table:
+        """Return all rows of a table whose hot rows stand for single stored ones."""
+        overlay = hot_now.lay()
+        queries, values = sources([kind], [spec.name], {spec.name: files}, overlay.hot)
+        with contextlib.closing(overlay.cursor()) as cursor, engine_errors():
+            return cursor.sql(queries[spec.name], params=values).to_arrow_table()
 
     def query(
         self,
@@ -90,7 +102,7 @@ class ColumnReader:
         return steadily(self._lake, lambda: self._query(question, params, moment))
 
     def _query(self, question: Question, params: Any, moment: Moment | None) -> pyarrow.Table:
-        asked = [TABLES[name] for name in question.tables]
+        asked = [self._views.tables[name] for name in question.tables]
         with self._moments.held(moment) as hot_now:
             epoch = hot_now.epoch
             files = {spec.name: self._lake.paths(spec.name, epoch) for spec in asked}
@@ -105,7 +117,7 @@ class ColumnReader:
         fresh: dict[str, pyarrow.Table] = {}
         with contextlib.closing(overlay.cursor()) as cursor, engine_errors():
             for spec in asked:
-                kind = KIND_OF[spec.name]
+                kind = self._views.kind_of[spec.name]
                 if hot_ids(kind) not in overlay.hot:
                     continue
                 names = {hot_ids(kind)} | {gone_ids(each) for each in kind.owners}

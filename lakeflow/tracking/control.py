@@ -138,19 +138,25 @@ class ControlStore:
         self._lake = lake
         self._stored = stored
         self._kinds = [kind for kind in lake.kinds if kind.is_controlled]
+        self._begin()
+        lake.on_fork(self._begin)
+
+    def _begin(self) -> None:
+        """Begin with nothing known, also in a forked child, whose parent may hold locks."""
         self._looked = BEGINNING
         self._state = BEGINNING, Events(self._kinds)
         self.base = Folded(0, 0)
         self.last = 0
         self._log: ControlLog[Draft] = ControlLog(
-            lake.fs,
+            self._lake.fs,
             self,
             self._look,
             self._owner,
             self._encode,
-            lake.settings.vacuum_grace_s,
+            self._lake.event_grace_s,
+            records.is_whole_event,
+            self._lake.secure,
         )
-        lake.on_fork(self._log.after_fork)
 
     # What the log asks for
 

@@ -91,7 +91,7 @@ class Memtable:
 
     def _is_overtaken(self, epoch: Epoch, took_s: float) -> bool:
         """Return whether what was read may be other events than were listed (rule 1)."""
-        if took_s < self._lake.settings.vacuum_grace_s / 2:
+        if took_s < self._lake.event_grace_s / 2:
             return False
         return self._lake.has_later(epoch)
 

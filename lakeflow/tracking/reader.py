@@ -179,16 +179,13 @@ class Reader:
         self, statement: Statement, experiment_ids: Sequence[str], epoch: Epoch
     ) -> dict[str, list[str]]:
         """Return the files of each table of a statement that may hold what it asks for."""
-        return {
-            name: self._lake.paths(
-                name,
-                epoch,
-                statement.present.get(name),
-                experiment_id=experiment_ids,
-                key=statement.named.get(name, ()),
-            )
-            for name in statement.tables
-        }
+        files = {}
+        for name in statement.tables:
+            where = {"experiment_id": experiment_ids}
+            if name in statement.named:
+                column, where[column] = statement.named[name]
+            files[name] = self._lake.paths(name, epoch, statement.present.get(name), **where)
+        return files
 
     def params(
         self, run_id: str, keys: Collection[str], epoch_number: int

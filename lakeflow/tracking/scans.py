@@ -27,11 +27,13 @@ class Scan:
 
     Attributes:
         files: Paths of its files, as the query engine opens them.
+        id: The column with the ids of things.
         replaced: Ids of things whose rows in the files do not count.
         fresh: The rows beside those of the files.
     """
 
     files: list[str]
+    id: str
     replaced: Sequence[str]
     fresh: pyarrow.Table
 

@@ -29,6 +29,7 @@ class Store:
 
     Attributes:
         lake: The lake.
+        moments: What it holds, and held.
         experiments: Its experiments.
         runs: Its runs.
         columns: What reads it by the column.
@@ -37,12 +38,12 @@ class Store:
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         engine = Engine(lake.engine_filesystem())
-        moments = Moments(lake, engine)
-        reader = Reader(lake, engine, moments)
-        control = ControlStore(lake, moments.stored)
+        self.moments = Moments(lake, engine)
+        reader = Reader(lake, engine, self.moments)
+        control = ControlStore(lake, self.moments.stored)
         self.experiments = ExperimentStore(lake, control, reader)
         self.runs = RunStore(lake, self.experiments, reader)
-        self.columns = ColumnReader(lake, engine, moments)
+        self.columns = ColumnReader(lake, engine, self.moments)
         lake.on_close(engine.close)
         lake.on_fork(engine.forget)
         self._queue = CallQueue(lake, self.runs.forget)

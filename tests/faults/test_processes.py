@@ -243,19 +243,21 @@ def test_a_forked_child_logs_to_a_segment_of_its_own(
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_that_needs_the_delta_engine_is_told_so(
+def test_a_forked_child_changes_experiments_and_is_told_where_it_cannot_compact(
     tmp_path: Path, forked: Callable[..., int]
 ) -> None:
     client = LakeflowClient(tmp_path / "lake")
     client.create_experiment("before")
+    lakeflow.compact(tmp_path / "lake")
 
     def child() -> None:
+        assert client.create_experiment("in the child") == "2"
         with pytest.raises(LakeflowException, match="spawn") as caught:
-            client.create_experiment("in the child")
+            lakeflow.compact(tmp_path / "lake")
         assert caught.value.error_code == "BAD_REQUEST"
 
     assert forked(child) == 0
-    assert client.create_experiment("after") == "2"
+    assert client.create_experiment("after") == "3"
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -111,7 +111,11 @@ PAGES = table(
     "pages", ("page",), Column("page", "long", "p"), Column("text", "string", "t"), scope=BOOK
 )
 EDITIONS = table(
-    "editions", ("year",), Column("year", "long", "y"), Column("text", "string", "t"), scope=BOOK
+    "editions",
+    ("year",),
+    Column("year", "long", "y"),
+    Column("text", "string", "t"),
+    scope=BOOK,
 )
 
 SHELF = Kind(
@@ -173,10 +177,10 @@ class Model:
     """What one dictionary would say of the records that were logged, in their order."""
 
     def __init__(self) -> None:
-        self.records: list[tuple[tuple[Any, ...], dict[str, list[dict[str, Any]]]]] = []
+        self.records: dict[tuple[Any, ...], dict[str, list[dict[str, Any]]]] = {}
 
     def log(self, order: tuple[Any, ...], **fields: list[dict[str, Any]]) -> None:
-        self.records.append((order, fields))
+        self.records[order] = fields
 
     def tables(self) -> dict[str, set[str]]:
         """Return the rows of every table, comparable."""
@@ -192,7 +196,7 @@ class Model:
 
     def _gone(self) -> dict[str, set[str]]:
         gone: dict[str, set[str]] = {kind.name: set() for kind in TEST_KINDS}
-        for _, fields in self.records:
+        for fields in self.records.values():
             for each in fields.get("removed", ()):
                 gone[each["kind"]].add(each["id"])
         return gone
@@ -203,23 +207,23 @@ class Model:
     def _rows(self, kind: Kind, name: str, gone: dict[str, set[str]]) -> list[Any]:
         return [
             (order, place, row)
-            for order, fields in sorted(self.records, key=lambda each: each[0])
+            for order, fields in sorted(self.records.items(), key=lambda each: each[0])
             for place, row in enumerate(fields.get(name, ()))
             if self._living(kind, gone, row)
         ]
 
     def _made(self, kind: Kind, gone: dict[str, set[str]]) -> dict[str, dict[str, Any]]:
+        rows = self._rows(kind, kind.row.name, gone)
         made: dict[str, dict[str, Any]] = {}
-        fields: dict[tuple[str, str], tuple[Any, Any]] = {}
-        for order, _, row in self._rows(kind, kind.row.name, gone):
-            identity = row[kind.id]
+        for _, _, row in rows:
             if row.get(kind.makes) is not None:
-                made.setdefault(identity, row)
-                continue
-            for name, keep in kind.settable.items():
-                known = (identity, name) in fields
-                if row.get(name) is not None and not (known and keep is Keep.FIRST):
-                    fields[identity, name] = order, row[name]
+                made.setdefault(row[kind.id], row)
+        fields: dict[tuple[str, str], tuple[Any, Any]] = {}
+        for order, _, row in rows:
+            for name, keep in kind.settable.items() if row.get(kind.makes) is None else ():
+                is_known = keep is Keep.FIRST and (row[kind.id], name) in fields
+                if row.get(name) is not None and not is_known:
+                    fields[row[kind.id], name] = order, row[name]
         answer = {}
         for identity, row in made.items():
             whole = {name: row.get(name) for name in kind.row.column_names}
@@ -252,20 +256,34 @@ class Model:
                 kept[key] = row
         values = kind.values(spec)
         if part.removable:
-            kept = {key: row for key, row in kept.items() if any(row[v] is not None for v in values)}
-        return [(spec, [{name: row.get(name) for name in spec.column_names} for row in kept.values()])]
+            kept = {
+                key: row for key, row in kept.items() if any(row[v] is not None for v in values)
+            }
+        return [
+            (
+                spec,
+                [{name: row.get(name) for name in spec.column_names} for row in kept.values()],
+            )
+        ]
 
 
 def summed(kind: Kind, summary: Summary, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[Any, list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault(tuple(row[name] for name in (*kind.scope, *summary.by)), []).append(row)
+        groups.setdefault(tuple(row[name] for name in (*kind.scope, *summary.by)), []).append(
+            row
+        )
     answer = []
     for key, group in groups.items():
+
         def rank(row: dict[str, Any]) -> Any:
             value = row[summary.value]
             is_nan = math.isnan(value)
-            return (*(row[name] for name in summary.order), not is_nan, 0.0 if is_nan else value)
+            return (
+                *(row[name] for name in summary.order),
+                not is_nan,
+                0.0 if is_nan else value,
+            )
 
         last = max(group, key=rank)
         numbers = [row[summary.value] for row in group if not math.isnan(row[summary.value])]

@@ -53,7 +53,7 @@ def test_keys_values_and_experiments_are_filtered_in_the_scans(tmp_path: Path) -
             epoch,
             statement.present.get(name),
             experiment_id=["0"],
-            key=statement.named.get(name, ()),
+            key=statement.named[name][1] if name in statement.named else (),
         )
         for name in statement.tables
     }

@@ -137,7 +137,7 @@ def test_a_data_file_that_is_gone_is_named(
     another_process: Callable[..., Store], tmp_path: Path
 ) -> None:
     lake = tmp_path / "lake"
-    run_id = LakeflowClient(lake).create_run("0").info.run_id
+    LakeflowClient(lake).create_run("0")
     lakeflow.compact(lake)
     (index,) = (lake / "index/run").glob("*.blocks")
     (table,) = (lake / "tables/runs").glob("*.parquet")
@@ -156,7 +156,9 @@ def test_a_garbage_line_is_set_aside_and_the_rest_is_read(
     client = LakeflowClient(lake)
     run_id = client.create_run("0").info.run_id
     client.log_metric(run_id, "before", 1)
-    (segment,) = (path for path in (lake / "log").glob("*/*.jsonl") if path.parent.name != CONTROL)
+    (segment,) = (
+        path for path in (lake / "log").glob("*/*.jsonl") if path.parent.name != CONTROL
+    )
     with segment.open("ab") as file:
         file.write(b'garbage\n{"seq": 1}\n\xff\xfe\n[1]\n')
     client.log_metric(run_id, "after", 2)
@@ -176,7 +178,9 @@ def test_a_torn_tail_is_not_read_and_the_next_writer_goes_on(
     client = LakeflowClient(lake)
     run_id = client.create_run("0").info.run_id
     client._store.lake.seal()
-    (segment,) = (path for path in (lake / "log").glob("*/*.jsonl") if path.parent.name != CONTROL)
+    (segment,) = (
+        path for path in (lake / "log").glob("*/*.jsonl") if path.parent.name != CONTROL
+    )
     with segment.open("ab") as file:
         file.write(b'{"seq":2,"clock":3,"run_id":"' + run_id.encode())
     store = another_process(str(lake), vacuum_grace_s=0)
