@@ -101,6 +101,8 @@ class Kind:
         parts: Its parts.
         owner: Kind of the thing that it belongs to, whose id is in every table of this kind:
             what is removed there is removed here.
+        is_removable: Whether records may remove things. Their ids are kept, so that a record
+            that comes late does not bring one back.
         is_line: Whether a line of the log is about one thing, named at its top; else the rows
             of a line name the thing that each is about.
         is_controlled: Whether records go through the control log, in a total order.
@@ -121,6 +123,7 @@ class Kind:
     settable: Mapping[str, Keep] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     owner: Kind | None = None
+    is_removable: bool = False
     is_line: bool = False
     is_controlled: bool = False
     unique: tuple[str, ...] = ()
@@ -174,6 +177,11 @@ class Kind:
         while each is not None:
             yield each
             each = each.owner
+
+    @property
+    def may_be_gone(self) -> bool:
+        """Whether it, or what owns it, may be removed."""
+        return any(each.is_removable for each in self.owners)
 
     def part(self, table: TableSpec) -> Part | None:
         """Return the part that has this table, not as its summary; None if none has."""

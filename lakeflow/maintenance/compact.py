@@ -21,7 +21,12 @@ from lakeflow import records
 from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
 from lakeflow.maintenance.indexes import write_indexes
 from lakeflow.maintenance.report import CompactionReport, Progress, TableReport
-from lakeflow.maintenance.staging import set_aside, stage_documents, stage_spans
+from lakeflow.maintenance.staging import (
+    removed_before,
+    set_aside,
+    stage_documents,
+    stage_spans,
+)
 from lakeflow.maintenance.tiers import files_to_rewrite
 from lakeflow.maintenance.vacuum import vacuum
 from lakeflow.query.engine import Engine
@@ -241,18 +246,7 @@ class _Compaction:
             folding.drop_misfits()
         indexes, numbers = dict(previous.indexes), dict(previous.numbers)
         for kind in filter(folding.is_about, lake.kinds):
-            self._say(f"look up each {kind.name}")
-            rows = lake.paths(kind.row.name, previous)
-            documents = stage_documents(
-                lake, kind, previous, folding.touch(kind, rows), folder / kind.name
-            )
-            stored = {
-                spec.name: self._stored(kind, spec, lake.files(spec.name, previous))
-                for spec in kind.tables
-            }
-            folding.stage_rows(kind, documents, stored)
-            if self._is_last and any(self._folded[spec.name] for spec in kind.tables):
-                folding.stage_unchanged(kind)
+            self._stage_kind(kind, previous, folding, folder)
             for spec in kind.held_tables:
                 self._fold_table(kind, spec, fold.epoch, folding, folder)
             self._report.orphans += folding.orphans(kind)
@@ -261,11 +255,31 @@ class _Compaction:
             if kind.is_numbered:
                 numbers[kind.name] = max(numbers.get(kind.name, -1), folding.last_number(kind))
             folding.let_go_of_documents(kind, and_records=kind is lake.kinds[-1])
-            for spec in kind.tables[len(kind.held_tables) :]:
-                self._fold_table(kind, spec, fold.epoch, folding, folder)
+            for spec in kind.tables:
+                if spec not in kind.held_tables:
+                    self._fold_table(kind, spec, fold.epoch, folding, folder)
         self._report.records += staged.records
         self._report.rejected += rejected
         return replace(previous, indexes=indexes, numbers=numbers)
+
+    def _stage_kind(self, kind: Kind, previous: Epoch, folding: Folding, folder: Path) -> None:
+        """Work out what changes in the tables of a kind, with the documents of before."""
+        lake = self._lake
+        self._say(f"look up each {kind.name}")
+        rows = lake.paths(kind.row.name, previous)
+        ids = folding.touch(kind, rows)
+        if kind.owner is not None and kind.owner.may_be_gone:
+            owners = removed_before(lake, kind.owner, previous, folding.owner_ids(kind))
+            folding.leave_out(kind, owners)
+        documents = stage_documents(lake, kind, previous, ids, folder / kind.name)
+        stored = {
+            spec.name: self._stored(kind, spec, lake.files(spec.name, previous))
+            for spec in kind.tables
+        }
+        folding.stage_rows(kind, documents, stored)
+        is_sorted = self._is_last and any(self._folded[spec.name] for spec in kind.tables)
+        if is_sorted or folding.has_gone(kind):
+            folding.stage_unchanged(kind)
 
     def _fold_table(
         self, kind: Kind, spec: TableSpec, epoch: int, folding: Folding, folder: Path
@@ -274,7 +288,7 @@ class _Compaction:
         self._say(f"fold {spec.name}")
         began = time.monotonic()
         table = self._lake.tables[spec.name]
-        if not folding.is_changed(kind, spec):
+        if not folding.is_changed(spec):
             return
         changes = folding.changes(kind, spec)
         attempt = 0

@@ -7,9 +7,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import LakeflowException
+from lakeflow.storage.positions import is_complete
 
 if TYPE_CHECKING:
     from lakeflow.storage.lake import Lake
+
+_EVENTS_A_SEGMENT = 8
+"""Events that count as one segment: they are small, and a few hundred are read in no time."""
 
 _logger = logging.getLogger(__name__)
 
@@ -56,9 +60,11 @@ class AutoCompaction:
             _logger.warning("cannot look at %s", self._lake.fs.uri, exc_info=True)
             return
         settings = self._lake.settings
+        events = sum(map(is_complete, view.hot))
+        segments = len(view.hot) - events + events // _EVENTS_A_SEGMENT
         if (
             view.hot_bytes >= settings.auto_compact_bytes
-            or len(view.hot) >= settings.auto_compact_segments
+            or segments >= settings.auto_compact_segments
         ):
             self._compact()
 

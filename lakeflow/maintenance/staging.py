@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING
 
 from lakeflow import records
 from lakeflow.exceptions import StorageError
+from lakeflow.kinds.kind import GONE
 from lakeflow.query.folding import Documents
 from lakeflow.storage.blocks import look_up
 from lakeflow.storage.positions import CONTROL, LOG, complete_lines, is_complete
@@ -126,6 +128,12 @@ def stage_documents(
     except OSError as error:
         raise StorageError(f"cannot stage {target}: {error}", "RESOURCE_EXHAUSTED") from error
     return Documents(str(target), longest) if longest else None
+
+
+def removed_before(lake: Lake, kind: Kind, epoch: Epoch, ids: Sequence[str]) -> list[str]:
+    """Return those of some things that a fold holds as removed."""
+    found = look_up(lake.index(kind.name, epoch), ids)
+    return [identity for identity in found if GONE in json.loads(found[identity])]
 
 
 _DOCUMENTS_AT_ONCE = 10_000

@@ -42,7 +42,7 @@ def gone(kind: Kind, *, is_stored: bool) -> list[str]:
                 SELECT from_json({REMOVED}, '{shape}') AS f, ord.clock AS clock
                 FROM records WHERE {REMOVED} IS NOT NULL
             )
-        ) WHERE kind = '{kind.name}' GROUP BY id
+        ) WHERE kind = '{kind.name}' AND {str(kind.is_removable).lower()} GROUP BY id
     """
     statements = [_create(f"gone_{kind.name}", named)]
     if kind.owner is not None:
@@ -89,6 +89,16 @@ def touched_ids(kind: Kind) -> str:
     return f'SELECT "{kind.id}" FROM touched_{kind.name} ORDER BY "{kind.id}"'
 
 
+def gone_with(kind: Kind) -> str:
+    """Return what takes in the things of owners, by their ids, that were removed long ago."""
+    assert kind.owner is not None
+    return f"""
+        INSERT INTO gone_{kind.name}
+        SELECT "{kind.id}", 0 FROM touched_{kind.name} ANTI JOIN gone_{kind.name}
+        USING ("{kind.id}") WHERE list_contains($ids, "{kind.owner.id}")
+    """
+
+
 def gone_before(kind: Kind) -> str:
     """Return what takes in the things that are gone by what their documents say."""
     return f"""
@@ -107,7 +117,7 @@ def _create(name: str, rows: str) -> str:
 
 def _ended(number: str) -> str:
     """Return the order of what is stored: of its record only the clock is known."""
-    return f"{{'clock': {number}, 'writer': '', 'seq': 0}}"
+    return f"{{'clock': {number}, 'writer': '', 'seq': 0, 'place': 0}}"
 
 
 def rows(

@@ -136,24 +136,46 @@ def misfits(kind: Kind, spec: TableSpec, part: Part | None) -> str | None:
     """Return what counts lines with a rare field that does not fit; None for a frequent one."""
     if _is_typed(part):
         return None
-    return f"""
+    of_lines = f"""
         SELECT count(*) FROM (
             SELECT *, {_field(kind, spec, part)} AS f FROM records
             WHERE is_record AND "{spec.name}" IS NOT NULL
         ) WHERE ({_fits(kind, spec, part, "f")}) IS NOT TRUE
     """
+    needed = [
+        f'"{column.name}" IS NULL'
+        for column in spec.columns
+        if not column.nullable and column.name not in kind.scope
+    ]
+    if part is not None or len(needed) < 2:
+        return of_lines
+    # What makes a thing says all of it; what sets fields says some.
+    return f"""
+        SELECT ({of_lines}) + count(*) FROM ({fresh_rows(kind, spec, part)})
+        WHERE "{kind.makes}" IS NOT NULL AND ({" OR ".join(needed)})
+    """
 
 
 def fresh_rows(kind: Kind, spec: TableSpec, part: Part | None) -> str:
-    """Return the rows of a field of all lines, with the order of their records."""
+    """Return the rows of a field of all lines, with the order of their records.
+
+    Of several rows about one key in one record the order is that in which they stand.
+    """
     scope = f"{quoted(kind.scope)}, " if kind.is_line else ""
     names = _written(kind, spec, part)
     unnested = ", ".join(f'unnest(f."{name}") AS "{name}"' for name in names)
-    if part is not None and part.keep is Keep.EACH:
-        unnested += f', unnest(range(len(f."{names[0]}"))) AS place'
-    return f"""
-        SELECT ord, is_copy, {scope}{unnested} FROM (
+    lengths = ", ".join(f'len(f."{name}")' for name in names)
+    rows = f"""
+        SELECT ord, is_copy, {scope}{unnested}, unnest(range(coalesce({lengths}))) AS place
+        FROM (
             SELECT ord, is_copy, {scope}{_field(kind, spec, part)} AS f FROM records
             WHERE "{spec.name}" IS NOT NULL
         )
+    """
+    if part is not None and part.keep is Keep.EACH:
+        return rows
+    return f"""
+        SELECT * EXCLUDE (ord, place),
+            {{'clock': ord.clock, 'writer': ord.writer, 'seq': ord.seq, 'place': place}} AS ord
+        FROM ({rows})
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,8 @@ from lakeflow.query.engine import SQL_TYPES, Engine, engine_errors
 from lakeflow.query.parquet import (
     Bounds,
     Written,
+    copied,
     new_name,
-    text_bounds,
     write_by_column,
 )
 from lakeflow.records import REMOVED
@@ -134,6 +133,22 @@ class Folding:
         self._run(fold.touched(kind))
         return [identity for (identity,) in self._run(fold.touched_ids(kind))]
 
+    def owner_ids(self, kind: Kind) -> list[str]:
+        """Return the ids of what owns the things touched."""
+        assert kind.owner is not None
+        column = kind.owner.id
+        rows = self._run(
+            f'SELECT DISTINCT "{column}" FROM touched_{kind.name} '  # noqa: S608 - constants
+            f'WHERE "{column}" IS NOT NULL ORDER BY "{column}"'
+        )
+        return [identity for (identity,) in rows]
+
+    def leave_out(self, kind: Kind, owners: Sequence[str]) -> None:
+        """Take the things touched for gone that belong to owners which were removed before."""
+        assert kind.owner is not None
+        self._run(fold.gone_with(kind), ids=list(owners))
+        self._look_for_gone(kind)
+
     def _look_for_gone(self, kind: Kind) -> None:
         if self._one(f"SELECT count(*) FROM gone_{kind.name}")[0]:  # noqa: S608 - a constant
             self._has_gone.add(kind.name)
@@ -189,9 +204,13 @@ class Folding:
         elif files:
             self._run(fold.drop_known(part.table), files=files)
 
-    def is_changed(self, kind: Kind, spec: TableSpec) -> bool:
+    def has_gone(self, kind: Kind) -> bool:
+        """Return whether any of the things touched is removed."""
+        return kind.name in self._has_gone
+
+    def is_changed(self, spec: TableSpec) -> bool:
         """Return whether rows of a table may come or go."""
-        return spec.name in self._rows or kind.name in self._has_gone
+        return spec.name in self._rows
 
     def changes(self, kind: Kind, spec: TableSpec) -> int:
         """Return how many rows a table gets; they are the next ones to be written."""
@@ -334,7 +353,7 @@ class Folding:
         self._run("SET threads = 1" if several else "RESET threads")
         found = self._run(statement, target=folder if several else f"{folder}/{new_name()}")
         self._run("RESET threads")
-        return [_written(spec, row) for row in found if row[1] > 0]
+        return [copied(spec, row) for row in found if row[1] > 0]
 
     def _overlapping(self, stored: Sequence[Stored], changes: str, column: str) -> list[str]:
         """Return the files whose range of ids holds one of a table of changes."""
@@ -382,33 +401,3 @@ _BOUNDS_IN_FOOTERS = """
     WHERE path_in_schema = $column GROUP BY file_name
 """
 """Ids in files whose statistics are not published."""
-
-
-def _written(spec: TableSpec, row: tuple[Any, ...]) -> Written:
-    """Read one row of COPY's statistics: path, rows, size, footer size, columns, ..."""
-    path, rows, size, _, columns, *_ = row
-    bounds: dict[str, Bounds] = {}
-    nulls: dict[str, int] = {}
-    for column in spec.columns:
-        found = columns[f'"{column.name}"']
-        nulls[column.name] = int(found["null_count"])
-        if nulls[column.name] == rows:
-            continue
-        known = _bounds(column.type, found)
-        if known is None:
-            return Written(path, size, rows, {}, {})
-        bounds[column.name] = known
-    return Written(path, size, rows, bounds, nulls)
-
-
-def _bounds(kind: str, found: Mapping[str, str]) -> Bounds | None:
-    """Return bounds that hold for every reader; None for NaN, infinities and none at all."""
-    least, most = found.get("min"), found.get("max")
-    if least is None or most is None or found.get("has_nan") == "true":
-        return None
-    if kind == "long":
-        return int(least), int(most)
-    if kind == "double":
-        numbers = float(least), float(most)
-        return numbers if all(map(isfinite, numbers)) else None
-    return text_bounds(least, most)

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakeflow.ids import new_id
 
@@ -141,3 +141,36 @@ def _shortened(least: str | int | float, most: str | int | float) -> Bounds:
 
 
 _ENCODINGS = {"long": "DELTA_BINARY_PACKED", "double": "BYTE_STREAM_SPLIT"}
+
+
+def copied(spec: TableSpec, row: tuple[Any, ...]) -> Written:
+    """Return what one row of the statistics of DuckDB's COPY says of a file.
+
+    Its columns are path, rows, size, size of the footer, columns, and others.
+    """
+    path, rows, size, _, columns, *_ = row
+    bounds: dict[str, Bounds] = {}
+    nulls: dict[str, int] = {}
+    for column in spec.columns:
+        found = columns[f'"{column.name}"']
+        nulls[column.name] = int(found["null_count"])
+        if nulls[column.name] == rows:
+            continue
+        known = _bounds(column.type, found)
+        if known is None:
+            return Written(path, size, rows, {}, {})
+        bounds[column.name] = known
+    return Written(path, size, rows, bounds, nulls)
+
+
+def _bounds(kind: str, found: Mapping[str, str]) -> Bounds | None:
+    """Return bounds that hold for every reader; None for NaN, infinities and none at all."""
+    least, most = found.get("min"), found.get("max")
+    if least is None or most is None or found.get("has_nan") == "true":
+        return None
+    if kind == "long":
+        return int(least), int(most)
+    if kind == "double":
+        numbers = float(least), float(most)
+        return numbers if all(map(isfinite, numbers)) else None
+    return text_bounds(least, most)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.kinds import RUN
 from lakeflow.kinds.kind import Keep
 from lakeflow.query.engine import arrow_table, engine_errors
-from lakeflow.query.overlay import gone_ids, hot, hot_ids, overlaid, sources
+from lakeflow.query.overlay import gone_ids, hot, hot_ids, sources
 from lakeflow.query.sandbox import Sandbox
 from lakeflow.query.series import not_stored, series
 from lakeflow.query.views import Views
@@ -118,18 +118,14 @@ class ColumnReader:
         with contextlib.closing(overlay.cursor()) as cursor, engine_errors():
             for spec in asked:
                 kind = self._views.kind_of[spec.name]
-                if hot_ids(kind) not in overlay.hot:
-                    continue
-                names = {hot_ids(kind)} | {gone_ids(each) for each in kind.owners}
-                if _is_each(kind, spec):
-                    rows = rows_of(kind, spec, hot_now, hot_now.things(kind))
-                    if hot_now.memory.has_copies:
-                        rows = not_stored(self._engine, files[spec.name], rows)
-                    fresh[hot(spec)] = rows
-                else:
-                    names.add(hot(spec))
-                for name in names & (overlay.hot | {hot(each) for each in overlaid(kind)}):
+                names = overlay.hot & {hot_ids(kind), *map(gone_ids, kind.owners)}
+                for name in names:
                     fresh[name] = cursor.sql(f"FROM {name}").to_arrow_table()
+                if names:
+                    fresh[hot(spec)] = self._hot_rows(hot_now, kind, spec)
+                if names and _is_each(kind, spec) and hot_now.memory.has_copies:
+                    rows = fresh[hot(spec)]
+                    fresh[hot(spec)] = not_stored(self._engine, files[spec.name], rows)
         return fresh
 
     def series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:

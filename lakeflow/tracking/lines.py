@@ -264,7 +264,7 @@ class _Removed(Field):
     """Things that are removed, by kind and id."""
 
     def __init__(self, kinds: Iterable[Kind]) -> None:
-        self._kinds = {kind.name: kind for kind in kinds}
+        self._kinds = {kind.name: kind for kind in kinds if kind.is_removable}
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
         if type(rows) is not dict or type(rows.get("kind")) is not list:

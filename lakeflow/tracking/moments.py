@@ -91,8 +91,32 @@ class Hot:
         return self.memory.things[kind.name].get(identity)
 
     def things(self, kind: Kind) -> list[Thing]:
-        """Return every thing of a kind that the log says something about."""
-        return list(self.memory.things[kind.name].values())
+        """Return every thing of a kind that the log says something about, and is not gone."""
+        things = self.memory.things[kind.name]
+        if not kind.may_be_gone:
+            return list(things.values())
+        stored = self._stored.get(kind, things, self.epoch)
+        living = {
+            identity: thing
+            for identity, thing in things.items()
+            if not (identity in stored and stored[identity].is_gone)
+        }
+        return list(self._still_owned(kind, living).values())
+
+    def _still_owned(self, kind: Kind, things: dict[str, Thing]) -> dict[str, Thing]:
+        """Leave out things of owners that are gone by what is stored."""
+        for depth, owner in enumerate(kind.owners, 1):
+            if owner is kind or not owner.is_removable:
+                continue
+            ids = {thing.scope[-depth] for thing in things.values()}
+            stored = self._stored.get(owner, ids, self.epoch)
+            gone = {identity for identity, each in stored.items() if each.is_gone}
+            things = {
+                identity: thing
+                for identity, thing in things.items()
+                if thing.scope[-depth] not in gone
+            }
+        return things
 
     def ids(self, kind: Kind) -> list[str]:
         """Return the ids of those things, and of those that it says are gone."""
@@ -103,7 +127,7 @@ class Hot:
         self, kind: Kind, ids: Iterable[str], stored: Mapping[str, Thing]
     ) -> dict[str, Thing]:
         """Lay the log over what is stored; the lock is held."""
-        found = {}
+        found: dict[str, Thing] = {}
         for identity in ids:
             before = stored.get(identity)
             if before is not None and before.is_gone:
@@ -111,7 +135,7 @@ class Hot:
             thing = merged(kind, before, self.thing(kind, identity))
             if thing is not None and not self.memory.is_removed(kind, thing.scope):
                 found[identity] = thing
-        return found
+        return self._still_owned(kind, found) if kind.may_be_gone else found
 
     def lay(self) -> Overlay:
         """Bring the tables in the engine up to date with the log; the lock is held."""

@@ -179,7 +179,8 @@ class Thing:
         is_first = part.keep is Keep.FIRST
         for key, values in rows:
             known = kept.get(key)
-            if known is None or (order < known[0] if is_first else order > known[0]):
+            # Of several rows in one record the last one stays, or the first.
+            if known is None or (order < known[0] if is_first else order >= known[0]):
                 kept[key] = order, values
 
     def row(self, kind: Kind, owner: Thing | None = None) -> dict[str, Any] | None:
@@ -221,7 +222,7 @@ class Thing:
 
 
 def _stays(order: Order, known: Order, keep: Keep) -> bool:
-    return order < known if keep is Keep.FIRST else order > known
+    return order < known if keep is Keep.FIRST else order >= known
 
 
 def merged(kind: Kind, stored: Thing | None, hot: Thing | None) -> Thing | None:

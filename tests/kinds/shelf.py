@@ -124,6 +124,7 @@ SHELF = Kind(
     id="shelf_id",
     makes="built",
     settable={"room": Keep.LAST},
+    is_removable=True,
     parts=(Part(SHELF_MARKS, Keep.LAST, removable=True),),
     catalogue=Catalogue(
         {"room": Attribute("room"), "built": Attribute("built", is_number=True)},
@@ -150,6 +151,7 @@ BOOK_KIND = Kind(
         Part(EDITIONS, Keep.FIRST, in_document=False),
     ),
     owner=SHELF,
+    is_removable=True,
     clocks={"title_clock": "title"},
     catalogue=Catalogue(
         {"title": Attribute("title"), "bought": Attribute("bought", is_number=True)},
@@ -218,12 +220,7 @@ class Model:
         for _, _, row in rows:
             if row.get(kind.makes) is not None:
                 made.setdefault(row[kind.id], row)
-        fields: dict[tuple[str, str], tuple[Any, Any]] = {}
-        for order, _, row in rows:
-            for name, keep in kind.settable.items() if row.get(kind.makes) is None else ():
-                is_known = keep is Keep.FIRST and (row[kind.id], name) in fields
-                if row.get(name) is not None and not is_known:
-                    fields[row[kind.id], name] = order, row[name]
+        fields = self._set(kind, [each for each in rows if each[2].get(kind.makes) is None])
         answer = {}
         for identity, row in made.items():
             whole = {name: row.get(name) for name in kind.row.column_names}
@@ -234,6 +231,15 @@ class Model:
                 whole[column] = fields.get((identity, name), ((None,),))[0][0]
             answer[identity] = whole
         return answer
+
+    def _set(self, kind: Kind, rows: list[Any]) -> dict[tuple[str, str], tuple[Any, Any]]:
+        fields: dict[tuple[str, str], tuple[Any, Any]] = {}
+        for order, _, row in rows:
+            for name, keep in kind.settable.items():
+                is_known = keep is Keep.FIRST and (row[kind.id], name) in fields
+                if row.get(name) is not None and not is_known:
+                    fields[row[kind.id], name] = order, row[name]
+        return fields
 
     def _part(self, kind: Kind, part: Part, gone: dict[str, set[str]]) -> list[Any]:
         spec = part.table

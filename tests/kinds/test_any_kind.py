@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SETTINGS = Settings(
     segment_bytes=2_000, fold_bytes=6_000, vacuum_grace_s=0, retention_s=0, auto_compact=False
 )
-EXAMPLES = int(os.environ.get("LAKEFLOW_TEST_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("LAKEFLOW_TEST_EXAMPLES", "8"))
 _NUMBERS = itertools.count()
 
 shelves = st.sampled_from(["s1", "s2", "s3"])
@@ -249,7 +249,8 @@ class LibraryMachine(RuleBasedStateMachine):
     @rule(writer=st.integers(0, 1))
     def copy_again(self, writer: int) -> None:
         for order, fields in self.library.model.records.items():
-            if order[1] == "elsewhere":
+            # Until a fold, a copy of what is stored counts again in the summary of its key.
+            if order[1] == "elsewhere" and "readings" not in fields:
                 self.library.copy(writer, order, fields)
                 return
 

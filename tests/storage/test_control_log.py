@@ -24,11 +24,12 @@ import pytest
 import lakeflow
 from lakeflow.config import Settings
 from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
+from lakeflow.storage import folds
 from lakeflow.storage.control_log import ControlLog
 from lakeflow.storage.control_protocol import Folded
 from lakeflow.storage.local import LocalFilesystem
 from lakeflow.storage.location import open_filesystem
-from lakeflow.storage.positions import CONTROL, LOG, event_path
+from lakeflow.storage.positions import CONTROL, LOG, Position, event_path
 from lakeflow.testing.flaky import FlakyFileSystem, Flaw, lake_filesystem
 
 if TYPE_CHECKING:
@@ -735,3 +736,9 @@ if __name__ == "__main__":
     _, folder, task, *rest = sys.argv
     for line in {"race": race, "sleep": sleep}[task](Member(open_filesystem(folder)), *rest):
         print(line)
+
+
+def test_the_position_of_the_log_is_kept_however_long_nothing_changes() -> None:
+    position = Position(7, 0, 1)
+    epoch = folds.Epoch(1_000, {CONTROL: position, "a writer long gone": position})
+    assert folds.kept_positions(epoch, []) == {CONTROL: position}

@@ -14,6 +14,7 @@ import pytest
 
 import lakeflow
 from lakeflow import LakeflowClient
+from lakeflow.config import Settings
 from lakeflow.exceptions import (
     DamagedLakeError,
     InvalidInputError,
@@ -23,7 +24,7 @@ from lakeflow.exceptions import (
     StorageError,
 )
 from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import canonical
+from lakeflow.storage.location import canonical, open_filesystem
 from lakeflow.storage.positions import CONTROL
 
 if TYPE_CHECKING:
@@ -310,3 +311,16 @@ def test_the_default_lake_is_in_the_working_directory() -> None:
 def test_an_exclusive_writer_is_needed_where_files_cannot_be_made_exactly_once() -> None:
     with pytest.raises(StorageError, match="exactly once"):
         Lake.open("dir::file:///tmp/never-there")
+
+
+def test_an_older_format_is_refused_and_left_alone(tmp_path: Path) -> None:
+    LakeflowClient(tmp_path / "lake").create_run("0")
+    (tmp_path / "lake" / "lake.json").write_text(json.dumps({"format_version": 1}))
+    before = sorted(path for path in (tmp_path / "lake").rglob("*"))
+    fs = open_filesystem(tmp_path / "lake")
+    with pytest.raises(
+        InvalidStateError, match="format 1; this lakeflow reads format 2"
+    ) as caught:
+        Lake.on(fs, Settings())
+    assert "new folder" in str(caught.value)
+    assert sorted(path for path in (tmp_path / "lake").rglob("*")) == before

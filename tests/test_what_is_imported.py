@@ -1,0 +1,85 @@
+"""Which of the heavy libraries a job loads, whether the lake is new or old."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lakeflow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY = {"deltalake", "duckdb", "fsspec", "numpy", "pandas", "polars", "pyarrow", "sqlglot"}
+
+LOGS = """
+lakeflow.set_experiment("digits")
+with lakeflow.start_run(run_name="r") as run:
+    lakeflow.log_param("p", 1)
+    lakeflow.log_metrics({"a": 1, "b": 2}, step=1)
+    lakeflow.set_tag("t", "v")
+client = lakeflow.MlflowClient()
+other = client.create_experiment("other " + run.info.run_id, tags={"a": "b"})
+lakeflow.set_experiment(experiment_id=other)
+lakeflow.log_metric("m", 0.5)
+client.rename_experiment(other, "renamed " + run.info.run_id)
+client.set_experiment_tag(other, "k", "v")
+client.delete_experiment(other)
+"""
+READS_ONE = "assert lakeflow.get_run(sys.argv[2]).data.params == {'p': '1'}"
+SEARCHES = """
+found = lakeflow.search_runs(
+    experiment_names=["digits"], filter_string="params.p = '1'", output_format="list"
+)
+assert found
+"""
+
+
+def modules_after(lake: Path, code: str, *arguments: str) -> set[str]:
+    """Return which heavy libraries a process has loaded at its end."""
+    program = (
+        "import sys, lakeflow\nlakeflow.set_tracking_uri(sys.argv[1])\n"
+        f"{code}\nprint(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(lake), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return HEAVY & set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.fixture
+def folded(tmp_path: Path) -> tuple[Path, str]:
+    lake = tmp_path / "lake"
+    lakeflow.set_tracking_uri(lake)
+    lakeflow.set_experiment("digits")
+    with lakeflow.start_run() as run:
+        lakeflow.log_param("p", 1)
+    lakeflow.compact(lake)
+    return lake, run.info.run_id
+
+
+def test_a_job_that_logs_loads_no_engine(tmp_path: Path, folded: tuple[Path, str]) -> None:
+    lake, run_id = folded
+    assert modules_after(tmp_path / "new", LOGS) == set()
+    assert modules_after(tmp_path / "new", LOGS) == set(), "experiments in the log"
+    assert modules_after(lake, LOGS) == set(), "experiments in a fold"
+    resumed = f"lakeflow.start_run(run_id={run_id!r}); lakeflow.log_metric('m', 1)"
+    assert modules_after(lake, resumed) == set()
+
+
+def test_one_run_is_read_without_an_engine(folded: tuple[Path, str]) -> None:
+    lake, run_id = folded
+    assert modules_after(lake, READS_ONE, run_id) == set()
+
+
+def test_a_search_of_a_folded_lake_needs_the_query_engine_alone(
+    folded: tuple[Path, str],
+) -> None:
+    lake, _ = folded
+    assert modules_after(lake, SEARCHES) == {"duckdb", "sqlglot"}
