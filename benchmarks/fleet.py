@@ -40,7 +40,7 @@ peers.REQUIREMENTS["fleet"] = ["-e", f"{peers.ROOT}[s3]"]
 
 
 class Worker:
-    """One worker in a process that ends with this one; it reports line by line.
+    """One worker in a process of its own; it reports line by line.
 
     Args:
         name: Name of its folder, which is its machine.
@@ -56,9 +56,11 @@ class Worker:
         self.folder = folder / name
         self.folder.mkdir()
         variables["LAKEFLOW_CACHE_FOLDER"] = str(self.folder / "cache")
+        # Where it can be, it is killed with this process.
+        bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         with Path(self.folder, "errors").open("wb") as errors:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *command],
+                [*bound, *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -156,8 +158,7 @@ class Fleet:
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     options = parsed()
-    python = python_of(options, "fleet")
-    options.python = os.path.abspath(shutil.which(python) or python)
+    options.python = python_of(options, "fleet")
     options.folder = options.folder.resolve()
     options.folder.mkdir(parents=True, exist_ok=True)
     print(report.machine(options.folder, options.python), flush=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,7 +122,8 @@ def python_of(options: argparse.Namespace, library: str) -> str:
     """Return the interpreter for a library; makes its environment where none is given."""
     given = getattr(options, f"python_{library}")
     if given:
-        return str(given)
+        # Workers run in folders of their own.
+        return os.path.abspath(shutil.which(given) or given)
     folder = ENVIRONMENTS / library
     python = folder / "bin" / "python"
     complete = folder / "complete"
@@ -143,3 +146,24 @@ def mlflow_peers(options: argparse.Namespace, library: str, *stores: str) -> lis
     python = python_of(options, library)
     version = REQUIREMENTS[library][0].partition("==")[2]
     return [Peer(f"MLflow {version} {store}", python, "mlflow", store) for store in stores]
+
+
+def filled(options: argparse.Namespace, peer: Peer, script: str, **shape: Any) -> Path:
+    """Return a folder whose store was filled so; what is there already is used again."""
+    words = "-".join(str(value) for value in shape.values())
+    folder = Path(options.folder, f"{peer.store}-{Path(script).stem}-{words}")
+    if folder.exists():
+        say(f"{peer.name}: {folder.name}, from an earlier time")
+    else:
+        say(f"{peer.name}: {folder.name}, filling")
+        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=options.folder))
+        try:
+            took = peer.run(script, unfinished, **shape)
+            unfinished.rename(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        say(f"filled in {took['seconds']:.1f} s")
+    if peer.store == "lake":
+        took = peer.run("lookup.py", folder, step="compact")
+        say(f"compacted what was new, {took['seconds']:.1f} s")
+    return folder

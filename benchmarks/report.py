@@ -61,6 +61,11 @@ def ratio(value: float) -> str:
     return f"{value:,.0f}x" if value >= 10 else f"{value:.1f}x"
 
 
+def met(is_met: bool) -> str:
+    """Return whether a target was met."""
+    return "met" if is_met else "MISSED"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table with aligned columns."""
     lines = [list(header), *[list(row) for row in rows]]

@@ -10,10 +10,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from typing import Any
 
 import postgres
 import report
-from peers import Peer, add_arguments, environment, lakeflow_peer, mlflow_peers, say
+from peers import Peer, add_arguments, environment, filled, lakeflow_peer, mlflow_peers, say
 
 FLOOR = "DuckDB by hand"
 
@@ -214,27 +212,6 @@ def curves(options: argparse.Namespace, lakeflow: Peer) -> None:
     row = [f"{found['requests']:,}", *sizes]
     header = ["one curve, cold, as from an object store", "requests", "bytes", "its row groups"]
     print("\n" + report.table(header, [["lakeflow", *row]]), flush=True)
-
-
-def filled(options: argparse.Namespace, peer: Peer, script: str, **shape: Any) -> Path:
-    """Return a folder whose store was filled so; what is there already is used again."""
-    words = "-".join(str(value) for value in shape.values())
-    folder = Path(options.folder, f"search-{peer.store}-{Path(script).stem}-{words}")
-    if folder.exists():
-        say(f"{peer.name}: {folder.name}, from an earlier time")
-    else:
-        say(f"{peer.name}: {folder.name}, filling")
-        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=options.folder))
-        try:
-            took = peer.run(script, unfinished, **shape)
-            unfinished.rename(folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-        say(f"filled in {took['seconds']:.1f} s")
-    if peer.store == "lake":
-        took = peer.run("lookup.py", folder, step="compact")
-        say(f"compacted what was new, {took['seconds']:.1f} s")
-    return folder
 
 
 def answered(command: list[str], given: str) -> Answer:

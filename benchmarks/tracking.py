@@ -284,19 +284,20 @@ def print_targets(times: Samples, limits: dict[str, float], peers: list[Peer]) -
             found = min(against) / base
             name = f"{measure}, MLflow {store} / lakeflow"
             rows.append(
-                [name, f"at least {target}x", report.ratio(found), met(found >= target)]
+                [name, f"at least {target}x", report.ratio(found), report.met(found >= target)]
             )
     for measure, most, unit in LIMITS:
         found = limits[measure]
         rows.append(
-            [measure, f"at most {most:g}{unit}", f"{found:.3g}{unit}", met(found <= most)]
+            [
+                measure,
+                f"at most {most:g}{unit}",
+                f"{found:.3g}{unit}",
+                report.met(found <= most),
+            ]
         )
     print("\nTargets\n")
     print(report.table(["", "target", "found", ""], rows))
-
-
-def met(is_met: bool) -> str:
-    return "met" if is_met else "MISSED"
 
 
 if __name__ == "__main__":

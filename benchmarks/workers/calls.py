@@ -88,7 +88,8 @@ def reads(options: argparse.Namespace, client: Any, run: str) -> float:
 
 def floor(lake: Path, calls: int) -> float:
     """Return the time of appending one line of the lake's log with nothing around it."""
-    lines = next(lake.glob("log/*/*.jsonl")).read_bytes().splitlines(keepends=True)
+    segments = (path.read_bytes() for path in lake.glob("log/*/*.jsonl"))
+    lines = (line for each in segments for line in each.splitlines(keepends=True))
     line = next(line for line in lines if b'"loss"' in line)
     path = lake.with_name("floor.jsonl")
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

@@ -2,6 +2,7 @@
 
 The lake is made by the client, and its own writer appends the lines; only the calls in
 between are left out. A run is one line, with everything that would have been logged to it.
+Some hundreds of experiments are one event, as if so many threads had made one each at once.
 """
 
 from __future__ import annotations
@@ -11,34 +12,65 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from library import START_MS, client_of, noisy_curve, parse, report
+from library import START_MS, noisy_curve, parse, report
 from shapes import SHAPE, Shape, shapes
 
 from lakeflow import records
 from lakeflow.client import open_store
 from lakeflow.ids import new_id
+from lakeflow.kinds import EXPERIMENT
+from lakeflow.tracking.control import ControlStore
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from lakeflow.storage.lake import Lake
+    from lakeflow.tracking.control import Draft
+    from lakeflow.tracking.store import Store
 
 LINES_AT_ONCE = 100
 POINTS_OF_A_LINE = 1000
 CURVES_OF_A_RUN = 10
+EXPERIMENTS_OF_AN_EVENT = 500
 
 
 def main() -> None:
     os.environ["LAKEFLOW_AUTO_COMPACT"] = "false"
     options = parse(**SHAPE, experiments=1, in_turn=1, points=10_000_000, run_points=100_000)
     steps = {"runs": runs, "curves": curves}
-    client = client_of(options)
-    made = [client.create_experiment(f"experiment-{n}") for n in range(1, options.experiments)]
-    lake = open_store(options.uri).lake
+    store = open_store(options.uri)
     began = time.perf_counter()
-    append(lake, steps[options.step](options, ["0", *made]))
+    made = experiments(store, options.experiments - 1)
+    append(store.lake, steps[options.step](options, ["0", *made]))
     report({"seconds": time.perf_counter() - began})
+
+
+def experiments(store: Store, count: int) -> list[str]:
+    """Make experiments beside the one that is there, ``experiment-1`` and so on."""
+    control = ControlStore(store.lake, store.moments.stored)
+    made: list[str] = []
+    while len(made) < count:
+        more = min(EXPERIMENTS_OF_AN_EVENT, count - len(made))
+
+        def decide(known: Draft, more: int = more) -> tuple[list[str], list[str]]:
+            first = known.next_number(EXPERIMENT)
+            ids = [str(number) for number in range(first, first + more)]
+            rows = [
+                {
+                    "experiment_id": identity,
+                    "name": f"experiment-{identity}",
+                    "artifact_location": f"artifacts/{identity}",
+                    "lifecycle_stage": "active",
+                    "creation_time": START_MS,
+                    "last_update_time": START_MS,
+                }
+                for identity in ids
+            ]
+            return records.table("experiments", rows), ids
+
+        made += control.change(decide)
+    return made
 
 
 def append(lake: Lake, bodies: Iterator[str]) -> None:

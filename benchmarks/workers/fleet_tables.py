@@ -108,7 +108,7 @@ def print_operations(found: Sequence[dict[str, Any]], delay_ms: int) -> None:
     for each in found:
         total = sum(each["operations"].values())
         least, most = OPERATION_TARGETS.get(each["name"], (0, math.inf))
-        verdict = "" if most == math.inf else met(least <= total <= most)
+        verdict = "" if most == math.inf else report.met(least <= total <= most)
         target = "" if most == math.inf else f"{'' if least == most else 'at most '}{most}"
         kinds = ", ".join(f"{n} {name}" for name, n in sorted(each["operations"].items()))
         size = f"{each['sent_bytes']:,}", f"{each['received_bytes']:,}"
@@ -224,14 +224,14 @@ def print_targets(found: Found) -> None:
     limit = 2.0 if options.synchronous else found.flush_s + 2.0
     unit = "value" if options.synchronous else "writer and flush interval"
     rows = [
-        ["values lost, doubled, altered", "0", str(wrong), met(wrong == 0)],
-        ["errors seen by writers", "0", str(errors), met(errors == 0)],
-        [f"PUTs a {unit}", "at most 1", f"{share:.2f}", met(share <= 1)],
+        ["values lost, doubled, altered", "0", str(wrong), report.met(wrong == 0)],
+        ["errors seen by writers", "0", str(errors), report.met(errors == 0)],
+        [f"PUTs a {unit}", "at most 1", f"{share:.2f}", report.met(share <= 1)],
         [
             "age of the newest value read, p95",
             f"{limit:g} s",
             f"{age:.2f} s",
-            met(age <= limit),
+            report.met(age <= limit),
         ],
     ]
     print("\n" + report.table(["", "target", "found", ""], rows))
@@ -389,10 +389,6 @@ def spread(samples: Sequence[float]) -> str:
 
 def mib(sizes: Iterable[float]) -> str:
     return ", ".join(f"{size / 2**20:,.1f}" for size in sizes)
-
-
-def met(is_met: bool) -> str:
-    return "met" if is_met else "MISSED"
 
 
 if __name__ == "__main__":

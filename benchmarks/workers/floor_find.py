@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -11,9 +13,11 @@ from find import median
 from library import parse, report
 from shapes import FILTER, PAGE, deep_search
 
+from lakeflow.storage.blocks import BlockFile, BlockReader, look_up
+
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MATCHING = """
     SELECT run_id
@@ -37,12 +41,6 @@ BY_TIME = """
 WITHIN = "".join(
     f" AND {each}.experiment_id = '0'" for each in ("bound", "choice", '"order"', "run")
 )
-
-DOCUMENTS = """
-    SELECT run_id, document FROM read_parquet($run_documents) WHERE run_id IN (
-        SELECT unnest($found::VARCHAR[])
-    )
-"""
 
 NARROW = (
     "SELECT * FROM read_parquet($runs) WHERE list_contains($found, run_id)",
@@ -79,10 +77,13 @@ CURVES = """
 
 
 class Floor:
-    """A connection, and the files that statements may name by their table."""
+    """A connection, the files that statements may name by their table, and the documents."""
 
-    def __init__(self, files: dict[str, list[str]]) -> None:
+    def __init__(self, files: dict[str, list[str]], documents: Sequence[Sequence[Any]]) -> None:
         self._files = files
+        self.documents = [
+            BlockReader(BlockFile(*each), partial(part_of, each[0])) for each in documents
+        ]
         self._connection = duckdb.connect()
         # As in the library: the files do not change.
         self._connection.execute("SET parquet_metadata_cache = true")
@@ -93,9 +94,16 @@ class Floor:
         return self._connection.sql(statement, params=named | values)
 
 
+def part_of(path: str, start: int, end: int) -> bytes:
+    with Path(path).open("rb") as file:
+        file.seek(start)
+        return file.read(end - start)
+
+
 def main() -> None:
     options = parse(runs=20_000, page=10, repeats=5, max_points=1000, within=0)
     places = json.load(sys.stdin)
+    floor = Floor(places["files"], places["documents"])
     steps = {
         "lake": lake,
         "first": first,
@@ -103,7 +111,7 @@ def main() -> None:
         "history": history,
         "series": series,
     }
-    report(steps[options.step](options, Floor(places["files"]), places))
+    report(steps[options.step](options, floor, places))
 
 
 def lake(options: argparse.Namespace, floor: Floor, _: Any) -> dict[str, Any]:
@@ -138,8 +146,8 @@ def ids(floor: Floor, statement: str) -> list[str]:
 
 
 def documents(floor: Floor, found: list[str]) -> dict[str, Any]:
-    rows = floor.ask(DOCUMENTS, found=found).fetchall()
-    return {run_id: json.loads(document) for run_id, document in rows}
+    texts = look_up(floor.documents, found)
+    return {run_id: json.loads(text) for run_id, text in texts.items()}
 
 
 def narrow(floor: Floor, found: list[str]) -> list[Any]:

@@ -12,14 +12,15 @@ POINTS = """
     COPY (
         SELECT experiment_id, run_id, unnest(metrics."key") AS "key",
                unnest(metrics.step) AS step, unnest(metrics."timestamp") AS "timestamp",
-               unnest(metrics."value") AS "value"
-        FROM read_json('{log}', format = 'newline_delimited', columns = {{
-            experiment_id: 'VARCHAR', run_id: 'VARCHAR',
+               unnest(metrics."value") AS "value", string_split(filename, '/')[-2] AS writer,
+               seq, unnest(range(len(metrics."key"))) AS place
+        FROM read_json('{log}', format = 'newline_delimited', filename = true, columns = {{
+            seq: 'BIGINT', experiment_id: 'VARCHAR', run_id: 'VARCHAR',
             metrics: 'STRUCT("key" VARCHAR[], "value" DOUBLE[], "timestamp" BIGINT[],
                       step BIGINT[])'
         }})
         WHERE metrics IS NOT NULL
-        ORDER BY experiment_id, run_id, "key", step, "timestamp"
+        ORDER BY experiment_id, run_id, "key", step, "timestamp", writer, seq, place
     ) TO '{target}' (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)
 """
 

@@ -1,9 +1,11 @@
-"""Says what is where in a lake: experiments, some of the runs, the files of the tables."""
+"""Says what is where in a lake: experiments, some of the runs, and files."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from deltalake import DeltaTable
 from library import parse, report
@@ -22,8 +24,16 @@ def main() -> None:
             "experiments": experiments,
             "runs": runs[:: max(1, len(runs) // options.sample)][: options.sample],
             "files": {name: table.file_uris() for name, table in tables.items()},
+            "documents": documents(Path(options.uri)),
         }
     )
+
+
+def documents(lake: Path) -> list[list[Any]]:
+    """Return the files with the documents of runs, as the newest fold names them."""
+    newest = max(Path(lake, "folds").glob("*.done.json"))
+    listed = json.loads(newest.read_text())["indexes"]["run"]
+    return [[str(Path(lake, "index", "run", name)), *rest] for name, *rest in listed]
 
 
 def column(table: DeltaTable, name: str) -> list[str]:

@@ -20,7 +20,7 @@ from lakeflow.query.fold_lines import fields, fresh_rows, quoted, types_of
 from lakeflow.records import REMOVED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from lakeflow.kinds import Kind, Part, Summary
     from lakeflow.tables import TableSpec
@@ -161,10 +161,49 @@ def _made_rows(kind: Kind, fresh: str, *, has_old: bool) -> str:
     ``made`` is the clock of the former, null as long as it has not come, and ``clock_<column>``
     those of the latter.
     """
-    spec = kind.row
     logged = [
-        name for name in spec.column_names if name not in kind.scope and name not in kind.clocks
+        name
+        for name in kind.row.column_names
+        if name not in kind.scope and name not in kind.clocks
     ]
+    selected = [f'"{kind.id}"', *(f'new."{name}"' for name in kind.scope[:-1])]
+    # A copy of a record may be older than what is stored.
+    is_made = f"new.made.{MADE} < coalesce(clocks.{MADE}, {2**63 - 1})"
+    for name in logged:
+        made = f'CASE WHEN {is_made} THEN new.made."{name}" ELSE row."{name}" END'
+        if name in kind.settable:
+            selected += _set_column(name, kind.settable[name], made)
+        else:
+            selected.append(f'{made} AS "{name}"')
+    selected.append(f"least(clocks.{MADE}, new.made.{MADE}) AS {MADE}")
+    exposed = "".join(f', "clock_{name}" AS "{column}"' for column, name in kind.clocks.items())
+    old = _old_made(kind) if has_old else _nothing_made(kind)
+    return f"""
+        SELECT *{exposed} FROM (
+            SELECT {", ".join(selected)}
+            FROM ({_new_made(kind, logged, fresh)}) AS new
+            LEFT JOIN ({old}) AS old USING ("{kind.id}")
+        )
+    """
+
+
+def _set_column(name: str, keep: Keep, made: str) -> list[str]:
+    """Return a column that later records may set, and the clock of the one that stays."""
+    fresher = "<" if keep is Keep.FIRST else ">="
+    is_new = (
+        f'"set_{name}" IS NOT NULL AND '
+        f'(clocks."{name}" IS NULL OR "set_{name}".clock {fresher} clocks."{name}")'
+    )
+    return [
+        f'CASE WHEN {is_new} THEN "set_{name}".value '
+        f'WHEN clocks."{name}" IS NOT NULL THEN row."{name}" ELSE {made} END AS "{name}"',
+        f'CASE WHEN {is_new} THEN "set_{name}".clock ELSE clocks."{name}" END '
+        f'AS "clock_{name}"',
+    ]
+
+
+def _new_made(kind: Kind, logged: Sequence[str], fresh: str) -> str:
+    """Return for each thing what made it, and for each column what set it, in the lines."""
     scope = "".join(f'any_value("{name}") AS "{name}", ' for name in kind.scope[:-1])
     makes = f'"{kind.makes}" IS NOT NULL'
     struct = ", ".join(f"'{name}': \"{name}\"" for name in logged)
@@ -175,49 +214,30 @@ def _made_rows(kind: Kind, fresh: str, *, has_old: bool) -> str:
             f"{pick}({{'value': \"{name}\", 'clock': ord.clock}}, ord) "
             f'FILTER (NOT ({makes}) AND "{name}" IS NOT NULL) AS "set_{name}"'
         )
-    new = f"""
+    return f"""
         SELECT "{kind.id}", {scope}{", ".join(columns)} FROM ({fresh}) GROUP BY "{kind.id}"
     """
-    types = types_of(spec, spec.column_names)
-    clocks = dict.fromkeys((MADE, *kind.settable), "BIGINT")
-    old = f"""
-        SELECT "{kind.id}", from_json("{spec.name}", '{json.dumps(types)}') AS row,
-            from_json(clocks, '{json.dumps(clocks)}') AS clocks
+
+
+def _old_made(kind: Kind) -> str:
+    """Return row and clocks of the things that have documents."""
+    types = json.dumps(types_of(kind.row, kind.row.column_names))
+    clocks = json.dumps(dict.fromkeys((MADE, *kind.settable), "BIGINT"))
+    return f"""
+        SELECT "{kind.id}", from_json("{kind.row.name}", '{types}') AS row,
+            from_json(clocks, '{clocks}') AS clocks
         FROM old_{kind.name}
     """
-    if not has_old:
-        nulls = ", ".join(f'NULL::{each} AS "{name}"' for name, each in types.items())
-        ends = ", ".join(f'NULL::BIGINT AS "{name}"' for name in clocks)
-        old = f"""
-            SELECT NULL::VARCHAR AS "{kind.id}", (SELECT n FROM (SELECT {nulls}) AS n) AS row,
-                (SELECT n FROM (SELECT {ends}) AS n) AS clocks WHERE false
-        """
-    selected = [f'"{kind.id}"', *(f'new."{name}"' for name in kind.scope[:-1])]
-    # A copy of a record may be older than what is stored.
-    is_made = f"new.made.{MADE} < coalesce(clocks.{MADE}, {2**63 - 1})"
-    for name in logged:
-        base = f'CASE WHEN {is_made} THEN new.made."{name}" ELSE row."{name}" END'
-        if name not in kind.settable:
-            selected.append(f'{base} AS "{name}"')
-            continue
-        fresher = "<" if kind.settable[name] is Keep.FIRST else ">="
-        is_new = (
-            f'"set_{name}" IS NOT NULL AND '
-            f'(clocks."{name}" IS NULL OR "set_{name}".clock {fresher} clocks."{name}")'
-        )
-        selected += [
-            f'CASE WHEN {is_new} THEN "set_{name}".value '
-            f'WHEN clocks."{name}" IS NOT NULL THEN row."{name}" ELSE {base} END AS "{name}"',
-            f'CASE WHEN {is_new} THEN "set_{name}".clock ELSE clocks."{name}" END '
-            f'AS "clock_{name}"',
-        ]
-    selected.append(f"least(clocks.{MADE}, new.made.{MADE}) AS {MADE}")
-    exposed = "".join(f', "clock_{name}" AS "{column}"' for column, name in kind.clocks.items())
+
+
+def _nothing_made(kind: Kind) -> str:
+    """Return the same where no thing has a document."""
+    types = types_of(kind.row, kind.row.column_names).items()
+    row = ", ".join(f"'{name}': NULL::{each}" for name, each in types)
+    clocks = ", ".join(f"'{name}': NULL::BIGINT" for name in (MADE, *kind.settable))
     return f"""
-        SELECT *{exposed} FROM (
-            SELECT {", ".join(selected)}
-            FROM ({new}) AS new LEFT JOIN ({old}) AS old USING ("{kind.id}")
-        )
+        SELECT NULL::VARCHAR AS "{kind.id}", {{{row}}} AS row, {{{clocks}}} AS clocks
+        WHERE false
     """
 
 

@@ -43,6 +43,8 @@ class Story:
         for step in range(6):
             self.batch(one, step)
         self.compact()
+        self.rename("first", "renamed")
+        self.experiment("first")
         self.batch(two, 1)
         self.untag(one, "t0")
         self.end(one)
@@ -54,8 +56,17 @@ class Story:
         self.compact()
 
     def experiment(self, name: str) -> None:
+        self.pending = ("experiment", name)
         self.store.experiments.create(name, None, None)
+        self.pending = None
         self.experiments.add(name)
+
+    def rename(self, old: str, new: str) -> None:
+        self.pending = ("rename", old, new)
+        (identity,) = (e.experiment_id for e in [self.store.experiments.find(old)] if e)
+        self.store.experiments.rename(identity, new)
+        self.pending = None
+        self.experiments = self.experiments - {old} | {new}
 
     def run(self) -> str:
         run_id = self.store.runs.create("0", 1, None, "name").info.run_id
@@ -115,9 +126,16 @@ def observe(store: Store, run_id: str) -> dict[str, Any]:
 
 def check(story: Story, store: Store) -> None:
     """What returned is there; what was cut off is there whole or not at all."""
-    assert {
-        e for e in story.experiments if store.experiments.find(e) is not None
-    } == story.experiments
+    names = {each for each in ("first", "renamed") if store.experiments.find(each) is not None}
+    match story.pending:
+        case ("rename", old, new):
+            assert names in (story.experiments, story.experiments - {old} | {new})
+        case ("experiment", name):
+            assert names in (story.experiments, story.experiments | {name})
+        case _:
+            assert names == story.experiments
+    listed = [each.name for each in store.experiments.search(3, 100, None, None, None)]
+    assert sorted(listed) == sorted({"Default", *names}), "no name twice"
     for run_id, promised in story.runs.items():
         seen = observe(store, run_id)
         if seen == promised:
