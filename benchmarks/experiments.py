@@ -324,16 +324,16 @@ def print_remote(options: argparse.Namespace, made: Made) -> None:
     """Print what it took on a store, and which requests an experiment was."""
     count = len(made.times)
     ordered = sorted(made.times)
-    kinds = Counter[str]()
+    kinds = dict.fromkeys(("PUT", "GET", "LIST"), 0)
     for operation, number in made.requests.items():
-        kinds[kind_of(operation)] += number
+        kinds[kind_of(operation)] = kinds.get(kind_of(operation), 0) + number
     rows = [
         ["all of them", report.seconds(made.seconds)],
         ["experiments a second", f"{made.a_second:.1f}"],
         ["a call: median", report.seconds(median(ordered))],
         ["a call: p95", report.seconds(ordered[int(count * 0.95)])],
         ["a call: slowest", report.seconds(ordered[-1])],
-        *[[f"{kind} an experiment", f"{n / count:.2f}"] for kind, n in kinds.most_common()],
+        *[[f"{kind} an experiment", f"{n / count:.2f}"] for kind, n in kinds.items()],
     ]
     title = f"{options.remote_processes} processes, {options.remote_experiments} each"
     title += f", {options.delay_ms} ms added to each request"

@@ -48,7 +48,7 @@ def compact(
         ...     lakeflow.log_metrics({"loss": 0.5, "accuracy": 0.9})
         >>> report = lakeflow.compact()
         >>> report.records, report.tables["metrics"].rows
-        (3, 2)
+        (4, 2)
     """
     from lakeflow.maintenance.compact import compact_lake
 

@@ -34,10 +34,7 @@ COLUMNS = {
 }
 TYPES = {"string": pyarrow.string(), "long": pyarrow.int64()}
 SCHEMA = pyarrow.schema(
-    [
-        pyarrow.field(*each, False)
-        for each in [(name, TYPES[kind]) for name, kind in COLUMNS.items()]
-    ]
+    pyarrow.field(name, TYPES[kind], False) for name, kind in COLUMNS.items()
 )
 FIRST_PAUSE_S, LONGEST_PAUSE_S, DEADLINE_S = 0.005, 0.25, 60.0
 CHECKPOINT_EVERY = 10
@@ -89,6 +86,7 @@ class OneFile:
             except CommitFailedError:
                 if time.monotonic() > deadline:
                     raise
+                self._table = DeltaTable(str(self._folder))
             else:
                 return made
             time.sleep(random.uniform(0, pause_s))
@@ -114,8 +112,7 @@ class OneFile:
         content = pyarrow.Table.from_pylist(rows, schema=SCHEMA)
         pyarrow.parquet.write_table(content, buffer, compression="zstd")
         path, now = f"part-{uuid4().hex}.parquet", time.time_ns() // 1_000_000
-        with (self._folder / path).open("xb") as file:
-            file.write(buffer.getvalue())
+        self._create(path, buffer.getvalue())
         statistics = json.dumps({"numRecords": len(rows)})
         self._table.create_write_transaction(
             [
@@ -135,6 +132,16 @@ class OneFile:
         if self._version % CHECKPOINT_EVERY == 0:
             with contextlib.suppress(DeltaError, OSError):
                 self._table.create_checkpoint()
+
+    def _create(self, path: str, data: bytes) -> None:
+        """Write a file as lakes write all of those that are to be there whole."""
+        temporary = self._folder / f".{path}"
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, self._folder / path)
+        temporary.unlink()
 
 
 def main() -> None:

@@ -227,7 +227,7 @@ class LogCutter:
         """Read part of a segment of which the size is known; it may be a newer one."""
         if path in self._events:
             return self._events[path][start:end]
-        if self._fs.can_append:
+        if self._fs.can_append or is_complete(path):
             return self._fs.read(path, start, end)
         return self._fs.read_fixed(path, self._sizes.get(path, size), start, end)
 

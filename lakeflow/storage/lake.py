@@ -155,31 +155,35 @@ class Lake:
         return lake
 
     def _attach(self, create: bool) -> None:
+        version = self._read_lake_file()
+        if version is None:
+            if not create:
+                raise NotFoundError(f"there is no lake at {self.fs.uri}")
+            self._make()
+            version = self._read_lake_file()
+        if version != FORMAT_VERSION:
+            raise InvalidStateError(
+                f"the lake {self.fs.uri} has format {version}; this lakeflow reads format "
+                f"{FORMAT_VERSION} alone",
+                hint="upgrade lakeflow"
+                if (version or 0) > FORMAT_VERSION
+                else "read it with the lakeflow that made it, and log to a new folder: before "
+                "1.0 a format is not kept",
+            )
+
+    def _read_lake_file(self) -> int | None:
+        """Learn what the lake says of itself; return its format, None if there is no lake."""
         try:
-            try:
-                content = folds.read_json(self.fs, LAKE_FILE)
-            except FileNotFoundError:
-                if not create:
-                    raise NotFoundError(f"there is no lake at {self.fs.uri}") from None
-                self._make()
-                content = folds.read_json(self.fs, LAKE_FILE)
-            version = int(content["format_version"])
+            content = folds.read_json(self.fs, LAKE_FILE)
             self.event_grace_s = int(content.get("event_grace_s", 0))
+            return int(content["format_version"])
+        except FileNotFoundError:
+            return None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DamagedLakeError(
                 f"{LAKE_FILE} in {self.fs.uri} is damaged: {error!r}",
                 hint=f'it must hold {{"format_version": {FORMAT_VERSION}}}',
             ) from error
-        if version != FORMAT_VERSION:
-            is_newer = version > FORMAT_VERSION
-            raise InvalidStateError(
-                f"the lake {self.fs.uri} has format {version}; this lakeflow reads format "
-                f"{FORMAT_VERSION} alone",
-                hint="upgrade lakeflow"
-                if is_newer
-                else "read it with the lakeflow that made it, and log to a new folder: before "
-                "1.0 a format is not kept",
-            )
 
     def _make(self) -> None:
         """Make an empty lake; every step may be repeated, by us or by somebody racing us."""
@@ -237,7 +241,7 @@ class Lake:
             segments = list_segments(self.fs)
             # Segments are deleted only once a later fold is finished: without one, this
             # listing is complete.
-            if not self._is_past(epoch.number):
+            if not self.has_later(epoch.number):
                 return View(epoch, segments)
             self._epoch = folds.following(self.fs, epoch.number)
 
@@ -262,15 +266,11 @@ class Lake:
         """Return the newest finished fold: one look, unless there is a new one."""
         with self._lock:
             epoch = self._epoch
-            if epoch is None or self._is_past(epoch.number):
+            if epoch is None or self.has_later(epoch.number):
                 following = folds.following(self.fs, epoch.number) if epoch else None
                 epoch = self._epoch = following or folds.newest_epoch(self.fs)
                 self._looked_at = time.monotonic()
             return epoch
-
-    def has_later(self, epoch: folds.Epoch) -> bool:
-        """Return whether a fold was finished after this one: a look."""
-        return self._is_past(epoch.number)
 
     @property
     def known_epoch(self) -> folds.Epoch | None:
@@ -281,7 +281,7 @@ class Lake:
         """Look for the newest fold anew the next time."""
         self._epoch = None
 
-    def _is_past(self, number: int) -> bool:
+    def has_later(self, number: int) -> bool:
         """Return whether a later fold is finished.
 
         The file that says so may be deleted itself, but not before it is old.

@@ -93,7 +93,7 @@ class Memtable:
         """Return whether what was read may be other events than were listed (rule 1)."""
         if took_s < self._lake.event_grace_s / 2:
             return False
-        return self._lake.has_later(epoch)
+        return self._lake.has_later(epoch.number)
 
     def _empty(self, epoch: Epoch | None) -> None:
         self.epoch = epoch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds import RUN
+from lakeflow.query.columns import column, table
 from lakeflow.query.compile import Statement, compile_search
 from lakeflow.tables import LATEST_METRICS, PARAMS, RUNS, TAGS
 from lakeflow.tracking.search import search_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from lakeflow.query.compile import Search
     from lakeflow.storage.lake import Lake
+    from lakeflow.tables import Type
     from lakeflow.tracking.moments import Moment
     from lakeflow.tracking.reader import Reader
     from lakeflow.tracking.state import RunState
@@ -95,8 +97,6 @@ def search_table(
 
 
 def _of_few(reader: Reader, ids: Sequence[str], moment: Moment | None) -> dict[str, Any]:
-    import pyarrow
-
     # In order of their ids, so that runs of one row group are read together.
     ordered = sorted(ids)
     found: dict[str, RunState] = {}
@@ -106,28 +106,25 @@ def _of_few(reader: Reader, ids: Sequence[str], moment: Moment | None) -> dict[s
     states = [found[run_id] for run_id in ids]
     numbers = {"start_time", "end_time"}
     columns = {
-        name: pyarrow.array(
-            [state.fields[name] for state in states],
-            pyarrow.int64() if name in numbers else pyarrow.string(),
+        name: column(
+            "long" if name in numbers else "string", [state.fields[name] for state in states]
         )
         for name in INFO
     }
     for prefix, values_of in _VALUES.items():
         rows = [values_of(state) for state in states]
-        kind = pyarrow.float64() if prefix == "metrics" else pyarrow.string()
+        kind: Type = "double" if prefix == "metrics" else "string"
         # Keys of one run are in order already.
         for key in dict.fromkeys(key for row in rows for key in row):
-            columns[f"{prefix}.{key}"] = pyarrow.array([row.get(key) for row in rows], kind)
+            columns[f"{prefix}.{key}"] = column(kind, [row.get(key) for row in rows])
     return columns
 
 
 def _of_many(
     reader: Reader, ids: Sequence[str], search: Search, moment: Moment | None
 ) -> dict[str, Any]:
-    import pyarrow
-
-    everyone = pyarrow.array(range(len(ids)), pyarrow.int32())
-    found = pyarrow.table({"run_id": pyarrow.array(ids, pyarrow.string()), "place": everyone})
+    everyone = column("long", range(len(ids)))
+    found = table({"run_id": column("string", ids), "place": everyone})
     runs, *keyed = reader.tables(
         [_fields(), *(_cells(spec.name, search.experiment_ids) for spec in _KEYED.values())],
         search.experiment_ids,
@@ -135,8 +132,8 @@ def _of_many(
         found=found,
     )
     columns: dict[str, Any] = {name: runs.column(name) for name in INFO}
-    for prefix, table in zip(_KEYED, keyed, strict=True):
-        for key, cells in zip(table.column("key"), table.column("cells"), strict=True):
+    for prefix, cells_of in zip(_KEYED, keyed, strict=True):
+        for key, cells in zip(cells_of.column("key"), cells_of.column("cells"), strict=True):
             columns[f"{prefix}.{key}"] = _dense(cells.values, everyone)
     return columns
 
@@ -179,5 +176,5 @@ def _finished(columns: Mapping[str, Any], resolve: Callable[[str], str]) -> pyar
     moment = pyarrow.timestamp("ms", "UTC")
     locations = [resolve(each) for each in columns["artifact_uri"].to_pylist()]
     times = {name: columns[name].cast(moment) for name in ("start_time", "end_time")}
-    changed = {"artifact_uri": pyarrow.array(locations, pyarrow.string()), **times}
-    return pyarrow.table({**columns, **changed})
+    changed = {"artifact_uri": column("string", locations), **times}
+    return table({**columns, **changed})
