@@ -11,7 +11,7 @@ from lakeflow.exceptions import StorageError
 from lakeflow.kinds.kind import GONE
 from lakeflow.query.folding import Documents
 from lakeflow.storage.blocks import look_up
-from lakeflow.storage.positions import CONTROL, LOG, complete_lines, is_complete
+from lakeflow.storage.positions import CONTROL, LOG, complete_lines, events_apart
 from lakeflow.tracking.lines import fields_of, is_record
 
 if TYPE_CHECKING:
@@ -34,13 +34,10 @@ def stage_spans(lake: Lake, spans: Mapping[str, tuple[int, int]], folder: Path) 
     Returns:
         Files, each in a folder with the name of its writer.
     """
-    staged, others = [], {}
-    events = [path for path in spans if is_complete(path)]
-    if events:
-        staged.append(_joined(lake, {path: spans[path] for path in events}, folder))
-    for path, (start, end) in spans.items():
-        if path in events:
-            continue
+    events, segments = events_apart(spans)
+    staged = [_joined(lake, events, folder)] if events else []
+    others = {}
+    for path, (start, end) in segments.items():
         local = lake.fs.local_path(path)
         is_whole = start == 0 and lake.fs.size(path) == end if local else False
         if local and is_whole and _is_complete(lake, path, end):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.storage import folds
-from lakeflow.storage.positions import LOG, is_complete, list_segments, number_of, writer_of
+from lakeflow.storage.positions import LOG, events_apart, list_segments, number_of, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,8 +64,7 @@ def vacuum(
     on_record = lake.fs.list(folds.FOLDS)
     now = _now(on_record)
     finished = folds.finished(on_record)
-    events = {path: size for path, size in listed.items() if is_complete(path)}
-    others = {path: size for path, size in listed.items() if path not in events}
+    events, others = events_apart(listed)
     segments: dict[str, int] = {}
     for age_s, some in (
         (lake.event_grace_s, events),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakeflow.storage.positions import Position, is_complete, number_of, writer_of
+from lakeflow.storage.positions import Position, events_apart, is_complete, number_of, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,10 +43,10 @@ class LogCutter:
     def __init__(self, fs: Filesystem, spans: Mapping[str, tuple[int, int]]) -> None:
         self._fs = fs
         self._sizes = {path: end for path, (_, end) in spans.items()}
-        events = {path: span for path, span in spans.items() if is_complete(path)}
+        events, others = events_apart(spans)
         self._events = dict(fs.read_many(events, fixed=False))
         if not fs.can_append:
-            for _ in fs.read_many({path: spans[path] for path in spans.keys() - events.keys()}):
+            for _ in fs.read_many(others):
                 pass  # from here on they are read from the cache
         self._starts = {path: start for path, (start, _) in spans.items()}
         self._ends = {

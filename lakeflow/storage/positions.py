@@ -8,12 +8,14 @@ that is missing tells of a listing with gaps.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lakeflow.storage.filesystem import Filesystem
+
+T = TypeVar("T")
 
 LOG = "log"
 """Folder of the log within a lake."""
@@ -49,6 +51,12 @@ def event_path(number: int) -> str:
 def is_complete(segment: str) -> bool:
     """Return whether a segment was complete when it was made: an event never grows."""
     return writer_of(segment) == CONTROL
+
+
+def events_apart(segments: Mapping[str, T]) -> tuple[dict[str, T], dict[str, T]]:
+    """Return events of the control log, and all other segments, each with what it had."""
+    events = {path: each for path, each in segments.items() if is_complete(path)}
+    return events, {path: each for path, each in segments.items() if path not in events}
 
 
 def list_segments(fs: Filesystem) -> dict[str, int]:

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from lakeflow.storage.control_log import clock
-from lakeflow.storage.positions import complete_lines, is_complete, writer_of
+from lakeflow.storage.positions import complete_lines, events_apart, writer_of
 from lakeflow.tracking.memory import Memory
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ class Memtable:
             if end > self._offsets.get(path, begin)
         }
         # What is under the name of an event may be another one some day.
-        events = {path: span for path, span in grown.items() if is_complete(path)}
-        others = {path: span for path, span in grown.items() if path not in events}
+        events, others = events_apart(grown)
         for path, data in (
             *self._lake.fs.read_many(events, fixed=False),
             *self._lake.fs.read_many(others),
