@@ -41,7 +41,6 @@ from lakeflow.exceptions import (
 )
 from lakeflow.storage.location import canonical
 from lakeflow.tracking.experiments import now_ms
-from lakeflow.tracking.wide import search_table
 
 if TYPE_CHECKING:
     import datetime
@@ -496,6 +495,8 @@ def search_runs(
             ),
             max_results if ids else 0,
         )
+    from lakeflow.tracking.wide import search_table
+
     store = open_store(client.tracking_uri)
     table = search_table(
         store.lake,

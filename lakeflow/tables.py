@@ -8,7 +8,7 @@ A lake of another ``FORMAT_VERSION`` is refused.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 FORMAT_VERSION = 2
 """Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
@@ -16,8 +16,7 @@ FORMAT_VERSION = 2
 Type = Literal["string", "long", "double"]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column of a table.
 
     Attributes:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds.kind import Keep
-from lakeflow.query.compile import with_tables
 from lakeflow.query.engine import SQL_TYPES, arrow_table, no_rows
+from lakeflow.query.statement import with_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import duckdb
 
     from lakeflow.kinds import Kind, Part
-    from lakeflow.query.compile import Statement
     from lakeflow.query.engine import Engine
+    from lakeflow.query.statement import Statement
     from lakeflow.tables import TableSpec
 
 Rows = dict[str, list[tuple[Any, ...]]]

@@ -17,7 +17,6 @@ import struct
 import zlib
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, groupby, islice, pairwise
 from operator import itemgetter
@@ -49,8 +48,7 @@ _MAGIC = b"lfblock\x01"
 _first = itemgetter(0)
 
 
-@dataclass(frozen=True, slots=True)
-class BlockFile:
+class BlockFile(NamedTuple):
     """What a fold knows about one file.
 
     Attributes:

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from lakeflow.exceptions import ConflictError
@@ -76,47 +75,41 @@ class Event(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """Ask for the newest finished fold; the answer is a ``Folded``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """Ask for the contents of the next events; the answer is a list up to the first gap.
 
     Attributes:
         after: Number of the event before the first of them.
-        count: How many to ask for. The end of the log is known once there are fewer.
+        most: How many to ask for. The end of the log is known once there are fewer.
     """
 
     after: int
-    count: int
+    most: int
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(NamedTuple):
     """Create the file of an event if its number is free; the answer is whether it was."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """Ask for the id of an event that the fold holds on which the events stand, or None."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """Delete the file of a void event; vacuum would do it too."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """Let others have their turn.
 
     Attributes:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from lakeflow.exceptions import StorageError
 from lakeflow.storage.causes import cause_of
@@ -22,8 +21,7 @@ ENGINE_PROTOCOL = "lake"
 """Where files are not on this machine, the query engine opens ``lake://<path>``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of a folder.
 
     Attributes:

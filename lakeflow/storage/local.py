@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
-import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lakeflow.ids import new_id
 from lakeflow.storage.filesystem import AppendFile, Entry, Filesystem
 
 if TYPE_CHECKING:
@@ -59,10 +60,13 @@ class LocalFilesystem(Filesystem):
         """
         target = self.full(path)
         folder, name = os.path.split(target)
-        temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
+        temporary = f"{folder}/.{name}.{new_id()}"
         with self.errors("create", path):
             os.makedirs(folder, exist_ok=True)
             try:
+                # Who has lost already need not wait for the disk.
+                if os.path.lexists(target):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
                 with open(temporary, "xb") as file:
                     file.write(data)
                     file.flush()

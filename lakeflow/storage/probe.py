@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +52,8 @@ def prove(fs: Creating, store: str) -> None:
     Raises:
         StorageError: Several writers won, or the winner's content is not what is there.
     """
+    import hashlib
+
     digest = hashlib.blake2b(store.encode(), digest_size=8).hexdigest()
     marker = f"{PROBES}/{digest}.json"
     if fs.exists(marker):

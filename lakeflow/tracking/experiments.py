@@ -16,7 +16,6 @@ from lakeflow.exceptions import (
 )
 from lakeflow.kinds import EXPERIMENT
 from lakeflow.tables import EXPERIMENT_TAGS, EXPERIMENTS
-from lakeflow.tracking.search import page_of, search_of
 from lakeflow.tracking.state import experiment_of
 
 if TYPE_CHECKING:
@@ -102,6 +101,8 @@ class ExperimentStore:
         page_token: str | None,
     ) -> PagedList[Experiment]:
         """Return one page of experiments; see ``LakeflowClient.search_experiments``."""
+        from lakeflow.tracking.search import page_of, search_of
+
         search = search_of(EXPERIMENT, filter_string, view_type, order_by)
         page = page_of(
             search,

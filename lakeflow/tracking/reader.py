@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.kinds import Kind
-    from lakeflow.query.compile import Statement
     from lakeflow.query.engine import Engine
+    from lakeflow.query.statement import Statement
     from lakeflow.storage.folds import Epoch
     from lakeflow.storage.lake import Lake
     from lakeflow.tracking.moments import Hot, Moment

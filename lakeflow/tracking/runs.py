@@ -23,7 +23,6 @@ from lakeflow.ids import new_id
 from lakeflow.kinds import RUN
 from lakeflow.tracking.arguments import RUN_NAME_TAG, below, checked, distinct, name_of
 from lakeflow.tracking.experiments import now_ms
-from lakeflow.tracking.search import page_of, search_of
 from lakeflow.tracking.state import RunState
 
 if TYPE_CHECKING:
@@ -174,6 +173,8 @@ class RunStore:
         as_of: int | datetime.datetime | None,
     ) -> PagedList[Run]:
         """Return one page of runs; see ``LakeflowClient.search_runs``."""
+        from lakeflow.tracking.search import page_of, search_of
+
         past = self._reader.as_of(as_of)
         search = search_of(
             RUN,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.kinds.kind import IDENTITY
 from lakeflow.query.columns import column, column_of, table
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from lakeflow.tracking.things import Columns, Thing
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """What a table holds at one moment.
 
     Attributes:

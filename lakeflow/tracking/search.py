@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.entities import LifecycleStage, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query import paging
-from lakeflow.query.compile import Search, Statement, compile_search
+from lakeflow.query.compile import Search, compile_search
 from lakeflow.query.filters import parse_filter, parse_order
 from lakeflow.tracking.moments import Moment
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from lakeflow.kinds import Kind
+    from lakeflow.query.statement import Statement
 
 MAX_RESULTS = 50_000
 """Most results of one page, as in MLflow."""

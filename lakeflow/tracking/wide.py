@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds import RUN
 from lakeflow.query.columns import column, table
-from lakeflow.query.compile import Statement, compile_search
+from lakeflow.query.compile import compile_search
+from lakeflow.query.statement import Statement
 from lakeflow.tables import LATEST_METRICS, PARAMS, RUNS, TAGS
 from lakeflow.tracking.search import search_of
 

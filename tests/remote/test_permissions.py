@@ -118,7 +118,7 @@ def test_without_putting_a_lake_is_only_read(
     assert len(reader.runs.search(["0"], "metrics.loss = 2", 1, 10, None, None, None)) == 1
     for act, path in (
         (lambda: reader.runs.log_metric(run_id, "loss", 3.0, 3, 3), "log/.*"),
-        (lambda: reader.experiments.create("new", None, None), "tables/experiments/.*"),
+        (lambda: reader.experiments.create("new", None, None), "log/control/.*"),
     ):
         with denied("create", path, bucket):
             act()
@@ -137,7 +137,7 @@ def test_without_listing_the_log_is_not_read_and_new_runs_are_written(
     user = open_store(gateway.limited(bucket, ["list"]))
     with denied("list", "(log|folds)", bucket):
         values(user, run_id)
-    with denied("list", "tables/experiments/_delta_log", bucket):
+    with denied("list", "folds", bucket):
         user.runs.create("0", None, None, None)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -327,7 +326,7 @@ def test_a_file_that_is_cut_is_noticed(block_bytes: int) -> None:
     stored = store(_SMALL, block_bytes)
     for size in range(len(stored.content)):
         assert answers(stored.file, stored.content[:size]) is None
-        assert answers(replace(stored.file, size=size), stored.content[:size]) is None
+        assert answers(stored.file._replace(size=size), stored.content[:size]) is None
 
 
 def test_bytes_that_are_missing_or_wrong_in_a_large_file_are_noticed(large: Stored) -> None:
@@ -342,7 +341,7 @@ def test_bytes_that_are_missing_or_wrong_in_a_large_file_are_noticed(large: Stor
 def test_another_file_than_the_one_that_was_meant_is_noticed() -> None:
     one, other = store({"a": "1"}), store({"a": "1", "b": "1"})
     with pytest.raises(DamagedLakeError):
-        BlockReader(replace(other.file, entries=1), other.read).get(["a"])
+        BlockReader(other.file._replace(entries=1), other.read).get(["a"])
     assert one.reader().get(["a"]) == {"a": "1"}
 
 

@@ -298,7 +298,7 @@ class Model:
     ) -> Iterator[World]:
         """Read one of the files."""
         # There is none beyond that at any time.
-        last = min(request.after + request.count, self.events)
+        last = min(request.after + request.most, self.events)
         numbers = range(request.after + 1, last + 1)
         missing = [number for number in numbers if number not in dict(found)]
         for number in missing if self.at_once else missing[:1]:
@@ -595,7 +595,7 @@ class Contest:
     def _read(self, steps: Steps[None], request: Read) -> None:
         found: dict[int, str | None] = {}
         ends = []
-        for number in range(request.after + 1, request.after + 1 + request.count):
+        for number in range(request.after + 1, request.after + 1 + request.most):
             took = self._request_s * self._chance.uniform(0.7, 1.3)
             self.requests["file"] += 1
             self._at(
