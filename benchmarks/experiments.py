@@ -324,9 +324,9 @@ def print_remote(options: argparse.Namespace, made: Made) -> None:
     """Print what it took on a store, and which requests an experiment was."""
     count = len(made.times)
     ordered = sorted(made.times)
-    kinds = dict.fromkeys(("PUT", "GET", "LIST"), 0)
+    kinds = Counter(PUT=0, GET=0, LIST=0)
     for operation, number in made.requests.items():
-        kinds[kind_of(operation)] = kinds.get(kind_of(operation), 0) + number
+        kinds[kind_of(operation)] += number
     rows = [
         ["all of them", report.seconds(made.seconds)],
         ["experiments a second", f"{made.a_second:.1f}"],

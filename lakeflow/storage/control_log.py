@@ -294,8 +294,8 @@ class ControlLog(Generic[D]):
         match request:
             case Look():
                 return self._look()
-            case Read(after, count):
-                return self._read(after, count)
+            case Read(after, most):
+                return self._read(after, most)
             case Create(event):
                 return self._create(event)
             case Owner(number):
@@ -335,9 +335,9 @@ class ControlLog(Generic[D]):
                 break
         return True
 
-    def _read(self, after: int, count: int) -> list[bytes]:
+    def _read(self, after: int, most: int) -> list[bytes]:
         found: list[bytes] = []
-        for data in self._each(range(after + 1, after + 1 + count)):
+        for data in self._each(range(after + 1, after + 1 + most)):
             if data is None:
                 break
             found.append(data)

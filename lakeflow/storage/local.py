@@ -63,10 +63,10 @@ class LocalFilesystem(Filesystem):
         temporary = f"{folder}/.{name}.{new_id()}"
         with self.errors("create", path):
             os.makedirs(folder, exist_ok=True)
+            # Who has lost already need not wait for the disk.
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
             try:
-                # Who has lost already need not wait for the disk.
-                if os.path.lexists(target):
-                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
                 with open(temporary, "xb") as file:
                     file.write(data)
                     file.flush()
