@@ -324,7 +324,9 @@ class LakeflowClient:
             >>> client = LakeflowClient("memory://doc-search-experiments")
             >>> for name in ("a", "ab", "b"):
             ...     _ = client.create_experiment(name, tags={"team": "vision"})
-            >>> found = client.search_experiments(filter_string="name LIKE 'a%'")
+            >>> found = client.search_experiments(
+            ...     filter_string="name LIKE 'a%'", order_by=["name DESC"]
+            ... )
             >>> [experiment.name for experiment in found]
             ['ab', 'a']
         """

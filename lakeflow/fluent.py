@@ -565,7 +565,8 @@ def search_experiments(
         >>> import lakeflow
         >>> lakeflow.set_tracking_uri("memory://doc-fluent-experiments")
         >>> _ = lakeflow.create_experiment("digits")
-        >>> [experiment.name for experiment in lakeflow.search_experiments()]
+        >>> found = lakeflow.search_experiments(order_by=["name DESC"])
+        >>> [experiment.name for experiment in found]
         ['digits', 'Default']
     """
     client = LakeflowClient()
