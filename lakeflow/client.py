@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
@@ -9,7 +10,6 @@ from lakeflow.entities import ViewType
 from lakeflow.maintenance.schedule import AutoCompaction
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import canonical
-from lakeflow.tracking.experiments import now_ms
 from lakeflow.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -78,21 +78,18 @@ class LakeflowClient:
     ) -> None:
         self._tracking_uri = canonical(tracking_uri or context.tracking_uri())
         self._registry_uri = canonical(registry_uri) if registry_uri else self._tracking_uri
-        self._opened: Store | None = None
 
     @property
     def tracking_uri(self) -> str:
         """Location of the lake: an absolute path or a URL."""
         return self._tracking_uri
 
-    @property
+    @cached_property
     def _store(self) -> Store:
-        if self._opened is None:
-            self._opened = open_store(self._tracking_uri)
-        return self._opened
+        return open_store(self._tracking_uri)
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_opened": None}
+        return {name: value for name, value in self.__dict__.items() if name != "_store"}
 
     # Runs: read
 
@@ -499,15 +496,7 @@ class LakeflowClient:
             >>> client.get_run(run.info.run_id).data.metrics
             {'m': 2.5}
         """
-        return self._store.log(  # type: ignore[no-any-return]
-            synchronous,
-            self._store.runs.log_metric,
-            run_id,
-            key,
-            value,
-            now_ms() if timestamp is None else timestamp,
-            0 if step is None else step,
-        )
+        return self._store.log_metric(run_id, key, value, timestamp, step, synchronous)
 
     def log_param(
         self, run_id: str, key: str, value: Any, synchronous: bool | None = None

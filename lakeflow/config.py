@@ -25,6 +25,14 @@ def is_logging_async() -> bool:
 
     ``LAKEFLOW_ENABLE_ASYNC_LOGGING``, or MLflow's variable of that name; off by default.
     """
+    # os.environ looks a variable up in Python code that raises where there is none: for two
+    # of them that takes as long as writing a metric. Behind it is a plain dictionary.
+    variables = getattr(os.environ, "_data", None)
+    if variables is not None and not (
+        b"LAKEFLOW_ENABLE_ASYNC_LOGGING" in variables
+        or b"MLFLOW_ENABLE_ASYNC_LOGGING" in variables
+    ):
+        return False
     return _flag("ENABLE_ASYNC_LOGGING", environment("ENABLE_ASYNC_LOGGING") or "false")
 
 

@@ -1,13 +1,7 @@
-"""Where the fluent functions are: the tracking URI, the experiment, the active runs.
-
-The URI and the experiment belong to the process, as in MLflow. The stack of active runs
-belongs to the context: each thread and each asyncio task has its own.
-"""
+"""What a process has chosen: the tracking URI, the experiment, how lakes are opened."""
 
 from __future__ import annotations
 
-import threading
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,28 +10,8 @@ from lakeflow.config import environment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lakeflow.entities import Run
-
 DEFAULT_URI = "./lake"
 """Where things are recorded unless somebody says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRun:
-    """A run that the fluent functions started.
-
-    Attributes:
-        run: The run as it was when it was started.
-        tracking_uri: The lake it is in.
-    """
-
-    run: Run
-    tracking_uri: str
-
-    @property
-    def run_id(self) -> str:
-        """Its id."""
-        return self.run.info.run_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +31,6 @@ class Opening:
 _openings: dict[str, Opening] = {}
 _tracking_uri: str | None = None
 _experiment_id: str | None = None
-_active: ContextVar[tuple[OpenRun, ...]] = ContextVar("lakeflow_active_runs", default=())
-_last: ContextVar[OpenRun | None] = ContextVar("lakeflow_last_run", default=None)
-_unfinished: dict[str, OpenRun] = {}
-_lock = threading.Lock()
 
 
 def tracking_uri() -> str:
@@ -93,46 +63,3 @@ def set_experiment_id(value: str | None) -> None:
     """Set the experiment for runs that this process starts."""
     global _experiment_id
     _experiment_id = value
-
-
-def active_runs() -> tuple[OpenRun, ...]:
-    """Return the active runs of this context, the innermost last."""
-    return _active.get()
-
-
-def last_run() -> OpenRun | None:
-    """Return the run that was active last in this context."""
-    return _last.get()
-
-
-def push(run: OpenRun) -> None:
-    """Make a run the active one; it is to be ended before the process does."""
-    _active.set((*_active.get(), run))
-    _last.set(run)
-    with _lock:
-        _unfinished[run.run_id] = run
-
-
-def pop() -> OpenRun | None:
-    """Take the innermost run off; None if there is none."""
-    stack = _active.get()
-    if not stack:
-        return None
-    _active.set(stack[:-1])
-    _last.set(stack[-1])
-    with _lock:
-        _unfinished.pop(stack[-1].run_id, None)
-    return stack[-1]
-
-
-def unfinished() -> list[OpenRun]:
-    """Return the runs that no context of this process has ended, latest first."""
-    with _lock:
-        return list(reversed(_unfinished.values()))
-
-
-def after_fork() -> None:
-    """Leave ending the parent's runs to the parent; a child may go on logging to them."""
-    global _lock
-    _lock = threading.Lock()
-    _unfinished.clear()

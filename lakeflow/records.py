@@ -14,6 +14,7 @@ A line is one call, with everything that it logs: a JSON object.
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -80,14 +81,27 @@ def metric(point: Point) -> str:
     key, value, timestamp, step = point
     number = repr(value) if isfinite(value) else _dump(value)
     return (
-        f'"metrics":{{"key":[{_dump(key)}],"value":[{number}],'
+        f'"metrics":{{"key":[{encode_basestring(key)}],"value":[{number}],'
         f'"timestamp":[{timestamp}],"step":[{step}]}}'
     )
 
 
 def metrics(points: Sequence[Point]) -> Pieces:
     """Return the field with points of any metrics."""
-    return _rows("metrics", ("key", "value", "timestamp", "step"), points)
+    if not points:
+        return []
+    keys, values, timestamps, steps = zip(*points, strict=True)
+    numbers = ",".join(map(repr, values))
+    if "n" in numbers:  # an infinity or NaN, which JSON spells in its own way
+        numbers = _dump(values)[1:-1]
+    text = (
+        f'"metrics":{{"key":[{",".join(map(encode_basestring, keys))}],"value":[{numbers}],'
+        f'"timestamp":[{",".join(map(str, timestamps))}],"step":[{",".join(map(str, steps))}]}}'
+    )
+    if len(text) <= MAX_CHARACTERS or len(points) == 1:
+        return [text]
+    middle = len(points) // 2
+    return metrics(points[:middle]) + metrics(points[middle:])
 
 
 def params(pairs: Iterable[tuple[str, str]]) -> Pieces:

@@ -14,6 +14,7 @@ import pytest
 from lakeflow import context
 from lakeflow.client import LakeflowClient
 from lakeflow.config import Settings
+from lakeflow.fluent import active_runs
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
 from lakeflow.tracking.store import Store
@@ -35,7 +36,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
         monkeypatch.delenv(f"LAKEFLOW_{name}", raising=False)
         monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
     yield
-    while context.pop() is not None:
+    while active_runs.pop() is not None:
         pass
     context.set_tracking_uri(None)
     context.set_experiment_id(None)

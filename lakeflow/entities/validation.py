@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakeflow.entities.dataset import DatasetInput
 
 MAX_KEY_LENGTH = 250
@@ -168,7 +170,7 @@ def _encodable(string: str, path: str) -> str:
 
 
 def metric(
-    name: object, value: object, timestamp: object, step: object, path: str = ""
+    name: object, value: object, timestamp: object, step: object, place: int | None = None
 ) -> Point:
     """Return one point of a metric with its value as a float.
 
@@ -177,20 +179,34 @@ def metric(
         value: A number, a one-element array or tensor, or a number as text.
         timestamp: Milliseconds since the Unix epoch, not negative.
         step: A whole number.
-        path: Place of the metric in what the caller gave, ending in a period.
+        place: Place of the metric in the list that the caller gave, if it is one of a list.
 
     Raises:
         InvalidInputError: One of them is none of that.
     """
-    checked = key(name, f"{path}name")
+    # What training loops give is let through without a call; only the rest is looked at.
+    if not (type(name) is str and _is_key(name)):
+        name = key(name, _path("name", place))
     if type(value) is not float:
-        value = _float(value, f"{path}value")
+        value = _float(value, _path("value", place))
     if type(timestamp) is not int or not 0 <= timestamp < _INT64:
-        timestamp = _whole(timestamp, f"{path}timestamp", 0)
+        timestamp = _whole(timestamp, _path("timestamp", place), 0)
     if type(step) is not int or not -_INT64 <= step < _INT64:
-        step = _whole(step, f"{path}step", -_INT64)
+        step = _whole(step, _path("step", place), -_INT64)
     # Zero has one sign here: a point that differs in nothing else is the same point.
-    return checked, value + 0.0, timestamp, step
+    return name, value + 0.0, timestamp, step
+
+
+def _path(name: str, place: int | None) -> str:
+    return name if place is None else f"metrics[{place}].{name}"
+
+
+def metrics(values: Mapping[str, object], timestamp: object, step: object) -> list[Point]:
+    """Return points of several metrics at one time and step; see ``metric``."""
+    return [
+        metric(name, value, timestamp, step, place)
+        for place, (name, value) in enumerate(values.items())
+    ]
 
 
 def _float(value: Any, path: str) -> float:

@@ -27,7 +27,7 @@ class AutoCompaction:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._since = 0
+        self._next_at = lake.settings.auto_compact_bytes
         self.forget()
         if lake.settings.auto_compact and lake.fs.can_write:
             lake.on_append(self._grown)
@@ -39,9 +39,9 @@ class AutoCompaction:
         self._thread: threading.Thread | None = None
 
     def _grown(self, written_bytes: int) -> None:
-        if written_bytes - self._since < self._lake.settings.auto_compact_bytes:
+        if written_bytes < self._next_at:
             return
-        self._since = written_bytes
+        self._next_at = written_bytes + self._lake.settings.auto_compact_bytes
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(
                 target=self._compact, name="lakeflow-compact", daemon=True

@@ -6,14 +6,14 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
-from lakeflow.storage.log import LogWriter
+from lakeflow.storage.log import log_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lakeflow.config import Settings
     from lakeflow.storage.filesystem import Filesystem
-    from lakeflow.storage.log import Clock
+    from lakeflow.storage.log import Clock, LogWriter
 
 
 class Gathered:
@@ -47,6 +47,8 @@ class Appender:
         fs: The lake's filesystem.
         clock: The process's clock.
         settings: How this process treats the lake.
+
+    Attributes:
         on_append: Called after every write with the bytes written so far.
     """
 
@@ -55,7 +57,7 @@ class Appender:
         fs: Filesystem,
         clock: Clock,
         settings: Settings,
-        on_append: Callable[[int], None],
+        on_append: Callable[[int], None] | None = None,
     ) -> None:
         self._fs = fs
         self._clock = clock
@@ -63,7 +65,7 @@ class Appender:
         self._lock = threading.Lock()
         self._thread = threading.local()
         self._writer: LogWriter | None = None
-        self._on_append = on_append
+        self.on_append = on_append
 
     @property
     def written_bytes(self) -> int:
@@ -99,12 +101,13 @@ class Appender:
     def _write(self, bodies: Sequence[str]) -> None:
         writer = self._writer or self._make_writer()
         writer.append(bodies)
-        self._on_append(writer.written_bytes)
+        if self.on_append is not None:
+            self.on_append(writer.written_bytes)
 
     def _make_writer(self) -> LogWriter:
         with self._lock:
             if self._writer is None:
-                self._writer = LogWriter(
+                self._writer = log_writer(
                     self._fs,
                     self._clock,
                     segment_bytes=self._settings.segment_bytes,

@@ -68,6 +68,7 @@ class Lake:
         settings: How this process treats it.
         kinds: The kinds of things that it holds.
         clock: Order of what this process writes.
+        append: Appends records to the log of this process; see ``Appender.append``.
         tables: Its tables by name; the first fold makes them.
         index_files: What reads the files of its indexes.
         event_grace_s: For how long a vacuum keeps events that are folded. All processes go by
@@ -96,7 +97,8 @@ class Lake:
         """Begin as a process that has not written yet; the writer itself is made later."""
         self.clock = Clock()
         self._lock = threading.RLock()
-        self._appender = Appender(self.fs, self.clock, self.settings, self._appended)
+        self._appender = Appender(self.fs, self.clock, self.settings, self._on_append)
+        self.append = self._appender.append
 
     @classmethod
     def open(
@@ -216,14 +218,6 @@ class Lake:
                 self._made[make] = make(self)
             made: T = self._made[make]
             return made
-
-    def append(self, bodies: Sequence[str]) -> None:
-        """Append records to the log of this process; see ``Appender.append``."""
-        self._appender.append(bodies)
-
-    def _appended(self, written_bytes: int) -> None:
-        if self._on_append is not None:
-            self._on_append(written_bytes)
 
     def gathering(self) -> contextlib.AbstractContextManager[Gathered]:
         """Take in what this thread appends, to be written together."""
@@ -355,7 +349,7 @@ class Lake:
 
     def on_append(self, hook: Callable[[int], None]) -> None:
         """Call a function after every append, with the bytes written by this process."""
-        self._on_append = hook
+        self._on_append = self._appender.on_append = hook
 
     def on_close(self, hook: Callable[[], None]) -> None:
         """Call a function when the lake is closed, in order, before its writer is."""

@@ -21,6 +21,8 @@ _OF_A_SERVER = re.compile(
 )
 """What MLflow takes for a tracking URI, and a lake is never at."""
 
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f]")
+
 
 def _without_password(uri: str) -> str:
     return re.sub(r"//[^/@]*@", "//***@", uri)
@@ -43,7 +45,7 @@ def canonical(uri: str | os.PathLike[str]) -> str:
         '/data/my lake'
     """
     text = os.fspath(uri)
-    if not text.strip() or any(ord(character) < 32 for character in text):
+    if not text.strip() or _CONTROL_CHARACTER.search(text):
         raise InvalidInputError(f"{text!r} is not the location of a lake")
     if _OF_A_SERVER.match(text):
         raise InvalidInputError(

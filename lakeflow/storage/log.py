@@ -52,8 +52,11 @@ class Clock:
     def next(self) -> int:
         """Return a time later than every earlier answer."""
         with self._lock:
-            self._last = max(time.time_ns() // 1000, self._last + 1)
-            return self._last
+            now = time.time_ns() // 1000
+            if now <= self._last:
+                now = self._last + 1
+            self._last = now
+            return now
 
     def observe(self, clock: int) -> None:
         """Take note of the clock of a record that was read."""
@@ -61,17 +64,10 @@ class Clock:
             self._last = max(self._last, clock)
 
 
-@dataclass(eq=False, slots=True)
-class _Waiting:
-    """Records that a thread waits for until they are written, or are known not to be."""
-
-    bodies: Sequence[str]
-    is_settled: bool = False
-    error: Exception | None = None
-
-
 class LogWriter:
-    """The one writer of this process; threads share it.
+    """The one writer of this process; threads share it. A segment grows by one write a call.
+
+    ``log_writer`` makes the one that a filesystem needs.
 
     Args:
         fs: The lake's filesystem.
@@ -91,7 +87,6 @@ class LogWriter:
         self._segment_bytes = segment_bytes
         self._fsync = fsync
         self._lock = threading.Lock()
-        self._waiting: deque[_Waiting] = deque()
         self._file: AppendFile | None = None
         self._used_at = 0.0
         # Records that may be there: logged again they say which one they are.
@@ -108,8 +103,6 @@ class LogWriter:
     def append(self, bodies: Sequence[str]) -> None:
         """Append records with one write: once it returns, they survive a SIGKILL.
 
-        Where each write is an object, threads that come while one is under way share the next.
-
         Args:
             bodies: For each record the fields of its JSON object, without the braces; the
                 order (``seq`` and ``clock``) is added here.
@@ -118,10 +111,113 @@ class LogWriter:
             StorageError: The disk is full, say. Nothing was appended, unless only the answer
                 of a remote store was lost.
         """
-        if self._fs.can_append:
-            with self._lock:
-                self._append(bodies)
-            return
+        with self._lock:
+            self._append(bodies)
+
+    def _append(self, bodies: Sequence[str]) -> None:
+        """Append records; the lock is held."""
+        now = time.monotonic()
+        if now - self._used_at > _IDLE_S and self._segments > 0:
+            self._renew_if_deleted()
+        self._used_at = now
+        lines, origins = [], []
+        for body in bodies:
+            self._sequence = sequence = self._sequence + 1
+            clock = self._clock.next()
+            first = self._taken_back(body) if self._doubtful else None
+            if first is None:
+                lines.append(f'{{"seq":{sequence},"clock":{clock},{body}}}\n')
+            else:
+                origin = f'"{ORIGIN}":{json.dumps(first)}'
+                lines.append(f'{{"seq":{sequence},"clock":{clock},{origin},{body}}}\n')
+            origins.append(first or (self._id, sequence, clock))
+        try:
+            self._write(lines)
+        except BaseException:
+            # Nobody knows what is there now, or will be when a slow store gets to it:
+            # nothing may come after it.
+            self._seal()
+            self._begin()
+            sent = zip(bodies, origins, strict=True)
+            self._doubtful = [*self._doubtful, *sent][-_MOST_DOUBTFUL:]
+            raise
+
+    def _write(self, lines: Sequence[str]) -> None:
+        data = "".join(lines).encode()
+        file = self._file or self._open()
+        file.write(data)
+        if self._fsync:
+            file.sync()
+        self.written_bytes += len(data)
+        if file.size >= self._segment_bytes:
+            self._seal()
+
+    def _open(self) -> AppendFile:
+        segment = self._next_segment()
+        self._file = self._fs.open_append(segment)
+        if self._fsync:
+            self._fs.sync(segment)
+        return self._file
+
+    def _taken_back(self, body: str) -> Origin | None:
+        """Return which record one is that is logged again; of several equal ones the first."""
+        for place, (doubtful, origin) in enumerate(self._doubtful):
+            if doubtful == body:
+                del self._doubtful[place]
+                return origin
+        return None
+
+    def _next_segment(self) -> str:
+        self._segments += 1
+        return f"{LOG}/{self._id}/{self._segments:08d}.jsonl"
+
+    def _renew_if_deleted(self) -> None:
+        """Begin anew after a pause in which a vacuum may have deleted all that was written.
+
+        Locks keep it from segments that are open; where locks are not seen by other
+        machines, we look.
+        """
+        if self._file is None or self._file.is_deleted():
+            self._seal()
+            self._begin()
+
+    def close(self) -> None:
+        """Seal the open segment; a later append opens a new one."""
+        with self._lock:
+            self._seal()
+
+    def _seal(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def abandon(self) -> None:
+        """Let go of the segment in a forked child; the parent goes on writing to it."""
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """Records that a thread waits for until they are written, or are known not to be."""
+
+    bodies: Sequence[str]
+    is_settled: bool = False
+    error: Exception | None = None
+
+
+class ObjectLogWriter(LogWriter):
+    """The writer where each write is an object: threads that come meanwhile share the next."""
+
+    def __init__(
+        self, fs: Filesystem, clock: Clock, *, segment_bytes: int, fsync: bool
+    ) -> None:
+        super().__init__(fs, clock, segment_bytes=segment_bytes, fsync=fsync)
+        self._waiting: deque[_Waiting] = deque()
+
+    def append(self, bodies: Sequence[str]) -> None:
+        """Append records with one write, as above, or with that of another thread."""
         mine, is_leader = _Waiting(bodies), False
         self._waiting.append(mine)
         try:
@@ -160,93 +256,20 @@ class LogWriter:
                 each.is_settled, each.error = True, error
                 self._waiting.remove(each)
 
-    def _append(self, bodies: Sequence[str]) -> None:
-        self._renew_if_forgotten()
-        lines, sent = [], []
-        for body in bodies:
-            self._sequence += 1
-            clock = self._clock.next()
-            first = self._taken_back(body) if self._doubtful else None
-            origin = f',"{ORIGIN}":{json.dumps(first)}' if first else ""
-            lines.append(f'{{"seq":{self._sequence},"clock":{clock}{origin},{body}}}\n')
-            sent.append((body, first or (self._id, self._sequence, clock)))
-        try:
-            self._write(lines)
-        except BaseException:
-            # Nobody knows what is there now, or will be when a slow store gets to it:
-            # nothing may come after it.
-            self._seal()
-            self._begin()
-            self._doubtful = [*self._doubtful, *sent][-_MOST_DOUBTFUL:]
-            raise
-
-    def _taken_back(self, body: str) -> Origin | None:
-        """Return which record one is that is logged again; of several equal ones the first."""
-        for place, (doubtful, origin) in enumerate(self._doubtful):
-            if doubtful == body:
-                del self._doubtful[place]
-                return origin
-        return None
-
-    def close(self) -> None:
-        """Seal the open segment; a later append opens a new one."""
-        with self._lock:
-            self._seal()
-
-    def abandon(self) -> None:
-        """Let go of the segment in a forked child; the parent goes on writing to it."""
-        if self._file is not None:
-            self._file.abandon()
-            self._file = None
-
-    def _renew_if_forgotten(self) -> None:
-        """Begin anew after a pause in which a vacuum may have deleted all that was written.
-
-        Locks keep it from segments that are open; where locks are not seen by other
-        machines, we look.
-        """
-        now = time.monotonic()
-        was_idle = self._segments > 0 and now - self._used_at > _IDLE_S
-        self._used_at = now
-        if was_idle and (self._file is None or self._file.is_deleted()):
-            self._seal()
-            self._begin()
-
     def _write(self, lines: Sequence[str]) -> None:
         data = "".join(lines).encode()
-        if self._fs.can_append:
-            self._write_to_file(data)
-        elif len(data) > self._segment_bytes and len(lines) > 1:
+        if len(data) > self._segment_bytes and len(lines) > 1:
             middle = len(lines) // 2
             self._write(lines[:middle])
             self._write(lines[middle:])
             return
-        else:
-            segment = self._next_segment()
-            self._fs.create(segment, data)
-            self._fs.keep(segment, data)
+        segment = self._next_segment()
+        self._fs.create(segment, data)
+        self._fs.keep(segment, data)
         self.written_bytes += len(data)
 
-    def _write_to_file(self, data: bytes) -> None:
-        file = self._file or self._open()
-        file.write(data)
-        if self._fsync:
-            file.sync()
-        if file.size >= self._segment_bytes:
-            self._seal()
 
-    def _next_segment(self) -> str:
-        self._segments += 1
-        return f"{LOG}/{self._id}/{self._segments:08d}.jsonl"
-
-    def _open(self) -> AppendFile:
-        segment = self._next_segment()
-        self._file = self._fs.open_append(segment)
-        if self._fsync:
-            self._fs.sync(segment)
-        return self._file
-
-    def _seal(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+def log_writer(fs: Filesystem, clock: Clock, *, segment_bytes: int, fsync: bool) -> LogWriter:
+    """Return the writer for a kind of filesystem; arguments as for ``LogWriter``."""
+    writer = LogWriter if fs.can_append else ObjectLogWriter
+    return writer(fs, clock, segment_bytes=segment_bytes, fsync=fsync)

@@ -243,6 +243,14 @@ class RunStore:
         point = validation.metric(key, value, timestamp, step)
         self._lake.append((f"{self._active(run_id).about},{records.metric(point)}",))
 
+    def log_metrics(
+        self, run_id: str, values: Mapping[str, Any], timestamp: Any, step: Any
+    ) -> None:
+        """Log one point of each of several metrics, all or none."""
+        points = validation.metrics(values, timestamp, step)
+        if points:
+            self._append(self._active(run_id), records.metrics(points))
+
     def log_param(self, run_id: str, key: str, value: Any) -> Any:
         """Log a param and return the value that was given."""
         pairs = {validation.key(key): validation.text(value)}
@@ -275,12 +283,15 @@ class RunStore:
         if not (metrics or params or tags):
             return
         points = [
-            validation.metric(
-                each.key, each.value, each.timestamp, each.step, f"metrics[{index}]."
-            )
-            for index, each in enumerate(metrics)
+            validation.metric(each.key, each.value, each.timestamp, each.step, place)
+            for place, each in enumerate(metrics)
         ]
-        self._log(run_id, points, distinct("params", params), dict(checked("tags", tags)))
+        self._log(
+            run_id,
+            points,
+            distinct("params", params) if params else None,
+            dict(checked("tags", tags)) if tags else None,
+        )
 
     def log_inputs(self, run_id: str, datasets: list[DatasetInput] | None) -> None:
         """Log datasets; see ``LakeflowClient.log_inputs``."""
@@ -305,15 +316,7 @@ class RunStore:
         An empty name is none: name and tag stay as they are.
         """
         head = self._active(run_id)
-        tags = {
-            key: value for key, value in (tags or {}).items() if key != RUN_NAME_TAG or value
-        }
-        named = RUN_NAME_TAG in tags
-        fields = [
-            records.run({"run_name": tags[RUN_NAME_TAG]}) if named else [],
-            records.tags(tags.items()),
-            records.metrics(points),
-        ]
+        fields = [*(_tag_fields(tags) if tags else ()), records.metrics(points)]
         if not params:
             if any(fields):
                 self._append(head, *fields)
@@ -390,3 +393,11 @@ class RunStore:
 
     def _entity(self, state: RunState) -> Run:
         return state.entity(self._lake.fs.resolve)
+
+
+def _tag_fields(tags: Mapping[str, str]) -> list[records.Pieces]:
+    """Return the fields that set tags, and the name of the run if one of them is that."""
+    name = tags.get(RUN_NAME_TAG)
+    kept = tags if name else {key: tags[key] for key in tags if key != RUN_NAME_TAG}
+    named = [records.run({"run_name": name})] if name else []
+    return [*named, records.tags(kept.items())]

@@ -9,7 +9,7 @@ from lakeflow.entities import LifecycleStage
 from lakeflow.query.engine import Engine
 from lakeflow.tracking.columns import ColumnReader
 from lakeflow.tracking.control import ControlStore
-from lakeflow.tracking.experiments import ExperimentStore
+from lakeflow.tracking.experiments import ExperimentStore, now_ms
 from lakeflow.tracking.moments import Moments
 from lakeflow.tracking.queue import CallQueue
 from lakeflow.tracking.reader import Reader
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lakeflow.storage.lake import Lake
+    from lakeflow.tracking.queue import RunOperations
 
 
 class Store:
@@ -61,9 +62,27 @@ class Store:
         Returns:
             What the call returns, or the ``RunOperations`` to wait for it.
         """
-        if synchronous or (synchronous is None and not is_logging_async()):
-            return call(*args)
-        return self._queue.submit(call, *args)
+        if is_logging_async() if synchronous is None else not synchronous:
+            return self._queue.submit(call, *args)
+        return call(*args)
+
+    def log_metric(
+        self,
+        run_id: str,
+        key: str,
+        value: Any,
+        timestamp: int | None,
+        step: int | None,
+        synchronous: bool | None,
+    ) -> RunOperations | None:
+        """Log a point, now and at step 0 where nothing else is said."""
+        moment = now_ms() if timestamp is None else timestamp
+        # As ``log`` does, with a call less: training loops take this way at every step.
+        if is_logging_async() if synchronous is None else not synchronous:
+            call = self.runs.log_metric
+            return self._queue.submit(call, run_id, key, value, moment, step or 0)
+        self.runs.log_metric(run_id, key, value, moment, step or 0)
+        return None
 
     def terminate(self, run_id: str, status: str | None, end_time: int | None) -> None:
         """End a run after everything that was queued."""

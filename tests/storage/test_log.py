@@ -20,7 +20,7 @@ from lakeflow.maintenance.compact import compact_lake
 from lakeflow.storage.cut import LogCutter
 from lakeflow.storage.lake import Lake
 from lakeflow.storage.location import open_filesystem
-from lakeflow.storage.log import Clock, LogWriter
+from lakeflow.storage.log import Clock, ObjectLogWriter, log_writer
 from lakeflow.storage.positions import Position, hot_spans, list_segments
 from lakeflow.testing.faults import FaultFilesystem
 from lakeflow.tracking.store import Store
@@ -41,7 +41,7 @@ def test_a_clock_never_runs_backwards_and_follows_what_was_read() -> None:
 
 def test_segments_rotate_by_size_and_lines_stay_whole() -> None:
     fs = open_filesystem(f"memory://log-{next(_NUMBERS)}")
-    writer = LogWriter(fs, Clock(), segment_bytes=500, fsync=True)
+    writer = log_writer(fs, Clock(), segment_bytes=500, fsync=True)
     for number in range(50):
         writer.append([f'"run_id":"r{number}"', '"run_id":"twin"'])
     writer.close()
@@ -78,7 +78,7 @@ class SlowObjects:
 
     def append_at_once(self) -> list[BaseException]:
         """Let each thread append a record; return what was raised."""
-        self.writer = LogWriter(self, Clock(), segment_bytes=10**6, fsync=False)  # type: ignore[arg-type]
+        self.writer = ObjectLogWriter(self, Clock(), segment_bytes=10**6, fsync=False)  # type: ignore[arg-type]
         raised: list[BaseException] = []
 
         def append(number: int) -> None:
@@ -124,7 +124,7 @@ def test_each_thread_hears_that_a_shared_object_was_not_written(error: BaseExcep
 def test_what_others_wait_for_is_written_though_its_turn_is_interrupted() -> None:
     """Before the write: nobody may return as if it had been made."""
     fs = SlowObjects(threads=1)
-    writer = fs.writer = LogWriter(fs, Clock(), segment_bytes=10**6, fsync=False)  # type: ignore[arg-type]
+    writer = fs.writer = ObjectLogWriter(fs, Clock(), segment_bytes=10**6, fsync=False)  # type: ignore[arg-type]
 
     class Interrupting(deque[Any]):
         def __iter__(self) -> Any:
@@ -148,7 +148,7 @@ def test_a_segment_that_was_deleted_while_idle_is_not_written_to(
     uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fs = open_filesystem(uri)
-    writer = LogWriter(fs, Clock(), segment_bytes=10**6, fsync=False)
+    writer = log_writer(fs, Clock(), segment_bytes=10**6, fsync=False)
     writer.append(['"run_id":"a"'])
     (first,) = list_segments(fs)
     fs.delete(first)

@@ -1,0 +1,117 @@
+"""Experiments: make, choose, search."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import context
+from lakeflow.client import LakeflowClient
+from lakeflow.config import environment
+from lakeflow.entities import Experiment, LifecycleStage, ViewType
+from lakeflow.exceptions import AlreadyExistsError, InvalidInputError, NotFoundError
+from lakeflow.fluent.pages import all_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def create_experiment(
+    name: str, artifact_location: str | None = None, tags: dict[str, Any] | None = None
+) -> str:
+    """Make an experiment and return its id; see ``LakeflowClient.create_experiment``."""
+    return LakeflowClient().create_experiment(name, artifact_location, tags)
+
+
+def set_experiment(
+    experiment_name: str | None = None, experiment_id: str | None = None
+) -> Experiment:
+    """Choose the experiment for the runs that this process starts.
+
+    Args:
+        experiment_name: Its name; it is made if there is none. Processes may race.
+        experiment_id: Its id, instead of the name.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, both or neither given, or it is deleted.
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no experiment with this id.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-set-experiment")
+        >>> lakeflow.set_experiment("digits").name
+        'digits'
+    """
+    if (experiment_name is None) == (experiment_id is None):
+        raise InvalidInputError(
+            "Must specify exactly one of: `experiment_id` or `experiment_name`; got "
+            f"{experiment_name!r} and {experiment_id!r}"
+        )
+    client = LakeflowClient()
+    if experiment_id is not None:
+        experiment = client.get_experiment(experiment_id)
+    else:
+        experiment = _experiment_named(client, str(experiment_name))
+    if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
+        raise InvalidInputError(
+            f"Cannot set a deleted experiment {experiment.name!r} as the active experiment",
+            hint="restore it with restore_experiment, or choose another name",
+        )
+    context.set_experiment_id(experiment.experiment_id)
+    return experiment
+
+
+def _experiment_named(client: LakeflowClient, name: str) -> Experiment:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        with contextlib.suppress(AlreadyExistsError):
+            client.create_experiment(name)
+        experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        raise NotFoundError(f"experiment {name!r} vanished while it was being made")
+    return experiment
+
+
+def experiment_of_new_runs(client: LakeflowClient) -> str:
+    """Return the experiment for a new run: set, from the environment, or the default."""
+    chosen = context.experiment_id()
+    if chosen is not None:
+        return chosen
+    name = environment("EXPERIMENT_NAME")
+    if name:
+        return _experiment_named(client, name).experiment_id
+    return environment("EXPERIMENT_ID") or "0"
+
+
+def search_experiments(
+    view_type: int = ViewType.ACTIVE_ONLY,
+    max_results: int | None = None,
+    filter_string: str | None = None,
+    order_by: Sequence[str] | None = None,
+) -> list[Experiment]:
+    """Return every experiment that a filter lets through.
+
+    Args:
+        view_type: ``ViewType.ACTIVE_ONLY``, ``DELETED_ONLY`` or ``ALL``.
+        max_results: Most experiments; None for all.
+        filter_string: The filter; see ``LakeflowClient.search_experiments``.
+        order_by: Lines such as ``"name DESC"``; by default the latest first.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, a malformed filter or order.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-fluent-experiments")
+        >>> _ = lakeflow.create_experiment("digits")
+        >>> found = lakeflow.search_experiments(order_by=["name DESC"])
+        >>> [experiment.name for experiment in found]
+        ['digits', 'Default']
+    """
+    client = LakeflowClient()
+    return all_pages(
+        lambda size, token: client.search_experiments(
+            view_type, size, filter_string, order_by, token
+        ),
+        max_results,
+    )

@@ -1,0 +1,72 @@
+"""Which lake the fluent functions use, and how lakes are opened."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from lakeflow import context
+from lakeflow.storage.location import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
+    """Record in another lake from now on; nothing is read or written yet.
+
+    The experiment that was set is one of the lake before, and no longer set.
+
+    Args:
+        uri: A folder, ``file://``, ``memory://name``, another fsspec URL,
+            ``lakeflow:///folder`` or ``lakeflow+<URL>``; ``""`` goes back to the default.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, it is no location.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-fluent")
+        >>> lakeflow.get_tracking_uri()
+        'memory://doc-fluent'
+    """
+    before = context.tracking_uri()
+    context.set_tracking_uri(canonical(uri) if os.fspath(uri) else None)
+    if context.tracking_uri() != before:
+        context.set_experiment_id(None)
+
+
+def set_storage_options(
+    uri: str | os.PathLike[str],
+    storage_options: Mapping[str, object] | None = None,
+    *,
+    exclusive_writer: bool | None = None,
+) -> None:
+    """Say how the lake at a location is opened in this process, by whoever names it.
+
+    Not needed where fsspec's configuration files, its ``FSSPEC_*`` variables or the store's
+    own credentials say it all. A lake that is open already stays as it is.
+
+    Args:
+        uri: Location of the lake.
+        storage_options: fsspec's options for its filesystem, such as ``key`` and ``secret``.
+        exclusive_writer: Whether this process is the only one that writes: then a lake may be
+            on a filesystem that cannot create a file exactly once. By default what
+            ``LAKEFLOW_EXCLUSIVE_WRITER`` says.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, the URI is no location.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_storage_options(
+        ...     "s3://team/lake", {"client_kwargs": {"endpoint_url": "https://s3.example.org"}}
+        ... )
+    """
+    opening = context.Opening(dict(storage_options or {}), exclusive_writer)
+    context.set_opening(canonical(uri), opening)
+
+
+def get_tracking_uri() -> str:
+    """Return the location of the lake: an absolute path or a URL."""
+    return canonical(context.tracking_uri())

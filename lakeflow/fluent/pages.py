@@ -1,0 +1,30 @@
+"""Pages of a search, read one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lakeflow.entities import PagedList
+
+T = TypeVar("T")
+
+_MOST_A_PAGE = 10_000
+
+
+def all_pages(
+    page_of: Callable[[int, str | None], PagedList[T]], max_results: int | None
+) -> list[T]:
+    """Return what all pages hold, up to a number of results."""
+    found: list[T] = []
+    token = None
+    while max_results is None or len(found) < max_results:
+        left = _MOST_A_PAGE if max_results is None else max_results - len(found)
+        page = page_of(min(_MOST_A_PAGE, left), token)
+        found += page
+        token = page.token
+        if token is None:
+            break
+    return found

@@ -1,0 +1,221 @@
+"""Runs: start, resume, end, read the active one."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import context
+from lakeflow.client import LakeflowClient, open_store
+from lakeflow.config import environment
+from lakeflow.ending import at_end
+from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag
+from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
+from lakeflow.fluent import active_runs
+from lakeflow.fluent.experiments import experiment_of_new_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+_logger = logging.getLogger(__name__)
+
+_PARENT_RUN = "mlflow.parentRunId"
+_NOTE = "mlflow.note.content"
+
+
+class ActiveRun(Run):
+    """A run that ``start_run`` returned; as a context manager it ends with its block.
+
+    An exception in the block marks it FAILED, an interrupt KILLED.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> ActiveRun:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if any(run.run_id == self.info.run_id for run in active_runs.stack.get()):
+            end_run(_status_after(kind))
+        return kind is None
+
+
+def _status_after(kind: type[BaseException] | None) -> str:
+    if kind is None:
+        return "FINISHED"
+    return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+
+
+def start_run(
+    run_id: str | None = None,
+    experiment_id: str | None = None,
+    run_name: str | None = None,
+    nested: bool = False,
+    parent_run_id: str | None = None,
+    tags: dict[str, Any] | None = None,
+    description: str | None = None,
+) -> ActiveRun:
+    """Make a run, or resume one, and make it the active run of this thread or task.
+
+    Use it as a context manager, or end it with ``end_run``; what is still open when the
+    process exits is ended then.
+
+    Args:
+        run_id: Run to resume; ``LAKEFLOW_RUN_ID`` by default. Its status becomes RUNNING.
+        experiment_id: Experiment of a new run; by default that of ``set_experiment``,
+            ``LAKEFLOW_EXPERIMENT_NAME``, ``LAKEFLOW_EXPERIMENT_ID``, else ``"0"``.
+        run_name: Name of a new run.
+        nested: Whether the run may be a child of the active one.
+        parent_run_id: Run that becomes the parent, active or not.
+        tags: Values by key.
+        description: Kept as tag ``mlflow.note.content``.
+
+    Raises:
+        InvalidStateError: INVALID_STATE, a run is active and ``nested`` is False.
+        InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run or experiment, a bad tag,
+            or the description twice.
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run or experiment.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-start-run")
+        >>> with lakeflow.start_run(run_name="parent") as parent:
+        ...     with lakeflow.start_run(nested=True) as child:
+        ...         lakeflow.log_metric("loss", 0.5)
+        >>> lakeflow.get_parent_run(child.info.run_id).info.run_name
+        'parent'
+    """
+    active = active_runs.stack.get()
+    if active and not nested:
+        raise InvalidStateError(
+            f"Run with UUID {active[-1].run_id} is already active",
+            hint="end it with end_run(), or start a child of it with nested=True",
+        )
+    all_tags = _with_description(tags, description)
+    client = LakeflowClient()
+    resumed = run_id or environment("RUN_ID")
+    if resumed:
+        run = _resume(client, resumed, all_tags)
+    else:
+        parent = parent_run_id or (active[-1].run_id if active else None)
+        if parent:
+            all_tags[_PARENT_RUN] = parent
+        run = client.create_run(
+            experiment_id or experiment_of_new_runs(client),
+            None,
+            _origin() | all_tags,
+            run_name,
+        )
+    store = open_store(client.tracking_uri)
+    active_runs.push(active_runs.OpenRun(run, run.info.run_id, client, store))
+    return ActiveRun(run.info, run.data, run.inputs)
+
+
+def _with_description(
+    tags: Mapping[str, Any] | None, description: str | None
+) -> dict[str, Any]:
+    combined = dict(tags or {})
+    if description:
+        if _NOTE in combined:
+            raise InvalidInputError(
+                f"Description is already set via the tag {_NOTE} in tags",
+                hint="give one of the two",
+            )
+        combined[_NOTE] = description
+    return combined
+
+
+def _resume(client: LakeflowClient, run_id: str, tags: Mapping[str, Any]) -> Run:
+    run = client.get_run(run_id)
+    chosen = context.experiment_id()
+    if chosen is not None and chosen != run.info.experiment_id:
+        raise InvalidInputError(
+            f"Cannot start run with ID {run_id}: it is in experiment "
+            f"{run.info.experiment_id}, and experiment {chosen} is set"
+        )
+    if run.info.lifecycle_stage == LifecycleStage.DELETED:
+        raise InvalidInputError(
+            f"Cannot start run with ID {run_id} because it is in the deleted state",
+            hint="restore it with restore_run",
+        )
+    client.update_run(run_id, "RUNNING")
+    client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+    return client.get_run(run_id)
+
+
+def _origin() -> dict[str, str]:
+    """Return the tags that say who started a run, and with which program."""
+    tags = {"mlflow.source.name": sys.argv[0] or "python", "mlflow.source.type": "LOCAL"}
+    with contextlib.suppress(OSError, KeyError):
+        tags["mlflow.user"] = getpass.getuser()
+    return tags
+
+
+def active_run() -> ActiveRun | None:
+    """Return the active run of this thread or task as it was started; None if none is.
+
+    Nothing is read: ``get_run`` returns it with what was logged since.
+    """
+    active = active_runs.stack.get()
+    if not active:
+        return None
+    run = active[-1].run
+    return ActiveRun(run.info, run.data, run.inputs)
+
+
+def last_active_run() -> Run | None:
+    """Return the active run, else the one that was active last here, as it is now."""
+    last = active_runs.last.get()
+    return None if last is None else last.client.get_run(last.run_id)
+
+
+def end_run(status: str = "FINISHED") -> None:
+    """End the active run; nothing happens if there is none.
+
+    Args:
+        status: Name of a ``RunStatus``.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, no such status; the run stays active.
+    """
+    RunStatus.from_string(status)
+    run = active_runs.pop()
+    if run is not None:
+        run.client.set_terminated(run.run_id, status)
+
+
+def _end_open_runs() -> None:
+    for run in active_runs.unfinished():
+        try:
+            run.client.set_terminated(run.run_id)
+        except LakeflowException:
+            _logger.warning("cannot end run %s", run.run_id, exc_info=True)
+    active_runs.after_fork()
+
+
+# Registered after the lake's own, so that it is called before: runs end, then lakes close.
+at_end(_end_open_runs)
+
+
+def get_run(run_id: str) -> Run:
+    """Return a run as it is now; see ``LakeflowClient.get_run``."""
+    return LakeflowClient().get_run(run_id)
+
+
+def get_parent_run(run_id: str) -> Run | None:
+    """Return the parent of a run; see ``LakeflowClient.get_parent_run``."""
+    return LakeflowClient().get_parent_run(run_id)
+
+
+def delete_run(run_id: str) -> None:
+    """Mark a run as deleted; see ``LakeflowClient.delete_run``."""
+    LakeflowClient().delete_run(run_id)

@@ -1,0 +1,62 @@
+"""What a training loop pays for at every step, in functions: a timing would decide nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lakeflow
+from lakeflow import LakeflowClient
+from lakeflow.entities import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+
+def functions_entered(call: Callable[[], object]) -> list[str]:
+    """Return the names of the Python functions that a call enters, the call itself left out."""
+    names: list[str] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            names.append(frame.f_code.co_qualname)
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return names[1:]
+
+
+@pytest.fixture
+def run_id(uri: str) -> str:
+    """Return the id of an active run to which everything was logged once."""
+    lakeflow.set_tracking_uri(uri)
+    run = lakeflow.start_run()
+    lakeflow.log_metrics({"loss": 0.5, "accuracy": 0.9})
+    return run.info.run_id
+
+
+def test_a_warm_log_metric_enters_few_functions(run_id: str) -> None:
+    client = LakeflowClient()
+    client.log_metric(run_id, "loss", 0.25, step=1)
+    fluent = functions_entered(lambda: lakeflow.log_metric("loss", 0.125, step=2))
+    assert len(fluent) <= 20, fluent
+    own = functions_entered(lambda: client.log_metric(run_id, "loss", 0.0625, step=3))
+    assert len(own) <= 20, own
+
+
+def test_a_metric_more_in_a_call_enters_one_function_more(run_id: str) -> None:
+    one = functions_entered(lambda: lakeflow.log_metrics({"loss": 0.5}, step=1))
+    two = functions_entered(
+        lambda: lakeflow.log_metrics({"loss": 0.5, "accuracy": 0.9}, step=2)
+    )
+    assert len(two) - len(one) == 1
+    client, point = LakeflowClient(), Metric("loss", 0.5, 1_700_000_000_000, 3)
+    client.log_batch(run_id, metrics=[point])
+    batch = functions_entered(lambda: client.log_batch(run_id, metrics=[point]))
+    assert len(batch) <= 22, batch
