@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
 from lakeflow.entities import ViewType
+from lakeflow.filesystem.location import canonical
+from lakeflow.lake import Lake
 from lakeflow.maintenance.schedule import AutoCompaction
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import canonical
-from lakeflow.tracking.store import Store
+from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     import datetime
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         Run,
         RunTag,
     )
-    from lakeflow.tracking.queue import RunOperations
+    from lakeflow.stores.call_queue import RunOperations
 
 
 def open_store(uri: str | os.PathLike[str] | None = None) -> Store:
@@ -38,8 +38,8 @@ def open_store(uri: str | os.PathLike[str] | None = None) -> Store:
         StorageError: It cannot be read, or not be made.
     """
     lake = Lake.open(context.tracking_uri() if uri is None else uri)
-    lake.once(AutoCompaction)
-    return lake.once(Store)
+    lake.shared(AutoCompaction)
+    return lake.shared(Store)
 
 
 class LakeflowClient:

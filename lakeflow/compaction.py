@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeflow import context
-from lakeflow.storage.lake import Lake
+from lakeflow.lake import Lake
 
 if TYPE_CHECKING:
     import os

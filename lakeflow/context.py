@@ -38,6 +38,11 @@ def tracking_uri() -> str:
     return _tracking_uri or environment("TRACKING_URI") or DEFAULT_URI
 
 
+def is_tracking_uri_set() -> bool:
+    """Return whether that is not the default."""
+    return bool(_tracking_uri or environment("TRACKING_URI"))
+
+
 def set_tracking_uri(uri: str | None) -> None:
     """Set the location for this process; None goes back to the environment's."""
     global _tracking_uri

@@ -9,7 +9,7 @@ from lakeflow.client import open_store
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.kinds import EXPERIMENT, RUN
-from lakeflow.tables import EXPERIMENTS, INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
+from lakeflow.schema import EXPERIMENTS, INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
 
 if TYPE_CHECKING:
     import datetime
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-    from lakeflow.storage.lake import Lake
-    from lakeflow.tables import TableSpec
-    from lakeflow.tracking.moments import Moment
-    from lakeflow.tracking.scans import Scan
-    from lakeflow.tracking.store import Store
+    from lakeflow.lake import Lake
+    from lakeflow.schema import TableSpec
+    from lakeflow.stores.scans import Scan
+    from lakeflow.stores.snapshots import SnapshotId
+    from lakeflow.stores.store import Store
 
 
 @overload
@@ -267,18 +267,18 @@ def _scan(
 ) -> polars.LazyFrame:
     formats.require("polars", formats.POLARS)
     store = open_store(tracking_uri)
-    moment = store.runs.reader.as_of(as_of)
-    frame = _frame_of(store.lake, store.columns.scan(RUN, spec, moment))
-    return _with_stages(store, frame, moment) if spec is RUNS else frame
+    snapshot_id = store.runs.reader.as_of(as_of)
+    frame = _frame_of(store.lake, store.columns.scan(RUN, spec, snapshot_id))
+    return _with_stages(store, frame, snapshot_id) if spec is RUNS else frame
 
 
 def _with_stages(
-    store: Store, runs: polars.LazyFrame, moment: Moment | None
+    store: Store, runs: polars.LazyFrame, snapshot_id: SnapshotId | None
 ) -> polars.LazyFrame:
     """Let the stage of an experiment count where it was set later than that of a run."""
     import polars
 
-    scan = store.columns.scan(EXPERIMENT, EXPERIMENTS, moment)
+    scan = store.columns.scan(EXPERIMENT, EXPERIMENTS, snapshot_id)
     moved = (
         _frame_of(store.lake, scan)
         .filter(polars.col("lifecycle_clock").is_not_null())
@@ -319,8 +319,8 @@ def _stored(lake: Lake, files: list[str]) -> polars.LazyFrame:
     import pyarrow.dataset
     import pyarrow.fs
 
-    opened = pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem))
-    dataset = pyarrow.dataset.dataset(files, format="parquet", filesystem=opened)
+    engine_paths = pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem))
+    dataset = pyarrow.dataset.dataset(files, format="parquet", filesystem=engine_paths)
     # NaN is the largest number for polars and none for Arrow, which filters what reaches
     # it: the product keeps conditions on floats with polars.
     floats = polars.selectors.float()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lakeflow import context, formats
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.query.views import VIEWS
-from lakeflow.storage.lake import Lake
-from lakeflow.tracking.store import Store
+from lakeflow.lake import Lake
+from lakeflow.query.engine.views import VIEWS
+from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     import datetime
@@ -117,7 +117,7 @@ def sql(
     formats.check(output_format, "arrow", "polars", "pandas", "list")
     if not isinstance(query, str):
         raise InvalidInputError(f"query is {query!r}, not a text")
-    store = _open(tracking_uri).once(Store)
+    store = _open(tracking_uri).shared(Store)
     table = store.columns.query(query, params, store.runs.reader.as_of(as_of))
     if output_format == "polars":
         return formats.to_polars(table)
@@ -136,8 +136,8 @@ def setup(tracking_uri: str | os.PathLike[str] | None = None) -> str:
         NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake.
     """
     lake = _open(tracking_uri)
-    epoch = lake.epoch()
-    files = {name: (table, lake.files(name, epoch)) for name, table in lake.tables.items()}
+    fold = lake.fold()
+    files = {name: (table, lake.files(name, fold)) for name, table in lake.tables.items()}
     return VIEWS.setup(
         {
             name: [lake.fs.resolve(f"{table.folder}/{file.path}") for file in found]

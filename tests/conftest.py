@@ -14,10 +14,10 @@ import pytest
 from lakeflow import context
 from lakeflow.client import LakeflowClient
 from lakeflow.config import Settings
+from lakeflow.filesystem.location import open_filesystem
 from lakeflow.fluent import active_runs
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
-from lakeflow.tracking.store import Store
+from lakeflow.lake import Lake
+from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,13 +19,13 @@ from lakeflow import LakeflowClient
 from lakeflow.config import Settings
 from lakeflow.entities import Dataset, DatasetInput, Metric, ViewType
 from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.filesystem.location import open_filesystem
+from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
-from lakeflow.tables import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
+from lakeflow.schema import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
+from lakeflow.stores import runs_table
+from lakeflow.stores.store import Store
 from lakeflow.testing.faults import FaultFilesystem
-from lakeflow.tracking import wide
-from lakeflow.tracking.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +133,7 @@ def test_a_scan_holds_still(client: LakeflowClient, runs: list[str], uri: str) -
 
 def test_a_scan_goes_back_to_a_fold(client: LakeflowClient, runs: list[str], uri: str) -> None:
     lakeflow.compact(uri)
-    version = client._store.lake.epoch().versions["runs"]
+    version = client._store.lake.fold().versions["runs"]
     before = everything()
     changed(client, runs)
     lakeflow.compact(uri)
@@ -260,9 +260,9 @@ def test_a_frame_holds_what_the_entities_do(
     few: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wide, "_FEW", few)
-    monkeypatch.setattr(wide, "_RUNS_A_DOCUMENT", 1)
-    monkeypatch.setattr(wide, "_AT_ONCE", 2)
+    monkeypatch.setattr(runs_table, "_FEW", few)
+    monkeypatch.setattr(runs_table, "_RUNS_A_DOCUMENT", 1)
+    monkeypatch.setattr(runs_table, "_AT_ONCE", 2)
 
     def check() -> None:
         for view in (ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY, ViewType.ALL):
@@ -393,7 +393,7 @@ def test_a_search_goes_back_to_a_fold(
     before = found(run_view_type=ViewType.ALL)
     assert found(as_of=0).is_empty()
     lakeflow.compact(uri)
-    version = client._store.lake.epoch().versions["runs"]
+    version = client._store.lake.fold().versions["runs"]
     changed(client, runs)
     lakeflow.compact(uri)
     then = found(run_view_type=ViewType.ALL, as_of=version)
@@ -406,7 +406,7 @@ def test_experiments_come_all_at_once(
     client: LakeflowClient, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lakeflow.set_tracking_uri(uri)
-    monkeypatch.setattr("lakeflow.fluent._PAGE", 2)
+    monkeypatch.setattr("lakeflow.fluent.pages._MOST_A_PAGE", 2)
     for number in range(5):
         client.create_experiment(f"e{number}")
     names = [each.name for each in lakeflow.search_experiments(order_by=["name"])]

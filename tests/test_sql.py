@@ -19,8 +19,8 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError, NotFoundError
-from lakeflow.query.sandbox import Sandbox
-from lakeflow.query.views import VIEWS as ALL_VIEWS
+from lakeflow.query.engine.sandbox import Sandbox
+from lakeflow.query.engine.views import VIEWS as ALL_VIEWS
 from lakeflow.sql import setup
 
 if TYPE_CHECKING:

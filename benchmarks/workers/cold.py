@@ -14,10 +14,10 @@ from library import parse, report
 from shapes import FILTER, ORDER, PAGE
 
 from lakeflow.config import Settings
-from lakeflow.storage.kinds import Kind
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.remote import RemoteFilesystem
-from lakeflow.tracking.store import Store
+from lakeflow.filesystem.backends import Kind
+from lakeflow.filesystem.remote import RemoteFilesystem
+from lakeflow.lake import Lake
+from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def main() -> None:
 def chunks(lake: Lake, root: str, run: str) -> int:
     """Return the size of the row groups that may hold a curve, compressed."""
     size = 0
-    for file in lake.files("metrics", lake.epoch(), run_id=[run]):
+    for file in lake.files("metrics", lake.fold(), run_id=[run]):
         path = f"{root}/{lake.tables['metrics'].folder}/{file.path}"
         metadata = pyarrow.parquet.read_metadata(path)
         for number in range(metadata.num_row_groups):

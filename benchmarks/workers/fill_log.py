@@ -19,15 +19,15 @@ from lakeflow import records
 from lakeflow.client import open_store
 from lakeflow.ids import new_id
 from lakeflow.kinds import EXPERIMENT
-from lakeflow.tracking.control import ControlStore
+from lakeflow.stores.control import ControlStore
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from lakeflow.storage.lake import Lake
-    from lakeflow.tracking.control import Draft
-    from lakeflow.tracking.store import Store
+    from lakeflow.lake import Lake
+    from lakeflow.stores.control import Draft
+    from lakeflow.stores.store import Store
 
 LINES_AT_ONCE = 100
 POINTS_OF_A_LINE = 1000
@@ -48,7 +48,7 @@ def main() -> None:
 
 def experiments(store: Store, count: int) -> list[str]:
     """Make experiments beside the one that is there, ``experiment-1`` and so on."""
-    control = ControlStore(store.lake, store.moments.stored)
+    control = ControlStore(store.lake, store.snapshots.stored)
     made: list[str] = []
     while len(made) < count:
         more = min(EXPERIMENTS_OF_AN_EVENT, count - len(made))

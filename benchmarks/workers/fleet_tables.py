@@ -25,7 +25,7 @@ LOG_LISTINGS = 2
 """Times that a compaction of one fold lists the log: see lakeflow/maintenance/."""
 
 AT_ONCE = 16
-"""Requests that one process of lakeflow makes at once: see lakeflow/storage/remote.py."""
+"""Requests that one process of lakeflow makes at once: see lakeflow/filesystem/remote.py."""
 
 MACHINES = (1_000, 10_000)
 SETTINGS = ((10.0, 60, 60),)

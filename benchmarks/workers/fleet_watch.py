@@ -13,7 +13,7 @@ EVERY_S = 5
 
 def main() -> None:
     options = parse(seconds=300)
-    from lakeflow.storage.lake import Lake
+    from lakeflow.lake import Lake
 
     lake = Lake.open(options.uri, create=False)
     report("ready")

@@ -13,7 +13,7 @@ from find import median
 from library import parse, report
 from shapes import FILTER, PAGE, deep_search
 
-from lakeflow.storage.blocks import BlockFile, BlockReader, look_up
+from lakeflow.tables.block_files import BlockFile, BlockReader, look_up
 
 if TYPE_CHECKING:
     import argparse

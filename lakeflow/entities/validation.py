@@ -233,7 +233,7 @@ def _whole(value: Any, path: str, least: int) -> int:
     return int(number)
 
 
-def moment(value: object, path: str) -> int:
+def milliseconds(value: object, path: str) -> int:
     """Return a time in milliseconds since the Unix epoch.
 
     Raises:

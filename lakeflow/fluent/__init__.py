@@ -14,6 +14,7 @@ from lakeflow.fluent.experiments import (
 )
 from lakeflow.fluent.lakes import (
     get_tracking_uri,
+    is_tracking_uri_set,
     set_storage_options,
     set_tracking_uri,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "get_parent_run",
     "get_run",
     "get_tracking_uri",
+    "is_tracking_uri_set",
     "last_active_run",
     "log_inputs",
     "log_metric",

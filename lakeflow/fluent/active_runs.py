@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lakeflow.client import LakeflowClient
     from lakeflow.entities import Run
-    from lakeflow.tracking.store import Store
+    from lakeflow.stores.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from lakeflow import context
-from lakeflow.storage.location import canonical
+from lakeflow.filesystem.location import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,11 @@ def set_storage_options(
     """
     opening = context.Opening(dict(storage_options or {}), exclusive_writer)
     context.set_opening(canonical(uri), opening)
+
+
+def is_tracking_uri_set() -> bool:
+    """Return whether a location was set, here or by the environment."""
+    return context.is_tracking_uri_set()
 
 
 def get_tracking_uri() -> str:

@@ -9,14 +9,14 @@ from lakeflow.entities import DatasetInput, InputTag, Param, RunTag
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent import active_runs
 from lakeflow.fluent.runs import start_run
-from lakeflow.tracking.experiments import now_ms
+from lakeflow.stores.experiments import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lakeflow.entities import Dataset
-    from lakeflow.tracking.queue import RunOperations
-    from lakeflow.tracking.store import Store
+    from lakeflow.stores.call_queue import RunOperations
+    from lakeflow.stores.store import Store
 
 _CONTEXT = "mlflow.data.context"
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import context
 from lakeflow.client import LakeflowClient, open_store
 from lakeflow.config import environment
-from lakeflow.ending import at_end
 from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 from lakeflow.fluent import active_runs
 from lakeflow.fluent.experiments import experiment_of_new_runs
+from lakeflow.shutdown import at_shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -203,7 +203,7 @@ def _end_open_runs() -> None:
 
 
 # Registered after the lake's own, so that it is called before: runs end, then lakes close.
-at_end(_end_open_runs)
+at_shutdown(_end_open_runs)
 
 
 def get_run(run_id: str) -> Run:

@@ -128,7 +128,7 @@ def search_runs(
             ),
             max_results if ids else 0,
         )
-    from lakeflow.tracking.wide import search_table
+    from lakeflow.stores.runs_table import search_table
 
     store = open_store(client.tracking_uri)
     table = search_table(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lakeflow.tables import TableSpec
+    from lakeflow.schema import TableSpec
 
 
 class Attribute(NamedTuple):

@@ -6,7 +6,7 @@ from lakeflow import records
 from lakeflow.ids import new_id
 from lakeflow.kinds.catalogue import Attribute, Catalogue
 from lakeflow.kinds.kind import Keep, Kind, Part
-from lakeflow.tables import CONTROL_EVENTS, EXPERIMENT_TAGS, EXPERIMENTS
+from lakeflow.schema import CONTROL_EVENTS, EXPERIMENT_TAGS, EXPERIMENTS
 
 _CATALOGUE = Catalogue(
     {

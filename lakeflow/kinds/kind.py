@@ -2,7 +2,7 @@
 
 A kind is a thing with an id that records are about. Whoever stores, merges, folds, searches or
 shows things asks its declaration, so that a rule stands once for all kinds: in Python in
-``tracking.things``, in SQL in ``query.fold``.
+``stores.things``, in SQL in ``query.folding.fold_sql``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from lakeflow.kinds.catalogue import Catalogue
-    from lakeflow.tables import Column, TableSpec
+    from lakeflow.schema import Column, TableSpec
 
 
 class Keep(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lakeflow.kinds.catalogue import Attribute, Catalogue
 from lakeflow.kinds.experiment import EXPERIMENT
 from lakeflow.kinds.kind import Keep, Kind, Part, Summary
-from lakeflow.tables import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
+from lakeflow.schema import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
 
 _START = Attribute("start_time", is_number=True)
 _NAME = Attribute("run_name")

@@ -19,6 +19,14 @@ from typing import TYPE_CHECKING
 
 from lakeflow import records
 from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
+from lakeflow.log.fold_boundary import LogCutter
+from lakeflow.log.positions import (
+    folded_spans,
+    hot_spans,
+    list_segments,
+    number_of,
+    writer_of,
+)
 from lakeflow.maintenance.indexes import write_indexes
 from lakeflow.maintenance.report import CompactionReport, Progress, TableReport
 from lakeflow.maintenance.staging import (
@@ -29,28 +37,20 @@ from lakeflow.maintenance.staging import (
 )
 from lakeflow.maintenance.tiers import files_to_rewrite
 from lakeflow.maintenance.vacuum import vacuum
-from lakeflow.query.engine import Engine
-from lakeflow.query.folding import Folding, Stored
-from lakeflow.storage import folds
-from lakeflow.storage.cut import LogCutter
-from lakeflow.storage.delta import DataFile
-from lakeflow.storage.positions import (
-    folded_spans,
-    hot_spans,
-    list_segments,
-    number_of,
-    writer_of,
-)
+from lakeflow.query.engine.connection import Engine
+from lakeflow.query.folding.fold_runner import Folding, Stored
+from lakeflow.tables import folds
+from lakeflow.tables.delta import DataFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lakeflow.kinds import Kind
-    from lakeflow.query.parquet import Written
-    from lakeflow.storage.folds import Epoch, Fold
-    from lakeflow.storage.lake import Lake
-    from lakeflow.storage.positions import Position
-    from lakeflow.tables import TableSpec
+    from lakeflow.lake import Lake
+    from lakeflow.log.positions import Position
+    from lakeflow.query.folding.parquet import Written
+    from lakeflow.schema import TableSpec
+    from lakeflow.tables.folds import Fold, FoldPlan
 
 _LISTINGS = 3
 """Looks at the log until a segment that a fold needs counts as gone."""
@@ -85,8 +85,8 @@ def compact_lake(
     began = time.monotonic()
     report = CompactionReport(is_dry_run=dry_run)
     if dry_run:
-        view = lake.view()
-        report.log_bytes, report.log_segments = view.hot_bytes, len(view.hot)
+        listing = lake.listing()
+        report.log_bytes, report.log_segments = listing.unfolded_bytes, len(listing.unfolded)
         report.vacuum = vacuum(lake, dry_run=True)
     else:
         _locked(lake, wait, lambda: _Compaction(lake, report, progress).run())
@@ -122,89 +122,89 @@ class _Compaction:
 
     def run(self) -> None:
         """Fold until nothing is left of what the log held at the beginning."""
-        view = self._lake.view()
-        self._total, self._listed = view.hot_bytes, view.segments
-        hot = view.hot
-        ends = LogCutter(self._lake.fs, hot).ends
-        target = {path: end for path, end in ends.items() if end > hot[path][0]}
+        listing = self._lake.listing()
+        self._total, self._listed = listing.unfolded_bytes, listing.segments
+        unfolded = listing.unfolded
+        ends = LogCutter(self._lake.fs, unfolded).ends
+        target = {path: end for path, end in ends.items() if end > unfolded[path][0]}
         while True:
-            previous, fold = self._next()
-            if fold is None:
+            previous, plan = self._next()
+            if plan is None:
                 break
-            self._is_last = _is_reached(fold.positions, target)
-            self._carry_out(previous, fold)
+            self._is_last = _is_reached(plan.positions, target)
+            self._carry_out(previous, plan)
             if self._is_last:
                 break
         self._say("vacuum")
         self._report.vacuum = vacuum(self._lake, self._listed)
 
-    def _next(self) -> tuple[Epoch, Fold | None]:
+    def _next(self) -> tuple[Fold, FoldPlan | None]:
         """Return the fold to carry out: one left unfinished, else one claimed now."""
         fs = self._lake.fs
         while True:
             done, begun = folds.newest(fs)
-            previous = folds.read_epoch(fs, done)
+            previous = folds.read_fold(fs, done)
             if begun > done:
-                fold = folds.read_fold(fs, begun)
+                plan = folds.read_plan(fs, begun)
                 # It may end in what was not there when we listed, and would be taken for gone.
                 self._listed = list_segments(fs)
-                return previous, fold
+                return previous, plan
             # Before anything is read, which may take long where every read is a request.
             sizes, self._listed = self._listed, list_segments(fs)
             later = hot_spans(self._listed, previous.positions)
             cutter = LogCutter(fs, hot_spans(sizes, previous.positions))
-            moment = cutter.moment_before(later, records.clock)
+            snapshot_id = cutter.moment_before(later, records.clock)
             limit = self._lake.settings.fold_bytes
-            cut = cutter.cut(limit, records.clock, moment, done + 1)
+            cut = cutter.cut(limit, records.clock, snapshot_id, done + 1)
             if cut.size_bytes == 0 and not self._is_rewritten(previous):
                 return previous, None
             kept = folds.kept_positions(previous, map(writer_of, sizes))
-            fold = folds.Fold(done + 1, {**kept, **cut.positions})
+            plan = folds.FoldPlan(done + 1, {**kept, **cut.positions})
             try:
-                folds.begin(fs, fold)
+                folds.begin(fs, plan)
             except FileExistsError:
                 continue
-            return previous, fold
+            return previous, plan
 
-    def _is_rewritten(self, epoch: Epoch) -> bool:
+    def _is_rewritten(self, fold: Fold) -> bool:
         """Return whether another tool has committed to a table since a fold."""
         return any(
             self._lake.tables[name].has_newer(version)
-            for name, version in epoch.versions.items()
+            for name, version in fold.versions.items()
         )
 
-    def _carry_out(self, previous: Epoch, fold: Fold) -> None:
-        spans = self._spans(previous, fold)
+    def _carry_out(self, previous: Fold, plan: FoldPlan) -> None:
+        spans = self._spans(previous, plan)
         if spans is None:
             return
         for name, table in self._lake.tables.items():
             if name not in previous.versions:
                 table.create()
-        known = self._fold_with_memory(previous, fold, spans) if spans else previous
-        self._finish(previous, fold, known)
-        self._report.folds.append(fold.epoch)
+        known = self._fold_with_memory(previous, plan, spans) if spans else previous
+        self._finish(previous, plan, known)
+        self._report.folds.append(plan.number)
         self._report.log_segments += len(spans)
         self._report.log_bytes += sum(end - start for start, end in spans.values())
 
-    def _spans(self, previous: Epoch, fold: Fold) -> dict[str, tuple[int, int]] | None:
+    def _spans(self, previous: Fold, plan: FoldPlan) -> dict[str, tuple[int, int]] | None:
         """Return what a fold reads of each segment; None if somebody else has finished it."""
         fs = self._lake.fs
         for _ in range(_LISTINGS):
             try:
-                return folded_spans(self._listed, previous.positions, fold.positions)
+                return folded_spans(self._listed, previous.positions, plan.positions)
             except FileNotFoundError as error:
                 missing = error  # the listing is incomplete, or the segment is deleted
-            if folds.newest(fs)[0] >= fold.epoch:
+            if folds.newest(fs)[0] >= plan.number:
                 return None
             self._listed = list_segments(fs)
         raise DamagedLakeError(
-            f"fold {fold.epoch} of {fs.uri} needs {missing}, which is not there",
+            f"fold {plan.number} of {fs.uri} needs {missing}, which is not there",
             hint="restore it from a backup",
         )
 
     def _fold_with_memory(
-        self, previous: Epoch, fold: Fold, spans: Mapping[str, tuple[int, int]]
-    ) -> Epoch:
+        self, previous: Fold, plan: FoldPlan, spans: Mapping[str, tuple[int, int]]
+    ) -> Fold:
         """Fold within the memory that is set; a claimed fold of huge values gets more."""
         wanted = self._lake.settings.fold_memory_bytes
         for memory_bytes in (wanted, 4 * wanted, None):
@@ -212,11 +212,11 @@ class _Compaction:
             try:
                 with self._lake.fs.staging() as folder:
                     folding = Folding(engine, self._lake.kinds)
-                    return self._fold_kinds(previous, fold, spans, Path(folder), folding)
+                    return self._fold_kinds(previous, plan, spans, Path(folder), folding)
             except MemoryError as error:
                 reason = error
         raise StorageError(
-            f"fold {fold.epoch} of {self._lake.fs.uri} needs more memory than there is: "
+            f"fold {plan.number} of {self._lake.fs.uri} needs more memory than there is: "
             f"{reason}",
             "RESOURCE_EXHAUSTED",
             hint="compact on a machine with more memory; nothing was lost",
@@ -224,12 +224,12 @@ class _Compaction:
 
     def _fold_kinds(
         self,
-        previous: Epoch,
-        fold: Fold,
+        previous: Fold,
+        plan: FoldPlan,
         spans: Mapping[str, tuple[int, int]],
         folder: Path,
         folding: Folding,
-    ) -> Epoch:
+    ) -> Fold:
         """Commit what a fold changes in every table.
 
         Returns:
@@ -241,14 +241,14 @@ class _Compaction:
         rejected = 0
         if staged.misfits:
             # Before the commits: a fold that is found committed is not carried out again.
-            fitting, rejected = set_aside(lake, fold.epoch, spans, folder / "fitting")
+            fitting, rejected = set_aside(lake, plan.number, spans, folder / "fitting")
             staged = folding.stage(fitting)
             folding.drop_misfits()
         indexes, numbers = dict(previous.indexes), dict(previous.numbers)
         for kind in filter(folding.is_about, lake.kinds):
             self._stage_kind(kind, previous, folding, folder)
             for spec in kind.held_tables:
-                self._fold_table(kind, spec, fold.epoch, folding, folder)
+                self._fold_table(kind, spec, plan.number, folding, folder)
             self._report.orphans += folding.orphans(kind)
             self._say(f"write documents of each {kind.name}")
             indexes |= write_indexes(lake, kind, previous, folding, folder / "index")
@@ -257,12 +257,12 @@ class _Compaction:
             folding.let_go_of_documents(kind, and_records=kind is lake.kinds[-1])
             for spec in kind.tables:
                 if spec not in kind.held_tables:
-                    self._fold_table(kind, spec, fold.epoch, folding, folder)
+                    self._fold_table(kind, spec, plan.number, folding, folder)
         self._report.records += staged.records
         self._report.rejected += rejected
         return replace(previous, indexes=indexes, numbers=numbers)
 
-    def _stage_kind(self, kind: Kind, previous: Epoch, folding: Folding, folder: Path) -> None:
+    def _stage_kind(self, kind: Kind, previous: Fold, folding: Folding, folder: Path) -> None:
         """Work out what changes in the tables of a kind, with the documents of before."""
         lake = self._lake
         self._say(f"look up each {kind.name}")
@@ -282,7 +282,7 @@ class _Compaction:
             folding.stage_unchanged(kind)
 
     def _fold_table(
-        self, kind: Kind, spec: TableSpec, epoch: int, folding: Folding, folder: Path
+        self, kind: Kind, spec: TableSpec, fold: int, folding: Folding, folder: Path
     ) -> None:
         """Commit what a fold changes in one table, unless somebody else has done it."""
         self._say(f"fold {spec.name}")
@@ -295,10 +295,10 @@ class _Compaction:
         while True:
             attempt += 1
             version = table.version()
-            if table.mark() >= epoch:
+            if table.mark() >= fold:
                 return
             files = table.files(version)
-            by_path = dict(zip(self._lake.opened(spec.name, files), files, strict=True))
+            by_path = dict(zip(self._lake.engine_paths(spec.name, files), files, strict=True))
             changed = folding.files_with_changes(kind, spec, self._stored(kind, spec, files))
             is_searched = spec in kind.held_tables
             whole, split = files_to_rewrite(
@@ -317,14 +317,14 @@ class _Compaction:
             for each in written:
                 name = Path(each.path).name
                 self._lake.fs.upload(each.path, f"{table.folder}/{name}")
-                self._lake.secure(f"{table.folder}/{name}")
+                self._lake.sync_if_durable(f"{table.folder}/{name}")
                 added.append(DataFile(name, each.size, each.rows, each.bounds, each.nulls))
             removed = [*whole, *split]
             try:
-                committed = table.commit(version, added, removed, mark=epoch)
+                committed = table.commit(version, added, removed, mark=fold)
             except ConflictError:
                 continue
-            self._lake.secure(table.commit_path(committed))
+            self._lake.sync_if_durable(table.commit_path(committed))
             self._folded[spec.name] += changes
             self._count(spec, added, removed, time.monotonic() - began)
             return
@@ -339,7 +339,7 @@ class _Compaction:
         split: Sequence[DataFile],
     ) -> list[Written]:
         """Write the changes with the stored rows they belong to, and what stays of files."""
-        paths = self._lake.opened
+        paths = self._lake.engine_paths
         split_paths = paths(spec.name, split)
         folding.stage_stored(paths(spec.name, whole))
         rows = changes + sum(file.rows for file in whole)
@@ -349,7 +349,7 @@ class _Compaction:
         return written
 
     def _stored(self, kind: Kind, spec: TableSpec, files: Sequence[DataFile]) -> list[Stored]:
-        paths = self._lake.opened(spec.name, files)
+        paths = self._lake.engine_paths(spec.name, files)
         return [
             Stored(path, file.bounds.get(kind.id))
             for path, file in zip(paths, files, strict=True)
@@ -369,7 +369,7 @@ class _Compaction:
         report.bytes_written += sum(file.size for file in added)
         report.seconds += seconds
 
-    def _finish(self, previous: Epoch, fold: Fold, known: Epoch) -> None:
+    def _finish(self, previous: Fold, plan: FoldPlan, known: Fold) -> None:
         """Publish what belongs to the fold: versions of tables, indexes and numbers."""
         tables = self._lake.tables
         versions = {name: table.version() for name, table in tables.items()}
@@ -389,9 +389,9 @@ class _Compaction:
                 )
         folds.finish(
             self._lake.fs,
-            folds.Epoch(
-                fold.epoch,
-                fold.positions,
+            folds.Fold(
+                plan.number,
+                plan.positions,
                 versions,
                 files,
                 known.indexes,

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 from lakeflow.ids import new_id
 from lakeflow.maintenance.tiers import files_to_merge
-from lakeflow.storage.blocks import BlockReader, BlockWriter, merge
-from lakeflow.storage.folds import index_folder
+from lakeflow.tables.block_files import BlockReader, BlockWriter, merge
+from lakeflow.tables.folds import index_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from lakeflow.kinds import Kind
-    from lakeflow.query.folding import Folding
-    from lakeflow.storage.blocks import BlockFile
-    from lakeflow.storage.folds import Epoch
-    from lakeflow.storage.lake import Lake
+    from lakeflow.lake import Lake
+    from lakeflow.query.folding.fold_runner import Folding
+    from lakeflow.tables.block_files import BlockFile
+    from lakeflow.tables.folds import Fold
 
 
 def write_indexes(
-    lake: Lake, kind: Kind, previous: Epoch, folding: Folding, folder: Path
+    lake: Lake, kind: Kind, previous: Fold, folding: Folding, folder: Path
 ) -> dict[str, tuple[BlockFile, ...]]:
     """Publish what a fold adds to the indexes of a kind, and return the files of each.
 
@@ -70,7 +70,7 @@ def _added(
         )
         files = (newest, *files[count:])
     lake.fs.upload(str(folder / newest.path), newest.path)
-    lake.secure(newest.path)
+    lake.sync_if_durable(newest.path)
     return files
 
 
@@ -85,8 +85,8 @@ def _written(name: str, folder: Path, fill: Callable[[BlockWriter], None]) -> Bl
 
 def _staged(folder: Path, file: BlockFile) -> BlockReader:
     def read(start: int, end: int) -> bytes:
-        with (folder / file.path).open("rb") as opened:
-            opened.seek(start)
-            return opened.read(end - start)
+        with (folder / file.path).open("rb") as engine_paths:
+            engine_paths.seek(start)
+            return engine_paths.read(end - start)
 
     return BlockReader(file, read)

@@ -7,10 +7,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import LakeflowException
-from lakeflow.storage.positions import is_complete
+from lakeflow.log.positions import is_complete
 
 if TYPE_CHECKING:
-    from lakeflow.storage.lake import Lake
+    from lakeflow.lake import Lake
 
 _EVENTS_A_SEGMENT = 8
 """Events that count as one segment: they are small, and a few hundred are read in no time."""
@@ -28,13 +28,13 @@ class AutoCompaction:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._next_at = lake.settings.auto_compact_bytes
-        self.forget()
+        self.reset()
         if lake.settings.auto_compact and lake.fs.can_write:
             lake.on_append(self._grown)
             lake.on_close(self._closing)
-            lake.on_fork(self.forget)
+            lake.on_fork(self.reset)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Begin anew in a forked child, which has no thread."""
         self._thread: threading.Thread | None = None
 
@@ -55,15 +55,15 @@ class AutoCompaction:
             return
         self._lake.seal()
         try:
-            view = self._lake.view()
+            listing = self._lake.listing()
         except LakeflowException:
             _logger.warning("cannot look at %s", self._lake.fs.uri, exc_info=True)
             return
         settings = self._lake.settings
-        events = sum(map(is_complete, view.hot))
-        segments = len(view.hot) - events + events // _EVENTS_A_SEGMENT
+        events = sum(map(is_complete, listing.unfolded))
+        segments = len(listing.unfolded) - events + events // _EVENTS_A_SEGMENT
         if (
-            view.hot_bytes >= settings.auto_compact_bytes
+            listing.unfolded_bytes >= settings.auto_compact_bytes
             or segments >= settings.auto_compact_segments
         ):
             self._compact()

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from lakeflow import records
 from lakeflow.exceptions import StorageError
 from lakeflow.kinds.kind import GONE
-from lakeflow.query.folding import Documents
-from lakeflow.storage.blocks import look_up
-from lakeflow.storage.positions import CONTROL, LOG, complete_lines, events_apart
-from lakeflow.tracking.lines import fields_of, is_record
+from lakeflow.log.positions import CONTROL, LOG, complete_lines, events_apart
+from lakeflow.query.folding.fold_runner import Documents
+from lakeflow.stores.lines import fields_of, is_record
+from lakeflow.tables.block_files import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lakeflow.kinds import Kind
-    from lakeflow.storage.folds import Epoch
-    from lakeflow.storage.lake import Lake
+    from lakeflow.lake import Lake
+    from lakeflow.tables.folds import Fold
 
 REJECTED = "rejected"
 """Folder of log lines that did not parse, one file a fold."""
@@ -70,7 +70,7 @@ def _is_complete(lake: Lake, path: str, size: int) -> bool:
 
 
 def set_aside(
-    lake: Lake, epoch: int, spans: Mapping[str, tuple[int, int]], folder: Path
+    lake: Lake, fold: int, spans: Mapping[str, tuple[int, int]], folder: Path
 ) -> tuple[list[str], int]:
     """Keep the lines that are no records apart from the others.
 
@@ -91,26 +91,26 @@ def set_aside(
         staged.append(_put(folder / path, b"".join(fitting)))
     with contextlib.suppress(FileExistsError):
         content = "".join(f"{line}\n" for line in misfits).encode()
-        lake.fs.create(f"{REJECTED}/{epoch:010d}.jsonl", content)
+        lake.fs.create(f"{REJECTED}/{fold:010d}.jsonl", content)
     return staged, len(misfits)
 
 
 def stage_documents(
-    lake: Lake, kind: Kind, epoch: Epoch, ids: Sequence[str], target: Path
+    lake: Lake, kind: Kind, fold: Fold, ids: Sequence[str], target: Path
 ) -> Documents | None:
     """Put the documents that a fold holds of some things where the engine can read them.
 
     Args:
         lake: The lake.
         kind: The kind of the things.
-        epoch: The fold.
+        fold: The fold.
         ids: The things, in order.
         target: The file to write, a line a document.
 
     Returns:
         The documents; None if there are none.
     """
-    files = lake.index(kind.name, epoch)
+    files = lake.index(kind.name, fold)
     if not files or not ids:
         return None
     longest = 0
@@ -127,9 +127,9 @@ def stage_documents(
     return Documents(str(target), longest) if longest else None
 
 
-def removed_before(lake: Lake, kind: Kind, epoch: Epoch, ids: Sequence[str]) -> list[str]:
+def removed_before(lake: Lake, kind: Kind, fold: Fold, ids: Sequence[str]) -> list[str]:
     """Return those of some things that a fold holds as removed."""
-    found = look_up(lake.index(kind.name, epoch), ids)
+    found = look_up(lake.index(kind.name, fold), ids)
     return [identity for identity in found if GONE in json.loads(found[identity])]
 
 

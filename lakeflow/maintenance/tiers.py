@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from lakeflow.storage.delta import DataFile
-    from lakeflow.tables import TableSpec
+    from lakeflow.schema import TableSpec
+    from lakeflow.tables.delta import DataFile
 
 MERGE_FILES = 8
 """Files of about one size from which on they are merged into a sorted larger one."""

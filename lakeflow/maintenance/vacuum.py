@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeflow.storage import folds
-from lakeflow.storage.positions import LOG, events_apart, list_segments, number_of, writer_of
+from lakeflow.log.positions import LOG, events_apart, list_segments, number_of, writer_of
+from lakeflow.tables import folds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from lakeflow.storage.filesystem import Entry, Filesystem
-    from lakeflow.storage.folds import Epoch
-    from lakeflow.storage.lake import Lake
+    from lakeflow.filesystem.interface import Entry, Filesystem
+    from lakeflow.lake import Lake
+    from lakeflow.tables.folds import Fold
 
 ABANDONED_S = 24 * 3600
 """Age of a file that no commit mentions from which on nobody is about to commit it."""
@@ -56,7 +56,7 @@ def vacuum(
             grow and a listing is many requests.
         dry_run: Only say what there is to delete.
     """
-    epoch = lake.epoch()
+    fold = lake.fold()
     if not dry_run:
         _stamp(lake)
     if listed is None or lake.fs.can_append:
@@ -70,15 +70,15 @@ def vacuum(
         (lake.event_grace_s, events),
         (lake.settings.vacuum_grace_s, others),
     ):
-        settled = _settled(lake, epoch, finished, now - age_s)
+        settled = _settled(lake, fold, finished, now - age_s)
         segments |= _folded_segments(lake, settled, some)
-    files = set(_replaced_files(lake, epoch, finished, now))
+    files = set(_replaced_files(lake, fold, finished, now))
     past = [
-        f"{folds.FOLDS}/{name}" for name in _past_folds(lake, epoch, on_record, finished, now)
+        f"{folds.FOLDS}/{name}" for name in _past_folds(lake, fold, on_record, finished, now)
     ]
     # Rare things; where a listing is a request they are not looked for each time.
-    if dry_run or lake.fs.can_append or epoch.number % SWEPT_EPOCHS == 0:
-        files |= set(_abandoned_files(lake, epoch, finished, now))
+    if dry_run or lake.fs.can_append or fold.number % SWEPT_EPOCHS == 0:
+        files |= set(_abandoned_files(lake, fold, finished, now))
         past += _past_logs(lake, now)
     if not dry_run:
         lake.fs.delete_many(list(segments))
@@ -110,23 +110,23 @@ _CLOCK_NAME = "clock"
 _CLOCK = f"{folds.FOLDS}/{_CLOCK_NAME}"
 
 
-def _settled(lake: Lake, epoch: Epoch, finished: Mapping[int, float], latest: float) -> Epoch:
+def _settled(lake: Lake, fold: Fold, finished: Mapping[int, float], latest: float) -> Fold:
     """Return the newest fold that was finished before a moment, long enough ago.
 
     By then the operating system has put its files on the disk, and readers have moved on.
     """
-    settled = [number for number, moment in finished.items() if moment <= latest]
+    settled = [number for number, snapshot_id in finished.items() if snapshot_id <= latest]
     number = max(settled, default=0)
-    return epoch if number == epoch.number else folds.read_epoch(lake.fs, number)
+    return fold if number == fold.number else folds.read_fold(lake.fs, number)
 
 
 def _folded_segments(
-    lake: Lake, epoch: Epoch, listed: Mapping[str, int]
+    lake: Lake, fold: Fold, listed: Mapping[str, int]
 ) -> Iterator[tuple[str, int]]:
     """Yield segments that a fold holds whole and that nobody appends to."""
     fs = lake.fs
     for path, size in listed.items():
-        position = epoch.positions.get(writer_of(path))
+        position = fold.positions.get(writer_of(path))
         if position is None or number_of(path) > position.segment or fs.is_held(path):
             continue
         offset = position.offset if number_of(path) == position.segment else size
@@ -152,29 +152,29 @@ def _drop_empty_writers(lake: Lake) -> None:
 
 
 def _replaced_files(
-    lake: Lake, epoch: Epoch, finished: Mapping[int, float], now: float
+    lake: Lake, fold: Fold, finished: Mapping[int, float], now: float
 ) -> Iterator[str]:
     """Yield files that a fold replaced long ago."""
-    live = _live(lake, epoch)
-    for number, moment in finished.items():
-        if moment > now - lake.settings.retention_s:
+    live = _live(lake, fold)
+    for number, snapshot_id in finished.items():
+        if snapshot_id > now - lake.settings.retention_s:
             continue
         for folder, names in _removed(lake, number).items():
             paths = (f"{folder}/{name}" for name in names)
             yield from (path for path in paths if path not in live and lake.fs.exists(path))
 
 
-def _live(lake: Lake, epoch: Epoch) -> set[str]:
+def _live(lake: Lake, fold: Fold) -> set[str]:
     """Return the paths of what a fold has."""
-    live = {file.path for files in epoch.indexes.values() for file in files}
-    for name, files in epoch.files.items():
+    live = {file.path for files in fold.indexes.values() for file in files}
+    for name, files in fold.files.items():
         live |= {f"{lake.tables[name].folder}/{file.path}" for file in files}
     return live
 
 
 def _past_folds(
     lake: Lake,
-    epoch: Epoch,
+    fold: Fold,
     on_record: Sequence[Entry],
     finished: Mapping[int, float],
     now: float,
@@ -184,9 +184,9 @@ def _past_folds(
     if not lake.fs.can_append:
         age = max(age, int(folds.REMEMBERED_S))
     for entry in on_record:
-        number = int(entry.name[:10]) if entry.name[:10].isdigit() else epoch.number
+        number = int(entry.name[:10]) if entry.name[:10].isdigit() else fold.number
         until = finished.get(number + 1, entry.modified_s)
-        if number < epoch.number and until <= now - age:
+        if number < fold.number and until <= now - age:
             yield entry.name
 
 
@@ -197,7 +197,7 @@ def _past_logs(lake: Lake, now: float) -> Iterator[str]:
 
 
 def _abandoned_files(
-    lake: Lake, epoch: Epoch, finished: Mapping[int, float], now: float
+    lake: Lake, fold: Fold, finished: Mapping[int, float], now: float
 ) -> Iterator[str]:
     """Yield old files that no commit mentions: their writer was killed before it."""
     latest = now - max(ABANDONED_S, lake.settings.retention_s)
@@ -211,7 +211,7 @@ def _abandoned_files(
     ]
     if not old:
         return
-    known = _live(lake, epoch) | _kept_for_readers(lake, finished)
+    known = _live(lake, fold) | _kept_for_readers(lake, finished)
     for table in lake.tables.values():
         if any(path.startswith(f"{table.folder}/") for path in old):
             known |= {f"{table.folder}/{file.path}" for file in table.files()}
@@ -231,6 +231,6 @@ def _kept_for_readers(lake: Lake, finished: Iterable[int]) -> set[str]:
 def _removed(lake: Lake, number: int) -> Mapping[str, list[str]]:
     """Return what a finished fold replaced; nothing if its file is deleted since."""
     try:
-        return folds.read_epoch(lake.fs, number).removed
+        return folds.read_fold(lake.fs, number).removed
     except FileNotFoundError:
         return {}

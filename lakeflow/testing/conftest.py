@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lakeflow.config import Settings
+from lakeflow.filesystem.location import open_filesystem
 from lakeflow.ids import new_id
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
-from lakeflow.tracking.store import Store
+from lakeflow.lake import Lake
+from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lakeflow.storage.filesystem import Filesystem
+    from lakeflow.filesystem.interface import Filesystem
 
 
 @pytest.fixture

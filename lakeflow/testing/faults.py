@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from lakeflow.storage.filesystem import AppendFile, Entry, Filesystem
+from lakeflow.filesystem.interface import AppendFile, Entry, Filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fsspec.spec import AbstractFileSystem
 
-from lakeflow.storage.kinds import Kind, create_by_condition
-from lakeflow.storage.remote import RemoteFilesystem
+from lakeflow.filesystem.backends import Backend, create_by_condition
+from lakeflow.filesystem.remote import RemoteFilesystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -199,5 +199,5 @@ def lake_filesystem(fs: Any, root: str, settings: Settings) -> RemoteFilesystem:
         root: The lake's folder, as that filesystem knows it.
         settings: How this process treats the lake.
     """
-    kind = Kind(type(fs).__name__, create_by_condition, has_folders=False)
-    return RemoteFilesystem(lambda: fs, root, f"{fs.protocol}:/{root}", kind, settings)
+    backend = Backend(type(fs).__name__, create_by_condition, has_folders=False)
+    return RemoteFilesystem(lambda: fs, root, f"{fs.protocol}:/{root}", backend, settings)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import contextlib
     from collections.abc import Callable
 
-    from lakeflow.tracking.store import Store
+    from lakeflow.stores.store import Store
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from lakeflow.maintenance.compact import compact_lake
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lakeflow.storage.filesystem import Filesystem
-    from lakeflow.tracking.store import Store
+    from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.stores.store import Store
 
 RACERS = 8
 

@@ -10,10 +10,10 @@ from servers import proxy
 
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param
+from lakeflow.filesystem.location import open_filesystem
+from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
-from lakeflow.tracking.store import Store
+from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,7 +169,7 @@ def test_a_cold_search_and_a_curve_take_few_requests(
     assert calls["GET"] <= 40
     files = [
         file
-        for file in reader.lake.files("metrics", reader.lake.epoch())
+        for file in reader.lake.files("metrics", reader.lake.fold())
         if file.may_hold("run_id", [ids[0]])
     ]
     spent(counted)

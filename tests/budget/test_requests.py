@@ -9,12 +9,12 @@ import pytest
 
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag
+from lakeflow.filesystem.location import open_filesystem
+from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
+from lakeflow.stores.runs import PARAM_STALENESS_S
+from lakeflow.stores.store import Store
 from lakeflow.testing.faults import FaultFilesystem
-from lakeflow.tracking.runs import PARAM_STALENESS_S
-from lakeflow.tracking.store import Store
 
 _NUMBERS = itertools.count()
 

@@ -12,13 +12,13 @@ import pytest
 
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag
+from lakeflow.filesystem.location import open_filesystem
+from lakeflow.filesystem.memory import MemoryFilesystem
 from lakeflow.kinds import TABLES
+from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
-from lakeflow.storage.memory import MemoryFilesystem
+from lakeflow.stores.store import Store
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
-from lakeflow.tracking.store import Store
 
 SETTINGS = Settings(
     segment_bytes=2_000, fold_bytes=3_000, vacuum_grace_s=0, retention_s=0, auto_compact=False
@@ -193,7 +193,7 @@ def stop_and_look(fault: Fault) -> None:
     tidy(survivor.lake)
     compact_lake(survivor.lake)
     check(story, Store(Lake.on(open_filesystem(location), SETTINGS)))
-    for path, span in survivor.lake.view().hot.items():
+    for path, span in survivor.lake.listing().hot.items():
         rest = survivor.lake.fs.read(path, *span)
         assert b"\n" not in rest, "a complete line was not folded"
 

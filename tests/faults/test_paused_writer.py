@@ -21,7 +21,7 @@ STOPS = """
 import os, signal, sys
 import lakeflow
 from lakeflow.exceptions import LakeflowException
-from lakeflow.storage.local import LocalFilesystem
+from lakeflow.filesystem.local import LocalFilesystem
 
 client = lakeflow.MlflowClient(sys.argv[1])
 client.get_experiment("0")

@@ -18,7 +18,7 @@ import pytest
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.exceptions import LakeflowException
-from lakeflow.storage.positions import CONTROL
+from lakeflow.log.positions import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds import KINDS, Keep, Kind, Part, Summary
 from lakeflow.kinds.catalogue import Attribute, Catalogue
-from lakeflow.tables import Column, TableSpec
+from lakeflow.schema import Column, TableSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -21,16 +21,16 @@ from hypothesis.stateful import (
 from kinds.shelf import BOOK_KIND, LIBRARY, SHELF, TEST_KINDS, Model, body, shown
 
 from lakeflow.config import Settings
+from lakeflow.filesystem.location import open_filesystem
 from lakeflow.kinds import tables_of
+from lakeflow.lake import Lake
+from lakeflow.log.positions import list_segments, writer_of
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.query.compile import Search, compile_search
-from lakeflow.query.filters import parse_filter
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
-from lakeflow.storage.positions import list_segments, writer_of
-from lakeflow.tracking.moments import Moment
-from lakeflow.tracking.store import Store
-from lakeflow.tracking.things import rows_by_table
+from lakeflow.query.engine.compile import Search, compile_search
+from lakeflow.query.language.filters import parse_filter
+from lakeflow.stores.snapshots import SnapshotId
+from lakeflow.stores.store import Store
+from lakeflow.stores.things import rows_by_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +172,7 @@ class Library:
         expected = self.model.tables()
         for kind in TEST_KINDS:
             ids = ["s1", "s2", "s3"] if kind is SHELF else ["b1", "b2", "b3", "b4"]
-            things = list(store.moments.things(kind, ids).values())
+            things = list(store.snapshots.things(kind, ids).values())
             for spec in kind.held_tables:
                 rows = [
                     dict(zip(spec.column_names, row, strict=True))
@@ -352,10 +352,10 @@ def test_an_older_lake_of_any_kind_is_seen_as_it_was(uri: str) -> None:
         library.log(0, {"marks": [{**about("b1"), "name": "red", "text": str(number)}]})
         library.log(0, {"books": [row_of_book("b1", bought=1, title=f"t{number}")]})
         compact_lake(store.lake)
-        seen[store.lake.epoch().number] = library.model.tables()
+        seen[store.lake.fold().number] = library.model.tables()
     for number, expected in seen.items():
         for name in ("marks", "books"):
-            rows = store.columns.query(f"SELECT * FROM {name}", None, Moment(number, 0))
+            rows = store.columns.query(f"SELECT * FROM {name}", None, SnapshotId(number, 0))
             assert sorted(map(shown, rows.to_pylist())) == sorted(expected[name])
 
 

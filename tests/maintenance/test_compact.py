@@ -22,24 +22,24 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag
+from lakeflow.filesystem.location import open_filesystem
 from lakeflow.kinds import TABLES
+from lakeflow.lake import Lake
+from lakeflow.log.positions import CONTROL, Position, list_segments, writer_of
 from lakeflow.maintenance.compact import (
     CompactionReport,
     compact_lake,
 )
 from lakeflow.maintenance.tiers import MERGE_FILES, files_to_rewrite
-from lakeflow.storage import folds
-from lakeflow.storage.delta import DataFile
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
-from lakeflow.storage.positions import CONTROL, Position, list_segments, writer_of
-from lakeflow.tables import METRICS, PARAMS, RUNS
+from lakeflow.schema import METRICS, PARAMS, RUNS
+from lakeflow.tables import folds
+from lakeflow.tables.delta import DataFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lakeflow.tracking.store import Store
+    from lakeflow.stores.store import Store
 
 
 def fill(client: LakeflowClient, run_id: str, start: int, count: int) -> None:
@@ -59,11 +59,11 @@ def test_a_dry_run_says_what_there_is_and_writes_nothing(
     client: LakeflowClient, run_id: str, uri: str
 ) -> None:
     fill(client, run_id, 0, 100)
-    before = client._store.lake.view()
+    before = client._store.lake.listing()
     report = lakeflow.compact(uri, dry_run=True)
     assert report.is_dry_run
-    assert (report.log_bytes, report.log_segments) == (before.hot_bytes, 2)
-    assert client._store.lake.view() == before
+    assert (report.log_bytes, report.log_segments) == (before.unfolded_bytes, 2)
+    assert client._store.lake.listing() == before
 
 
 def test_what_is_read_is_the_same_before_and_after(
@@ -90,7 +90,7 @@ def test_a_long_log_is_folded_in_steps(
     assert report.records == 406
     assert steps == sorted(steps)
     assert len(store.runs.history(runs[0], "loss")) == 80
-    assert store.lake.view().hot_bytes == 0
+    assert store.lake.listing().unfolded_bytes == 0
 
 
 def test_a_point_logged_again_is_a_record_of_its_own_and_one_of_a_history(
@@ -396,7 +396,7 @@ def test_a_fold_stays_before_what_its_listing_missed(
         return {path: size for path, size in after.items() if path not in hidden}
 
     compactor = another_process(uri)
-    monkeypatch.setattr("lakeflow.storage.lake.list_segments", listing)
+    monkeypatch.setattr("lakeflow.lake.list_segments", listing)
     assert compact_lake(compactor.lake).orphans == 0
     assert runs
     compact_lake(compactor.lake)
@@ -478,10 +478,10 @@ def test_an_unfinished_fold_is_finished_by_the_next(
     store = another_process(uri)
     run_id = store.runs.create("0", None, None, None).info.run_id
     store.runs.log_metric(run_id, "loss", 1, 1, 1)
-    segments = store.lake.view().segments
+    segments = store.lake.listing().segments
     (segment,) = (path for path in segments if writer_of(path) != CONTROL)
     position = Position(1, segments[segment], 1)
-    folds.begin(store.lake.fs, folds.Fold(1, {writer_of(segment): position}))
+    folds.begin(store.lake.fs, folds.FoldPlan(1, {writer_of(segment): position}))
     store.runs.log_metric(run_id, "loss", 2, 2, 2)
     assert len(store.runs.history(run_id, "loss")) == 2
     report = compact_lake(store.lake)
@@ -511,8 +511,8 @@ for step in range(5000):
     environment = {"LAKEFLOW_AUTO_COMPACT_BYTES": "200000"}
     subprocess.run([sys.executable, "-c", code, tmp_path / "lake"], env=environment, check=True)
     lake = Lake.on(open_filesystem(tmp_path / "lake"), Settings())
-    assert lake.epoch().number >= 1
-    assert lake.view().hot_bytes < 5000 * 170
+    assert lake.fold().number >= 1
+    assert lake.listing().unfolded_bytes < 5000 * 170
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import pytest
 
 from lakeflow.config import Settings
 from lakeflow.ids import new_id
+from lakeflow.lake import Lake
 from lakeflow.maintenance import compact, vacuum
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.storage import folds
-from lakeflow.storage.lake import Lake
+from lakeflow.stores.store import Store
+from lakeflow.tables import folds
 from lakeflow.testing.flaky import FlakyFileSystem, lake_filesystem
-from lakeflow.tracking.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,15 +65,15 @@ def test_a_claim_that_ends_beyond_the_listing_is_carried_out_whole(
         done, begun = folds.newest(theirs.lake.fs)
         assert begun == done + 1
 
-    view = ours.lake.view
+    listing = ours.lake.listing
 
-    def overtaken() -> folds.View:
-        listed = view()
-        monkeypatch.setattr(ours.lake, "view", view)
+    def overtaken() -> folds.LogListing:
+        listed = listing()
+        monkeypatch.setattr(ours.lake, "listing", listing)
         overtake()
         return listed
 
-    monkeypatch.setattr(ours.lake, "view", overtaken)
+    monkeypatch.setattr(ours.lake, "listing", overtaken)
     compact_lake(ours.lake)
     compact_lake(open_store().lake)
     points = open_store().runs.history(run_id, "loss")
@@ -90,13 +90,13 @@ def test_what_somebody_else_has_deleted_meanwhile_is_gone(
             store.runs.log_metric(run_id, "loss", float(step), step, step)
         gathered.write()
     monkeypatch.setattr(compact, "vacuum", lambda *_: vacuum.VacuumReport())
-    listed = store.lake.view().segments
+    listed = store.lake.listing().segments
     compact_lake(store.lake)
     numbers = range(1, folds.newest(store.lake.fs)[0] + 1)
     in_a_segment = [
-        epoch
-        for epoch in (folds.read_epoch(store.lake.fs, number) for number in numbers)
-        if any(position.offset for position in epoch.positions.values())
+        fold
+        for fold in (folds.read_fold(store.lake.fs, number) for number in numbers)
+        if any(position.offset for position in fold.positions.values())
     ]
     assert in_a_segment
     monkeypatch.setattr(vacuum, "_settled", lambda *_: in_a_segment[0])

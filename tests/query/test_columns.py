@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow
 import pytest
 
-from lakeflow.query.columns import column, table
+from lakeflow.query.engine.columns import column, table
 
 if TYPE_CHECKING:
-    from lakeflow.tables import Type
+    from lakeflow.schema import Type
 
 KINDS = {"string": pyarrow.string(), "long": pyarrow.int64(), "double": pyarrow.float64()}
 

@@ -15,8 +15,8 @@ from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.kinds import EXPERIMENT, RUN
-from lakeflow.query.compile import Search, compile_search
-from lakeflow.query.filters import MAX_CHARACTERS, parse_filter, parse_order
+from lakeflow.query.engine.compile import Search, compile_search
+from lakeflow.query.language.filters import MAX_CHARACTERS, parse_filter, parse_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable

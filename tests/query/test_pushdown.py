@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param
+from lakeflow.filesystem.location import open_filesystem
 from lakeflow.kinds import RUN
+from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.query.compile import compile_search
-from lakeflow.query.engine import Engine
-from lakeflow.query.overlay import laid_over
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
-from lakeflow.tracking.search import search_of
-from lakeflow.tracking.store import Store
+from lakeflow.query.engine.compile import compile_search
+from lakeflow.query.engine.connection import Engine
+from lakeflow.query.engine.overlay import laid_over
+from lakeflow.stores.search import search_of
+from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,11 +46,11 @@ def test_keys_values_and_experiments_are_filtered_in_the_scans(tmp_path: Path) -
         RUN, "metrics.loss > 190 AND params.kind = 'a'", 1, ["metrics.accuracy"], ["0"]
     )
     statement = compile_search(search, 100)
-    epoch = store.lake.epoch()
+    fold = store.lake.fold()
     files = {
         name: store.lake.paths(
             name,
-            epoch,
+            fold,
             statement.present.get(name),
             experiment_id=["0"],
             key=statement.named[name][1] if name in statement.named else (),

@@ -9,10 +9,10 @@ import pytest
 from servers import ceph, proxy
 
 from lakeflow.config import Settings
+from lakeflow.filesystem.location import open_filesystem
 from lakeflow.ids import new_id
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
-from lakeflow.tracking.store import Store
+from lakeflow.lake import Lake
+from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from servers.s3 import S3Server
 
-    from lakeflow.storage.filesystem import Filesystem
+    from lakeflow.filesystem.interface import Filesystem
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lakeflow.storage.filesystem import Filesystem
+    from lakeflow.filesystem.interface import Filesystem
 
 
 def upload(fs: Filesystem, folder: Path) -> None:

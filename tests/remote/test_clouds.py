@@ -23,20 +23,20 @@ from servers.processes import free_port
 from servers.proxy import Fault, Proxy
 
 from lakeflow.exceptions import StorageError
+from lakeflow.filesystem import backends, remote, retry
+from lakeflow.filesystem.failures import cause_of
+from lakeflow.filesystem.location import open_filesystem
 from lakeflow.ids import new_id
-from lakeflow.storage import kinds, persist, remote
-from lakeflow.storage.causes import cause_of
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
+from lakeflow.lake import Lake
+from lakeflow.stores.store import Store
 from lakeflow.testing.story import Story
-from lakeflow.tracking.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lakeflow.config import Settings
-    from lakeflow.storage.filesystem import Filesystem
+    from lakeflow.filesystem.interface import Filesystem
 
 Cloud = azurite.AzureServer | gcs.GcsServer
 
@@ -186,7 +186,7 @@ def test_what_was_acknowledged_is_there_once(
     settings_of: Callable[..., Settings],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(persist, "_PAUSE_S", 0.005)
+    monkeypatch.setattr(retry, "_PAUSE_S", 0.005)
     through.faults = [
         Fault(**fault, nth=nth)
         for start, fault in enumerate(FAULTS, 5)
@@ -214,7 +214,11 @@ REFUSALS: dict[str, tuple[int, str, str, str]] = {
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_refusal_is_tried_once_by_the_client_and_says_what_to_check(
-    refusal: str, cloud: Cloud, through: Proxy, place: str, opened: Callable[..., Filesystem]
+    refusal: str,
+    cloud: Cloud,
+    through: Proxy,
+    place: str,
+    opened: Callable[..., Filesystem],
 ) -> None:
     status, code, ours, hint = REFUSALS[refusal]
     fs = opened(cloud.through(through.endpoint_url), remote_deadline_s=0)
@@ -309,7 +313,7 @@ def test_no_operation_waits_for_ever(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in (kinds, remote):
+    for module in (backends, remote):
         monkeypatch.setattr(module, "READ_S", 1)
     fs = opened(cloud.through(through.endpoint_url), remote_deadline_s=1)
     through.faults = [Fault("hang", count=None)]
@@ -325,7 +329,7 @@ def test_no_operation_waits_for_ever(
 
 FORKS = f"""
 import json, os, signal, sys
-from lakeflow.storage.location import open_filesystem
+from lakeflow.filesystem.location import open_filesystem
 uri, options = sys.argv[1], json.loads(sys.argv[2])
 fs = open_filesystem(uri, options)
 fs.create("parent", b"parent")

@@ -12,16 +12,16 @@ from servers import ceph
 from servers.proxy import Fault, Proxy
 
 from lakeflow.exceptions import StorageError
+from lakeflow.filesystem import remote
+from lakeflow.filesystem.location import open_filesystem
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.storage import remote
-from lakeflow.storage.location import open_filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from lakeflow.config import Settings
-    from lakeflow.tracking.store import Store
+    from lakeflow.stores.store import Store
 
 POINTS = 90
 DEATHS = (20, 50)

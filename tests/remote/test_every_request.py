@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from servers.proxy import Fault, Proxy
 
+from lakeflow.filesystem import retry
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.storage import persist
 from lakeflow.testing.story import Story
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from servers.ceph import CephServer
 
-    from lakeflow.tracking.store import Store
+    from lakeflow.stores.store import Store
 
 EVERY = 11
 REQUESTS = 2_000
@@ -48,7 +48,7 @@ def test_what_was_acknowledged_is_there_once(
     open_store: Callable[..., Store],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(persist, "_PAUSE_S", 0.005)
+    monkeypatch.setattr(retry, "_PAUSE_S", 0.005)
     first = 1 + list(FAULTS).index(fault)
     between.faults = [Fault(**FAULTS[fault], nth=nth) for nth in range(first, REQUESTS, EVERY)]
     story = Story(lambda: open_store(gateway.through(between.endpoint_url)))

@@ -14,12 +14,12 @@ import pytest
 
 from lakeflow.config import Settings
 from lakeflow.exceptions import LakeflowException
+from lakeflow.filesystem import retry
+from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.storage import persist
-from lakeflow.storage.lake import Lake
+from lakeflow.stores.store import Store
 from lakeflow.testing.flaky import FlakyFileSystem, Flaw, lake_filesystem
 from lakeflow.testing.story import Story
-from lakeflow.tracking.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ ERRORS = {
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(persist, "_PAUSE_S", 0.001)
+    monkeypatch.setattr(retry, "_PAUSE_S", 0.001)
 
 
 @pytest.fixture

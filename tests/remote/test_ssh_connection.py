@@ -14,16 +14,16 @@ from servers import sftp
 from servers.processes import HOST
 
 from lakeflow.exceptions import StorageError
+from lakeflow.filesystem import backends
+from lakeflow.filesystem.location import open_filesystem
 from lakeflow.ids import new_id
-from lakeflow.storage import kinds
-from lakeflow.storage.location import open_filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lakeflow.config import Settings
-    from lakeflow.storage.filesystem import Filesystem
+    from lakeflow.filesystem.interface import Filesystem
 
 LIMIT_S = 120
 """Whatever is not over after this time hangs."""
@@ -109,7 +109,7 @@ def test_no_operation_waits_for_ever_on_a_hung_ssh_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     between, _ = relay
-    monkeypatch.setattr(kinds, "READ_S", 1)
+    monkeypatch.setattr(backends, "READ_S", 1)
     fs = opened(remote_deadline_s=1)
     between.passes.clear()
     with ThreadPoolExecutor(1) as pool:

@@ -8,7 +8,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from lakeflow.exceptions import StorageError
-from lakeflow.storage.lake import Lake
+from lakeflow.lake import Lake
 from lakeflow.testing.flaky import FlakyFileSystem, lake_filesystem
 
 if TYPE_CHECKING:

@@ -27,10 +27,10 @@ from servers import ceph
 from lakeflow.config import Settings
 from lakeflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.filesystem.location import open_filesystem
+from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.storage.lake import Lake
-from lakeflow.storage.location import open_filesystem
-from lakeflow.tracking.store import Store
+from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""Bytes: one interface, what stands behind it, and how a location is opened."""

@@ -1,0 +1,243 @@
+"""Kinds of fsspec filesystems: how each is opened, and how it creates a file exactly once.
+
+fsspec's own exclusive mode looks first and writes then, except where a store has a condition
+for it. So each kind has a way of its own here, and kinds that have none are only read, or
+written by a process that says that it is the only one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import weakref
+from dataclasses import dataclass, field
+from types import MethodType
+from typing import TYPE_CHECKING, Any
+
+from fsspec.core import url_to_fs
+
+from lakeflow.filesystem.failures import EXISTS, store_code
+from lakeflow.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_ALONE = {"skip_instance_cache": True}
+"""A connection that is shared with nobody: few of them can be used by two threads at once."""
+
+CONNECT_S = 5
+READ_S = 15
+"""How long one attempt waits for a connection, and for the next bytes on it."""
+
+
+def open_url(url: str, options: Mapping[str, Any]) -> Any:
+    """Open the filesystem that fsspec has for a URL."""
+    return url_to_fs(url, **options)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One kind of filesystem.
+
+    Attributes:
+        name: What errors call it.
+        create: Makes a file if there is none, given the filesystem, the path, the content and
+            options of the call; raises FileExistsError. None if the kind has no way to.
+        options: fsspec's options beside those that the user gives.
+        open: Opens the filesystem of a URL with options.
+        prepare: Readies a filesystem that was opened.
+        is_connected: Whether its connection is whole, where it has one.
+        has_folders: Whether a folder must be made before there is a file in it.
+    """
+
+    name: str
+    create: Callable[[Any, str, bytes, Mapping[str, Any]], None] | None = None
+    options: Mapping[str, Any] = field(default_factory=lambda: _ALONE)
+    open: Callable[[str, Mapping[str, Any]], Any] = open_url
+    prepare: Callable[[Any], None] = lambda _: None
+    is_connected: Callable[[Any], bool] = lambda _: True
+    has_folders: bool = True
+
+
+def backend_of(protocol: str) -> Backend:
+    """Return the kind of the filesystems of a protocol of fsspec's."""
+    return _KINDS.get(protocol, Backend(protocol))
+
+
+def create_by_condition(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
+    """Put an object on the condition that there is none."""
+    try:
+        fs.pipe_file(path, data, mode="create", **call)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        # s3fs tells a failed condition only from stores that name the condition.
+        if store_code(error) in EXISTS:
+            raise FileExistsError(path) from error
+        raise
+
+
+def create_by_rename(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
+    """Write a file under another name; the server's plain rename never overwrites."""
+    folder, _, name = path.rpartition("/")
+    temporary = f"{folder}/.{name}.{new_id()}"
+    make_folder(fs, path)
+    try:
+        fs.pipe_file(temporary, data, **call)
+        try:
+            fs.ftp.rename(temporary, path)
+        except OSError as error:
+            # The protocol has no code for it: its failure has no other reason than this one.
+            if fs.exists(path):
+                raise FileExistsError(path) from error
+            raise
+    finally:
+        with contextlib.suppress(OSError):
+            fs.rm_file(temporary)
+
+
+def create_after_a_look(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
+    """Look and write: for the only writer of a lake."""
+    if fs.exists(path):
+        raise FileExistsError(path)
+    make_folder(fs, path)
+    fs.pipe_file(path, data, **call)
+
+
+def make_folder(fs: Any, path: str) -> None:
+    """Make the folder of a file, where that means anything; others may be making it too."""
+    folder = path.rpartition("/")[0]
+    for is_last in (False, False, True):
+        try:
+            fs.makedirs(folder, exist_ok=True)
+        except NotImplementedError:
+            return
+        except OSError:
+            if is_last and not fs.isdir(folder):
+                raise
+        else:
+            return
+
+
+def _prepare_s3(fs: Any) -> None:
+    """Leave trying again to us, and spare each PUT a round trip and each listing its CPU time.
+
+    s3fs, botocore and aiohttp try five times, five times and twice: together for minutes.
+    botocore asks the server whether it wants the body; that answer has no time limit either.
+    And it guesses the format of each timestamp: four fifths of the time of parsing a listing.
+    """
+    from botocore.handlers import add_expect_header
+
+    fs.retries = 1
+    fs.connect()
+    fs.s3.meta.events.unregister("before-call.s3", add_expect_header)
+    parsers = fs.session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=_timestamp)
+
+
+def _timestamp(value: Any) -> datetime.datetime:
+    """Parse a timestamp of a response: S3 has ISO 8601, other services may have numbers."""
+    from botocore.utils import parse_timestamp
+
+    try:
+        return datetime.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        parsed: datetime.datetime = parse_timestamp(value)
+        return parsed
+
+
+def _open_gcs(_: str, options: Mapping[str, Any]) -> Any:
+    """Open the plain client of the JSON API.
+
+    The one that gcsfs prefers asks by gRPC first whether the bucket is one of the kinds with
+    an API of their own: by a schedule of its own for a minute, and with threads and
+    connections that do not survive a fork. In zonal buckets it knows no condition.
+    """
+    from gcsfs.core import GCSFileSystem
+
+    return GCSFileSystem(**options)
+
+
+def _prepare_gcs(fs: Any) -> None:
+    """Leave trying again to us: gcsfs tries six times, and waits for each answer for ever."""
+    from aiohttp import ClientTimeout
+
+    fs._request = MethodType(type(fs)._request.__wrapped__, fs)
+    if fs.requests_timeout is None:
+        fs.requests_timeout = ClientTimeout(sock_connect=CONNECT_S, sock_read=READ_S)
+
+
+def _prepare_azure(fs: Any) -> None:
+    """Leave trying again to us, and let forked children end.
+
+    The SDK tries four times with pauses of 15 s and more; adlfs gives its options for time only
+    to requests that read and write content. And what it does when a process ends is done by a
+    thread that a forked child has not, for which it would wait for ever.
+    """
+    config = fs.service_client._config
+    config.retry_policy.total_retries = 0
+    connection = config.transport.connection_config
+    connection.timeout, connection.read_timeout = CONNECT_S, READ_S
+    for each in weakref.getweakrefs(fs):
+        if isinstance(each.__callback__, weakref.finalize):
+            each.__callback__.atexit = False
+
+
+def _prepare_sftp(fs: Any) -> None:
+    fs.ftp.get_channel().settimeout(READ_S)
+
+
+def _is_connected_by_ssh(fs: Any) -> bool:
+    transport = fs.client.get_transport()
+    return transport is not None and transport.is_active() and not fs.ftp.get_channel().closed
+
+
+_S3 = Backend(
+    "S3",
+    create_by_condition,
+    {
+        "use_listings_cache": False,
+        "config_kwargs": {
+            "retries": {"total_max_attempts": 1},
+            "connect_timeout": CONNECT_S,
+            "read_timeout": READ_S,
+            "max_pool_connections": 32,
+        },
+    },
+    prepare=_prepare_s3,
+    has_folders=False,
+)
+_UNLISTED = {"use_listings_cache": False}
+_GCS = Backend(
+    "Google Cloud Storage",
+    create_by_condition,
+    _UNLISTED,
+    _open_gcs,
+    _prepare_gcs,
+    has_folders=False,
+)
+_AZURE = Backend(
+    "Azure Blob Storage",
+    create_by_condition,
+    _UNLISTED,
+    prepare=_prepare_azure,
+    has_folders=False,
+)
+_SFTP = Backend(
+    "sftp",
+    create_by_rename,
+    {
+        **_ALONE,
+        **dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), CONNECT_S),
+        "channel_timeout": CONNECT_S,
+    },
+    prepare=_prepare_sftp,
+    is_connected=_is_connected_by_ssh,
+)
+
+_KINDS = {
+    **dict.fromkeys(("s3", "s3a"), _S3),
+    **dict.fromkeys(("gs", "gcs"), _GCS),
+    **dict.fromkeys(("abfs", "abfss", "az"), _AZURE),
+    **dict.fromkeys(("sftp", "ssh"), _SFTP),
+}

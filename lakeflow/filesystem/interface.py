@@ -1,0 +1,233 @@
+"""One filesystem under a lake: the few calls that everything else is made of.
+
+A path is relative to the lake, with forward slashes. ``local`` and ``memory`` carry the calls
+out themselves, ``remote`` through any fsspec filesystem. Above all there is ``create``, which
+makes a file exactly once however many processes try.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+
+from lakeflow.exceptions import StorageError
+from lakeflow.filesystem.failures import cause_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+ENGINE_PROTOCOL = "lake"
+"""Where files are not on this machine, the query engine opens ``lake://<path>``."""
+
+
+class Entry(NamedTuple):
+    """One entry of a folder.
+
+    Attributes:
+        name: Its name within the folder.
+        size: Bytes; 0 for a folder.
+        is_folder: Whether it is one.
+        modified_s: Seconds since the Unix epoch when a file was last written; 0 if unknown.
+    """
+
+    name: str
+    size: int
+    is_folder: bool
+    modified_s: float
+
+
+class AppendFile(Protocol):
+    """A file that one process appends to."""
+
+    size: int
+
+    def write(self, data: bytes) -> None:
+        """Append all of the data or none of it."""
+
+    def sync(self) -> None:
+        """Return once what was written survives a power cut."""
+
+    def close(self) -> None:
+        """Close it; nobody appends to it again."""
+
+    def abandon(self) -> None:
+        """Let go of it in a forked child, whose parent still writes to it."""
+
+    def is_deleted(self) -> bool:
+        """Return whether somebody has deleted it: what is written to it now is lost."""
+
+
+class Filesystem:
+    """The calls, and what they mean; each kind of filesystem has a class of its own.
+
+    Args:
+        root: The lake's folder, as the filesystem knows it.
+        uri: The location of the lake.
+
+    Attributes:
+        uri: The location of the lake, as errors and artifact locations name it.
+        can_write: Whether a lake here may be written.
+        can_append: Whether a file can grow; else it never changes once it is there.
+    """
+
+    can_write: ClassVar[bool] = False
+    can_append: ClassVar[bool] = False
+
+    def __init__(self, root: str, uri: str) -> None:
+        self._root = root.rstrip("/")
+        self.uri = uri
+
+    def full(self, path: str) -> str:
+        """Return the path as the filesystem knows it."""
+        return f"{self._root}/{path}" if path else self._root
+
+    def resolve(self, location: str) -> str:
+        """Return a stored location as users see it; a relative one is inside the lake."""
+        if location.startswith("/") or ":" in location.partition("/")[0]:
+            return location
+        return f"{self.uri}/{location}"
+
+    def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
+        """Return the bytes from ``start`` up to ``end``, or up to the end of the file.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            StorageError: It cannot be read.
+        """
+        raise NotImplementedError
+
+    def read_fixed(self, path: str, size: int, start: int, end: int) -> bytes:
+        """Return bytes of a file that never changes, perhaps from a cache.
+
+        Args:
+            path: The file.
+            size: Its size.
+            start: Offset from which on, within the file.
+            end: Offset up to which, within the file.
+        """
+        return self.read(path, start, end)
+
+    def prefetch(self, path: str, size: int, spans: Iterable[tuple[int, int]]) -> None:
+        """Get ready for reading stretches of a file that never changes."""
+
+    def keep(self, path: str, data: bytes) -> None:
+        """Get ready for reading a file that was just written and never changes."""
+
+    def read_many(
+        self, spans: Mapping[str, tuple[int, int]], *, fixed: bool = True
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield paths with their bytes from an offset up to another, in order.
+
+        Args:
+            spans: What to read; where files cannot grow, up to the end of the file.
+            fixed: Whether what is there under this name will never be anything else, were
+                the lake deleted and made again.
+
+        Raises:
+            FileNotFoundError: One of the files is not there.
+            StorageError: One cannot be read.
+        """
+        for path, (start, end) in spans.items():
+            yield path, self.read(path, start, end)
+
+    def list(self, path: str) -> list[Entry]:
+        """Return the entries of a folder in order of name; none if there is no folder."""
+        raise NotImplementedError
+
+    def sizes(self, path: str) -> dict[str, int]:
+        """Return the size of every file below a folder by its path."""
+        found: dict[str, int] = {}
+        for entry in self.list(path):
+            below = f"{path}/{entry.name}".lstrip("/")
+            found |= self.sizes(below) if entry.is_folder else {below: entry.size}
+        return found
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is such a file."""
+        raise NotImplementedError
+
+    def size(self, path: str) -> int:
+        """Return the size of a file in bytes."""
+        raise NotImplementedError
+
+    def create(self, path: str, data: bytes) -> None:
+        """Make a file with this content, if there is none: complete, and exactly once.
+
+        Raises:
+            FileExistsError: There is one already; it keeps its content.
+            StorageError: The filesystem cannot do this, or refuses it.
+        """
+        raise StorageError(
+            f"cannot create {path} in {self.uri}: this kind of filesystem has no way to create "
+            "a file exactly once, which many writers need",
+            "NOT_IMPLEMENTED",
+            hint="it can be read; where a single process writes, set "
+            "LAKEFLOW_EXCLUSIVE_WRITER=true in it",
+        )
+
+    def upload(self, local: str, path: str) -> None:
+        """Publish a complete local file under a name that nobody else uses."""
+        raise NotImplementedError
+
+    def sync(self, path: str) -> None:
+        """Return once a file survives a power cut; remote stores see to it themselves."""
+
+    def delete(self, path: str) -> None:
+        """Delete a file; it is fine if there is none."""
+        raise NotImplementedError
+
+    def delete_many(self, paths: Sequence[str]) -> None:
+        """Delete files; it is fine if some are not there."""
+        for path in paths:
+            self.delete(path)
+
+    def delete_folder(self, path: str) -> None:
+        """Delete a folder if it is empty; on stores without folders there is nothing to do."""
+
+    def open_append(self, path: str) -> AppendFile:
+        """Make a new file for this process to append to, where files can grow."""
+        raise NotImplementedError
+
+    def is_held(self, path: str) -> bool:
+        """Return whether a living process may still append to the file."""
+        return False
+
+    @contextlib.contextmanager
+    def exclusive(self, path: str) -> Iterator[bool]:
+        """Hold an advisory lock; yields False where somebody else holds it.
+
+        It spares work and protects nothing: where a filesystem has no locks, everybody
+        gets it.
+        """
+        yield True
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[str]:
+        """Yield a local folder to write files in before they are uploaded."""
+        with tempfile.TemporaryDirectory(prefix="lakeflow-") as folder:
+            yield folder
+
+    def clear_staging(self, before_s: float) -> None:
+        """Delete what processes that were killed left in the lake's staging folder.
+
+        Args:
+            before_s: Seconds since the Unix epoch; younger things stay.
+        """
+
+    def local_path(self, path: str) -> str | None:
+        """Return the path on this machine, where there is one."""
+        return None
+
+    @contextlib.contextmanager
+    def errors(self, operation: str, path: str) -> Iterator[None]:
+        """Turn what the filesystem raises into errors that name operation and object."""
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError, StorageError):
+            raise
+        except OSError as error:
+            cause = cause_of(error)
+            raise StorageError(
+                f"cannot {operation} {path} in {self.uri}: {error}", cause.code, hint=cause.hint
+            ) from error

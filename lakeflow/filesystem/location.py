@@ -1,0 +1,137 @@
+"""From what a user calls the location of a lake to its filesystem."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from lakeflow.config import Settings
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.filesystem.local import LocalFilesystem
+
+if TYPE_CHECKING:
+    from lakeflow.filesystem.interface import Filesystem
+
+
+_OF_A_SERVER = re.compile(
+    r"databricks(-uc)?(:.*)?$|(https?|uc|sqlite|(postgresql|mysql|mssql|oracle)(\+\w+)?)://"
+)
+"""What MLflow takes for a tracking URI, and a lake is never at."""
+
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f]")
+
+
+def _without_password(uri: str) -> str:
+    return re.sub(r"//[^/@]*@", "//***@", uri)
+
+
+def canonical(uri: str | os.PathLike[str]) -> str:
+    """Return the one spelling of a lake's location: an absolute path or an fsspec URL.
+
+    Args:
+        uri: A path, ``file://``, an fsspec URL such as ``memory://name``,
+            ``lakeflow:///absolute/path`` or ``lakeflow+<fsspec URL>``.
+
+    Raises:
+        InvalidInputError: It is empty, or names a host where a path is expected.
+
+    Examples:
+        >>> canonical("lakeflow:///data/lake"), canonical("lakeflow+memory://lake")
+        ('/data/lake', 'memory://lake')
+        >>> canonical("file:///data/my%20lake/")
+        '/data/my lake'
+    """
+    text = os.fspath(uri)
+    if not text.strip() or _CONTROL_CHARACTER.search(text):
+        raise InvalidInputError(f"{text!r} is not the location of a lake")
+    if _OF_A_SERVER.match(text):
+        raise InvalidInputError(
+            f"{_without_password(text)!r} is where a server or a database is, not a lake",
+            hint="lakeflow needs neither: give a folder, or a URL such as s3://bucket/lake",
+        )
+    text = text.removeprefix("lakeflow+")
+    scheme, separator, rest = text.partition("://")
+    if not separator and text.startswith("lakeflow:"):
+        scheme, rest = "lakeflow", text.removeprefix("lakeflow:")
+    elif not separator:
+        if text.startswith("file:"):
+            return os.path.abspath(unquote(text.removeprefix("file:")))
+        return os.path.abspath(text)
+    if scheme in {"lakeflow", "file"}:
+        if not rest.startswith("/") and rest.partition("/")[0] != "localhost":
+            raise InvalidInputError(
+                f"{text!r} names a host, not a folder",
+                hint=f"write {scheme}:///absolute/path, or the plain path",
+            )
+        return os.path.abspath(unquote(urlsplit(f"file://{rest}").path))
+    return text.rstrip("/") if rest.strip("/") else text
+
+
+def open_filesystem(
+    uri: str | os.PathLike[str],
+    storage_options: Mapping[str, object] | None = None,
+    settings: Settings | None = None,
+) -> Filesystem:
+    """Return the filesystem of a lake; reads and writes nothing yet.
+
+    Args:
+        uri: Anything that ``canonical`` takes.
+        storage_options: fsspec's options for that filesystem; what they leave out comes
+            from fsspec's configuration and from the environment.
+        settings: How this process treats the lake; from the environment by default.
+
+    Raises:
+        InvalidInputError: No filesystem is known by that name.
+    """
+    location = canonical(uri)
+    if "://" not in location:
+        # deltalake takes a path for a URL and decodes it.
+        if re.search(r"%[0-9a-fA-F]{2}|\\", location):
+            raise InvalidInputError(
+                f"a lake cannot be in {location!r}: a folder with a backslash, or with a "
+                "percent sign before two hexadecimal digits, cannot be a Delta table",
+                hint="rename the folder",
+            )
+        return LocalFilesystem(location, location)
+    from fsspec.core import get_filesystem_class, url_to_fs
+
+    from lakeflow.filesystem.backends import backend_of
+    from lakeflow.filesystem.memory import MemoryFilesystem
+    from lakeflow.filesystem.remote import RemoteFilesystem
+
+    protocol = re.split("::|://", location)[0]
+    backend = backend_of(protocol)
+    options = _merged(backend.options, storage_options or {})
+    try:
+        if "::" in location or protocol == "memory":
+            fs, root = url_to_fs(location, **options)
+            root = "" if protocol == "dir" else root  # it is the folder itself
+        else:
+            fs, root = None, get_filesystem_class(protocol)._strip_protocol(location)
+    except (ValueError, ImportError) as error:
+        raise InvalidInputError(
+            f"cannot open a lake at {location!r}: {error}",
+            hint="use a folder, memory://name, or a URL of an fsspec filesystem that is "
+            "installed, as by pip install 'lakeflow[s3]', '[gcs]', '[azure]' or '[sftp]'",
+        ) from error
+    if protocol == "memory":
+        return MemoryFilesystem(fs, root, location)
+    return RemoteFilesystem(
+        lambda: backend.open(location, options),
+        root,
+        location,
+        backend,
+        settings or Settings.from_environment(),
+    )
+
+
+def _merged(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with those that were given over them, one level down too."""
+    merged = {**options, **given}
+    for name, value in options.items():
+        if isinstance(value, Mapping) and isinstance(given.get(name), Mapping):
+            merged[name] = {**value, **given[name]}
+    return merged

@@ -1,0 +1,402 @@
+"""A lake behind a network: an object store, sftp, or whatever else fsspec opens.
+
+Files never grow here, and never change once they are there: what was read of one is kept, and
+every write can be sent twice. A call that fails for a reason that may pass is tried again until
+a deadline, so that nothing waits for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lakeflow.exceptions import StorageError
+from lakeflow.filesystem.backends import READ_S, create_after_a_look, make_folder
+from lakeflow.filesystem.disk_cache import BLOCK_BYTES, BlockCache, default_folder
+from lakeflow.filesystem.failures import NO_BUCKET, PAST_END, cause_of, store_code
+from lakeflow.filesystem.interface import Entry, Filesystem
+from lakeflow.filesystem.listing import entry_of, name_of
+from lakeflow.filesystem.probe import check_creates_once
+from lakeflow.filesystem.retry import retry_until_deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from lakeflow.config import Settings
+    from lakeflow.filesystem.backends import Backend
+
+T = TypeVar("T")
+
+HOLE_BYTES = 512 * 1024
+"""Bytes that are fetched without being needed, rather than with another request."""
+
+_WRITES = frozenset({"create", "write"})
+_AT_ONCE = 16
+_BYTES_PER_S = 512 * 1024
+_LEASE_S = 120.0
+
+
+class RemoteFilesystem(Filesystem):
+    """Any fsspec filesystem.
+
+    Args:
+        open_fs: Opens it; called again in a forked child.
+        root: The lake's folder, as the filesystem knows it.
+        uri: The location of the lake.
+        backend: What kind of filesystem it is.
+        settings: How this process treats the lake.
+    """
+
+    def __init__(
+        self,
+        open_fs: Callable[[], Any],
+        root: str,
+        uri: str,
+        backend: Backend,
+        settings: Settings,
+    ) -> None:
+        super().__init__(root, uri)
+        self._open_fs = open_fs
+        self._backend = backend
+        self._deadline_s = settings.remote_deadline_s
+        self._create = create_after_a_look if settings.exclusive_writer else backend.create
+        self.can_write = self._create is not None  # type: ignore[misc]
+        self._is_exclusive = settings.exclusive_writer
+        folder = Path(settings.cache_folder) if settings.cache_folder else default_folder()
+        self._cache = BlockCache(folder, settings.cache_bytes) if settings.cache_bytes else None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._fs: Any = None
+        self._lock = threading.RLock()
+        self._is_proven = False
+        self._pool: ThreadPoolExecutor | None = None
+
+    def _begin_in_a_child(self) -> None:
+        """Begin anew after a fork, which connections and threads do not survive."""
+        if self._pid != os.getpid():
+            self._begin()
+
+    def _opened(self) -> Any:
+        """Return the filesystem."""
+        self._begin_in_a_child()
+        with self._lock:
+            if self._fs is None:
+                fs = self._open_fs()
+                self._backend.prepare(fs)
+                self._fs = fs
+            return self._fs
+
+    # Reading
+
+    def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
+        """Read with one request."""
+        return self._persist("read", path, lambda fs: self._cat(fs, path, start, end))
+
+    def _cat(self, fs: Any, path: str, start: int, end: int | None) -> bytes:
+        try:
+            data: bytes = fs.cat_file(self.full(path), start=start, end=end, **self._limit(fs))
+        except Exception as error:
+            if store_code(error) in PAST_END:
+                return b""
+            raise
+        return data
+
+    def read_fixed(self, path: str, size: int, start: int, end: int) -> bytes:
+        """Read blocks from this machine where they are kept, and fetch and keep the others."""
+        numbers = range(start // BLOCK_BYTES, -(-end // BLOCK_BYTES))
+        blocks = self._fetched(path, size, numbers)
+        data = b"".join(blocks[number] for number in numbers)
+        begin = start - numbers.start * BLOCK_BYTES
+        return data[begin : begin + end - start]
+
+    def prefetch(self, path: str, size: int, spans: Iterable[tuple[int, int]]) -> None:
+        """Fetch what will be read, several stretches at once."""
+        numbers = {
+            number
+            for start, end in spans
+            for number in range(start // BLOCK_BYTES, -(-min(end, size) // BLOCK_BYTES))
+        }
+        if self._cache is not None:
+            self._fetched(path, size, sorted(numbers))
+
+    def _fetched(self, path: str, size: int, numbers: Sequence[int]) -> dict[int, bytes]:
+        blocks = {}
+        if self._cache is not None:
+            name = f"{self.uri}/{path}"
+            for number in numbers:
+                block = self._cache.get(name, number)
+                if block is not None and len(block) == _block_size(size, number):
+                    blocks[number] = block
+        missing = [number for number in numbers if number not in blocks]
+        stretches = _stretches(missing)
+        spans = [
+            (each.start * BLOCK_BYTES, min(each.stop * BLOCK_BYTES, size)) for each in stretches
+        ]
+        for each, data in zip(stretches, self._in_parallel(path, spans), strict=True):
+            for number in each:
+                begin = (number - each.start) * BLOCK_BYTES
+                blocks[number] = data[begin : begin + BLOCK_BYTES]
+                self._keep_block(path, number, blocks[number])
+        return blocks
+
+    def keep(self, path: str, data: bytes) -> None:
+        """Keep what will be read again by this process."""
+        for number, begin in enumerate(range(0, len(data), BLOCK_BYTES)):
+            self._keep_block(path, number, data[begin : begin + BLOCK_BYTES])
+
+    def _keep_block(self, path: str, number: int, data: bytes) -> None:
+        if self._cache is not None:
+            self._cache.put(f"{self.uri}/{path}", number, data)
+
+    def _in_parallel(self, path: str, spans: Sequence[tuple[int, int]]) -> Iterable[bytes]:
+        if len(spans) < 2:
+            return [self._whole(path, *span) for span in spans]
+        return self._threads().map(lambda span: self._whole(path, *span), spans)
+
+    def _whole(self, path: str, start: int, end: int) -> bytes:
+        """Read bytes that are known to be there; an answer that is short is no answer."""
+
+        def attempt(fs: Any) -> bytes:
+            data = self._cat(fs, path, start, end)
+            if len(data) != end - start:
+                raise ConnectionError(f"{len(data)} of {end - start} bytes came")
+            return data
+
+        return self._persist("read", path, attempt)
+
+    def read_many(
+        self, spans: Mapping[str, tuple[int, int]], *, fixed: bool = True
+    ) -> Iterator[tuple[str, bytes]]:
+        """Read several files at once."""
+
+        def read(item: tuple[str, tuple[int, int]]) -> bytes:
+            path, (start, end) = item
+            if fixed:
+                return self.read_fixed(path, end, start, end)
+            return self._whole(path, start, end)
+
+        if len(spans) < 2:
+            yield from ((item[0], read(item)) for item in spans.items())
+            return
+        items = iter(spans.items())
+        while some := list(islice(items, 4 * _AT_ONCE)):
+            found = self._threads().map(read, some)
+            yield from ((path, data) for (path, _), data in zip(some, found, strict=True))
+
+    def _threads(self) -> ThreadPoolExecutor:
+        self._begin_in_a_child()
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lakeflow-read")
+            return self._pool
+
+    def list(self, path: str) -> list[Entry]:
+        """List with one request a thousand entries."""
+
+        def attempt(fs: Any) -> list[Entry]:
+            fs.invalidate_cache()
+            found = fs.ls(self.full(path), detail=True, **self._limit(fs))
+            return [
+                entry_of(each) for each in found if name_of(each) != self.full(path).strip("/")
+            ]
+
+        try:
+            entries = self._persist("list", path, attempt)
+        except FileNotFoundError:
+            return []
+        return sorted(entries, key=lambda entry: entry.name)
+
+    def sizes(self, path: str) -> dict[str, int]:
+        """List everything below a folder with one request a thousand files, or one a folder."""
+        if self._backend.has_folders:
+            return super().sizes(path)  # fsspec's own walk leaves out what it fails to list
+        root = self._root.strip("/")
+        skipped = len(root) + 1 if root else 0
+
+        def attempt(fs: Any) -> dict[str, int]:
+            fs.invalidate_cache()
+            found = fs.find(self.full(path), detail=True, **self._limit(fs))
+            return {name_of(each)[skipped:]: int(each["size"] or 0) for each in found.values()}
+
+        try:
+            return self._persist("list", path, attempt)
+        except FileNotFoundError:
+            return {}
+
+    def exists(self, path: str) -> bool:
+        """Read one byte: a look takes stores two requests where there is nothing."""
+        try:
+            self.read(path, 0, 1)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def size(self, path: str) -> int:
+        """Ask with one request."""
+        return self._persist("look at", path, lambda fs: int(fs.size(self.full(path))))
+
+    # Writing
+
+    def create(self, path: str, data: bytes) -> None:
+        """Make a file exactly once; where the answer is lost, look whose it is."""
+        if self._create is None:
+            return super().create(path, data)
+        if not self._is_proven and not self._is_exclusive:
+            check_creates_once(self, self._store())
+            self._is_proven = True
+        self.create_unproven(path, data)
+        return None
+
+    def create_unproven(self, path: str, data: bytes) -> None:
+        """Make a file, on a store of which nobody knows yet whether it does that once."""
+        create, full = self._create, self.full(path)
+        assert create is not None
+        try:
+            self._persist(
+                "create", path, lambda fs: create(fs, full, data, self._limit(fs, len(data)))
+            )
+        except FileExistsError:
+            # An earlier attempt of ours may have landed, and its answer not.
+            if self.read(path) != data:
+                raise
+
+    def _store(self) -> str:
+        """Return what tells one store from another."""
+        fs = self._persist("reach", "", lambda fs: fs)
+        options = getattr(fs, "client_kwargs", None) or {}
+        place = (
+            options.get("endpoint_url")
+            or getattr(fs, "endpoint_url", None)
+            or getattr(fs, "host", None)
+            or ""
+        )
+        return f"{self._backend.name} {place}".strip()
+
+    def upload(self, local: str, path: str) -> None:
+        """Put a file under a name that nobody else uses; it may be sent twice."""
+        size = os.path.getsize(local)
+
+        def attempt(fs: Any) -> None:
+            self._make_folder(fs, path)
+            fs.put_file(local, self.full(path), **self._limit(fs, size))
+
+        self._persist("write", path, attempt)
+
+    def _make_folder(self, fs: Any, path: str) -> None:
+        if self._backend.has_folders:
+            make_folder(fs, self.full(path))
+
+    def delete(self, path: str) -> None:
+        """Delete with one request."""
+        with contextlib.suppress(FileNotFoundError):
+            self._persist("delete", path, lambda fs: fs.rm_file(self.full(path)))
+
+    def delete_many(self, paths: Sequence[str]) -> None:
+        """Delete with one request a thousand files, or several at once, as the store can."""
+        if not paths:
+            return
+        if not self._persist("reach", "", lambda fs: hasattr(fs, "_bulk_delete")):
+            for _ in self._threads().map(self.delete, paths):
+                pass
+            return
+        full = [self.full(path) for path in paths]
+        with contextlib.suppress(FileNotFoundError):
+            self._persist("delete", paths[0], lambda fs: fs.rm(full))
+
+    @contextlib.contextmanager
+    def exclusive(self, path: str) -> Iterator[bool]:
+        """Hold a lease that runs out, so that nobody waits for the dead."""
+        try:
+            is_free = float(json.loads(self.read(path))["until"]) < time.time()
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            is_free = True
+        if not is_free:
+            time.sleep(1)
+            yield False
+            return
+        self._lease(path, time.time() + _LEASE_S)
+        try:
+            yield True
+        finally:
+            with contextlib.suppress(StorageError):
+                self._lease(path, 0)
+
+    def _lease(self, path: str, until: float) -> None:
+        """Write a lease; overwriting needs no permission to delete."""
+        content = json.dumps({"until": until}).encode()
+
+        def attempt(fs: Any) -> None:
+            self._make_folder(fs, path)
+            fs.pipe_file(self.full(path), content, **self._limit(fs))
+
+        self._persist("write", path, attempt)
+
+    # Calling
+
+    def _limit(self, fs: Any, size: int = 0) -> dict[str, float]:
+        """Return the time that one attempt may take, where the filesystem takes a limit."""
+        if not getattr(fs, "async_impl", False):
+            return {}
+        return {"timeout": 2 * READ_S + size / _BYTES_PER_S}
+
+    def _persist(self, operation: str, path: str, attempt: Callable[[Any], T]) -> T:
+        """Make a call that may be repeated, until it succeeds or has no prospect of it."""
+
+        def made() -> T:
+            fs = self._opened()
+            if getattr(fs, "async_impl", False):
+                return attempt(fs)
+            # It has one connection, as paramiko's has: threads take turns, and where it is
+            # broken, or in the middle of an answer, asking again does not mend it.
+            with self._lock:
+                try:
+                    return attempt(fs)
+                except Exception as error:
+                    is_lost = not self._backend.is_connected(fs)
+                    if is_lost or cause_of(error).is_transient:
+                        self._reconnect()
+                    if is_lost:
+                        raise ConnectionError(f"the connection broke: {error}") from error
+                    raise
+
+        what = f"cannot {operation} {path or 'anything'} in {self.uri}"
+        try:
+            return retry_until_deadline(made, what, self._deadline_s, self._reconnect)
+        except FileNotFoundError as error:
+            if operation not in _WRITES or self._backend.has_folders:
+                raise
+            # Nothing else can be missing, and gcsfs does not say what it is.
+            raise StorageError(
+                f"{what}: {error}", NO_BUCKET.code, hint=NO_BUCKET.hint
+            ) from error
+
+    def _reconnect(self) -> None:
+        """Open the filesystem anew, with the credentials that there are now."""
+        with self._lock:
+            if self._fs is not None:
+                type(self._fs).clear_instance_cache()
+            self._fs = None
+
+
+def _stretches(numbers: Sequence[int]) -> list[range]:
+    """Return ranges that cover numbers in order, with holes not worth a request."""
+    found: list[range] = []
+    for number in numbers:
+        if found and (number - found[-1].stop) * BLOCK_BYTES <= HOLE_BYTES:
+            found[-1] = range(found[-1].start, number + 1)
+        else:
+            found.append(range(number, number + 1))
+    return found
+
+
+def _block_size(size: int, number: int) -> int:
+    return min(BLOCK_BYTES, size - number * BLOCK_BYTES)

@@ -1,0 +1,73 @@
+"""Making a call again where it failed for a reason that may pass."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from lakeflow.exceptions import StorageError
+from lakeflow.filesystem.failures import EXPIRED, NO_BUCKET, cause_of, store_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+
+_logger = logging.getLogger(__name__)
+
+
+def retry_until_deadline(
+    attempt: Callable[[], T], what: str, deadline_s: float, renew: Callable[[], None]
+) -> T:
+    """Return what a call returns, made again until it succeeds or has no prospect of it.
+
+    The pauses in between double, each shortened at random so that many clients do not come
+    back at once. Credentials that have expired are renewed once.
+
+    Args:
+        attempt: The call; to make it twice is fine.
+        what: What cannot be done, as an error says it.
+        deadline_s: Seconds after which no other attempt begins.
+        renew: Takes the credentials that there are now.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileExistsError: There is such a file.
+        StorageError: It failed, and why.
+    """
+    deadline = time.monotonic() + deadline_s
+    pause, is_renewed = _PAUSE_S, False
+    while True:
+        try:
+            return attempt()
+        except (FileExistsError, StorageError):
+            raise
+        except Exception as error:
+            cause = cause_of(error)
+            if isinstance(error, FileNotFoundError) and cause is not NO_BUCKET:
+                raise
+            may_renew = cause is EXPIRED and not is_renewed
+            is_late = time.monotonic() + pause > deadline
+            if not may_renew and (not cause.is_transient or is_late):
+                raise StorageError(
+                    f"{what}: {_said(error)}", cause.code, hint=cause.hint
+                ) from error
+            level = logging.WARNING if pause == _PAUSE_S else logging.INFO
+            rest = max(0, deadline - time.monotonic())
+            _logger.log(level, "%s, trying again for %.0f s: %r", what, rest, error)
+            if may_renew:
+                is_renewed = True
+                renew()
+        time.sleep(random.uniform(pause / 2, pause))
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says; some stores give a code and no message."""
+    text = str(error)
+    return text if text not in {"", "None"} else store_code(error) or type(error).__name__

@@ -1,0 +1,414 @@
+"""A lake: its root, its tables, its log, and the one writer that this process has.
+
+A process opens a lake once, however many clients it makes: they share the writer and what
+has been read. A forked child gets a writer of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lakeflow import context
+from lakeflow.config import Settings
+from lakeflow.exceptions import (
+    DamagedLakeError,
+    InvalidInputError,
+    InvalidStateError,
+    NotFoundError,
+)
+from lakeflow.filesystem.interface import ENGINE_PROTOCOL, Filesystem
+from lakeflow.filesystem.local import STAGING
+from lakeflow.filesystem.location import canonical, open_filesystem
+from lakeflow.filesystem.probe import PROBES
+from lakeflow.ids import new_id
+from lakeflow.kinds import KINDS, first_event, tables_of
+from lakeflow.log.appender import Appender
+from lakeflow.log.positions import LOG, event_path, folded_spans, list_segments
+from lakeflow.log.writer import Clock
+from lakeflow.schema import FORMAT_VERSION
+from lakeflow.shutdown import at_shutdown
+from lakeflow.tables import folds
+from lakeflow.tables.delta import TABLES as TABLES_FOLDER
+from lakeflow.tables.delta import DataFile, Table
+from lakeflow.tables.folds import LogListing
+from lakeflow.tables.index_files import IndexFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lakeflow.filesystem.engine_filesystem import EngineFileSystem
+    from lakeflow.kinds import Kind
+    from lakeflow.log.appender import Gathered
+    from lakeflow.tables.block_files import BlockReader
+
+T = TypeVar("T")
+
+LAKE_FILE = "lake.json"
+"""Written last when a lake is made, so that a lake that has it is complete."""
+
+_OWN = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, folds.INDEXES, STAGING, PROBES}
+
+
+class Lake:
+    """An open lake; ``Lake.open`` returns the one that this process has.
+
+    Args:
+        fs: Its filesystem.
+        settings: How this process treats it.
+        kinds: The kinds of things that it holds.
+
+    Attributes:
+        fs: Its filesystem.
+        settings: How this process treats it.
+        kinds: The kinds of things that it holds.
+        clock: Order of what this process writes.
+        append: Appends records to the log of this process; see ``Appender.append``.
+        tables: Its tables by name; the first fold makes them.
+        index_files: What reads the files of its indexes.
+        event_grace_s: For how long a vacuum keeps events that are folded. All processes go by
+            the same, which the lake was made with: who changes experiments relies on it.
+    """
+
+    def __init__(
+        self, fs: Filesystem, settings: Settings, kinds: Sequence[Kind] = KINDS
+    ) -> None:
+        self.fs = fs
+        self.settings = settings
+        self.kinds = tuple(kinds)
+        self._on_close: list[Callable[[], None]] = []
+        self._on_append: Callable[[int], None] | None = None
+        self._on_fork: list[Callable[[], None]] = []
+        self._fold: folds.Fold | None = None
+        self._looked_at = 0.0
+        self._sizes: dict[str, int] = {}
+        self._made: dict[Callable[[Lake], Any], Any] = {}
+        self.tables = {spec.name: Table(fs, spec) for spec in tables_of(self.kinds)}
+        self.index_files = IndexFiles(fs)
+        self.event_grace_s = 0
+        self._become_writer()
+
+    def _become_writer(self) -> None:
+        """Begin as a process that has not written yet; the writer itself is made later."""
+        self.clock = Clock()
+        self._lock = threading.RLock()
+        self._appender = Appender(self.fs, self.clock, self.settings, self._on_append)
+        self.append = self._appender.append
+
+    @classmethod
+    def open(
+        cls,
+        uri: str | os.PathLike[str],
+        storage_options: Mapping[str, object] | None = None,
+        settings: Settings | None = None,
+        *,
+        create: bool = True,
+    ) -> Lake:
+        """Open a lake, making it if there is nothing at its location yet.
+
+        Args:
+            uri: A path, ``file://``, ``memory://`` or another fsspec URL, with or without
+                ``lakeflow+`` before it, or ``lakeflow:///absolute/path``.
+            storage_options: fsspec's options for the filesystem; by default those that
+                ``set_storage_options`` has set for the location.
+            settings: How this process treats the lake; from the environment by default.
+                Those of the first opening stay.
+            create: Whether to make it if there is none.
+
+        Raises:
+            NotFoundError: There is none, and it is not to be made.
+            InvalidInputError: The location holds something else, or is no location.
+            InvalidStateError: The lake is of a newer format.
+            StorageError: It cannot be read, or not be made.
+        """
+        location = canonical(uri)
+        opening = context.opening(location)
+        options = dict(opening.storage_options if storage_options is None else storage_options)
+        key = (location, json.dumps(options, sort_keys=True, default=repr))
+        with _OPENING:
+            lake = _OPEN.get(key)
+            if lake is None:
+                settings = settings or Settings.from_environment()
+                if opening.exclusive_writer is not None:
+                    is_exclusive = opening.exclusive_writer
+                    settings = dataclasses.replace(settings, exclusive_writer=is_exclusive)
+                fs = open_filesystem(location, options, settings)
+                lake = cls.on(fs, settings, create=create)
+                _OPEN[key] = lake
+            return lake
+
+    @classmethod
+    def on(
+        cls,
+        fs: Filesystem,
+        settings: Settings,
+        *,
+        create: bool = True,
+        kinds: Sequence[Kind] = KINDS,
+    ) -> Lake:
+        """Open the lake on a filesystem, with a writer of its own; errors as for ``open``."""
+        lake = cls(fs, settings, kinds)
+        lake._attach(create)
+        return lake
+
+    def _attach(self, create: bool) -> None:
+        version = self._read_lake_file()
+        if version is None:
+            if not create:
+                raise NotFoundError(f"there is no lake at {self.fs.uri}")
+            self._make()
+            version = self._read_lake_file()
+        if version != FORMAT_VERSION:
+            raise InvalidStateError(
+                f"the lake {self.fs.uri} has format {version}; this lakeflow reads format "
+                f"{FORMAT_VERSION} alone",
+                hint="upgrade lakeflow"
+                if (version or 0) > FORMAT_VERSION
+                else "read it with the lakeflow that made it, and log to a new folder: before "
+                "1.0 a format is not kept",
+            )
+
+    def _read_lake_file(self) -> int | None:
+        """Learn what the lake says of itself; return its format, None if there is no lake."""
+        try:
+            content = folds.read_json(self.fs, LAKE_FILE)
+            self.event_grace_s = int(content.get("event_grace_s", 0))
+            return int(content["format_version"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DamagedLakeError(
+                f"{LAKE_FILE} in {self.fs.uri} is damaged: {error!r}",
+                hint=f'it must hold {{"format_version": {FORMAT_VERSION}}}',
+            ) from error
+
+    def _make(self) -> None:
+        """Make an empty lake; every step may be repeated, by us or by somebody racing us."""
+        strangers = [
+            entry.name
+            for entry in self.fs.list("")
+            if entry.name not in _OWN and not entry.name.startswith(f".{LAKE_FILE}")
+        ]
+        if strangers:
+            raise InvalidInputError(
+                f"{self.fs.uri} is not a lake and not empty: it holds {strangers[0]!r}",
+                hint="choose an empty or new folder",
+            )
+        now = time.time_ns() // 1_000_000
+        with contextlib.suppress(FileExistsError):
+            self.fs.create(event_path(1), first_event(self.clock.next()))
+        content = {
+            "format_version": FORMAT_VERSION,
+            "lake_id": new_id(),
+            "created": now,
+            "event_grace_s": self.settings.vacuum_grace_s,
+        }
+        with contextlib.suppress(FileExistsError):
+            self.fs.create(LAKE_FILE, json.dumps(content).encode())
+
+    def shared(self, make: Callable[[Lake], T]) -> T:
+        """Return what a function makes of this lake; it is called at most once a process."""
+        with self._lock:
+            if make not in self._made:
+                self._made[make] = make(self)
+            made: T = self._made[make]
+            return made
+
+    def gathering(self) -> contextlib.AbstractContextManager[Gathered]:
+        """Take in what this thread appends, to be written together."""
+        return self._appender.gathering()
+
+    def sync_if_durable(self, path: str) -> None:
+        """Make a file survive a power cut, where the settings ask for that."""
+        if self.settings.durability == "fsync":
+            self.fs.sync(path)
+
+    def listing(self) -> LogListing:
+        """Return what there is to read now: one listing and one look."""
+        while True:
+            fold = self._fold or self.fold()
+            segments = list_segments(self.fs)
+            # Segments are deleted only once a later fold is finished: without one, this
+            # listing is complete.
+            if not self.has_later(fold.number):
+                return LogListing(fold, segments)
+            self._fold = folds.following(self.fs, fold.number)
+
+    def list_log_beyond(self, fold: folds.Fold, *, with_log: bool) -> LogListing:
+        """Return a past fold with what is left of the log beyond it.
+
+        Args:
+            fold: The fold.
+            with_log: Whether to list the log at all.
+
+        Raises:
+            FileNotFoundError: Some of it is folded and deleted.
+        """
+        if not with_log:
+            return LogListing(fold, {})
+        newest = self.fold()
+        segments = list_segments(self.fs)
+        folded_spans(segments, fold.positions, newest.positions)
+        return LogListing(fold, segments)
+
+    def fold(self) -> folds.Fold:
+        """Return the newest finished fold: one look, unless there is a new one."""
+        with self._lock:
+            fold = self._fold
+            if fold is None or self.has_later(fold.number):
+                following = folds.following(self.fs, fold.number) if fold else None
+                fold = self._fold = following or folds.newest_fold(self.fs)
+                self._looked_at = time.monotonic()
+            return fold
+
+    @property
+    def known_fold(self) -> folds.Fold | None:
+        """The newest finished fold as of the last look; None before the first one."""
+        return self._fold
+
+    def forget_fold(self) -> None:
+        """Look for the newest fold anew the next time."""
+        self._fold = None
+
+    def has_later(self, number: int) -> bool:
+        """Return whether a later fold is finished.
+
+        The file that says so may be deleted itself, but not before it is old.
+        """
+        if self.fs.exists(folds.done_path(number + 1)):
+            return True
+        now = time.monotonic()
+        if self.fs.can_append or now - self._looked_at >= folds.REMEMBERED_S:
+            if folds.newest(self.fs)[0] > number:
+                return True
+            self._looked_at = now
+        return False
+
+    def files(
+        self,
+        table: str,
+        fold: folds.Fold,
+        present: str | None = None,
+        **where: Sequence[str],
+    ) -> Sequence[DataFile]:
+        """Return the files of a table as of a finished fold that may hold certain rows.
+
+        Args:
+            table: The table.
+            fold: The finished fold.
+            present: A column with something in it; None for no such condition.
+            **where: For a column the values, one of which a row has; none for any.
+        """
+        wanted = {column: sorted(values) for column, values in where.items() if values}
+        return [
+            file
+            for file in fold.files.get(table, ())
+            if (present is None or file.has_any(present))
+            and all(file.may_hold(column, values) for column, values in wanted.items())
+        ]
+
+    def rows(self, table: str, fold: folds.Fold, **where: Sequence[str]) -> int:
+        """Return how many rows those files have; see ``files``."""
+        return sum(file.rows for file in self.files(table, fold, None, **where))
+
+    def paths(
+        self,
+        table: str,
+        fold: folds.Fold,
+        present: str | None = None,
+        **where: Sequence[str],
+    ) -> list[str]:
+        """Return how the engine opens those files; see ``files``."""
+        return self.engine_paths(table, self.files(table, fold, present, **where))
+
+    def engine_paths(self, table: str, files: Sequence[DataFile]) -> list[str]:
+        """Return the paths under which the query engine opens files of a table."""
+        folder = self.tables[table].folder
+        local = self.fs.local_path(folder)
+        if local is not None:
+            return [f"{local}/{each.path}" for each in files]
+        self._sizes |= {f"{folder}/{each.path}": each.size for each in files}
+        return [f"{ENGINE_PROTOCOL}://{folder}/{each.path}" for each in files]
+
+    def index(self, name: str, fold: folds.Fold) -> list[BlockReader]:
+        """Return what reads the files of an index as of a finished fold, newest first."""
+        return [self.index_files.reader(file) for file in fold.indexes.get(name, ())]
+
+    def engine_filesystem(self) -> EngineFileSystem | None:
+        """Return what the query engine opens those paths with; None for local ones."""
+        if self.fs.local_path(""):
+            return None
+        from lakeflow.filesystem.engine_filesystem import EngineFileSystem
+
+        return EngineFileSystem(self.fs, self._sizes)
+
+    def on_append(self, hook: Callable[[int], None]) -> None:
+        """Call a function after every append, with the bytes written by this process."""
+        self._on_append = self._appender.on_append = hook
+
+    def on_close(self, hook: Callable[[], None]) -> None:
+        """Call a function when the lake is closed, in order, before its writer is."""
+        self._on_close.append(hook)
+
+    def on_fork(self, hook: Callable[[], None]) -> None:
+        """Call a function in a forked child, before anything else happens there."""
+        self._on_fork.append(hook)
+
+    @property
+    def check_interval_s(self) -> float:
+        """Seconds for which a writer trusts what it has seen, where a look is a request."""
+        return 0 if self.fs.can_append else self.settings.check_interval_ms / 1000
+
+    @property
+    def written_bytes(self) -> int:
+        """What this process has appended to the log."""
+        return self._appender.written_bytes
+
+    def seal(self) -> None:
+        """Seal the open segment; the next record begins a new one."""
+        self._appender.seal()
+
+    def close(self) -> None:
+        """Finish what is under way and let go of the lake; opening it again is fine."""
+        with _OPENING:
+            for key in [key for key, lake in _OPEN.items() if lake is self]:
+                del _OPEN[key]
+        try:
+            for hook in self._on_close:
+                hook()
+        finally:
+            self.seal()
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child: the parent's segment stays the parent's."""
+        self._appender.abandon()
+        self._become_writer()
+        for table in self.tables.values():
+            table.reset()
+        for hook in self._on_fork:
+            hook()
+
+
+_OPENING = threading.RLock()
+_OPEN: dict[tuple[str, str], Lake] = {}
+
+
+def _close_all() -> None:
+    for lake in list(_OPEN.values()):
+        lake.close()
+
+
+def _after_fork() -> None:
+    global _OPENING
+    _OPENING = threading.RLock()
+    for lake in list(_OPEN.values()):
+        lake.after_fork()
+
+
+at_shutdown(_close_all)
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,1 @@
+"""Records: appended by their writers, found by position; and the control log."""

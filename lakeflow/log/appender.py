@@ -1,0 +1,126 @@
+"""What a process appends to the log: at once, or gathered by a thread and written together."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+from lakeflow.log.writer import log_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lakeflow.config import Settings
+    from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.log.writer import Clock, LogWriter
+
+
+class Gathered:
+    """Records of one thread that wait to be written together.
+
+    Attributes:
+        size: Characters of them.
+    """
+
+    def __init__(self, write: Callable[[Sequence[str]], None]) -> None:
+        self._write = write
+        self._bodies: list[str] = []
+        self.size = 0
+
+    def add(self, bodies: Sequence[str]) -> None:
+        """Take records in."""
+        self._bodies += bodies
+        self.size += sum(map(len, bodies))
+
+    def write(self) -> None:
+        """Write them with one write; whether or not it succeeds, none are left."""
+        bodies, self._bodies, self.size = self._bodies, [], 0
+        if bodies:
+            self._write(bodies)
+
+
+class Appender:
+    """Appends for one process, which becomes a writer with its first record.
+
+    Args:
+        fs: The lake's filesystem.
+        clock: The process's clock.
+        settings: How this process treats the lake.
+
+    Attributes:
+        on_append: Called after every write with the bytes written so far.
+    """
+
+    def __init__(
+        self,
+        fs: Filesystem,
+        clock: Clock,
+        settings: Settings,
+        on_append: Callable[[int], None] | None = None,
+    ) -> None:
+        self._fs = fs
+        self._clock = clock
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._thread = threading.local()
+        self._writer: LogWriter | None = None
+        self.on_append = on_append
+
+    @property
+    def written_bytes(self) -> int:
+        """What was written so far."""
+        return 0 if self._writer is None else self._writer.written_bytes
+
+    def append(self, bodies: Sequence[str]) -> None:
+        """Append records; they are durable on return.
+
+        One write, no read. In a thread that is ``gathering`` they are taken in only.
+
+        Args:
+            bodies: The fields of each record as JSON, without braces.
+
+        Raises:
+            StorageError: Nothing was written.
+        """
+        gathered: Gathered | None = getattr(self._thread, "gathered", None)
+        if gathered is not None:
+            gathered.add(bodies)
+        else:
+            self._write(bodies)
+
+    @contextlib.contextmanager
+    def gathering(self) -> Iterator[Gathered]:
+        """Take in what this thread appends, to be written together."""
+        gathered = self._thread.gathered = Gathered(self._write)
+        try:
+            yield gathered
+        finally:
+            self._thread.gathered = None
+
+    def _write(self, bodies: Sequence[str]) -> None:
+        writer = self._writer or self._make_writer()
+        writer.append(bodies)
+        if self.on_append is not None:
+            self.on_append(writer.written_bytes)
+
+    def _make_writer(self) -> LogWriter:
+        with self._lock:
+            if self._writer is None:
+                self._writer = log_writer(
+                    self._fs,
+                    self._clock,
+                    segment_bytes=self._settings.segment_bytes,
+                    fsync=self._settings.durability == "fsync",
+                )
+            return self._writer
+
+    def seal(self) -> None:
+        """Seal the open segment; the next record begins a new one."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def abandon(self) -> None:
+        """Let go of the segment in a forked child: it stays the parent's."""
+        if self._writer is not None:
+            self._writer.abandon()

@@ -1,0 +1,382 @@
+"""The control log: changes of what is unique in a lake, in one order for all processes.
+
+Experiments and models have names of which there is one, and versions without gaps. So whoever
+changes them decides on what is known, and creates the next event; if somebody else has created
+it, decides again on what has become known by that. A process that is alone needs one request
+a change. The rules are in ``control_protocol``; here they are carried out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
+from lakeflow.ids import new_id
+from lakeflow.log.control_protocol import (
+    AT_ONCE,
+    ControlProtocol,
+    Create,
+    Delete,
+    Event,
+    Look,
+    Owner,
+    Pause,
+    Read,
+)
+from lakeflow.log.positions import event_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.log.control_protocol import Events, Folded, Request, Steps
+
+T = TypeVar("T")
+
+_DEADLINE_S = 60.0
+_ATTEMPTS = 3
+_LONGEST_REQUEST_S = 1.0
+_SMOOTHING = 0.2
+
+
+class Draft(Protocol):
+    """What is known, and changes that are decided but not made yet."""
+
+    def add(self, bodies: Sequence[str]) -> None:
+        """Add the records of a change, so that the next one is decided on them too."""
+
+
+D = TypeVar("D", bound=Draft)
+
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
+
+def clock() -> float:
+    """Return seconds that go on while the machine sleeps."""
+    # On Linux only CLOCK_BOOTTIME does, on macOS only CLOCK_MONOTONIC: time.monotonic() is
+    # neither there.
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+
+
+def _ends(data: bytes) -> bool:
+    return data.endswith(b"\n")
+
+
+def _leave(_path: str) -> None:
+    pass
+
+
+class _Change(Generic[D, T]):
+    """A change that a thread waits for until it is made, or is known not to be."""
+
+    def __init__(self, decide: Callable[[D], tuple[Sequence[str], T]]) -> None:
+        self._decide = decide
+        self._result: T | None = None
+        self.error: BaseException | None = None
+        self.is_settled = False
+
+    def decide(self, draft: D) -> Sequence[str]:
+        """Decide it anew, and return its records; none if it is refused."""
+        self.error = None
+        try:
+            bodies, self._result = self._decide(draft)
+        except Exception as error:  # noqa: BLE001 - raised in the thread whose change it is
+            self.error = error
+            return ()
+        draft.add(bodies)
+        return bodies
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """Let its thread go on."""
+        self.error = error or self.error
+        self.is_settled = True
+
+    def outcome(self) -> T:
+        """Return its result or raise why there is none."""
+        if self.error is not None:
+            raise self.error
+        return self._result  # type: ignore[return-value]
+
+
+class _Group(Generic[D]):
+    """The changes that become the next event together.
+
+    Attributes:
+        gathered: All that have come.
+        decided: Those that are in the event.
+        may_be_made: Whether the event was sent since they were decided.
+    """
+
+    def __init__(
+        self,
+        waiting: deque[_Change[D, Any]],
+        events: Events[D],
+        encode: Callable[[int, str, Sequence[Sequence[str]]], bytes],
+    ) -> None:
+        self._waiting = waiting
+        self._events = events
+        self._encode = encode
+        self.gathered: list[_Change[D, Any]] = []
+        self.decided: list[_Change[D, Any]] = []
+        self.may_be_made = False
+
+    def gather(self) -> None:
+        self.gathered = list(self._waiting)
+
+    def decide(self, number: int) -> tuple[Event | None, bool]:
+        self.decided, self.may_be_made = self.gathered, False
+        draft = self._events.draft()
+        records = [change.decide(draft) for change in self.decided]
+        bodies = [each for each in records if each]
+        if not bodies:
+            return None, True
+        event_id = new_id()
+        event = Event(number, event_id, self._encode(number, event_id, bodies))
+        self.may_be_made = True  # the next request sends it
+        return event, len(bodies) < len(records)
+
+
+class ControlLog(Generic[D]):
+    """The control log for one process; its threads share events.
+
+    Args:
+        fs: The lake's filesystem.
+        events: What is known of it; changed only in here, by one thread at a time.
+        look: Returns the newest finished fold, as it is in the store now.
+        owner: Returns the id of the event that has a number in the fold on which the events
+            stand, or None.
+        encode: Returns the content of the file of an event, given its number, its id and the
+            records of each change. It holds the id, and ends in a newline.
+        grace_s: For how long events are kept at least after a fold that holds them was
+            finished. Whoever deletes them must keep to it: with 0 nothing is taken for
+            granted, at the price of requests.
+        is_whole: Returns whether the content of a file is all of it; by default it is if it
+            ends in a newline.
+        secure: Makes a file that was created survive a power cut, where that is asked for.
+        now: The clock, for tests.
+    """
+
+    def __init__(
+        self,
+        fs: Filesystem,
+        events: Events[D],
+        look: Callable[[], Folded],
+        owner: Callable[[int], str | None],
+        encode: Callable[[int, str, Sequence[Sequence[str]]], bytes],
+        grace_s: float,
+        is_whole: Callable[[bytes], bool] = _ends,
+        secure: Callable[[str], None] = _leave,
+        now: Callable[[], float] = clock,
+    ) -> None:
+        self._fs = fs
+        self._events = events
+        self._look = look
+        self._owner = owner
+        self._encode = encode
+        self._is_whole = is_whole
+        self._secure = secure
+        self._now = now
+        self._protocol = ControlProtocol(events, now, grace_s)
+        self._request_s = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[_Change[D, Any]] = deque()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def reset(self) -> None:
+        """Begin anew in a forked child; what was under way stays the parent's."""
+        if self._lock.locked():
+            self._protocol.forget()
+        self._begin()
+
+    def refresh(self, max_age_s: float = 0) -> None:
+        """Learn what other processes have changed.
+
+        One request, or two where the lease has run out; none if another thread has just done
+        so.
+
+        Args:
+            max_age_s: Age of what is known up to which nothing is asked.
+
+        Raises:
+            StorageError: The lake cannot be read.
+        """
+        since = self._now() - max_age_s
+        if self._protocol.read_at > since:
+            return
+        with self._lock:
+            if self._protocol.read_at <= since:
+                self._run(self._protocol.refresh())
+
+    def change(self, decide: Callable[[D], tuple[Sequence[str], T]]) -> T:
+        """Make a change that is decided on all changes before it.
+
+        Threads that come while an event is under way share the next one.
+
+        Args:
+            decide: Takes a draft of what is known, and returns the records of the change (the
+                fields of each JSON object, without braces; none to change nothing) and a
+                result. It may raise to refuse. It is called again where others were first,
+                maybe in another thread, and must not call anything of this class.
+
+        Returns:
+            The result of the decision that was carried out.
+
+        Raises:
+            ConflictError: Others were first for a whole minute.
+            StorageError: The lake cannot be read or written. If the answer of a remote store
+                was lost, the change may have been made.
+        """
+        mine = _Change(decide)
+        self._waiting.append(mine)
+        try:
+            with self._lock:
+                if not mine.is_settled:
+                    self._lead(mine)
+        finally:
+            if not mine.is_settled:  # this thread was interrupted
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(mine)
+        return mine.outcome()
+
+    def _lead(self, mine: _Change[D, Any]) -> None:
+        """Make all changes that wait; the lock is held."""
+        group = _Group(self._waiting, self._events, self._encode)
+        group.gather()
+        try:
+            self._run(self._protocol.change(group, self._now() + _DEADLINE_S))
+            self._settle(group.decided, mine, None)
+        except ConflictError as error:
+            # Nothing of it was written, and others have not waited for so long.
+            self._settle([mine], mine, error)
+        except Exception as error:  # noqa: BLE001 - raised in every thread
+            self._settle(group.gathered, mine, error)
+        except BaseException:
+            if group.may_be_made:  # else others go on by themselves
+                others = [change for change in group.decided if change is not mine]
+                self._settle(others, mine, _interrupted(self._fs.uri))
+            raise
+
+    def _settle(
+        self, changes: Sequence[_Change[D, Any]], mine: _Change[D, Any], error: Exception | None
+    ) -> None:
+        """Let threads go on; one exception cannot be raised in several of them."""
+        for change in changes:
+            if not change.is_settled:
+                change.settle(error if change is mine or error is None else _shared(error))
+                with contextlib.suppress(ValueError):  # its thread was interrupted meanwhile
+                    self._waiting.remove(change)
+
+    # Carrying out what the rules ask for
+
+    def _run(self, steps: Steps[T]) -> T:
+        try:
+            request = next(steps)
+            while True:
+                request = steps.send(self._answer(request))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        except BaseException:
+            self._protocol.forget()
+            raise
+
+    def _answer(self, request: Request) -> object:
+        match request:
+            case Look():
+                return self._look()
+            case Read(after, most):
+                return self._read(after, most)
+            case Create(event):
+                return self._create(event)
+            case Owner(number):
+                return self._owner(number)
+            case Delete(number):
+                with contextlib.suppress(StorageError):  # then vacuum does it
+                    self._fs.delete(event_path(number))
+            case Pause(since, requests):
+                self._pause(since + requests * random.uniform(0.5, 1.5) * self._request_s)
+        return None
+
+    def _pause(self, until: float) -> None:
+        rest = until - self._now()
+        if rest > 0:
+            time.sleep(rest)
+
+    def _create(self, event: Event) -> bool:
+        start = self._now()
+        is_created = self._create_once(event)
+        if is_created:
+            self._secure(event_path(event.number))
+        took = min(self._now() - start, _LONGEST_REQUEST_S)
+        self._request_s += _SMOOTHING * (took - self._request_s) if self._request_s else took
+        return is_created
+
+    def _create_once(self, event: Event) -> bool:
+        for is_last in (False, False, True):
+            try:
+                self._fs.create(event_path(event.number), event.data)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:
+                # Deleted meanwhile: what was there instead, or the folder that was empty.
+                if is_last:
+                    raise
+            else:
+                break
+        return True
+
+    def _read(self, after: int, most: int) -> list[bytes]:
+        found: list[bytes] = []
+        for data in self._each(range(after + 1, after + 1 + most)):
+            if data is None:
+                break
+            found.append(data)
+        return found
+
+    def _each(self, numbers: range) -> Iterator[bytes | None]:
+        """Yield the contents of events: on a disk one by one, in requests all at once."""
+        if self._fs.can_append or len(numbers) == 1:
+            return map(self._event, numbers)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="lakeflow-control")
+        return self._pool.map(self._event, numbers)
+
+    def _event(self, number: int) -> bytes | None:
+        """Return the content of the file of an event; an answer that was cut short is none."""
+        path = event_path(number)
+        for _ in range(_ATTEMPTS):
+            try:
+                data = self._fs.read(path)
+            except FileNotFoundError:
+                return None
+            if self._is_whole(data):
+                return data
+        raise DamagedLakeError(
+            f"{path} in {self._fs.uri} is damaged: it is not whole",
+            hint="restore this file from a backup; nothing else of the lake was touched",
+        )
+
+
+def _shared(error: Exception) -> StorageError:
+    """Return an error of a write for a thread that waited for it."""
+    code = getattr(error, "error_code", None)
+    shared = StorageError(f"a change of several threads failed: {error}", code)
+    shared.__cause__ = error
+    return shared
+
+
+def _interrupted(uri: str) -> StorageError:
+    return StorageError(
+        f"the thread that changed {uri} for others was interrupted",
+        hint="look whether the change was made, and make it again if not",
+    )

@@ -1,0 +1,252 @@
+"""Where a fold ends: a moment, in every segment of the log at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lakeflow.log.positions import Position, events_apart, is_complete, number_of, writer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lakeflow.filesystem.interface import Filesystem
+
+_PROBE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a fold ends.
+
+    Attributes:
+        positions: Position by writer: everything before it is folded.
+        size_bytes: What lies between the positions before and these.
+    """
+
+    positions: Mapping[str, Position]
+    size_bytes: int
+
+
+class LogCutter:
+    """Chooses how much of a long log to fold at once.
+
+    A cut is a moment: everything logged before it is folded, whoever wrote it. Cutting
+    segment by segment instead would fold a newer value of a tag before an older one of
+    another writer, and the older one would win when its turn came.
+
+    Args:
+        fs: The lake's filesystem.
+        spans: What is hot, as ``hot_spans`` returns it.
+    """
+
+    def __init__(self, fs: Filesystem, spans: Mapping[str, tuple[int, int]]) -> None:
+        self._fs = fs
+        self._sizes = {path: end for path, (_, end) in spans.items()}
+        events, others = events_apart(spans)
+        self._events = dict(fs.read_many(events, fixed=False))
+        if not fs.can_append:
+            for _ in fs.read_many(others):
+                pass  # from here on they are read from the cache
+        self._starts = {path: start for path, (start, _) in spans.items()}
+        self._ends = {
+            path: self._last_newline(path, start, end) for path, (start, end) in spans.items()
+        }
+        self._lines: dict[tuple[str, int], tuple[int, int | None]] = {}
+
+    @property
+    def ends(self) -> Mapping[str, int]:
+        """For each segment the end of its last complete line."""
+        return self._ends
+
+    def moment_before(
+        self,
+        later: Mapping[str, tuple[int, int]],
+        clock_of: Callable[[bytes], int | None],
+    ) -> int | None:
+        """Return the clock of the first record that this listing misses; None if none.
+
+        Folders are listed one after another, so a listing may hold a record and miss an
+        older one that its writer had read. Whoever had read it has a later clock: what is
+        before that moment is complete.
+
+        Args:
+            later: What is hot by a listing that was begun after this one was finished.
+            clock_of: Reads the clock of one line; None if it does not parse.
+        """
+        missed = []
+        for path, (start, size) in later.items():
+            begin = self._ends.get(path, start)
+            while begin < size:
+                end = self._next_line(path, begin, size)
+                line = self._read(path, begin, end, size)
+                clock = clock_of(line) if line.endswith(b"\n") else None
+                if clock is not None:
+                    missed.append(clock)
+                    break
+                begin = end
+        return min(missed, default=None)
+
+    def cut(
+        self,
+        limit_bytes: int,
+        clock_of: Callable[[bytes], int | None],
+        moment: int | None,
+        fold: int,
+    ) -> Cut:
+        """Return the latest cut of at most ``limit_bytes``; one record more if it must.
+
+        Args:
+            limit_bytes: Size to stay below.
+            clock_of: Reads the clock of one line; None if it does not parse.
+            moment: Clock to stay before; None for no such bound.
+            fold: Number of the fold that it is for.
+        """
+        low, high = self._starts, self._ends
+        if moment is not None:
+            high = self._before(moment, low, high, clock_of)
+        if self._size(high) <= limit_bytes:
+            return self._positions(high, fold)
+        # Everything before ``least`` lies below ``low``, everything above ``high`` is not
+        # before ``most``.
+        rest = [path for path, start in low.items() if start < high[path]]
+        firsts = [self._clock(path, low[path], clock_of) for path in rest]
+        lasts = [self._last_clock(path, low[path], high[path], clock_of) for path in rest]
+        least = min((clock for clock in firsts if clock is not None), default=0)
+        most = 1 + max((clock for clock in lasts if clock is not None), default=0)
+        while most - least > 1 and self._size(low) <= limit_bytes * 3 // 4:
+            middle = (least + most) // 2
+            offsets = self._before(middle, low, high, clock_of)
+            if self._size(offsets) > limit_bytes:
+                most, high = middle, offsets
+            else:
+                least, low = middle, offsets
+        # One record may be larger than the limit.
+        best = low if self._size(low) else high
+        return self._positions(best, fold)
+
+    def _positions(self, offsets: Mapping[str, int], fold: int) -> Cut:
+        """Return the cut that ends at these offsets.
+
+        A clock never runs backwards within a writer, so what is before the last segment with
+        anything to fold is folded whole; lines there that do not parse are set aside.
+        """
+        positions: dict[str, Position] = {}
+        for path in sorted(offsets):
+            if offsets[path] > self._starts[path]:
+                number, offset = number_of(path), offsets[path]
+                is_whole = is_complete(path) or not self._fs.can_append
+                if is_whole and offset == self._ends[path]:
+                    number, offset = number + 1, 0
+                positions[writer_of(path)] = Position(number, offset, fold)
+        return Cut(positions, self._size(offsets))
+
+    def _size(self, offsets: Mapping[str, int]) -> int:
+        return sum(offsets[path] - start for path, start in self._starts.items())
+
+    def _before(
+        self,
+        moment: int,
+        low: Mapping[str, int],
+        high: Mapping[str, int],
+        clock_of: Callable[[bytes], int | None],
+    ) -> dict[str, int]:
+        """Return for each segment the offset of the first line that is not before a moment.
+
+        Args:
+            moment: The clock to stay before.
+            low: Offsets that the answer is not below.
+            high: Offsets that it is not above.
+            clock_of: Reads the clock of one line.
+        """
+        return {
+            path: self._bisect(path, moment, start, high[path], clock_of)
+            for path, start in low.items()
+        }
+
+    def _bisect(
+        self,
+        path: str,
+        moment: int,
+        low: int,
+        high: int,
+        clock_of: Callable[[bytes], int | None],
+    ) -> int:
+        """Bisect one segment: its clock never runs backwards.
+
+        A line that does not parse goes with the line after it, or at once if there is none.
+        """
+        first = self._clock(path, low, clock_of) if low < high else None
+        if first is None:
+            return high
+        if first >= moment:
+            return low
+        while low < high:
+            middle = (low + high) // 2
+            begin = low if middle == low else self._next_line(path, middle - 1, high)
+            if begin >= high:
+                begin = low
+            end, clock = self._line(path, begin, clock_of)
+            while clock is None and end < high:
+                end, clock = self._line(path, end, clock_of)
+            if clock is None or clock >= moment:
+                high = begin
+            else:
+                low = end
+        return low
+
+    def _clock(
+        self, path: str, begin: int, clock_of: Callable[[bytes], int | None]
+    ) -> int | None:
+        """Return the clock of the first line from an offset on that has one."""
+        clock = None
+        while clock is None and begin < self._ends[path]:
+            begin, clock = self._line(path, begin, clock_of)
+        return clock
+
+    def _last_clock(
+        self, path: str, low: int, high: int, clock_of: Callable[[bytes], int | None]
+    ) -> int | None:
+        """Return the clock of the last line before an offset that has one."""
+        clock = None
+        while clock is None and high > low:
+            high = self._last_newline(path, low, high - 1)
+            clock = self._line(path, high, clock_of)[1]
+        return clock
+
+    def _line(
+        self, path: str, begin: int, clock_of: Callable[[bytes], int | None]
+    ) -> tuple[int, int | None]:
+        """Return end and clock of the line that begins at an offset."""
+        if (path, begin) not in self._lines:
+            end = self._next_line(path, begin, self._ends[path])
+            self._lines[path, begin] = end, clock_of(self._read(path, begin, end))
+        return self._lines[path, begin]
+
+    def _read(self, path: str, start: int, end: int, size: int = 0) -> bytes:
+        """Read part of a segment of which the size is known; it may be a newer one."""
+        if path in self._events:
+            return self._events[path][start:end]
+        if self._fs.can_append or is_complete(path):
+            return self._fs.read(path, start, end)
+        return self._fs.read_fixed(path, self._sizes.get(path, size), start, end)
+
+    def _next_line(self, path: str, position: int, ceiling: int) -> int:
+        """Return the offset after the first newline at or after a position."""
+        while position < ceiling:
+            block = self._read(path, position, min(position + _PROBE_BYTES, ceiling), ceiling)
+            found = block.find(b"\n")
+            if found >= 0:
+                return position + found + 1
+            position += len(block) or ceiling
+        return ceiling
+
+    def _last_newline(self, path: str, start: int, end: int) -> int:
+        """Return the offset after the last newline of a segment; ``start`` if none."""
+        while end > start:
+            begin = max(start, end - _PROBE_BYTES)
+            found = self._read(path, begin, end).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            end = begin
+        return start

@@ -1,0 +1,150 @@
+"""Where in the log something is: segments, positions in them, and what lies between. Pure.
+
+The segments of a writer are numbered from 1 on, and one is begun when the one before is
+complete. So a position in one says that everything in those before it is past too, and a number
+that is missing tells of a listing with gaps.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lakeflow.filesystem.interface import Filesystem
+
+T = TypeVar("T")
+
+LOG = "log"
+"""Folder of the log within a lake."""
+
+
+CONTROL = "control"
+"""The writer that all processes share: each segment is one event, in a total order."""
+
+
+class Position(NamedTuple):
+    """Up to where the log of one writer is folded.
+
+    Attributes:
+        segment: Number of a segment; those before it are folded whole.
+        offset: Bytes of that segment that are folded.
+        fold: The fold that brought it there.
+    """
+
+    segment: int
+    offset: int
+    fold: int
+
+
+_BEGINNING = Position(1, 0, 0)
+"""Not the first segment that is listed: a listing that lacks some would skip them for good."""
+
+
+def event_path(number: int) -> str:
+    """Return the path of an event of the control log."""
+    return f"{LOG}/{CONTROL}/{number:08d}.jsonl"
+
+
+def is_complete(segment: str) -> bool:
+    """Return whether a segment was complete when it was made: an event never grows."""
+    return writer_of(segment) == CONTROL
+
+
+def events_apart(segments: Mapping[str, T]) -> tuple[dict[str, T], dict[str, T]]:
+    """Return events of the control log, and all other segments, each with what it had."""
+    events = {path: each for path, each in segments.items() if is_complete(path)}
+    return events, {path: each for path, each in segments.items() if path not in events}
+
+
+def list_segments(fs: Filesystem) -> dict[str, int]:
+    """Return the size of every segment by its path."""
+    return {
+        path: size
+        for path, size in fs.sizes(LOG).items()
+        if path.endswith(".jsonl") and path.rsplit("/", 1)[1][:-6].isdigit()
+    }
+
+
+def writer_of(segment: str) -> str:
+    """Return the id of the writer of a segment."""
+    return segment.split("/")[1]
+
+
+def number_of(segment: str) -> int:
+    """Return the number that a segment has among those of its writer."""
+    return int(segment.rsplit("/", 1)[1].removesuffix(".jsonl"))
+
+
+def hot_spans(
+    sizes: Mapping[str, int], folded: Mapping[str, Position]
+) -> dict[str, tuple[int, int]]:
+    """Return from where to where each segment is not folded yet. Pure.
+
+    Of each writer up to the first number that is missing: a listing may be incomplete, and
+    what comes later is seen once it is whole.
+
+    Args:
+        sizes: Size of every segment.
+        folded: Position by writer.
+    """
+    spans = {}
+    for writer, segments in _by_writer(sizes).items():
+        position = folded.get(writer, _BEGINNING)
+        number, offset = position.segment, position.offset
+        # A folded segment of a writer that is idle may be deleted already.
+        if offset and number not in segments:
+            number, offset = number + 1, 0
+        while number in segments:
+            path, size = segments[number]
+            if size > offset:
+                spans[path] = offset, size
+            number, offset = number + 1, 0
+    return spans
+
+
+def folded_spans(
+    sizes: Mapping[str, int], before: Mapping[str, Position], after: Mapping[str, Position]
+) -> dict[str, tuple[int, int]]:
+    """Return what lies between two positions of each writer. Pure.
+
+    Args:
+        sizes: Size of every segment.
+        before: Position by writer from which on.
+        after: Position by writer up to which.
+
+    Raises:
+        FileNotFoundError: A segment of it is not there.
+    """
+    spans = {}
+    found = _by_writer(sizes)
+    for writer, end in after.items():
+        segments = found.get(writer, {})
+        start = before.get(writer, _BEGINNING)
+        for number in range(start.segment, end.segment + 1):
+            first = start.offset if number == start.segment else 0
+            if number == end.segment and first >= end.offset:
+                continue
+            if number not in segments:
+                if first and number < end.segment:
+                    continue  # deleted with nothing in it that was not folded
+                raise FileNotFoundError(f"{LOG}/{writer}/{number:08d}.jsonl")
+            path, size = segments[number]
+            last = end.offset if number == end.segment else size
+            if last > first:
+                spans[path] = first, last
+    return spans
+
+
+def _by_writer(sizes: Mapping[str, int]) -> dict[str, dict[int, tuple[str, int]]]:
+    found: dict[str, dict[int, tuple[str, int]]] = defaultdict(dict)
+    for path, size in sizes.items():
+        found[writer_of(path)][number_of(path)] = path, size
+    return found
+
+
+def complete_lines(data: bytes) -> bytes:
+    """Return what is before the last newline, with it."""
+    return data[: data.rfind(b"\n") + 1]

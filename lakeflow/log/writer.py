@@ -1,0 +1,275 @@
+"""The hot append log: one folder a writer, one file a segment, one JSON line a record.
+
+A writer is one process that has opened the lake for writing; nobody else ever writes in its
+folder, so writers never wait for each other. Where files can be appended to, a segment grows by
+a write a call; elsewhere each write is a segment of its own. A line is complete once it ends in
+a newline; what follows the last newline was never acknowledged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lakeflow.exceptions import StorageError
+from lakeflow.ids import new_id
+from lakeflow.log.positions import LOG
+from lakeflow.records import ORIGIN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakeflow.filesystem.interface import AppendFile, Filesystem
+
+_IDLE_S = 60.0
+"""A segment that was written to within this time is not deleted: see ``vacuum_grace_s``."""
+
+
+Origin = tuple[str, int, int]
+"""Writer, number and clock of a record."""
+
+_MOST_DOUBTFUL = 1_000
+"""Records that are remembered because it is not known whether they were written."""
+
+
+class Clock:
+    """Microseconds since the Unix epoch that never run backwards.
+
+    It is also never behind a record that this process has read, so that what somebody
+    writes after reading sorts after what was read, even from a machine whose clock runs
+    ahead (a hybrid logical clock: Kulkarni and others, 2014).
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def next(self) -> int:
+        """Return a time later than every earlier answer."""
+        with self._lock:
+            now = time.time_ns() // 1000
+            if now <= self._last:
+                now = self._last + 1
+            self._last = now
+            return now
+
+    def observe(self, clock: int) -> None:
+        """Take note of the clock of a record that was read."""
+        with self._lock:
+            self._last = max(self._last, clock)
+
+
+class LogWriter:
+    """The one writer of this process; threads share it. A segment grows by one write a call.
+
+    ``log_writer`` makes the one that a filesystem needs.
+
+    Args:
+        fs: The lake's filesystem.
+        clock: The process's clock.
+        segment_bytes: Size at which a segment is sealed.
+        fsync: Whether to sync each write to the disk.
+
+    Attributes:
+        written_bytes: What it has written.
+    """
+
+    def __init__(
+        self, fs: Filesystem, clock: Clock, *, segment_bytes: int, fsync: bool
+    ) -> None:
+        self._fs = fs
+        self._clock = clock
+        self._segment_bytes = segment_bytes
+        self._fsync = fsync
+        self._lock = threading.Lock()
+        self._file: AppendFile | None = None
+        self._used_at = 0.0
+        # Records that may be there: logged again they say which one they are.
+        self._doubtful: list[tuple[str, Origin]] = []
+        self.written_bytes = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a folder of its own, with nothing in it."""
+        self._id = new_id()
+        self._segments = 0
+        self._sequence = 0
+
+    def append(self, bodies: Sequence[str]) -> None:
+        """Append records with one write: once it returns, they survive a SIGKILL.
+
+        Args:
+            bodies: For each record the fields of its JSON object, without the braces; the
+                order (``seq`` and ``clock``) is added here.
+
+        Raises:
+            StorageError: The disk is full, say. Nothing was appended, unless only the answer
+                of a remote store was lost.
+        """
+        with self._lock:
+            self._append(bodies)
+
+    def _append(self, bodies: Sequence[str]) -> None:
+        """Append records; the lock is held."""
+        now = time.monotonic()
+        if now - self._used_at > _IDLE_S and self._segments > 0:
+            self._renew_if_deleted()
+        self._used_at = now
+        lines, origins = [], []
+        for body in bodies:
+            self._sequence = sequence = self._sequence + 1
+            clock = self._clock.next()
+            first = self._taken_back(body) if self._doubtful else None
+            if first is None:
+                lines.append(f'{{"seq":{sequence},"clock":{clock},{body}}}\n')
+            else:
+                origin = f'"{ORIGIN}":{json.dumps(first)}'
+                lines.append(f'{{"seq":{sequence},"clock":{clock},{origin},{body}}}\n')
+            origins.append(first or (self._id, sequence, clock))
+        try:
+            self._write(lines)
+        except BaseException:
+            # Nobody knows what is there now, or will be when a slow store gets to it:
+            # nothing may come after it.
+            self._seal()
+            self._begin()
+            sent = zip(bodies, origins, strict=True)
+            self._doubtful = [*self._doubtful, *sent][-_MOST_DOUBTFUL:]
+            raise
+
+    def _write(self, lines: Sequence[str]) -> None:
+        data = "".join(lines).encode()
+        file = self._file or self._open()
+        file.write(data)
+        if self._fsync:
+            file.sync()
+        self.written_bytes += len(data)
+        if file.size >= self._segment_bytes:
+            self._seal()
+
+    def _open(self) -> AppendFile:
+        segment = self._next_segment()
+        self._file = self._fs.open_append(segment)
+        if self._fsync:
+            self._fs.sync(segment)
+        return self._file
+
+    def _taken_back(self, body: str) -> Origin | None:
+        """Return which record one is that is logged again; of several equal ones the first."""
+        for place, (doubtful, origin) in enumerate(self._doubtful):
+            if doubtful == body:
+                del self._doubtful[place]
+                return origin
+        return None
+
+    def _next_segment(self) -> str:
+        self._segments += 1
+        return f"{LOG}/{self._id}/{self._segments:08d}.jsonl"
+
+    def _renew_if_deleted(self) -> None:
+        """Begin anew after a pause in which a vacuum may have deleted all that was written.
+
+        Locks keep it from segments that are open; where locks are not seen by other
+        machines, we look.
+        """
+        if self._file is None or self._file.is_deleted():
+            self._seal()
+            self._begin()
+
+    def close(self) -> None:
+        """Seal the open segment; a later append opens a new one."""
+        with self._lock:
+            self._seal()
+
+    def _seal(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def abandon(self) -> None:
+        """Let go of the segment in a forked child; the parent goes on writing to it."""
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """Records that a thread waits for until they are written, or are known not to be."""
+
+    bodies: Sequence[str]
+    is_settled: bool = False
+    error: Exception | None = None
+
+
+class ObjectLogWriter(LogWriter):
+    """The writer where each write is an object: threads that come meanwhile share the next."""
+
+    def __init__(
+        self, fs: Filesystem, clock: Clock, *, segment_bytes: int, fsync: bool
+    ) -> None:
+        super().__init__(fs, clock, segment_bytes=segment_bytes, fsync=fsync)
+        self._waiting: deque[_Waiting] = deque()
+
+    def append(self, bodies: Sequence[str]) -> None:
+        """Append records with one write, as above, or with that of another thread."""
+        mine, is_leader = _Waiting(bodies), False
+        self._waiting.append(mine)
+        try:
+            with self._lock:
+                if not mine.is_settled:
+                    is_leader = True
+                    self._append_waiting()
+        finally:
+            if not mine.is_settled:  # this thread was interrupted before its turn
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(mine)
+        if mine.error is None:
+            return
+        if is_leader:
+            raise mine.error
+        code = getattr(mine.error, "error_code", None)
+        raise StorageError(
+            f"a write of several threads failed: {mine.error}", code
+        ) from mine.error
+
+    def _append_waiting(self) -> None:
+        """Append what every thread waits for; the lock is held."""
+        # Made a list at once: others may add themselves meanwhile.
+        together = [each for each in list(self._waiting) if not each.is_settled]
+        error: Exception | None = StorageError(
+            f"the thread that wrote for others to {self._fs.uri} was interrupted",
+            hint="look whether it is there, and log it again if not",
+        )
+        try:
+            self._append([body for each in together for body in each.bodies])
+            error = None
+        except Exception as failure:  # noqa: BLE001 - raised in every thread
+            error = failure
+        finally:
+            for each in together:
+                each.is_settled, each.error = True, error
+                self._waiting.remove(each)
+
+    def _write(self, lines: Sequence[str]) -> None:
+        data = "".join(lines).encode()
+        if len(data) > self._segment_bytes and len(lines) > 1:
+            middle = len(lines) // 2
+            self._write(lines[:middle])
+            self._write(lines[middle:])
+            return
+        segment = self._next_segment()
+        self._fs.create(segment, data)
+        self._fs.keep(segment, data)
+        self.written_bytes += len(data)
+
+
+def log_writer(fs: Filesystem, clock: Clock, *, segment_bytes: int, fsync: bool) -> LogWriter:
+    """Return the writer for a kind of filesystem; arguments as for ``LogWriter``."""
+    writer = LogWriter if fs.can_append else ObjectLogWriter
+    return writer(fs, clock, segment_bytes=segment_bytes, fsync=fsync)

@@ -1,0 +1,1 @@
+"""DuckDB over files and the log: statements, overlays, users' SQL."""

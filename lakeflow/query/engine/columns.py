@@ -1,0 +1,81 @@
+"""Python values as columns of Arrow.
+
+Not by ``pyarrow.array``: its first call imports pandas where that is installed, and that takes
+longer than a search.
+"""
+
+from __future__ import annotations
+
+from array import array
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow
+
+    from lakeflow.schema import Type
+
+
+def column(kind: Type, values: Sequence[Any]) -> pyarrow.Array:
+    """Return values, None among them, as a column of text, integers or floats."""
+    import pyarrow
+
+    present = _present(values)
+    if kind == "string":
+        texts = [b"" if value is None else value.encode() for value in values]
+        ends = array("i", accumulate(map(len, texts), initial=0))
+        parts, arrow = [ends, b"".join(texts)], pyarrow.string()
+    else:
+        code, arrow = ("q", pyarrow.int64()) if kind == "long" else ("d", pyarrow.float64())
+        parts = [array(code, (0 if value is None else value for value in values))]
+    buffers = [present, *map(pyarrow.py_buffer, parts)]
+    return pyarrow.Array.from_buffers(arrow, len(values), buffers)
+
+
+def column_of(numbers: array[Any]) -> pyarrow.Array:
+    """Return packed numbers, integers or floats of eight bytes, as a column."""
+    import pyarrow
+
+    kind = pyarrow.int64() if numbers.typecode in "ql" else pyarrow.float64()
+    buffer = pyarrow.py_buffer(numbers.tobytes())
+    return pyarrow.Array.from_buffers(kind, len(numbers), [None, buffer])
+
+
+def _present(values: Sequence[Any]) -> pyarrow.Buffer | None:
+    """Return a bit for each value, the first one lowest; None where none is missing."""
+    import pyarrow
+
+    if None not in values:
+        return None
+    bits = "".join("0" if value is None else "1" for value in reversed(values))
+    return pyarrow.py_buffer(int(bits, 2).to_bytes((len(bits) + 7) // 8, "little"))
+
+
+def table(columns: Mapping[str, pyarrow.Array]) -> pyarrow.Table:
+    """Return columns of one length as a table."""
+    import pyarrow
+
+    return pyarrow.Table.from_arrays(list(columns.values()), names=list(columns))
+
+
+def without_repeats(rows: pyarrow.Table) -> pyarrow.Table:
+    """Return rows of numbers without those that equal the one before, NaN being itself."""
+    import pyarrow
+    import pyarrow.compute as compute
+
+    if len(rows) < 2:
+        return rows
+    is_new = None
+    for name in rows.column_names:
+        values = rows.column(name).combine_chunks()
+        if isinstance(values, pyarrow.ChunkedArray):
+            values = values.chunk(0)
+        bits = values.view(pyarrow.int64())
+        differs = compute.not_equal(bits.slice(1), bits.slice(0, len(bits) - 1))
+        is_new = differs if is_new is None else compute.or_(is_new, differs)
+    if compute.all(is_new).as_py():
+        return rows
+    first = pyarrow.array([True], pyarrow.bool_())
+    return rows.filter(pyarrow.concat_arrays([first, is_new]))

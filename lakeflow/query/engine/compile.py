@@ -1,0 +1,306 @@
+"""A search becomes one statement of DuckDB over named tables. Pure.
+
+Every key, value and id is bound; the text is made of constants, column names of ours and
+numbers of parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.query.engine.statement import Statement
+from lakeflow.query.language.conditions import (
+    Combination,
+    Comparison,
+    Condition,
+    Field,
+    Not,
+    Ordering,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lakeflow.kinds import Kind
+
+    _Bind = Callable[[object], str]
+
+_CONTEXT = """json_extract_string(tags, '$."mlflow.data.context"')"""
+
+_EXPANDED = 1_000
+
+STAGE = "lifecycle_stage"
+"""Column of things that can be deleted and restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is searched.
+
+    Attributes:
+        kind: The kind of thing.
+        condition: Which of them; None for all.
+        order: How they are sorted, before the order of its catalogue.
+        stages: Lifecycle stages, where the kind has them.
+        experiment_ids: Their experiments; empty for all.
+        fold: Number of the fold that is searched; None for now.
+        root: Location of the lake; stored locations within it are relative.
+    """
+
+    kind: Kind
+    condition: Condition | None = None
+    order: tuple[Ordering, ...] = ()
+    stages: tuple[str, ...] = ("active",)
+    experiment_ids: tuple[str, ...] = ()
+    fold: int | None = None
+    root: str = ""
+
+
+def compile_search(search: Search, limit: int, after: Sequence[Any] = ()) -> Statement:
+    """Return the statement whose rows are ids with their sort positions, in order.
+
+    Args:
+        search: What is searched.
+        limit: Most rows.
+        after: Sort position, the id at its end, after which the rows begin.
+    """
+    return _Compiler(search).statement(limit, after)
+
+
+@dataclass(slots=True)
+class _Compiler:
+    search: Search
+    values: dict[str, Any] = field(default_factory=dict)
+    related: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    joins: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+    patterns: list[str] = field(default_factory=list)
+    owned: str = ""
+    present: dict[str, str] = field(default_factory=dict)
+    key_columns: dict[str, str] = field(default_factory=dict)
+
+    def statement(self, limit: int, after: Sequence[Any]) -> Statement:
+        search = self.search
+        columns = [self._attribute(search.kind.id)]
+        conditions = []
+        if STAGE in search.kind.row.column_names:
+            conditions.append(_among(self._stage(), search.stages, self._bind))
+        if search.condition is not None:
+            conditions.append(self._condition(search.condition))
+        keys = self._keys()
+        if after:
+            conditions.append(self._after(keys, after))
+        columns += [expression for expression, _ in keys]
+        order = ", ".join(
+            f"{number} {'DESC' if descends else 'ASC'}"
+            for number, (_, descends) in enumerate(keys, 2)
+        )
+        listed, where = ",\n    ".join(columns), "\n    AND ".join(conditions) or "true"
+        sql = (
+            f"SELECT {listed}\nFROM searched AS t{self.owned}\n"
+            f"WHERE {where}\nORDER BY {order}\nLIMIT {self._bind(limit)}"
+        )
+        named: dict[str, list[str]] = {}
+        for table_of_keys, key in self.joins:
+            named.setdefault(table_of_keys, []).append(key)
+        joined = {search.kind.row.name, *named}
+        return Statement(
+            sql,
+            self.values,
+            tuple(sorted(joined | self.others)),
+            tuple(sorted(joined)),
+            self._relation(),
+            self.related,
+            len(keys),
+            tuple(self.patterns),
+            {name: (self.key_columns[name], keys) for name, keys in named.items()},
+            self.present,
+            search.kind.row.name,
+        )
+
+    def _relation(self) -> str:
+        table = self.search.kind.row.name
+        columns = ", ".join(f"{each} AS {name}" for name, each in self.columns.items())
+        joins = "".join(f"\n{join}" for _, join in self.joins.values())
+        where = ""
+        if self.search.experiment_ids:
+            owner = self.search.kind.owner
+            assert owner is not None
+            among = _among(f"t.{owner.id}", self.search.experiment_ids, self._relate)
+            where = f"\nWHERE {among}"
+        return f"\nSELECT {columns}\nFROM {table} AS t{joins}{where}\n"
+
+    def _attribute(self, column: str) -> str:
+        """Return the expression of a column of the table that is searched."""
+        self.columns[column] = f"t.{column}"
+        return f"t.{column}"
+
+    def _stage(self) -> str:
+        """Return the expression of the stage; that of the owner where it was set later."""
+        kind = self.search.kind
+        own = self._attribute(STAGE)
+        if STAGE not in kind.inherited or kind.owner is None:
+            return own
+        owner = kind.owner
+        (clock,) = (name for name, field in kind.clocks.items() if field == STAGE)
+        self._attribute(owner.id)
+        since = self._attribute(clock)
+        self.others.add(owner.row.name)
+        self.present[owner.row.name] = clock
+        # Few owners were ever deleted: without one this joins nothing.
+        self.owned = (
+            f"\nLEFT JOIN (SELECT {owner.id}, {STAGE}, {clock} FROM {owner.row.name} "  # noqa: S608
+            f"WHERE {clock} IS NOT NULL) AS o ON o.{owner.id} = t.{owner.id}"
+        )
+        return f"CASE WHEN o.{clock} > coalesce({since}, 0) THEN o.{STAGE} ELSE {own} END"
+
+    def _bind(self, value: object) -> str:
+        name = f"p{len(self.values)}"
+        self.values[name] = value
+        return f"${name}"
+
+    def _relate(self, value: object) -> str:
+        """Bind a value of the relation."""
+        name = f"r{len(self.related)}"
+        self.related[name] = value
+        return f"${name}"
+
+    def _condition(self, condition: Condition) -> str:
+        if isinstance(condition, Not):
+            return f"NOT ({self._condition(condition.part)})"
+        if isinstance(condition, Combination):
+            parts = (self._condition(part) for part in condition.parts)
+            return f"({f' {condition.operator} '.join(parts)})"
+        if condition.field.table == "inputs":
+            return self._of_datasets(condition)
+        return self._compared(self._column(condition.field), condition)
+
+    def _of_datasets(self, condition: Comparison) -> str:
+        """Any of a run's datasets; each condition may hold for another one."""
+        self.others.add("inputs")
+        column = {"context": _CONTEXT}.get(condition.field.column, condition.field.column)
+        if condition.operator == "IS NULL":
+            return f"t.run_id NOT IN (SELECT run_id FROM inputs WHERE {column} IS NOT NULL)"  # noqa: S608
+        return (
+            "t.run_id IN (SELECT run_id FROM inputs "  # noqa: S608
+            f"WHERE {self._compared(column, condition)}{self._within(self._bind)})"
+        )
+
+    def _within(self, bind: _Bind) -> str:
+        """Narrow a table of keys down to the experiments, so that its files are pruned."""
+        ids = self.search.experiment_ids
+        owner = self.search.kind.owner
+        if owner is None or not 0 < len(ids) <= _EXPANDED:
+            return ""
+        return f" AND {_among(owner.id, ids, bind)}"
+
+    def _column(self, named: Field) -> str:
+        """Return the expression of a field, joining the table of its key."""
+        if named.column == "artifact_uri":
+            return self._resolved(self._attribute(named.column))
+        if named.key is None:
+            return self._attribute(named.column)
+        place = (named.table, named.key)
+        if place not in self.joins:
+            alias = f"k{len(self.joins)}"
+            identity = self.search.kind.id
+            kind = self.search.kind
+            (table,) = (spec for spec in kind.tables if spec.name == named.table)
+            key, value = kind.pair(table)
+            columns = '"value"' if value.name == "value" else f'"{value.name}" AS "value"'
+            if any(table is each.table for each in kind.summaries):
+                columns += ', "min", "max", "count"'
+            where = f'"{key.name}" = {self._relate(named.key)}{self._within(self._relate)}'
+            self.key_columns[named.table] = key.name
+            self.joins[place] = (
+                alias,
+                f"LEFT JOIN (SELECT {identity}, {columns} FROM {named.table} "  # noqa: S608
+                f"WHERE {where}) AS {alias} ON {alias}.{identity} = t.{identity}",
+            )
+        alias = self.joins[place][0]
+        self.columns[f"{alias}_{named.column}"] = f'{alias}."{named.column}"'
+        return f"t.{alias}_{named.column}"
+
+    def _resolved(self, column: str) -> str:
+        """Return a location as users see it; see ``Filesystem.resolve``."""
+        is_absolute = (
+            f"starts_with({column}, '/') OR contains(split_part({column}, '/', 1), ':')"
+        )
+        within = f"{self._bind(self.search.root + '/')} || {column}"
+        return f"CASE WHEN {is_absolute} THEN {column} ELSE {within} END"
+
+    def _compared(self, column: str, condition: Comparison) -> str:
+        operator, values = condition.operator, condition.values
+        if operator == "IS NULL":
+            return f"{column} IS NULL"
+        if not condition.field.is_number and not isinstance(values[0], str):
+            column = f"TRY_CAST({column} AS DOUBLE)"
+        if operator == "IN":
+            return _among(column, values, self._bind)
+        if operator == "RLIKE":
+            self.patterns.append(str(values[0]))
+            return f"regexp_matches({column}, {self._bind(values[0])})"
+        if operator == "BETWEEN":
+            low, high = map(self._bind, values)
+            compared = f"{column} BETWEEN {low} AND {high}"
+        else:
+            compared = f"{column} {operator} {self._bind(values[0])}"
+        # DuckDB holds NaN for the largest number; min and max leave it out.
+        may_be_nan = condition.field.key is not None and condition.field.column == "value"
+        if may_be_nan and operator in {">", ">=", "BETWEEN"}:
+            return f"({compared} AND NOT isnan({column}))"
+        return compared
+
+    def _keys(self) -> list[tuple[str, bool]]:
+        """Return the sort position as expressions without nulls, and which descend."""
+        keys: list[tuple[str, bool]] = []
+        for line in self.search.order:
+            column = self._column(line.field)
+            keys += _with_missing_last(column, line)
+        catalogue = self.search.kind.catalogue
+        assert catalogue is not None
+        ties = catalogue.order if self.search.order else catalogue.first or catalogue.order
+        for name, descends in ties:
+            column = self._attribute(name)
+            if name == "experiment_id":  # numbers, as text
+                keys.append((f"length({column})", descends))
+            keys.append((column, descends))
+        return keys
+
+    def _after(self, keys: Sequence[tuple[str, bool]], position: Sequence[Any]) -> str:
+        """Return that a row comes after a position: by the first key that differs."""
+        bound = [self._bind(value) for value in position]
+        cases = []
+        for number, (expression, descends) in enumerate(keys):
+            equal = [f"{keys[n][0]} = {bound[n]}" for n in range(number)]
+            further = f"{expression} {'<' if descends else '>'} {bound[number]}"
+            cases.append(" AND ".join([*equal, further]))
+        return f"({' OR '.join(f'({case})' for case in cases)})"
+
+
+def _among(expression: str, values: Sequence[object], bind: _Bind) -> str:
+    if len(values) == 1:
+        return f"{expression} = {bind(values[0])}"
+    if len(values) > _EXPANDED:
+        return f"list_contains({bind(list(values))}, {expression})"
+    return f"{expression} IN ({', '.join(map(bind, values))})"
+
+
+def _with_missing_last(column: str, line: Ordering) -> list[tuple[str, bool]]:
+    """Return a rank (numbers, then NaN, then what is missing) and the value."""
+    field = line.field
+    if not field.is_number or field.key is None or field.column == "count":
+        least = "0" if field.is_number else "''"
+        return [
+            (f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END", False),
+            (f"coalesce({column}, {least})", line.descends),
+        ]
+    return [
+        (
+            f"CASE WHEN {column} IS NULL THEN 2 WHEN isnan({column}) THEN 1 ELSE 0 END",
+            False,
+        ),
+        (f"CASE WHEN isnan({column}) THEN 0 ELSE coalesce({column}, 0) END", line.descends),
+    ]

@@ -1,0 +1,202 @@
+"""A DuckDB connection over files: cursors, one history, errors.
+
+It never downloads an extension, and it writes nothing but spill files in a temporary
+folder. Fixed statements, every value bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
+from lakeflow.query.engine.columns import column, table, without_repeats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import duckdb
+    import pyarrow
+
+    from lakeflow.schema import TableSpec, Type
+
+SQL_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
+"""DuckDB's name of each type of a column."""
+
+LATER = """{'step': step, 'timestamp': "timestamp",
+            'number': NOT isnan("value"), 'value': "value"}"""
+"""The last of several points has the largest of these; NaN is less than any number."""
+
+_STORED_POINTS = """
+    SELECT "value", "timestamp", step FROM read_parquet($files, hive_partitioning = false)
+    WHERE experiment_id = $experiment_id AND run_id = $run_id AND "key" = $key
+"""
+
+_ORDER = 'ORDER BY "timestamp", step, "value"'
+
+
+class Engine:
+    """One in-memory DuckDB; threads share it, each call has a cursor of its own.
+
+    Args:
+        filesystem: fsspec filesystem behind the paths it is given; None for local files.
+        memory_bytes: What it may hold before it spills to disk; None for DuckDB's default.
+
+    Attributes:
+        connections: How often it has lost what was in its memory.
+    """
+
+    def __init__(self, filesystem: Any = None, memory_bytes: int | None = None) -> None:
+        self._filesystem = filesystem
+        self._memory_bytes = memory_bytes
+        self._lock = threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self.connections = 0
+
+    def close(self) -> None:
+        """Let go of the connection; the next call makes a new one."""
+        with self._lock:
+            self._connection = None
+            self.connections += 1
+
+    def reset(self) -> None:
+        """Begin anew in a forked child; DuckDB's threads stayed with the parent."""
+        # Destroying the parent's connection here would wait for those threads.
+        _abandoned.append(self._connection)
+        self._lock = threading.Lock()
+        self._connection = None
+        self.connections += 1
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a cursor on the connection, made at the first call."""
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._connect()
+            return self._connection.cursor()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        config: dict[str, Any] = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "temp_directory": f"{tempfile.gettempdir()}/lakeflow-{os.getpid()}",
+        }
+        if self._memory_bytes is not None:
+            config["memory_limit"] = f"{self._memory_bytes}B"
+        connection = duckdb.connect(config=config)
+        # Parquet files of a lake never change, so a parsed footer stays right.
+        connection.execute("SET parquet_metadata_cache = true")
+        if self._filesystem is not None:
+            connection.register_filesystem(self._filesystem)
+        return connection
+
+    def check_pattern(self, pattern: str) -> None:
+        """Check a regular expression of RE2.
+
+        Raises:
+            InvalidInputError: It is none.
+        """
+        import duckdb
+
+        try:
+            self.cursor().execute("SELECT regexp_matches('', $p)", {"p": pattern}).fetchall()
+        except duckdb.Error as error:
+            raise InvalidInputError(
+                f"{pattern!r} is no regular expression: {error}",
+                hint="the syntax is RE2's: https://github.com/google/re2/wiki/Syntax",
+            ) from error
+
+    def history(
+        self,
+        files: Sequence[str],
+        experiment_id: str,
+        run_id: str,
+        key: str,
+        hot: pyarrow.Table | None,
+    ) -> pyarrow.Table:
+        """Return one metric's points as columns ``value, timestamp, step``.
+
+        Args:
+            files: Files of the metrics table that may hold the run.
+            experiment_id: The run's experiment.
+            run_id: The run.
+            key: The metric.
+            hot: Points that are not in the files, with these columns among others.
+
+        Returns:
+            By timestamp, step and value; NaN last among equals. What was logged several times
+            is there once, as in MLflow.
+        """
+        parts = []
+        values: dict[str, Any] = {}
+        cursor = self.cursor()
+        if files:
+            parts.append(_STORED_POINTS)
+            values |= {
+                "files": files,
+                "experiment_id": experiment_id,
+                "run_id": run_id,
+                "key": key,
+            }
+        if hot is not None:
+            cursor.register("hot", hot)
+            parts.append('SELECT "value", "timestamp", step FROM hot')
+        if not parts:
+            numbers: dict[str, Type] = {"value": "double", "timestamp": "long", "step": "long"}
+            return table({name: column(kind, ()) for name, kind in numbers.items()})
+        points = " UNION ALL ".join(parts)
+        statement = f"SELECT * FROM ({points}) {_ORDER}"  # noqa: S608 - constants
+        with engine_errors():
+            return without_repeats(cursor.sql(statement, params=values).to_arrow_table())
+
+
+def arrow_table(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pyarrow.Table:
+    """Return rows, columns in the table's order, as an Arrow table."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(spec.columns)
+    return table(
+        {
+            each.name: column(each.type, values)
+            for each, values in zip(spec.columns, columns, strict=True)
+        }
+    )
+
+
+def no_rows(spec: TableSpec) -> str:
+    """Return the query of a table without rows."""
+    columns = ", ".join(
+        f'NULL::{SQL_TYPES[column.type]} AS "{column.name}"' for column in spec.columns
+    )
+    return f"SELECT {columns} WHERE false"
+
+
+_abandoned: list[Any] = []
+
+
+@contextlib.contextmanager
+def engine_errors() -> Iterator[None]:
+    """Turn DuckDB's errors into ours.
+
+    Raises:
+        FileNotFoundError: A file is gone.
+        MemoryError: The statement needs more than it may have.
+        DamagedLakeError: A file cannot be read.
+        LakeflowException: INTERNAL_ERROR, anything else.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError(str(error)) from error
+    except duckdb.IOException as error:
+        raise FileNotFoundError(str(error)) from error
+    except duckdb.InvalidInputException as error:
+        raise DamagedLakeError(
+            f"a file of a table cannot be read: {error}", hint="restore it from a backup"
+        ) from error
+    except duckdb.Error as error:
+        raise LakeflowException(f"the query engine failed: {error}") from error

@@ -1,0 +1,262 @@
+"""What the log says as tables in the engine's memory, beside the files of the tables.
+
+A hot thing is there whole, so that a reader takes its rows from here and those of every other
+thing from the files. Of parts that no document holds only the rows are here that the log has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.kinds.kind import Keep
+from lakeflow.query.engine.connection import SQL_TYPES, arrow_table, no_rows
+from lakeflow.query.engine.statement import with_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    import duckdb
+
+    from lakeflow.kinds import Kind, Part
+    from lakeflow.query.engine.connection import Engine
+    from lakeflow.query.engine.statement import Statement
+    from lakeflow.schema import TableSpec
+
+Rows = dict[str, list[tuple[Any, ...]]]
+"""Rows by table, columns in the table's order."""
+
+
+def overlaid(kind: Kind) -> tuple[TableSpec, ...]:
+    """Return the tables of a kind whose hot rows are kept."""
+    return (*kind.held_tables, *kind.keyed_tables)
+
+
+class Overlay:
+    """Hot rows of one lake; whoever changes them holds a lock.
+
+    Args:
+        engine: Whose memory they are in.
+        kinds: The kinds of things.
+        schema: Of the engine's; one for each moment whose rows are kept.
+    """
+
+    def __init__(self, engine: Engine, kinds: Sequence[Kind], schema: str = "main") -> None:
+        self._engine = engine
+        self._kinds = kinds
+        self._schema = schema
+        self._connections = -1
+        self._hot: set[str] = set()
+
+    @property
+    def hot(self) -> frozenset[str]:
+        """Names of the tables with ids of hot things, and of those that are gone."""
+        return frozenset(self._hot)
+
+    def is_lost(self) -> bool:
+        """Return whether the engine has begun anew since the rows were put there."""
+        return self._connections != self._engine.connections
+
+    def clear(self) -> None:
+        """Drop all rows; the tables of a kind are made once it has hot things."""
+        self._hot.clear()
+        if self.is_lost():
+            self._engine.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+            self._connections = self._engine.connections
+
+    def _make(self, cursor: duckdb.DuckDBPyConnection, kind: Kind) -> None:
+        cursor.execute(f"CREATE OR REPLACE TABLE {hot_ids(kind)} (id VARCHAR)")
+        for spec in overlaid(kind):
+            columns = ", ".join(
+                f'"{column.name}" {SQL_TYPES[column.type]}' for column in spec.columns
+            )
+            cursor.execute(f"CREATE OR REPLACE TABLE {hot(spec)} ({columns})")
+
+    def replace(
+        self, kind: Kind, ids: Collection[str], rows: Rows, gone: Collection[str] = ()
+    ) -> None:
+        """Put the rows of some things in the place of those that were there.
+
+        Args:
+            kind: Their kind.
+            ids: Their ids.
+            rows: The rows.
+            gone: Ids of all things of the kind that are gone.
+        """
+        cursor = self.cursor()
+        is_new = hot_ids(kind) not in self._hot
+        if is_new:
+            self._make(cursor, kind)
+        cursor.execute("BEGIN")
+        bound = {"ids": list(ids)}
+        tables = [(hot_ids(kind), "id"), *((hot(spec), kind.id) for spec in overlaid(kind))]
+        for name, column in () if is_new else tables:
+            cursor.execute(
+                f"DELETE FROM {name} WHERE list_contains($ids, {column})",  # noqa: S608
+                bound,
+            )
+        cursor.execute(f"INSERT INTO {hot_ids(kind)} SELECT unnest($ids)", bound)
+        if gone:
+            cursor.execute(
+                f"CREATE OR REPLACE TABLE {gone_ids(kind)} AS SELECT unnest($ids) AS id",
+                {"ids": list(gone)},
+            )
+        for spec in overlaid(kind):
+            if rows[spec.name]:
+                cursor.register("new_rows", arrow_table(spec, rows[spec.name]))
+                cursor.execute(f"INSERT INTO {hot(spec)} SELECT * FROM new_rows")  # noqa: S608
+        cursor.execute("COMMIT")
+        self._hot.add(hot_ids(kind))
+        if gone:
+            self._hot.add(gone_ids(kind))
+
+    def drop(self) -> None:
+        """Drop the tables."""
+        if not self.is_lost():
+            self._engine.cursor().execute(f"DROP SCHEMA {self._schema} CASCADE")
+        self._connections = -1
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a cursor to which the hot rows are there by the names of their tables."""
+        cursor = self._engine.cursor()
+        cursor.execute(f"SET schema = '{self._schema}'")
+        return cursor
+
+    def pinned(self) -> duckdb.DuckDBPyConnection:
+        """Return a cursor that goes on seeing the hot rows of now."""
+        cursor = self.cursor()
+        if self._hot:
+            cursor.execute("BEGIN")
+            cursor.execute(f"SELECT count(*) FROM {min(self._hot)}").fetchall()  # noqa: S608
+        return cursor
+
+
+def hot(spec: TableSpec) -> str:
+    """Return the name of the table with the hot rows of a table."""
+    return f"hot_{spec.name}"
+
+
+def hot_ids(kind: Kind) -> str:
+    """Return the name of the table with the ids of hot things, gone ones among them."""
+    return f"hot_ids_of_{kind.name}"
+
+
+def gone_ids(kind: Kind) -> str:
+    """Return the name of the table with the ids of things that the log says are gone."""
+    return f"gone_ids_of_{kind.name}"
+
+
+def whole(
+    kind: Kind, spec: TableSpec, stored: str, is_hot: Collection[str], schema: str = ""
+) -> str:
+    """Return the query for the rows of a table, files and log laid over one another.
+
+    Args:
+        kind: Its kind.
+        spec: The table.
+        stored: What reads its files; empty if there are none.
+        is_hot: Names of the tables with ids that there are.
+        schema: Where the hot tables are, with the dot; empty for the current one.
+    """
+    columns = ", ".join(f'"{name}"' for name in spec.column_names)
+    fresh = f"SELECT {columns} FROM {schema}{hot(spec)}"  # noqa: S608
+    part = kind.part(spec)
+    is_keyed = spec in kind.keyed_tables
+    if part is not None and is_keyed and part.removable:
+        values = " OR ".join(f'"{name}" IS NOT NULL' for name in kind.values(spec))
+        fresh += f" WHERE {values}"
+    if not stored:
+        return fresh if hot_ids(kind) in is_hot else no_rows(spec)
+    rows = f"SELECT {columns} FROM {stored} AS stored"  # noqa: S608
+    for each in kind.owners:
+        if gone_ids(each) in is_hot:
+            rows += _without(f"{schema}{gone_ids(each)}", each.id)
+    if hot_ids(kind) not in is_hot:
+        return rows
+    if is_keyed and part is not None:
+        return _by_key(part, spec, rows, fresh, stored)
+    if part is None or part.keep is not Keep.EACH:
+        rows += _without(f"{schema}{hot_ids(kind)}", kind.id)
+    return f"{rows} UNION ALL {fresh}"
+
+
+def _by_key(part: Part, spec: TableSpec, rows: str, fresh: str, stored: str) -> str:
+    """Return stored and hot rows of which those with one key stand for one another."""
+    key = ", ".join(f'"{name}"' for name in spec.key)
+    if part.keep is Keep.FIRST:
+        return f"{rows} UNION ALL {fresh} ANTI JOIN {stored} AS known USING ({key})"
+    hidden = fresh.partition(" WHERE ")[0]
+    return f"{rows} ANTI JOIN ({hidden}) AS known USING ({key}) UNION ALL {fresh}"
+
+
+def _without(ids: str, column: str) -> str:
+    name = ids.rpartition(".")[2]
+    return f" ANTI JOIN {ids} AS {name} ON {name}.id = stored.{column}"
+
+
+def sources(
+    kinds: Iterable[Kind],
+    tables: Collection[str],
+    files: Mapping[str, Sequence[str]],
+    is_hot: Collection[str],
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return queries for tables.
+
+    Args:
+        kinds: The kinds of things.
+        tables: Names of the tables.
+        files: The files of each.
+        is_hot: Names of the tables with ids that there are.
+
+    Returns:
+        The query of each, and what is bound to their parameters.
+    """
+    parts, values = {}, {}
+    for kind in kinds:
+        for spec in overlaid(kind):
+            if spec.name not in tables:
+                continue
+            stored = ""
+            if files[spec.name]:
+                values[f"files_{spec.name}"] = list(files[spec.name])
+                stored = f"read_parquet($files_{spec.name}, hive_partitioning = false)"
+            parts[spec.name] = whole(kind, spec, stored, is_hot)
+    return parts, values
+
+
+def stored(
+    kinds: Iterable[Kind], statement: Statement, files: Mapping[str, Sequence[str]]
+) -> tuple[str, dict[str, Any]]:
+    """Return the relation of a statement over files alone, and what is bound to it."""
+    tables, values = sources(kinds, statement.joined, files, ())
+    return with_tables(tables, statement.relation), values | statement.related
+
+
+def laid_over(
+    kinds: Iterable[Kind],
+    statement: Statement,
+    files: Mapping[str, Sequence[str]],
+    is_hot: Collection[str],
+    kept: str | None = None,
+) -> tuple[str, dict[str, Any]]:
+    """Return a statement over files with the hot rows before them, and what is bound to it.
+
+    Args:
+        kinds: The kinds of things.
+        statement: The statement.
+        files: The files of each of its tables.
+        is_hot: Names of the tables with ids that there are.
+        kept: Table with the rows of ``stored``; None to read the files.
+    """
+    if kept is None:
+        tables, values = sources(kinds, statement.tables, files, is_hot)
+        return statement.text(tables), values | statement.related | statement.values
+    files = {name: () if name in statement.joined else files[name] for name in files}
+    relation, related = f"SELECT * FROM {kept} AS stored", {}  # noqa: S608 - a name of ours
+    (kind,) = (each for each in kinds if each.row.name == statement.searched)
+    has_hot = hot_ids(kind) in is_hot
+    if has_hot:
+        relation += f"{_without(hot_ids(kind), kind.id)} UNION ALL {statement.relation}"
+        related = statement.related
+    read = statement.tables if has_hot else sorted({*statement.tables} - {*statement.joined})
+    tables, values = sources(kinds, read, files, is_hot)
+    return statement.text(tables, relation), values | related | statement.values

@@ -1,0 +1,118 @@
+"""Curves of metrics with fewer points than were logged."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.kinds.kind import IDENTITY
+from lakeflow.query.engine.columns import column, table
+from lakeflow.query.engine.connection import LATER, engine_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow
+
+    from lakeflow.query.engine.connection import Engine
+
+_BOUND_ONE_BY_ONE = 1_000
+
+_STORED = """
+    SELECT run_id, step, "timestamp", "value"
+    FROM read_parquet($files, hive_partitioning = false)
+    WHERE "key" = $key AND {wanted}
+"""
+
+_NOTHING = 'SELECT run_id, step, "timestamp", "value" FROM hot WHERE false'
+
+_NUMBER = 'CASE WHEN isnan("value") THEN NULL ELSE "value" END'
+
+# A bucket's number is computed in HUGEINT: a range of steps may be wider than a BIGINT.
+_BUCKETS = f"""
+    points AS MATERIALIZED (
+        SELECT * FROM stored
+        UNION ALL
+        SELECT run_id, step, "timestamp", "value" FROM hot
+    ),
+    runs AS (
+        SELECT run_id, position, min(step) AS least, max(step) AS most,
+            count(*) > $max_points AS is_long
+        FROM points JOIN wanted USING (run_id) GROUP BY run_id, position
+    ),
+    buckets AS (
+        SELECT run_id, position, max({LATER}) AS last, min({_NUMBER}) AS "min",
+            max({_NUMBER}) AS "max", count(*) AS "count"
+        FROM points JOIN runs USING (run_id) WHERE is_long
+        GROUP BY run_id, position,
+            (step::HUGEINT - least) * $max_points // (most::HUGEINT - least + 1)
+        UNION ALL
+        SELECT run_id, position, {LATER}, {_NUMBER}, {_NUMBER}, 1
+        FROM points JOIN runs USING (run_id) WHERE NOT is_long
+    )
+    SELECT run_id, last.step AS step, "min", "max", last."value" AS "last", "count"
+    FROM buckets ORDER BY position, buckets.last
+"""  # noqa: S608 - constants
+
+
+def series(
+    engine: Engine,
+    files: Sequence[str],
+    run_ids: Sequence[str],
+    key: str,
+    max_points: int,
+    hot: pyarrow.Table,
+) -> pyarrow.Table:
+    """Return one metric of several runs in at most so many buckets of steps a run.
+
+    Args:
+        engine: What computes it.
+        files: Files of the metrics table that may hold the runs.
+        run_ids: The runs, each once.
+        key: The metric.
+        max_points: Most buckets of a run; with no more points than that each has its own.
+        hot: Points of this metric that are not in the files, as rows of ``metrics``.
+
+    Returns:
+        Columns ``run_id, step, min, max, last, count``; runs in the order given, steps
+        ascending.
+    """
+    values: dict[str, Any] = {"max_points": min(max_points, 2**31)}
+    stored = _NOTHING
+    if files:
+        values |= {"files": list(files), "key": key}
+        stored = _STORED.format(wanted=_among(run_ids, values))
+    places = column("long", range(len(run_ids)))
+    wanted = table({"run_id": column("string", run_ids), "position": places})
+    with engine_errors(), contextlib.closing(engine.cursor()) as cursor:
+        cursor.register("hot", hot)
+        cursor.register("wanted", wanted)
+        statement = f"WITH stored AS MATERIALIZED ({stored}), {_BUCKETS}"
+        return cursor.sql(statement, params=values).to_arrow_table()
+
+
+def not_stored(engine: Engine, files: Sequence[str], rows: pyarrow.Table) -> pyarrow.Table:
+    """Return those rows of a part whose records all stay that are not in its files.
+
+    Needed only where some are of copies: of other records it is known from their positions.
+    """
+    if not files:
+        return rows
+    identity = ", ".join(IDENTITY)
+    statement = (
+        f"SELECT * FROM hot ANTI JOIN (SELECT {identity} FROM "  # noqa: S608 - constants
+        f"read_parquet($files, hive_partitioning = false)) AS stored USING ({identity})"
+    )
+    with engine_errors(), contextlib.closing(engine.cursor()) as cursor:
+        cursor.register("hot", rows)
+        return cursor.sql(statement, params={"files": list(files)}).to_arrow_table()
+
+
+def _among(run_ids: Sequence[str], values: dict[str, Any]) -> str:
+    """Bind runs one by one: only then row groups without any of them are skipped."""
+    if len(run_ids) > _BOUND_ONE_BY_ONE:
+        values["run_ids"] = list(run_ids)
+        return "run_id IN (SELECT unnest($run_ids))"
+    bound = {f"run{number}": run_id for number, run_id in enumerate(run_ids)}
+    values |= bound
+    return f"run_id IN ({', '.join(f'${name}' for name in bound)})"

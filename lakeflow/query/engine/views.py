@@ -1,0 +1,115 @@
+"""The views that users' SQL reads, and the relations under them. Pure but for their text.
+
+A view is a file of ``sql/views``; it adds readable columns to relations of the schema
+``lakeflow``, one for each table. What these hold is up to whoever sets them up: here the
+files of a fold, and the hot rows in the schema ``hot`` beside them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeflow.kinds import KINDS
+from lakeflow.query.engine.overlay import whole
+from lakeflow.schema import (
+    CONTROL_EVENTS,
+    EXPERIMENT_TAGS,
+    EXPERIMENTS,
+    INPUTS,
+    LATEST_METRICS,
+    METRICS,
+    PARAMS,
+    RUNS,
+    TAGS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from lakeflow.kinds import Kind
+    from lakeflow.schema import TableSpec
+
+_SHIPPED = {
+    "experiments": (EXPERIMENTS, EXPERIMENT_TAGS),
+    "control_events": (CONTROL_EVENTS,),
+    "runs": (RUNS, EXPERIMENTS),
+    "params": (PARAMS,),
+    "tags": (TAGS,),
+    "metrics": (METRICS,),
+    "latest_metrics": (LATEST_METRICS,),
+    "inputs": (INPUTS,),
+    "runs_wide": (RUNS, EXPERIMENTS, PARAMS, TAGS, LATEST_METRICS, INPUTS),
+}
+"""The tables that each view of ``sql/views`` reads."""
+
+
+class Views:
+    """The views over the tables of some kinds.
+
+    A table that no view of ``sql/views`` reads is a view as it is.
+
+    Args:
+        kinds: The kinds.
+
+    Attributes:
+        kind_of: The kind of each table.
+        tables: The tables by name.
+        reads: The tables that each view reads.
+    """
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        self.kind_of = {spec.name: kind for kind in kinds for spec in kind.tables}
+        self.tables = {
+            spec.name: spec for kind in self.kind_of.values() for spec in kind.tables
+        }
+        self.reads = {
+            name: specs
+            for name, specs in _SHIPPED.items()
+            if all(spec.name in self.tables for spec in specs)
+        }
+        read = {spec.name for specs in self.reads.values() for spec in specs}
+        self.reads |= {name: (spec,) for name, spec in self.tables.items() if name not in read}
+
+    def view(self, name: str) -> str:
+        """Return the statement that makes a view."""
+        if name not in _SHIPPED:
+            return f"CREATE OR REPLACE VIEW {name} AS FROM lakeflow.{name};\n"
+        shipped = Path(__file__).parent / "sql"
+        folder = shipped if shipped.is_dir() else Path(__file__).parents[3] / "sql"
+        return (folder / "views" / f"{name}.sql").read_text()
+
+    def relation(
+        self, spec: TableSpec, files: Sequence[str], is_hot: Collection[str] = ()
+    ) -> str:
+        """Return the statement that makes the relation of one table.
+
+        Args:
+            spec: The table.
+            files: Its files.
+            is_hot: Names of the tables with ids that there are in the schema ``hot``.
+        """
+        listed = ",\n    ".join(literal(file) for file in files)
+        stored = f"read_parquet([\n    {listed}\n], hive_partitioning = false)" if files else ""
+        rows = whole(self.kind_of[spec.name], spec, stored, is_hot, "hot.")
+        return f"CREATE OR REPLACE VIEW lakeflow.{spec.name} AS\n{rows};\n"
+
+    def setup(self, files: Mapping[str, Sequence[str]]) -> str:
+        """Return a script that makes every view in any DuckDB.
+
+        Args:
+            files: The files of each table, by the paths under which that DuckDB opens them.
+        """
+        relations = [self.relation(spec, files[name]) for name, spec in self.tables.items()]
+        views = map(self.view, self.reads)
+        return "\n".join(["CREATE SCHEMA IF NOT EXISTS lakeflow;\n", *relations, *views])
+
+
+VIEWS = Views(KINDS)
+"""The views of a lake."""
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL writes it; for statements that take no parameters."""
+    quoted = text.replace("'", "''")
+    return f"'{quoted}'"

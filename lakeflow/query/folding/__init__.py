@@ -1,0 +1,1 @@
+"""The log into tables, in SQL that follows from the declarations of the kinds."""

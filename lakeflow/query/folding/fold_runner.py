@@ -1,0 +1,403 @@
+"""Carries out one fold in DuckDB: staged log files in, Parquet files out."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.kinds.kind import MADE, Keep
+from lakeflow.query.engine.connection import SQL_TYPES, Engine, engine_errors
+from lakeflow.query.folding import documents, fold_lines, fold_sql
+from lakeflow.query.folding.parquet import (
+    Bounds,
+    Written,
+    copied,
+    new_name,
+    write_by_column,
+)
+from lakeflow.records import REMOVED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lakeflow.kinds import Kind, Part
+    from lakeflow.schema import TableSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of a table, as the fold sees it.
+
+    Attributes:
+        path: Where the engine opens it.
+        ids: Smallest and largest id in it of a thing of the table's kind; None if unknown.
+    """
+
+    path: str
+    ids: Bounds | None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What was staged.
+
+    Attributes:
+        records: Lines that are records.
+        misfits: Lines that are not.
+    """
+
+    records: int
+    misfits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """A file with documents, a line each.
+
+    Attributes:
+        path: Where the engine opens it.
+        longest_bytes: Size of the longest of them.
+    """
+
+    path: str
+    longest_bytes: int
+
+
+class Folding:
+    """One fold: stage the lines, then kind by kind its tables and its documents.
+
+    Every call may raise MemoryError, where the engine may not hold enough.
+
+    Args:
+        engine: Where to do it.
+        kinds: The kinds of things, owners first.
+    """
+
+    def __init__(self, engine: Engine, kinds: Sequence[Kind]) -> None:
+        self._cursor = engine.cursor()
+        self._kinds = kinds
+        self._has_copies = False
+        self._fields: set[str] = set()
+        self._rows: set[str] = set()
+        self._has_old: set[str] = set()
+        self._has_gone: set[str] = set()
+        self._stored_rows = ""
+        self._replaced: list[str] = []
+        # What is sorted stays sorted. With it on, sorting 5 million points in 384 MiB fails.
+        self._run("SET preserve_insertion_order = false")
+
+    def stage(self, files: Sequence[str]) -> Staged:
+        """Parse log files, each in a folder with the name of its writer."""
+        stage = fold_lines.stage(self._kinds)
+        # The parser keeps a buffer for each file of a statement.
+        for start in range(0, len(files), _FILES_AT_ONCE):
+            head = fold_lines.ADD_RECORDS if start else fold_lines.CREATE_RECORDS
+            self._run(f"{head} {stage}", files=files[start : start + _FILES_AT_ONCE])
+        count, names = fold_lines.count_staged(self._kinds)
+        total, records, copies, *counts = self._one(count)
+        self._has_copies = copies > 0
+        self._fields = {name for name, lines in zip(names, counts, strict=True) if lines}
+        misfits = total - records
+        for kind in self._kinds:
+            for spec, part in fold_lines.fields(kind):
+                statement = fold_lines.misfits(kind, spec, part)
+                if statement and spec.name in self._fields:
+                    misfits += self._one(statement)[0]
+        return Staged(total - misfits, misfits)
+
+    def drop_misfits(self) -> None:
+        """Drop lines that are no records."""
+        self._run(fold_lines.DROP_MISFITS)
+
+    def is_about(self, kind: Kind) -> bool:
+        """Return whether any line is about things of a kind, or about what owns them."""
+        names = {spec.name for spec, _ in fold_lines.fields(kind)} | {REMOVED}
+        return bool(names & self._fields)
+
+    def touch(self, kind: Kind, stored: Sequence[str]) -> list[str]:
+        """Find the things of a kind that the lines are about; return their ids, in order.
+
+        Args:
+            kind: The kind; what owns it came before.
+            stored: Files with the rows of its things.
+        """
+        is_owner_gone = kind.owner is not None and kind.owner.name in self._has_gone
+        is_read = bool(stored) and is_owner_gone
+        first, *others = fold_sql.gone(kind, is_stored=is_read)
+        self._run(first)
+        for statement in others if is_owner_gone else ():
+            self._run(statement, **({"files": list(stored)} if is_read else {}))
+        self._look_for_gone(kind)
+        self._run(fold_sql.touched(kind))
+        return [identity for (identity,) in self._run(fold_sql.touched_ids(kind))]
+
+    def owner_ids(self, kind: Kind) -> list[str]:
+        """Return the ids of what owns the things touched."""
+        assert kind.owner is not None
+        column = kind.owner.id
+        rows = self._run(
+            f'SELECT DISTINCT "{column}" FROM touched_{kind.name} '  # noqa: S608 - constants
+            f'WHERE "{column}" IS NOT NULL ORDER BY "{column}"'
+        )
+        return [identity for (identity,) in rows]
+
+    def leave_out(self, kind: Kind, owners: Sequence[str]) -> None:
+        """Take the things touched for gone that belong to owners which were removed before."""
+        assert kind.owner is not None
+        self._run(fold_sql.gone_with(kind), ids=list(owners))
+        self._look_for_gone(kind)
+
+    def _look_for_gone(self, kind: Kind) -> None:
+        if self._one(f"SELECT count(*) FROM gone_{kind.name}")[0]:  # noqa: S608 - a constant
+            self._has_gone.add(kind.name)
+
+    def stage_rows(
+        self, kind: Kind, known: Documents | None, stored: Mapping[str, Sequence[Stored]]
+    ) -> None:
+        """Work out, for each table of a kind, the rows of the things that change in it.
+
+        Args:
+            kind: The kind.
+            known: Documents that there are of the things touched; None if there are none.
+            stored: The files of each table as the fold before left it.
+        """
+        if known is not None:
+            stage_old = documents.stage_old(kind, known.longest_bytes)
+            self._run(stage_old, files=[known.path])
+            self._has_old.add(kind.name)
+            self._run(fold_sql.gone_before(kind))
+            self._look_for_gone(kind)
+        for table, query in self._queries(kind, self._fields):
+            self._run(f"CREATE OR REPLACE TEMP TABLE rows_{table} AS {query}")
+            self._rows.add(table)
+            for part in kind.parts:
+                if part.table.name == table:
+                    self._leave_stored(kind, part, stored[table])
+
+    def stage_unchanged(self, kind: Kind) -> None:
+        """Let the other tables of a kind be written too, though no row of them changes."""
+        names = {spec.name for spec, _ in fold_lines.fields(kind)}
+        for table, query in self._queries(kind, names):
+            if table not in self._rows:
+                self._run(f"CREATE OR REPLACE TEMP TABLE rows_{table} AS {query}")
+                self._rows.add(table)
+
+    def _queries(self, kind: Kind, given: set[str]) -> Iterator[tuple[str, str]]:
+        return fold_sql.rows(
+            kind,
+            given,
+            has_old=kind.name in self._has_old,
+            has_gone=kind.name in self._has_gone,
+            has_copies=self._has_copies,
+        )
+
+    def _leave_stored(self, kind: Kind, part: Part, stored: Sequence[Stored]) -> None:
+        """Drop rows that are stored already, where no document says so."""
+        table = f"rows_{part.table.name}"
+        is_copied = part.keep is Keep.EACH and self._has_copies
+        is_first = part.keep is Keep.FIRST and not part.in_document
+        files = self._overlapping(stored, table, kind.id) if is_copied or is_first else []
+        if files and is_copied:
+            self._run(fold_sql.drop_copies(kind, part.table), files=files)
+        elif files:
+            self._run(fold_sql.drop_known(part.table), files=files)
+
+    def has_gone(self, kind: Kind) -> bool:
+        """Return whether any of the things touched is removed."""
+        return kind.name in self._has_gone
+
+    def is_changed(self, spec: TableSpec) -> bool:
+        """Return whether rows of a table may come or go."""
+        return spec.name in self._rows
+
+    def changes(self, kind: Kind, spec: TableSpec) -> int:
+        """Return how many rows a table gets; they are the next ones to be written."""
+        self._run(f"CREATE OR REPLACE TEMP VIEW changes AS {fold_sql.shown(kind, spec)}")
+        self._replaced = []
+        for number, (rows, by) in enumerate(fold_sql.replaced(kind, spec)):
+            self._run(f"CREATE OR REPLACE TEMP VIEW replaced_{number} AS {rows}")
+            columns = ", ".join(f'"{name}"' for name in by)
+            self._replaced.append(f"JOIN replaced_{number} USING ({columns})")
+        return int(self._one("SELECT count(*) FROM changes")[0])
+
+    def files_with_changes(
+        self, kind: Kind, spec: TableSpec, stored: Sequence[Stored]
+    ) -> set[str]:
+        """Return the files that hold rows of the table which are no longer there."""
+        is_each = (part := kind.part(spec)) is not None and part.keep is Keep.EACH
+        is_changed = kind.name in self._has_gone or (
+            not is_each and (kind.name in self._has_old or spec in kind.keyed_tables)
+        )
+        found = set()
+        for number, join in enumerate(self._replaced if is_changed else ()):
+            candidates = self._overlapping(stored, f"replaced_{number}", kind.id)
+            if candidates:
+                rows = self._run(
+                    "SELECT DISTINCT filename FROM "  # noqa: S608 - constants
+                    "read_parquet($files, filename = true, hive_partitioning = false) "
+                    f"SEMI {join}",
+                    files=candidates,
+                )
+                found |= {row[0] for row in rows}
+        return found
+
+    def stage_stored(self, whole: Sequence[str]) -> None:
+        """Say of which files all rows are written anew together with the changes."""
+        self._stored_rows = ""
+        if whole:
+            self._run("SET VARIABLE stored_files = $files", files=list(whole))
+            self._stored_rows = self._still_there("stored_files")
+
+    def _still_there(self, variable: str) -> str:
+        joins = " ".join(f"ANTI {join}" for join in self._replaced)
+        return (
+            f"SELECT * FROM read_parquet(getvariable('{variable}'), "  # noqa: S608 - constants
+            f"hive_partitioning = false) {joins}"
+        )
+
+    def write(self, spec: TableSpec, folder: str, most_rows: int) -> list[Written]:
+        """Write changes and staged stored rows as new files, sorted one after another.
+
+        Args:
+            spec: The table.
+            folder: A new folder on this machine.
+            most_rows: Rows that they may come to.
+
+        Returns:
+            The files written; none where no rows are left.
+        """
+        Path(folder).mkdir(parents=True)
+        rows = "SELECT * FROM changes"
+        if self._stored_rows:
+            rows = f"{self._stored_rows} UNION ALL BY NAME {rows}"
+        return self._copy(spec, rows, folder, most_rows)
+
+    def write_rest(self, spec: TableSpec, file: str, folder: str, rows: int) -> list[Written]:
+        """Write the rows of a file that are still there, without the changes."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self._run("SET VARIABLE rest_file = $file", file=file)
+        return self._copy(spec, self._still_there("rest_file"), folder, rows)
+
+    def documents(self, kind: Kind) -> Iterator[tuple[str, str]]:
+        """Yield the new documents of the things touched: id and text, by id."""
+        query = documents.documents(
+            kind,
+            self._rows,
+            has_old=kind.name in self._has_old,
+            has_gone=kind.name in self._has_gone,
+        )
+        return self._streamed(query)
+
+    def names(self, kind: Kind, column: str) -> Iterator[tuple[str, str]]:
+        """Yield the values of a unique column with the ids of the things that have them."""
+        if kind.row.name not in self._rows:
+            return iter(())
+        return self._streamed(documents.names(kind, column))
+
+    def last_number(self, kind: Kind) -> int:
+        """Return the largest number that is the id of a thing touched; -1 if none is."""
+        (number,) = self._one(documents.last_number(kind))
+        return -1 if number is None else int(number)
+
+    def _streamed(self, query: str) -> Iterator[tuple[str, str]]:
+        with engine_errors():
+            self._cursor.execute(query)
+            while some := self._cursor.fetchmany(_FETCHED_ROWS):
+                yield from some
+
+    def orphans(self, kind: Kind) -> int:
+        """Return how many of the things that something sets nobody has made."""
+        if kind.row.name not in self._rows:
+            return 0
+        statement = f"SELECT count(*) FROM rows_{kind.row.name} WHERE {MADE} IS NULL"  # noqa: S608
+        return int(self._one(statement)[0])
+
+    def let_go_of_documents(self, kind: Kind, *, and_records: bool) -> None:
+        """Drop what is not read any more once the documents are written.
+
+        Its memory is for the sorting of what comes last, which is the largest.
+        """
+        for spec in kind.held_tables:
+            self._run(f"DROP TABLE IF EXISTS rows_{spec.name}")
+        self._run(f"DROP TABLE IF EXISTS old_{kind.name}")
+        if and_records:
+            self._run("DROP TABLE records")
+
+    def _copy(self, spec: TableSpec, rows: str, folder: str, most_rows: int) -> list[Written]:
+        columns = ", ".join(
+            f'CAST("{column.name}" AS {SQL_TYPES[column.type]}) AS "{column.name}"'
+            for column in spec.columns
+        )
+        order = ", ".join(f'"{name}"' for name in spec.sort)
+        selection = f"SELECT {columns} FROM ({rows}) ORDER BY {order}"  # noqa: S608
+        if spec.by_column:
+            with engine_errors():
+                batches = self._cursor.sql(selection).to_arrow_reader(spec.row_group_rows)
+                # Until it is closed it holds what the statement has built.
+                with closing(batches):
+                    return write_by_column(spec, batches, folder)
+        # Several threads keep the order of one file, but not that of several; and they hold
+        # more than they may where a file is large.
+        several = most_rows > min(spec.file_rows, _MOST_ROWS_AT_ONCE)
+        rotation = (
+            f"ROW_GROUPS_PER_FILE {spec.file_rows // spec.row_group_rows}, "
+            "FILENAME_PATTERN 'part-{uuidv7}', "
+        )
+        statement = (
+            f"COPY ({selection}) TO $target (FORMAT parquet, COMPRESSION zstd, "
+            f"PARQUET_VERSION v2, ROW_GROUP_SIZE {spec.row_group_rows}, "
+            f"{rotation if several else ''}RETURN_STATS true)"
+        )
+        self._run("SET threads = 1" if several else "RESET threads")
+        found = self._run(statement, target=folder if several else f"{folder}/{new_name()}")
+        self._run("RESET threads")
+        return [copied(spec, row) for row in found if row[1] > 0]
+
+    def _overlapping(self, stored: Sequence[Stored], changes: str, column: str) -> list[str]:
+        """Return the files whose range of ids holds one of a table of changes."""
+        bounds = {each.path: each.ids for each in stored}
+        unknown = [path for path, known in bounds.items() if known is None]
+        if unknown:
+            found = self._run(_BOUNDS_IN_FOOTERS, files=unknown, column=column)
+            bounds |= {path: (least, most) for path, least, most in found}
+        known = {path: ids for path, ids in bounds.items() if ids is not None}
+        if not known:
+            return []
+        rows = self._run(
+            _OVERLAPPING.format(changes=changes, column=column),
+            paths=list(known),
+            least=[ids[0] for ids in known.values()],
+            most=[ids[1] for ids in known.values()],
+        )
+        return [row[0] for row in rows]
+
+    def _run(self, statement: str, **values: object) -> list[Any]:
+        with engine_errors():
+            return self._cursor.execute(statement, values or None).fetchall()
+
+    def _one(self, statement: str) -> tuple[Any, ...]:
+        (row,) = self._run(statement)
+        return tuple(row)
+
+
+_FILES_AT_ONCE = 100
+
+_MOST_ROWS_AT_ONCE = 1_048_576
+"""Rows up to which a file is written by several threads."""
+
+_FETCHED_ROWS = 1_024
+
+_OVERLAPPING = """
+    SELECT path FROM (
+        SELECT unnest($paths) AS path, unnest($least) AS least, unnest($most) AS most
+    ) AS files SEMI JOIN (SELECT DISTINCT "{column}" AS id FROM {changes}) AS things
+        ON things.id BETWEEN files.least AND files.most
+"""
+
+_BOUNDS_IN_FOOTERS = """
+    SELECT file_name, min(stats_min_value), max(stats_max_value) FROM parquet_metadata($files)
+    WHERE path_in_schema = $column GROUP BY file_name
+"""
+"""Ids in files whose statistics are not published."""

@@ -1,0 +1,370 @@
+"""What a fold does, as SQL that follows from the declarations of the kinds. Pure.
+
+The lines of a fold are staged once, as ``records``. A document sums up all records of a thing
+before them, so it is one more record: the documents of the things that the lines are about are
+staged beside them, as ``old_<kind>``. Both together give, for each table, the rows of every
+thing that changes in it, ``rows_<table>``. These take the place of what is stored of them,
+and new documents are made of them; see ``documents``.
+
+In parts that no document holds rows take the place of those with the same key; in parts whose
+records all stay, of none. The rules of merging stand in Python at ``stores.things``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from lakeflow.kinds.kind import CLOCK, GONE, IDENTITY, MADE, Keep
+from lakeflow.query.folding.fold_lines import fields, fresh_rows, quoted, types_of
+from lakeflow.records import REMOVED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from lakeflow.kinds import Kind, Part, Summary
+    from lakeflow.schema import TableSpec
+
+
+def gone(kind: Kind, *, is_stored: bool) -> list[str]:
+    """Return the statements that stage the things which are removed as ``gone_<kind>``.
+
+    Owners come first. What they own is gone too: of it, what is new and what is stored.
+
+    Args:
+        kind: The kind.
+        is_stored: Whether rows of its things are stored, in files that are bound.
+    """
+    shape = json.dumps({"kind": ["VARCHAR"], "id": ["VARCHAR"]})
+    named = f"""
+        SELECT id AS "{kind.id}", min(clock)::BIGINT AS {GONE} FROM (
+            SELECT unnest(f.id) AS id, unnest(f.kind) AS kind, clock FROM (
+                SELECT from_json({REMOVED}, '{shape}') AS f, ord.clock AS clock
+                FROM records WHERE {REMOVED} IS NOT NULL
+            )
+        ) WHERE kind = '{kind.name}' AND {str(kind.is_removable).lower()} GROUP BY id
+    """
+    statements = [_create(f"gone_{kind.name}", named)]
+    if kind.owner is not None:
+        owner = kind.owner
+        ids = quoted((kind.id, owner.id))
+        parts = [f"SELECT {ids} FROM ({fresh_rows(kind, *each)})" for each in fields(kind)]
+        if is_stored:
+            parts.append(f"SELECT {ids} FROM read_parquet($files, hive_partitioning = false)")
+        statements.append(
+            f"""
+            INSERT INTO gone_{kind.name}
+            SELECT "{kind.id}", min({GONE}) FROM ({" UNION ALL ".join(parts)})
+            JOIN gone_{owner.name} USING ("{owner.id}")
+            ANTI JOIN gone_{kind.name} USING ("{kind.id}") GROUP BY ALL
+            """
+        )
+    return statements
+
+
+def touched(kind: Kind) -> str:
+    """Return what stages the things that the lines are about, as ``touched_<kind>``."""
+    owners = kind.scope[:-1]
+    parts = [f"SELECT {quoted(kind.scope)} FROM ({_ids(kind, *each)})" for each in fields(kind)]
+    nulls = "".join(f', NULL AS "{name}"' for name in owners)
+    parts.append(f'SELECT "{kind.id}"{nulls} FROM gone_{kind.name}')
+    scope = "".join(f', any_value("{name}") AS "{name}"' for name in owners)
+    return _create(
+        f"touched_{kind.name}",
+        f"""
+        SELECT "{kind.id}"{scope} FROM ({" UNION ALL BY NAME ".join(parts)})
+        GROUP BY "{kind.id}"
+        """,
+    )
+
+
+def _ids(kind: Kind, spec: TableSpec, part: Part | None) -> str:
+    if kind.is_line:
+        return f'SELECT {quoted(kind.scope)} FROM records WHERE "{spec.name}" IS NOT NULL'
+    return fresh_rows(kind, spec, part)
+
+
+def touched_ids(kind: Kind) -> str:
+    """Return the ids of those things, in order."""
+    return f'SELECT "{kind.id}" FROM touched_{kind.name} ORDER BY "{kind.id}"'
+
+
+def gone_with(kind: Kind) -> str:
+    """Return what takes in the things of owners, by their ids, that were removed long ago."""
+    assert kind.owner is not None
+    return f"""
+        INSERT INTO gone_{kind.name}
+        SELECT "{kind.id}", 0 FROM touched_{kind.name} ANTI JOIN gone_{kind.name}
+        USING ("{kind.id}") WHERE list_contains($ids, "{kind.owner.id}")
+    """
+
+
+def gone_before(kind: Kind) -> str:
+    """Return what takes in the things that are gone by what their documents say."""
+    return f"""
+        INSERT INTO gone_{kind.name}
+        SELECT "{kind.id}", {GONE} FROM old_{kind.name} ANTI JOIN gone_{kind.name}
+        USING ("{kind.id}") WHERE {GONE} IS NOT NULL
+    """
+
+
+# Rows of the things that change
+
+
+def _create(name: str, rows: str) -> str:
+    return f"CREATE OR REPLACE TEMP TABLE {name} AS {rows}"
+
+
+def _ended(number: str) -> str:
+    """Return the order of what is stored: of its record only the clock is known."""
+    return f"{{'clock': {number}, 'writer': '', 'seq': 0, 'place': 0}}"
+
+
+def rows(
+    kind: Kind,
+    given: Collection[str],
+    *,
+    has_old: bool,
+    has_gone: bool,
+    has_copies: bool,
+) -> Iterator[tuple[str, str]]:
+    """Yield, for each table, the query for the rows of the things that change in it.
+
+    Whoever carries them out keeps the rows as ``rows_<table>``; later queries read them.
+
+    Args:
+        kind: The kind.
+        given: Fields that any line has; other tables do not change.
+        has_old: Whether any of the things has a document.
+        has_gone: Whether any is gone.
+        has_copies: Whether there are copies of records.
+    """
+    living = f' ANTI JOIN gone_{kind.name} USING ("{kind.id}")' if has_gone else ""
+    for spec, part in fields(kind):
+        fresh = f"SELECT * FROM ({fresh_rows(kind, spec, part)}){living}"
+        if spec.name not in given:
+            continue
+        if part is None:
+            yield spec.name, _made_rows(kind, fresh, has_old=has_old)
+        elif part.keep is not Keep.EACH:
+            yield spec.name, _kept_rows(kind, part, fresh, has_old=has_old)
+        else:
+            yield spec.name, _each_rows(kind, part, fresh, has_copies=has_copies)
+            if part.summary is not None:
+                summed = _summed_rows(kind, spec, part.summary, has_old=has_old)
+                yield part.summary.table.name, summed
+
+
+def _made_rows(kind: Kind, fresh: str, *, has_old: bool) -> str:
+    """Return one row a thing: made by one record, and some of its columns set by others.
+
+    ``made`` is the clock of the former, null as long as it has not come, and ``clock_<column>``
+    those of the latter.
+    """
+    logged = [
+        name
+        for name in kind.row.column_names
+        if name not in kind.scope and name not in kind.clocks
+    ]
+    selected = [f'"{kind.id}"', *(f'new."{name}"' for name in kind.scope[:-1])]
+    # A copy of a record may be older than what is stored.
+    is_made = f"new.made.{MADE} < coalesce(clocks.{MADE}, {2**63 - 1})"
+    for name in logged:
+        made = f'CASE WHEN {is_made} THEN new.made."{name}" ELSE row."{name}" END'
+        if name in kind.settable:
+            selected += _set_column(name, kind.settable[name], made)
+        else:
+            selected.append(f'{made} AS "{name}"')
+    selected.append(f"least(clocks.{MADE}, new.made.{MADE}) AS {MADE}")
+    exposed = "".join(f', "clock_{name}" AS "{column}"' for column, name in kind.clocks.items())
+    old = _old_made(kind) if has_old else _nothing_made(kind)
+    return f"""
+        SELECT *{exposed} FROM (
+            SELECT {", ".join(selected)}
+            FROM ({_new_made(kind, logged, fresh)}) AS new
+            LEFT JOIN ({old}) AS old USING ("{kind.id}")
+        )
+    """
+
+
+def _set_column(name: str, keep: Keep, made: str) -> list[str]:
+    """Return a column that later records may set, and the clock of the one that stays."""
+    fresher = "<" if keep is Keep.FIRST else ">="
+    is_new = (
+        f'"set_{name}" IS NOT NULL AND '
+        f'(clocks."{name}" IS NULL OR "set_{name}".clock {fresher} clocks."{name}")'
+    )
+    return [
+        f'CASE WHEN {is_new} THEN "set_{name}".value '
+        f'WHEN clocks."{name}" IS NOT NULL THEN row."{name}" ELSE {made} END AS "{name}"',
+        f'CASE WHEN {is_new} THEN "set_{name}".clock ELSE clocks."{name}" END '
+        f'AS "clock_{name}"',
+    ]
+
+
+def _new_made(kind: Kind, logged: Sequence[str], fresh: str) -> str:
+    """Return for each thing what made it, and for each column what set it, in the lines."""
+    scope = "".join(f'any_value("{name}") AS "{name}", ' for name in kind.scope[:-1])
+    makes = f'"{kind.makes}" IS NOT NULL'
+    struct = ", ".join(f"'{name}': \"{name}\"" for name in logged)
+    columns = [f"arg_min({{{struct}, '{MADE}': ord.clock}}, ord) FILTER ({makes}) AS made"]
+    for name, keep in kind.settable.items():
+        pick = "arg_min" if keep is Keep.FIRST else "arg_max"
+        columns.append(
+            f"{pick}({{'value': \"{name}\", 'clock': ord.clock}}, ord) "
+            f'FILTER (NOT ({makes}) AND "{name}" IS NOT NULL) AS "set_{name}"'
+        )
+    return f"""
+        SELECT "{kind.id}", {scope}{", ".join(columns)} FROM ({fresh}) GROUP BY "{kind.id}"
+    """
+
+
+def _old_made(kind: Kind) -> str:
+    """Return row and clocks of the things that have documents."""
+    types = json.dumps(types_of(kind.row, kind.row.column_names))
+    clocks = json.dumps(dict.fromkeys((MADE, *kind.settable), "BIGINT"))
+    return f"""
+        SELECT "{kind.id}", from_json("{kind.row.name}", '{types}') AS row,
+            from_json(clocks, '{clocks}') AS clocks
+        FROM old_{kind.name}
+    """
+
+
+def _nothing_made(kind: Kind) -> str:
+    """Return the same where no thing has a document."""
+    types = types_of(kind.row, kind.row.column_names).items()
+    row = ", ".join(f"'{name}': NULL::{each}" for name, each in types)
+    clocks = ", ".join(f"'{name}': NULL::BIGINT" for name in (MADE, *kind.settable))
+    return f"""
+        SELECT NULL::VARCHAR AS "{kind.id}", {{{row}}} AS row, {{{clocks}}} AS clocks
+        WHERE false
+    """
+
+
+def _old_rows(kind: Kind, spec: TableSpec, types: Mapping[str, str], changed: str) -> str:
+    """Return the rows of a table out of the documents of the things that change in it."""
+    shape = {name: [each] for name, each in types.items()}
+    unnested = ", ".join(f'unnest(f."{name}") AS "{name}"' for name in types)
+    return f"""
+        SELECT {quoted(kind.scope)}, {unnested} FROM (
+            SELECT {quoted(kind.scope)}, from_json("{spec.name}", '{json.dumps(shape)}') AS f
+            FROM old_{kind.name} SEMI JOIN {changed} USING ("{kind.id}")
+            WHERE "{spec.name}" IS NOT NULL
+        )
+    """
+
+
+def _kept_rows(kind: Kind, part: Part, fresh: str, *, has_old: bool) -> str:
+    """Return the row of each key that stays, with the clock of its record."""
+    spec = part.table
+    key, values = kind.key(spec), kind.values(spec)
+    columns = quoted((*kind.scope, *key, *values))
+    both = f"SELECT {columns}, ord FROM new"
+    if has_old and part.in_document:
+        types = types_of(spec, (*key, *values)) | {CLOCK: "BIGINT"}
+        old = _old_rows(kind, spec, types, "new")
+        both += f" UNION ALL SELECT {columns}, {_ended(CLOCK)} AS ord FROM ({old})"
+    pick = "arg_min" if part.keep is Keep.FIRST else "arg_max"
+    struct = ", ".join(f"'{name}': \"{name}\"" for name in values)
+    scope = "".join(f'any_value("{name}") AS "{name}", ' for name in kind.scope[:-1])
+    kept = ", ".join(f'kept."{name}" AS "{name}"' for name in (*values, CLOCK))
+    return f"""
+        WITH new AS MATERIALIZED ({fresh})
+        SELECT {quoted((*kind.scope, *key))}, {kept} FROM (
+            SELECT {scope}"{kind.id}", {quoted(key)},
+                {pick}({{{struct}, '{CLOCK}': ord.clock}}, ord) AS kept
+            FROM ({both}) GROUP BY "{kind.id}", {quoted(key)}
+        )
+    """
+
+
+def _each_rows(kind: Kind, part: Part, fresh: str, *, has_copies: bool) -> str:
+    """Return the rows of records that all stay; of copies in one fold one is enough."""
+    spec = part.table
+    columns = quoted(name for name in spec.column_names if name not in IDENTITY)
+    distinct = f"DISTINCT ON ({quoted(IDENTITY)}) " if has_copies else ""
+    return f"""
+        SELECT {distinct}{columns}, ord.writer AS writer, ord.seq AS seq, place, is_copy
+        FROM ({fresh})
+    """
+
+
+def drop_copies(kind: Kind, spec: TableSpec) -> str:
+    """Return what drops the copies of records that are stored, in files that are bound."""
+    same = " AND ".join(f'new."{name}" = stored."{name}"' for name in IDENTITY)
+    return f"""
+        DELETE FROM rows_{spec.name} AS new USING (
+            SELECT {quoted(IDENTITY)} FROM read_parquet($files, hive_partitioning = false)
+            SEMI JOIN rows_{spec.name} USING ("{kind.id}")
+        ) AS stored WHERE new.is_copy AND {same}
+    """
+
+
+def drop_known(spec: TableSpec) -> str:
+    """Return what drops rows whose key is stored; of a part of which the first one stays."""
+    same = " AND ".join(f'new."{name}" = stored."{name}"' for name in spec.key)
+    return f"""
+        DELETE FROM rows_{spec.name} AS new USING (
+            SELECT {quoted(spec.key)} FROM read_parquet($files, hive_partitioning = false)
+        ) AS stored WHERE {same}
+    """
+
+
+def _later(summary: Summary) -> str:
+    """Return what is largest for the last record; NaN is less than any number."""
+    order = "".join(f"'{name}': \"{name}\", " for name in summary.order)
+    value = f'"{summary.value}"'
+    return f"{{{order}'number': NOT isnan({value}), 'value': {value}}}"
+
+
+def _summed_rows(kind: Kind, spec: TableSpec, summary: Summary, *, has_old: bool) -> str:
+    """Return the summary of each key; only of things that change, so that the groups fit."""
+    by, order, value = summary.by, summary.order, f'"{summary.value}"'
+    columns = quoted((*kind.scope, *by))
+    number = f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END"
+    both = f"""
+        SELECT {columns}, {value}, {quoted(order)}, {number} AS "min", {number} AS "max",
+            1 AS "count"
+        FROM rows_{spec.name}
+    """
+    if has_old:
+        table = summary.table
+        types = types_of(table, (*by, summary.value, *order, "min", "max", "count"))
+        both += f" UNION ALL {_old_rows(kind, table, types, f'rows_{spec.name}')}"
+    last = ", ".join(f'last."{name}" AS "{name}"' for name in order)
+    return f"""
+        SELECT {columns}, last.value AS {value}, {last}, "min", "max", "count" FROM (
+            SELECT {columns}, max({_later(summary)}) AS last, min("min") AS "min",
+                max("max") AS "max", sum("count")::BIGINT AS "count"
+            FROM ({both}) GROUP BY {columns}
+        )
+    """
+
+
+# Tables
+
+
+def shown(kind: Kind, spec: TableSpec) -> str:
+    """Return the rows that a table gets of the things that change in it."""
+    part = kind.part(spec)
+    is_there = "true"
+    if spec is kind.row:
+        is_there = f"{MADE} IS NOT NULL"
+    elif part is not None and part.removable:
+        is_there = " OR ".join(f'"{name}" IS NOT NULL' for name in kind.values(spec))
+    return f"SELECT {quoted(spec.column_names)} FROM rows_{spec.name} WHERE {is_there}"
+
+
+def replaced(kind: Kind, spec: TableSpec) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield which stored rows are no longer there: queries, and the columns that each is by.
+
+    These are the rows of things that are gone, or change in the table; in a part that no
+    document holds, the rows of keys that change.
+    """
+    part = kind.part(spec)
+    rows = f'SELECT "{kind.id}" FROM gone_{kind.name}'
+    if part is None or part.is_in_document:
+        rows += f' UNION SELECT "{kind.id}" FROM rows_{spec.name}'
+    yield rows, (kind.id,)
+    if part is not None and spec in kind.keyed_tables and part.keep is Keep.LAST:
+        yield f"SELECT {quoted(spec.key)} FROM rows_{spec.name}", spec.key

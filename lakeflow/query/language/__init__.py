@@ -1,0 +1,1 @@
+"""Filters and orders: from strings to checked trees."""

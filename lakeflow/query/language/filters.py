@@ -1,0 +1,367 @@
+"""A filter string, or a line of an order, becomes a tree of our own. Pure.
+
+sqlglot parses; what it returns is walked against a whitelist and rebuilt, so that nothing of
+a user's text but keys and values, which are bound, ever reaches the query engine. Comparing
+with a key that is missing is neither true nor false, as in SQL.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.kinds.catalogue import ATTRIBUTE_PREFIXES, DATASETS
+from lakeflow.query.language.conditions import (
+    Aggregate,
+    Combination,
+    Comparison,
+    Condition,
+    Field,
+    Not,
+    Operator,
+    Ordering,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from lakeflow.kinds import Kind
+
+MAX_CHARACTERS = 100_000
+MAX_CONDITIONS = 500
+MAX_DEPTH = 50
+
+_TEXT_OPERATORS = {"=", "!=", "LIKE", "ILIKE", "RLIKE", "IN"}
+_NUMBER_OPERATORS = {"=", "!=", "<", "<=", ">", ">=", "IN", "BETWEEN"}
+
+
+def parse_filter(text: str | None, kind: Kind) -> Condition | None:
+    """Return the tree of a filter; None where it is empty.
+
+    Args:
+        text: The filter.
+        kind: What is searched.
+
+    Raises:
+        InvalidInputError: It is malformed; the message says where and what was expected.
+    """
+    if text is None or not str(text).strip():
+        return None
+    return _Parser(text, "filter", kind).condition()
+
+
+def parse_order(lines: object, kind: Kind) -> list[Ordering]:
+    """Return the lines of an order.
+
+    Args:
+        lines: Texts such as ``"metrics.loss DESC"``; None for none.
+        kind: What is searched.
+
+    Raises:
+        InvalidInputError: One is malformed, or names what another one names.
+    """
+    if lines is None:
+        return []
+    if isinstance(lines, str) or not hasattr(lines, "__iter__"):
+        raise InvalidInputError(f"order_by is {lines!r}, not a list of texts")
+    found = [_Parser(line, "order_by", kind).ordering() for line in lines]
+    if len({each.field for each in found}) < len(found):
+        raise InvalidInputError(f"`order_by` contains duplicate fields: {lines!r}")
+    return found
+
+
+class _Parser:
+    """One text, and where in it something is."""
+
+    def __init__(self, text: object, noun: str, kind: Kind) -> None:
+        if not isinstance(text, str):
+            raise InvalidInputError(f"a {noun} is {text!r}, not a text")
+        if len(text) > MAX_CHARACTERS:
+            raise InvalidInputError(
+                f"the {noun} has {len(text):,} characters; there may be {MAX_CHARACTERS:,}"
+            )
+        self._text = text
+        self._noun = noun
+        assert kind.catalogue is not None
+        self._kind, self._catalogue = kind, kind.catalogue
+        self._conditions = 0
+
+    def condition(self) -> Condition:
+        return self._condition(self._parse(None), 0)
+
+    def ordering(self) -> Ordering:
+        from sqlglot import exp
+
+        node = self._parse(exp.Ordered)
+        if self._text.upper().rstrip().endswith(("NULLS FIRST", "NULLS LAST")):
+            raise self._wrong(node, "what is missing is always last")
+        field = self._field(node.this)
+        if field.table == "inputs":
+            raise self._wrong(
+                node, "datasets do not sort", "metrics, params, tags or attributes"
+            )
+        return Ordering(field, bool(node.args.get("desc")))
+
+    def _parse(self, into: type[exp.Expression] | None) -> Any:
+        import sqlglot
+        from sqlglot.errors import SqlglotError
+
+        self._check_tokens()
+        try:
+            if into is None:
+                trees = sqlglot.parse(self._text, read="sqlite")
+            else:
+                trees = [sqlglot.parse_one(self._text, read="sqlite", into=into)]
+        except SqlglotError as error:
+            details = getattr(error, "errors", None) or [{}]
+            raise self._error(
+                "it does not parse", self._offset(details[0].get("line"), details[0].get("col"))
+            ) from error
+        except RecursionError as error:
+            raise self._error("it is nested too deeply", None) from error
+        if len(trees) != 1 or trees[0] is None:
+            raise self._error(
+                f"one {self._noun} is expected, not {len(trees)} statements", None
+            )
+        return trees[0]
+
+    def _check_tokens(self) -> None:
+        """Refuse what is never right, before it is parsed."""
+        from sqlglot import TokenType, tokenize
+        from sqlglot.errors import SqlglotError
+
+        try:
+            tokens = tokenize(self._text, read="sqlite")
+        except SqlglotError as error:
+            raise self._error(
+                "a quotation is not closed, or a character is unknown", None
+            ) from error
+        depth = 0
+        for token in tokens:
+            if token.comments:
+                raise self._error("comments are not known", token.start)
+            if token.token_type == TokenType.SEMICOLON:
+                raise self._error(f"one {self._noun} is expected, not several", token.start)
+            depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
+            if depth > MAX_DEPTH:
+                raise self._error(f"it is nested deeper than {MAX_DEPTH}", token.start)
+
+    def _condition(self, node: Any, depth: int) -> Condition:
+        from sqlglot import exp
+
+        if depth > 2 * MAX_DEPTH:
+            raise self._wrong(node, f"it is nested deeper than {MAX_DEPTH}")
+        if isinstance(node, exp.Paren):
+            return self._condition(node.this, depth + 1)
+        if isinstance(node, exp.Not):
+            return Not(self._condition(node.this, depth + 1))
+        if isinstance(node, exp.And | exp.Or):
+            parts = tuple(self._condition(part, depth + 1) for part in _operands(node))
+            return Combination("AND" if isinstance(node, exp.And) else "OR", parts)
+        return self._comparison(node)
+
+    def _comparison(self, node: Any) -> Condition:
+        from sqlglot import exp
+
+        self._conditions += 1
+        if self._conditions > MAX_CONDITIONS:
+            raise self._wrong(node, f"there may be {MAX_CONDITIONS} conditions")
+        symbols: dict[type[exp.Expression], Operator] = {
+            exp.EQ: "=",
+            exp.NEQ: "!=",
+            exp.LT: "<",
+            exp.LTE: "<=",
+            exp.GT: ">",
+            exp.GTE: ">=",
+            exp.Like: "LIKE",
+            exp.ILike: "ILIKE",
+            exp.RegexpLike: "RLIKE",
+        }
+        if type(node) in symbols:
+            found = self._compare(node, symbols[type(node)], [node.expression])
+        elif isinstance(node, exp.In) and node.expressions:
+            found = self._compare(node, "IN", node.expressions)
+        elif isinstance(node, exp.Between):
+            found = self._compare(node, "BETWEEN", [node.args["low"], node.args["high"]])
+        elif isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
+            found = Comparison(self._field(node.this), "IS NULL")
+        else:
+            raise self._wrong(
+                node,
+                f"Invalid clause(s) in filter string: {_shown(node)} is no comparison",
+                "<field> <comparator> <value>, joined by AND, OR and NOT",
+            )
+        return Not(found) if node.args.get("negate") else found
+
+    def _compare(self, node: Any, operator: Operator, right: list[Any]) -> Comparison:
+        field = self._field(node.this)
+        values = tuple(self._value(each, field) for each in right)
+        if field.is_number:
+            wanted, kind, allowed = (int, float), "a number", _NUMBER_OPERATORS
+        elif all(not isinstance(value, str) for value in values) and field.key is not None:
+            # A param or a tag that is compared as the number that it spells.
+            wanted, kind, allowed = (int, float), "numbers only", _NUMBER_OPERATORS
+        else:
+            wanted, kind, allowed = (str,), "text in quotes", _TEXT_OPERATORS  # type: ignore[assignment]
+        for value in values:
+            if not isinstance(value, wanted):
+                raise self._wrong(
+                    node, f"Expected {kind} to compare {_name(field)} with, found {value!r}"
+                )
+        if operator not in allowed:
+            raise self._wrong(
+                node,
+                f"Invalid comparator '{operator}' for {_name(field)} and {kind}",
+                ", ".join(sorted(allowed)),
+            )
+        return Comparison(field, operator, values)
+
+    def _value(self, node: Any, field: Field) -> Value:
+        from sqlglot import exp
+
+        if isinstance(node, exp.Literal):
+            if node.is_string:
+                return str(node.this)
+            return self._number(node, node.this)
+        if isinstance(node, exp.Neg) and node.this.is_number:
+            return -self._number(node, node.this.this)
+        if isinstance(node, exp.Column) and len(node.parts) == 1 and node.this.quoted:
+            return str(node.name)  # MLflow takes "text" for a text as well
+        raise self._wrong(
+            node,
+            f"Expected a value to compare {_name(field)} with, found {_shown(node)}",
+            "a number, or text in quotes",
+        )
+
+    def _number(self, node: Any, text: str) -> int | float:
+        try:
+            number = float(text)
+            whole = int(number) if abs(number) < 2**53 else int(text)
+        except (ValueError, OverflowError):
+            problem = f"{text!r} is not a number that can be compared with"
+            raise self._wrong(node, problem) from None
+        if abs(whole) >= 2**63:
+            return number
+        return whole if whole == number or text.lstrip("+").isdecimal() else number
+
+    def _field(self, node: Any) -> Field:
+        from sqlglot import exp
+
+        aggregates: dict[type[exp.Expression], Aggregate] = {
+            exp.Min: "min",
+            exp.Max: "max",
+            exp.Count: "count",
+            exp.Last: "value",
+        }
+        if type(node) in aggregates and not node.expressions:
+            field = self._field(node.this)
+            if field.key is None or not field.is_number or field.column != "value":
+                raise self._wrong(
+                    node, "min, max, count and last are of a metric", "min(metrics.loss)"
+                )
+            return Field(field.table, aggregates[type(node)], True, field.key)
+        if isinstance(node, exp.Sub | exp.Div | exp.Mul | exp.Add | exp.Mod):
+            raise self._wrong(
+                node,
+                f"{_shown(node)} is no field",
+                "a key with other characters than letters, digits, _ and . in backticks: "
+                "metrics.`val/loss`",
+            )
+        parts = _parts(node) if isinstance(node, exp.Column | exp.Dot) else []
+        if not parts or not all(isinstance(part, exp.Identifier) for part in parts):
+            raise self._wrong(
+                node, f"{_shown(node)} is no field", "metrics.loss, params.lr, status"
+            )
+        return self._named(node, [part.name for part in parts])
+
+    def _named(self, node: Any, parts: list[str]) -> Field:
+        catalogue = self._catalogue
+        prefix, key = (parts[0], ".".join(parts[1:])) if len(parts) > 1 else ("", parts[0])
+        if prefix in catalogue.keyed:
+            table = catalogue.keyed[prefix]
+            _, value = self._kind.pair(table)
+            return Field(table.name, "value", value.type == "double", key)
+        if catalogue.datasets and prefix in DATASETS:
+            if key not in catalogue.datasets:
+                raise self._wrong(
+                    node,
+                    f"Invalid dataset key '{key}' specified",
+                    ", ".join(sorted(catalogue.datasets)),
+                )
+            return Field("inputs", key, False)
+        if prefix and prefix not in ATTRIBUTE_PREFIXES:
+            raise self._wrong(
+                node, f"Invalid entity type '{prefix}'", ", ".join(catalogue.prefixes)
+            )
+        attribute = catalogue.attributes.get(key)
+        if attribute is None:
+            raise self._wrong(
+                node,
+                f"Invalid attribute key '{key}' specified",
+                ", ".join(sorted({each.column for each in catalogue.attributes.values()})),
+            )
+        return Field(self._kind.row.name, attribute.column, attribute.is_number)
+
+    def _wrong(self, node: Any, problem: str, expected: str | None = None) -> InvalidInputError:
+        from sqlglot import exp
+
+        starts = [
+            identifier.meta["start"]
+            for identifier in node.find_all(exp.Identifier)
+            if "start" in identifier.meta
+        ]
+        return self._error(problem, min(starts, default=None), expected)
+
+    def _offset(self, line: int | None, column: int | None) -> int | None:
+        if line is None or column is None:
+            return None
+        before = sum(len(each) + 1 for each in self._text.split("\n")[: line - 1])
+        return min(before + column - 1, len(self._text))
+
+    def _error(
+        self, problem: str, offset: int | None, expected: str | None = None
+    ) -> InvalidInputError:
+        place = "" if offset is None else f" at character {offset + 1}"
+        start = max(0, (offset or 0) - 60)
+        shown = self._text[start : start + 160]
+        return InvalidInputError(
+            f"Invalid {self._noun}{place}: {problem}: {shown!r}",
+            hint=expected and f"expected: {expected}",
+        )
+
+
+def _operands(node: Any) -> list[Any]:
+    """Return what a chain of one connector connects, however long it is."""
+    kind, rest = type(node), [node]
+    found: list[Any] = []
+    while rest:
+        each = rest.pop()
+        if type(each) is kind:
+            rest += [each.left, each.right]
+        else:
+            found.append(each)
+    return found[::-1]
+
+
+def _parts(node: Any) -> list[Any]:
+    """Return the identifiers between the dots of a name."""
+    from sqlglot import exp
+
+    after: list[Any] = []
+    while isinstance(node, exp.Dot):
+        after.append(node.expression)
+        node = node.this
+    before = node.parts if isinstance(node, exp.Column) else [node]
+    return [*before, *reversed(after)]
+
+
+def _shown(node: Any) -> str:
+    text = str(node.sql(dialect="sqlite"))
+    return repr(text if len(text) <= 80 else f"{text[:80]}...")
+
+
+def _name(field: Field) -> str:
+    if field.key is None:
+        return field.column
+    return f"{field.table.removeprefix('latest_').removeprefix('experiment_')}.{field.key}"

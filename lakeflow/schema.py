@@ -1,0 +1,211 @@
+"""The on-disk contract: the Delta tables of a lake.
+
+A table is described once, here; ``tables.delta`` turns the description into a Delta schema, the
+query engine into casts. Types are Delta's. What the tables mean to one another is in ``kinds``.
+A lake of another ``FORMAT_VERSION`` is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+FORMAT_VERSION = 2
+"""Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
+
+Type = Literal["string", "long", "double"]
+
+
+class Column(NamedTuple):
+    """One column of a table.
+
+    Attributes:
+        name: Its name, in every engine.
+        type: Delta's name of its type.
+        comment: Meaning and unit; stored in the table's schema.
+        nullable: Whether it may be null.
+    """
+
+    name: str
+    type: Type
+    comment: str = ""
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """One Delta table.
+
+    Attributes:
+        name: Name of the table and of its folder under ``tables/``.
+        comment: What one row is.
+        columns: Filter columns first: readers keep statistics of the first 32 only.
+        key: Columns that identify a row.
+        sort: Order of the rows within a file.
+        row_group_rows: Rows of a row group, the unit of what is read.
+        file_rows: Rows of a full file; files below half of that are merged.
+        by_column: Whether files are written so that long columns of numbers become smallest:
+            whole numbers as differences, floats with their bytes apart.
+    """
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    sort: tuple[str, ...]
+    row_group_rows: int = 32_768
+    file_rows: int = 4_194_304
+    by_column: bool = False
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+
+_EXPERIMENT_ID = Column("experiment_id", "string", "experiment it belongs to")
+_RUN_ID = Column("run_id", "string", "32 hexadecimal digits, ordered by time of creation")
+_KEY = Column("key", "string", "name within the run")
+_STEP = Column("step", "long", "training step, may be negative")
+_TIMESTAMP = Column("timestamp", "long", "milliseconds since the Unix epoch, UTC")
+_LIFECYCLE_CLOCK = Column(
+    "lifecycle_clock",
+    "long",
+    "microseconds since the Unix epoch, UTC, of being deleted or restored last; null if never",
+    nullable=True,
+)
+_RUN_KEY = ("experiment_id", "run_id", "key")
+_SEARCH_ORDER = ("key", "experiment_id", "run_id")
+
+EXPERIMENTS = TableSpec(
+    "experiments",
+    "one row per experiment, deleted ones included",
+    (
+        _EXPERIMENT_ID,
+        Column("name", "string", "unique, deleted experiments included"),
+        Column("artifact_location", "string", "folder of artifacts; relative to the lake"),
+        Column("lifecycle_stage", "string", "active or deleted"),
+        Column("creation_time", "long", "milliseconds since the Unix epoch, UTC"),
+        Column("last_update_time", "long", "milliseconds since the Unix epoch, UTC"),
+        _LIFECYCLE_CLOCK,
+    ),
+    key=("experiment_id",),
+    sort=("experiment_id",),
+)
+
+EXPERIMENT_TAGS = TableSpec(
+    "experiment_tags",
+    "one row per tag of an experiment",
+    (_EXPERIMENT_ID, Column("key", "string", "name"), Column("value", "string", "text")),
+    key=("experiment_id", "key"),
+    sort=("experiment_id", "key"),
+)
+
+RUNS = TableSpec(
+    "runs",
+    "one row per run, deleted ones included",
+    (
+        _RUN_ID,
+        _EXPERIMENT_ID,
+        Column("start_time", "long", "milliseconds since the Unix epoch, UTC"),
+        Column("end_time", "long", "milliseconds since the Unix epoch, UTC", nullable=True),
+        Column("status", "string", "RUNNING, SCHEDULED, FINISHED, FAILED or KILLED"),
+        Column(
+            "lifecycle_stage",
+            "string",
+            "active or deleted; that of its experiment counts if its lifecycle_clock is later",
+        ),
+        Column("run_name", "string", "need not be unique"),
+        Column("user_id", "string", "who started it"),
+        Column("artifact_uri", "string", "folder of artifacts; relative to the lake"),
+        _LIFECYCLE_CLOCK,
+    ),
+    key=("run_id",),
+    sort=("experiment_id", "run_id"),
+    row_group_rows=8_192,
+)
+
+PARAMS = TableSpec(
+    "params",
+    "one row per parameter of a run",
+    (_EXPERIMENT_ID, _RUN_ID, _KEY, Column("value", "string", "text")),
+    key=_RUN_KEY,
+    sort=_SEARCH_ORDER,
+)
+
+TAGS = TableSpec(
+    "tags",
+    "one row per tag of a run",
+    (_EXPERIMENT_ID, _RUN_ID, _KEY, Column("value", "string", "text")),
+    key=_RUN_KEY,
+    sort=_SEARCH_ORDER,
+)
+
+LATEST_METRICS = TableSpec(
+    "latest_metrics",
+    "one row per metric of a run: its last value, and a summary of all",
+    (
+        _EXPERIMENT_ID,
+        _RUN_ID,
+        _KEY,
+        Column("value", "double", "value at the largest (step, timestamp, value)"),
+        _STEP,
+        _TIMESTAMP,
+        Column("min", "double", "smallest value that is not NaN", nullable=True),
+        Column("max", "double", "largest value that is not NaN", nullable=True),
+        Column("count", "long", "number of points, NaN included"),
+    ),
+    key=_RUN_KEY,
+    sort=_SEARCH_ORDER,
+)
+
+METRICS = TableSpec(
+    "metrics",
+    "one row per point of a metric: a record is there once, whatever its values",
+    (
+        _EXPERIMENT_ID,
+        _RUN_ID,
+        _KEY,
+        _STEP,
+        _TIMESTAMP,
+        Column("value", "double", "any float"),
+        Column("writer", "string", "writer of the record that it was logged by"),
+        Column("seq", "long", "number of that record among those of its writer"),
+        Column("place", "long", "place of the point in that record, from 0 on"),
+    ),
+    key=("writer", "seq", "place"),
+    sort=(*_RUN_KEY, "step", "timestamp", "writer", "seq", "place"),
+    by_column=True,
+)
+
+INPUTS = TableSpec(
+    "inputs",
+    "one row per dataset that a run used",
+    (
+        _EXPERIMENT_ID,
+        _RUN_ID,
+        Column("name", "string", "name of the dataset"),
+        Column("digest", "string", "fingerprint of its content"),
+        Column("source_type", "string", "kind of the source"),
+        Column("source", "string", "where it came from"),
+        Column("schema", "string", "its columns", nullable=True),
+        Column("profile", "string", "a summary", nullable=True),
+        Column("tags", "string", "tags of this use, as one JSON object"),
+    ),
+    key=("experiment_id", "run_id", "name", "digest"),
+    sort=("name", "digest", "experiment_id", "run_id"),
+)
+
+CONTROL_EVENTS = TableSpec(
+    "control_events",
+    "one row per event of the control log: each change of an experiment, for ever",
+    (
+        Column("number", "string", "place in the total order, ten digits"),
+        Column("event_id", "string", "id of the event"),
+        Column("time", "long", "milliseconds since the Unix epoch, UTC"),
+        Column("user_id", "string", "who made it"),
+        Column("changes", "string", "the records that it is made of, as one JSON array"),
+    ),
+    key=("number",),
+    sort=("number",),
+)

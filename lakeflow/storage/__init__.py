@@ -1,1 +1,0 @@
-"""The only room that knows bytes and commits: files, log, Delta tables, folds, the lake."""

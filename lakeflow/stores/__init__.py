@@ -1,0 +1,1 @@
+"""What the verbs mean: experiments and runs over a lake."""

@@ -1,0 +1,77 @@
+"""What callers give, checked, becomes what records hold. Pure, but for a random name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from lakeflow.entities import validation
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.stores.run_names import run_name as random_run_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from lakeflow.entities import Param, RunTag
+
+RUN_NAME_TAG = "mlflow.runName"
+
+
+def name_of(run_name: str | None, tags: Mapping[str, str]) -> str:
+    """Return the name of a new run from its argument and its tag.
+
+    Raises:
+        InvalidInputError: They disagree.
+    """
+    tagged = tags.get(RUN_NAME_TAG)
+    if run_name and tagged and run_name != tagged:
+        raise InvalidInputError(
+            f"Both 'run_name' argument and '{RUN_NAME_TAG}' tag are specified, but with "
+            f"different values (run_name='{run_name}', {RUN_NAME_TAG}='{tagged}')."
+        )
+    return validation.run_name(run_name or tagged or random_run_name())
+
+
+def below(location: str, path: str) -> str:
+    """Return a location inside another, leaving a URL's query and fragment at the end."""
+    if "://" not in location:
+        return f"{location.rstrip('/')}/{path}"
+    parts = urlsplit(location)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
+
+
+def checked(name: str, pairs: Iterable[Param | RunTag]) -> list[tuple[str, str]]:
+    """Return the keys and values of params or tags, checked.
+
+    Args:
+        name: What errors call them.
+        pairs: The params or tags.
+    """
+    return [
+        (
+            validation.key(each.key, f"{name}[{index}].key"),
+            validation.text(each.value, f"{name}[{index}].value"),
+        )
+        for index, each in enumerate(pairs)
+    ]
+
+
+def distinct(name: str, params: Sequence[Param]) -> dict[str, str]:
+    """Return checked params.
+
+    Raises:
+        InvalidInputError: A key stands there twice.
+    """
+    pairs = checked(name, params)
+    keys = [key for key, _ in pairs]
+    repeated = (
+        sorted({key for key in keys if keys.count(key) > 1})
+        if len(set(keys)) < len(keys)
+        else []
+    )
+    if repeated:
+        raise InvalidInputError(
+            f"Duplicate parameter keys have been submitted: {repeated}",
+            hint="give each param once",
+        )
+    return dict(pairs)

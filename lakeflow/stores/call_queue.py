@@ -1,0 +1,182 @@
+"""Asynchronous logging: a thread makes calls in order, and writes what they log together."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import LakeflowException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lakeflow.lake import Lake
+    from lakeflow.log.appender import Gathered
+
+_BATCH_CHARACTERS = 8 * 1024 * 1024
+_JITTER = 0.25
+_LOOK_S = 0.1
+
+_logger = logging.getLogger(__name__)
+
+
+class RunOperations:
+    """What asynchronous calls return: a promise that they will have been done.
+
+    Args:
+        operation_futures: One future a call.
+        hurry: Asks for what is gathered to be written now.
+    """
+
+    def __init__(
+        self, operation_futures: Sequence[Future[Any]], hurry: Callable[[], None] = lambda: None
+    ) -> None:
+        self._operation_futures = list(operation_futures)
+        self._hurry = hurry
+
+    def wait(self) -> None:
+        """Return once every call is done; what is gathered is written at once.
+
+        Raises:
+            LakeflowException: Calls failed; the message lists why. The code is that of the
+                first one.
+        """
+        self._hurry()
+        errors = [
+            error
+            for future in self._operation_futures
+            if (error := future.exception()) is not None
+        ]
+        if errors:
+            reasons = "; ".join(str(error) for error in errors)
+            raise LakeflowException(
+                f"{len(errors)} asynchronous call(s) failed: {reasons}",
+                getattr(errors[0], "error_code", None),
+            ) from errors[0]
+
+
+@dataclass(slots=True)
+class _Call:
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    future: Future[Any] = field(default_factory=Future)
+
+
+class CallQueue:
+    """Calls in order, at most so many waiting.
+
+    The thread is not a daemon: a process that ends does what is queued first.
+
+    Args:
+        lake: Where they log.
+        on_loss: Called where calls were made and what they logged could not be written.
+    """
+
+    def __init__(self, lake: Lake, on_loss: Callable[[], None]) -> None:
+        self._lake = lake
+        self._on_loss = on_loss
+        self._size = max(1, lake.settings.queue_records)
+        self._interval_s = 0 if lake.fs.can_append else lake.settings.flush_interval_ms / 1000
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew in a forked child: what is queued is the parent's."""
+        self._room = threading.BoundedSemaphore(self._size)
+        self._executor: ThreadPoolExecutor | None = None
+        self._calls: deque[_Call] = deque()
+        self._last: Future[Any] | None = None
+        self._is_at_work = False
+        self._changed = threading.Condition()
+        self._is_hurried = False
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> RunOperations:
+        """Queue a call; waits while the queue is full."""
+        if not self._room.acquire(blocking=False):
+            self.hurry()
+            self._room.acquire()
+        call = _Call(function, args)
+        with self._changed:
+            self._calls.append(call)
+            self._last = call.future
+            if not self._is_at_work:
+                self._is_at_work = True
+                if self._executor is None:
+                    self._executor = ThreadPoolExecutor(1, thread_name_prefix="lakeflow-log")
+                self._executor.submit(self._work)
+        return RunOperations([call.future], self.hurry)
+
+    def hurry(self) -> None:
+        """Have what is gathered written now."""
+        with self._changed:
+            self._is_hurried = True
+            self._changed.notify_all()
+
+    def drain(self) -> None:
+        """Return once everything that was queued before is done."""
+        with self._changed:
+            last = self._last
+        if last is not None:
+            self.hurry()
+            wait([last])
+
+    def _work(self) -> None:
+        """Make calls until there are none; then the next one begins anew."""
+        while True:
+            self._gather()
+            with self._changed:
+                calls = list(self._calls)
+                self._calls.clear()
+                self._is_hurried = False
+            self._make(calls)
+            with self._changed:
+                if not self._calls:
+                    self._is_at_work = False
+                    return
+
+    def _gather(self) -> None:
+        """Wait for more calls, so that many are one write; not if somebody waits for them."""
+        until = time.monotonic() + self._interval_s * random.uniform(1, 1 + _JITTER)
+        with self._changed:
+            while (
+                not self._is_hurried
+                and threading.main_thread().is_alive()
+                and (rest := until - time.monotonic()) > 0
+            ):
+                self._changed.wait(min(rest, _LOOK_S))
+
+    def _make(self, calls: Sequence[_Call]) -> None:
+        """Make calls, write what they have logged, and only then say that they are done."""
+        made: list[tuple[_Call, Any]] = []
+        with self._lake.gathering() as gathered:
+            for call in calls:
+                try:
+                    made.append((call, call.function(*call.args)))
+                except BaseException as error:  # noqa: BLE001 - it is the caller's, in the future
+                    self._fail(call, error)
+                if gathered.size > _BATCH_CHARACTERS:
+                    self._write(gathered, made)
+                    made = []
+            self._write(gathered, made)
+
+    def _write(self, gathered: Gathered, made: Sequence[tuple[_Call, Any]]) -> None:
+        try:
+            gathered.write()
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._on_loss()
+            for call, _ in made:
+                self._fail(call, error)
+        else:
+            for call, result in made:
+                self._room.release()
+                call.future.set_result(result)
+
+    def _fail(self, call: _Call, error: BaseException) -> None:
+        _logger.error("asynchronous logging failed: %s", error)
+        self._room.release()
+        call.future.set_exception(error)

@@ -1,0 +1,151 @@
+"""Reads a lake by the column: scans of tables, a user's SQL, curves."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.filesystem.interface import ENGINE_PROTOCOL
+from lakeflow.kinds import RUN
+from lakeflow.kinds.kind import Keep
+from lakeflow.query.engine.connection import arrow_table, engine_errors
+from lakeflow.query.engine.overlay import gone_ids, hot, hot_ids, sources
+from lakeflow.query.engine.sandbox import Sandbox
+from lakeflow.query.engine.series import not_stored, series
+from lakeflow.query.engine.views import Views
+from lakeflow.schema import METRICS
+from lakeflow.stores.scans import Scan, rows_of
+from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
+from lakeflow.tables.delta import TABLES as TABLES_FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow
+
+    from lakeflow.kinds import Kind
+    from lakeflow.lake import Lake
+    from lakeflow.query.engine.connection import Engine
+    from lakeflow.query.engine.sandbox import Question
+    from lakeflow.schema import TableSpec
+    from lakeflow.stores.snapshots import Snapshot, SnapshotId
+
+
+class ColumnReader:
+    """Reads tables and log as columns; threads share it.
+
+    Args:
+        lake: The lake.
+        engine: What reads its files.
+        snapshots: What the lake holds.
+    """
+
+    def __init__(self, lake: Lake, engine: Engine, snapshots: Snapshots) -> None:
+        self._lake = lake
+        self._engine = engine
+        self._snapshots = snapshots
+        tables = lake.fs.local_path(TABLES_FOLDER) or f"{ENGINE_PROTOCOL}://{TABLES_FOLDER}"
+        self._views = Views(lake.kinds)
+        self._sandbox = Sandbox(lake.engine_filesystem(), tables, self._views)
+        lake.on_close(self._sandbox.close)
+        lake.on_fork(self._sandbox.reset)
+
+    def scan(self, kind: Kind, spec: TableSpec, snapshot_id: SnapshotId | None = None) -> Scan:
+        """Return what a table holds, as its files and the rows that are not in them.
+
+        Args:
+            kind: The kind of thing.
+            spec: One of its tables.
+            snapshot_id: To see what the table held then; None for now.
+        """
+        return retry_when_replaced(self._lake, lambda: self._scan(kind, spec, snapshot_id))
+
+    def _scan(self, kind: Kind, spec: TableSpec, snapshot_id: SnapshotId | None) -> Scan:
+        with self._snapshots.held(snapshot_id) as snapshot:
+            files = self._lake.paths(spec.name, snapshot.fold)
+            if spec in kind.keyed_tables:
+                return Scan([], kind.id, (), self._whole(snapshot, kind, spec, files))
+            fresh = self._hot_rows(snapshot, kind, spec)
+            is_each = _is_each(kind, spec)
+            replaced = snapshot.memory.gone(kind) if is_each else snapshot.ids(kind)
+            if is_each and snapshot.memory.has_copies:
+                fresh = not_stored(self._engine, files, fresh)
+        return Scan(files, kind.id, replaced if files else (), fresh)
+
+    def _hot_rows(self, snapshot: Snapshot, kind: Kind, spec: TableSpec) -> pyarrow.Table:
+        """Return the rows of hot things in a table; the lock is held."""
+        if _is_each(kind, spec):
+            return rows_of(kind, spec, snapshot, snapshot.things(kind))
+        overlay = snapshot.sync_tables()
+        if hot_ids(kind) not in overlay.hot:
+            return arrow_table(spec, ())
+        with contextlib.closing(overlay.cursor()) as cursor:
+            return cursor.sql(f"FROM {hot(spec)}").to_arrow_table()
+
+    def _whole(
+        self, snapshot: Snapshot, kind: Kind, spec: TableSpec, files: Sequence[str]
+    ) -> pyarrow.Table:
+        """Return all rows of a table whose hot rows stand for single stored ones."""
+        overlay = snapshot.sync_tables()
+        queries, values = sources([kind], [spec.name], {spec.name: files}, overlay.hot)
+        with contextlib.closing(overlay.cursor()) as cursor, engine_errors():
+            return cursor.sql(queries[spec.name], params=values).to_arrow_table()
+
+    def query(
+        self,
+        query: str,
+        params: Sequence[Any] | Mapping[str, Any] | None,
+        snapshot_id: SnapshotId | None = None,
+    ) -> pyarrow.Table:
+        """Return the rows of a user's statement; see ``lakeflow.sql``."""
+        question = self._sandbox.question(query)
+        return retry_when_replaced(
+            self._lake, lambda: self._query(question, params, snapshot_id)
+        )
+
+    def _query(
+        self, question: Question, params: Any, snapshot_id: SnapshotId | None
+    ) -> pyarrow.Table:
+        asked = [self._views.tables[name] for name in question.tables]
+        with self._snapshots.held(snapshot_id) as snapshot:
+            fold = snapshot.fold
+            files = {spec.name: self._lake.paths(spec.name, fold) for spec in asked}
+            fresh = self._fresh(snapshot, asked, files) if asked else {}
+        return self._sandbox.answer(question, files, fresh, params)
+
+    def _fresh(
+        self, snapshot: Snapshot, asked: Sequence[TableSpec], files: Mapping[str, Sequence[str]]
+    ) -> dict[str, pyarrow.Table]:
+        """Return the hot tables that relations read; the lock is held."""
+        overlay = snapshot.sync_tables()
+        fresh: dict[str, pyarrow.Table] = {}
+        with contextlib.closing(overlay.cursor()) as cursor, engine_errors():
+            for spec in asked:
+                kind = self._views.kind_of[spec.name]
+                names = overlay.hot & {hot_ids(kind), *map(gone_ids, kind.owners)}
+                for name in names:
+                    fresh[name] = cursor.sql(f"FROM {name}").to_arrow_table()
+                if names:
+                    fresh[hot(spec)] = self._hot_rows(snapshot, kind, spec)
+                if names and _is_each(kind, spec) and snapshot.memory.has_copies:
+                    rows = fresh[hot(spec)]
+                    fresh[hot(spec)] = not_stored(self._engine, files[spec.name], rows)
+        return fresh
+
+    def series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:
+        """Return one metric of several runs in buckets of steps; see ``metric_series``."""
+        return retry_when_replaced(self._lake, lambda: self._series(run_ids, key, max_points))
+
+    def _series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:
+        with self._snapshots.held() as snapshot:
+            fold = snapshot.fold
+            things = [snapshot.thing(RUN, run_id) for run_id in run_ids]
+            runs = [thing for thing in things if thing is not None]
+            points = rows_of(RUN, METRICS, snapshot, runs, key)
+        files = self._lake.paths(METRICS.name, fold, run_id=run_ids)
+        return series(self._engine, files, run_ids, key, max_points, points)
+
+
+def _is_each(kind: Kind, spec: TableSpec) -> bool:
+    part = kind.part(spec)
+    return part is not None and part.keep is Keep.EACH

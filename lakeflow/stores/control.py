@@ -1,0 +1,219 @@
+"""What is unique in a lake, looked up and changed without an engine."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import threading
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import records
+from lakeflow.kinds import EVENT
+from lakeflow.log.control_log import ControlLog
+from lakeflow.log.control_protocol import Folded
+from lakeflow.log.positions import CONTROL
+from lakeflow.stores.memory import Memory
+from lakeflow.stores.things import merged
+from lakeflow.tables.folds import BEGINNING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lakeflow.kinds import Kind
+    from lakeflow.lake import Lake
+    from lakeflow.stores.stored_things import StoredThings
+    from lakeflow.stores.things import Thing
+    from lakeflow.tables.folds import Fold
+
+
+class Events:
+    """What the control log says beyond a fold, with the names and numbers that are taken.
+
+    Args:
+        kinds: Kinds whose things go through the control log.
+
+    Attributes:
+        lock: Held while it is read, so that nothing is merged in meanwhile.
+        memory: The things.
+        ids: For each unique column of a kind the last thing that took a value, by value.
+        numbers: For each kind with numbers for ids the largest.
+    """
+
+    def __init__(self, kinds: Sequence[Kind]) -> None:
+        self.lock = threading.RLock()
+        self.memory = Memory(kinds)
+        self.ids: dict[tuple[str, str], dict[str, str]] = {}
+        self.numbers: dict[str, int] = {}
+
+    def take(self, data: bytes) -> None:
+        """Take in the lines of an event."""
+        with self.lock:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        self.memory.take(data, CONTROL)
+        for kind in self.memory.kinds:
+            things, changed = self.memory.things[kind.name], self.memory.changed[kind.name]
+            for identity in changed & things.keys():
+                self._note(kind, things[identity])
+            changed.clear()
+
+    def _note(self, kind: Kind, thing: Thing) -> None:
+        for column in kind.unique:
+            value = None if thing.made is None else thing.made[1].get(column)
+            value = thing.fields[column][1] if column in thing.fields else value
+            if value is not None:
+                self.ids.setdefault((kind.name, column), {})[value] = thing.id
+        if kind.is_numbered and thing.id.isdecimal():
+            self.numbers[kind.name] = max(self.numbers.get(kind.name, -1), int(thing.id))
+
+
+class Known:
+    """Things of the control log as of a fold and the events beyond it.
+
+    Args:
+        stored: What folds hold of single things.
+        fold: The fold.
+        layers: Events beyond it, the earlier ones first.
+    """
+
+    def __init__(self, stored: StoredThings, fold: Fold, layers: Sequence[Events]) -> None:
+        self._stored = stored
+        self._fold = fold
+        self._layers = layers
+
+    def thing(self, kind: Kind, identity: str) -> Thing | None:
+        """Return a thing by its id; None if there is none, or it was removed."""
+        found = self._stored.get(kind, [identity], self._fold).get(identity)
+        if found is not None and found.is_gone:
+            return None
+        for layer in self._layers:
+            with layer.lock:
+                found = merged(kind, found, layer.memory.things[kind.name].get(identity))
+            if found is not None and layer.memory.is_removed(kind, found.scope):
+                return None
+        return None if found is None or found.made is None else found
+
+    def find(self, kind: Kind, column: str, value: str) -> Thing | None:
+        """Return the thing that has a value in a unique column; None if none has."""
+        for layer in reversed(self._layers):
+            identity = layer.ids.get((kind.name, column), {}).get(value)
+            if identity is not None:
+                break
+        else:
+            identity = self._stored.find(kind, column, value, self._fold)
+        thing = None if identity is None else self.thing(kind, identity)
+        # It may have another value by now: an index keeps the old ones.
+        row = None if thing is None else thing.row(kind)
+        return thing if row is not None and row[column] == value else None
+
+    def next_number(self, kind: Kind) -> int:
+        """Return the number after all that things of a kind ever had as ids."""
+        last = self._fold.numbers.get(kind.name, -1)
+        return 1 + max(last, *(layer.numbers.get(kind.name, -1) for layer in self._layers))
+
+
+class Draft(Known):
+    """The same, to which changes are added that are decided but not made yet."""
+
+    def add(self, bodies: Sequence[str]) -> None:
+        """Add the records of a change, so that the next one is decided on them too."""
+        lines = "".join(f'{{"seq":0,"clock":{_LATEST},{body}}}\n' for body in bodies)
+        self._layers[-1].take(lines.encode())
+
+
+_LATEST = 2**62
+"""Clock of what is only drafted: later than all that is known."""
+
+
+class ControlStore:
+    """Things of a lake's control log; threads share it.
+
+    Args:
+        lake: The lake.
+        stored: What its folds hold of single things.
+    """
+
+    def __init__(self, lake: Lake, stored: StoredThings) -> None:
+        self._lake = lake
+        self._stored = stored
+        self._kinds = [kind for kind in lake.kinds if kind.is_controlled]
+        self._reset()
+        lake.on_fork(self._reset)
+
+    def _reset(self) -> None:
+        """Begin with nothing known, also in a forked child, whose parent may hold locks."""
+        self._looked = BEGINNING
+        self._state = BEGINNING, Events(self._kinds)
+        self.base = Folded(0, 0)
+        self.last = 0
+        self._log: ControlLog[Draft] = ControlLog(
+            self._lake.fs,
+            self,
+            self._look,
+            self._owner,
+            self._encode,
+            self._lake.event_grace_s,
+            records.is_whole_event,
+            self._lake.sync_if_durable,
+        )
+
+    # What the log asks for
+
+    def stand_on(self, base: Folded) -> None:
+        """Forget events, and stand on a fold that was just looked for."""
+        self._state = self._looked, Events(self._kinds)
+        self.base, self.last = base, base.number
+
+    def rebase(self, base: Folded) -> None:
+        """Stand on a newer fold; what it holds of the events is merged with them once more."""
+        _, events = self._state
+        self._state = self._looked, Events(self._kinds) if base.number == self.last else events
+        self.base = base
+
+    def take(self, number: int, data: bytes) -> None:
+        """Take in the next event."""
+        _, events = self._state
+        events.take(data)
+        self._lake.clock.observe(events.memory.latest)
+        self.last = number
+
+    def draft(self) -> Draft:
+        """Return what is known, to decide a change on."""
+        fold, events = self._state
+        return Draft(self._stored, fold, [events, Events(self._kinds)])
+
+    def _look(self) -> Folded:
+        self._looked = self._lake.fold()
+        position = self._looked.positions.get(CONTROL)
+        return Folded(self._looked.number, 0 if position is None else position.segment - 1)
+
+    def _owner(self, number: int) -> str | None:
+        identity = records.event_number(number)
+        fold, _ = self._state
+        found = self._stored.get(EVENT, [identity], fold).get(identity)
+        row = None if found is None else found.row(EVENT)
+        return None if row is None else row["event_id"]
+
+    def _encode(self, number: int, event_id: str, changes: Sequence[Sequence[str]]) -> bytes:
+        user = ""
+        with contextlib.suppress(OSError, KeyError, ImportError):
+            user = getpass.getuser()
+        bodies = [body for change in changes for body in change]
+        return records.event(number, self._lake.clock.next(), event_id, user, bodies)
+
+    # What stores ask for
+
+    def known(self, max_age_s: float = 0) -> Known:
+        """Return what is known now.
+
+        Args:
+            max_age_s: Age of the last look up to which none is taken.
+        """
+        self._log.refresh(max_age_s)
+        fold, events = self._state
+        return Known(self._stored, fold, [events])
+
+    def change(self, decide: Callable[[Draft], tuple[Sequence[str], Any]]) -> Any:
+        """Make a change that is decided on all changes before it; see ``ControlLog.change``."""
+        return self._log.change(decide)

@@ -1,0 +1,236 @@
+"""Experiments: rare to change, with names to keep unique, so changed in the control log."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import records
+from lakeflow.entities import Experiment, LifecycleStage, PagedList, validation
+from lakeflow.exceptions import (
+    AlreadyExistsError,
+    InvalidInputError,
+    InvalidStateError,
+    NotFoundError,
+)
+from lakeflow.kinds import EXPERIMENT
+from lakeflow.schema import EXPERIMENT_TAGS, EXPERIMENTS
+from lakeflow.stores.state import experiment_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lakeflow.lake import Lake
+    from lakeflow.stores.control import ControlStore, Draft, Known
+    from lakeflow.stores.reader import Reader
+
+_Fields = dict[str, Any]
+
+
+def now_ms() -> int:
+    """Return milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class ExperimentStore:
+    """Experiments of a lake.
+
+    Args:
+        lake: The lake.
+        control: What looks them up and changes them.
+        reader: What searches them.
+    """
+
+    def __init__(self, lake: Lake, control: ControlStore, reader: Reader) -> None:
+        self._lake = lake
+        self._control = control
+        self._reader = reader
+
+    def create(
+        self, name: str, artifact_location: str | None, tags: Mapping[str, Any] | None
+    ) -> str:
+        """Make an experiment; see ``LakeflowClient.create_experiment``."""
+        validation.experiment_name(name)
+        validation.artifact_location(artifact_location)
+        pairs = {
+            validation.key(key): validation.text(value) for key, value in (tags or {}).items()
+        }
+
+        def decide(known: Draft) -> tuple[list[str], str]:
+            _check_free(known, name)
+            created = str(known.next_number(EXPERIMENT))
+            now = now_ms()
+            row = {
+                "experiment_id": created,
+                "name": name,
+                "artifact_location": _location(artifact_location, created),
+                "lifecycle_stage": LifecycleStage.ACTIVE,
+                "creation_time": now,
+                "last_update_time": now,
+            }
+            return [_body(row, *_tags(created, pairs))], created
+
+        identity: str = self._control.change(decide)
+        return identity
+
+    def get(self, experiment_id: str) -> Experiment:
+        """Return an experiment, deleted ones too.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        wanted = validation.experiment_id(experiment_id)
+        thing = self._control.known().thing(EXPERIMENT, wanted)
+        found = None if thing is None else experiment_of(thing, self._lake.fs.resolve)
+        if found is None:
+            raise self._not_found(experiment_id)
+        return found
+
+    def find(self, name: str) -> Experiment | None:
+        """Return the experiment of this name, deleted ones too; None if there is none."""
+        thing = self._control.known().find(EXPERIMENT, "name", name)
+        return None if thing is None else experiment_of(thing, self._lake.fs.resolve)
+
+    def search(
+        self,
+        view_type: int,
+        max_results: int | None,
+        filter_string: str | None,
+        order_by: Sequence[str] | None,
+        page_token: str | None,
+    ) -> PagedList[Experiment]:
+        """Return one page of experiments; see ``LakeflowClient.search_experiments``."""
+        from lakeflow.stores.search import page_of, search_of
+
+        search = search_of(EXPERIMENT, filter_string, view_type, order_by)
+        page = page_of(
+            search,
+            max_results,
+            page_token,
+            lambda statement, snapshot_id: self._reader.search(statement, (), snapshot_id),
+        )
+        things = self._reader.things(EXPERIMENT, page.ids, page.snapshot_id)
+        found = [experiment_of(each, self._lake.fs.resolve) for each in things]
+        return PagedList([each for each in found if each is not None], page.token)
+
+    def require_active(self, experiment_id: str) -> str:
+        """Return where an experiment keeps artifacts, relative to the lake if within it.
+
+        Raises:
+            NotFoundError: There is none with this id.
+            InvalidInputError: It is deleted.
+        """
+        known = self._control.known(self._lake.check_interval_s)
+        if known.thing(EXPERIMENT, experiment_id) is None:
+            known = self._control.known()
+        row = self._row(known, experiment_id)
+        _check_active(row)
+        location: str = row["artifact_location"]
+        return location
+
+    def set_stage(self, experiment_id: str, stage: str) -> None:
+        """Delete an active experiment, or restore a deleted one; its runs go with it.
+
+        Raises:
+            NotFoundError: There is none with this id in the other stage.
+        """
+
+        def check(row: _Fields, _: Known) -> _Fields:
+            if row["lifecycle_stage"] == stage:
+                raise NotFoundError(
+                    f"No Experiment with id={experiment_id} exists that is not {stage} already"
+                )
+            return {"lifecycle_stage": stage}
+
+        self._change(experiment_id, check)
+
+    def rename(self, experiment_id: str, new_name: str) -> None:
+        """Give an experiment another name; see ``LakeflowClient.rename_experiment``."""
+        validation.experiment_name(new_name)
+
+        def check(row: _Fields, known: Known) -> _Fields:
+            if row["lifecycle_stage"] != LifecycleStage.ACTIVE:
+                raise InvalidStateError(
+                    f"cannot rename a non-active experiment: {experiment_id!r} is deleted",
+                    hint="restore it first",
+                )
+            if row["name"] != new_name:
+                _check_free(known, new_name)
+            return {"name": new_name}
+
+        self._change(experiment_id, check)
+
+    def set_tag(self, experiment_id: str, key: str, value: Any) -> None:
+        """Set a tag; see ``LakeflowClient.set_experiment_tag``."""
+        wanted = validation.experiment_id(experiment_id)
+        pair = {validation.key(key): validation.text(value)}
+
+        def decide(known: Draft) -> tuple[list[str], None]:
+            _check_active(self._row(known, wanted))
+            return [",".join(_tags(wanted, pair))], None
+
+        self._control.change(decide)
+
+    def _row(self, known: Known, experiment_id: object) -> _Fields:
+        thing = known.thing(EXPERIMENT, validation.experiment_id(experiment_id))
+        row = None if thing is None else thing.row(EXPERIMENT)
+        if row is None:
+            raise self._not_found(experiment_id)
+        return row
+
+    def _not_found(self, experiment_id: object) -> NotFoundError:
+        return NotFoundError(
+            f"No Experiment with id={experiment_id} exists in {self._lake.fs.uri}"
+        )
+
+    def _change(self, experiment_id: str, check: Callable[[_Fields, Known], _Fields]) -> None:
+        wanted = validation.experiment_id(experiment_id)
+
+        def decide(known: Draft) -> tuple[list[str], None]:
+            row = self._row(known, wanted)
+            changed = {"experiment_id": wanted, **check(row, known)}
+            changed["last_update_time"] = max(now_ms(), row["last_update_time"] + 1)
+            return [_body(changed)], None
+
+        self._control.change(decide)
+
+
+def _body(row: _Fields, *others: str) -> str:
+    return ",".join((*records.table(EXPERIMENTS.name, [row]), *others))
+
+
+def _tags(experiment_id: str, pairs: Mapping[str, str]) -> list[str]:
+    rows = [
+        {"experiment_id": experiment_id, "key": key, "value": value}
+        for key, value in pairs.items()
+    ]
+    return records.table(EXPERIMENT_TAGS.name, rows)
+
+
+def _check_free(known: Known, name: str) -> None:
+    thing = known.find(EXPERIMENT, "name", name)
+    row = None if thing is None else thing.row(EXPERIMENT)
+    if row is not None:
+        hint = (
+            "restore it, or choose another name"
+            if row["lifecycle_stage"] == LifecycleStage.DELETED
+            else "choose another name"
+        )
+        raise AlreadyExistsError(f"Experiment(name={name}) already exists", hint=hint)
+
+
+def _check_active(row: _Fields) -> None:
+    if row["lifecycle_stage"] != LifecycleStage.ACTIVE:
+        raise InvalidInputError(
+            f"The experiment {row['experiment_id']} must be in the 'active' state; it is "
+            f"{row['lifecycle_stage']}",
+            hint="restore it with restore_experiment",
+        )
+
+
+def _location(given: str | None, experiment_id: str) -> str:
+    """Return a location as it is stored; inside the lake relative, so that it may move."""
+    if not given:
+        return f"artifacts/{experiment_id}"
+    return given if ":" in given.partition("/")[0] else os.path.abspath(given)

@@ -1,0 +1,280 @@
+"""Fields of a line of the log: checked against the declarations, then merged into things.
+
+A line is checked before anything of it is merged: it is taken in whole or not at all. A fold
+gives the same verdict; see ``query.folding.fold_lines``.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import records
+from lakeflow.kinds.kind import Keep
+from lakeflow.records import MisfitError
+from lakeflow.stores.things import Columns, is_removal, kept_columns, keys_of, packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lakeflow.kinds import Kind, Part
+    from lakeflow.schema import Column, TableSpec
+    from lakeflow.stores.memory import Memory
+    from lakeflow.stores.things import Order
+
+_TYPES = {
+    "string": frozenset({str}),
+    "long": frozenset({int}),
+    "double": frozenset({int, float}),
+}
+_NOTHING = type(None)
+
+
+def is_record(fields: Mapping[str, Field], line: bytes) -> bool:
+    """Return whether a line is a record that fits the declarations.
+
+    Args:
+        fields: What ``fields_of`` returns.
+        line: The line, without its end.
+    """
+    try:
+        record = records.parse(line)
+        for name, field in fields.items():
+            if name in record:
+                field.check(record, record[name])
+        if records.ORIGIN in record:
+            records.origin_of(record[records.ORIGIN])
+    except MisfitError:
+        return False
+    return True
+
+
+class Field:
+    """One field of a line: the rows of one table, by column."""
+
+    def check(self, record: Mapping[str, Any], rows: Any) -> Any:
+        """Return the rows as ``merge`` takes them.
+
+        Raises:
+            MisfitError: They do not fit the declaration.
+        """
+        raise NotImplementedError
+
+    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+        """Merge rows into the things that they are about."""
+        raise NotImplementedError
+
+
+def fields_of(kinds: Iterable[Kind]) -> dict[str, Field]:
+    """Return the fields that a line may have, by name."""
+    kinds = tuple(kinds)
+    fields: dict[str, Field] = {}
+    for kind in kinds:
+        fields[kind.row.name] = _Made(kind)
+        for part in kind.parts:
+            is_each = part.keep is Keep.EACH
+            fields[part.table.name] = _Each(kind, part) if is_each else _Kept(kind, part)
+    fields[records.REMOVED] = _Removed(kinds)
+    return fields
+
+
+def _scopes(kind: Kind, record: Mapping[str, Any], rows: Mapping[str, Any], count: int) -> Any:
+    """Return the scope of every row."""
+    if kind.is_line:
+        scope = tuple([record.get(name) for name in kind.scope])
+        if not {*map(type, scope)} <= _TYPES["string"]:
+            raise MisfitError
+        return (scope,) * count
+    columns = [_checked_text(rows.get(name), count) for name in kind.scope]
+    return tuple(zip(*columns, strict=True))
+
+
+def _checked_text(values: Any, count: int) -> list[str]:
+    if type(values) is not list or len(values) != count:
+        raise MisfitError
+    if not {*map(type, values)} <= _TYPES["string"]:
+        raise MisfitError
+    return values
+
+
+def _checked(column: Column, values: Any, count: int, *, nullable: bool) -> Any:
+    """Return the values of a column.
+
+    Raises:
+        MisfitError: There are more or fewer than of others, or one is not of its type.
+    """
+    if type(values) is not list or len(values) != count:
+        raise MisfitError
+    found = {*map(type, values)} - _TYPES[column.type]
+    if found and not (nullable and found == {_NOTHING}):
+        raise MisfitError
+    if column.type != "string":
+        present = [each for each in values if each is not None] if found else values
+        try:
+            array("q" if column.type == "long" else "d", present)
+        except OverflowError:
+            raise MisfitError from None
+    return values
+
+
+def _count(rows: Any, spec: TableSpec) -> int:
+    """Return how many rows there are.
+
+    Raises:
+        MisfitError: This is nothing by column.
+    """
+    if type(rows) is not dict:
+        raise MisfitError
+    for name in spec.column_names:
+        if type(rows.get(name)) is list:
+            return len(rows[name])
+    raise MisfitError
+
+
+class _Made(Field):
+    """Rows that make things, or set some of their fields."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        left_out = {*kind.scope, *kind.clocks}
+        self._columns = [each for each in kind.row.columns if each.name not in left_out]
+
+    def check(self, record: Mapping[str, Any], rows: Any) -> Any:
+        kind = self._kind
+        count = _count(rows, kind.row)
+        columns = {
+            column.name: _checked(column, rows[column.name], count, nullable=True)
+            for column in self._columns
+            if column.name in rows
+        }
+        given = [
+            dict(zip(columns, each, strict=True))
+            for each in zip(*columns.values(), strict=True)
+        ]
+        for fields in given:
+            if fields.get(kind.makes) is None:
+                continue
+            for column in self._columns:
+                if fields.get(column.name) is None and not column.nullable:
+                    raise MisfitError
+        return list(zip(_scopes(kind, record, rows, count), given, strict=True))
+
+    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+        kind = self._kind
+        for scope, fields in rows:
+            thing = memory.thing(kind, scope)
+            if thing is None:
+                continue
+            if fields.get(kind.makes) is not None:
+                thing.make(fields, order)
+                continue
+            for name, keep in kind.settable.items():
+                if fields.get(name) is not None:
+                    thing.set(name, fields[name], order, keep)
+
+
+class _Kept(Field):
+    """Rows of a part of which one stays by key."""
+
+    def __init__(self, kind: Kind, part: Part) -> None:
+        self._kind, self._part = kind, part
+        self._key, self._values = kind.key(part.table), kind.values(part.table)
+        self._columns = {
+            column.name: column
+            for column in part.table.columns
+            if column.name not in kind.scope
+        }
+
+    def check(self, record: Mapping[str, Any], rows: Any) -> Any:
+        count = _count(rows, self._part.table)
+        is_removable = self._part.removable
+        columns = {
+            name: _checked(
+                column,
+                rows.get(name, [None] * count),
+                count,
+                nullable=column.nullable or (is_removable and name in self._values),
+            )
+            for name, column in self._columns.items()
+        }
+        keys = keys_of(columns, self._key)
+        values = zip(*(columns[name] for name in self._values), strict=True)
+        scopes = _scopes(self._kind, record, rows, count)
+        part = self._part
+        return [
+            (scope, key, None if is_removal(part, row) else row)
+            for scope, key, row in zip(scopes, keys, values, strict=True)
+        ]
+
+    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+        about, thing = None, None
+        for scope, key, values in rows:
+            if scope is not about:
+                about, thing = scope, memory.thing(self._kind, scope)
+            if thing is not None:
+                thing.put(self._part, ((key, values),), order)
+
+
+class _Each(Field):
+    """Rows of a part that all stay."""
+
+    def __init__(self, kind: Kind, part: Part) -> None:
+        self._kind, self._part = kind, part
+        self._by = part.summary.by if part.summary else ()
+        self._kept = kept_columns(kind, part)
+        self._codes = packed(part.table, self._kept)
+        columns = {column.name: column for column in part.table.columns}
+        self._columns = [columns[name] for name in (*self._by, *self._kept)]
+        summary = part.summary
+        last = (*summary.order, summary.value) if summary else ()
+        self._last = tuple(self._kept.index(name) for name in last)
+
+    def check(self, record: Mapping[str, Any], rows: Any) -> Any:
+        count = _count(rows, self._part.table)
+        columns = {
+            column.name: _checked(
+                column, rows.get(column.name), count, nullable=column.nullable
+            )
+            for column in self._columns
+        }
+        keys = keys_of(columns, self._by) if self._by else [()] * count
+        values = zip(*(columns[name] for name in self._kept), strict=True)
+        return list(zip(_scopes(self._kind, record, rows, count), keys, values, strict=True))
+
+    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+        _, name, seq = order
+        writer = memory.number_of(name)
+        table = self._part.table.name
+        if not is_copy and memory.is_copied(name, seq):
+            return
+        about, thing = None, None
+        for place, (scope, key, values) in enumerate(rows):
+            if scope is not about:
+                about, thing = scope, memory.thing(self._kind, scope)
+            if thing is None:
+                continue
+            columns = thing.columns[table].get(key)
+            if columns is None:
+                columns = thing.columns[table][key] = Columns(self._codes, self._last)
+            if not is_copy or not columns.has(writer, seq, place):
+                columns.add(values, writer, seq, place)
+
+
+class _Removed(Field):
+    """Things that are removed, by kind and id."""
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        self._kinds = {kind.name: kind for kind in kinds if kind.is_removable}
+
+    def check(self, record: Mapping[str, Any], rows: Any) -> Any:
+        if type(rows) is not dict or type(rows.get("kind")) is not list:
+            raise MisfitError
+        count = len(rows["kind"])
+        names = _checked_text(rows["kind"], count)
+        return list(zip(names, _checked_text(rows.get("id"), count), strict=True))
+
+    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+        for name, identity in rows:
+            kind = self._kinds.get(name)
+            if kind is not None:
+                memory.remove(kind, identity, order)

@@ -1,0 +1,153 @@
+"""What the log says, merged by thing, in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import records
+from lakeflow.records import MisfitError
+from lakeflow.stores.lines import fields_of
+from lakeflow.stores.things import Order, Thing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakeflow.kinds import Kind
+
+
+class Memory:
+    """What the log says, by thing.
+
+    Args:
+        kinds: The kinds of things.
+        until: Clock of the last record to take; None for no such bound.
+
+    Attributes:
+        things: For each kind the things by id.
+        removed: For each kind the order of removal by id.
+        changed: For each kind the ids of what has changed; whoever reads them may clear them.
+        latest: Clock of the latest record taken in; 0 for none.
+        misfits: Lines that are none; a fold sets them aside.
+    """
+
+    def __init__(self, kinds: Sequence[Kind], until: int | None = None) -> None:
+        self.kinds = kinds
+        self._until = until
+        self._fields = fields_of(kinds)
+        self._names: list[str] = []
+        self._copies: set[tuple[str, int]] = set()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.things: dict[str, dict[str, Thing]] = {kind.name: {} for kind in self.kinds}
+        self.removed: dict[str, dict[str, Order]] = {kind.name: {} for kind in self.kinds}
+        self.changed: dict[str, set[str]] = {kind.name: set() for kind in self.kinds}
+        self._gone: dict[str, set[str]] = {kind.name: set() for kind in self.kinds}
+        self.latest = 0
+        self.misfits = 0
+        self._writers: dict[str, int] = {}
+        self._names.clear()
+        self._copies.clear()
+
+    def writer(self, number: int) -> str:
+        """Return the name of a writer that ``Columns`` gives as a number."""
+        return self._names[number]
+
+    def take(self, data: bytes, writer: str) -> None:
+        """Take in complete lines of a writer."""
+        lines = data.split(b"\n")
+        lines.pop()
+        for line in filter(None, lines):
+            try:
+                self._take(records.parse(line), writer)
+            except MisfitError:
+                self.misfits += 1
+
+    def _take(self, record: dict[str, Any], writer: str) -> None:
+        clock: int = record["clock"]
+        if self._until is not None and clock > self._until:
+            return
+        seq: int = record["seq"]
+        origin = record.get(records.ORIGIN)
+        if origin is not None:
+            writer, seq, _ = records.origin_of(origin)
+        order = (clock if origin is None else origin[2], writer, seq)
+        checked = [
+            (field, field.check(record, record[name]))
+            for name, field in self._fields.items()
+            if name in record
+        ]
+        for field, rows in checked:
+            field.merge(self, rows, order, is_copy=origin is not None)
+        if origin is not None:
+            self._copies.add((writer, seq))
+        if clock > self.latest:
+            self.latest = clock
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether copies of records were taken in."""
+        return bool(self._copies)
+
+    def is_copied(self, writer: str, seq: int) -> bool:
+        """Return whether a copy of a record was taken in before."""
+        return (writer, seq) in self._copies
+
+    def number_of(self, writer: str) -> int:
+        """Return the number of a writer."""
+        number = self._writers.get(writer)
+        if number is None:
+            number = self._writers[writer] = len(self._names)
+            self._names.append(writer)
+        return number
+
+    def thing(self, kind: Kind, scope: tuple[str, ...]) -> Thing | None:
+        """Return a thing to merge into; None if it, or what owns it, was removed."""
+        things = self.things[kind.name]
+        thing = things.get(scope[-1])
+        if thing is None:
+            if self.is_removed(kind, scope):
+                return None
+            thing = things[scope[-1]] = Thing(kind, scope)
+        self.changed[kind.name].add(scope[-1])
+        return thing
+
+    def is_removed(self, kind: Kind | None, scope: Sequence[str]) -> bool:
+        """Return whether a thing of this scope, or what owns it, was removed."""
+        while kind is not None:
+            if scope[-1] in self.removed[kind.name]:
+                return True
+            kind, scope = kind.owner, scope[:-1]
+        return False
+
+    def gone(self, kind: Kind) -> list[str]:
+        """Return the ids of things that were there, or may be stored, and are removed."""
+        return list(self._gone[kind.name])
+
+    def remove(self, kind: Kind, identity: str, order: Order) -> None:
+        """Remove a thing and what it owns; what is logged about them later does not count."""
+        known = self.removed[kind.name].get(identity)
+        self.removed[kind.name][identity] = order if known is None else min(known, order)
+        for each in self.kinds:
+            depth = _depth(each, kind)
+            if depth is None:
+                continue
+            things = self.things[each.name]
+            gone = [key for key, thing in things.items() if thing.scope[-depth] == identity]
+            for key in gone:
+                del things[key]
+            self._gone[each.name].update(gone)
+            self.changed[each.name].update(gone)
+        self._gone[kind.name].add(identity)
+        self.changed[kind.name].add(identity)
+
+
+def _depth(kind: Kind, owner: Kind) -> int | None:
+    """Return the place of an owner's id in the scope of a kind, from its end; None if none."""
+    depth, each = 1, kind
+    while each is not owner:
+        if each.owner is None:
+            return None
+        depth, each = depth + 1, each.owner
+    return depth

@@ -1,0 +1,102 @@
+"""What the log holds beyond the tables, merged by thing and kept in memory.
+
+It is read from the log alone, this process's own segment included, from the last offset on.
+A finished fold empties it: what was folded comes from the tables then.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from lakeflow.log.control_log import clock
+from lakeflow.log.positions import complete_lines, events_apart, writer_of
+from lakeflow.stores.memory import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lakeflow.lake import Lake
+    from lakeflow.tables.folds import Fold, LogListing
+
+
+class Memtable:
+    """The hot part of a lake; threads share it.
+
+    Args:
+        lake: The lake whose log is read.
+        listing: Says what there is to read.
+        until: Clock of the last record to take; None for no such bound.
+
+    Attributes:
+        fold: The finished fold beyond which it holds the log; None before the first look.
+        memory: What the log says beyond it.
+        lock: Held while it is read, so that nothing is merged in meanwhile.
+    """
+
+    def __init__(
+        self, lake: Lake, listing: Callable[[], LogListing], until: int | None = None
+    ) -> None:
+        self._lake = lake
+        self._view = listing
+        self._is_past = until is not None
+        self.memory = Memory(lake.kinds, until)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, also in a forked child."""
+        self.lock = threading.RLock()
+        self._empty(None)
+
+    def refresh(self) -> None:
+        """Read what the log has grown by; one listing, and one read a grown segment.
+
+        Raises:
+            FileNotFoundError: A segment of a past moment is gone.
+        """
+        with self.lock:
+            while True:
+                try:
+                    self._refresh()
+                except FileNotFoundError:
+                    self._empty(None)
+                    if self._is_past:
+                        raise
+                    # Folded and deleted since it was listed: there is a newer fold.
+                    self._lake.forget_fold()
+                else:
+                    return
+
+    def _refresh(self) -> None:
+        began = clock()
+        listing = self._view()
+        if self.fold is None or listing.fold.number != self.fold.number:
+            self._empty(listing.fold)
+        grown = {
+            path: (max(begin, self._offsets.get(path, begin)), end)
+            for path, (begin, end) in listing.unfolded.items()
+            if end > self._offsets.get(path, begin)
+        }
+        # What is under the name of an event may be another one some day.
+        events, others = events_apart(grown)
+        for path, data in (
+            *self._lake.fs.read_many(events, fixed=False),
+            *self._lake.fs.read_many(others),
+        ):
+            lines = complete_lines(data)
+            self.memory.take(lines, writer_of(path))
+            self._offsets[path] = grown[path][0] + len(lines)
+        self._lake.clock.observe(self.memory.latest)
+        if events and self._is_overtaken(listing.fold, clock() - began):
+            raise FileNotFoundError("events were folded and deleted meanwhile")
+
+    def _is_overtaken(self, fold: Fold, took_s: float) -> bool:
+        """Return whether what was read may be other events than were listed (rule 1)."""
+        if took_s < self._lake.event_grace_s / 2:
+            return False
+        return self._lake.has_later(fold.number)
+
+    def _empty(self, fold: Fold | None) -> None:
+        self.fold = fold
+        self.memory.clear()
+        self._offsets: dict[str, int] = {}

@@ -1,0 +1,243 @@
+"""Reads runs: tables and log laid over one another, as of one moment."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import NotFoundError
+from lakeflow.kinds import EXPERIMENT, RUN
+from lakeflow.query.engine.connection import engine_errors
+from lakeflow.query.engine.join_cache import JoinCache
+from lakeflow.query.engine.overlay import laid_over, stored
+from lakeflow.schema import METRICS, PARAMS
+from lakeflow.stores.scans import rows_of
+from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
+from lakeflow.stores.state import RunState, run_state
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Collection, Iterable, Sequence
+
+    import pyarrow
+
+    from lakeflow.kinds import Kind
+    from lakeflow.lake import Lake
+    from lakeflow.query.engine.connection import Engine
+    from lakeflow.query.engine.statement import Statement
+    from lakeflow.stores.snapshots import Snapshot, SnapshotId
+    from lakeflow.stores.things import Thing
+    from lakeflow.tables.folds import Fold
+
+_MOST_KEPT = 200_000
+"""Runs in the files of a search up to which what it joins is kept: they are joined whole."""
+
+
+class Reader:
+    """Reads runs from a lake; threads share it.
+
+    Args:
+        lake: The lake.
+        engine: What searches it.
+        snapshots: What the lake holds.
+    """
+
+    def __init__(self, lake: Lake, engine: Engine, snapshots: Snapshots) -> None:
+        self._lake = lake
+        self._engine = engine
+        self._snapshots = snapshots
+        self._kept = JoinCache(engine)
+        lake.on_fork(self._kept.reset)
+
+    def run(self, run_id: str) -> RunState:
+        """Return a run as it is now.
+
+        A look at the log, a read of each segment that has grown, and where the run was folded
+        two or three small reads.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        found = retry_when_replaced(self._lake, lambda: self._runs([run_id])).get(run_id)
+        if found is None:
+            raise NotFoundError(f"Run with id={run_id} not found in {self._lake.fs.uri}")
+        return found
+
+    def runs(
+        self, run_ids: Sequence[str], snapshot_id: SnapshotId | None = None
+    ) -> list[RunState]:
+        """Return those of several runs that are there, in the order of their ids' list.
+
+        Args:
+            run_ids: The runs.
+            snapshot_id: To read them as they were then; None for what this process saw when it
+                last looked at the log.
+        """
+        found = retry_when_replaced(
+            self._lake, lambda: self._runs(run_ids, snapshot_id, look=False)
+        )
+        return [found[run_id] for run_id in run_ids if run_id in found]
+
+    def things(
+        self, kind: Kind, ids: Sequence[str], snapshot_id: SnapshotId | None = None
+    ) -> list[Thing]:
+        """Return those of several things that are there, in the order of their ids' list."""
+        found = retry_when_replaced(
+            self._lake, lambda: self._snapshots.things(kind, ids, snapshot_id, look=False)
+        )
+        return [found[identity] for identity in ids if identity in found]
+
+    def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId | None:
+        """Return the moment that somebody wants to go back to; None for now."""
+        return self._snapshots.as_of(as_of)
+
+    def _runs(
+        self,
+        run_ids: Iterable[str],
+        snapshot_id: SnapshotId | None = None,
+        *,
+        look: bool = True,
+    ) -> dict[str, RunState]:
+        things = self._snapshots.things(RUN, run_ids, snapshot_id, look=look)
+        ids = {thing.scope[0] for thing in things.values()}
+        experiments = self._snapshots.things(EXPERIMENT, ids, snapshot_id, look=False)
+        states = {
+            run_id: run_state(thing, experiments.get(thing.scope[0]))
+            for run_id, thing in things.items()
+        }
+        return {run_id: state for run_id, state in states.items() if state is not None}
+
+    def search(
+        self,
+        statement: Statement,
+        experiment_ids: Sequence[str],
+        snapshot_id: SnapshotId | None = None,
+    ) -> tuple[list[tuple[Any, ...]], SnapshotId]:
+        """Return the rows of a search over tables and log, and the moment they are of.
+
+        Args:
+            statement: The search.
+            experiment_ids: Experiments to which it is narrowed; empty for all.
+            snapshot_id: To search what the lake held then; None for now.
+        """
+        for pattern in statement.patterns:
+            self._engine.check_pattern(pattern)
+        return retry_when_replaced(
+            self._lake, lambda: self._search(statement, experiment_ids, snapshot_id)
+        )
+
+    def _search(
+        self,
+        statement: Statement,
+        experiment_ids: Sequence[str],
+        snapshot_id: SnapshotId | None,
+    ) -> tuple[list[tuple[Any, ...]], SnapshotId]:
+        with contextlib.ExitStack() as stack:
+            with self._snapshots.held(snapshot_id) as snapshot:
+                overlay, seen = snapshot.sync_tables(), snapshot.snapshot_id
+                files = self._files(statement, experiment_ids, snapshot.fold)
+                is_hot, kept = overlay.hot, None
+                if self._is_worth_keeping(statement, experiment_ids, snapshot):
+                    relation = stored(self._lake.kinds, statement, files)
+                    kept = stack.enter_context(self._kept.held(*relation))
+                cursor = stack.enter_context(contextlib.closing(overlay.pinned()))
+            if self._kept.is_lost():  # the lake was closed meanwhile
+                kept = None
+            assert seen is not None
+            text, values = laid_over(self._lake.kinds, statement, files, is_hot, kept)
+            with engine_errors():
+                return cursor.execute(text, values).fetchall(), seen
+
+    def _is_worth_keeping(
+        self, statement: Statement, experiment_ids: Sequence[str], snapshot: Snapshot
+    ) -> bool:
+        if not statement.relation or any(map(snapshot.memory.gone, self._lake.kinds)):
+            return False
+        rows = self._lake.rows(statement.searched, snapshot.fold, experiment_id=experiment_ids)
+        return 0 < rows <= _MOST_KEPT
+
+    def tables(
+        self,
+        statements: Sequence[Statement],
+        experiment_ids: Sequence[str],
+        snapshot_id: SnapshotId | None,
+        **given: pyarrow.Table,
+    ) -> list[pyarrow.Table]:
+        """Return the rows of statements that see the lake at one moment, as columns.
+
+        Args:
+            statements: The statements.
+            experiment_ids: Experiments to which they are narrowed; empty for all.
+            snapshot_id: To read what the lake held then; None for now.
+            **given: Tables that they may read besides, by name.
+        """
+
+        def read() -> list[pyarrow.Table]:
+            with self._snapshots.held(snapshot_id) as snapshot:
+                overlay, fold = snapshot.sync_tables(), snapshot.fold
+                is_hot, cursor = overlay.hot, overlay.pinned()
+            with engine_errors(), contextlib.closing(cursor):
+                for name, table in given.items():
+                    cursor.register(name, table)
+                found = []
+                for statement in statements:
+                    files = self._files(statement, experiment_ids, fold)
+                    text, values = laid_over(self._lake.kinds, statement, files, is_hot)
+                    found.append(cursor.sql(text, params=values).to_arrow_table())
+                return found
+
+        return retry_when_replaced(self._lake, read)
+
+    def _files(
+        self, statement: Statement, experiment_ids: Sequence[str], fold: Fold
+    ) -> dict[str, list[str]]:
+        """Return the files of each table of a statement that may hold what it asks for."""
+        files = {}
+        for name in statement.tables:
+            where = {"experiment_id": experiment_ids}
+            if name in statement.named:
+                column, where[column] = statement.named[name]
+            files[name] = self._lake.paths(name, fold, statement.present.get(name), **where)
+        return files
+
+    def params(
+        self, run_id: str, keys: Collection[str], epoch_number: int
+    ) -> tuple[int, dict[str, str]]:
+        """Return params that may have been added to a run since a fold.
+
+        Args:
+            run_id: The run.
+            keys: The params to look for.
+            epoch_number: The fold whose tables the caller has seen.
+
+        Returns:
+            The fold now; and those of the keys that are in the log, or all params where
+            there is a newer fold.
+        """
+        with self._snapshots.held() as snapshot:
+            fold, run = snapshot.fold, snapshot.thing(RUN, run_id)
+            found = {} if run is None else run.parts[PARAMS.name]
+            known = {key: row[0] for key in keys if key in found and (row := found[key][1])}
+        if fold.number != epoch_number:
+            return fold.number, self.run(run_id).params
+        return epoch_number, known
+
+    def history(self, run_id: str, key: str) -> pyarrow.Table:
+        """Return one metric's points as columns ``value, timestamp, step``.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        return retry_when_replaced(self._lake, lambda: self._history(run_id, key))
+
+    def _history(self, run_id: str, key: str) -> pyarrow.Table:
+        with self._snapshots.held() as snapshot:
+            fold, run = snapshot.fold, snapshot.thing(RUN, run_id)
+            points = rows_of(RUN, METRICS, snapshot, [run], key) if run is not None else None
+        # Also tells of a run that is not there.
+        found = self._runs([run_id], look=False).get(run_id) or self.run(run_id)
+        experiment_id = found.fields["experiment_id"]
+        files = self._lake.paths(
+            METRICS.name, fold, run_id=[run_id], experiment_id=[experiment_id]
+        )
+        return self._engine.history(files, experiment_id, run_id, key, points)

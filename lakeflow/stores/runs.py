@@ -1,0 +1,403 @@
+"""Runs: make, change, log, read. A write is one append; what it must know is remembered."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import records
+from lakeflow.entities import (
+    DatasetInput,
+    LifecycleStage,
+    Metric,
+    PagedList,
+    Run,
+    RunStatus,
+    validation,
+)
+from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.ids import new_id
+from lakeflow.kinds import RUN
+from lakeflow.stores.arguments import RUN_NAME_TAG, below, checked, distinct, name_of
+from lakeflow.stores.experiments import now_ms
+from lakeflow.stores.state import RunState
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow
+
+    from lakeflow.entities import Param, RunTag
+    from lakeflow.lake import Lake
+    from lakeflow.stores.experiments import ExperimentStore
+    from lakeflow.stores.reader import Reader
+
+PARENT_RUN_TAG = "mlflow.parentRunId"
+USER_TAG = "mlflow.user"
+
+_KEPT_HEADS = 10_000
+
+PARAM_STALENESS_S = 0.1
+"""Age of the last look at the log up to which the process that made a run logs params to it
+without another one; with many processes a look costs more than everything else."""
+
+PARAM_HINT = """\
+a param keeps its first value. To log several values of one param, give each its own run:
+
+    with start_run():
+        with start_run(nested=True):
+            log_param("depth", 3)
+        with start_run(nested=True):
+            log_param("depth", 5)"""
+
+
+class _Head:
+    """What writing to a run needs to know of it."""
+
+    __slots__ = (
+        "about", "experiment_id", "fold", "is_active", "is_own", "looked_at", "params",
+    )  # fmt: skip
+
+    def __init__(self, experiment_id: str, run_id: str, stage: str, *, is_own: bool) -> None:
+        self.experiment_id = experiment_id
+        self.about = records.about(experiment_id, run_id)
+        self.is_own = is_own
+        self.looked_at = time.monotonic() if is_own else -math.inf
+        self.is_active = stage == LifecycleStage.ACTIVE
+        self.params: dict[str, str] = {}
+        self.fold = -1
+
+
+class RunStore:
+    """Runs of a lake; threads share it.
+
+    A run is looked up once in a process and remembered: after that, logging does not read.
+    So a run that another process deletes meanwhile still takes what is logged to it.
+
+    Args:
+        lake: The lake.
+        experiments: Its experiments.
+        reader: What reads and searches them.
+    """
+
+    def __init__(self, lake: Lake, experiments: ExperimentStore, reader: Reader) -> None:
+        self._lake = lake
+        self._experiments = experiments
+        self._reader = reader
+        self._heads: OrderedDict[str, _Head] = OrderedDict()
+        self._reset()
+        lake.on_fork(self._reset)
+
+    def _reset(self) -> None:
+        self._params_lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Forget what was logged: some of it could not be written."""
+        self._heads.clear()
+
+    @property
+    def reader(self) -> Reader:
+        """What reads them."""
+        return self._reader
+
+    # Making and reading
+
+    def create(
+        self,
+        experiment_id: str,
+        start_time: int | None,
+        tags: Mapping[str, Any] | None,
+        run_name: str | None,
+    ) -> Run:
+        """Make a run; see ``LakeflowClient.create_run``."""
+        experiment_id = validation.experiment_id(experiment_id)
+        start = validation.milliseconds(start_time, "start_time") if start_time else now_ms()
+        pairs = {
+            validation.key(key): validation.text(value) for key, value in (tags or {}).items()
+        }
+        name = name_of(run_name, pairs)
+        pairs[RUN_NAME_TAG] = name
+        location = self._experiments.require_active(experiment_id)
+        run_id = new_id()
+        fields: dict[str, Any] = {
+            "start_time": start,
+            "status": "RUNNING",
+            "lifecycle_stage": LifecycleStage.ACTIVE,
+            "run_name": name,
+            "user_id": pairs.get(USER_TAG, "unknown"),
+            "artifact_uri": below(location, f"{run_id}/artifacts"),
+        }
+        head = _Head(experiment_id, run_id, LifecycleStage.ACTIVE, is_own=True)
+        self._append(head, records.run(fields), records.tags(pairs.items()))
+        self._remember(run_id, head)
+        fields |= {"run_id": run_id, "experiment_id": experiment_id, "end_time": None}
+        fields |= dict.fromkeys(RUN.clocks)
+        return self._entity(RunState(fields, {}, pairs, {}, {}))
+
+    def get(self, run_id: str) -> Run:
+        """Return a run as it is now.
+
+        Raises:
+            InvalidInputError: This is no run id.
+            NotFoundError: There is no such run.
+        """
+        return self._entity(self._reader.run(validation.run_id(run_id)))
+
+    def get_parent(self, run_id: str) -> Run | None:
+        """Return the run that a run says is its parent; None if it names none."""
+        parent = self.get(run_id).data.tags.get(PARENT_RUN_TAG)
+        return None if parent is None else self.get(parent)
+
+    def history(self, run_id: str, key: str) -> list[Metric]:
+        """Return every point of a metric, by timestamp, step and value."""
+        points = self.history_table(run_id, key)
+        columns = (points.column(name).to_pylist() for name in ("value", "timestamp", "step"))
+        return [Metric(key, *point) for point in zip(*columns, strict=True)]
+
+    def history_table(self, run_id: str, key: str) -> pyarrow.Table:
+        """Return every point of a metric as columns ``value, timestamp, step``."""
+        return self._reader.history(validation.run_id(run_id), validation.text(key, "key"))
+
+    def search(
+        self,
+        experiment_ids: object,
+        filter_string: str | None,
+        view_type: int,
+        max_results: int,
+        order_by: Sequence[str] | None,
+        page_token: str | None,
+        as_of: int | datetime.datetime | None,
+    ) -> PagedList[Run]:
+        """Return one page of runs; see ``LakeflowClient.search_runs``."""
+        from lakeflow.stores.search import page_of, search_of
+
+        past = self._reader.as_of(as_of)
+        search = search_of(
+            RUN,
+            filter_string,
+            view_type,
+            order_by,
+            experiment_ids,
+            past,
+            self._lake.fs.uri,
+        )
+        page = page_of(
+            search,
+            max_results,
+            page_token,
+            lambda statement, snapshot_id: self._reader.search(
+                statement, search.experiment_ids, snapshot_id or past
+            ),
+        )
+        states = self._reader.runs(page.ids, page.snapshot_id or past)
+        return PagedList([self._entity(state) for state in states], page.token)
+
+    # Changing
+
+    def update(self, run_id: str, status: str | None, name: str | None) -> None:
+        """Change status or name; see ``LakeflowClient.update_run``."""
+        if status is None and name is None:
+            return
+        head = self._active(run_id)
+        fields: dict[str, str] = {}
+        if status:
+            RunStatus.from_string(status)
+            fields["status"] = status
+        if name:
+            fields["run_name"] = validation.run_name(name)
+        if fields:
+            tags = [(RUN_NAME_TAG, name)] if name else []
+            self._append(head, records.run(fields), records.tags(tags))
+
+    def terminate(self, run_id: str, status: str | None, end_time: int | None) -> None:
+        """End a run; see ``LakeflowClient.set_terminated``."""
+        status = status or "FINISHED"
+        RunStatus.from_string(status)
+        end = validation.milliseconds(end_time, "end_time") if end_time else now_ms()
+        self._append(self._active(run_id), records.run({"status": status, "end_time": end}))
+
+    def set_stage(self, run_id: str, stage: str) -> None:
+        """Delete or restore a run; doing it twice is fine.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        head = self._head(run_id)
+        self._append(head, records.run({"lifecycle_stage": stage}))
+        head.is_active = stage == LifecycleStage.ACTIVE
+
+    def forget_stages(self, experiment_id: str) -> None:
+        """Look again whether runs of an experiment are deleted, before logging to them."""
+        for run_id, head in list(self._heads.items()):
+            if head.experiment_id == experiment_id:
+                self._heads.pop(run_id, None)
+
+    # Logging
+
+    def log_metric(self, run_id: str, key: str, value: Any, timestamp: Any, step: Any) -> None:
+        """Log one point: one write, and no read after the first to this run."""
+        point = validation.metric(key, value, timestamp, step)
+        self._lake.append((f"{self._active(run_id).about},{records.metric(point)}",))
+
+    def log_metrics(
+        self, run_id: str, values: Mapping[str, Any], timestamp: Any, step: Any
+    ) -> None:
+        """Log one point of each of several metrics, all or none."""
+        points = validation.metrics(values, timestamp, step)
+        if points:
+            self._append(self._active(run_id), records.metrics(points))
+
+    def log_param(self, run_id: str, key: str, value: Any) -> Any:
+        """Log a param and return the value that was given."""
+        pairs = {validation.key(key): validation.text(value)}
+        self._log(run_id, params=pairs)
+        return value
+
+    def set_tag(self, run_id: str, key: str, value: Any) -> None:
+        """Set a tag; the name of the run with it, if it is that tag."""
+        self._log(run_id, tags={validation.key(key): validation.text(value)})
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Remove a tag.
+
+        Raises:
+            NotFoundError: The run has no such tag, or there is no such run.
+        """
+        head = self._active(run_id)
+        if validation.text(key, "key") not in self._reader.run(run_id).tags:
+            raise NotFoundError(f"No tag with name: {key} in run with id {run_id}")
+        self._append(head, records.tags([(key, None)]))
+
+    def log_batch(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric],
+        params: Sequence[Param],
+        tags: Sequence[RunTag],
+    ) -> None:
+        """Log everything or nothing; see ``LakeflowClient.log_batch``."""
+        if not (metrics or params or tags):
+            return
+        points = [
+            validation.metric(each.key, each.value, each.timestamp, each.step, place)
+            for place, each in enumerate(metrics)
+        ]
+        self._log(
+            run_id,
+            points,
+            distinct("params", params) if params else None,
+            dict(checked("tags", tags)) if tags else None,
+        )
+
+    def log_inputs(self, run_id: str, datasets: list[DatasetInput] | None) -> None:
+        """Log datasets; see ``LakeflowClient.log_inputs``."""
+        if datasets is not None and not isinstance(datasets, list):
+            raise TypeError(
+                f"datasets is a {type(datasets).__name__}, not a list: {datasets!r}"
+            )
+        for index, each in enumerate(datasets or ()):
+            validation.dataset_input(each, f"datasets[{index}]")
+        if datasets:
+            self._append(self._active(run_id), records.inputs(datasets))
+
+    def _log(
+        self,
+        run_id: str,
+        points: Sequence[validation.Point] = (),
+        params: dict[str, str] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        """Append checked values: one record, or several where it would be very long.
+
+        An empty name is none: name and tag stay as they are.
+        """
+        head = self._active(run_id)
+        fields = [*(_tag_fields(tags) if tags else ()), records.metrics(points)]
+        if not params:
+            if any(fields):
+                self._append(head, *fields)
+            return
+        with self._params_lock:
+            new = self._new_params(run_id, head, params)
+            if any(fields):
+                # All of them: a batch that is logged again is the same record.
+                self._append(head, *fields, records.params(params.items()))
+            elif new:
+                self._append(head, records.params(new.items()))
+            head.params |= new
+
+    def _new_params(
+        self, run_id: str, head: _Head, params: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return the params that the run does not have yet.
+
+        Looks at the log for what other processes have written, unless all are known, or
+        the run is our own and the last look is fresh.
+
+        Raises:
+            InvalidInputError: One of them has another value.
+        """
+        trusted_s = max(PARAM_STALENESS_S, self._lake.check_interval_s)
+        is_fresh = head.is_own and time.monotonic() - head.looked_at < trusted_s
+        if not is_fresh and not head.params.keys() >= params.keys():
+            head.looked_at = time.monotonic()
+            head.fold, others = self._reader.params(run_id, params.keys(), head.fold)
+            head.params |= others
+        changed = {
+            key: (head.params[key], value)
+            for key, value in params.items()
+            if head.params.get(key, value) != value
+        }
+        if changed:
+            old_and_new = "; ".join(
+                f"param {key!r} was already logged with value {old!r}, new value {new!r}"
+                for key, (old, new) in changed.items()
+            )
+            raise InvalidInputError(
+                f"Changing param values is not allowed. In run {run_id}: {old_and_new}",
+                hint=PARAM_HINT,
+            )
+        return {key: value for key, value in params.items() if key not in head.params}
+
+    def _append(self, head: _Head, *fields: records.Pieces) -> None:
+        self._lake.append(records.bodies(head.about, *fields))
+
+    # Remembering
+
+    def _active(self, run_id: str) -> _Head:
+        head = self._heads.get(run_id) or self._head(run_id)
+        if not head.is_active:
+            raise InvalidInputError(
+                f"The run {run_id} must be in the 'active' state; it is deleted",
+                hint="restore it with restore_run",
+            )
+        return head
+
+    def _head(self, run_id: str) -> _Head:
+        head = self._heads.get(run_id)
+        if head is None:
+            fields = self._reader.run(validation.run_id(run_id)).fields
+            stage = fields["lifecycle_stage"]
+            head = _Head(fields["experiment_id"], run_id, stage, is_own=False)
+            self._remember(run_id, head)
+        return head
+
+    def _remember(self, run_id: str, head: _Head) -> None:
+        self._heads[run_id] = head
+        if len(self._heads) > _KEPT_HEADS:
+            self._heads.popitem(last=False)
+
+    def _entity(self, state: RunState) -> Run:
+        return state.entity(self._lake.fs.resolve)
+
+
+def _tag_fields(tags: Mapping[str, str]) -> list[records.Pieces]:
+    """Return the fields that set tags, and the name of the run if one of them is that."""
+    name = tags.get(RUN_NAME_TAG)
+    kept = tags if name else {key: tags[key] for key in tags if key != RUN_NAME_TAG}
+    named = [records.run({"run_name": name})] if name else []
+    return [*named, records.tags(kept.items())]

@@ -1,0 +1,111 @@
+"""A table at one moment, in parts: its files, and the rows that are not in them."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lakeflow.kinds.kind import IDENTITY
+from lakeflow.query.engine.columns import column, column_of, table
+from lakeflow.stores.things import kept_columns, packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pyarrow
+
+    from lakeflow.kinds import Kind
+    from lakeflow.schema import TableSpec
+    from lakeflow.stores.snapshots import Snapshot
+    from lakeflow.stores.things import Columns, Thing
+
+
+class Scan(NamedTuple):
+    """What a table holds at one moment.
+
+    Attributes:
+        files: Paths of its files, as the query engine opens them.
+        id: The column with the ids of things.
+        replaced: Ids of things whose rows in the files do not count.
+        fresh: The rows beside those of the files.
+    """
+
+    files: list[str]
+    id: str
+    replaced: Sequence[str]
+    fresh: pyarrow.Table
+
+
+def rows_of(
+    kind: Kind, spec: TableSpec, snapshot: Snapshot, things: Iterable[Thing], key: Any = None
+) -> pyarrow.Table:
+    """Return the rows that the log adds to a table whose records all stay.
+
+    Args:
+        kind: The kind of thing.
+        spec: The table of one of its parts.
+        snapshot: Whose things they are; nothing may be merged into them meanwhile.
+        things: The things.
+        key: Only the records of this key; None for all.
+    """
+    (part,) = (each for each in kind.parts if each.table is spec)
+    by = part.summary.by if part.summary else ()
+    groups = [
+        ((*thing.scope, *((each,) if len(by) == 1 else each)), columns)
+        for thing in things
+        for each, columns in thing.columns[spec.name].items()
+        if key is None or each == key
+    ]
+    which = array("q")
+    for number, (_, columns) in enumerate(groups):
+        which.extend(array("q", [number]) * len(columns.seqs))
+    found = dict(
+        zip(
+            (*kind.scope, *by),
+            (_repeated(each, which) for each in _by_column(groups, len(kind.scope) + len(by))),
+            strict=True,
+        )
+    )
+    for place, name in enumerate(kept_columns(kind, part)):
+        found[name] = _joined(spec, name, [columns.columns[place] for _, columns in groups])
+    writers = [
+        snapshot.memory.writer(each) for _, columns in groups for each in columns.writers
+    ]
+    numbers = (
+        [columns.seqs for _, columns in groups],
+        [columns.places for _, columns in groups],
+    )
+    found |= zip(
+        IDENTITY,
+        (column("string", writers), *(_numbers(each) for each in numbers)),
+        strict=True,
+    )
+    return table({name: found[name] for name in spec.column_names})
+
+
+def _by_column(groups: Sequence[tuple[tuple[str, ...], Columns]], count: int) -> Any:
+    return zip(*(ids for ids, _ in groups), strict=True) if groups else [()] * count
+
+
+def _repeated(texts: Sequence[str], which: array[int]) -> pyarrow.Array:
+    """Return for each row the text of its group."""
+    values = column("string", texts)
+    return values.take(column_of(which)) if texts else values
+
+
+def _joined(spec: TableSpec, name: str, parts: Sequence[Any]) -> pyarrow.Array:
+    (code,) = packed(spec, [name])
+    if not code:
+        (kind,) = (each.type for each in spec.columns if each.name == name)
+        return column(kind, [value for part in parts for value in part])
+    whole = array(code)
+    for part in parts:
+        whole.extend(part)
+    return column_of(whole)
+
+
+def _numbers(parts: Sequence[array[int]]) -> pyarrow.Array:
+    whole = array("q")
+    for part in parts:
+        whole.extend(part if part.typecode == "q" else array("q", part))
+    return column_of(whole)

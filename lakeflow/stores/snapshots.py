@@ -1,0 +1,305 @@
+"""What a lake holds now, or held at a moment: a finished fold and the log beyond it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from lakeflow.exceptions import DamagedLakeError
+from lakeflow.query.engine.overlay import Overlay
+from lakeflow.stores.memtable import Memtable
+from lakeflow.stores.stored_things import StoredThings
+from lakeflow.stores.things import merged, rows_by_table
+from lakeflow.tables.folds import fold_as_of, read_fold
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from lakeflow.kinds import Kind
+    from lakeflow.lake import Lake
+    from lakeflow.query.engine.connection import Engine
+    from lakeflow.stores.memory import Memory
+    from lakeflow.stores.things import Thing
+    from lakeflow.tables.folds import Fold, LogListing
+
+T = TypeVar("T")
+
+_MOST_PAST_SNAPSHOTS = 4
+
+
+class SnapshotId(NamedTuple):
+    """What a lake held at one time.
+
+    Attributes:
+        fold: Number of the newest finished fold.
+        clock: Latest record of the log beyond it; 0 for none of them.
+    """
+
+    fold: int
+    clock: int
+
+
+class Snapshot:
+    """The log beyond a fold, merged by thing, and the same as tables of the engine.
+
+    Args:
+        memtable: The log, read up to now or up to some moment.
+        overlay: Where the tables are.
+        stored: What the fold holds of single things.
+    """
+
+    def __init__(self, memtable: Memtable, overlay: Overlay, stored: StoredThings) -> None:
+        self._memtable = memtable
+        self._stored = stored
+        self._overlaid: Fold | None = None
+        self.overlay = overlay
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held while it is read, so that nothing is merged in meanwhile."""
+        return self._memtable.lock
+
+    @property
+    def memory(self) -> Memory:
+        """What the log says."""
+        return self._memtable.memory
+
+    @property
+    def fold(self) -> Fold:
+        """The fold beyond which this is, as of the last look at the log."""
+        assert self._memtable.fold is not None
+        return self._memtable.fold
+
+    @property
+    def snapshot_id(self) -> SnapshotId | None:
+        """The moment of the last look; None before the first one."""
+        if self._memtable.fold is None:
+            return None
+        return SnapshotId(self.fold.number, self.memory.latest)
+
+    def refresh(self) -> None:
+        """Read what the log has grown by."""
+        self._memtable.refresh()
+
+    def thing(self, kind: Kind, identity: str) -> Thing | None:
+        """Return what the log says about a thing."""
+        return self.memory.things[kind.name].get(identity)
+
+    def things(self, kind: Kind) -> list[Thing]:
+        """Return every thing of a kind that the log says something about, and is not gone."""
+        things = self.memory.things[kind.name]
+        if not kind.may_be_gone:
+            return list(things.values())
+        stored = self._stored.get(kind, things, self.fold)
+        living = {
+            identity: thing
+            for identity, thing in things.items()
+            if not (identity in stored and stored[identity].is_gone)
+        }
+        return list(self._still_owned(kind, living).values())
+
+    def _still_owned(self, kind: Kind, things: dict[str, Thing]) -> dict[str, Thing]:
+        """Leave out things of owners that are gone by what is stored."""
+        for depth, owner in enumerate(kind.owners, 1):
+            if owner is kind or not owner.is_removable:
+                continue
+            ids = {thing.scope[-depth] for thing in things.values()}
+            stored = self._stored.get(owner, ids, self.fold)
+            gone = {identity for identity, each in stored.items() if each.is_gone}
+            things = {
+                identity: thing
+                for identity, thing in things.items()
+                if thing.scope[-depth] not in gone
+            }
+        return things
+
+    def ids(self, kind: Kind) -> list[str]:
+        """Return the ids of those things, and of those that it says are gone."""
+        memory = self.memory
+        return [*memory.things[kind.name], *memory.gone(kind)]
+
+    def merged(
+        self, kind: Kind, ids: Iterable[str], stored: Mapping[str, Thing]
+    ) -> dict[str, Thing]:
+        """Lay the log over what is stored; the lock is held."""
+        found: dict[str, Thing] = {}
+        for identity in ids:
+            before = stored.get(identity)
+            if before is not None and before.is_gone:
+                continue
+            thing = merged(kind, before, self.thing(kind, identity))
+            if thing is not None and not self.memory.is_removed(kind, thing.scope):
+                found[identity] = thing
+        return self._still_owned(kind, found) if kind.may_be_gone else found
+
+    def sync_tables(self) -> Overlay:
+        """Bring the tables in the engine up to date with the log; the lock is held."""
+        is_new = self.overlay.is_lost() or self.fold is not self._overlaid
+        if is_new:
+            self.overlay.clear()
+        self._overlaid = None  # should anything fail from here on
+        for kind in self.memory.kinds:
+            changed = set(self.ids(kind)) if is_new else self.memory.changed[kind.name]
+            if changed:
+                stored = self._stored.get(kind, changed, self.fold)
+                things = self.merged(kind, changed, stored).values()
+                rows = rows_by_table(kind, things)
+                self.overlay.replace(kind, changed, rows, self.memory.gone(kind))
+            self.memory.changed[kind.name].clear()
+        self._overlaid = self.fold
+        return self.overlay
+
+    def drop_tables(self) -> None:
+        """Drop the tables; who still holds this lays them anew."""
+        with self.lock:
+            self.overlay.drop()
+
+    def reset(self) -> None:
+        """Begin anew, also in a forked child."""
+        self._memtable.reset()
+
+
+class Snapshots:
+    """Gives what a lake holds now, and what it held; threads share it.
+
+    Args:
+        lake: The lake.
+        engine: What searches it.
+
+    Attributes:
+        stored: What the folds hold of single things.
+    """
+
+    def __init__(self, lake: Lake, engine: Engine) -> None:
+        self._lake = lake
+        self._engine = engine
+        self.stored = StoredThings(lake)
+        self._now = Snapshot(
+            Memtable(lake, lake.listing), Overlay(engine, lake.kinds), self.stored
+        )
+        self._numbers = itertools.count()
+        self._looked_at = -float("inf")
+        self._written_bytes = 0
+        self._forget_past()
+        lake.on_close(self._forget_past)
+        lake.on_fork(self._forget_past)
+        lake.on_fork(self._now.reset)
+
+    def _forget_past(self) -> None:
+        self._lock = threading.Lock()
+        self._past: OrderedDict[SnapshotId, Snapshot] = OrderedDict()
+
+    def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId | None:
+        """Return the moment that somebody wants to go back to; None for now.
+
+        Raises:
+            NotFoundError: That far back nothing is kept.
+        """
+        return None if as_of is None else SnapshotId(fold_as_of(self._lake.fs, as_of).number, 0)
+
+    @contextlib.contextmanager
+    def held(
+        self, snapshot_id: SnapshotId | None = None, *, look: bool = True
+    ) -> Iterator[Snapshot]:
+        """Hold still what the lake holds now, or what it held.
+
+        A moment whose log is folded and deleted cannot be gone back to; what the lake holds
+        now stands in for it.
+
+        Args:
+            snapshot_id: The moment; None for now.
+            look: Whether now means a look at the log, or what this process saw last.
+        """
+        snapshot = self._now
+        if snapshot_id is not None and snapshot.snapshot_id != snapshot_id:
+            past = self._past_snapshot(snapshot_id)
+            if past is not None:
+                with past.lock:
+                    yield past
+                return
+        with snapshot.lock:
+            if snapshot.snapshot_id is None or (look and snapshot.snapshot_id != snapshot_id):
+                self._refresh()
+            yield snapshot
+
+    def things(
+        self,
+        kind: Kind,
+        ids: Iterable[str],
+        snapshot_id: SnapshotId | None = None,
+        *,
+        look: bool = True,
+    ) -> dict[str, Thing]:
+        """Return those of some things that are known, tables and log laid over one another.
+
+        Args:
+            kind: Their kind.
+            ids: Their ids.
+            snapshot_id: To read them as they were then; None for now.
+            look: Whether now means a look at the log, or what this process saw last.
+        """
+        while True:
+            with self.held(snapshot_id, look=look) as snapshot:
+                fold = snapshot.fold
+            stored = self.stored.get(kind, ids, fold)
+            with snapshot.lock:
+                # Another thread may have moved on to a later fold.
+                if snapshot.fold is fold:
+                    return snapshot.merged(kind, ids, stored)
+
+    def _refresh(self) -> None:
+        """Look at the log, unless the last look is fresh enough and nothing was written."""
+        written, now = self._lake.written_bytes, time.monotonic()
+        is_fresh = now - self._looked_at < self._lake.settings.staleness_s
+        if self._now.snapshot_id is None or written != self._written_bytes or not is_fresh:
+            self._now.refresh()
+            self._written_bytes, self._looked_at = written, now
+
+    def _past_snapshot(self, snapshot_id: SnapshotId) -> Snapshot | None:
+        with self._lock:
+            snapshot = self._past.get(snapshot_id)
+            if snapshot is None:
+                try:
+                    snapshot = self._past_snapshot_at(snapshot_id)
+                except FileNotFoundError:
+                    return None
+                self._past[snapshot_id] = snapshot
+                if len(self._past) > _MOST_PAST_SNAPSHOTS:
+                    _, oldest = self._past.popitem(last=False)
+                    oldest.drop_tables()
+            self._past.move_to_end(snapshot_id)
+            return snapshot
+
+    def _past_snapshot_at(self, snapshot_id: SnapshotId) -> Snapshot:
+        fold = read_fold(self._lake.fs, snapshot_id.fold)
+        listing: LogListing = self._lake.list_log_beyond(fold, with_log=snapshot_id.clock > 0)
+        memtable = Memtable(self._lake, lambda: listing, snapshot_id.clock)
+        memtable.refresh()
+        overlay = Overlay(self._engine, self._lake.kinds, f"past_{next(self._numbers)}")
+        return Snapshot(memtable, overlay, self.stored)
+
+
+def retry_when_replaced(lake: Lake, read: Callable[[], T]) -> T:
+    """Read again where a file was replaced and deleted in between.
+
+    Raises:
+        DamagedLakeError: A file of the newest fold is gone.
+    """
+    while True:
+        before = lake.known_fold
+        try:
+            return read()
+        except FileNotFoundError as error:
+            lake.forget_fold()
+            now = lake.fold()
+            if before is not None and now.number == before.number:
+                raise DamagedLakeError(
+                    f"a table of {lake.fs.uri} lacks a file: {error}",
+                    hint="if another tool has rewritten the table, run "
+                    f"'lakeflow compact {lake.fs.uri}'; else restore the file",
+                ) from error

@@ -1,0 +1,104 @@
+"""Runs and experiments as users see them, from what is known of them. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.entities import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    InputTag,
+    Metric,
+    Run,
+    RunData,
+    RunInfo,
+    RunInputs,
+)
+from lakeflow.kinds import EXPERIMENT, RUN
+from lakeflow.schema import EXPERIMENT_TAGS, INPUTS, METRICS, PARAMS, TAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lakeflow.stores.things import Summed, Thing
+
+(_METRICS,) = (part for part in RUN.parts if part.table is METRICS)
+
+
+@dataclass(slots=True)
+class RunState:
+    """Everything known of a run.
+
+    Attributes:
+        fields: The columns of its row in ``runs``.
+        params: Value by key.
+        tags: Value by key.
+        metrics: Summary by key.
+        inputs: Rows of ``inputs`` without the ids, by name and digest.
+    """
+
+    fields: dict[str, Any]
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, Summed]
+    inputs: dict[tuple[str, str], tuple[Any, ...]]
+
+    def entity(self, resolve: Callable[[str], str]) -> Run:
+        """Return the run as users see it.
+
+        Args:
+            resolve: Makes an absolute location of one that is stored.
+        """
+        fields = self.fields | {"artifact_uri": resolve(self.fields["artifact_uri"])}
+        for name in RUN.clocks:
+            del fields[name]
+        latest = []
+        for key, each in self.metrics.items():
+            step, timestamp, value = each.last
+            latest.append(Metric(key, value, timestamp, step))
+        values = {metric.key: metric.value for metric in latest}
+        return Run(
+            RunInfo(**fields),
+            RunData(values, dict(self.params), dict(self.tags), tuple(latest)),
+            RunInputs([_dataset_input(key, row) for key, row in self.inputs.items()]),
+        )
+
+
+def run_state(thing: Thing, experiment: Thing | None) -> RunState | None:
+    """Return what is known of a run; None as long as nothing has made it.
+
+    Args:
+        thing: The run.
+        experiment: Its experiment, if it is known.
+    """
+    fields = thing.row(RUN, experiment)
+    if fields is None:
+        return None
+    return RunState(
+        fields,
+        {key: value for key, (value,) in thing.rows(PARAMS.name)},
+        {key: value for key, (value,) in thing.rows(TAGS.name)},
+        thing.summaries(_METRICS),
+        dict(thing.rows(INPUTS.name)),
+    )
+
+
+def _dataset_input(key: tuple[str, str], row: tuple[Any, ...]) -> DatasetInput:
+    *fields, tags = row
+    uses = [InputTag(name, value) for name, value in json.loads(tags).items()]
+    return DatasetInput(Dataset(*key, *fields), uses)
+
+
+def experiment_of(thing: Thing, resolve: Callable[[str], str]) -> Experiment | None:
+    """Return an experiment as users see it; None as long as nothing has made it."""
+    fields = thing.row(EXPERIMENT)
+    if fields is None:
+        return None
+    fields["artifact_location"] = resolve(fields["artifact_location"])
+    for name in EXPERIMENT.clocks:
+        del fields[name]
+    tags = {key: value for key, (value,) in thing.rows(EXPERIMENT_TAGS.name)}
+    return Experiment(**fields, tags=tags)

@@ -1,0 +1,102 @@
+"""The stores of one lake, made once a process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.config import is_logging_async
+from lakeflow.entities import LifecycleStage
+from lakeflow.query.engine.connection import Engine
+from lakeflow.stores.call_queue import CallQueue
+from lakeflow.stores.column_reader import ColumnReader
+from lakeflow.stores.control import ControlStore
+from lakeflow.stores.experiments import ExperimentStore, now_ms
+from lakeflow.stores.reader import Reader
+from lakeflow.stores.runs import RunStore
+from lakeflow.stores.snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lakeflow.lake import Lake
+    from lakeflow.stores.call_queue import RunOperations
+
+
+class Store:
+    """Everything that a client calls.
+
+    Args:
+        lake: The lake.
+
+    Attributes:
+        lake: The lake.
+        snapshots: What it holds, and held.
+        experiments: Its experiments.
+        runs: Its runs.
+        columns: What reads it by the column.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        engine = Engine(lake.engine_filesystem())
+        self.snapshots = Snapshots(lake, engine)
+        reader = Reader(lake, engine, self.snapshots)
+        control = ControlStore(lake, self.snapshots.stored)
+        self.experiments = ExperimentStore(lake, control, reader)
+        self.runs = RunStore(lake, self.experiments, reader)
+        self.columns = ColumnReader(lake, engine, self.snapshots)
+        lake.on_close(engine.close)
+        lake.on_fork(engine.reset)
+        self._queue = CallQueue(lake, self.runs.forget)
+        lake.on_close(self._queue.drain)
+        lake.on_fork(self._queue.reset)
+
+    def log(self, synchronous: bool | None, call: Callable[..., Any], *args: Any) -> Any:
+        """Make a logging call now, or queue it.
+
+        Args:
+            synchronous: Whether to make it now; None takes the setting of the environment.
+            call: A method of a store.
+            *args: Its arguments; they must not change any more.
+
+        Returns:
+            What the call returns, or the ``RunOperations`` to wait for it.
+        """
+        if is_logging_async() if synchronous is None else not synchronous:
+            return self._queue.submit(call, *args)
+        return call(*args)
+
+    def log_metric(
+        self,
+        run_id: str,
+        key: str,
+        value: Any,
+        timestamp: int | None,
+        step: int | None,
+        synchronous: bool | None,
+    ) -> RunOperations | None:
+        """Log a point, now and at step 0 where nothing else is said."""
+        snapshot_id = now_ms() if timestamp is None else timestamp
+        # As ``log`` does, with a call less: training loops take this way at every step.
+        if is_logging_async() if synchronous is None else not synchronous:
+            call = self.runs.log_metric
+            return self._queue.submit(call, run_id, key, value, snapshot_id, step or 0)
+        self.runs.log_metric(run_id, key, value, snapshot_id, step or 0)
+        return None
+
+    def terminate(self, run_id: str, status: str | None, end_time: int | None) -> None:
+        """End a run after everything that was queued."""
+        self._queue.drain()
+        self.runs.terminate(run_id, status, end_time)
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Delete an experiment and its runs."""
+        self._move_experiment(experiment_id, LifecycleStage.DELETED)
+
+    def restore_experiment(self, experiment_id: str) -> None:
+        """Restore an experiment and all its runs."""
+        self._move_experiment(experiment_id, LifecycleStage.ACTIVE)
+
+    def _move_experiment(self, experiment_id: str, stage: str) -> None:
+        self.experiments.set_stage(experiment_id, stage)
+        self.runs.forget_stages(str(experiment_id))

@@ -1,0 +1,68 @@
+"""What a fold holds of single things; the last ones asked for are kept."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from lakeflow.stores.things import thing_of
+from lakeflow.tables.block_files import look_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lakeflow.kinds import Kind
+    from lakeflow.lake import Lake
+    from lakeflow.stores.things import Thing
+    from lakeflow.tables.folds import Fold
+
+_KEPT_THINGS = 1024
+
+
+class StoredThings:
+    """Looks things up in the documents of a lake, without an engine; threads share it.
+
+    Args:
+        lake: The lake.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self.reset()
+        lake.on_fork(self.reset)
+
+    def reset(self) -> None:
+        """Begin anew, also in a forked child."""
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[int, str, str], Thing] = OrderedDict()
+
+    def get(self, kind: Kind, ids: Iterable[str], fold: Fold) -> dict[str, Thing]:
+        """Return those of some things that a finished fold holds: a few small reads each."""
+        found, missing = {}, []
+        with self._lock:
+            for identity in ids:
+                thing = self._kept.get((fold.number, kind.name, identity))
+                if thing is None:
+                    missing.append(identity)
+                else:
+                    found[identity] = thing
+        if missing:
+            files = self._lake.index(kind.name, fold)
+            documents = look_up(files, sorted(missing))
+            loaded = {each: thing_of(kind, json.loads(documents[each])) for each in documents}
+            found |= loaded
+            with self._lock:
+                for identity, thing in loaded.items():
+                    self._kept[fold.number, kind.name, identity] = thing
+                while len(self._kept) > _KEPT_THINGS:
+                    self._kept.popitem(last=False)
+        return found
+
+    def find(self, kind: Kind, column: str, value: str, fold: Fold) -> str | None:
+        """Return the id of the thing that had a value in a unique column last; None if none.
+
+        It may have another value by now: whoever asks looks at the thing itself.
+        """
+        return look_up(self._lake.index(kind.index(column), fold), [value]).get(value)

@@ -1,0 +1,389 @@
+"""One thing, whole: what its document holds, and what the log adds to that. Pure.
+
+The rules of merging stand here in Python, and in ``query.folding.fold_sql`` in SQL. Records
+may come in any order: of a key the first or the last one by ``Order`` stays, whatever was
+read before.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.kinds.kind import CLOCK, GONE, IDENTITY, MADE, Keep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from lakeflow.kinds import Kind, Part, Summary
+    from lakeflow.schema import TableSpec
+
+Order = tuple[int, str, int]
+"""Clock, writer and sequence number of a record: who was first, who was last."""
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """What is known of the records of a key without them.
+
+    Attributes:
+        last: The columns of the order, and the value, of the last one.
+        min: Smallest value that is not NaN; None if all are.
+        max: Largest value that is not NaN; None if all are.
+        count: Number of records.
+    """
+
+    last: Row
+    min: float | None
+    max: float | None
+    count: int
+
+    @property
+    def value(self) -> float:
+        """The last value."""
+        value: float = self.last[-1]
+        return value
+
+    def merge(self, other: Summed) -> Summed:
+        """Return the summary of two disjoint sets of records."""
+        last = self.last if is_later(self.last, other.last) else other.last
+        least = [each for each in (self.min, other.min) if each is not None]
+        most = [each for each in (self.max, other.max) if each is not None]
+        return Summed(
+            last, min(least, default=None), max(most, default=None), self.count + other.count
+        )
+
+
+def is_later(record: Row, than: Row) -> bool:
+    """Return whether a record is the later one: by its order, then its value; NaN is least."""
+    if record[:-1] != than[:-1]:
+        return record[:-1] > than[:-1]
+    return bool(record[-1] > than[-1] or than[-1] != than[-1])
+
+
+class Columns:
+    """Records of a part that all stay, those of one key, in the order in which they came.
+
+    A number takes eight bytes; a point of a metric takes 40.
+
+    Args:
+        codes: How each column is packed, as ``packed`` says it.
+        last: Places of the order's columns and of the value among them, if they are summed up.
+
+    Attributes:
+        columns: The values, a column each.
+        writers: Which of the memory's writers logged each.
+        seqs: Number of its record among those of the writer.
+        places: Its place in that record.
+    """
+
+    __slots__ = (
+        "_last", "_last_at", "_least", "_most", "columns", "places", "seqs", "writers",
+    )  # fmt: skip
+
+    def __init__(self, codes: Iterable[str], last: tuple[int, ...]) -> None:
+        self.columns: tuple[Any, ...] = tuple(array(each) if each else [] for each in codes)
+        self.writers = array("i")
+        self.seqs = array("q")
+        self.places = array("i")
+        self._last_at = last
+        self._last: Row | None = None
+        self._least = math.inf
+        self._most = -math.inf
+
+    def add(self, row: Row, writer: int, seq: int, place: int) -> None:
+        """Add a record."""
+        for column, value in zip(self.columns, row, strict=True):
+            column.append(value)
+        self.writers.append(writer)
+        self.seqs.append(seq)
+        self.places.append(place)
+        if self._last_at:
+            record = tuple([row[at] for at in self._last_at])
+            value = record[-1]
+            if value < self._least:
+                self._least = value
+            if value > self._most:
+                self._most = value
+            if self._last is None or is_later(record, self._last):
+                self._last = record
+
+    def has(self, writer: int, seq: int, place: int) -> bool:
+        """Return whether this row of a record is there."""
+        return (writer, seq, place) in zip(self.writers, self.seqs, self.places, strict=True)
+
+    def summed(self) -> Summed:
+        """Return what is known of the records without them."""
+        assert self._last is not None
+        is_number = self._least <= self._most
+        return Summed(
+            self._last,
+            self._least if is_number else None,
+            self._most if is_number else None,
+            len(self.seqs),
+        )
+
+
+class Thing:
+    """What is known of a thing, from its document or from the log, or from both.
+
+    Attributes:
+        scope: The ids of the kind's scope, the thing's own last.
+        made: Order and fields of the record that made it; None if none is known.
+        fields: For each field set since, the value that stays and its order.
+        parts: For each table the rows by key with their order; the values of a removed row
+            are None.
+        columns: For each table whose records all stay, those of the log by key.
+        summed: For each table the summaries of the document by key.
+        is_gone: Whether the document says that it was removed.
+    """
+
+    __slots__ = ("columns", "fields", "is_gone", "made", "parts", "scope", "summed")
+
+    def __init__(self, kind: Kind, scope: Row) -> None:
+        self.scope = scope
+        self.made: tuple[Order, dict[str, Any]] | None = None
+        self.fields: dict[str, tuple[Order, Any]] = {}
+        self.parts: dict[str, dict[Any, tuple[Order, Row | None]]] = {
+            part.table.name: {} for part in kind.parts if part.keep is not Keep.EACH
+        }
+        self.columns: dict[str, dict[Any, Columns]] = {
+            part.table.name: {} for part in kind.parts if part.keep is Keep.EACH
+        }
+        self.summed: dict[str, dict[Any, Summed]] = {}
+        self.is_gone = False
+
+    @property
+    def id(self) -> str:
+        """The thing's id."""
+        identity: str = self.scope[-1]
+        return identity
+
+    def make(self, fields: dict[str, Any], order: Order) -> None:
+        """Take in a record that makes the thing; of several the first."""
+        if self.made is None or order < self.made[0]:
+            self.made = order, fields
+
+    def set(self, name: str, value: Any, order: Order, keep: Keep) -> None:
+        """Take in a value of a field."""
+        known = self.fields.get(name)
+        if known is None or _stays(order, known[0], keep):
+            self.fields[name] = order, value
+
+    def put(self, part: Part, rows: Iterable[tuple[Any, Row | None]], order: Order) -> None:
+        """Take in rows of a part by their keys."""
+        kept = self.parts[part.table.name]
+        is_first = part.keep is Keep.FIRST
+        for key, values in rows:
+            known = kept.get(key)
+            # Of several rows in one record the last one stays, or the first.
+            if known is None or (order < known[0] if is_first else order >= known[0]):
+                kept[key] = order, values
+
+    def row(self, kind: Kind, owner: Thing | None = None) -> dict[str, Any] | None:
+        """Return the row of the thing; None as long as nothing has made it.
+
+        Args:
+            kind: Its kind.
+            owner: Its owner, to take from it what is inherited; None for the row alone.
+        """
+        if self.made is None:
+            return None
+        row: dict[str, Any] = dict.fromkeys(kind.row.column_names)
+        row |= self.made[1]
+        row |= zip(kind.scope, self.scope, strict=True)
+        for name, (_, value) in self.fields.items():
+            row[name] = value
+        for column, name in kind.clocks.items():
+            row[column] = self.fields[name][0][0] if name in self.fields else None
+        for name in kind.inherited:
+            own, inherited = self.fields.get(name), owner.fields.get(name) if owner else None
+            if inherited is not None and (own is None or inherited[0] > own[0]):
+                row[name] = inherited[1]
+        return row
+
+    def rows(self, table: str) -> Iterator[tuple[Any, Row]]:
+        """Yield the rows of a part by their keys, in order; removed ones are left out."""
+        for key, (_, values) in sorted(self.parts[table].items()):
+            if values is not None:
+                yield key, values
+
+    def summaries(self, part: Part) -> dict[Any, Summed]:
+        """Return the summaries of a part by key, in order: of what is stored, and the log."""
+        assert part.summary is not None
+        found = dict(self.summed.get(part.summary.table.name, {}))
+        for key, columns in self.columns[part.table.name].items():
+            fresh, stored = columns.summed(), found.get(key)
+            found[key] = fresh if stored is None else stored.merge(fresh)
+        return dict(sorted(found.items()))
+
+
+def _stays(order: Order, known: Order, keep: Keep) -> bool:
+    return order < known if keep is Keep.FIRST else order >= known
+
+
+def merged(kind: Kind, stored: Thing | None, hot: Thing | None) -> Thing | None:
+    """Return what a document and the log say of a thing together; neither is changed."""
+    if stored is None or hot is None:
+        return stored or hot
+    both = Thing(kind, stored.scope)
+    both.made = min(
+        (each for each in (stored.made, hot.made) if each is not None),
+        key=lambda made: made[0],
+        default=None,
+    )
+    both.fields = dict(stored.fields)
+    for name, (order, value) in hot.fields.items():
+        both.set(name, value, order, kind.settable[name])
+    for part in kind.parts:
+        table = part.table.name
+        if part.keep is Keep.EACH:
+            both.columns[table] = hot.columns[table]
+            continue
+        both.parts[table] = dict(stored.parts[table])
+        for key, (order, values) in hot.parts[table].items():
+            both.put(part, ((key, values),), order)
+    both.summed = stored.summed
+    return both
+
+
+# Documents
+
+
+def thing_of(kind: Kind, document: Mapping[str, Any]) -> Thing:
+    """Return the thing of a document: a record by column that sums up all before it."""
+    thing = Thing(kind, tuple([document[name] for name in kind.scope]))
+    if GONE in document:
+        thing.is_gone = True
+        return thing
+    clocks: dict[str, int] = document["clocks"]
+    row: dict[str, Any] = document[kind.row.name]
+    if clocks.get(MADE) is not None:
+        # What was set since stays out: should an older record come, it is no longer known
+        # what the thing was made with, and what is set always comes first.
+        thing.made = _at(clocks[MADE]), row
+    for name in kind.settable:
+        if clocks.get(name) is not None:
+            thing.fields[name] = _at(clocks[name]), row[name]
+    for part in kind.parts:
+        if part.is_in_document:
+            thing.parts[part.table.name] = _stored_rows(kind, part, document)
+        if part.summary is not None:
+            thing.summed[part.summary.table.name] = _stored_summaries(part.summary, document)
+    return thing
+
+
+def _at(clock: int) -> Order:
+    """Return the order of what is stored: its writer is not known any more."""
+    return clock, "", 0
+
+
+def _stored_rows(
+    kind: Kind, part: Part, document: Mapping[str, Any]
+) -> dict[Any, tuple[Order, Row | None]]:
+    columns = document.get(part.table.name)
+    if not columns:
+        return {}
+    keys = keys_of(columns, kind.key(part.table))
+    values = zip(*(columns[name] for name in kind.values(part.table)), strict=True)
+    return {
+        key: (_at(clock), None if is_removal(part, row) else row)
+        for key, clock, row in zip(keys, columns[CLOCK], values, strict=True)
+    }
+
+
+def is_removal(part: Part, values: Row) -> bool:
+    """Return whether a row removes its key."""
+    return part.removable and all(value is None for value in values)
+
+
+def _stored_summaries(summary: Summary, document: Mapping[str, Any]) -> dict[Any, Summed]:
+    columns = document.get(summary.table.name)
+    if not columns:
+        return {}
+    last = zip(*(columns[name] for name in (*summary.order, summary.value)), strict=True)
+    rest = zip(last, columns["min"], columns["max"], columns["count"], strict=True)
+    return {
+        key: Summed(*each) for key, each in zip(keys_of(columns, summary.by), rest, strict=True)
+    }
+
+
+def keys_of(columns: Mapping[str, Any], names: tuple[str, ...]) -> Iterable[Any]:
+    """Return the keys of rows by column: the value of one column, or a tuple of several."""
+    if len(names) == 1:
+        values: Iterable[Any] = columns[names[0]]
+        return values
+    return zip(*(columns[name] for name in names), strict=True)
+
+
+# Rows of tables
+
+
+def rows_by_table(kind: Kind, things: Iterable[Thing]) -> dict[str, list[Row]]:
+    """Return the rows of things by table.
+
+    Of parts that no document holds these are the rows of the log, removed ones with nulls for
+    values; of parts whose records all stay there are none.
+    """
+    specs = (*kind.held_tables, *kind.keyed_tables)
+    rows: dict[str, list[Row]] = {spec.name: [] for spec in specs}
+    for thing in things:
+        row = thing.row(kind)
+        if row is not None:
+            rows[kind.row.name].append(tuple(row.values()))
+        for part in kind.parts:
+            if part.keep is not Keep.EACH:
+                rows[part.table.name] += _table_rows(kind, part, thing)
+            if part.summary is not None:
+                rows[part.summary.table.name] += _summary_rows(kind, part, thing)
+    return rows
+
+
+def _table_rows(kind: Kind, part: Part, thing: Thing) -> Iterator[Row]:
+    spec = part.table
+    names = (*kind.scope, *kind.key(spec), *kind.values(spec))
+    places = tuple(names.index(name) for name in spec.column_names)
+    nothing = (None,) * len(kind.values(spec))
+    for key, (_, values) in sorted(thing.parts[spec.name].items()):
+        if values is None and part.in_document:
+            continue
+        given = (*thing.scope, *_as_tuple(key, kind.key(spec)), *(values or nothing))
+        yield tuple([given[place] for place in places])
+
+
+def _summary_rows(kind: Kind, part: Part, thing: Thing) -> Iterator[Row]:
+    summary = part.summary
+    assert summary is not None
+    names = (*kind.scope, *summary.by, *summary.order, summary.value, "min", "max", "count")
+    places = tuple(names.index(name) for name in summary.table.column_names)
+    for key, each in thing.summaries(part).items():
+        by = _as_tuple(key, summary.by)
+        given = (*thing.scope, *by, *each.last, each.min, each.max, each.count)
+        yield tuple([given[place] for place in places])
+
+
+def _as_tuple(key: Any, names: tuple[str, ...]) -> Row:
+    return (key,) if len(names) == 1 else key
+
+
+def kept_columns(kind: Kind, part: Part) -> tuple[str, ...]:
+    """Return the columns of a part of which ``Columns`` keeps the values."""
+    by = part.summary.by if part.summary else ()
+    left_out = {*kind.scope, *by, *IDENTITY}
+    return tuple(name for name in part.table.column_names if name not in left_out)
+
+
+def packed(table: TableSpec, names: Iterable[str]) -> list[str]:
+    """Return how columns are packed: the type code of an array, or nothing for a list."""
+    codes = {
+        column.name: "" if column.nullable else _CODES.get(column.type, "")
+        for column in table.columns
+    }
+    return [codes[name] for name in names]
+
+
+_CODES = {"long": "q", "double": "d"}

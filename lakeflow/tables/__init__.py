@@ -1,0 +1,1 @@
+"""Delta tables and folds: commits, what a fold left behind, block files by key."""

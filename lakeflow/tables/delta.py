@@ -1,0 +1,400 @@
+"""One Delta table: create it, read its file list, replace files in exactly one commit.
+
+deltalake replays the Delta log and builds the commits: in the table's folder where that is on
+this machine, else in a mirror of its log; see ``mirror``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import (
+    ConflictError,
+    DamagedLakeError,
+    LakeflowException,
+    StorageError,
+)
+from lakeflow.tables.local_delta_log import LOG_FOLDER, LocalDeltaLog, commit_name, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.schema import TableSpec
+
+TABLES = "tables"
+"""Folder of the tables within a lake."""
+
+FOLD_MARK = "lakeflow/fold"
+"""Application id under which a commit says which fold it carries."""
+
+CHECKPOINT_EVERY = 10
+"""Commits after which the Delta log is summed up: opening 10,000 commits takes 3 s."""
+
+_NATIVE_OPENED_BY: set[int] = set()
+
+Bound = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of a table.
+
+    Attributes:
+        path: Its name within the table's folder.
+        size: Bytes.
+        rows: Number of rows.
+        bounds: Smallest and largest value by column, where they are known.
+        nulls: Number of nulls by column, for files that are about to be committed.
+    """
+
+    path: str
+    size: int
+    rows: int
+    bounds: Mapping[str, tuple[Bound, Bound]] = field(default_factory=dict)
+    nulls: Mapping[str, int] = field(default_factory=dict)
+
+    def may_hold(self, column: str, ordered: Sequence[str]) -> bool:
+        """Return whether a row with one of these values, in order, may be in the file."""
+        bounds = self.bounds.get(column)
+        if bounds is None:
+            return True
+        first = bisect_left(ordered, str(bounds[0]))
+        return first < len(ordered) and ordered[first] <= str(bounds[1])
+
+    def has_any(self, column: str) -> bool:
+        """Return whether a row may have something in a column."""
+        return not self.bounds or column in self.bounds
+
+
+class Table:
+    """One Delta table of a lake; threads may share it.
+
+    Args:
+        fs: The lake's filesystem.
+        spec: What the table is.
+    """
+
+    def __init__(self, fs: Filesystem, spec: TableSpec) -> None:
+        self.spec = spec
+        self.folder = f"{TABLES}/{spec.name}"
+        self._fs = fs
+        self._lock = threading.RLock()
+        self._handle: Any = None
+        self._files: dict[int, tuple[DataFile, ...]] = {}
+        self._native = fs.local_path(self.folder)
+        self._mirror: LocalDeltaLog | None = None
+
+    def create(self) -> None:
+        """Make the table if there is none; several processes may try at once."""
+        self._make_folder()
+        with self._lock, self._errors():
+            deltalake = _deltalake()
+            self._refresh_mirror()
+            with contextlib.suppress(deltalake.exceptions.DeltaError, ConflictError):
+                deltalake.DeltaTable.create(
+                    self._location,
+                    deltalake.Schema.from_json(delta_schema(self.spec)),
+                    mode="error",
+                    description=self.spec.comment,
+                    configuration={"delta.enableExpiredLogCleanup": "false"},
+                )
+                self._publish(0)
+            self._handle = None
+            self._load()
+
+    def _make_folder(self) -> None:
+        """Make the folder, where there are any: deltalake says no reason if it cannot."""
+        if self._native is None:
+            return
+        try:
+            with self._fs.errors("make", self.folder):
+                os.makedirs(self._native, exist_ok=True)
+        except (FileNotFoundError, FileExistsError) as error:
+            raise StorageError(
+                f"cannot make {self.folder} in {self._fs.uri}: {error}",
+                "RESOURCE_DOES_NOT_EXIST",
+                hint="choose a folder that can be made",
+            ) from error
+
+    def reset(self) -> None:
+        """Let go of the parent's lock, handle and mirror."""
+        self._lock = threading.RLock()
+        self._handle = None
+        self._mirror = None
+
+    @property
+    def _location(self) -> str:
+        """Where deltalake finds the Delta log on this machine."""
+        if self._native is not None:
+            return self._native
+        if self._mirror is None:
+            self._mirror = LocalDeltaLog(self._fs, self.folder)
+        return self._mirror.location
+
+    def _refresh_mirror(self) -> None:
+        if self._native is None:
+            assert self._location
+            assert self._mirror is not None
+            self._mirror.fetch()
+
+    def version(self) -> int:
+        """Return the newest version; one look at the log where nothing has changed."""
+        with self._lock, self._errors():
+            return int(self._load().version())
+
+    def has_newer(self, version: int) -> bool:
+        """Return whether a version exists beyond this one, without loading it."""
+        return self._fs.exists(self.commit_path(version + 1))
+
+    def commit_path(self, version: int) -> str:
+        """Return the path of the file that makes a version."""
+        return f"{self.folder}/{LOG_FOLDER}/{commit_name(version)}"
+
+    def mark(self) -> int:
+        """Return the number of the fold that the version last looked at carries; 0 if none."""
+        with self._lock, self._errors():
+            handle = self._handle or self._load()
+            return int(handle.transaction_version(FOLD_MARK) or 0)
+
+    def files(self, version: int | None = None) -> tuple[DataFile, ...]:
+        """Return the files of a version, the newest one by default.
+
+        Raises:
+            DamagedLakeError: The version cannot be read.
+        """
+        with self._lock, self._errors():
+            if version is None:
+                version = self.version()
+            if version not in self._files:
+                handle = self._handle or self._load()
+                if handle.version() != version:
+                    handle = _deltalake().DeltaTable(self._location, version=version)
+                self._files = {version: _data_files(handle)}
+            return self._files[version]
+
+    def commit(
+        self,
+        version: int,
+        add: Sequence[DataFile],
+        remove: Sequence[DataFile],
+        *,
+        mark: int | None = None,
+    ) -> int:
+        """Commit exactly the next version: these files in, those files out.
+
+        Args:
+            version: The version that the caller has read; the commit is the next one.
+            add: Files that are already published.
+            remove: Files of that version.
+            mark: Number of the fold that the commit carries.
+
+        Returns:
+            The new version.
+
+        Raises:
+            ConflictError: Somebody else has committed since.
+        """
+        with self._lock, self._errors():
+            handle = self._handle or self._load()
+            live = {file.path for file in self.files(handle.version())}
+            # delta-rs removes a file that is not there without a word.
+            if handle.version() != version or not live.issuperset(f.path for f in remove):
+                raise ConflictError(f"table {self.spec.name} has moved past version {version}")
+            self._write(handle, add, remove, mark)
+            self._publish(version + 1)
+            if (version + 1) % CHECKPOINT_EVERY == 0:
+                self._checkpoint()
+            return version + 1
+
+    def _write(
+        self,
+        handle: Any,
+        add: Sequence[DataFile],
+        remove: Sequence[DataFile],
+        mark: int | None,
+    ) -> None:
+        deltalake = _deltalake()
+        from deltalake.transaction import AddAction, RemoveAction
+
+        now = time.time_ns() // 1_000_000
+        marks = [] if mark is None else [deltalake.Transaction(FOLD_MARK, mark)]
+        actions: list[Any] = [RemoveAction(each.path, True, now, each.size) for each in remove]
+        actions += [
+            AddAction(each.path, each.size, {}, now, True, _statistics(each)) for each in add
+        ]
+        try:
+            handle.create_write_transaction(
+                actions,
+                "append",
+                handle.schema(),
+                [],
+                commit_properties=deltalake.CommitProperties(
+                    max_commit_retries=0, app_transactions=marks
+                ),
+                post_commithook_properties=deltalake.PostCommitHookProperties(
+                    create_checkpoint=False, cleanup_expired_logs=False
+                ),
+            )
+        except deltalake.exceptions.CommitFailedError as error:
+            self._handle = None
+            raise ConflictError(f"table {self.spec.name}: {error}") from error
+
+    def _load(self) -> Any:
+        """Return a handle at the newest version."""
+        deltalake = _deltalake()
+        self._refresh_mirror()
+        try:
+            if self._handle is None:
+                self._handle = deltalake.DeltaTable(self._location)
+            else:
+                self._handle.update_incremental()
+        except deltalake.exceptions.TableNotFoundError as error:
+            raise DamagedLakeError(
+                f"table {self.folder} in {self._fs.uri} has no readable Delta log: {error}",
+                hint=f"restore {self.folder}/_delta_log from a backup",
+            ) from error
+        return self._handle
+
+    def _publish(self, version: int) -> None:
+        """Publish the commit that was built in the mirror, where there is one."""
+        if self._mirror is None:
+            return
+        try:
+            self._mirror.publish(version)
+        except BaseException:
+            self._handle = None
+            raise
+
+    def _checkpoint(self) -> None:
+        """Sum up the log; the next commit does it if this fails."""
+        deltalake = _deltalake()
+        with contextlib.suppress(deltalake.exceptions.DeltaError, OSError):
+            self._handle.create_checkpoint()
+            if self._mirror is not None:
+                self._mirror.publish_checkpoint(self._handle.version())
+
+    def past_log(self, before_s: float) -> list[str]:
+        """Return the files of the Delta log that a checkpoint has summed up long ago.
+
+        Args:
+            before_s: Seconds since the Unix epoch; the checkpoint is older than that.
+        """
+        entries = self._fs.list(f"{self.folder}/{LOG_FOLDER}")
+        old = [entry for entry in entries if entry.modified_s <= before_s]
+        summed = [version_of(e.name) for e in old if e.name.endswith(".checkpoint.parquet")]
+        newest = max((version for version in summed if version is not None), default=0)
+        return [
+            f"{self.folder}/{LOG_FOLDER}/{entry.name}"
+            for entry in old
+            if (version := version_of(entry.name)) is not None and version < newest
+        ]
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what deltalake raises into errors that name the table."""
+        try:
+            yield
+        except LakeflowException:
+            raise
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except OSError as error:
+            raise StorageError(
+                f"cannot write table {self.folder} in {self._fs.uri}: {error}",
+                "PERMISSION_DENIED" if "denied" in str(error) else None,
+            ) from error
+        except _deltalake().exceptions.DeltaError as error:
+            raise DamagedLakeError(
+                f"table {self.folder} in {self._fs.uri} cannot be read: {error}",
+                hint=f"restore {self.folder}/_delta_log from a backup",
+            ) from error
+
+
+def delta_schema(spec: TableSpec) -> str:
+    """Return the schema of a table in Delta's JSON form."""
+    fields = [
+        {
+            "name": column.name,
+            "type": column.type,
+            "nullable": column.nullable,
+            "metadata": {"comment": column.comment},
+        }
+        for column in spec.columns
+    ]
+    return json.dumps({"type": "struct", "fields": fields})
+
+
+def _statistics(file: DataFile) -> str:
+    """Return Delta's statistics of a file: of all its columns, or only its number of rows.
+
+    Where some columns have bounds and others none, deltalake's Arrow datasets drop every
+    row when they filter by one of the others (1.6.6). And writers differ in what they
+    publish for NaN and the infinities, so a file that holds them publishes nothing.
+    """
+    content: dict[str, object] = {"numRecords": file.rows}
+    if file.bounds:
+        content |= {
+            "minValues": {column: bounds[0] for column, bounds in file.bounds.items()},
+            "maxValues": {column: bounds[1] for column, bounds in file.bounds.items()},
+            "nullCount": file.nulls,
+        }
+    return json.dumps(content)
+
+
+def _data_files(handle: Any) -> tuple[DataFile, ...]:
+    """Read the file list of a handle, with the bounds that pruning needs."""
+    actions = handle.get_add_actions(flatten=True)
+    columns = {
+        name: actions.column(index).to_pylist()
+        for index, name in enumerate(actions.schema.names)
+    }
+    bounded = [
+        name.removeprefix("min.")
+        for name in columns
+        if name.startswith("min.") and f"max.{name.removeprefix('min.')}" in columns
+    ]
+    return tuple(
+        DataFile(
+            path,
+            size,
+            rows or 0,
+            {
+                name: (columns[f"min.{name}"][index], columns[f"max.{name}"][index])
+                for name in bounded
+                if columns[f"min.{name}"][index] is not None
+                and columns[f"max.{name}"][index] is not None
+            },
+        )
+        for index, (path, size, rows) in enumerate(
+            zip(columns["path"], columns["size_bytes"], columns["num_records"], strict=True)
+        )
+    )
+
+
+def _deltalake() -> Any:
+    """Import deltalake, refusing where it would panic.
+
+    Its runtime does not survive a fork, and what it raises then is no Exception.
+    """
+    import deltalake
+    import deltalake.exceptions
+
+    _NATIVE_OPENED_BY.add(os.getpid())
+    if len(_NATIVE_OPENED_BY) > 1:
+        _NATIVE_OPENED_BY.discard(os.getpid())
+        raise LakeflowException(
+            "this process was forked from one that had read the lake's tables, and the "
+            "Delta engine does not survive a fork",
+            "BAD_REQUEST",
+            hint="logging works here; for the rest start the process with "
+            "multiprocessing's 'spawn' or 'forkserver' method",
+        )
+    return deltalake

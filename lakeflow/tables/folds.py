@@ -1,0 +1,341 @@
+"""Folds by number: what each one reads from the log, and the tables it left behind.
+
+``folds/<number>.json`` says up to where the log is folded; whoever creates it owns the
+number, and whoever finds it unfinished may finish it. ``folds/<number>.done.json`` says
+which version of each table holds exactly that, and names its files. A reader takes the
+newest finished fold: its files, and the log beyond its positions. It replays no Delta log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
+from lakeflow.log.positions import CONTROL, Position, hot_spans
+from lakeflow.tables.block_files import BlockFile
+from lakeflow.tables.delta import DataFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from lakeflow.filesystem.interface import Entry, Filesystem
+
+FOLDS = "folds"
+"""Folder of the folds within a lake."""
+
+INDEXES = "index"
+"""Folder of the indexes within a lake."""
+
+
+REMEMBERED_S = 60.0
+"""Age below which the files of a fold are not deleted where a listing costs a request: within
+it, a look for the next fold tells whether there is a later one."""
+
+_FEW = 4
+
+_KEPT_FOLDS = 100
+"""Folds for which the position of a writer is kept that has no segments any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPlan:
+    """A fold that was begun.
+
+    Attributes:
+        number: Its number, counting from 1.
+        positions: For each writer the position up to which its log is folded.
+    """
+
+    number: int
+    positions: Mapping[str, Position]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """The state of a lake after a fold: what a reader stands on.
+
+    Attributes:
+        number: Number of the fold; 0 before the first one.
+        positions: For each writer the position up to which its log is folded.
+        versions: Version of each table that holds the log up to these positions.
+        files: The files of each table in that version.
+        indexes: The files of each index, the newest one first.
+        numbers: For each kind with numbers for ids the largest that was given.
+        removed: Names of the files that the fold replaced, by folder.
+    """
+
+    number: int
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, tuple[DataFile, ...]] = field(default_factory=dict)
+    indexes: Mapping[str, tuple[BlockFile, ...]] = field(default_factory=dict)
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    removed: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+BEGINNING = Fold(0)
+"""Before the first fold: empty tables, and all of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogListing:
+    """What there is to read at one moment: a finished fold, and the log beyond it.
+
+    Attributes:
+        fold: The finished fold; its tables hold the log up to its positions.
+        segments: Size of every segment by path.
+    """
+
+    fold: Fold
+    segments: Mapping[str, int]
+
+    @property
+    def unfolded(self) -> dict[str, tuple[int, int]]:
+        """From where to where each segment is not folded yet."""
+        return hot_spans(self.segments, self.fold.positions)
+
+    @property
+    def unfolded_bytes(self) -> int:
+        """Bytes of log that are not folded yet."""
+        return sum(end - start for start, end in self.unfolded.values())
+
+
+def index_folder(name: str) -> str:
+    """Return the folder of an index."""
+    return f"{INDEXES}/{name}"
+
+
+def plan_path(fold: int) -> str:
+    """Return the path of the file that begins a fold."""
+    return f"{FOLDS}/{fold:010d}.json"
+
+
+def done_path(fold: int) -> str:
+    """Return the path of the file that finishes a fold."""
+    return f"{FOLDS}/{fold:010d}.done.json"
+
+
+def newest(fs: Filesystem) -> tuple[int, int]:
+    """Return the number of the newest finished fold, and of the newest one begun.
+
+    0 where there is none. One listing.
+    """
+    names = [entry.name for entry in fs.list(FOLDS)]
+    done = [int(name[:10]) for name in names if _is(name, ".done.json")]
+    begun = [int(name[:10]) for name in names if _is(name, ".json")]
+    return max(done, default=0), max(begun + done, default=0)
+
+
+def finished(on_record: Iterable[Entry]) -> dict[int, float]:
+    """Return when each fold was finished, in seconds, by number.
+
+    Args:
+        on_record: The entries of the folder of folds.
+    """
+    return {
+        int(entry.name[:10]): entry.modified_s
+        for entry in on_record
+        if _is(entry.name, ".done.json")
+    }
+
+
+def _is(name: str, ending: str) -> bool:
+    return name[:10].isdigit() and name[10:] == ending
+
+
+def begin(fs: Filesystem, plan: FoldPlan) -> None:
+    """Claim the number of a fold.
+
+    Raises:
+        FileExistsError: Somebody else has claimed it; theirs is the one to finish.
+    """
+    fs.create(
+        plan_path(plan.number), _dump({"number": plan.number, "positions": plan.positions})
+    )
+
+
+def read_plan(fs: Filesystem, fold: int) -> FoldPlan:
+    """Read a fold that was begun.
+
+    Raises:
+        DamagedLakeError: Its file does not parse.
+    """
+    path = plan_path(fold)
+    with _damage(fs, path):
+        return FoldPlan(fold, _positions(read_json(fs, path)))
+
+
+def kept_positions(fold: Fold, writers: Iterable[str]) -> dict[str, Position]:
+    """Return the positions to go on from; those of writers long gone are left out.
+
+    The control log is never gone: its numbers go on where they ended, however long ago.
+
+    Args:
+        fold: The fold before.
+        writers: Those whose segments were listed.
+    """
+    listed = {CONTROL, *writers}
+    return {
+        writer: position
+        for writer, position in fold.positions.items()
+        if writer in listed or position.fold > fold.number - _KEPT_FOLDS
+    }
+
+
+def finish(fs: Filesystem, fold: Fold) -> None:
+    """Publish what a fold left behind; fine if somebody else has done so already."""
+    content = {
+        "number": fold.number,
+        "positions": fold.positions,
+        "versions": fold.versions,
+        "files": {
+            table: [(each.path, each.size, each.rows, each.bounds) for each in files]
+            for table, files in fold.files.items()
+        },
+        "indexes": {
+            name: [
+                (each.path.rpartition("/")[2], each.size, each.entries, each.least, each.most)
+                for each in files
+            ]
+            for name, files in fold.indexes.items()
+        },
+        "numbers": fold.numbers,
+        "removed": fold.removed,
+    }
+    try:
+        fs.create(done_path(fold.number), _dump(content))
+    except FileExistsError:
+        return
+
+
+def read_fold(fs: Filesystem, number: int) -> Fold:
+    """Read the state after a finished fold.
+
+    Raises:
+        FileNotFoundError: It is not finished, or long past and deleted.
+        DamagedLakeError: Its file does not parse.
+    """
+    if number == 0:
+        return BEGINNING
+    path = done_path(number)
+    with _damage(fs, path):
+        content = read_json(fs, path)
+        files = {
+            table: tuple(DataFile(*each) for each in listed)
+            for table, listed in content["files"].items()
+        }
+        indexes = {
+            name: tuple(
+                BlockFile(f"{index_folder(name)}/{file}", *rest) for file, *rest in listed
+            )
+            for name, listed in content["indexes"].items()
+        }
+        return Fold(
+            number,
+            _positions(content),
+            content["versions"],
+            files,
+            indexes,
+            content["numbers"],
+            content["removed"],
+        )
+
+
+def newest_fold(fs: Filesystem) -> Fold:
+    """Return the state after the newest finished fold: one listing, one read."""
+    return read_fold(fs, newest(fs)[0])
+
+
+def following(fs: Filesystem, number: int) -> Fold | None:
+    """Return the newest of a few folds after one, which a reader has just missed; else None.
+
+    A read each, where a listing of all that are remembered may be several requests.
+    """
+    found = None
+    for later in range(number + 1, number + 1 + _FEW):
+        try:
+            found = read_fold(fs, later)
+        except FileNotFoundError:
+            return found
+    return None
+
+
+def fold_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Fold:
+    """Return the newest finished fold as of a time, or of a version of the table of runs.
+
+    Args:
+        fs: The lake's filesystem.
+        as_of: A time, UTC unless it says otherwise; or a Delta version of ``runs``.
+
+    Raises:
+        InvalidInputError: It is neither.
+        NotFoundError: That far back nothing is kept, or there is no such version yet.
+    """
+    is_version = isinstance(as_of, int) and not isinstance(as_of, bool) and as_of >= 0
+    if not is_version and not isinstance(as_of, datetime.datetime):
+        raise InvalidInputError(
+            f"as_of is {as_of!r}, which is neither a datetime nor a version from 0 on",
+            hint="such as datetime.datetime.fromisoformat('2026-11-24T12:00:00+00:00')",
+        )
+    on_record = finished(fs.list(FOLDS))
+    for number in sorted(on_record, reverse=True):
+        fold = read_fold(fs, number)
+        if isinstance(as_of, datetime.datetime):
+            if on_record[number] <= _seconds(as_of):
+                return fold
+        elif fold.versions["runs"] <= as_of:
+            _check_is_there(fs, as_of, fold, is_newest=number == max(on_record))
+            return fold
+    if 1 in on_record or not on_record:
+        return BEGINNING
+    oldest = datetime.datetime.fromtimestamp(on_record[min(on_record)], datetime.UTC)
+    raise NotFoundError(
+        f"nothing is kept of {fs.uri} as of {as_of}; the oldest compaction on record is of "
+        f"{oldest:%Y-%m-%d %H:%M:%S} UTC",
+        hint="LAKEFLOW_RETENTION_S says for how long compactions keep what they replace",
+    )
+
+
+def _check_is_there(fs: Filesystem, version: int, found: Fold, *, is_newest: bool) -> None:
+    if is_newest and version > found.versions["runs"]:
+        raise NotFoundError(
+            f"there is no version {version} of the table of runs in {fs.uri}; the newest one "
+            f"is {found.versions['runs']}",
+            hint="a whole number is a version; give a time as a datetime",
+        )
+
+
+def _seconds(moment: datetime.datetime) -> float:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return aware.timestamp()
+
+
+def read_json(fs: Filesystem, path: str) -> Any:
+    """Return the content of a file; an answer that was cut short is asked for again."""
+    try:
+        return json.loads(fs.read(path))
+    except ValueError:
+        return json.loads(fs.read(path))
+
+
+def _dump(content: Mapping[str, object]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _positions(content: Mapping[str, Any]) -> dict[str, Position]:
+    return {writer: Position(*position) for writer, position in content["positions"].items()}
+
+
+@contextlib.contextmanager
+def _damage(fs: Filesystem, path: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedLakeError(
+            f"{path} in {fs.uri} is damaged: {error!r}",
+            hint="restore this file from a backup; nothing else of the lake was touched",
+        ) from error

@@ -1,0 +1,39 @@
+"""Files of the indexes of a lake: opened once, and their upper levels kept."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from lakeflow.tables.block_files import BlockReader
+
+if TYPE_CHECKING:
+    from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.tables.block_files import BlockFile
+
+_MOST_OPEN = 256
+
+
+class IndexFiles:
+    """Readers of block files, those opened last kept; threads share it.
+
+    Args:
+        fs: The lake's filesystem.
+    """
+
+    def __init__(self, fs: Filesystem) -> None:
+        self._fs = fs
+        self._readers: dict[str, BlockReader] = {}
+
+    def reader(self, file: BlockFile) -> BlockReader:
+        """Return what reads a file; nothing is read yet."""
+        reader = self._readers.get(file.path)
+        if reader is None:
+            fs = self._fs
+            reader = self._readers[file.path] = BlockReader(
+                file, lambda start, end: fs.read_fixed(file.path, file.size, start, end)
+            )
+            while len(self._readers) > _MOST_OPEN:
+                with contextlib.suppress(KeyError, StopIteration):
+                    del self._readers[next(iter(self._readers))]
+        return reader

@@ -1,0 +1,128 @@
+"""The log of one Delta table, mirrored into a temporary folder of this machine.
+
+deltalake speaks to few stores, and with options of its own. So wherever a lake is not in a
+local folder, deltalake replays and builds commits in a mirror that holds no data file, and the
+commit is published with ``create``: a lost race is a conflict, as it is where deltalake writes
+by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeflow.exceptions import ConflictError
+
+if TYPE_CHECKING:
+    from lakeflow.filesystem.interface import Filesystem
+
+LOG_FOLDER = "_delta_log"
+"""Folder of the log within that of a table."""
+
+
+class LocalDeltaLog:
+    """One mirror; whoever uses it holds the table's lock.
+
+    Args:
+        fs: The lake's filesystem.
+        folder: Folder of the table within the lake.
+
+    Attributes:
+        location: The mirrored folder of the table.
+    """
+
+    def __init__(self, fs: Filesystem, folder: str) -> None:
+        self._fs = fs
+        self._folder = f"{folder}/{LOG_FOLDER}"
+        self.location = tempfile.mkdtemp(prefix="lakeflow-")
+        self._local = Path(self.location, LOG_FOLDER)
+        self._local.mkdir()
+        self._version = -1
+        weakref.finalize(self, _remove, self.location, os.getpid())
+
+    def fetch(self) -> None:
+        """Bring the mirror up to date: one look for each new commit, and one for the next.
+
+        The first time a listing, the newest checkpoint and the commits after it.
+        """
+        if self._version < 0:
+            self._fetch_all()
+        with contextlib.suppress(FileNotFoundError):
+            while self._version >= 0:
+                name = commit_name(self._version + 1)
+                self._keep(name, self._commit(f"{self._folder}/{name}"))
+                self._version += 1
+
+    def _commit(self, path: str) -> bytes:
+        """Return a commit; an answer that was cut short is asked for again."""
+        data = self._fs.read(path)
+        try:
+            json.loads(data.splitlines()[-1])
+        except (ValueError, IndexError):
+            data = self._fs.read(path)
+        return data
+
+    def _fetch_all(self) -> None:
+        entries = {entry.name: entry.size for entry in self._fs.list(self._folder)}
+        summed = [name for name in entries if name.endswith(".checkpoint.parquet")]
+        checkpoints = {name: version_of(name) for name in summed}
+        newest = max((v for v in checkpoints.values() if v is not None), default=-1)
+        wanted = {name for name, version in checkpoints.items() if version == newest}
+        commits = {
+            name: version
+            for name in entries
+            if name.endswith(".json") and (version := version_of(name)) is not None
+        }
+        wanted |= {name for name, version in commits.items() if version > newest}
+        spans = {f"{self._folder}/{name}": (0, entries[name]) for name in sorted(wanted)}
+        for path, data in self._fs.read_many(spans, fixed=False):
+            self._keep(path.rsplit("/", 1)[1], data)
+        self._version = max(commits.values(), default=-1)
+
+    def _keep(self, name: str, data: bytes) -> None:
+        (self._local / name).write_bytes(data)
+
+    def publish(self, version: int) -> None:
+        """Publish the commit that was built in the mirror, or drop it.
+
+        Raises:
+            ConflictError: The version is taken.
+        """
+        name = commit_name(version)
+        local = self._local / name
+        try:
+            self._fs.create(f"{self._folder}/{name}", local.read_bytes())
+        except BaseException as error:
+            local.unlink()
+            if isinstance(error, FileExistsError):
+                raise ConflictError(f"{self._folder}: version {version} is taken") from error
+            raise
+        self._version = version
+
+    def publish_checkpoint(self, version: int) -> None:
+        """Publish the checkpoint of a version that was built in the mirror."""
+        for local in self._local.glob(f"{version:020d}.checkpoint*.parquet"):
+            with contextlib.suppress(FileExistsError):
+                self._fs.create(f"{self._folder}/{local.name}", local.read_bytes())
+
+
+def commit_name(version: int) -> str:
+    """Return the name of the file that makes a version."""
+    return f"{version:020d}.json"
+
+
+def version_of(name: str) -> int | None:
+    """Return the version that a file of the log is about; None for other files."""
+    return int(name[:20]) if name[:20].isdigit() and name[20:21] == "." else None
+
+
+def _remove(folder: str, owner: int) -> None:
+    """Delete a mirror, unless this is a forked child and the parent still uses it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,651 @@
+"""The rules of the control log: every interleaving of a few processes, and how fair they are.
+
+A process is the real generator of ``ControlProtocol``. It cannot be copied, so for each way to
+go on it is made anew and given the answers so far.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import math
+import random
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from lakeflow.exceptions import ConflictError
+from lakeflow.log.control_protocol import (
+    ControlProtocol,
+    Create,
+    Delete,
+    Event,
+    Folded,
+    Look,
+    Owner,
+    Pause,
+    Read,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lakeflow.log.control_protocol import Request, Steps
+
+History = tuple[str, ...]
+"""Ids of events, from the first one on."""
+
+
+class Known:
+    """What a process knows: ids of all events."""
+
+    def __init__(self, histories: Sequence[History]) -> None:
+        self._histories = histories
+        self.base = Folded(0, 0)
+        self.history: History = ()
+
+    @property
+    def last(self) -> int:
+        return len(self.history)
+
+    def stand_on(self, base: Folded) -> None:
+        self.base = base
+        self.history = self._histories[base.fold]
+
+    def rebase(self, base: Folded) -> None:
+        assert base.number <= self.last
+        self.base = base
+
+    def take(self, number: int, data: bytes) -> None:
+        assert number == self.last + 1
+        self.history += (data.decode(),)
+
+    def draft(self) -> History:
+        return self.history
+
+    def __repr__(self) -> str:
+        return f"{self.base} {self.history}"
+
+
+class OneChange:
+    """A change that is never refused; each event that is made of it has an id of its own."""
+
+    def __init__(self, name: str, known: Known) -> None:
+        self._known = known
+        self.name = name
+        self.decided_on: History = ()
+        self.attempts = 0
+
+    def __repr__(self) -> str:
+        return f"{self.name}{self.attempts}{self.decided_on}"
+
+    def gather(self) -> None:
+        pass
+
+    def decide(self, number: int) -> tuple[Event, bool]:
+        self.decided_on = self._known.draft()
+        self.attempts += 1
+        name = f"{self.name}.{self.attempts}"
+        return Event(number, name, name.encode()), False
+
+
+class Told(NamedTuple):
+    """What a call of a process returned with: the change it made, if any, and on what."""
+
+    change: str
+    history: History
+
+
+class Process(NamedTuple):
+    """A process in the middle of its calls.
+
+    Attributes:
+        point: Where it stands, among the points of the model.
+        pending: What has happened of its present request.
+    """
+
+    point: int = 0
+    pending: tuple[Any, ...] = ()
+
+
+class Point(NamedTuple):
+    """Where a process may stand.
+
+    Attributes:
+        answers: Answers to its requests that brought it there, each with its time.
+        request: What it asks for now; None at its end.
+        told: What its calls returned.
+    """
+
+    answers: tuple[tuple[int, Any], ...]
+    request: Request | None
+    told: tuple[Told, ...]
+
+
+class World(NamedTuple):
+    """Files of the store, and who stands where.
+
+    Attributes:
+        files: Event by number.
+        folded: The events that the newest fold holds.
+        finished: When each of them was folded.
+        now: The time.
+        processes: The processes.
+    """
+
+    files: tuple[tuple[int, str], ...]
+    folded: History
+    finished: tuple[int, ...]
+    now: int
+    processes: tuple[Process, ...]
+
+    def file(self, number: int) -> str | None:
+        return dict(self.files).get(number)
+
+    def with_file(self, number: int, event: str) -> World:
+        return self._replace(files=tuple(sorted((*self.files, (number, event)))))
+
+    def without_file(self, number: int) -> World:
+        return self._replace(files=tuple(file for file in self.files if file[0] != number))
+
+    def with_process(self, index: int, process: Process) -> World:
+        processes = (*self.processes[:index], process, *self.processes[index + 1 :])
+        return self._replace(processes=processes)
+
+    def happened(self) -> History:
+        """Return all events that are true."""
+        history = list(self.folded)
+        while (event := self.file(len(history) + 1)) is not None:
+            history.append(event)
+        return tuple(history)
+
+
+class Model:
+    """All that can happen to some processes.
+
+    Args:
+        programs: For each process its calls: ``c`` makes a change, ``r`` refreshes.
+        protocol: The rules.
+        events: Numbers that there can be at most.
+        at_once: Whether events that are read together are read in any order.
+        grace: How long after a fold vacuum deletes what it holds.
+        skew: By how much the clocks that it compares may be apart.
+        ticks: When time ends.
+        lost_answers: Whether an answer to a create may be lost, and it is sent again.
+        eager: Whether vacuum deletes what is not folded.
+    """
+
+    def __init__(
+        self,
+        *programs: str,
+        events: int,
+        protocol: type[ControlProtocol] = ControlProtocol,
+        at_once: bool = True,
+        grace: int = 0,
+        skew: int = 0,
+        ticks: int = 0,
+        lost_answers: bool = False,
+        eager: bool = False,
+    ) -> None:
+        self.programs = programs
+        self.events = events
+        self.protocol = protocol
+        self.at_once = at_once
+        self.grace, self.skew, self.ticks = grace, skew, ticks
+        self.lost_answers = lost_answers
+        self.eager = eager
+        self.points: list[Point] = []
+        self._numbers: dict[str, int] = {}
+        self._next: dict[tuple[int, int, int, Any], int] = {}
+        self._histories: list[History] = [()]
+
+    def walk(self) -> tuple[int, str | None]:
+        """Return how many states there are, and what is wrong in the first wrong one."""
+        starts = [Process(self._point(index, ())) for index in range(len(self.programs))]
+        first = World((), (), (), 0, tuple(starts))
+        seen, todo = {first}, deque([first])
+        while todo:
+            world = todo.popleft()
+            wrong = self.violation(world)
+            if wrong:
+                return len(seen), wrong
+            for after in self.steps(world):
+                if after not in seen:
+                    seen.add(after)
+                    todo.append(after)
+        return len(seen), None
+
+    def violation(self, world: World) -> str | None:
+        """Return what a process was told that is not so."""
+        happened = world.happened()
+        for process in world.processes:
+            for told in self.points[process.point].told:
+                if told.history != happened[: len(told.history)]:
+                    return f"false: {told}, but {happened} happened"
+                made = [event for event in happened if event.partition(".")[0] == told.change]
+                if len(made) > 1:
+                    return f"twice: {told}, but {happened} happened"
+        return None
+
+    def steps(self, world: World) -> Iterator[World]:
+        """Yield each state that may be next."""
+        owner = world.file(len(world.folded) + 1)
+        if owner is not None:
+            finished = (*world.finished, world.now) if self.ticks else ()
+            yield world._replace(folded=(*world.folded, owner), finished=finished)
+        for number, _ in world.files:
+            if self._may_delete(world, number):
+                yield world.without_file(number)
+        if world.now < self.ticks:
+            yield world._replace(now=world.now + 1)
+        for index, process in enumerate(world.processes):
+            yield from self._served(world, index, process)
+
+    def _may_delete(self, world: World, number: int) -> bool:
+        if number > len(world.folded):
+            return self.eager
+        if not self.ticks:
+            return True
+        return world.now - world.finished[number - 1] >= self.grace - self.skew
+
+    def _served(self, world: World, index: int, process: Process) -> Iterator[World]:
+        """Carry out a step of what a process asks for."""
+
+        def answered(after: World, answer: Any) -> World:
+            point = self._after(process.point, index, after.now, answer)
+            return after.with_process(index, Process(point))
+
+        def pending(after: World, *what: Any) -> World:
+            return after.with_process(index, Process(process.point, what))
+
+        request = self.points[process.point].request
+        match request:
+            case Look() | Owner() | Pause():
+                answer = process.pending or (self._told(world, request),)
+                is_slow = isinstance(request, Look) and self.ticks and not process.pending
+                # Time may pass between a look and its answer.
+                yield pending(world, *answer) if is_slow else answered(world, *answer)
+            case Read():
+                yield from self._read(world, request, process.pending, pending, answered)
+            case Create(event):
+                is_free = world.file(event.number) is None
+                after = world.with_file(event.number, event.id) if is_free else world
+                yield answered(after, is_free)
+                if self.lost_answers and is_free and not process.pending:
+                    yield pending(after, "again")
+            case Delete(number):
+                yield answered(world.without_file(number), None)
+
+    def _told(self, world: World, request: Look | Owner | Pause) -> Any:
+        match request:
+            case Look():
+                if world.folded not in self._histories:
+                    self._histories.append(world.folded)
+                return Folded(self._histories.index(world.folded), len(world.folded))
+            case Owner(number):
+                return world.folded[number - 1]
+        return None
+
+    def _read(
+        self,
+        world: World,
+        request: Read,
+        found: tuple[Any, ...],
+        pending: Callable[..., World],
+        answered: Callable[[World, Any], World],
+    ) -> Iterator[World]:
+        """Read one of the files."""
+        # There is none beyond that at any time.
+        last = min(request.after + request.most, self.events)
+        numbers = range(request.after + 1, last + 1)
+        missing = [number for number in numbers if number not in dict(found)]
+        for number in missing if self.at_once else missing[:1]:
+            now = dict(found) | {number: world.file(number)}
+            if len(now) == len(numbers) or (not self.at_once and now[number] is None):
+                yield answered(world, _up_to_a_gap(now))
+            else:
+                yield pending(world, *sorted(now.items()))
+        if not numbers:
+            yield answered(world, ())
+
+    def _after(self, point: int, index: int, now: int, answer: Any) -> int:
+        key = point, index, now, answer
+        if key not in self._next:
+            self._next[key] = self._point(index, (*self.points[point].answers, (now, answer)))
+        return self._next[key]
+
+    def _point(self, index: int, answers: tuple[tuple[int, Any], ...]) -> int:
+        """Return where answers bring a process, which others may have done before."""
+        time = [0]
+        known = Known(self._histories)
+        protocol = self.protocol(known, lambda: time[0], self.grace)
+        told: list[Told] = []
+        steps = _calls(f"{index}", self.programs[index], protocol, known, told)
+        request = None
+        with contextlib.suppress(StopIteration):
+            request = next(steps)
+            for time[0], answer in answers:
+                request = None
+                request = steps.send(answer)
+        described = f"{index} {told}"
+        if request is not None:
+            described += f"{known} {_described(vars(protocol))} {_frames(steps)}"
+        number = self._numbers.setdefault(described, len(self.points))
+        if number == len(self.points):
+            self.points.append(Point(answers, request, tuple(told)))
+        return number
+
+
+def _calls(
+    name: str, program: str, protocol: ControlProtocol, known: Known, told: list[Told]
+) -> Steps[None]:
+    """Make one call after another."""
+    for place, call in enumerate(program):
+        if call == "r":
+            yield from protocol.refresh()
+            told.append(Told("", known.history))
+        else:
+            change = OneChange(f"{name}{place}", known)
+            yield from protocol.change(change, math.inf)
+            made = f"{change.name}.{change.attempts}"
+            told.append(Told(change.name, (*change.decided_on, made)))
+
+
+def _up_to_a_gap(found: dict[int, str | None]) -> tuple[bytes, ...]:
+    events = [found[number] for number in sorted(found)]
+    return tuple(event.encode() for event in itertools.takewhile(bool, events))
+
+
+_NO_STATE = {"_events", "_clock", "read_at", "_changed_at", "self", "protocol", "known", "told"}
+"""What is described elsewhere, or makes no difference to what comes next."""
+
+
+def _described(values: dict[str, Any]) -> str:
+    return str({name: value for name, value in values.items() if name not in _NO_STATE})
+
+
+def _frames(steps: Any) -> str:
+    """Return where a generator stands, with all that it has."""
+    frames = []
+    while steps is not None and steps.gi_frame is not None:
+        frames.append(f"{steps.gi_frame.f_lasti} {_described(steps.gi_frame.f_locals)}")
+        steps = steps.gi_yieldfrom
+    return " ".join(frames)
+
+
+# With every rule
+
+
+@pytest.mark.parametrize(
+    ("programs", "options", "least"),
+    [
+        (("c", "c", "c"), {"events": 3, "at_once": False}, 100_000),
+        (("c", "c", "r"), {"events": 2}, 10_000),
+        (("cc", "c"), {"events": 3}, 5_000),
+        (("c", "c"), {"events": 2, "lost_answers": True}, 10_000),
+        (("c", "c"), {"events": 2, "grace": 2, "skew": 1, "ticks": 3}, 30_000),
+        (("c", "cr"), {"events": 2, "grace": 2, "skew": 1, "ticks": 2}, 10_000),
+    ],
+    ids=["three", "reader", "twice", "lost answers", "lease", "lease of a reader"],
+)
+def test_nobody_is_told_what_is_not_so(
+    programs: tuple[str, ...], options: dict[str, Any], least: int
+) -> None:
+    states, wrong = Model(*programs, **options).walk()
+    assert wrong is None
+    assert states > least
+
+
+# Without one of them the same walk finds what goes wrong
+
+
+class NoLookAfterReading(ControlProtocol):
+    """Rule 1 is missing."""
+
+    def _read(self, sent: Event | None) -> Steps[bool]:
+        for data in (yield from self._beyond()):
+            self._events.take(self._events.last + 1, data)
+        return False
+
+
+class LookBeyondWhatWasRead(ControlProtocol):
+    """Rule 1 asks whether a fold has passed the last event that was read."""
+
+    def _read(self, sent: Event | None) -> Steps[bool]:
+        while True:
+            for data in (yield from self._beyond()):
+                self._events.take(self._events.last + 1, data)
+            if self._is_leased() or not (yield from self._look()):
+                return False
+
+
+class ReaderWithoutLook(ControlProtocol):
+    """Rule 1 is missing for those who only read."""
+
+    def refresh(self) -> Steps[None]:
+        yield from self._look()
+        for data in (yield from self._beyond()):
+            self._events.take(self._events.last + 1, data)
+
+
+class NoLookAfterCreating(ControlProtocol):
+    """Rule 2 is missing."""
+
+    def _create(self, event: Event) -> Steps[bool]:
+        is_created = yield Create(event)
+        if is_created:
+            self._events.take(event.number, event.data)
+        return is_created
+
+
+class EveryFoldedIsVoid(ControlProtocol):
+    """Rule 2 does not ask whose event was folded."""
+
+    def _is_folded(self, event: Event) -> Steps[bool]:
+        return False
+        yield
+
+
+class WholeGrace(ControlProtocol):
+    """The lease leaves nothing to clocks that differ."""
+
+    def __init__(self, events: Any, clock: Callable[[], float], grace_s: float) -> None:
+        super().__init__(events, clock, 2 * grace_s)
+
+
+class ClockBeforeTheAnswer(ControlProtocol):
+    """The lease is looked at when the event is sent."""
+
+    def _create(self, event: Event) -> Steps[bool]:
+        is_leased = self._is_leased()
+        if not is_leased:
+            return (yield from super()._create(event))
+        is_created = yield Create(event)
+        if is_created:
+            self._events.take(event.number, event.data)
+        return is_created
+
+
+class ClockAfterTheLook(ControlProtocol):
+    """The lease begins when the look is answered."""
+
+    def _look(self) -> Steps[bool]:
+        is_passed = yield from super()._look()
+        self._leased_until = self._clock() + self._lease_s
+        return is_passed
+
+
+class LostIsLost(ControlProtocol):
+    """Nobody looks whose the event is that was found in place of ours."""
+
+    def _read(self, sent: Event | None) -> Steps[bool]:
+        return (yield from super()._read(None))
+
+
+_TIMED = {"events": 2, "grace": 2, "skew": 1, "ticks": 3}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "programs", "options", "what"),
+    [
+        (NoLookAfterReading, ("c", "c", "c"), {"events": 3, "at_once": False}, "false"),
+        (LookBeyondWhatWasRead, ("c", "c", "c"), {"events": 3, "at_once": False}, "false"),
+        (ReaderWithoutLook, ("c", "c", "r"), {"events": 2}, "false"),
+        (NoLookAfterCreating, ("c", "c"), {"events": 2}, "false"),
+        (EveryFoldedIsVoid, ("c", "c"), {"events": 3}, "twice"),
+        (ControlProtocol, ("c", "c"), {"events": 2, "eager": True}, "false"),
+        (WholeGrace, ("c", "c"), _TIMED, "false"),
+        (ClockBeforeTheAnswer, ("c", "c"), _TIMED, "false"),
+        (ClockAfterTheLook, ("c", "c"), _TIMED, "false"),
+        (LostIsLost, ("c", "c"), {"events": 3, "lost_answers": True}, "twice"),
+    ],
+)
+def test_no_rule_can_be_left_out(
+    protocol: type[ControlProtocol],
+    programs: tuple[str, ...],
+    options: dict[str, Any],
+    what: str,
+) -> None:
+    _, wrong = Model(*programs, protocol=protocol, **options).walk()
+    assert wrong is not None
+    assert wrong.startswith(what)
+
+
+def test_the_whole_grace_would_do_for_clocks_that_agree() -> None:
+    exact = {**_TIMED, "skew": 0}
+    assert Model("c", "c", protocol=WholeGrace, **exact).walk()[1] is None
+
+
+# Fairness, in a time that is only counted
+
+
+class Contest:
+    """Processes that make changes as fast as they can, over a store that takes its time.
+
+    Args:
+        processes: How many.
+        changes: How many each of them makes.
+        request_s: How long a request takes, on the average.
+        lost_s: How much longer a create takes that others were faster than.
+
+    Attributes:
+        files: Content by number.
+        requests: Requests by kind.
+        calls: How long each change took.
+        now: The time.
+    """
+
+    def __init__(
+        self, processes: int, changes: int, *, request_s: float = 0.03, lost_s: float = 0
+    ) -> None:
+        self.files: dict[int, bytes] = {}
+        self.requests: Counter[str] = Counter()
+        self.calls: list[float] = []
+        self.now = 0.0
+        self._request_s, self._lost_s = request_s, lost_s
+        self._chance = random.Random(processes)
+        self._order = itertools.count()
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        for name in range(processes):
+            self._go_on(self._process(f"{name}", changes))
+        while self._due:
+            self.now, _, happen = heapq.heappop(self._due)
+            happen()
+
+    def _at(self, time: float, happen: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (time, next(self._order), happen))
+
+    def _process(self, name: str, changes: int) -> Steps[None]:
+        known = Known([()])
+        protocol = ControlProtocol(known, lambda: self.now, 120)
+        for number in range(changes):
+            start = self.now
+            yield from protocol.change(OneChange(f"{name}-{number}", known), math.inf)
+            self.calls.append(self.now - start)
+
+    def _go_on(self, steps: Steps[None], answer: Any = None) -> None:
+        with contextlib.suppress(StopIteration):
+            self._serve(steps, steps.send(answer))
+
+    def _serve(self, steps: Steps[None], request: Request) -> None:
+        """Have something happen in the middle of a request, and the answer come at its end."""
+        self.requests[type(request).__name__] += 1
+        took = self._request_s * self._chance.uniform(0.7, 1.3)
+        match request:
+            case Look():
+                self._at(self.now + took, lambda: self._go_on(steps, Folded(0, 0)))
+            case Read():
+                self._read(steps, request)
+            case Create(event):
+                self._at(self.now + took / 2, lambda: self._create(steps, event, took / 2))
+            case Pause(since, requests):
+                until = since + requests * self._request_s * self._chance.uniform(0.5, 1.5)
+                self._at(max(self.now, until), lambda: self._go_on(steps))
+
+    def _create(self, steps: Steps[None], event: Event, rest: float) -> None:
+        is_created = event.number not in self.files
+        if is_created:
+            self.files[event.number] = event.data
+        else:
+            rest += self._lost_s
+        self._at(self.now + rest, lambda: self._go_on(steps, is_created))
+
+    def _read(self, steps: Steps[None], request: Read) -> None:
+        found: dict[int, str | None] = {}
+        ends = []
+        for number in range(request.after + 1, request.after + 1 + request.most):
+            took = self._request_s * self._chance.uniform(0.7, 1.3)
+            self.requests["file"] += 1
+            self._at(
+                self.now + took / 2,
+                lambda number=number: found.update({number: self._text(number)}),
+            )
+            ends.append(self.now + took)
+        self._at(max(ends), lambda: self._go_on(steps, _up_to_a_gap(found)))
+
+    def _text(self, number: int) -> str | None:
+        return self.files[number].decode() if number in self.files else None
+
+
+def test_a_process_that_is_alone_needs_one_request_a_change() -> None:
+    contest = Contest(1, 100)
+    assert contest.requests == {"Look": 1, "Read": 1, "file": 1, "Create": 100, "Pause": 3}
+
+
+@pytest.mark.parametrize("lost_s", [0, 0.03], ids=["told", "compared"])
+def test_many_processes_share_the_log_fairly(lost_s: float) -> None:
+    contest = Contest(16, 50, lost_s=lost_s)
+    assert sorted(contest.files) == list(range(1, 801))
+    assert contest.now < 36
+    assert max(contest.calls) < 7
+    assert contest.requests["Create"] < 10 * 800
+    assert contest.requests["file"] < 40 * 800
+
+
+def test_who_makes_many_changes_keeps_nobody_waiting() -> None:
+    contest = Contest(2, 400)
+    assert max(contest.calls) < 2
+    assert contest.requests["Create"] < 2 * 800
+
+
+def test_a_change_gives_up_only_after_some_races_were_lost() -> None:
+    known = Known([()])
+    change = OneChange("mine", known)
+    steps = ControlProtocol(known, lambda: 10, 0).change(change, 5)
+
+    def lose_every_race() -> None:
+        answer = None
+        while True:
+            match steps.send(answer):
+                case Look():
+                    answer = Folded(0, 0)
+                case Read(after):
+                    answer = [b"theirs"] * (change.attempts - after)
+                case Create():
+                    answer = False
+
+    with pytest.raises(ConflictError, match="4 times in a row\nHint: nothing was written"):
+        lose_every_race()
+    assert change.attempts == 4

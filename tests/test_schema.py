@@ -1,0 +1,172 @@
+"""The tables on disk, read with nothing of ours: deltalake, polars and DuckDB."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import deltalake
+import duckdb
+import polars
+import pytest
+
+import lakeflow
+from lakeflow import LakeflowClient
+from lakeflow.entities import Dataset, DatasetInput, InputTag
+from lakeflow.kinds import TABLES
+from lakeflow.lake import Lake
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Written down a second time on purpose: a change of what is on disk must be meant.
+SCHEMAS = {
+    "control_events": "number string!, event_id string!, time long!, user_id string!, "
+    "changes string!",
+    "experiments": "experiment_id string!, name string!, artifact_location string!, "
+    "lifecycle_stage string!, creation_time long!, last_update_time long!, "
+    "lifecycle_clock long",
+    "experiment_tags": "experiment_id string!, key string!, value string!",
+    "runs": "run_id string!, experiment_id string!, start_time long!, end_time long, "
+    "status string!, lifecycle_stage string!, run_name string!, user_id string!, "
+    "artifact_uri string!, lifecycle_clock long",
+    "params": "experiment_id string!, run_id string!, key string!, value string!",
+    "tags": "experiment_id string!, run_id string!, key string!, value string!",
+    "inputs": "experiment_id string!, run_id string!, name string!, digest string!, "
+    "source_type string!, source string!, schema string, profile string, tags string!",
+    "latest_metrics": "experiment_id string!, run_id string!, key string!, value double!, "
+    "step long!, timestamp long!, min double, max double, count long!",
+    "metrics": "experiment_id string!, run_id string!, key string!, step long!, "
+    "timestamp long!, value double!, writer string!, seq long!, place long!",
+}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    client = LakeflowClient(tmp_path / "lake")
+    experiment = client.create_experiment("digits", tags={"team": "vision"})
+    for number in range(20):
+        run_id = client.create_run(
+            experiment, 1_000, {"number": number}, f"run {number}"
+        ).info.run_id
+        client.log_param(run_id, "lr", number / 10)
+        for step in range(30):
+            client.log_metric(run_id, "loss", 1 / (step + 1), 1_000 + step, step)
+        client.log_metric(run_id, "odd", math.nan, 5, 1)
+        client.log_metric(run_id, "odd", -math.inf, 5, 0)
+        client.log_inputs(
+            run_id, [DatasetInput(Dataset("d", "1", "local", "/d"), [InputTag("use", "train")])]
+        )
+        client.set_terminated(run_id, end_time=2_000)
+    lakeflow.compact(tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_schema_is_the_one_written_down(lake: Path, name: str) -> None:
+    schema = json.loads(deltalake.DeltaTable(lake / "tables" / name).schema().to_json())
+    columns = [
+        f"{f['name']} {f['type']}{'' if f['nullable'] else '!'}" for f in schema["fields"]
+    ]
+    assert ", ".join(columns) == SCHEMAS[name]
+    assert set(SCHEMAS) == set(TABLES)
+    assert all(field["metadata"]["comment"] for field in schema["fields"])
+
+
+def test_three_engines_read_the_same_points(lake: Path) -> None:
+    table = deltalake.DeltaTable(lake / "tables/metrics")
+    arrow = table.to_pyarrow_table().sort_by(
+        [("run_id", "ascending"), ("key", "ascending"), ("step", "ascending")]
+    )
+    frame = (
+        polars.scan_delta(str(lake / "tables/metrics")).sort("run_id", "key", "step").collect()
+    )
+    rows = duckdb.sql(
+        "SELECT * FROM read_parquet($files) ORDER BY run_id, key, step",
+        params={"files": table.file_uris()},
+    ).fetchall()
+    assert arrow.num_rows == len(frame) == len(rows) == 20 * 32
+    assert (
+        repr([tuple(row.values()) for row in arrow.to_pylist()])
+        == repr(frame.rows())
+        == repr(rows)
+    )
+
+
+def test_summaries_say_what_the_points_say(lake: Path) -> None:
+    rows = duckdb.sql(
+        "SELECT key, value, step, timestamp, min, max, count FROM read_parquet($files)",
+        params={"files": deltalake.DeltaTable(lake / "tables/latest_metrics").file_uris()},
+    ).fetchall()
+    assert {repr(row) for row in rows} == {
+        repr(("loss", 1 / 30, 29, 1029, 1 / 30, 1.0, 30)),
+        repr(("odd", math.nan, 1, 5, -math.inf, -math.inf, 2)),
+    }
+
+
+def test_a_run_is_one_row_and_its_tags_are_rows(lake: Path) -> None:
+    runs = polars.scan_delta(str(lake / "tables/runs")).collect()
+    assert runs["status"].unique().to_list() == ["FINISHED"]
+    assert runs["end_time"].unique().to_list() == [2_000]
+    assert sorted(zip(runs["experiment_id"], runs["run_id"], strict=True)) == list(
+        zip(runs["experiment_id"], runs["run_id"], strict=True)
+    )
+    assert sorted(runs["run_name"]) == sorted(f"run {n}" for n in range(20))
+    tags = polars.scan_delta(str(lake / "tables/tags")).collect()
+    assert len(tags) == 40
+    inputs = polars.scan_delta(str(lake / "tables/inputs")).collect()
+    assert json.loads(inputs["tags"][0]) == {"use": "train"}
+    experiments = polars.scan_delta(str(lake / "tables/experiments")).collect()
+    assert experiments["name"].to_list() == ["Default", "digits"]
+
+
+def test_the_document_of_a_run_sums_up_its_rows(lake: Path) -> None:
+    opened = Lake.open(lake)
+    runs = polars.scan_delta(str(lake / "tables/runs")).collect()
+    (reader,) = opened.index("run", opened.fold())
+    documents = {key: json.loads(str(text)) for key, text in reader.entries()}
+    assert list(documents) == sorted(runs["run_id"])
+    row = runs.sort("run_id").to_dicts()[0]
+    document = documents[row["run_id"]]
+    assert document["runs"] == row
+    assert document["clocks"]["made"] < document["clocks"]["end_time"]
+    assert (document["params"]["key"], document["params"]["value"]) == (["lr"], ["0.0"])
+    metrics = document["latest_metrics"]
+    loss = {name: values[metrics["key"].index("loss")] for name, values in metrics.items()}
+    expected = {"step": 29, "timestamp": 1_029, "value": 1 / 30, "min": 1 / 30, "max": 1.0}
+    assert loss == expected | {"key": "loss", "count": 30}
+    assert math.isnan(metrics["value"][metrics["key"].index("odd")])
+    assert document["inputs"]["name"] == ["d"]
+
+
+def test_filters_of_every_reader_find_every_row(lake: Path) -> None:
+    """Statistics that are wrong, or there in part, lose rows in silence."""
+    for name in SCHEMAS:
+        table = deltalake.DeltaTable(lake / "tables" / name)
+        everything = table.to_pyarrow_table()
+        for column in everything.schema.names:
+            for value in {repr(v): v for v in everything[column].to_pylist()}.values():
+                if value is None or value != value:
+                    continue
+                wanted = sum(each == value for each in everything[column].to_pylist())
+                by_arrow = table.to_pyarrow_table(filters=[(column, "=", value)]).num_rows
+                frame = polars.scan_delta(str(lake / "tables" / name))
+                by_polars = frame.filter(polars.col(column) == value).collect().height
+                assert (by_arrow, by_polars) == (wanted, wanted), (name, column, value)
+
+
+def test_a_file_publishes_all_its_statistics_or_only_its_rows(lake: Path) -> None:
+    def published(name: str) -> dict[str, object]:
+        (commit,) = (lake / "tables" / name / "_delta_log").glob("*1.json")
+        lines = [json.loads(line) for line in commit.read_text().splitlines()]
+        return next(json.loads(line["add"]["stats"]) for line in lines if "add" in line)
+
+    assert published("metrics") == {"numRecords": 20 * 32}, "NaN and infinity are among them"
+    runs = published("runs")
+    columns = {column.split()[0] for column in SCHEMAS["runs"].split(", ")}
+    assert set(runs["nullCount"]) == columns
+    assert set(runs["minValues"]) == set(runs["maxValues"]) == columns - {"lifecycle_clock"}
+    inputs = published("inputs")
+    assert inputs["nullCount"]["schema"] == inputs["numRecords"] == 20
+    assert "schema" not in inputs["minValues"]
