@@ -52,6 +52,8 @@ def about(experiment_id: str, run_id: str) -> str:
 
 def bodies(about: str, *fields: Pieces) -> list[str]:
     """Return the records that hold these fields: one, or as few as fit the bound."""
+    if len(fields) == 1 and len(fields[0]) == 1:
+        return [f"{about},{fields[0][0]}"]
     packed = []
     current, size = [about], 0
     for pieces in fields:
@@ -90,18 +92,27 @@ def metrics(points: Sequence[Point]) -> Pieces:
     """Return the field with points of any metrics."""
     if not points:
         return []
+    if len(points) == 1:
+        return [metric(points[0])]
     keys, values, timestamps, steps = zip(*points, strict=True)
     numbers = ",".join(map(repr, values))
     if "n" in numbers:  # an infinity or NaN, which JSON spells in its own way
         numbers = _dump(values)[1:-1]
     text = (
         f'"metrics":{{"key":[{",".join(map(encode_basestring, keys))}],"value":[{numbers}],'
-        f'"timestamp":[{",".join(map(str, timestamps))}],"step":[{",".join(map(str, steps))}]}}'
+        f'"timestamp":[{_whole_numbers(timestamps)}],"step":[{_whole_numbers(steps)}]}}'
     )
-    if len(text) <= MAX_CHARACTERS or len(points) == 1:
+    if len(text) <= MAX_CHARACTERS:
         return [text]
     middle = len(points) // 2
     return metrics(points[:middle]) + metrics(points[middle:])
+
+
+def _whole_numbers(numbers: Sequence[int]) -> str:
+    """Return numbers with commas; most often all are one, which is turned into text once."""
+    if numbers.count(numbers[0]) == len(numbers):
+        return ",".join([str(numbers[0])] * len(numbers))
+    return ",".join(map(str, numbers))
 
 
 def params(pairs: Iterable[tuple[str, str]]) -> Pieces:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
 
 Type = Literal["string", "long", "double"]

@@ -315,11 +315,11 @@ def test_an_exclusive_writer_is_needed_where_files_cannot_be_made_exactly_once()
 
 def test_an_older_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     LakeflowClient(tmp_path / "lake").create_run("0")
-    (tmp_path / "lake" / "lake.json").write_text(json.dumps({"format_version": 1}))
+    (tmp_path / "lake" / "lake.json").write_text(json.dumps({"format_version": 2}))
     before = sorted(path for path in (tmp_path / "lake").rglob("*"))
     fs = open_filesystem(tmp_path / "lake")
     with pytest.raises(
-        InvalidStateError, match="format 1; this lakeflow reads format 2"
+        InvalidStateError, match="format 2; this lakeflow reads format 3"
     ) as caught:
         Lake.on(fs, Settings())
     assert "new folder" in str(caught.value)

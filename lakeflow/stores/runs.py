@@ -286,12 +286,10 @@ class RunStore:
             validation.metric(each.key, each.value, each.timestamp, each.step, place)
             for place, each in enumerate(metrics)
         ]
-        self._log(
-            run_id,
-            points,
-            distinct("params", params) if params else None,
-            dict(checked("tags", tags)) if tags else None,
-        )
+        if not (params or tags):
+            self._append(self._active(run_id), records.metrics(points))
+            return
+        self._log(run_id, points, distinct("params", params), dict(checked("tags", tags)))
 
     def log_inputs(self, run_id: str, datasets: list[DatasetInput] | None) -> None:
         """Log datasets; see ``LakeflowClient.log_inputs``."""
