@@ -473,7 +473,7 @@ class LakeflowClient:
             value: A number, a one-element array or tensor, or a number as text. NaN and
                 the infinities are kept as they are.
             timestamp: Milliseconds since the Unix epoch; now by default.
-            step: Training step, may be negative; 0 by default.
+            step: Training step, a whole number that may be negative; 0 by default.
             synchronous: False queues the call and returns at once; None takes
                 ``LAKEFLOW_ENABLE_ASYNC_LOGGING``, which is off by default.
 

@@ -29,7 +29,7 @@ def compact(
 
     Args:
         uri: Location of the lake; that of the process by default.
-        storage_options: fsspec's options for the filesystem.
+        storage_options: fsspec's options for the filesystem; none where it is a local folder.
         dry_run: Only say what there is to do.
         progress: Called with a ``Progress`` as work goes on.
 
@@ -38,6 +38,8 @@ def compact(
 
     Raises:
         NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake.
+        InvalidInputError: INVALID_PARAMETER_VALUE, the URI is no location, or the options
+            would do nothing for it.
         StorageError: The lake cannot be written.
         DamagedLakeError: DATA_LOSS, a table or a fold cannot be read.
 

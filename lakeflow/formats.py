@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 
@@ -15,17 +15,42 @@ POLARS = "lakeflow[polars]"
 """What pip installs for polars."""
 
 
-def check(output_format: object, *known: str) -> None:
-    """Check the name of a format.
+Format = Literal["arrow", "polars", "pandas", "list"]
+"""The word for what a table comes back as. Arrow is the default: every frame library takes it,
+and it needs no extra."""
+
+_FORMATS = get_args(Format)
+
+
+def check(output_format: object) -> None:
+    """Check the name of a format, before any work is done for it.
 
     Raises:
-        InvalidInputError: It is none of the known ones.
+        InvalidInputError: There is no such format.
     """
-    if output_format not in known:
-        names = ", ".join(map(repr, known[:-1]))
+    if output_format not in _FORMATS:
+        names = ", ".join(map(repr, _FORMATS[:-1]))
         raise InvalidInputError(
-            f"output_format is {output_format!r}; there are {names} and {known[-1]!r}"
+            f"output_format is {output_format!r}; there are {names} and {_FORMATS[-1]!r}"
         )
+
+
+def convert(table: pyarrow.Table, output_format: Format) -> Any:
+    """Return a table in a format.
+
+    Args:
+        table: The table.
+        output_format: ``"arrow"`` for the table itself, ``"polars"`` or ``"pandas"`` for a
+            frame, ``"list"`` for a dict a row.
+
+    Raises:
+        LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
+    """
+    if output_format == "polars":
+        return to_polars(table)
+    if output_format == "pandas":
+        return to_pandas(table)
+    return table if output_format == "arrow" else table.to_pylist(maps_as_pydicts="strict")
 
 
 def require(module: str, install: str) -> Any:

@@ -1,8 +1,8 @@
-"""Columns instead of objects: histories as Arrow tables or polars frames, tables as scans."""
+"""Columns instead of objects: histories and curves as tables, whole tables as scans."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lakeflow import formats
 from lakeflow.client import open_store
@@ -46,19 +46,40 @@ def metric_history(
 ) -> polars.DataFrame: ...
 
 
+@overload
 def metric_history(
     run_id: str,
     key: str,
     *,
-    output_format: Literal["arrow", "polars"] = "arrow",
+    output_format: Literal["pandas"],
+    tracking_uri: str | os.PathLike[str] | None = ...,
+) -> Any: ...
+
+
+@overload
+def metric_history(
+    run_id: str,
+    key: str,
+    *,
+    output_format: Literal["list"],
+    tracking_uri: str | os.PathLike[str] | None = ...,
+) -> list[dict[str, Any]]: ...
+
+
+def metric_history(
+    run_id: str,
+    key: str,
+    *,
+    output_format: formats.Format = "arrow",
     tracking_uri: str | os.PathLike[str] | None = None,
-) -> pyarrow.Table | polars.DataFrame:
+) -> Any:
     """Return every point of a metric as columns, without an object a point.
 
     Args:
         run_id: Id of the run.
         key: Name of the metric; an unknown one has no rows.
-        output_format: ``"arrow"``, or ``"polars"`` where polars is installed.
+        output_format: ``"arrow"``, ``"polars"``, ``"pandas"``, or ``"list"`` for a dict a
+            row; see docs/reference/frames.md.
         tracking_uri: Location of the lake; that of the process by default.
 
     Returns:
@@ -68,7 +89,7 @@ def metric_history(
     Raises:
         NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
         InvalidInputError: INVALID_PARAMETER_VALUE, not a run id, no such format.
-        LakeflowException: FEATURE_DISABLED, polars is not installed.
+        LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
 
     Examples:
         >>> import lakeflow
@@ -79,9 +100,9 @@ def metric_history(
         >>> lakeflow.metric_history(run.info.run_id, "loss")["step"].to_pylist()
         [0, 1, 2]
     """
-    formats.check(output_format, "arrow", "polars")
+    formats.check(output_format)
     table = open_store(tracking_uri).runs.history_table(run_id, key)
-    return table if output_format == "arrow" else formats.to_polars(table)
+    return formats.convert(table, output_format)
 
 
 @overload
@@ -90,7 +111,18 @@ def metric_series(
     key: str,
     max_points: int = ...,
     *,
-    output_format: Literal["polars"] = ...,
+    output_format: Literal["arrow"] = ...,
+    tracking_uri: str | os.PathLike[str] | None = ...,
+) -> pyarrow.Table: ...
+
+
+@overload
+def metric_series(
+    run_ids: Sequence[str],
+    key: str,
+    max_points: int = ...,
+    *,
+    output_format: Literal["polars"],
     tracking_uri: str | os.PathLike[str] | None = ...,
 ) -> polars.DataFrame: ...
 
@@ -101,9 +133,20 @@ def metric_series(
     key: str,
     max_points: int = ...,
     *,
-    output_format: Literal["arrow"],
+    output_format: Literal["pandas"],
     tracking_uri: str | os.PathLike[str] | None = ...,
-) -> pyarrow.Table: ...
+) -> Any: ...
+
+
+@overload
+def metric_series(
+    run_ids: Sequence[str],
+    key: str,
+    max_points: int = ...,
+    *,
+    output_format: Literal["list"],
+    tracking_uri: str | os.PathLike[str] | None = ...,
+) -> list[dict[str, Any]]: ...
 
 
 def metric_series(
@@ -111,9 +154,9 @@ def metric_series(
     key: str,
     max_points: int = 1000,
     *,
-    output_format: Literal["polars", "arrow"] = "polars",
+    output_format: formats.Format = "arrow",
     tracking_uri: str | os.PathLike[str] | None = None,
-) -> polars.DataFrame | pyarrow.Table:
+) -> Any:
     """Return one metric of several runs with few enough points to draw them.
 
     The range of steps of each run is cut into ``max_points`` buckets of equal width; a run
@@ -126,7 +169,8 @@ def metric_series(
         run_ids: Ids of the runs; one that is not there, or has no such metric, has no rows.
         key: Name of the metric.
         max_points: Most buckets of a run, at least 1.
-        output_format: ``"polars"``, or ``"arrow"``.
+        output_format: ``"arrow"``, ``"polars"``, ``"pandas"``, or ``"list"`` for a dict a
+            row; see docs/reference/frames.md.
         tracking_uri: Location of the lake; that of the process by default.
 
     Returns:
@@ -138,7 +182,7 @@ def metric_series(
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, not a run id, no such format, or
             ``max_points`` is not a positive integer.
-        LakeflowException: FEATURE_DISABLED, polars is not installed.
+        LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
 
     Examples:
         >>> import lakeflow
@@ -147,10 +191,10 @@ def metric_series(
         ...     for step in range(100):
         ...         lakeflow.log_metric("loss", 100 - step, step=step)
         >>> curve = lakeflow.metric_series([run.info.run_id], "loss", max_points=2)
-        >>> curve.drop("run_id").rows()
-        [(49, 51.0, 100.0, 51.0, 50), (99, 1.0, 50.0, 1.0, 50)]
+        >>> curve["step"].to_pylist(), curve["min"].to_pylist(), curve["max"].to_pylist()
+        ([49, 99], [51.0, 1.0], [100.0, 50.0])
     """
-    formats.check(output_format, "polars", "arrow")
+    formats.check(output_format)
     if type(max_points) is not int or max_points < 1:
         raise InvalidInputError(f"max_points is {max_points!r}, not a positive integer")
     if isinstance(run_ids, str):
@@ -158,7 +202,7 @@ def metric_series(
     wanted = list(dict.fromkeys(map(validation.run_id, run_ids)))
     columns = open_store(tracking_uri).columns
     table = columns.series(wanted, validation.text(key, "key"), max_points)
-    return table if output_format == "arrow" else formats.to_polars(table)
+    return formats.convert(table, output_format)
 
 
 def scan_runs(

@@ -122,7 +122,7 @@ class Lake:
 
         Raises:
             NotFoundError: There is none, and it is not to be made.
-            InvalidInputError: The location holds something else, or is no location.
+            InvalidInputError: The location holds something else, is none, or takes no options.
             InvalidStateError: The lake is of a newer format.
             StorageError: It cannot be read, or not be made.
         """

@@ -69,7 +69,7 @@ def sql(
     query: str,
     params: Params = None,
     *,
-    output_format: Literal["arrow", "polars", "pandas", "list"] = "arrow",
+    output_format: formats.Format = "arrow",
     tracking_uri: str | os.PathLike[str] | None = None,
     as_of: int | datetime.datetime | None = None,
 ) -> Any:
@@ -90,7 +90,7 @@ def sql(
         query: The statement.
         params: Values: a sequence for ``?`` and ``$1``, a mapping for ``$name``.
         output_format: ``"arrow"``, ``"polars"``, ``"pandas"``, or ``"list"`` for a dict a
-            row.
+            row; see docs/reference/frames.md.
         tracking_uri: Location of the lake; that of the process by default.
         as_of: A time, or a Delta version of the table ``runs``: what the lake held in its
             tables then.
@@ -114,16 +114,12 @@ def sql(
         ... )
         [{'run_name': 'first', 'loss': 0.5}]
     """
-    formats.check(output_format, "arrow", "polars", "pandas", "list")
+    formats.check(output_format)
     if not isinstance(query, str):
         raise InvalidInputError(f"query is {query!r}, not a text")
     store = _open(tracking_uri).shared(Store)
     table = store.columns.query(query, params, store.runs.reader.as_of(as_of))
-    if output_format == "polars":
-        return formats.to_polars(table)
-    if output_format == "pandas":
-        return formats.to_pandas(table)
-    return table if output_format == "arrow" else table.to_pylist(maps_as_pydicts="strict")
+    return formats.convert(table, output_format)
 
 
 def setup(tracking_uri: str | os.PathLike[str] | None = None) -> str:

@@ -7,9 +7,11 @@ import math
 import random
 import sys
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -220,7 +222,7 @@ def test_a_series_reads_the_row_groups_of_its_runs(
     lakeflow.metric_series(ids, "loss")
     everything = fs.spent()
     found = lakeflow.metric_series([ids[-1], ids[0]], "loss", max_points=100)
-    assert found["run_id"].unique(maintain_order=True).to_list() == [ids[-1], ids[0]]
+    assert found["run_id"].unique().to_pylist() == [ids[-1], ids[0]]
     assert fs.spent() < everything / 2
 
 
@@ -370,21 +372,83 @@ def test_wrong_searches_are_refused(client: LakeflowClient, uri: str) -> None:
     client.get_experiment("0")
     with pytest.raises(InvalidInputError, match="not both"):
         lakeflow.search_runs(["0"], experiment_names=["Default"])
-    with pytest.raises(InvalidInputError, match="'csv'; there are 'pandas', 'list' and"):
+    with pytest.raises(
+        InvalidInputError, match="'csv'; there are 'arrow', 'polars', 'pandas' and"
+    ):
         lakeflow.search_runs(output_format="csv")  # type: ignore[call-overload]
     with pytest.raises(InvalidInputError):
         lakeflow.search_runs(filter_string="nonsense", output_format="polars")
 
 
+# What every answer of rows can be
+
+
+@pytest.fixture
+def answers(client: LakeflowClient, runs: list[str]) -> dict[str, Callable[..., Any]]:
+    """Return every function that answers with a table, each asked for two rows."""
+    return {
+        "search_runs": partial(lakeflow.search_runs, order_by=["start_time"]),
+        "metric_history": partial(lakeflow.metric_history, runs[0], "loss"),
+        "metric_series": partial(lakeflow.metric_series, runs[:1], "loss"),
+        "sql": partial(lakeflow.sql, "SELECT step, value FROM metrics ORDER BY ALL LIMIT 2"),
+    }
+
+
+def test_the_same_words_name_the_same_containers_everywhere(
+    answers: dict[str, Callable[..., Any]],
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    kinds = {
+        "arrow": pyarrow.Table,
+        "polars": polars.DataFrame,
+        "pandas": pandas.DataFrame,
+        "list": list,
+    }
+    for name, answer in answers.items():
+        for output_format, kind in kinds.items():
+            found = answer(output_format=output_format)
+            assert (type(found), len(found)) == (kind, 2), (name, output_format)
+
+
+def test_a_table_is_arrow_unless_mlflow_says_otherwise(
+    answers: dict[str, Callable[..., Any]],
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    found = {name: type(answer()) for name, answer in answers.items()}
+    assert found.pop("search_runs") is pandas.DataFrame
+    assert set(found.values()) == {pyarrow.Table}
+
+
+def test_every_format_has_the_same_rows(answers: dict[str, Callable[..., Any]]) -> None:
+    for name, answer in answers.items():
+        rows = answer(output_format="arrow").to_pylist()
+        assert repr(answer(output_format="polars").to_dicts()) == repr(rows), name  # NaN
+        if name == "search_runs":  # its list has runs
+            continue
+        assert answer(output_format="list") == rows, name
+        assert answer(output_format="pandas").to_dict("records") == rows, name
+
+
+def test_every_answer_refuses_an_unknown_format(
+    answers: dict[str, Callable[..., Any]],
+) -> None:
+    for answer in answers.values():
+        with pytest.raises(InvalidInputError, match="'arrow', 'polars', 'pandas' and 'list'"):
+            answer(output_format="csv")
+
+
 @pytest.mark.parametrize("output_format", ["polars", "pandas"])
 def test_a_missing_package_is_named(
-    client: LakeflowClient, uri: str, output_format: str, monkeypatch: pytest.MonkeyPatch
+    answers: dict[str, Callable[..., Any]],
+    output_format: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lakeflow.set_tracking_uri(uri)
     monkeypatch.setitem(sys.modules, output_format, None)
-    with pytest.raises(LakeflowException, match=f"needs {output_format}") as error:
-        lakeflow.search_runs(output_format=output_format)  # type: ignore[call-overload]
-    assert error.value.error_code == "FEATURE_DISABLED"
+    for answer in answers.values():
+        with pytest.raises(LakeflowException, match=f"needs {output_format}") as error:
+            answer(output_format=output_format)
+        assert error.value.error_code == "FEATURE_DISABLED"
+        assert len(answer(output_format="arrow")) == 2, "which needs no extra"
 
 
 def test_a_search_goes_back_to_a_fold(
@@ -470,12 +534,14 @@ def test_series_are_what_python_makes_of_the_points(
         if part is stored:
             lakeflow.compact(client.tracking_uri)
     ids.reverse()
-    table = lakeflow.metric_series(
-        ids, "m", n, output_format="arrow", tracking_uri=client.tracking_uri
-    )
+    table = lakeflow.metric_series(ids, "m", n, tracking_uri=client.tracking_uri)
     wanted = [(run_id, *row) for run_id in ids for row in evaluated(points[run_id], n)]
     assert table.column_names == ["run_id", "step", "min", "max", "last", "count"]
     assert repr([tuple(row.values()) for row in table.to_pylist()]) == repr(wanted)
+
+
+def curves(*args: Any, **arguments: Any) -> polars.DataFrame:
+    return lakeflow.metric_series(*args, output_format="polars", **arguments)
 
 
 def test_a_series_keeps_the_last_point_and_what_is_odd(
@@ -485,15 +551,15 @@ def test_a_series_keeps_the_last_point_and_what_is_odd(
     client.log_batch(runs[0], [*points, Metric("µ/long", NAN, 10_000, 10_000)])
 
     def check() -> None:
-        curve = lakeflow.metric_series([runs[0], runs[2], "0" * 32, runs[0]], "µ/long", 10)
+        curve = curves([runs[0], runs[2], "0" * 32, runs[0]], "µ/long", 10)
         assert curve.height == 10
         assert curve["count"].sum() == 10_001
         assert (curve["min"].to_list(), curve["max"].to_list()) == ([0] * 10, [9] * 10)
         assert curve.row(-1)[1] == 10_000
         assert math.isnan(curve.row(-1)[4])
-        deleted = lakeflow.metric_series([runs[2]], "loss", tracking_uri=uri)
+        deleted = curves([runs[2]], "loss", tracking_uri=uri)
         assert deleted.rows() == [(runs[2], 1, 9.0, 9.0, 9.0, 1)]
-        only_nan = lakeflow.metric_series([runs[1]], "accuracy")
+        only_nan = curves([runs[1]], "accuracy")
         assert only_nan.row(0)[1:4] == (1, None, None)
 
     check()
@@ -506,7 +572,7 @@ def test_a_series_keeps_the_last_point_and_what_is_odd(
 def test_a_series_of_nothing_is_empty(client: LakeflowClient, runs: list[str]) -> None:
     types = [polars.String, polars.Int64, *[polars.Float64] * 3, polars.Int64]
     for ids in ([], runs):
-        curve = lakeflow.metric_series(ids, "no such metric")
+        curve = curves(ids, "no such metric")
         assert (curve.height, curve.dtypes) == (0, types)
 
 
@@ -533,5 +599,5 @@ def test_many_runs_have_series_too(another_process: Callable[..., Store], uri: s
     for run_id in ids:
         store.runs.log_metric(run_id, "m", 1.0, 1, 1)
     compact_lake(store.lake)
-    curves = lakeflow.metric_series(ids, "m", tracking_uri=uri)
-    assert curves["run_id"].to_list() == ids
+    found = lakeflow.metric_series(ids, "m", tracking_uri=uri)
+    assert found["run_id"].to_pylist() == ids

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import lakeflow
-from lakeflow import LakeflowClient
+from lakeflow import LakeflowClient, context
 from lakeflow.config import Settings
 from lakeflow.exceptions import (
     DamagedLakeError,
@@ -195,7 +195,7 @@ def test_a_torn_tail_is_not_read_and_the_next_writer_goes_on(
 # Root may write anywhere, so a child becomes another user, once everything is imported.
 AS_NOBODY = """
 import os, sys
-from lakeflow import LakeflowClient
+from lakeflow import LakeflowClient, context
 lake, run_id = sys.argv[1:]
 client = LakeflowClient(lake)
 client.get_run(run_id)
@@ -242,7 +242,7 @@ def test_a_lake_that_one_may_only_read_is_read(tmp_path: Path) -> None:
 
 FULL_DISK = """
 import resource, signal, sys
-from lakeflow import LakeflowClient
+from lakeflow import LakeflowClient, context
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 client = LakeflowClient(sys.argv[1])
 run_id = client.create_run("0").info.run_id
@@ -311,6 +311,33 @@ def test_the_default_lake_is_in_the_working_directory() -> None:
 def test_an_exclusive_writer_is_needed_where_files_cannot_be_made_exactly_once() -> None:
     with pytest.raises(StorageError, match="exactly once"):
         Lake.open("dir::file:///tmp/never-there")
+
+
+def test_options_that_would_do_nothing_are_refused(uri: str) -> None:
+    secret = {"key": "hunter2"}
+    for location in (uri, f"lakeflow+{uri}" if "://" in uri else f"file://{uri}"):
+        for refused in (
+            lambda at: lakeflow.set_storage_options(at, secret),
+            lambda at: lakeflow.compact(at, storage_options=secret),
+            lambda at: Lake.open(at, secret),
+            lambda at: open_filesystem(at, secret),
+        ):
+            with pytest.raises(InvalidInputError, match="storage_options would do") as caught:
+                refused(location)
+            assert uri in str(caught.value)
+            assert "hunter2" not in str(caught.value)
+        with pytest.raises(InvalidInputError, match="exclusive_writer would do nothing"):
+            lakeflow.set_storage_options(location, exclusive_writer=True)
+        lakeflow.set_storage_options(location, {}, exclusive_writer=False)
+        lakeflow.set_storage_options(location)
+    LakeflowClient(uri).create_run("0")
+
+
+def test_options_are_taken_where_they_do_something(tmp_path: Path) -> None:
+    for location in ("s3://team/lake", f"dir::file://{tmp_path}"):
+        lakeflow.set_storage_options(location, {"key": "value"}, exclusive_writer=True)
+        assert context.opening(location).exclusive_writer
+        lakeflow.set_storage_options(location)
 
 
 def test_an_older_format_is_refused_and_left_alone(tmp_path: Path) -> None:

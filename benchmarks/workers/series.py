@@ -26,7 +26,9 @@ def main() -> None:
         return lakeflow.metric_history(runs[0], KEY)
 
     def series() -> Any:
-        return lakeflow.metric_series(runs, KEY, max_points=options.max_points)
+        return lakeflow.metric_series(
+            runs, KEY, max_points=options.max_points, output_format="polars"
+        )
 
     calls: dict[str, Callable[[], Any]] = {"history": history, "series": series}
     call = calls[options.step]

@@ -26,6 +26,7 @@ _RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}", re.ASCII)
 _EXPERIMENT_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,63}", re.ASCII)
 _KEY = re.compile(r"[/\w.\- :]*")
 _INT64 = 2**63
+_TIMES = "times are milliseconds since the Unix epoch: int(time.time() * 1000)"
 
 Point = tuple[str, float, int, int]
 """Key, value, timestamp in milliseconds, step."""
@@ -178,7 +179,7 @@ def metric(
         name: Its key.
         value: A number, a one-element array or tensor, or a number as text.
         timestamp: Milliseconds since the Unix epoch, not negative.
-        step: A whole number.
+        step: A whole number; as for the timestamp, of any type: 2.0 is 2, and 1.5 is none.
         place: Place of the metric in the list that the caller gave, if it is one of a list.
 
     Raises:
@@ -190,7 +191,7 @@ def metric(
     if type(value) is not float:
         value = _float(value, _path("value", place))
     if type(timestamp) is not int or not 0 <= timestamp < _INT64:
-        timestamp = _whole(timestamp, _path("timestamp", place), 0)
+        timestamp = _whole(timestamp, _path("timestamp", place), 0, _TIMES)
     if type(step) is not int or not -_INT64 <= step < _INT64:
         step = _whole(step, _path("step", place), -_INT64)
     # Zero has one sign here: a point that differs in nothing else is the same point.
@@ -231,14 +232,17 @@ def _float(value: Any, path: str) -> float:
         ) from None
 
 
-def _whole(value: Any, path: str, least: int) -> int:
+def _whole(value: Any, path: str, least: int, hint: str | None = None) -> int:
     try:
         number = int(value) if isinstance(value, numbers.Number) else None  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         number = None
-    if number is None or not least <= number < _INT64:
+    # Who logs step 1.5 counts in something else than steps, and who logs a fraction of a
+    # millisecond often in seconds: to cut it off would hide that.
+    if number is None or number != value or not least <= number < _INT64:
         raise InvalidInputError(
-            f"{path} is {value!r}, which is not a whole number from {least} to {_INT64 - 1}"
+            f"{path} is {value!r}, which is not a whole number from {least} to {_INT64 - 1}",
+            hint=hint,
         )
     return int(number)
 
@@ -247,9 +251,9 @@ def milliseconds(value: object, path: str) -> int:
     """Return a time in milliseconds since the Unix epoch.
 
     Raises:
-        InvalidInputError: It is no number that fits 64 bits.
+        InvalidInputError: It is no whole number that fits 64 bits.
     """
-    return _whole(value, path, -_INT64)
+    return _whole(value, path, -_INT64, _TIMES)
 
 
 _DATASET_LIMITS = {

@@ -70,6 +70,35 @@ def canonical(uri: str | os.PathLike[str]) -> str:
     return text.rstrip("/") if rest.strip("/") else text
 
 
+def check_options(
+    location: str,
+    storage_options: Mapping[str, object] | None,
+    *,
+    exclusive_writer: bool | None = None,
+) -> None:
+    """Refuse what is said of how a lake is opened where nobody would heed it.
+
+    Args:
+        location: What ``canonical`` returns.
+        storage_options: fsspec's options; without any there is nothing to refuse.
+        exclusive_writer: Whether this process is said to be the only one that writes.
+
+    Raises:
+        InvalidInputError: The lake is in a local folder or in memory, and either is given.
+    """
+    if "://" in location and not location.startswith("memory://"):
+        return
+    place = "in memory" if "://" in location else "a local folder"
+    given = {"storage_options": storage_options, "exclusive_writer": exclusive_writer}
+    for name, value in given.items():
+        if value:
+            # Not the value: it may be a secret.
+            raise InvalidInputError(
+                f"{name} would do nothing for {location!r}, which is {place}",
+                hint=f"leave {name} out, or give a URL such as s3://team/lake",
+            )
+
+
 def open_filesystem(
     uri: str | os.PathLike[str],
     storage_options: Mapping[str, object] | None = None,
@@ -84,9 +113,11 @@ def open_filesystem(
         settings: How this process treats the lake; from the environment by default.
 
     Raises:
-        InvalidInputError: No filesystem is known by that name.
+        InvalidInputError: No filesystem is known by that name, or it is one that options
+            do nothing for.
     """
     location = canonical(uri)
+    check_options(location, storage_options)
     if "://" not in location:
         # deltalake takes a path for a URL and decodes it.
         if re.search(r"%[0-9a-fA-F]{2}|\\", location):

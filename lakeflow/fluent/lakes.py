@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from lakeflow import context
-from lakeflow.filesystem.location import canonical
+from lakeflow.filesystem.location import canonical, check_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,8 @@ def set_storage_options(
             ``LAKEFLOW_EXCLUSIVE_WRITER`` says.
 
     Raises:
-        InvalidInputError: INVALID_PARAMETER_VALUE, the URI is no location.
+        InvalidInputError: INVALID_PARAMETER_VALUE, the URI is no location; or it is a local
+            folder or ``memory://``, where neither would do anything.
 
     Examples:
         >>> import lakeflow
@@ -63,8 +64,10 @@ def set_storage_options(
         ...     "s3://team/lake", {"client_kwargs": {"endpoint_url": "https://s3.example.org"}}
         ... )
     """
+    location = canonical(uri)
+    check_options(location, storage_options, exclusive_writer=exclusive_writer)
     opening = context.Opening(dict(storage_options or {}), exclusive_writer)
-    context.set_opening(canonical(uri), opening)
+    context.set_opening(location, opening)
 
 
 def is_tracking_uri_set() -> bool:

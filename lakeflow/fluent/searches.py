@@ -1,4 +1,4 @@
-"""Searches for runs, answered with a frame or a list."""
+"""Searches for runs, answered with a table or a list."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars
+    import pyarrow
 
 _logger = logging.getLogger(__name__)
 
@@ -66,19 +67,34 @@ def search_runs(
 ) -> polars.DataFrame: ...
 
 
+@overload
+def search_runs(
+    experiment_ids: Sequence[str] | str | int | None = ...,
+    filter_string: str = ...,
+    run_view_type: int = ...,
+    max_results: int | None = ...,
+    order_by: Sequence[str] | None = ...,
+    *,
+    output_format: Literal["arrow"],
+    search_all_experiments: bool = ...,
+    experiment_names: Sequence[str] | None = ...,
+    as_of: int | datetime.datetime | None = ...,
+) -> pyarrow.Table: ...
+
+
 def search_runs(
     experiment_ids: Sequence[str] | str | int | None = None,
     filter_string: str = "",
     run_view_type: int = ViewType.ACTIVE_ONLY,
     max_results: int | None = 100_000,
     order_by: Sequence[str] | None = None,
-    output_format: Literal["pandas", "list", "polars"] = "pandas",
+    output_format: formats.Format = "pandas",
     search_all_experiments: bool = False,
     experiment_names: Sequence[str | None] | None = None,
     *,
     as_of: int | datetime.datetime | None = None,
 ) -> Any:
-    """Return the runs that a filter lets through as one frame, or as a list.
+    """Return the runs that a filter lets through as one table, or as a list.
 
     Args:
         experiment_ids: Ids of experiments, or one id; by default the experiment in which
@@ -87,8 +103,9 @@ def search_runs(
         run_view_type: ``ViewType.ACTIVE_ONLY``, ``DELETED_ONLY`` or ``ALL``.
         max_results: Most runs; None for all.
         order_by: Lines such as ``"metrics.loss DESC"``; see ``LakeflowClient.search_runs``.
-        output_format: ``"pandas"``, ``"polars"``, or ``"list"`` for ``Run`` objects. Frames
-            are built by columns: many runs take a fraction of the time and memory of a list.
+        output_format: ``"pandas"``, as in MLflow; ``"arrow"``, ``"polars"``, or ``"list"`` for
+            ``Run`` objects. Tables are built by columns: many runs take a fraction of the
+            time and memory of a list. See docs/reference/frames.md.
         search_all_experiments: Whether to search all active experiments if none is named.
         experiment_names: Names of experiments, instead of ids; unknown ones are skipped.
         as_of: A time, or a Delta version of the table ``runs``: what the lake held in its
@@ -98,8 +115,8 @@ def search_runs(
         A row for each run with columns ``run_id``, ``experiment_id``, ``status``,
         ``artifact_uri``, ``start_time`` and ``end_time`` (times with zone UTC), then
         ``metrics.<key>``, ``params.<key>`` and ``tags.<key>``, each kind in the order in
-        which the runs bring the keys up. What a run lacks is null in polars; in pandas it is
-        NaN, NaT or None.
+        which the runs bring the keys up. What a run lacks is null in Arrow and polars; in
+        pandas it is NaN, NaT or None.
 
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, both ids and names, no such format, a
@@ -118,7 +135,7 @@ def search_runs(
         >>> found["params.lr"].to_list()
         ['0.2', '0.1']
     """
-    formats.check(output_format, "pandas", "list", "polars")
+    formats.check(output_format)
     client = LakeflowClient()
     ids = _searched(client, experiment_ids, experiment_names, search_all_experiments)
     if output_format == "list":
@@ -141,7 +158,7 @@ def search_runs(
         order_by,
         as_of,
     )
-    return formats.to_pandas(table) if output_format == "pandas" else formats.to_polars(table)
+    return formats.convert(table, output_format)
 
 
 def _searched(

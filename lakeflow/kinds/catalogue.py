@@ -17,10 +17,12 @@ class Attribute(NamedTuple):
     Attributes:
         column: Its name.
         is_number: Whether it is a number rather than text.
+        values: Every text that it can be; empty where there is no closed set.
     """
 
     column: str
     is_number: bool = False
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lakeflow.entities import RunStatus
 from lakeflow.kinds.catalogue import Attribute, Catalogue
 from lakeflow.kinds.experiment import EXPERIMENT
 from lakeflow.kinds.kind import Keep, Kind, Part, Summary
@@ -9,6 +10,7 @@ from lakeflow.schema import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
 
 _START = Attribute("start_time", is_number=True)
 _NAME = Attribute("run_name")
+_STATUS = Attribute("status", values=tuple(map(RunStatus.to_string, RunStatus.all_status())))
 
 _CATALOGUE = Catalogue(
     {
@@ -17,7 +19,7 @@ _CATALOGUE = Catalogue(
         "run name": _NAME,
         "Run name": _NAME,
         "Run Name": _NAME,
-        "status": Attribute("status"),
+        "status": _STATUS,
         "user_id": Attribute("user_id"),
         "artifact_uri": Attribute("artifact_uri"),
         "start_time": _START,

@@ -95,7 +95,7 @@ def test_time_is_now_and_step_is_zero_unless_given(both, run):
     assert both("get_metric_history", run, "zero") == [{"point": ["zero", 1.0, 0, 0]}]
 
 
-@pytest.mark.parametrize("step", [-1, 2**62, -(2**63), 2**63 - 1, True], ids=repr)
+@pytest.mark.parametrize("step", [-1, 2**62, -(2**63), 2**63 - 1, True, 2.0], ids=repr)
 def test_a_step_is_any_whole_number(both, run, step):
     both("log_metric", run, "m", 1, timestamp=1, step=step)
     both("log_batch", run, [Metric("n", 1.0, 1, step)])

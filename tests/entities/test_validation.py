@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import fractions
 import math
 from typing import Any
 
@@ -88,9 +89,50 @@ def test_a_bad_step_is_refused(step: Any) -> None:
         validation.metric("m", 1.0, 0, step)
 
 
-def test_whole_numbers_of_any_kind_are_times_and_steps() -> None:
-    assert validation.metric("m", 1.0, 12.7, numpy.int32(-3)) == ("m", 1.0, 12, -3)
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        (2.0, 2),
+        (True, 1),
+        (2.0**62, 2**62),
+        (numpy.int32(3), 3),
+        (numpy.uint8(255), 255),
+        (numpy.float32(4), 4),
+        (numpy.float64(5.0), 5),
+        (decimal.Decimal("6.00"), 6),
+        (fractions.Fraction(14, 2), 7),
+    ],
+    ids=repr,
+)
+def test_whole_numbers_of_any_kind_are_times_and_steps(given: Any, stored: int) -> None:
+    point = validation.metric("m", 1.0, given, given)
+    assert point == ("m", 1.0, stored, stored)
+    assert {type(point[2]), type(point[3])} == {int}
+    assert validation.milliseconds(given, "end_time") == stored
+
+
+def test_a_time_and_a_step_have_64_bits() -> None:
     assert validation.metric("m", 1.0, 2**63 - 1, -(2**63))[2:] == (2**63 - 1, -(2**63))
+
+
+FRACTIONS = [
+    1.5,
+    numpy.float64(0.5),
+    numpy.float32(1e-3),
+    decimal.Decimal("1.5"),
+    fractions.Fraction(1, 3),
+]
+NO_NUMBERS = [decimal.Decimal("NaN"), 1j, numpy.bool_(True), numpy.array([1, 2]), "2"]
+
+
+@pytest.mark.parametrize("given", FRACTIONS + NO_NUMBERS, ids=repr)
+def test_what_is_not_whole_is_no_time_and_no_step(given: Any) -> None:
+    with pytest.raises(InvalidInputError, match=r"metrics\[1\]\.step is .*not a whole number"):
+        validation.metric("m", 1.0, 0, given, 1)
+    with pytest.raises(InvalidInputError, match=r"timestamp is (.|\n)*milliseconds"):
+        validation.metric("m", 1.0, given, 0)
+    with pytest.raises(InvalidInputError, match=r"end_time is (.|\n)*milliseconds"):
+        validation.milliseconds(given, "end_time")
 
 
 def test_a_value_is_kept_whole_up_to_a_mebibyte() -> None:

@@ -59,7 +59,7 @@ def test_frames_and_sql_read_tables_and_log(runs: list[str]) -> None:
     points = lakeflow.scan_metrics().filter(polars.col("run_id") == runs[0]).collect()
     assert points["value"].sort().to_list() == list(range(10))
     assert lakeflow.scan_runs().select("run_name").collect().height == 5
-    series = lakeflow.metric_series(runs, "loss", 2)
+    series = lakeflow.metric_series(runs, "loss", 2, output_format="polars")
     assert series.group_by("run_id").len()["len"].to_list() == [2] * 5
     history = lakeflow.metric_history(runs[0], "loss")
     assert history["value"].to_pylist() == list(range(10))

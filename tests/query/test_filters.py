@@ -314,6 +314,13 @@ REFUSED = [
     ("dataset.size = 'a'", "Invalid dataset key", "digest"),
     ("metrics.a > 1e999", "", ""),
     ("status = NULL", "Expected a value", ""),
+    (
+        "params.a = '1' AND attributes.status = 'FINSHED'",
+        "at character 20: no run ever has the status 'FINSHED'; did you mean 'FINISHED'?",
+        "expected: 'RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'",
+    ),
+    ("status != 'finished'", "the status 'finished'; did you mean 'FINISHED'?", "'KILLED'"),
+    ("NOT status IN ('FAILED', 'done')", "no run ever has the status 'done': ", "'FAILED'"),
     ("metrics.a::int > 1", "is no field", ""),
     ("CASE WHEN metrics.a > 1 THEN 1 END = 1", "is no field", ""),
     ("metrics.* > 1", "is no field", ""),
@@ -330,6 +337,17 @@ def test_what_is_no_filter_is_refused_with_place_and_reason(
     assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
     assert problem in str(caught.value)
     assert way_out in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "clause", ["LIKE 'FINSHED'", "ILIKE 'finished'", "RLIKE '^x$'", "NOT LIKE 'x%'"]
+)
+def test_a_pattern_may_match_no_status(clause: str) -> None:
+    assert parse_filter(f"status {clause}", RUN) is not None
+
+
+def test_keys_may_be_called_as_what_has_a_closed_set() -> None:
+    assert parse_filter("tags.status = 'FINSHED' AND params.status != 'x'", RUN) is not None
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,14 @@ class Field:
         column: Its column there.
         is_number: Whether it is a number rather than text.
         key: The key whose value it is, for a table of keys; else None.
+        values: Every text that it can be; empty where there is no closed set.
     """
 
     table: str
     column: str
     is_number: bool
     key: str | None = None
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

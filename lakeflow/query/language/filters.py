@@ -7,6 +7,7 @@ with a key that is missing is neither true nor false, as in SQL.
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
@@ -33,6 +34,7 @@ MAX_CONDITIONS = 500
 MAX_DEPTH = 50
 
 _TEXT_OPERATORS = {"=", "!=", "LIKE", "ILIKE", "RLIKE", "IN"}
+_WHOLE_VALUE_OPERATORS = {"=", "!=", "IN"}
 _NUMBER_OPERATORS = {"=", "!=", "<", "<=", ">", ">=", "IN", "BETWEEN"}
 
 
@@ -215,7 +217,21 @@ class _Parser:
                 f"Invalid comparator '{operator}' for {_name(field)} and {kind}",
                 ", ".join(sorted(allowed)),
             )
+        if field.values and operator in _WHOLE_VALUE_OPERATORS:
+            self._check_possible(node, field, values)
         return Comparison(field, operator, values)
+
+    def _check_possible(self, node: Any, field: Field, values: tuple[Value, ...]) -> None:
+        """Refuse a misspelt value: nothing is ever equal to it, everything always unlike."""
+        for value in values:
+            if value not in field.values:
+                near = difflib.get_close_matches(str(value).upper(), field.values, 1)
+                question = f"; did you mean {near[0]!r}?" if near else ""
+                raise self._wrong(
+                    node,
+                    f"no {self._kind.name} ever has the {field.column} {value!r}{question}",
+                    ", ".join(map(repr, field.values)),
+                )
 
     def _value(self, node: Any, field: Field) -> Value:
         from sqlglot import exp
@@ -301,7 +317,12 @@ class _Parser:
                 f"Invalid attribute key '{key}' specified",
                 ", ".join(sorted({each.column for each in catalogue.attributes.values()})),
             )
-        return Field(self._kind.row.name, attribute.column, attribute.is_number)
+        return Field(
+            self._kind.row.name,
+            attribute.column,
+            attribute.is_number,
+            values=attribute.values,
+        )
 
     def _wrong(self, node: Any, problem: str, expected: str | None = None) -> InvalidInputError:
         from sqlglot import exp
