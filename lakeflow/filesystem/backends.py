@@ -1,8 +1,11 @@
-"""Kinds of fsspec filesystems: how each is opened, and how it creates a file exactly once.
+"""Backends: how each kind of fsspec filesystem is opened, and creates a file exactly once.
 
 fsspec's own exclusive mode looks first and writes then, except where a store has a condition
-for it. So each kind has a way of its own here, and kinds that have none are only read, or
+for it. So each backend has a way of its own here, and those that have none are only read, or
 written by a process that says that it is the only one.
+
+First what all of them share, then a section for each: S3, Google Cloud Storage, Azure, sftp.
+What their error codes mean is in ``failures``, in the same sections.
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _ALONE = {"skip_instance_cache": True}
-"""A connection that is shared with nobody: few of them can be used by two threads at once."""
+"""Options for a connection that only one lake uses: few can serve two threads at once."""
+
+_UNLISTED = {"use_listings_cache": False}
+"""Options against fsspec's cache of listings, which would hide what other processes write."""
 
 CONNECT_S = 5
 READ_S = 15
@@ -59,11 +65,6 @@ class Backend:
     has_folders: bool = True
 
 
-def backend_of(protocol: str) -> Backend:
-    """Return the kind of the filesystems of a protocol of fsspec's."""
-    return _KINDS.get(protocol, Backend(protocol))
-
-
 def create_by_condition(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
     """Put an object on the condition that there is none."""
     try:
@@ -77,27 +78,9 @@ def create_by_condition(fs: Any, path: str, data: bytes, call: Mapping[str, Any]
         raise
 
 
-def create_by_rename(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
-    """Write a file under another name; the server's plain rename never overwrites."""
-    folder, _, name = path.rpartition("/")
-    temporary = f"{folder}/.{name}.{new_id()}"
-    make_folder(fs, path)
-    try:
-        fs.pipe_file(temporary, data, **call)
-        try:
-            fs.ftp.rename(temporary, path)
-        except OSError as error:
-            # The protocol has no code for it: its failure has no other reason than this one.
-            if fs.exists(path):
-                raise FileExistsError(path) from error
-            raise
-    finally:
-        with contextlib.suppress(OSError):
-            fs.rm_file(temporary)
-
-
 def create_after_a_look(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
     """Look and write: for the only writer of a lake."""
+    # Between the two another process could create the file: this is not exactly once.
     if fs.exists(path):
         raise FileExistsError(path)
     make_folder(fs, path)
@@ -105,8 +88,9 @@ def create_after_a_look(fs: Any, path: str, data: bytes, call: Mapping[str, Any]
 
 
 def make_folder(fs: Any, path: str) -> None:
-    """Make the folder of a file, where that means anything; others may be making it too."""
+    """Make the folder of a file, where that means anything."""
     folder = path.rpartition("/")[0]
+    # Some filesystems fail where another process makes the same folder at that moment.
     for is_last in (False, False, True):
         try:
             fs.makedirs(folder, exist_ok=True)
@@ -119,18 +103,19 @@ def make_folder(fs: Any, path: str) -> None:
             return
 
 
-def _prepare_s3(fs: Any) -> None:
-    """Leave trying again to us, and spare each PUT a round trip and each listing its CPU time.
+# S3, and stores that speak its language
 
-    s3fs, botocore and aiohttp try five times, five times and twice: together for minutes.
-    botocore asks the server whether it wants the body; that answer has no time limit either.
-    And it guesses the format of each timestamp: four fifths of the time of parsing a listing.
-    """
+
+def _prepare_s3(fs: Any) -> None:
+    """Leave trying again to us; spare each PUT a round trip and each listing its CPU time."""
     from botocore.handlers import add_expect_header
 
+    # s3fs, botocore and aiohttp try five times, five times and twice: together for minutes.
     fs.retries = 1
     fs.connect()
+    # botocore asks the server whether it wants the body: a round trip with no time limit.
     fs.s3.meta.events.unregister("before-call.s3", add_expect_header)
+    # It guesses the format of each timestamp, in four fifths of the time of parsing a listing.
     parsers = fs.session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=_timestamp)
 
@@ -146,57 +131,11 @@ def _timestamp(value: Any) -> datetime.datetime:
         return parsed
 
 
-def _open_gcs(_: str, options: Mapping[str, Any]) -> Any:
-    """Open the plain client of the JSON API.
-
-    The one that gcsfs prefers asks by gRPC first whether the bucket is one of the kinds with
-    an API of their own: by a schedule of its own for a minute, and with threads and
-    connections that do not survive a fork. In zonal buckets it knows no condition.
-    """
-    from gcsfs.core import GCSFileSystem
-
-    return GCSFileSystem(**options)
-
-
-def _prepare_gcs(fs: Any) -> None:
-    """Leave trying again to us: gcsfs tries six times, and waits for each answer for ever."""
-    from aiohttp import ClientTimeout
-
-    fs._request = MethodType(type(fs)._request.__wrapped__, fs)
-    if fs.requests_timeout is None:
-        fs.requests_timeout = ClientTimeout(sock_connect=CONNECT_S, sock_read=READ_S)
-
-
-def _prepare_azure(fs: Any) -> None:
-    """Leave trying again to us, and let forked children end.
-
-    The SDK tries four times with pauses of 15 s and more; adlfs gives its options for time only
-    to requests that read and write content. And what it does when a process ends is done by a
-    thread that a forked child has not, for which it would wait for ever.
-    """
-    config = fs.service_client._config
-    config.retry_policy.total_retries = 0
-    connection = config.transport.connection_config
-    connection.timeout, connection.read_timeout = CONNECT_S, READ_S
-    for each in weakref.getweakrefs(fs):
-        if isinstance(each.__callback__, weakref.finalize):
-            each.__callback__.atexit = False
-
-
-def _prepare_sftp(fs: Any) -> None:
-    fs.ftp.get_channel().settimeout(READ_S)
-
-
-def _is_connected_by_ssh(fs: Any) -> bool:
-    transport = fs.client.get_transport()
-    return transport is not None and transport.is_active() and not fs.ftp.get_channel().closed
-
-
 _S3 = Backend(
     "S3",
     create_by_condition,
     {
-        "use_listings_cache": False,
+        **_UNLISTED,
         "config_kwargs": {
             "retries": {"total_max_attempts": 1},
             "connect_timeout": CONNECT_S,
@@ -207,7 +146,31 @@ _S3 = Backend(
     prepare=_prepare_s3,
     has_folders=False,
 )
-_UNLISTED = {"use_listings_cache": False}
+
+
+# Google Cloud Storage
+
+
+def _open_gcs(_: str, options: Mapping[str, Any]) -> Any:
+    """Open the plain client of the JSON API, and not the one that gcsfs prefers."""
+    # The other one first asks by gRPC which kind of bucket it is, for up to a minute. Its
+    # threads and connections do not survive a fork, and in zonal buckets it knows no condition.
+    from gcsfs.core import GCSFileSystem
+
+    return GCSFileSystem(**options)
+
+
+def _prepare_gcs(fs: Any) -> None:
+    """Leave trying again to us, and limit the time of an answer."""
+    from aiohttp import ClientTimeout
+
+    # gcsfs wraps this method in a loop of six attempts; below the wrapper is a single one.
+    fs._request = MethodType(type(fs)._request.__wrapped__, fs)
+    # Without a limit gcsfs waits for an answer for ever.
+    if fs.requests_timeout is None:
+        fs.requests_timeout = ClientTimeout(sock_connect=CONNECT_S, sock_read=READ_S)
+
+
 _GCS = Backend(
     "Google Cloud Storage",
     create_by_condition,
@@ -216,6 +179,26 @@ _GCS = Backend(
     _prepare_gcs,
     has_folders=False,
 )
+
+
+# Azure Blob Storage
+
+
+def _prepare_azure(fs: Any) -> None:
+    """Leave trying again to us, and let forked children end."""
+    # The SDK tries four times, with pauses of 15 s and more.
+    config = fs.service_client._config
+    config.retry_policy.total_retries = 0
+    # adlfs passes its own time limits only to requests that read or write content.
+    connection = config.transport.connection_config
+    connection.timeout, connection.read_timeout = CONNECT_S, READ_S
+    # When a process ends, adlfs closes its connections in a thread. A forked child does not
+    # have that thread, and would wait for it for ever.
+    for each in weakref.getweakrefs(fs):
+        if isinstance(each.__callback__, weakref.finalize):
+            each.__callback__.atexit = False
+
+
 _AZURE = Backend(
     "Azure Blob Storage",
     create_by_condition,
@@ -223,6 +206,41 @@ _AZURE = Backend(
     prepare=_prepare_azure,
     has_folders=False,
 )
+
+
+# sftp
+
+
+def create_by_rename(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
+    """Write a file under another name; the server's plain rename never overwrites."""
+    # Opening a file exclusively would show others a file that is only half written.
+    folder, _, name = path.rpartition("/")
+    temporary = f"{folder}/.{name}.{new_id()}"
+    make_folder(fs, path)
+    try:
+        fs.pipe_file(temporary, data, **call)
+        try:
+            fs.ftp.rename(temporary, path)
+        except OSError as error:
+            # SFTP has no code for a name that is taken, only a general failure. So we look.
+            if fs.exists(path):
+                raise FileExistsError(path) from error
+            raise
+    finally:
+        with contextlib.suppress(OSError):
+            fs.rm_file(temporary)
+
+
+def _prepare_sftp(fs: Any) -> None:
+    # paramiko waits for an answer for ever unless its channel is told otherwise.
+    fs.ftp.get_channel().settimeout(READ_S)
+
+
+def _is_connected_by_ssh(fs: Any) -> bool:
+    transport = fs.client.get_transport()
+    return transport is not None and transport.is_active() and not fs.ftp.get_channel().closed
+
+
 _SFTP = Backend(
     "sftp",
     create_by_rename,
@@ -235,9 +253,17 @@ _SFTP = Backend(
     is_connected=_is_connected_by_ssh,
 )
 
-_KINDS = {
+
+# Which backend a URL means
+
+_BACKENDS = {
     **dict.fromkeys(("s3", "s3a"), _S3),
     **dict.fromkeys(("gs", "gcs"), _GCS),
     **dict.fromkeys(("abfs", "abfss", "az"), _AZURE),
     **dict.fromkeys(("sftp", "ssh"), _SFTP),
 }
+
+
+def backend_of(protocol: str) -> Backend:
+    """Return the backend of a protocol of fsspec's."""
+    return _BACKENDS.get(protocol, Backend(protocol))

@@ -24,6 +24,8 @@ BLOCK_BYTES = 64 * 1024
 """Size of a block. What is fetched is rounded to it: a column chunk of a curve is larger."""
 
 _CHECKSUM_BYTES = 4
+
+# A sweep looks at every block. So it comes only after a sixteenth of the limit was written.
 _SWEEP_SHARE = 16
 
 
@@ -46,6 +48,7 @@ class BlockCache:
         path = self._path(name, number)
         try:
             content = path.read_bytes()
+            # The sweep goes by this time: many disks are mounted without times of access.
             os.utime(path)
         except OSError:
             return None
@@ -56,6 +59,7 @@ class BlockCache:
         """Keep a block; a disk that is full or read-only keeps none."""
         path = self._path(name, number)
         temporary = path.with_name(f".{new_id()}")
+        # A cache that cannot be written only costs time, so it is no reason for an error.
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -68,6 +72,7 @@ class BlockCache:
             is_due = self._unswept_bytes > self._limit_bytes // _SWEEP_SHARE
             if is_due:
                 self._unswept_bytes = 0
+        # Outside of the lock, so that other threads need not wait for the walk.
         if is_due:
             self.sweep()
 
@@ -78,6 +83,7 @@ class BlockCache:
         for _, size, path in blocks:
             if excess <= 0:
                 break
+            # Another process may be sweeping the same folder: what it has deleted counts too.
             with contextlib.suppress(OSError):
                 os.unlink(path)
             excess -= size

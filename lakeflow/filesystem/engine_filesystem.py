@@ -1,8 +1,7 @@
 """A lake's files as an fsspec filesystem that several threads may read at once.
 
-DuckDB seeks and reads one open file from several threads. A handle with one shared position
-would fail there, or hand a thread the wrong bytes; here each thread has a position of its
-own and every read names its offset.
+DuckDB seeks and reads one open file from several threads. So here each thread has a position
+of its own, and every read names its offset.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 FOOTER_BYTES = 192 * 1024
-"""What is fetched of the end of a file: its whole footer, as a rule."""
+"""What is fetched of the end of a file at once; most footers are smaller."""
 
 
 class _File:
@@ -34,6 +33,7 @@ class _File:
         self._path = path
         self._size = size
         self.closed = False
+        # A shared position would give a thread the bytes that another one has asked for.
         self._local = threading.local()
 
     def tell(self) -> int:
@@ -82,6 +82,7 @@ class EngineFileSystem(AbstractFileSystem):  # type: ignore[misc]
     """
 
     protocol = ENGINE_PROTOCOL
+    # fsspec would keep every instance for ever, and with it the lake.
     cachable = False
 
     def __init__(self, lake: Filesystem, sizes: Mapping[str, int]) -> None:
@@ -109,5 +110,6 @@ class EngineFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return {"name": name, "size": self._size_of(name), "type": "file"}
 
     def modified(self, path: str) -> datetime.datetime:
-        """Return a constant: the files that engines read never change."""
+        """Return a constant."""
+        # DuckDB drops what it has cached of a file whose time changes; ours never change.
         return datetime.datetime.fromtimestamp(0, tz=datetime.UTC)

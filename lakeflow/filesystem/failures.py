@@ -47,65 +47,58 @@ _READ_ONLY = Cause("PERMISSION_DENIED", "this user may not do that; check the pe
 _ENDED = Cause("INVALID_STATE", "the interpreter is ending: do this before")
 _UNKNOWN = Cause("TEMPORARILY_UNAVAILABLE")
 
-_BY_STORE_CODE: Mapping[str, Cause] = {
-    **dict.fromkeys(
-        (
-            "SlowDown",
-            "ServiceUnavailable",
-            "InternalError",
-            "RequestLimitExceeded",
-            "Throttling",
-            "ThrottlingException",
-            "TooManyRequests",
-            "ServerBusy",
-            "OperationAborted",
-            "ConditionalRequestConflict",
-            "409",
-            "429",
-            "500",
-            "502",
-            "503",
-            "504",
-        ),
-        _BUSY,
-    ),
-    **dict.fromkeys(("RequestTimeout", "OperationTimedOut", "408"), _LATE),
-    **dict.fromkeys(
-        (
-            "AccessDenied",
-            "AllAccessDisabled",
-            "PublicAccessNotPermitted",
-            "BlobImmutableDueToPolicy",
-            "403",
-        ),
-        _DENIED,
-    ),
-    **dict.fromkeys(
-        (
-            "InvalidAccessKeyId",
-            "SignatureDoesNotMatch",
-            "AuthenticationFailed",
-            "NoAuthenticationInformation",
-            "401",
-        ),
-        _UNKNOWN_KEY,
-    ),
-    **dict.fromkeys(
-        ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"),
-        EXPIRED,
-    ),
-    **dict.fromkeys(("NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted"), NO_BUCKET),
-    **dict.fromkeys(
-        (
-            "PermanentRedirect",
-            "AuthorizationHeaderMalformed",
-            "IllegalLocationConstraintException",
-            "301",
-        ),
-        _ELSEWHERE,
-    ),
-    **dict.fromkeys(("QuotaExceeded", "InsufficientStorage", "507"), _FULL),
+_S3_CODES = {
+    "SlowDown": _BUSY,
+    "ServiceUnavailable": _BUSY,
+    "InternalError": _BUSY,
+    "RequestLimitExceeded": _BUSY,
+    "Throttling": _BUSY,
+    "ThrottlingException": _BUSY,
+    "TooManyRequests": _BUSY,
+    "OperationAborted": _BUSY,
+    # Another request for the same key was under way: whether there is an object is open.
+    "ConditionalRequestConflict": _BUSY,
+    "RequestTimeout": _LATE,
+    "AccessDenied": _DENIED,
+    "AllAccessDisabled": _DENIED,
+    "InvalidAccessKeyId": _UNKNOWN_KEY,
+    "SignatureDoesNotMatch": _UNKNOWN_KEY,
+    "ExpiredToken": EXPIRED,
+    "ExpiredTokenException": EXPIRED,
+    "TokenRefreshRequired": EXPIRED,
+    "InvalidToken": EXPIRED,
+    "NoSuchBucket": NO_BUCKET,
+    "PermanentRedirect": _ELSEWHERE,
+    "AuthorizationHeaderMalformed": _ELSEWHERE,
+    "IllegalLocationConstraintException": _ELSEWHERE,
+    "QuotaExceeded": _FULL,
+    "InsufficientStorage": _FULL,
 }
+"""Codes of S3, and of Ceph and other stores that speak its language."""
+
+_AZURE_CODES = {
+    "ServerBusy": _BUSY,
+    "OperationTimedOut": _LATE,
+    "PublicAccessNotPermitted": _DENIED,
+    "BlobImmutableDueToPolicy": _DENIED,
+    "AuthenticationFailed": _UNKNOWN_KEY,
+    "NoAuthenticationInformation": _UNKNOWN_KEY,
+    "ContainerNotFound": NO_BUCKET,
+    "ContainerBeingDeleted": NO_BUCKET,
+}
+
+_HTTP_CODES = {
+    **dict.fromkeys(("409", "429", "500", "502", "503", "504"), _BUSY),
+    "408": _LATE,
+    "403": _DENIED,
+    "401": _UNKNOWN_KEY,
+    # S3 sends who asks in the wrong region elsewhere.
+    "301": _ELSEWHERE,
+    "507": _FULL,
+}
+"""HTTP statuses: nearly all that gcsfs keeps, and what the others give without a code."""
+
+_BY_STORE_CODE: Mapping[str, Cause] = {**_S3_CODES, **_AZURE_CODES, **_HTTP_CODES}
 
 _BY_CLASS: Mapping[str, Cause] = {
     **dict.fromkeys(
@@ -162,7 +155,7 @@ _BY_ERRNO: Mapping[int, Cause] = {
 }
 
 EXISTS = frozenset({"PreconditionFailed", "412", "BlobAlreadyExists", "conditionNotMet"})
-"""What stores answer where there is an object already."""
+"""What stores answer where there is an object already: S3, any by HTTP, Azure, Google."""
 
 PAST_END = frozenset({"InvalidRange", "416"})
 """What stores answer where there is nothing from an offset on."""
@@ -175,24 +168,27 @@ def store_code(error: BaseException) -> str | None:
 
 def cause_of(error: BaseException) -> Cause:
     """Return what an exception of a filesystem comes down to."""
+    # Python raises a plain RuntimeError for this; only its text tells it from others.
     if any("cannot schedule new futures after" in str(each) for each in _chain(error)):
         return _ENDED
     for code in _codes(error):
         if code in _BY_STORE_CODE:
             return _BY_STORE_CODE[code]
+    # The number says more than the class: it tells a full disk from a broken connection.
     found = _BY_ERRNO.get(getattr(error, "errno", None) or 0)
     if found is not None:
         return found
     for each in _chain(error):
-        for kind in type(each).__mro__:
-            if kind.__name__ in _BY_CLASS:
-                return _BY_CLASS[kind.__name__]
+        for ancestor in type(each).__mro__:
+            if ancestor.__name__ in _BY_CLASS:
+                return _BY_CLASS[ancestor.__name__]
     return _UNKNOWN
 
 
 def _codes(error: BaseException) -> Iterator[str]:
     """Yield what a store said, the most particular code first."""
     for each in _chain(error):
+        # botocore has the code in the response, Azure's SDK and gcsfs in attributes.
         response = getattr(each, "response", None)
         if isinstance(response, dict) and "Error" in response:
             yield str(response["Error"].get("Code"))
@@ -201,7 +197,7 @@ def _codes(error: BaseException) -> Iterator[str]:
             if isinstance(found, str | int):
                 yield str(getattr(found, "value", found))
         if str(each).startswith("Forbidden: "):
-            yield "403"  # gcsfs keeps no code of it
+            yield "403"  # gcsfs raises a refusal as a plain OSError, without its code
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -84,6 +84,7 @@ class Filesystem:
 
     def resolve(self, location: str) -> str:
         """Return a stored location as users see it; a relative one is inside the lake."""
+        # A colon before the first slash is that of a scheme, as in s3://bucket.
         if location.startswith("/") or ":" in location.partition("/")[0]:
             return location
         return f"{self.uri}/{location}"
@@ -224,6 +225,7 @@ class Filesystem:
         """Turn what the filesystem raises into errors that name operation and object."""
         try:
             yield
+        # What is there or not is an answer to the caller, and no failure.
         except (FileNotFoundError, FileExistsError, StorageError):
             raise
         except OSError as error:

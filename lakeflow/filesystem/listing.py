@@ -24,8 +24,9 @@ def name_of(entry: Mapping[str, Any]) -> str:
 
 def _modified_s(entry: Mapping[str, Any]) -> float:
     """Return when a file was written, in seconds since the Unix epoch; 0 if unknown."""
+    # fsspec has no common name for it: these are of sftp, S3, Azure, Google and memory.
     for name in ("mtime", "LastModified", "last_modified", "updated", "created"):
-        moment = entry.get(name)
-        if moment is not None:
-            return float(getattr(moment, "timestamp", lambda moment=moment: moment)())
+        written = entry.get(name)
+        if written is not None:
+            return float(written.timestamp() if hasattr(written, "timestamp") else written)
     return 0.0

@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from lakeflow.filesystem.interface import AppendFile, Entry, Filesystem
 from lakeflow.ids import new_id
@@ -29,7 +29,14 @@ class LocalFilesystem(Filesystem):
         """Read by position, without fsspec's own buffering."""
         with self.errors("read", path), open(self.full(path), "rb", buffering=0) as file:
             file.seek(start)
-            return file.read() if end is None else _read_fully(file, end - start)
+            if end is None:
+                return file.read()
+            # One system call may return less than it was asked for, and never over 2 GiB.
+            parts, rest = [], end - start
+            while rest > 0 and (part := file.read(rest)):
+                parts.append(part)
+                rest -= len(part)
+            return b"".join(parts)
 
     def list(self, path: str) -> list[Entry]:
         """List with one scan of the folder."""
@@ -53,11 +60,8 @@ class LocalFilesystem(Filesystem):
             return os.stat(self.full(path)).st_size
 
     def create(self, path: str, data: bytes) -> None:
-        """Write a temporary file and link it: atomic, and never seen half written.
-
-        fsspec's exclusive mode asks first and opens then: two writers both won in 3 of 60
-        races.
-        """
+        """Write a temporary file and link it: atomic, and never seen half written."""
+        # fsspec's exclusive mode looks first and opens then: in 3 of 60 races two writers won.
         target = self.full(path)
         folder, name = os.path.split(target)
         temporary = f"{folder}/.{name}.{new_id()}"
@@ -70,6 +74,8 @@ class LocalFilesystem(Filesystem):
                 with open(temporary, "xb") as file:
                     file.write(data)
                     file.flush()
+                    # Before the link: after a power cut the name must not lead to an empty
+                    # file, which would be taken for the one that was created.
                     os.fsync(file.fileno())
                 os.link(temporary, target)
             finally:
@@ -87,6 +93,7 @@ class LocalFilesystem(Filesystem):
         """Sync the file, and the folder that has its name."""
         target = self.full(path)
         with self.errors("sync", path):
+            # A new name is part of its folder, and not of the file.
             for each in (target, os.path.dirname(target)):
                 descriptor = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
                 try:
@@ -124,6 +131,7 @@ class LocalFilesystem(Filesystem):
                 return False
         except FileNotFoundError:
             return False
+        # Somebody holds it, or nobody can tell: then the file had better stay.
         except OSError:
             return True
 
@@ -163,6 +171,7 @@ class LocalFilesystem(Filesystem):
         try:
             yield folder
         finally:
+            # A child that was forked meanwhile must not delete what the parent still writes.
             if os.getpid() == owner:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -184,17 +193,10 @@ def _entry(found: os.DirEntry[str]) -> Entry | None:
         return Entry(found.name, 0, True, 0.0)
     try:
         status = found.stat()
+    # It was deleted after the scan had seen its name.
     except FileNotFoundError:
         return None
     return Entry(found.name, status.st_size, False, status.st_mtime)
-
-
-def _read_fully(file: Any, size: int) -> bytes:
-    parts = []
-    while size > 0 and (part := file.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
 
 
 class _LocalAppendFile:
@@ -203,6 +205,7 @@ class _LocalAppendFile:
     def __init__(self, fs: Filesystem, path: str, target: str) -> None:
         import fcntl
 
+        # O_EXCL: a segment has one writer. O_APPEND: each write goes to the end in one step.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._fs = fs
         self._path = path
@@ -214,10 +217,13 @@ class _LocalAppendFile:
 
     def write(self, data: bytes) -> None:
         try:
+            # A disk that is nearly full takes a part of it; only the next call says why.
             written = os.write(self._descriptor, data)
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
         except OSError as error:
+            # Half a record must not stay at the end, though the writer goes on in another
+            # segment all the same.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
             with self._fs.errors("append to", self._path):
@@ -232,6 +238,7 @@ class _LocalAppendFile:
         os.close(self._descriptor)
 
     def is_deleted(self) -> bool:
+        # An open file outlives its name; it has no links any more.
         return os.fstat(self._descriptor).st_nlink == 0
 
     def abandon(self) -> None:

@@ -16,16 +16,12 @@ if TYPE_CHECKING:
     from lakeflow.filesystem.interface import Filesystem
 
 
-_OF_A_SERVER = re.compile(
+_SERVER_URI = re.compile(
     r"databricks(-uc)?(:.*)?$|(https?|uc|sqlite|(postgresql|mysql|mssql|oracle)(\+\w+)?)://"
 )
-"""What MLflow takes for a tracking URI, and a lake is never at."""
+"""URIs that MLflow accepts for its servers and databases; no lake is at any of them."""
 
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f]")
-
-
-def _without_password(uri: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", uri)
 
 
 def canonical(uri: str | os.PathLike[str]) -> str:
@@ -47,13 +43,16 @@ def canonical(uri: str | os.PathLike[str]) -> str:
     text = os.fspath(uri)
     if not text.strip() or _CONTROL_CHARACTER.search(text):
         raise InvalidInputError(f"{text!r} is not the location of a lake")
-    if _OF_A_SERVER.match(text):
+    if _SERVER_URI.match(text):
+        # The URI of a database may have a password in it, which must not get into an error.
+        shown = re.sub(r"//[^/@]*@", "//***@", text)
         raise InvalidInputError(
-            f"{_without_password(text)!r} is where a server or a database is, not a lake",
+            f"{shown!r} is where a server or a database is, not a lake",
             hint="lakeflow needs neither: give a folder, or a URL such as s3://bucket/lake",
         )
     text = text.removeprefix("lakeflow+")
     scheme, separator, rest = text.partition("://")
+    # A URI may also be written without the two slashes: lakeflow:/path, file:/path.
     if not separator and text.startswith("lakeflow:"):
         scheme, rest = "lakeflow", text.removeprefix("lakeflow:")
     elif not separator:
@@ -67,6 +66,7 @@ def canonical(uri: str | os.PathLike[str]) -> str:
                 hint=f"write {scheme}:///absolute/path, or the plain path",
             )
         return os.path.abspath(unquote(urlsplit(f"file://{rest}").path))
+    # Nothing is cut off a URL without a path, such as memory://: its slashes are part of it.
     return text.rstrip("/") if rest.strip("/") else text
 
 
@@ -119,14 +119,25 @@ def open_filesystem(
     location = canonical(uri)
     check_options(location, storage_options)
     if "://" not in location:
-        # deltalake takes a path for a URL and decodes it.
-        if re.search(r"%[0-9a-fA-F]{2}|\\", location):
-            raise InvalidInputError(
-                f"a lake cannot be in {location!r}: a folder with a backslash, or with a "
-                "percent sign before two hexadecimal digits, cannot be a Delta table",
-                hint="rename the folder",
-            )
+        _check_a_table_can_be_below(location)
         return LocalFilesystem(location, location)
+    return _open_by_fsspec(location, storage_options or {}, settings)
+
+
+def _check_a_table_can_be_below(folder: str) -> None:
+    # deltalake takes a path for a URL and decodes it.
+    if re.search(r"%[0-9a-fA-F]{2}|\\", folder):
+        raise InvalidInputError(
+            f"a lake cannot be in {folder!r}: a folder with a backslash, or with a "
+            "percent sign before two hexadecimal digits, cannot be a Delta table",
+            hint="rename the folder",
+        )
+
+
+def _open_by_fsspec(
+    location: str, storage_options: Mapping[str, object], settings: Settings | None
+) -> Filesystem:
+    # A lake in a local folder needs none of these, and a short job should not import them.
     from fsspec.core import get_filesystem_class, url_to_fs
 
     from lakeflow.filesystem.backends import backend_of
@@ -135,21 +146,24 @@ def open_filesystem(
 
     protocol = re.split("::|://", location)[0]
     backend = backend_of(protocol)
-    options = _merged(backend.options, storage_options or {})
+    options = _merged(backend.options, storage_options)
     try:
-        if "::" in location or protocol == "memory":
+        if protocol == "memory":
             fs, root = url_to_fs(location, **options)
-            root = "" if protocol == "dir" else root  # it is the folder itself
+            return MemoryFilesystem(fs, root, location)
+        if "::" in location:
+            # fsspec tells the root of a chained URL only together with its filesystem.
+            _, root = url_to_fs(location, **options)
+            # The root of a dir:// filesystem is already its folder.
+            root = "" if protocol == "dir" else root
         else:
-            fs, root = None, get_filesystem_class(protocol)._strip_protocol(location)
+            root = get_filesystem_class(protocol)._strip_protocol(location)
     except (ValueError, ImportError) as error:
         raise InvalidInputError(
             f"cannot open a lake at {location!r}: {error}",
             hint="use a folder, memory://name, or a URL of an fsspec filesystem that is "
             "installed, as by pip install 'lakeflow[s3]', '[gcs]', '[azure]' or '[sftp]'",
         ) from error
-    if protocol == "memory":
-        return MemoryFilesystem(fs, root, location)
     return RemoteFilesystem(
         lambda: backend.open(location, options),
         root,
@@ -161,6 +175,7 @@ def open_filesystem(
 
 def _merged(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return options with those that were given over them, one level down too."""
+    # Who gives one entry of config_kwargs does not mean to lose our time limits beside it.
     merged = {**options, **given}
     for name, value in options.items():
         if isinstance(value, Mapping) and isinstance(given.get(name), Mapping):

@@ -38,6 +38,7 @@ class MemoryFilesystem(Filesystem):
 
     def list(self, path: str) -> list[Entry]:
         """List while nobody appends."""
+        # fsspec walks its dictionary of files, which must not grow meanwhile.
         with self._lock:
             try:
                 found = self._fs.ls(self.full(path), detail=True)

@@ -62,14 +62,11 @@ def check_creates_once(fs: Creating, store: str) -> None:
     try:
         with ThreadPoolExecutor(_RACERS) as pool:
             for path in paths:
-                contents = [new_id().encode() for _ in range(_RACERS)]
-                won = list(
-                    pool.map(lambda content, path=path: _wins(fs, path, content), contents)
-                )
-                winners = [
-                    content for content, is_won in zip(contents, won, strict=True) if is_won
-                ]
-                if len(winners) != 1 or _content(fs, path) != winners[0]:
+                winners = _race(fs, pool, path)
+                # A winner whose content somebody has replaced did not win either.
+                if len(winners) != 1 or winners[0] != fs.read_fixed(
+                    path, _ID_BYTES, 0, _ID_BYTES
+                ):
                     raise StorageError(
                         f"{fs.uri} cannot be written: of {_RACERS} writers that created one "
                         f"file at once {len(winners)} were told that they did ({store})",
@@ -81,18 +78,22 @@ def check_creates_once(fs: Creating, store: str) -> None:
     finally:
         with contextlib.suppress(StorageError):
             fs.delete_many(paths)
-    content = {"store": store, "tried": time.time_ns() // 1_000_000}
+    # Only a store that has passed is remembered; another process may have been faster.
+    memory = {"store": store, "tried": time.time_ns() // 1_000_000}
     with contextlib.suppress(FileExistsError):
-        fs.create_unproven(marker, json.dumps(content).encode())
+        fs.create_unproven(marker, json.dumps(memory).encode())
 
 
-def _wins(fs: Creating, path: str, content: bytes) -> bool:
-    try:
-        fs.create_unproven(path, content)
-    except FileExistsError:
-        return False
-    return True
+def _race(fs: Creating, pool: ThreadPoolExecutor, path: str) -> list[bytes]:
+    """Let writers create one file at once; return the contents of those that were told yes."""
 
+    def wins(content: bytes) -> bool:
+        try:
+            fs.create_unproven(path, content)
+        except FileExistsError:
+            return False
+        return True
 
-def _content(fs: Creating, path: str) -> bytes:
-    return fs.read_fixed(path, _ID_BYTES, 0, _ID_BYTES)
+    contents = [new_id().encode() for _ in range(_RACERS)]
+    won = pool.map(wins, contents)
+    return [content for content, is_won in zip(contents, won, strict=True) if is_won]

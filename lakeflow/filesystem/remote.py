@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HOLE_BYTES = 512 * 1024
-"""Bytes that are fetched without being needed, rather than with another request."""
+"""Bytes between two blocks that are fetched along: a request costs as much as a megabyte."""
 
 _WRITES = frozenset({"create", "write"})
-_AT_ONCE = 16
-_BYTES_PER_S = 512 * 1024
+_REQUESTS_AT_ONCE = 16
+_SLOWEST_BYTES_PER_S = 512 * 1024
 _LEASE_S = 120.0
 
 
@@ -71,23 +71,23 @@ class RemoteFilesystem(Filesystem):
         self._is_exclusive = settings.exclusive_writer
         folder = Path(settings.cache_folder) if settings.cache_folder else default_folder()
         self._cache = BlockCache(folder, settings.cache_bytes) if settings.cache_bytes else None
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._pid = os.getpid()
         self._fs: Any = None
         self._lock = threading.RLock()
         self._is_proven = False
         self._pool: ThreadPoolExecutor | None = None
 
-    def _begin_in_a_child(self) -> None:
-        """Begin anew after a fork, which connections and threads do not survive."""
+    def _reset_in_a_child(self) -> None:
+        """Begin anew in a forked child: connections and threads do not survive a fork."""
         if self._pid != os.getpid():
-            self._begin()
+            self._reset()
 
     def _opened(self) -> Any:
         """Return the filesystem."""
-        self._begin_in_a_child()
+        self._reset_in_a_child()
         with self._lock:
             if self._fs is None:
                 fs = self._open_fs()
@@ -105,6 +105,7 @@ class RemoteFilesystem(Filesystem):
         try:
             data: bytes = fs.cat_file(self.full(path), start=start, end=end, **self._limit(fs))
         except Exception as error:
+            # A local file answers the same with no bytes.
             if store_code(error) in PAST_END:
                 return b""
             raise
@@ -112,7 +113,7 @@ class RemoteFilesystem(Filesystem):
 
     def read_fixed(self, path: str, size: int, start: int, end: int) -> bytes:
         """Read blocks from this machine where they are kept, and fetch and keep the others."""
-        numbers = range(start // BLOCK_BYTES, -(-end // BLOCK_BYTES))
+        numbers = range(start // BLOCK_BYTES, -(-end // BLOCK_BYTES))  # -(-n) rounds up
         blocks = self._fetched(path, size, numbers)
         data = b"".join(blocks[number] for number in numbers)
         begin = start - numbers.start * BLOCK_BYTES
@@ -134,14 +135,21 @@ class RemoteFilesystem(Filesystem):
             name = f"{self.uri}/{path}"
             for number in numbers:
                 block = self._cache.get(name, number)
-                if block is not None and len(block) == _block_size(size, number):
+                # The last block of a file is shorter.
+                expected = min(BLOCK_BYTES, size - number * BLOCK_BYTES)
+                if block is not None and len(block) == expected:
                     blocks[number] = block
         missing = [number for number in numbers if number not in blocks]
         stretches = _stretches(missing)
         spans = [
             (each.start * BLOCK_BYTES, min(each.stop * BLOCK_BYTES, size)) for each in stretches
         ]
-        for each, data in zip(stretches, self._in_parallel(path, spans), strict=True):
+        # Who reads one stretch need not start threads.
+        if len(spans) < 2:
+            contents: Iterable[bytes] = [self._whole(path, *span) for span in spans]
+        else:
+            contents = self._threads().map(lambda span: self._whole(path, *span), spans)
+        for each, data in zip(stretches, contents, strict=True):
             for number in each:
                 begin = (number - each.start) * BLOCK_BYTES
                 blocks[number] = data[begin : begin + BLOCK_BYTES]
@@ -156,11 +164,6 @@ class RemoteFilesystem(Filesystem):
     def _keep_block(self, path: str, number: int, data: bytes) -> None:
         if self._cache is not None:
             self._cache.put(f"{self.uri}/{path}", number, data)
-
-    def _in_parallel(self, path: str, spans: Sequence[tuple[int, int]]) -> Iterable[bytes]:
-        if len(spans) < 2:
-            return [self._whole(path, *span) for span in spans]
-        return self._threads().map(lambda span: self._whole(path, *span), spans)
 
     def _whole(self, path: str, start: int, end: int) -> bytes:
         """Read bytes that are known to be there; an answer that is short is no answer."""
@@ -188,21 +191,25 @@ class RemoteFilesystem(Filesystem):
             yield from ((item[0], read(item)) for item in spans.items())
             return
         items = iter(spans.items())
-        while some := list(islice(items, 4 * _AT_ONCE)):
+        # A few rounds of the threads at a time: all at once would hold a whole log in memory.
+        while some := list(islice(items, 4 * _REQUESTS_AT_ONCE)):
             found = self._threads().map(read, some)
             yield from ((path, data) for (path, _), data in zip(some, found, strict=True))
 
     def _threads(self) -> ThreadPoolExecutor:
-        self._begin_in_a_child()
+        self._reset_in_a_child()
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lakeflow-read")
+                self._pool = ThreadPoolExecutor(
+                    _REQUESTS_AT_ONCE, thread_name_prefix="lakeflow-read"
+                )
             return self._pool
 
     def list(self, path: str) -> list[Entry]:
         """List with one request a thousand entries."""
 
         def attempt(fs: Any) -> list[Entry]:
+            # Not every filesystem takes the option that turns its cache of listings off.
             fs.invalidate_cache()
             found = fs.ls(self.full(path), detail=True, **self._limit(fs))
             return [
@@ -218,7 +225,9 @@ class RemoteFilesystem(Filesystem):
     def sizes(self, path: str) -> dict[str, int]:
         """List everything below a folder with one request a thousand files, or one a folder."""
         if self._backend.has_folders:
-            return super().sizes(path)  # fsspec's own walk leaves out what it fails to list
+            # fsspec's own walk leaves out a folder that it fails to list. A log without the
+            # segments of one writer would look complete.
+            return super().sizes(path)
         root = self._root.strip("/")
         skipped = len(root) + 1 if root else 0
 
@@ -233,7 +242,8 @@ class RemoteFilesystem(Filesystem):
             return {}
 
     def exists(self, path: str) -> bool:
-        """Read one byte: a look takes stores two requests where there is nothing."""
+        """Read one byte."""
+        # fsspec's own look asks stores twice where there is nothing: for a file and a folder.
         try:
             self.read(path, 0, 1)
         except FileNotFoundError:
@@ -250,6 +260,7 @@ class RemoteFilesystem(Filesystem):
         """Make a file exactly once; where the answer is lost, look whose it is."""
         if self._create is None:
             return super().create(path, data)
+        # Threads may prove it twice, which is as good; none waits for another one's races.
         if not self._is_proven and not self._is_exclusive:
             check_creates_once(self, self._store())
             self._is_proven = True
@@ -315,11 +326,13 @@ class RemoteFilesystem(Filesystem):
     @contextlib.contextmanager
     def exclusive(self, path: str) -> Iterator[bool]:
         """Hold a lease that runs out, so that nobody waits for the dead."""
+        # Two may find it free at once. That wastes work and does no harm.
         try:
             is_free = float(json.loads(self.read(path))["until"]) < time.time()
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             is_free = True
         if not is_free:
+            # Who waits for the lease asks again soon, and each look is a request.
             time.sleep(1)
             yield False
             return
@@ -346,42 +359,45 @@ class RemoteFilesystem(Filesystem):
         """Return the time that one attempt may take, where the filesystem takes a limit."""
         if not getattr(fs, "async_impl", False):
             return {}
-        return {"timeout": 2 * READ_S + size / _BYTES_PER_S}
+        # READ_S limits the time between two bytes only, and a body may trickle for ever.
+        return {"timeout": 2 * READ_S + size / _SLOWEST_BYTES_PER_S}
 
     def _persist(self, operation: str, path: str, attempt: Callable[[Any], T]) -> T:
         """Make a call that may be repeated, until it succeeds or has no prospect of it."""
-
-        def made() -> T:
-            fs = self._opened()
-            if getattr(fs, "async_impl", False):
-                return attempt(fs)
-            # It has one connection, as paramiko's has: threads take turns, and where it is
-            # broken, or in the middle of an answer, asking again does not mend it.
-            with self._lock:
-                try:
-                    return attempt(fs)
-                except Exception as error:
-                    is_lost = not self._backend.is_connected(fs)
-                    if is_lost or cause_of(error).is_transient:
-                        self._reconnect()
-                    if is_lost:
-                        raise ConnectionError(f"the connection broke: {error}") from error
-                    raise
-
         what = f"cannot {operation} {path or 'anything'} in {self.uri}"
         try:
-            return retry_until_deadline(made, what, self._deadline_s, self._reconnect)
+            return retry_until_deadline(
+                lambda: self._call_once(attempt), what, self._deadline_s, self._reconnect
+            )
         except FileNotFoundError as error:
             if operation not in _WRITES or self._backend.has_folders:
                 raise
-            # Nothing else can be missing, and gcsfs does not say what it is.
+            # Where a write needs no folder, only the bucket can be missing. gcsfs does not say.
             raise StorageError(
                 f"{what}: {error}", NO_BUCKET.code, hint=NO_BUCKET.hint
             ) from error
 
+    def _call_once(self, attempt: Callable[[Any], T]) -> T:
+        fs = self._opened()
+        if getattr(fs, "async_impl", False):
+            return attempt(fs)
+        # It has one connection, as paramiko's has: threads take turns, and where it is
+        # broken, or in the middle of an answer, asking again does not mend it.
+        with self._lock:
+            try:
+                return attempt(fs)
+            except Exception as error:
+                is_lost = not self._backend.is_connected(fs)
+                if is_lost or cause_of(error).is_transient:
+                    self._reconnect()
+                if is_lost:
+                    raise ConnectionError(f"the connection broke: {error}") from error
+                raise
+
     def _reconnect(self) -> None:
         """Open the filesystem anew, with the credentials that there are now."""
         with self._lock:
+            # fsspec keeps instances by their options, and would return the broken one again.
             if self._fs is not None:
                 type(self._fs).clear_instance_cache()
             self._fs = None
@@ -396,7 +412,3 @@ def _stretches(numbers: Sequence[int]) -> list[range]:
         else:
             found.append(range(number, number + 1))
     return found
-
-
-def _block_size(size: int, number: int) -> int:
-    return min(BLOCK_BYTES, size - number * BLOCK_BYTES)

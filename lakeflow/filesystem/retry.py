@@ -26,8 +26,7 @@ def retry_until_deadline(
 ) -> T:
     """Return what a call returns, made again until it succeeds or has no prospect of it.
 
-    The pauses in between double, each shortened at random so that many clients do not come
-    back at once. Credentials that have expired are renewed once.
+    The pauses in between double. Credentials that have expired are renewed once.
 
     Args:
         attempt: The call; to make it twice is fine.
@@ -47,8 +46,10 @@ def retry_until_deadline(
             return attempt()
         except (FileExistsError, StorageError):
             raise
+        # Every backend has exceptions of its own, with no class above them but Exception.
         except Exception as error:
             cause = cause_of(error)
+            # A missing bucket comes as a missing file, too, which would read as an empty lake.
             if isinstance(error, FileNotFoundError) and cause is not NO_BUCKET:
                 raise
             may_renew = cause is EXPIRED and not is_renewed
@@ -57,12 +58,14 @@ def retry_until_deadline(
                 raise StorageError(
                     f"{what}: {_said(error)}", cause.code, hint=cause.hint
                 ) from error
+            # The first failure of a call is told as a warning; the next ones would fill a log.
             level = logging.WARNING if pause == _PAUSE_S else logging.INFO
             rest = max(0, deadline - time.monotonic())
             _logger.log(level, "%s, trying again for %.0f s: %r", what, rest, error)
             if may_renew:
                 is_renewed = True
                 renew()
+        # Shortened at random, so that many clients do not come back at once.
         time.sleep(random.uniform(pause / 2, pause))
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 

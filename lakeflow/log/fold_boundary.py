@@ -1,4 +1,4 @@
-"""Where a fold ends: a moment, in every segment of the log at once."""
+"""Where a fold ends: at one clock, in every segment of the log at once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
     from lakeflow.filesystem.interface import Filesystem
 
+# Lines are found in blocks of one page: the line of a call is shorter, as a rule.
 _PROBE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class FoldBoundary:
     """Where a fold ends.
 
     Attributes:
@@ -28,10 +29,10 @@ class Cut:
     size_bytes: int
 
 
-class LogCutter:
+class FoldBoundaryFinder:
     """Chooses how much of a long log to fold at once.
 
-    A cut is a moment: everything logged before it is folded, whoever wrote it. Cutting
+    A fold ends at a clock: everything logged before it is folded, whoever wrote it. Ending
     segment by segment instead would fold a newer value of a tag before an older one of
     another writer, and the older one would win when its turn came.
 
@@ -43,7 +44,9 @@ class LogCutter:
     def __init__(self, fs: Filesystem, spans: Mapping[str, tuple[int, int]]) -> None:
         self._fs = fs
         self._sizes = {path: end for path, (_, end) in spans.items()}
+        # An event is a small file of its own. So all of them are read at once, and kept.
         events, others = events_apart(spans)
+        # Not fixed: were the lake deleted and made again, other events had the same names.
         self._events = dict(fs.read_many(events, fixed=False))
         if not fs.can_append:
             for _ in fs.read_many(others):
@@ -59,7 +62,7 @@ class LogCutter:
         """For each segment the end of its last complete line."""
         return self._ends
 
-    def moment_before(
+    def first_missed_clock(
         self,
         later: Mapping[str, tuple[int, int]],
         clock_of: Callable[[bytes], int | None],
@@ -67,8 +70,8 @@ class LogCutter:
         """Return the clock of the first record that this listing misses; None if none.
 
         Folders are listed one after another, so a listing may hold a record and miss an
-        older one that its writer had read. Whoever had read it has a later clock: what is
-        before that moment is complete.
+        older one that its writer had read. Whoever had read it has a later clock. So what
+        is before the first missed record is complete.
 
         Args:
             later: What is hot by a listing that was begun after this one was finished.
@@ -80,40 +83,43 @@ class LogCutter:
             while begin < size:
                 end = self._next_line(path, begin, size)
                 line = self._read(path, begin, end, size)
+                # The last line may still be in the middle of its write.
                 clock = clock_of(line) if line.endswith(b"\n") else None
+                # The clock of a writer never runs backwards: its later lines say nothing new.
                 if clock is not None:
                     missed.append(clock)
                     break
                 begin = end
         return min(missed, default=None)
 
-    def cut(
+    def find(
         self,
         limit_bytes: int,
         clock_of: Callable[[bytes], int | None],
-        moment: int | None,
+        before: int | None,
         fold: int,
-    ) -> Cut:
-        """Return the latest cut of at most ``limit_bytes``; one record more if it must.
+    ) -> FoldBoundary:
+        """Return the latest boundary of at most ``limit_bytes``; one record more if it must.
 
         Args:
             limit_bytes: Size to stay below.
             clock_of: Reads the clock of one line; None if it does not parse.
-            moment: Clock to stay before; None for no such bound.
+            before: Clock to stay before; None for no such bound.
             fold: Number of the fold that it is for.
         """
         low, high = self._starts, self._ends
-        if moment is not None:
-            high = self._before(moment, low, high, clock_of)
+        if before is not None:
+            high = self._before(before, low, high, clock_of)
         if self._size(high) <= limit_bytes:
             return self._positions(high, fold)
-        # Everything before ``least`` lies below ``low``, everything above ``high`` is not
-        # before ``most``.
+        # Bisect the clocks. Records with clocks under ``least`` end before ``low``, and from
+        # ``high`` on clocks are at least ``most``.
         rest = [path for path, start in low.items() if start < high[path]]
         firsts = [self._clock(path, low[path], clock_of) for path in rest]
         lasts = [self._last_clock(path, low[path], high[path], clock_of) for path in rest]
         least = min((clock for clock in firsts if clock is not None), default=0)
         most = 1 + max((clock for clock in lasts if clock is not None), default=0)
+        # Three quarters of the limit are enough: each step reads in every segment.
         while most - least > 1 and self._size(low) <= limit_bytes * 3 // 4:
             middle = (least + most) // 2
             offsets = self._before(middle, low, high, clock_of)
@@ -121,53 +127,55 @@ class LogCutter:
                 most, high = middle, offsets
             else:
                 least, low = middle, offsets
-        # One record may be larger than the limit.
+        # One record may be larger than the limit, and the fold must take something.
         best = low if self._size(low) else high
         return self._positions(best, fold)
 
-    def _positions(self, offsets: Mapping[str, int], fold: int) -> Cut:
-        """Return the cut that ends at these offsets.
+    def _positions(self, offsets: Mapping[str, int], fold: int) -> FoldBoundary:
+        """Return the boundary at these offsets.
 
         A clock never runs backwards within a writer, so what is before the last segment with
         anything to fold is folded whole; lines there that do not parse are set aside.
         """
         positions: dict[str, Position] = {}
+        # In order, so that of each writer the last segment counts.
         for path in sorted(offsets):
             if offsets[path] > self._starts[path]:
                 number, offset = number_of(path), offsets[path]
+                # Nothing will follow in a segment that cannot grow: go on in the next one.
                 is_whole = is_complete(path) or not self._fs.can_append
                 if is_whole and offset == self._ends[path]:
                     number, offset = number + 1, 0
                 positions[writer_of(path)] = Position(number, offset, fold)
-        return Cut(positions, self._size(offsets))
+        return FoldBoundary(positions, self._size(offsets))
 
     def _size(self, offsets: Mapping[str, int]) -> int:
         return sum(offsets[path] - start for path, start in self._starts.items())
 
     def _before(
         self,
-        moment: int,
+        clock: int,
         low: Mapping[str, int],
         high: Mapping[str, int],
         clock_of: Callable[[bytes], int | None],
     ) -> dict[str, int]:
-        """Return for each segment the offset of the first line that is not before a moment.
+        """Return for each segment the offset of the first line that is not before a clock.
 
         Args:
-            moment: The clock to stay before.
+            clock: The clock to stay before.
             low: Offsets that the answer is not below.
             high: Offsets that it is not above.
             clock_of: Reads the clock of one line.
         """
         return {
-            path: self._bisect(path, moment, start, high[path], clock_of)
+            path: self._bisect(path, clock, start, high[path], clock_of)
             for path, start in low.items()
         }
 
     def _bisect(
         self,
         path: str,
-        moment: int,
+        before: int,
         low: int,
         high: int,
         clock_of: Callable[[bytes], int | None],
@@ -179,17 +187,18 @@ class LogCutter:
         first = self._clock(path, low, clock_of) if low < high else None
         if first is None:
             return high
-        if first >= moment:
+        if first >= before:
             return low
         while low < high:
             middle = (low + high) // 2
             begin = low if middle == low else self._next_line(path, middle - 1, high)
+            # No line begins in the upper half. The first line always moves one of the bounds.
             if begin >= high:
                 begin = low
             end, clock = self._line(path, begin, clock_of)
             while clock is None and end < high:
                 end, clock = self._line(path, end, clock_of)
-            if clock is None or clock >= moment:
+            if clock is None or clock >= before:
                 high = begin
             else:
                 low = end
@@ -227,6 +236,7 @@ class LogCutter:
         """Read part of a segment of which the size is known; it may be a newer one."""
         if path in self._events:
             return self._events[path][start:end]
+        # A segment that may grow, and an event, must not come from the cache.
         if self._fs.can_append or is_complete(path):
             return self._fs.read(path, start, end)
         return self._fs.read_fixed(path, self._sizes.get(path, size), start, end)
@@ -238,6 +248,7 @@ class LogCutter:
             found = block.find(b"\n")
             if found >= 0:
                 return position + found + 1
+            # The file is shorter than it was listed: there is nothing left to find.
             position += len(block) or ceiling
         return ceiling
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow import records
 from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
-from lakeflow.log.fold_boundary import LogCutter
+from lakeflow.log.fold_boundary import FoldBoundaryFinder
 from lakeflow.log.positions import (
     folded_spans,
     hot_spans,
@@ -125,7 +125,7 @@ class _Compaction:
         listing = self._lake.listing()
         self._total, self._listed = listing.unfolded_bytes, listing.segments
         unfolded = listing.unfolded
-        ends = LogCutter(self._lake.fs, unfolded).ends
+        ends = FoldBoundaryFinder(self._lake.fs, unfolded).ends
         target = {path: end for path, end in ends.items() if end > unfolded[path][0]}
         while True:
             previous, plan = self._next()
@@ -152,14 +152,14 @@ class _Compaction:
             # Before anything is read, which may take long where every read is a request.
             sizes, self._listed = self._listed, list_segments(fs)
             later = hot_spans(self._listed, previous.positions)
-            cutter = LogCutter(fs, hot_spans(sizes, previous.positions))
-            snapshot_id = cutter.moment_before(later, records.clock)
+            finder = FoldBoundaryFinder(fs, hot_spans(sizes, previous.positions))
+            missed_clock = finder.first_missed_clock(later, records.clock)
             limit = self._lake.settings.fold_bytes
-            cut = cutter.cut(limit, records.clock, snapshot_id, done + 1)
-            if cut.size_bytes == 0 and not self._is_rewritten(previous):
+            boundary = finder.find(limit, records.clock, missed_clock, done + 1)
+            if boundary.size_bytes == 0 and not self._is_rewritten(previous):
                 return previous, None
             kept = folds.kept_positions(previous, map(writer_of, sizes))
-            plan = folds.FoldPlan(done + 1, {**kept, **cut.positions})
+            plan = folds.FoldPlan(done + 1, {**kept, **boundary.positions})
             try:
                 folds.begin(fs, plan)
             except FileExistsError:

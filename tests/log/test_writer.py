@@ -18,7 +18,7 @@ from lakeflow.config import Settings
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
-from lakeflow.log.fold_boundary import LogCutter
+from lakeflow.log.fold_boundary import FoldBoundaryFinder
 from lakeflow.log.positions import Position, hot_spans, list_segments
 from lakeflow.log.writer import Clock, ObjectLogWriter, log_writer
 from lakeflow.maintenance.compact import compact_lake
@@ -200,7 +200,8 @@ def test_a_cut_is_a_moment(clocks: list[list[int | None]], limit: int, tail: int
     positions: dict[str, Position] = {}
     folded: dict[str, int] = {}
     while True:
-        cut = LogCutter(fs, hot_spans(sizes, positions)).cut(limit, records.clock, None, 1)
+        finder = FoldBoundaryFinder(fs, hot_spans(sizes, positions))
+        cut = finder.find(limit, records.clock, None, 1)
         if cut.size_bytes == 0:
             break
         before, after = [], []
