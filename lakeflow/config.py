@@ -25,8 +25,8 @@ def is_logging_async() -> bool:
 
     ``LAKEFLOW_ENABLE_ASYNC_LOGGING``, or MLflow's variable of that name; off by default.
     """
-    # os.environ looks a variable up in Python code that raises where there is none: for two
-    # of them that takes as long as writing a metric. Behind it is a plain dictionary.
+    # os.environ looks a variable up in Python code that raises where there is none. For two
+    # variables that takes as long as writing a metric. Behind it is a plain dictionary.
     variables = getattr(os.environ, "_data", None)
     if variables is not None and not (
         b"LAKEFLOW_ENABLE_ASYNC_LOGGING" in variables

@@ -28,6 +28,7 @@ class Opening:
     exclusive_writer: bool | None = None
 
 
+# Of the process and not of a thread, as MLflow has it: a script sets them once at its top.
 _openings: dict[str, Opening] = {}
 _tracking_uri: str | None = None
 _experiment_id: str | None = None

@@ -50,18 +50,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LAKE_FILE = "lake.json"
-"""Written last when a lake is made, so that a lake that has it is complete."""
+"""What says that a folder is a lake, and of which format."""
 
-_OWN = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, folds.INDEXES, STAGING, PROBES}
+_OWN_NAMES = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, folds.INDEXES, STAGING, PROBES}
 
 
 class Lake:
     """An open lake; ``Lake.open`` returns the one that this process has.
-
-    Args:
-        fs: Its filesystem.
-        settings: How this process treats it.
-        kinds: The kinds of things that it holds.
 
     Attributes:
         fs: Its filesystem.
@@ -96,8 +91,10 @@ class Lake:
     def _become_writer(self) -> None:
         """Begin as a process that has not written yet; the writer itself is made later."""
         self.clock = Clock()
+        # Another thread of the parent may have held the lock: in a child it stays taken.
         self._lock = threading.RLock()
         self._appender = Appender(self.fs, self.clock, self.settings, self._on_append)
+        # The method itself: a training loop calls it for each metric, without a detour.
         self.append = self._appender.append
 
     @classmethod
@@ -129,6 +126,7 @@ class Lake:
         location = canonical(uri)
         opening = context.opening(location)
         options = dict(opening.storage_options if storage_options is None else storage_options)
+        # By its options too: at another endpoint the same URL is another lake.
         key = (location, json.dumps(options, sort_keys=True, default=repr))
         with _OPENING:
             lake = _OPEN.get(key)
@@ -153,25 +151,23 @@ class Lake:
     ) -> Lake:
         """Open the lake on a filesystem, with a writer of its own; errors as for ``open``."""
         lake = cls(fs, settings, kinds)
-        lake._attach(create)
-        return lake
-
-    def _attach(self, create: bool) -> None:
-        version = self._read_lake_file()
+        version = lake._read_lake_file()
         if version is None:
             if not create:
-                raise NotFoundError(f"there is no lake at {self.fs.uri}")
-            self._make()
-            version = self._read_lake_file()
+                raise NotFoundError(f"there is no lake at {fs.uri}")
+            lake._make()
+            # Not what we have just written: somebody who raced us may have been first.
+            version = lake._read_lake_file()
         if version != FORMAT_VERSION:
             raise InvalidStateError(
-                f"the lake {self.fs.uri} has format {version}; this lakeflow reads format "
+                f"the lake {fs.uri} has format {version}; this lakeflow reads format "
                 f"{FORMAT_VERSION} alone",
                 hint="upgrade lakeflow"
                 if (version or 0) > FORMAT_VERSION
                 else "read it with the lakeflow that made it, and log to a new folder: before "
                 "1.0 a format is not kept",
             )
+        return lake
 
     def _read_lake_file(self) -> int | None:
         """Learn what the lake says of itself; return its format, None if there is no lake."""
@@ -192,22 +188,22 @@ class Lake:
         strangers = [
             entry.name
             for entry in self.fs.list("")
-            if entry.name not in _OWN and not entry.name.startswith(f".{LAKE_FILE}")
+            if entry.name not in _OWN_NAMES and not entry.name.startswith(f".{LAKE_FILE}")
         ]
         if strangers:
             raise InvalidInputError(
                 f"{self.fs.uri} is not a lake and not empty: it holds {strangers[0]!r}",
                 hint="choose an empty or new folder",
             )
-        now = time.time_ns() // 1_000_000
         with contextlib.suppress(FileExistsError):
             self.fs.create(event_path(1), first_event(self.clock.next()))
         content = {
             "format_version": FORMAT_VERSION,
             "lake_id": new_id(),
-            "created": now,
+            "created": time.time_ns() // 1_000_000,
             "event_grace_s": self.settings.vacuum_grace_s,
         }
+        # Last: who finds this file takes the lake for complete.
         with contextlib.suppress(FileExistsError):
             self.fs.create(LAKE_FILE, json.dumps(content).encode())
 
@@ -229,12 +225,12 @@ class Lake:
             self.fs.sync(path)
 
     def listing(self) -> LogListing:
-        """Return what there is to read now: one listing and one look."""
+        """Return the newest finished fold with the segments listed: one listing, one look."""
         while True:
             fold = self._fold or self.fold()
             segments = list_segments(self.fs)
-            # Segments are deleted only once a later fold is finished: without one, this
-            # listing is complete.
+            # Segments are deleted only once a later fold is finished. So where there is none
+            # after the listing, the listing is complete; else it is made again.
             if not self.has_later(fold.number):
                 return LogListing(fold, segments)
             self._fold = folds.following(self.fs, fold.number)
@@ -253,6 +249,7 @@ class Lake:
             return LogListing(fold, {})
         newest = self.fold()
         segments = list_segments(self.fs)
+        # Called for its error alone: it names a segment that is gone.
         folded_spans(segments, fold.positions, newest.positions)
         return LogListing(fold, segments)
 
@@ -276,10 +273,9 @@ class Lake:
         self._fold = None
 
     def has_later(self, number: int) -> bool:
-        """Return whether a later fold is finished.
-
-        The file that says so may be deleted itself, but not before it is old.
-        """
+        """Return whether a later fold is finished."""
+        # The file of the next fold may be deleted itself, but not before REMEMBERED_S are
+        # over. Until then one look at its name is enough, after that the folder is listed.
         if self.fs.exists(folds.done_path(number + 1)):
             return True
         now = time.monotonic()
@@ -290,11 +286,7 @@ class Lake:
         return False
 
     def files(
-        self,
-        table: str,
-        fold: folds.Fold,
-        present: str | None = None,
-        **where: Sequence[str],
+        self, table: str, fold: folds.Fold, present: str | None = None, **where: Sequence[str]
     ) -> Sequence[DataFile]:
         """Return the files of a table as of a finished fold that may hold certain rows.
 
@@ -317,11 +309,7 @@ class Lake:
         return sum(file.rows for file in self.files(table, fold, None, **where))
 
     def paths(
-        self,
-        table: str,
-        fold: folds.Fold,
-        present: str | None = None,
-        **where: Sequence[str],
+        self, table: str, fold: folds.Fold, present: str | None = None, **where: Sequence[str]
     ) -> list[str]:
         """Return how the engine opens those files; see ``files``."""
         return self.engine_paths(table, self.files(table, fold, present, **where))
@@ -332,6 +320,7 @@ class Lake:
         local = self.fs.local_path(folder)
         if local is not None:
             return [f"{local}/{each.path}" for each in files]
+        # The engine asks for the size of each file first: a request each, if we forgot them.
         self._sizes |= {f"{folder}/{each.path}": each.size for each in files}
         return [f"{ENGINE_PROTOCOL}://{folder}/{each.path}" for each in files]
 
@@ -378,6 +367,7 @@ class Lake:
         with _OPENING:
             for key in [key for key, lake in _OPEN.items() if lake is self]:
                 del _OPEN[key]
+        # Hooks may still write, as the queue of asynchronous logging does: the segment is last.
         try:
             for hook in self._on_close:
                 hook()
@@ -386,6 +376,7 @@ class Lake:
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: the parent's segment stays the parent's."""
+        # Before anything else: hooks that log must not write to it.
         self._appender.abandon()
         self._become_writer()
         for table in self.tables.values():
@@ -399,12 +390,14 @@ _OPEN: dict[tuple[str, str], Lake] = {}
 
 
 def _close_all() -> None:
+    # A list, since each lake takes itself out.
     for lake in list(_OPEN.values()):
         lake.close()
 
 
 def _after_fork() -> None:
     global _OPENING
+    # Another thread of the parent may have held it.
     _OPENING = threading.RLock()
     for lake in list(_OPEN.values()):
         lake.after_fork()

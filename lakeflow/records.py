@@ -58,6 +58,7 @@ def bodies(about: str, *fields: Pieces) -> list[str]:
     current, size = [about], 0
     for pieces in fields:
         for number, piece in enumerate(pieces):
+            # A record cannot have the same field twice, so a second piece begins another one.
             if number > 0 or (size and size + len(piece) > MAX_CHARACTERS):
                 packed.append(",".join(current))
                 current, size = [about], 0
@@ -96,12 +97,14 @@ def metrics(points: Sequence[Point]) -> Pieces:
         return [metric(points[0])]
     keys, values, timestamps, steps = zip(*points, strict=True)
     numbers = ",".join(map(repr, values))
-    if "n" in numbers:  # an infinity or NaN, which JSON spells in its own way
+    # Only inf and nan have an n; JSON writes them Infinity and NaN.
+    if "n" in numbers:
         numbers = _dump(values)[1:-1]
     text = (
         f'"metrics":{{"key":[{",".join(map(encode_basestring, keys))}],"value":[{numbers}],'
         f'"timestamp":[{_whole_numbers(timestamps)}],"step":[{_whole_numbers(steps)}]}}'
     )
+    # Too long for a line: halve it as often as it takes. One point always fits.
     if len(text) <= MAX_CHARACTERS:
         return [text]
     middle = len(points) // 2
@@ -189,6 +192,7 @@ def origin_of(value: Any) -> tuple[str, int, int]:
 
 
 def _is_long(value: object) -> bool:
+    # Not isinstance: True is an int for Python. The tables have columns of 64 bits.
     return type(value) is int and -(2**63) <= value < 2**63
 
 
@@ -203,6 +207,7 @@ def clock(line: bytes) -> int | None:
 
 def rejected(segment: str, offset: int, line: bytes) -> str:
     """Return what is kept of a line that is no record: where it was, and its bytes."""
+    # The bytes that are no UTF-8 can be read as escapes, and none is lost.
     text = line.decode("utf-8", "backslashreplace")
     return _dump({"segment": segment, "offset": offset, "line": text})
 
@@ -236,12 +241,15 @@ def is_whole_event(data: bytes) -> bool:
     """Return whether an event has all of its lines: an answer may be cut short at any byte."""
     lines = data.splitlines()
     try:
+        # The first line lists the changes of all of them.
         said = json.loads(lines[0])["control_events"]["changes"][0]
         return data.endswith(b"\n") and len(lines) == len(json.loads(said))
     except (ValueError, LookupError, TypeError):
         return False
 
 
+# A line takes its place in the low 20 bits of its ``seq``, the event its number above them. So
+# the lines of all events have one order, with room for a million lines each.
 _PLACE_BITS = 20
 
 

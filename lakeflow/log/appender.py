@@ -35,6 +35,7 @@ class Gathered:
 
     def write(self) -> None:
         """Write them with one write; whether or not it succeeds, none are left."""
+        # Emptied first: after a failure the next write must not send them once more.
         bodies, self._bodies, self.size = self._bodies, [], 0
         if bodies:
             self._write(bodies)
@@ -99,6 +100,7 @@ class Appender:
             self._thread.gathered = None
 
     def _write(self, bodies: Sequence[str]) -> None:
+        # Without the lock once there is one: this is what a training loop waits for.
         writer = self._writer or self._make_writer()
         writer.append(bodies)
         if self.on_append is not None:
@@ -106,6 +108,7 @@ class Appender:
 
     def _make_writer(self) -> LogWriter:
         with self._lock:
+            # Another thread may have made it meanwhile, and a second one would never be closed.
             if self._writer is None:
                 self._writer = log_writer(
                     self._fs,

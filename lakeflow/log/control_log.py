@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
 from lakeflow.ids import new_id
 from lakeflow.log.control_protocol import (
-    AT_ONCE,
+    EVENTS_AT_ONCE,
     ControlProtocol,
     Create,
     Delete,
@@ -40,9 +40,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DEADLINE_S = 60.0
-_ATTEMPTS = 3
+_READ_ATTEMPTS = 3
+
+# Pauses are measured in requests. One that hung must not make the next pauses long, so each
+# counts as at most a second, and for a fifth of the average.
 _LONGEST_REQUEST_S = 1.0
-_SMOOTHING = 0.2
+_NEWEST_SHARE = 0.2
 
 
 class Draft(Protocol):
@@ -69,10 +72,6 @@ def _ends(data: bytes) -> bool:
     return data.endswith(b"\n")
 
 
-def _leave(_path: str) -> None:
-    pass
-
-
 class _Change(Generic[D, T]):
     """A change that a thread waits for until it is made, or is known not to be."""
 
@@ -84,6 +83,7 @@ class _Change(Generic[D, T]):
 
     def decide(self, draft: D) -> Sequence[str]:
         """Decide it anew, and return its records; none if it is refused."""
+        # An earlier decision may have been a refusal, which others have made obsolete.
         self.error = None
         try:
             bodies, self._result = self._decide(draft)
@@ -135,6 +135,7 @@ class _Group(Generic[D]):
         draft = self._events.draft()
         records = [change.decide(draft) for change in self.decided]
         bodies = [each for each in records if each]
+        # A refusal may rest on what is not known yet, so the newest must be read first.
         if not bodies:
             return None, True
         event_id = new_id()
@@ -172,7 +173,7 @@ class ControlLog(Generic[D]):
         encode: Callable[[int, str, Sequence[Sequence[str]]], bytes],
         grace_s: float,
         is_whole: Callable[[bytes], bool] = _ends,
-        secure: Callable[[str], None] = _leave,
+        secure: Callable[[str], None] | None = None,
         now: Callable[[], float] = clock,
     ) -> None:
         self._fs = fs
@@ -194,8 +195,9 @@ class ControlLog(Generic[D]):
 
     def reset(self) -> None:
         """Begin anew in a forked child; what was under way stays the parent's."""
+        # A thread of the parent was changing the events: they may be half changed here.
         if self._lock.locked():
-            self._protocol.forget()
+            self._protocol.reset()
         self._begin()
 
     def refresh(self, max_age_s: float = 0) -> None:
@@ -211,6 +213,8 @@ class ControlLog(Generic[D]):
             StorageError: The lake cannot be read.
         """
         since = self._now() - max_age_s
+        # Once without the lock, where a thread may be waiting for a store; then again with it,
+        # since the thread that had it may have learnt all there is.
         if self._protocol.read_at > since:
             return
         with self._lock:
@@ -237,6 +241,7 @@ class ControlLog(Generic[D]):
                 was lost, the change may have been made.
         """
         mine = _Change(decide)
+        # Before the lock is taken, so that the thread that has it can make this change too.
         self._waiting.append(mine)
         try:
             with self._lock:
@@ -254,6 +259,7 @@ class ControlLog(Generic[D]):
         group.gather()
         try:
             self._run(self._protocol.change(group, self._now() + _DEADLINE_S))
+            # Only what was decided: who joined after that waits for the next event.
             self._settle(group.decided, mine, None)
         except ConflictError as error:
             # Nothing of it was written, and others have not waited for so long.
@@ -263,7 +269,11 @@ class ControlLog(Generic[D]):
         except BaseException:
             if group.may_be_made:  # else others go on by themselves
                 others = [change for change in group.decided if change is not mine]
-                self._settle(others, mine, _interrupted(self._fs.uri))
+                interrupted = StorageError(
+                    f"the thread that changed {self._fs.uri} for others was interrupted",
+                    hint="look whether the change was made, and make it again if not",
+                )
+                self._settle(others, mine, interrupted)
             raise
 
     def _settle(
@@ -287,7 +297,8 @@ class ControlLog(Generic[D]):
             result: T = end.value
             return result
         except BaseException:
-            self._protocol.forget()
+            # The rules were left in the middle of a step: what they know may not be true.
+            self._protocol.reset()
             raise
 
     def _answer(self, request: Request) -> object:
@@ -304,21 +315,18 @@ class ControlLog(Generic[D]):
                 with contextlib.suppress(StorageError):  # then vacuum does it
                     self._fs.delete(event_path(number))
             case Pause(since, requests):
-                self._pause(since + requests * random.uniform(0.5, 1.5) * self._request_s)
+                # At random, or processes that met once would meet again each time.
+                until = since + requests * random.uniform(0.5, 1.5) * self._request_s
+                time.sleep(max(0, until - self._now()))
         return None
-
-    def _pause(self, until: float) -> None:
-        rest = until - self._now()
-        if rest > 0:
-            time.sleep(rest)
 
     def _create(self, event: Event) -> bool:
         start = self._now()
         is_created = self._create_once(event)
-        if is_created:
+        if is_created and self._secure is not None:
             self._secure(event_path(event.number))
         took = min(self._now() - start, _LONGEST_REQUEST_S)
-        self._request_s += _SMOOTHING * (took - self._request_s) if self._request_s else took
+        self._request_s += _NEWEST_SHARE * (took - self._request_s) if self._request_s else took
         return is_created
 
     def _create_once(self, event: Event) -> bool:
@@ -345,16 +353,19 @@ class ControlLog(Generic[D]):
 
     def _each(self, numbers: range) -> Iterator[bytes | None]:
         """Yield the contents of events: on a disk one by one, in requests all at once."""
+        # A disk answers at once; only requests, which wait for a network, are worth threads.
         if self._fs.can_append or len(numbers) == 1:
             return map(self._event, numbers)
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="lakeflow-control")
+            self._pool = ThreadPoolExecutor(
+                EVENTS_AT_ONCE, thread_name_prefix="lakeflow-control"
+            )
         return self._pool.map(self._event, numbers)
 
     def _event(self, number: int) -> bytes | None:
         """Return the content of the file of an event; an answer that was cut short is none."""
         path = event_path(number)
-        for _ in range(_ATTEMPTS):
+        for _ in range(_READ_ATTEMPTS):
             try:
                 data = self._fs.read(path)
             except FileNotFoundError:
@@ -373,10 +384,3 @@ def _shared(error: Exception) -> StorageError:
     shared = StorageError(f"a change of several threads failed: {error}", code)
     shared.__cause__ = error
     return shared
-
-
-def _interrupted(uri: str) -> StorageError:
-    return StorageError(
-        f"the thread that changed {uri} for others was interrupted",
-        hint="look whether the change was made, and make it again if not",
-    )

@@ -34,19 +34,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 D_co = TypeVar("D_co", covariant=True)
 
-AT_ONCE = 16
+EVENTS_AT_ONCE = 16
 """Events that are asked for at once, at most."""
 
-_FEW = 4
-"""Events that are asked for at once where others are at work, and how that number grows."""
+# Where others are at work, a few events are asked for first, and four times as many each time.
+_FIRST_EVENTS = 4
+_GROWTH = 4
 
-_TURN = 32
-"""Changes in a row after which who is alone gives way all the same: it would not learn of
-others, each of which is one request too late every time."""
+# A process that is alone gives way after this many changes in a row. It would never learn of
+# others otherwise, each of which is one request too late every time.
+_LONGEST_TURN_CHANGES = 32
 
-_LEAST_LOST = 4
-"""Races that a change loses at least before it gives up, however long they took: a process
-that was stopped meanwhile has not been unlucky yet."""
+# A change loses this many races before it gives up, however long they took: a process that
+# was stopped meanwhile has passed its deadline, but has not been unlucky yet.
+_LEAST_RACES_LOST = 4
 
 
 class Folded(NamedTuple):
@@ -190,13 +191,13 @@ class ControlProtocol:
         self._events = events
         self._clock = clock
         self._lease_s = grace_s / 2
-        self._turn = _TURN
+        self._turn = _LONGEST_TURN_CHANGES
         self._in_a_row = 0
         self._changed_at = -math.inf
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Begin with the newest fold again: nothing that is known can be relied on."""
+    def reset(self) -> None:
+        """Begin anew with the newest fold: nothing that is known can be relied on."""
         self._has_stood = False
         self._leased_until = -math.inf
         self.read_at = -math.inf
@@ -226,13 +227,19 @@ class ControlProtocol:
             changes.gather()
             if must_read and (yield from self._read(sent)):
                 break
-            self._check_deadline(lost, deadline)
+            if lost >= _LEAST_RACES_LOST and self._clock() >= deadline:
+                raise ConflictError(
+                    f"others changed the lake first, {lost} times in a row",
+                    hint="nothing was written; try again when fewer processes make changes",
+                )
             event, needs_newest = changes.decide(self._events.last + 1)
+            # A refusal must not rest on old knowledge: read the newest, and decide again.
             if needs_newest and not must_read:
                 must_read = True
                 continue
             if event is None or (yield from self._create(event)):
                 break
+            # Lost: others are at work, so from now on this process gives way after each change.
             lost, sent, must_read, self._turn = lost + 1, event, True, 1
         self._changed_at = self._clock()
 
@@ -248,17 +255,10 @@ class ControlProtocol:
         if self._in_a_row >= self._turn:
             # Who has lost a race needs three requests: its answer, what it missed, its next.
             yield Pause(self._changed_at, 1 if is_crowded else 3)
-            self._in_a_row, self._turn = 0, min(self._turn * _FEW, _TURN)
+            self._in_a_row, self._turn = 0, min(self._turn * _GROWTH, _LONGEST_TURN_CHANGES)
         is_new = not self._has_stood
         is_passed = not self._is_leased() and (yield from self._look())
         return is_crowded or is_new or is_passed
-
-    def _check_deadline(self, lost: int, deadline: float) -> None:
-        if lost >= _LEAST_LOST and self._clock() >= deadline:
-            raise ConflictError(
-                f"others changed the lake first, {lost} times in a row",
-                hint="nothing was written; try again when fewer processes make changes",
-            )
 
     def _is_leased(self) -> bool:
         return self._clock() < self._leased_until
@@ -277,6 +277,7 @@ class ControlProtocol:
             self._has_stood = True
         elif folded.fold > self._events.base.fold:
             self._events.rebase(folded)
+        # From when the look was sent: the answer may have been true only then.
         self._leased_until = asked + self._lease_s
         return is_passed
 
@@ -294,6 +295,8 @@ class ControlProtocol:
         while True:
             asked = self._clock()
             found = yield from self._beyond()
+            # After the answer: it is true if the lease still ran when it came, or if no fold
+            # has passed us by now. Else all of it is read again, beyond the newer fold.
             if self._is_leased() or not (yield from self._look()):
                 break
             is_ours = sent is not None and (yield from self._is_folded(sent))
@@ -306,14 +309,14 @@ class ControlProtocol:
     def _beyond(self) -> Steps[list[bytes]]:
         """Read beyond what is known, up to the end: by name, since a listing names all."""
         found: list[bytes] = []
-        is_alone = self._turn == _TURN
-        count = 1 if is_alone else _FEW
+        is_alone = self._turn == _LONGEST_TURN_CHANGES
+        count = 1 if is_alone else _FIRST_EVENTS
         while True:
             some: list[bytes] = yield Read(self._events.last + len(found), count)
             found += some
             if len(some) < count:
                 break
-            count = min(count * _FEW, AT_ONCE)
+            count = min(count * _GROWTH, EVENTS_AT_ONCE)
         if found and not is_alone:
             self._turn = 1
         return found
@@ -322,8 +325,9 @@ class ControlProtocol:
         """Create an event; return whether that is what happened (rule 2)."""
         asked = self._clock()
         is_created: bool = yield Create(event)
+        # Compared after the answer: the process may have slept while it waited.
         if not self._is_leased() and (yield from self._look()):
-            # That fold holds its number.
+            # That fold holds its number: if with another event, ours is void.
             if (yield from self._is_folded(event)):
                 return True
             if is_created:

@@ -20,7 +20,6 @@ T = TypeVar("T")
 LOG = "log"
 """Folder of the log within a lake."""
 
-
 CONTROL = "control"
 """The writer that all processes share: each segment is one event, in a total order."""
 
@@ -39,8 +38,8 @@ class Position(NamedTuple):
     fold: int
 
 
+# Always segment 1, and not the first one listed: an incomplete listing would hide segments.
 _BEGINNING = Position(1, 0, 0)
-"""Not the first segment that is listed: a listing that lacks some would skip them for good."""
 
 
 def event_path(number: int) -> str:
@@ -94,7 +93,7 @@ def hot_spans(
     for writer, segments in _by_writer(sizes).items():
         position = folded.get(writer, _BEGINNING)
         number, offset = position.segment, position.offset
-        # A folded segment of a writer that is idle may be deleted already.
+        # The segment of an idle writer may be deleted once it is folded to its end.
         if offset and number not in segments:
             number, offset = number + 1, 0
         while number in segments:

@@ -53,6 +53,7 @@ class Clock:
         """Return a time later than every earlier answer."""
         with self._lock:
             now = time.time_ns() // 1000
+            # Two calls within a microsecond, or a machine whose clock was set back.
             if now <= self._last:
                 now = self._last + 1
             self._last = now
@@ -89,7 +90,7 @@ class LogWriter:
         self._lock = threading.Lock()
         self._file: AppendFile | None = None
         self._used_at = 0.0
-        # Records that may be there: logged again they say which one they are.
+        # Records that may be there: when they are logged again, they say which one they are.
         self._doubtful: list[tuple[str, Origin]] = []
         self.written_bytes = 0
         self._begin()
@@ -117,13 +118,16 @@ class LogWriter:
     def _append(self, bodies: Sequence[str]) -> None:
         """Append records; the lock is held."""
         now = time.monotonic()
+        # A busy writer needs no look: what was written to just now is younger than the grace.
         if now - self._used_at > _IDLE_S and self._segments > 0:
             self._renew_if_deleted()
         self._used_at = now
         lines, origins = [], []
         for body in bodies:
+            # Under the lock, so that clocks grow from line to line: a fold bisects by them.
             self._sequence = sequence = self._sequence + 1
             clock = self._clock.next()
+            # It may be there already: saying which record it is keeps it from counting twice.
             first = self._taken_back(body) if self._doubtful else None
             if first is None:
                 lines.append(f'{{"seq":{sequence},"clock":{clock},{body}}}\n')
@@ -134,8 +138,8 @@ class LogWriter:
         try:
             self._write(lines)
         except BaseException:
-            # Nobody knows what is there now, or will be when a slow store gets to it:
-            # nothing may come after it.
+            # Nobody knows what is there now, or will be when a slow store gets to it. So
+            # nothing may come after it in this folder, and the writer begins another one.
             self._seal()
             self._begin()
             sent = zip(bodies, origins, strict=True)
@@ -143,6 +147,7 @@ class LogWriter:
             raise
 
     def _write(self, lines: Sequence[str]) -> None:
+        # One write for all of them: that costs about as much as a write for one.
         data = "".join(lines).encode()
         file = self._file or self._open()
         file.write(data)
@@ -155,6 +160,7 @@ class LogWriter:
     def _open(self) -> AppendFile:
         segment = self._next_segment()
         self._file = self._fs.open_append(segment)
+        # Syncing the file alone would not keep its name through a power cut.
         if self._fsync:
             self._fs.sync(segment)
         return self._file
@@ -172,11 +178,9 @@ class LogWriter:
         return f"{LOG}/{self._id}/{self._segments:08d}.jsonl"
 
     def _renew_if_deleted(self) -> None:
-        """Begin anew after a pause in which a vacuum may have deleted all that was written.
-
-        Locks keep it from segments that are open; where locks are not seen by other
-        machines, we look.
-        """
+        """Begin anew after a pause in which a vacuum may have deleted all that was written."""
+        # A lock keeps a vacuum from an open segment, unless it runs on another machine that
+        # does not see locks of this one. So we look.
         if self._file is None or self._file.is_deleted():
             self._seal()
             self._begin()
@@ -233,6 +237,7 @@ class ObjectLogWriter(LogWriter):
             return
         if is_leader:
             raise mine.error
+        # One exception raised in several threads would mix up their tracebacks.
         code = getattr(mine.error, "error_code", None)
         raise StorageError(
             f"a write of several threads failed: {mine.error}", code
@@ -240,8 +245,9 @@ class ObjectLogWriter(LogWriter):
 
     def _append_waiting(self) -> None:
         """Append what every thread waits for; the lock is held."""
-        # Made a list at once: others may add themselves meanwhile.
+        # Other threads add themselves to the deque meanwhile; a list of it is made in one step.
         together = [each for each in list(self._waiting) if not each.is_settled]
+        # What the others are told unless the write ends: an interrupt is no Exception.
         error: Exception | None = StorageError(
             f"the thread that wrote for others to {self._fs.uri} was interrupted",
             hint="look whether it is there, and log it again if not",
@@ -265,6 +271,7 @@ class ObjectLogWriter(LogWriter):
             return
         segment = self._next_segment()
         self._fs.create(segment, data)
+        # This process reads its own log as soon as it searches: then that costs no request.
         self._fs.keep(segment, data)
         self.written_bytes += len(data)
 

@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 16 * 1024
 """What a block holds before it is compressed; smaller ones cost size, larger ones time."""
 
-# Neighbouring blocks are read together, up to so much and over holes of so much.
+# Neighbouring blocks are read together: up to 1 MiB at once, over holes of at most a block.
 _PIECE_BYTES = 1024 * 1024
 _HOLE_BYTES = 16 * 1024
+# The root is a block and the foot a few bytes: together they fit, as a rule.
 _TAIL_BYTES = 16 * 1024
-_KEPT_BLOCKS = 256
+_INDEX_BLOCKS_KEPT = 256
 # Level 1 is hardly faster on documents full of numbers; 3 takes a tenth longer and saves 3%.
 _LEVEL = 2
 _FOOT = struct.Struct(">QBQI8s")
@@ -123,11 +124,9 @@ class BlockWriter:
         self._append(0, (key, b"%b\t%b" % (_escape(key), document), 1, value is None))
 
     def copy_block(self, stored: _Stored) -> None:
-        """Write a block of another file as it is there, without a look into it.
-
-        Few entries before it go into one block with it. Otherwise every merge would leave small
-        blocks behind, for the next merge to copy.
-        """
+        """Write a block of another file as it is there, without a look into it."""
+        # Few entries before it go into one block with it. Otherwise every merge would leave
+        # small blocks behind, for the next merge to copy.
         first, _, _, entries, removed = stored.block
         self._advance(first)
         self._copied = stored
@@ -143,6 +142,7 @@ class BlockWriter:
         """Write what is left, and return what the file is."""
         self._look_into_copied()
         self._flush(0)
+        # Flushing a level gives a line to the one above; the highest one is the root.
         depth = 1
         while depth + 1 in self._lines:
             self._flush(depth)
@@ -208,7 +208,7 @@ class BlockReader:
         self._tail = file.size, b""
         self._root: tuple[list[_Block], int] | None = None
         # Threads may read an index block twice, but none waits for another one.
-        self._below = lru_cache(_KEPT_BLOCKS)(self._index)
+        self._below = lru_cache(_INDEX_BLOCKS_KEPT)(self._index)
 
     def get(self, keys: Iterable[str]) -> dict[str, str | None]:
         """Return the values of those keys that the file has; None for those removed.
@@ -246,6 +246,7 @@ class BlockReader:
             tail = self._bytes(start, size)
             foot = tail[-_FOOT.size :].rjust(_FOOT.size)
             length, depth, *_ = _FOOT.unpack(foot)
+            # A fold knows how many entries there are: so another file is noticed.
             if foot != _pack_foot(length, depth, self.file.entries):
                 raise _damage(self.file.path, "it does not end as it should")
             self._tail = start, tail

@@ -1,7 +1,7 @@
 """One Delta table: create it, read its file list, replace files in exactly one commit.
 
 deltalake replays the Delta log and builds the commits: in the table's folder where that is on
-this machine, else in a mirror of its log; see ``mirror``.
+this machine, else in a mirror of its log; see ``local_delta_log``.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ FOLD_MARK = "lakeflow/fold"
 CHECKPOINT_EVERY = 10
 """Commits after which the Delta log is summed up: opening 10,000 commits takes 3 s."""
 
+# Ids of processes: in a forked child its parent's is there already.
 _NATIVE_OPENED_BY: set[int] = set()
 
 Bound = str | int | float
@@ -66,11 +67,13 @@ class DataFile:
         bounds = self.bounds.get(column)
         if bounds is None:
             return True
+        # Of the values that are not below the file's smallest one, the first is enough to try.
         first = bisect_left(ordered, str(bounds[0]))
         return first < len(ordered) and ordered[first] <= str(bounds[1])
 
     def has_any(self, column: str) -> bool:
         """Return whether a row may have something in a column."""
+        # A file has bounds of all its columns or of none; a column of nulls alone has none.
         return not self.bounds or column in self.bounds
 
 
@@ -97,13 +100,15 @@ class Table:
         self._make_folder()
         with self._lock, self._errors():
             deltalake = _deltalake()
-            self._refresh_mirror()
+            location = self._open_log()
+            # There is one already, or somebody else has just made it.
             with contextlib.suppress(deltalake.exceptions.DeltaError, ConflictError):
                 deltalake.DeltaTable.create(
-                    self._location,
+                    location,
                     deltalake.Schema.from_json(delta_schema(self.spec)),
                     mode="error",
                     description=self.spec.comment,
+                    # Our vacuum deletes old commits; it knows how long they are needed.
                     configuration={"delta.enableExpiredLogCleanup": "false"},
                 )
                 self._publish(0)
@@ -130,20 +135,20 @@ class Table:
         self._handle = None
         self._mirror = None
 
-    @property
-    def _location(self) -> str:
-        """Where deltalake finds the Delta log on this machine."""
+    def _open_log(self) -> str:
+        """Return where deltalake finds the Delta log on this machine, up to date."""
+        location = self._make_location()
+        if self._mirror is not None:
+            self._mirror.fetch()
+        return location
+
+    def _make_location(self) -> str:
+        """Return where deltalake finds the Delta log; the first time this makes the mirror."""
         if self._native is not None:
             return self._native
         if self._mirror is None:
             self._mirror = LocalDeltaLog(self._fs, self.folder)
         return self._mirror.location
-
-    def _refresh_mirror(self) -> None:
-        if self._native is None:
-            assert self._location
-            assert self._mirror is not None
-            self._mirror.fetch()
 
     def version(self) -> int:
         """Return the newest version; one look at the log where nothing has changed."""
@@ -176,7 +181,8 @@ class Table:
             if version not in self._files:
                 handle = self._handle or self._load()
                 if handle.version() != version:
-                    handle = _deltalake().DeltaTable(self._location, version=version)
+                    handle = _deltalake().DeltaTable(self._make_location(), version=version)
+                # Of one version only: the list may be long, and old ones are seldom asked for.
                 self._files = {version: _data_files(handle)}
             return self._files[version]
 
@@ -226,6 +232,7 @@ class Table:
 
         now = time.time_ns() // 1_000_000
         marks = [] if mark is None else [deltalake.Transaction(FOLD_MARK, mark)]
+        # All say that they change data: a user's own optimize of an older version fails then.
         actions: list[Any] = [RemoveAction(each.path, True, now, each.size) for each in remove]
         actions += [
             AddAction(each.path, each.size, {}, now, True, _statistics(each)) for each in add
@@ -236,6 +243,7 @@ class Table:
                 "append",
                 handle.schema(),
                 [],
+                # A retry would commit on top of a version that we have not checked.
                 commit_properties=deltalake.CommitProperties(
                     max_commit_retries=0, app_transactions=marks
                 ),
@@ -250,10 +258,10 @@ class Table:
     def _load(self) -> Any:
         """Return a handle at the newest version."""
         deltalake = _deltalake()
-        self._refresh_mirror()
+        location = self._open_log()
         try:
             if self._handle is None:
-                self._handle = deltalake.DeltaTable(self._location)
+                self._handle = deltalake.DeltaTable(location)
             else:
                 self._handle.update_incremental()
         except deltalake.exceptions.TableNotFoundError as error:
@@ -270,6 +278,7 @@ class Table:
         try:
             self._mirror.publish(version)
         except BaseException:
+            # It has taken in the commit that was built, which is not there.
             self._handle = None
             raise
 
@@ -333,12 +342,10 @@ def delta_schema(spec: TableSpec) -> str:
 
 
 def _statistics(file: DataFile) -> str:
-    """Return Delta's statistics of a file: of all its columns, or only its number of rows.
-
-    Where some columns have bounds and others none, deltalake's Arrow datasets drop every
-    row when they filter by one of the others (1.6.6). And writers differ in what they
-    publish for NaN and the infinities, so a file that holds them publishes nothing.
-    """
+    """Return Delta's statistics of a file: of all its columns, or only its number of rows."""
+    # Where some columns have bounds and others none, deltalake's Arrow datasets drop every
+    # row when they filter by one of the others (1.6.6). And writers differ in what they
+    # publish for NaN and the infinities, so a file that holds them publishes nothing.
     content: dict[str, object] = {"numRecords": file.rows}
     if file.bounds:
         content |= {
@@ -380,10 +387,8 @@ def _data_files(handle: Any) -> tuple[DataFile, ...]:
 
 
 def _deltalake() -> Any:
-    """Import deltalake, refusing where it would panic.
-
-    Its runtime does not survive a fork, and what it raises then is no Exception.
-    """
+    """Import deltalake, refusing where it would panic."""
+    # Its runtime does not survive a fork, and what it raises then is no Exception.
     import deltalake
     import deltalake.exceptions
 

@@ -32,13 +32,16 @@ INDEXES = "index"
 
 
 REMEMBERED_S = 60.0
-"""Age below which the files of a fold are not deleted where a listing costs a request: within
-it, a look for the next fold tells whether there is a later one."""
+"""On remote lakes vacuum keeps the file of a finished fold for so long. Until then, a look for
+the file of the next number tells whether there is a newer fold, without a listing."""
 
-_FEW = 4
+# A reader that is a few folds behind reads them one after another. A listing of all folds on
+# record may be several requests.
+_FOLDS_TRIED = 4
 
-_KEPT_FOLDS = 100
-"""Folds for which the position of a writer is kept that has no segments any more."""
+# A listing that leaves a writer out once must not make its log look new. So the position of
+# a writer without segments is kept for this many folds.
+_FOLDS_A_POSITION_IS_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ BEGINNING = Fold(0)
 
 @dataclass(frozen=True, slots=True)
 class LogListing:
-    """What there is to read at one moment: a finished fold, and the log beyond it.
+    """A finished fold, and the segments of the log as they were listed after it.
 
     Attributes:
         fold: The finished fold; its tables hold the log up to its positions.
@@ -182,7 +185,7 @@ def kept_positions(fold: Fold, writers: Iterable[str]) -> dict[str, Position]:
     return {
         writer: position
         for writer, position in fold.positions.items()
-        if writer in listed or position.fold > fold.number - _KEPT_FOLDS
+        if writer in listed or position.fold > fold.number - _FOLDS_A_POSITION_IS_KEPT
     }
 
 
@@ -206,10 +209,9 @@ def finish(fs: Filesystem, fold: Fold) -> None:
         "numbers": fold.numbers,
         "removed": fold.removed,
     }
-    try:
+    # Whoever finishes the same plan publishes the same.
+    with contextlib.suppress(FileExistsError):
         fs.create(done_path(fold.number), _dump(content))
-    except FileExistsError:
-        return
 
 
 def read_fold(fs: Filesystem, number: int) -> Fold:
@@ -253,10 +255,10 @@ def newest_fold(fs: Filesystem) -> Fold:
 def following(fs: Filesystem, number: int) -> Fold | None:
     """Return the newest of a few folds after one, which a reader has just missed; else None.
 
-    A read each, where a listing of all that are remembered may be several requests.
+    One read for each of them, and one that finds nothing.
     """
     found = None
-    for later in range(number + 1, number + 1 + _FEW):
+    for later in range(number + 1, number + 1 + _FOLDS_TRIED):
         try:
             found = read_fold(fs, later)
         except FileNotFoundError:
@@ -275,6 +277,7 @@ def fold_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Fold:
         InvalidInputError: It is neither.
         NotFoundError: That far back nothing is kept, or there is no such version yet.
     """
+    # True would be version 1: for Python a bool is an int.
     is_version = isinstance(as_of, int) and not isinstance(as_of, bool) and as_of >= 0
     if not is_version and not isinstance(as_of, datetime.datetime):
         raise InvalidInputError(
@@ -285,11 +288,19 @@ def fold_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Fold:
     for number in sorted(on_record, reverse=True):
         fold = read_fold(fs, number)
         if isinstance(as_of, datetime.datetime):
-            if on_record[number] <= _seconds(as_of):
+            # Python would take a time without a zone for one of this machine's.
+            aware = as_of if as_of.tzinfo else as_of.replace(tzinfo=datetime.UTC)
+            if on_record[number] <= aware.timestamp():
                 return fold
         elif fold.versions["runs"] <= as_of:
-            _check_is_there(fs, as_of, fold, is_newest=number == max(on_record))
+            if number == max(on_record) and as_of > fold.versions["runs"]:
+                raise NotFoundError(
+                    f"there is no version {as_of} of the table of runs in {fs.uri}; the newest "
+                    f"one is {fold.versions['runs']}",
+                    hint="a whole number is a version; give a time as a datetime",
+                )
             return fold
+    # As long as the first fold is on record, what was before it is known: empty tables.
     if 1 in on_record or not on_record:
         return BEGINNING
     oldest = datetime.datetime.fromtimestamp(on_record[min(on_record)], datetime.UTC)
@@ -300,24 +311,11 @@ def fold_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Fold:
     )
 
 
-def _check_is_there(fs: Filesystem, version: int, found: Fold, *, is_newest: bool) -> None:
-    if is_newest and version > found.versions["runs"]:
-        raise NotFoundError(
-            f"there is no version {version} of the table of runs in {fs.uri}; the newest one "
-            f"is {found.versions['runs']}",
-            hint="a whole number is a version; give a time as a datetime",
-        )
-
-
-def _seconds(moment: datetime.datetime) -> float:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
-    return aware.timestamp()
-
-
 def read_json(fs: Filesystem, path: str) -> Any:
     """Return the content of a file; an answer that was cut short is asked for again."""
     try:
         return json.loads(fs.read(path))
+    # Only once more: if it still does not parse, the file itself is damaged.
     except ValueError:
         return json.loads(fs.read(path))
 

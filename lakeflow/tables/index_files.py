@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from lakeflow.filesystem.interface import Filesystem
     from lakeflow.tables.block_files import BlockFile
 
-_MOST_OPEN = 256
+# A reader keeps the end of its file and up to 256 index blocks in memory, so few are kept.
+_MOST_READERS = 256
 
 
 class IndexFiles:
@@ -27,13 +28,15 @@ class IndexFiles:
 
     def reader(self, file: BlockFile) -> BlockReader:
         """Return what reads a file; nothing is read yet."""
+        # Without a lock: two threads may make two readers of one file, which is only slower.
         reader = self._readers.get(file.path)
         if reader is None:
             fs = self._fs
             reader = self._readers[file.path] = BlockReader(
                 file, lambda start, end: fs.read_fixed(file.path, file.size, start, end)
             )
-            while len(self._readers) > _MOST_OPEN:
+            while len(self._readers) > _MOST_READERS:
+                # Another thread may delete the same one, or add one while we look for it.
                 with contextlib.suppress(KeyError, StopIteration):
                     del self._readers[next(iter(self._readers))]
         return reader

@@ -44,6 +44,7 @@ class LocalDeltaLog:
         self._local = Path(self.location, LOG_FOLDER)
         self._local.mkdir()
         self._version = -1
+        # Not __del__: this is called when the process ends, too.
         weakref.finalize(self, _remove, self.location, os.getpid())
 
     def fetch(self) -> None:
@@ -98,6 +99,7 @@ class LocalDeltaLog:
         local = self._local / name
         try:
             self._fs.create(f"{self._folder}/{name}", local.read_bytes())
+        # Whatever happened: what is left in the mirror would be taken for published.
         except BaseException as error:
             local.unlink()
             if isinstance(error, FileExistsError):
@@ -108,6 +110,7 @@ class LocalDeltaLog:
     def publish_checkpoint(self, version: int) -> None:
         """Publish the checkpoint of a version that was built in the mirror."""
         for local in self._local.glob(f"{version:020d}.checkpoint*.parquet"):
+            # Another process may have summed up the same version.
             with contextlib.suppress(FileExistsError):
                 self._fs.create(f"{self._folder}/{local.name}", local.read_bytes())
 
