@@ -71,9 +71,9 @@ class Settings:
         segment_bytes: Size at which a log segment is sealed and the next one begun.
         auto_compact: Whether this process folds the log by itself, in the background and
             when it ends. Off for fleets, where one scheduled job does it.
-        auto_compact_bytes: Unfolded bytes of log from which on it does.
-        auto_compact_segments: Unfolded segments from which on it does; many short
-            processes leave many small ones.
+        auto_compact_bytes: It folds once the log has so many bytes beyond the last fold.
+        auto_compact_segments: It also folds once there are so many segments beyond the last
+            fold; many short processes leave many small ones.
         fold_bytes: Log folded in one step; with ``fold_memory_bytes`` it bounds the
             memory of a compaction, however long the log is.
         fold_memory_bytes: What the query engine may hold while folding, before it spills
@@ -87,7 +87,7 @@ class Settings:
             again.
         cache_bytes: Bytes of remote table files and log segments kept on the local disk; 0
             for none.
-        cache_folder: Where; by default ``lakeflow`` in the user's cache folder.
+        cache_folder: Folder of that cache; by default ``lakeflow`` in the user's cache folder.
         exclusive_writer: Whether this process is the only one that writes: then a lake may be
             on a filesystem that cannot create a file exactly once.
         staleness_s: Seconds for which a reader may go without a look at the log, where this

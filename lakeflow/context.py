@@ -40,7 +40,7 @@ def tracking_uri() -> str:
 
 
 def is_tracking_uri_set() -> bool:
-    """Return whether that is not the default."""
+    """Return whether a location was set, here or in the environment."""
     return bool(_tracking_uri or environment("TRACKING_URI"))
 
 

@@ -66,8 +66,8 @@ class Lake:
         append: Appends records to the log of this process; see ``Appender.append``.
         tables: Its tables by name; the first fold makes them.
         index_files: What reads the files of its indexes.
-        event_grace_s: For how long a vacuum keeps events that are folded. All processes go by
-            the same, which the lake was made with: who changes experiments relies on it.
+        event_grace_s: Seconds for which a vacuum keeps events after a fold holds them. The lake
+            says it, and no process: whoever changes experiments relies on it.
     """
 
     def __init__(
@@ -294,7 +294,7 @@ class Lake:
             table: The table.
             fold: The finished fold.
             present: A column with something in it; None for no such condition.
-            **where: For a column the values, one of which a row has; none for any.
+            **where: For a column, values of which a row must have one; none for any row.
         """
         wanted = {column: sorted(values) for column, values in where.items() if values}
         return [

@@ -34,7 +34,7 @@ class BlockCache:
 
     Args:
         folder: Where they are.
-        limit_bytes: What they may come to, but for what was written since the last sweep.
+        limit_bytes: Size of all blocks together after a sweep; a sixteenth may come on top.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:

@@ -122,8 +122,8 @@ class Filesystem:
 
         Args:
             spans: What to read; where files cannot grow, up to the end of the file.
-            fixed: Whether what is there under this name will never be anything else, were
-                the lake deleted and made again.
+            fixed: Whether a name will never have another content, not even in a lake that
+                is deleted and made again.
 
         Raises:
             FileNotFoundError: One of the files is not there.

@@ -38,7 +38,8 @@ class MemoryFilesystem(Filesystem):
 
     def list(self, path: str) -> list[Entry]:
         """List while nobody appends."""
-        # fsspec walks its dictionary of files, which must not grow meanwhile.
+        # fsspec takes the names first and asks for sizes then: a file deleted in between is a
+        # KeyError.
         with self._lock:
             try:
                 found = self._fs.ls(self.full(path), detail=True)

@@ -29,8 +29,8 @@ def retry_until_deadline(
     The pauses in between double. Credentials that have expired are renewed once.
 
     Args:
-        attempt: The call; to make it twice is fine.
-        what: What cannot be done, as an error says it.
+        attempt: The call; making it twice must do no harm.
+        what: How an error message begins, such as ``cannot read a``.
         deadline_s: Seconds after which no other attempt begins.
         renew: Takes the credentials that there are now.
 

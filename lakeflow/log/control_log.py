@@ -207,7 +207,7 @@ class ControlLog(Generic[D]):
         so.
 
         Args:
-            max_age_s: Age of what is known up to which nothing is asked.
+            max_age_s: Nothing is asked if what is known is not older than this.
 
         Raises:
             StorageError: The lake cannot be read.

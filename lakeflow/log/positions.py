@@ -82,8 +82,8 @@ def hot_spans(
 ) -> dict[str, tuple[int, int]]:
     """Return from where to where each segment is not folded yet. Pure.
 
-    Of each writer up to the first number that is missing: a listing may be incomplete, and
-    what comes later is seen once it is whole.
+    Of each writer this ends at the first number that is missing. A listing may be incomplete;
+    what comes later is read once a listing has all of it.
 
     Args:
         sizes: Size of every segment.

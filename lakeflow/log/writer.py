@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     from lakeflow.filesystem.interface import AppendFile, Filesystem
 
+# A vacuum deletes a segment ``vacuum_grace_s`` after it was folded, by default two minutes. So
+# only after a pause may the segment that we write to be gone.
 _IDLE_S = 60.0
-"""A segment that was written to within this time is not deleted: see ``vacuum_grace_s``."""
-
 
 Origin = tuple[str, int, int]
 """Writer, number and clock of a record."""
 
-_MOST_DOUBTFUL = 1_000
-"""Records that are remembered because it is not known whether they were written."""
+_DOUBTFUL_RECORDS_KEPT = 1_000
+"""Records that a writer remembers because it is not known whether they were written."""
 
 
 class Clock:
@@ -143,7 +143,7 @@ class LogWriter:
             self._seal()
             self._begin()
             sent = zip(bodies, origins, strict=True)
-            self._doubtful = [*self._doubtful, *sent][-_MOST_DOUBTFUL:]
+            self._doubtful = [*self._doubtful, *sent][-_DOUBTFUL_RECORDS_KEPT:]
             raise
 
     def _write(self, lines: Sequence[str]) -> None:

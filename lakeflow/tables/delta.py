@@ -212,7 +212,7 @@ class Table:
             handle = self._handle or self._load()
             live = {file.path for file in self.files(handle.version())}
             # delta-rs removes a file that is not there without a word.
-            if handle.version() != version or not live.issuperset(f.path for f in remove):
+            if handle.version() != version or not live.issuperset(each.path for each in remove):
                 raise ConflictError(f"table {self.spec.name} has moved past version {version}")
             self._write(handle, add, remove, mark)
             self._publish(version + 1)
@@ -298,7 +298,11 @@ class Table:
         """
         entries = self._fs.list(f"{self.folder}/{LOG_FOLDER}")
         old = [entry for entry in entries if entry.modified_s <= before_s]
-        summed = [version_of(e.name) for e in old if e.name.endswith(".checkpoint.parquet")]
+        summed = [
+            version_of(entry.name)
+            for entry in old
+            if entry.name.endswith(".checkpoint.parquet")
+        ]
         newest = max((version for version in summed if version is not None), default=0)
         return [
             f"{self.folder}/{LOG_FOLDER}/{entry.name}"

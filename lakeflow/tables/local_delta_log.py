@@ -48,9 +48,9 @@ class LocalDeltaLog:
         weakref.finalize(self, _remove, self.location, os.getpid())
 
     def fetch(self) -> None:
-        """Bring the mirror up to date: one look for each new commit, and one for the next.
+        """Bring the mirror up to date: a read for each new commit, and one that finds nothing.
 
-        The first time a listing, the newest checkpoint and the commits after it.
+        The first time it lists the log, and reads the newest checkpoint and all commits after.
         """
         if self._version < 0:
             self._fetch_all()
@@ -73,7 +73,9 @@ class LocalDeltaLog:
         entries = {entry.name: entry.size for entry in self._fs.list(self._folder)}
         summed = [name for name in entries if name.endswith(".checkpoint.parquet")]
         checkpoints = {name: version_of(name) for name in summed}
-        newest = max((v for v in checkpoints.values() if v is not None), default=-1)
+        newest = max(
+            (version for version in checkpoints.values() if version is not None), default=-1
+        )
         wanted = {name for name, version in checkpoints.items() if version == newest}
         commits = {
             name: version
