@@ -14,7 +14,7 @@ from library import parse, report
 from shapes import FILTER, ORDER, PAGE
 
 from lakeflow.config import Settings
-from lakeflow.filesystem.backends import Kind
+from lakeflow.filesystem.backends import Backend
 from lakeflow.filesystem.remote import RemoteFilesystem
 from lakeflow.lake import Lake
 from lakeflow.stores.store import Store
@@ -65,7 +65,7 @@ def main() -> None:
             lambda: counting,
             options.uri,
             "counted://lake",
-            Kind("a counting store", has_folders=False),
+            Backend("a counting store", has_folders=False),
             settings,
         )
         store = Store(Lake.on(fs, settings))
