@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.client import open_store
-from lakeflow.entities import DatasetInput, InputTag, Param, RunTag
+from lakeflow.entities import DatasetInput, InputTag, Param, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent import active_runs
 from lakeflow.fluent.runs import start_run
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from lakeflow.entities import Dataset
     from lakeflow.stores.call_queue import RunOperations
     from lakeflow.stores.store import Store
-
-_CONTEXT = "mlflow.data.context"
 
 
 def _target(run_id: str | None = None) -> tuple[Store, str]:
@@ -91,9 +89,9 @@ def log_metrics(
         timestamp: Milliseconds since the Unix epoch; now by default.
     """
     store, target = _target(run_id)
-    moment = now_ms() if timestamp is None else timestamp
+    logged_at = now_ms() if timestamp is None else timestamp
     call = store.runs.log_metrics
-    return store.log(synchronous, call, target, dict(metrics), moment, step or 0)  # type: ignore[no-any-return]
+    return store.log(synchronous, call, target, dict(metrics), logged_at, step or 0)  # type: ignore[no-any-return]
 
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None) -> RunOperations | None:
@@ -154,5 +152,5 @@ def log_inputs(
 
 
 def _use_tags(use: str | None, tags: Mapping[str, str]) -> list[InputTag]:
-    named = {} if use is None else {_CONTEXT: use}
+    named = {} if use is None else {tag_names.DATASET_CONTEXT: use}
     return [InputTag(key, value) for key, value in (named | dict(tags)).items()]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import context
 from lakeflow.client import LakeflowClient, open_store
 from lakeflow.config import environment
-from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag
+from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 from lakeflow.fluent import active_runs
 from lakeflow.fluent.experiments import experiment_of_new_runs
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _logger = logging.getLogger(__name__)
-
-_PARENT_RUN = "mlflow.parentRunId"
-_NOTE = "mlflow.note.content"
 
 
 class ActiveRun(Run):
@@ -108,7 +105,7 @@ def start_run(
     else:
         parent = parent_run_id or (active[-1].run_id if active else None)
         if parent:
-            all_tags[_PARENT_RUN] = parent
+            all_tags[tag_names.PARENT_RUN] = parent
         run = client.create_run(
             experiment_id or experiment_of_new_runs(client),
             None,
@@ -125,12 +122,12 @@ def _with_description(
 ) -> dict[str, Any]:
     combined = dict(tags or {})
     if description:
-        if _NOTE in combined:
+        if tag_names.NOTE in combined:
             raise InvalidInputError(
-                f"Description is already set via the tag {_NOTE} in tags",
+                f"Description is already set via the tag {tag_names.NOTE} in tags",
                 hint="give one of the two",
             )
-        combined[_NOTE] = description
+        combined[tag_names.NOTE] = description
     return combined
 
 
@@ -154,9 +151,9 @@ def _resume(client: LakeflowClient, run_id: str, tags: Mapping[str, Any]) -> Run
 
 def _origin() -> dict[str, str]:
     """Return the tags that say who started a run, and with which program."""
-    tags = {"mlflow.source.name": sys.argv[0] or "python", "mlflow.source.type": "LOCAL"}
+    tags = {tag_names.SOURCE_NAME: sys.argv[0] or "python", tag_names.SOURCE_TYPE: "LOCAL"}
     with contextlib.suppress(OSError, KeyError):
-        tags["mlflow.user"] = getpass.getuser()
+        tags[tag_names.USER] = getpass.getuser()
     return tags
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from lakeflow.entities import validation
+from lakeflow.entities import tag_names, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.stores.run_names import run_name as random_run_name
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from lakeflow.entities import Param, RunTag
 
-RUN_NAME_TAG = "mlflow.runName"
-
 
 def name_of(run_name: str | None, tags: Mapping[str, str]) -> str:
     """Return the name of a new run from its argument and its tag.
@@ -23,11 +21,11 @@ def name_of(run_name: str | None, tags: Mapping[str, str]) -> str:
     Raises:
         InvalidInputError: They disagree.
     """
-    tagged = tags.get(RUN_NAME_TAG)
+    tagged = tags.get(tag_names.RUN_NAME)
     if run_name and tagged and run_name != tagged:
         raise InvalidInputError(
-            f"Both 'run_name' argument and '{RUN_NAME_TAG}' tag are specified, but with "
-            f"different values (run_name='{run_name}', {RUN_NAME_TAG}='{tagged}')."
+            f"Both 'run_name' argument and '{tag_names.RUN_NAME}' tag are specified, but with "
+            f"different values (run_name='{run_name}', {tag_names.RUN_NAME}='{tagged}')."
         )
     return validation.run_name(run_name or tagged or random_run_name())
 

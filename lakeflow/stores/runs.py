@@ -16,12 +16,13 @@ from lakeflow.entities import (
     PagedList,
     Run,
     RunStatus,
+    tag_names,
     validation,
 )
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
 from lakeflow.kinds import RUN
-from lakeflow.stores.arguments import RUN_NAME_TAG, below, checked, distinct, name_of
+from lakeflow.stores.arguments import below, checked, distinct, name_of
 from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.state import RunState
 
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.stores.experiments import ExperimentStore
     from lakeflow.stores.reader import Reader
-
-PARENT_RUN_TAG = "mlflow.parentRunId"
-USER_TAG = "mlflow.user"
 
 _KEPT_HEADS = 10_000
 
@@ -120,7 +118,7 @@ class RunStore:
             validation.key(key): validation.text(value) for key, value in (tags or {}).items()
         }
         name = name_of(run_name, pairs)
-        pairs[RUN_NAME_TAG] = name
+        pairs[tag_names.RUN_NAME] = name
         location = self._experiments.require_active(experiment_id)
         run_id = new_id()
         fields: dict[str, Any] = {
@@ -128,7 +126,7 @@ class RunStore:
             "status": "RUNNING",
             "lifecycle_stage": LifecycleStage.ACTIVE,
             "run_name": name,
-            "user_id": pairs.get(USER_TAG, "unknown"),
+            "user_id": pairs.get(tag_names.USER, "unknown"),
             "artifact_uri": below(location, f"{run_id}/artifacts"),
         }
         head = _Head(experiment_id, run_id, LifecycleStage.ACTIVE, is_own=True)
@@ -149,7 +147,7 @@ class RunStore:
 
     def get_parent(self, run_id: str) -> Run | None:
         """Return the run that a run says is its parent; None if it names none."""
-        parent = self.get(run_id).data.tags.get(PARENT_RUN_TAG)
+        parent = self.get(run_id).data.tags.get(tag_names.PARENT_RUN)
         return None if parent is None else self.get(parent)
 
     def history(self, run_id: str, key: str) -> list[Metric]:
@@ -210,7 +208,7 @@ class RunStore:
         if name:
             fields["run_name"] = validation.run_name(name)
         if fields:
-            tags = [(RUN_NAME_TAG, name)] if name else []
+            tags = [(tag_names.RUN_NAME, name)] if name else []
             self._append(head, records.run(fields), records.tags(tags))
 
     def terminate(self, run_id: str, status: str | None, end_time: int | None) -> None:
@@ -395,7 +393,7 @@ class RunStore:
 
 def _tag_fields(tags: Mapping[str, str]) -> list[records.Pieces]:
     """Return the fields that set tags, and the name of the run if one of them is that."""
-    name = tags.get(RUN_NAME_TAG)
-    kept = tags if name else {key: tags[key] for key in tags if key != RUN_NAME_TAG}
+    name = tags.get(tag_names.RUN_NAME)
+    kept = tags if name else {key: tags[key] for key in tags if key != tag_names.RUN_NAME}
     named = [records.run({"run_name": name})] if name else []
     return [*named, records.tags(kept.items())]

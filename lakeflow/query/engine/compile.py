@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.entities import tag_names
 from lakeflow.query.engine.statement import Statement
 from lakeflow.query.language.conditions import (
     Combination,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     _Bind = Callable[[object], str]
 
-_CONTEXT = """json_extract_string(tags, '$."mlflow.data.context"')"""
+_CONTEXT = f"""json_extract_string(tags, '$."{tag_names.DATASET_CONTEXT}"')"""
 
 _EXPANDED = 1_000
 
