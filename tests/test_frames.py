@@ -189,12 +189,12 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Store, CountingFilesystem,
     """Make a lake of long curves whose bytes are counted; no file is on this machine."""
     fs = CountingFilesystem(open_filesystem(f"memory://frames-{next(_NUMBERS)}"))
     store = Store(Lake.on(fs, Settings(auto_compact=False)))
-    ids = [store.runs.create("0", None, None, None).info.run_id for _ in range(20)]
+    ids = [store.runs.create("0").info.run_id for _ in range(20)]
     for run_id in ids:
         points = [
             Metric(key, random.random(), n, n) for key in ("acc", "loss") for n in range(5_000)
         ]
-        store.runs.log_batch(run_id, points, [], [])
+        store.runs.log_batch(run_id, points)
     compact_lake(store.lake)
     monkeypatch.setattr("lakeflow.frames.open_store", lambda _: store)
     return store, fs, ids
@@ -595,7 +595,7 @@ def test_wrong_series_are_refused(client: LakeflowClient, runs: list[str]) -> No
 
 def test_many_runs_have_series_too(another_process: Callable[..., Store], uri: str) -> None:
     store = another_process(uri, auto_compact=False)
-    ids = [store.runs.create("0", n, None, None).info.run_id for n in range(1, 1_003)]
+    ids = [store.runs.create("0", start_time=n).info.run_id for n in range(1, 1_003)]
     for run_id in ids:
         store.runs.log_metric(run_id, "m", 1.0, 1, 1)
     compact_lake(store.lake)

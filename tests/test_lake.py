@@ -146,7 +146,7 @@ def test_a_data_file_that_is_gone_is_named(
         gone.rename(gone.with_suffix(".away"))
         store = another_process(str(lake))
         with pytest.raises(DamagedLakeError, match=gone.name):
-            store.runs.search(["0"], "", 1, 10, None, None, None)
+            store.runs.search(["0"])
         gone.with_suffix(".away").rename(gone)
 
 

@@ -76,7 +76,7 @@ def main() -> None:
             return {"requests": counting.requests, "bytes": counting.bytes}
 
         def search() -> None:
-            found = store.runs.search([experiment], FILTER, 1, PAGE, ORDER, None, None)
+            found = store.runs.search([experiment], FILTER, max_results=PAGE, order_by=ORDER)
             assert len(found) == PAGE, len(found)
 
         if options.step == "curve":

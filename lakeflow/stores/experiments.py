@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
-from lakeflow.entities import Experiment, LifecycleStage, PagedList, validation
+from lakeflow.entities import Experiment, LifecycleStage, PagedList, ViewType, validation
 from lakeflow.exceptions import (
     AlreadyExistsError,
     InvalidInputError,
@@ -48,7 +48,10 @@ class ExperimentStore:
         self._reader = reader
 
     def create(
-        self, name: str, artifact_location: str | None, tags: Mapping[str, Any] | None
+        self,
+        name: str,
+        artifact_location: str | None = None,
+        tags: Mapping[str, Any] | None = None,
     ) -> str:
         """Make an experiment; see ``LakeflowClient.create_experiment``."""
         validation.experiment_name(name)
@@ -94,11 +97,11 @@ class ExperimentStore:
 
     def search(
         self,
-        view_type: int,
-        max_results: int | None,
-        filter_string: str | None,
-        order_by: Sequence[str] | None,
-        page_token: str | None,
+        view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int | None = 1_000,
+        filter_string: str | None = None,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
     ) -> PagedList[Experiment]:
         """Return one page of experiments; see ``LakeflowClient.search_experiments``."""
         from lakeflow.stores.search import page_of, search_of

@@ -16,6 +16,7 @@ from lakeflow.entities import (
     PagedList,
     Run,
     RunStatus,
+    ViewType,
     tag_names,
     validation,
 )
@@ -107,9 +108,9 @@ class RunStore:
     def create(
         self,
         experiment_id: str,
-        start_time: int | None,
-        tags: Mapping[str, Any] | None,
-        run_name: str | None,
+        start_time: int | None = None,
+        tags: Mapping[str, Any] | None = None,
+        run_name: str | None = None,
     ) -> Run:
         """Make a run; see ``LakeflowClient.create_run``."""
         experiment_id = validation.experiment_id(experiment_id)
@@ -163,12 +164,12 @@ class RunStore:
     def search(
         self,
         experiment_ids: object,
-        filter_string: str | None,
-        view_type: int,
-        max_results: int,
-        order_by: Sequence[str] | None,
-        page_token: str | None,
-        as_of: int | datetime.datetime | None,
+        filter_string: str | None = None,
+        view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int = 1_000,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+        as_of: int | datetime.datetime | None = None,
     ) -> PagedList[Run]:
         """Return one page of runs; see ``LakeflowClient.search_runs``."""
         from lakeflow.stores.search import page_of, search_of
@@ -196,7 +197,7 @@ class RunStore:
 
     # Changing
 
-    def update(self, run_id: str, status: str | None, name: str | None) -> None:
+    def update(self, run_id: str, status: str | None = None, name: str | None = None) -> None:
         """Change status or name; see ``LakeflowClient.update_run``."""
         if status is None and name is None:
             return
@@ -211,7 +212,9 @@ class RunStore:
             tags = [(tag_names.RUN_NAME, name)] if name else []
             self._append(head, records.run(fields), records.tags(tags))
 
-    def terminate(self, run_id: str, status: str | None, end_time: int | None) -> None:
+    def terminate(
+        self, run_id: str, status: str | None = None, end_time: int | None = None
+    ) -> None:
         """End a run; see ``LakeflowClient.set_terminated``."""
         status = status or "FINISHED"
         RunStatus.from_string(status)
@@ -273,9 +276,9 @@ class RunStore:
     def log_batch(
         self,
         run_id: str,
-        metrics: Sequence[Metric],
-        params: Sequence[Param],
-        tags: Sequence[RunTag],
+        metrics: Sequence[Metric] = (),
+        params: Sequence[Param] = (),
+        tags: Sequence[RunTag] = (),
     ) -> None:
         """Log everything or nothing; see ``LakeflowClient.log_batch``."""
         if not (metrics or params or tags):

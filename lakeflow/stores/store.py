@@ -71,20 +71,22 @@ class Store:
         run_id: str,
         key: str,
         value: Any,
-        timestamp: int | None,
-        step: int | None,
-        synchronous: bool | None,
+        timestamp: int | None = None,
+        step: int | None = None,
+        synchronous: bool | None = None,
     ) -> RunOperations | None:
         """Log a point, now and at step 0 where nothing else is said."""
-        snapshot_id = now_ms() if timestamp is None else timestamp
+        logged_at = now_ms() if timestamp is None else timestamp
         # As ``log`` does, with a call less: training loops take this way at every step.
         if is_logging_async() if synchronous is None else not synchronous:
             call = self.runs.log_metric
-            return self._queue.submit(call, run_id, key, value, snapshot_id, step or 0)
-        self.runs.log_metric(run_id, key, value, snapshot_id, step or 0)
+            return self._queue.submit(call, run_id, key, value, logged_at, step or 0)
+        self.runs.log_metric(run_id, key, value, logged_at, step or 0)
         return None
 
-    def terminate(self, run_id: str, status: str | None, end_time: int | None) -> None:
+    def terminate(
+        self, run_id: str, status: str | None = None, end_time: int | None = None
+    ) -> None:
         """End a run after everything that was queued."""
         self._queue.drain()
         self.runs.terminate(run_id, status, end_time)

@@ -84,7 +84,7 @@ class Story:
             assert points == dict.fromkeys(told.points, 1)
             assert (run.data.params, run.data.tags) == (told.params, told.tags)
             assert run.info.status == told.status
-        found = store.runs.search(["0"], "", 1, 100, None, None, None)
+        found = store.runs.search(["0"], max_results=100)
         assert {run.info.run_id for run in found} >= set(self.told)
         experiment = store.experiments.find("story")
         assert experiment is not None
@@ -101,13 +101,13 @@ class Story:
 
     def _experiment(self) -> None:
         try:
-            self._writer.experiments.create("story", None, None)
+            self._writer.experiments.create("story")
         except AlreadyExistsError:
             if not self.errors:
                 raise
 
     def _run(self) -> str:
-        run_id = self._writer.runs.create("0", 1, None, "name").info.run_id
+        run_id = self._writer.runs.create("0", start_time=1, run_name="name").info.run_id
         self.told[run_id] = Told(tags={"mlflow.runName": "name"})
         return run_id
 
@@ -133,7 +133,7 @@ class Story:
         self.told[run_id].tags.pop("t0")
 
     def _end(self, run_id: str) -> None:
-        self._writer.terminate(run_id, None, 5)
+        self._writer.terminate(run_id, end_time=5)
         self.told[run_id].status = "FINISHED"
 
     def _compact(self) -> None:

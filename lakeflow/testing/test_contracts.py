@@ -107,7 +107,10 @@ def test_what_was_logged_is_read_once_by_everybody(open_store: Callable[..., Sto
     """Log, fold, log on, fold again; read by others before and after."""
     writer, reader = open_store(), open_store()
     ids = [
-        writer.runs.create("0", n + 1, {"made": n}, f"run {n}").info.run_id for n in range(3)
+        writer.runs.create(
+            "0", start_time=n + 1, tags={"made": n}, run_name=f"run {n}"
+        ).info.run_id
+        for n in range(3)
     ]
     for turn in range(3):
         for number, run_id in enumerate(ids):
@@ -121,7 +124,7 @@ def test_what_was_logged_is_read_once_by_everybody(open_store: Callable[..., Sto
         for store in (reader, writer, open_store()):
             check(store, ids, turn)
     found = open_store().runs.search(
-        ["0"], "metrics.number > 0 AND params.p2 = 'v'", 1, 10, ["metrics.number"], None, None
+        ["0"], "metrics.number > 0 AND params.p2 = 'v'", order_by=["metrics.number"]
     )
     assert [run.info.run_id for run in found] == ids[1:]
 
@@ -142,7 +145,7 @@ def test_two_compactions_at_once_fold_each_record_once(
 ) -> None:
     """While somebody logs on."""
     writer = open_store()
-    run_id = writer.runs.create("0", None, None, None).info.run_id
+    run_id = writer.runs.create("0").info.run_id
     stores = [open_store(), open_store()]
     for turn in range(3):
         for step in range(20):
@@ -169,7 +172,7 @@ def test_of_many_experiments_with_one_name_one_is_made(
 
     def make(store: Store) -> str | None:
         try:
-            return store.experiments.create("taken", None, None)
+            return store.experiments.create("taken")
         except AlreadyExistsError:
             return None
 

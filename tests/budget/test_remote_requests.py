@@ -57,18 +57,18 @@ def spent(counted: proxy.Proxy) -> dict[str, int]:
 
 def test_logging_is_one_put(open_store: Callable[[str], Store], counted: proxy.Proxy) -> None:
     store = open_store("writer")
-    store.runs.create("0", None, None, None)
+    store.runs.create("0")
     spent(counted)
-    run_id = store.runs.create("0", None, {"a": 1}, "name").info.run_id
+    run_id = store.runs.create("0", tags={"a": 1}, run_name="name").info.run_id
     assert spent(counted) == {"PUT": 1}
     store.runs.log_metric(run_id, "loss", 1.0, 1, 1)
     assert spent(counted) == {"PUT": 1}
     store.runs.log_param(run_id, "p", 1)
     assert spent(counted) == {"PUT": 1}
     metrics = [Metric(f"m{n}", n, n, n) for n in range(5_000)]
-    store.runs.log_batch(run_id, metrics, [Param("q", "1")], [])
+    store.runs.log_batch(run_id, metrics, [Param("q", "1")])
     assert spent(counted) == {"PUT": 1}
-    store.terminate(run_id, None, None)
+    store.terminate(run_id)
     assert spent(counted) == {"PUT": 1}
 
 
@@ -76,11 +76,11 @@ def test_asynchronous_logging_is_one_put_a_flush(
     open_store: Callable[[str], Store], counted: proxy.Proxy
 ) -> None:
     store = open_store("writer")
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     spent(counted)
     for step in range(500):
         store.log(False, store.runs.log_metric, run_id, "loss", step, step, step)
-    store.terminate(run_id, None, None)
+    store.terminate(run_id)
     # What was gathered in the interval that had begun, what came after, and the end.
     assert spent(counted)["PUT"] <= 3
     assert len(open_store("reader").runs.history(run_id, "loss")) == 500
@@ -90,14 +90,14 @@ def test_reading_again_costs_two_requests_and_what_is_new(
     open_store: Callable[[str], Store], counted: proxy.Proxy
 ) -> None:
     writer, reader = open_store("writer"), open_store("reader")
-    folded = writer.runs.create("0", None, None, None).info.run_id
+    folded = writer.runs.create("0").info.run_id
     writer.runs.log_metric(folded, "loss", 1.0, 1, 1)
     compact_lake(writer.lake)
-    run_id = writer.runs.create("0", None, None, None).info.run_id
+    run_id = writer.runs.create("0").info.run_id
     writer.runs.log_metric(run_id, "loss", 2.0, 1, 1)
 
     def search() -> int:
-        return len(reader.runs.search(["0"], "metrics.loss > 0", 1, 10, None, None, None))
+        return len(reader.runs.search(["0"], "metrics.loss > 0"))
 
     assert search() == 2
     spent(counted)
@@ -128,7 +128,7 @@ def test_a_reader_that_may_be_stale_asks_for_nothing(
     open_store: Callable[[str], Store], counted: proxy.Proxy, server: S3Server, tmp_path: Path
 ) -> None:
     writer = open_store("writer")
-    run_id = writer.runs.create("0", None, None, None).info.run_id
+    run_id = writer.runs.create("0").info.run_id
     settings = Settings(
         auto_compact=False, cache_folder=str(tmp_path / "dashboard"), staleness_s=3600
     )
@@ -150,18 +150,21 @@ def test_a_cold_search_and_a_curve_take_few_requests(
     writer = open_store("writer")
     ids = []
     for number in range(400):
-        ids.append(writer.runs.create("0", None, None, None).info.run_id)
+        ids.append(writer.runs.create("0").info.run_id)
         metrics = [Metric(f"m{n}", number + n, 1, 1) for n in range(10)]
-        writer.runs.log_batch(ids[-1], metrics, [Param("p", str(number % 3))], [])
+        writer.runs.log_batch(ids[-1], metrics, [Param("p", str(number % 3))])
         if number % 100 == 99:
             compact_lake(writer.lake)
     curve = [Metric("curve", step / 7, step, step) for step in range(20_000)]
-    writer.runs.log_batch(ids[0], curve, [], [])
+    writer.runs.log_batch(ids[0], curve)
     compact_lake(writer.lake)
     reader = open_store("reader")
     spent(counted)
     found = reader.runs.search(
-        ["0"], "metrics.m3 > 5 AND params.p = '1'", 1, 100, ["metrics.m5 DESC"], None, None
+        ["0"],
+        "metrics.m3 > 5 AND params.p = '1'",
+        max_results=100,
+        order_by=["metrics.m5 DESC"],
     )
     assert len(found) == 100
     calls = spent(counted)
@@ -191,7 +194,7 @@ def test_a_compaction_lists_the_log_twice(
     """A listing is a request a thousand segments, and those of a fleet are many thousands."""
     writer, compactor = open_store("writer"), open_store("compactor")
     for _ in range(2):
-        run_id = writer.runs.create("0", None, None, None).info.run_id
+        run_id = writer.runs.create("0").info.run_id
         for step in range(10):
             writer.runs.log_metric(run_id, "loss", 3.0, step, step)
         spent(counted)

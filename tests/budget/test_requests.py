@@ -36,30 +36,30 @@ def spent(fs: FaultFilesystem) -> dict[str, int]:
 
 
 def test_logging_is_one_write_and_no_read(fs: FaultFilesystem, store: Store) -> None:
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     spent(fs)
     store.runs.log_metric(run_id, "loss", 1.0, 1, 1)
     assert spent(fs) == {"append": 1}
     store.runs.set_tag(run_id, "t", "v")
     assert spent(fs) == {"append": 1}
     metrics = [Metric(f"m{n}", n, n, n) for n in range(5_000)]
-    store.runs.log_batch(run_id, metrics, [], [RunTag("t", "v")])
+    store.runs.log_batch(run_id, metrics, tags=[RunTag("t", "v")])
     assert spent(fs) == {"append": 1}
-    store.terminate(run_id, None, None)
+    store.terminate(run_id)
     assert spent(fs) == {"append": 1}
 
 
 def test_making_a_run_is_one_write_and_a_look(fs: FaultFilesystem, store: Store) -> None:
-    store.runs.create("0", None, None, None)
+    store.runs.create("0")
     spent(fs)
-    store.runs.create("0", None, {"a": 1}, "name")
+    store.runs.create("0", tags={"a": 1}, run_name="name")
     assert spent(fs) == {"append": 1, "read": 1}, "the next event is not there"
 
 
 def test_a_new_param_is_one_write_and_now_and_then_a_look_at_the_log(
     fs: FaultFilesystem, store: Store
 ) -> None:
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     store.runs.log_param(run_id, "first", 1)
     spent(fs)
     store.runs.log_param(run_id, "p", 1)
@@ -78,8 +78,8 @@ def test_get_run_reads_a_bounded_number_of_files(
 ) -> None:
     ids = []
     for _ in range(runs):
-        ids.append(store.runs.create("0", None, None, None).info.run_id)
-        store.runs.log_batch(ids[-1], [Metric("m", 1, 1, 1)], [Param("p", "v")], [])
+        ids.append(store.runs.create("0").info.run_id)
+        store.runs.log_batch(ids[-1], [Metric("m", 1, 1, 1)], [Param("p", "v")])
     compact_lake(store.lake)
     reader = Store(Lake.on(fs, Settings(auto_compact=False)))
     reader.runs.get(ids[0])
@@ -94,7 +94,7 @@ def test_get_run_reads_a_bounded_number_of_files(
 
 
 def test_reading_again_reads_only_what_is_new(fs: FaultFilesystem, store: Store) -> None:
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     for step in range(1000):
         store.runs.log_metric(run_id, "loss", 1.0, step, step)
     store.runs.get(run_id)
@@ -109,7 +109,7 @@ def test_reading_again_reads_only_what_is_new(fs: FaultFilesystem, store: Store)
 def test_a_fold_commits_once_a_table_and_leaves_few_files(
     fs: FaultFilesystem, store: Store
 ) -> None:
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     for fold in range(20):
         for step in range(10):
             store.runs.log_metric(run_id, "loss", 1.0, step, 10 * fold + step)

@@ -57,7 +57,7 @@ class Story:
 
     def experiment(self, name: str) -> None:
         self.pending = ("experiment", name)
-        self.store.experiments.create(name, None, None)
+        self.store.experiments.create(name)
         self.pending = None
         self.experiments.add(name)
 
@@ -69,7 +69,7 @@ class Story:
         self.experiments = self.experiments - {old} | {new}
 
     def run(self) -> str:
-        run_id = self.store.runs.create("0", 1, None, "name").info.run_id
+        run_id = self.store.runs.create("0", start_time=1, run_name="name").info.run_id
         self.runs[run_id] = {
             "points": set(),
             "params": {},
@@ -100,7 +100,7 @@ class Story:
 
     def end(self, run_id: str) -> None:
         self.pending = ("end", run_id)
-        self.store.terminate(run_id, None, 5)
+        self.store.terminate(run_id, end_time=5)
         self.pending = None
         self.runs[run_id]["status"] = "FINISHED"
 
@@ -134,7 +134,7 @@ def check(story: Story, store: Store) -> None:
             assert names in (story.experiments, story.experiments | {name})
         case _:
             assert names == story.experiments
-    listed = [each.name for each in store.experiments.search(3, 100, None, None, None)]
+    listed = [each.name for each in store.experiments.search(view_type=3, max_results=100)]
     assert sorted(listed) == sorted({"Default", *names}), "no name twice"
     for run_id, promised in story.runs.items():
         seen = observe(store, run_id)

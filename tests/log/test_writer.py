@@ -165,9 +165,7 @@ def test_fsync_covers_the_log_and_what_is_folded(tmp_path: Path) -> None:
         fs = FaultFilesystem(open_filesystem(tmp_path / durability))
         fs.sync = synced.append  # type: ignore[method-assign]
         store = Store(Lake.on(fs, Settings(durability=durability, auto_compact=False)))
-        store.runs.log_metric(
-            store.runs.create("0", None, None, None).info.run_id, "m", 1, 1, 1
-        )
+        store.runs.log_metric(store.runs.create("0").info.run_id, "m", 1, 1, 1)
         compact_lake(store.lake)
         names = {path.split("/")[1] for path in synced if path.startswith("tables/")}
         assert names == (

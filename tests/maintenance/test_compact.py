@@ -81,7 +81,7 @@ def test_a_long_log_is_folded_in_steps(
     another_process: Callable[..., Store], uri: str, table_rows: Any
 ) -> None:
     store = another_process(uri, fold_bytes=20_000, segment_bytes=15_000)
-    runs = [store.runs.create("0", None, None, None).info.run_id for _ in range(5)]
+    runs = [store.runs.create("0").info.run_id for _ in range(5)]
     for step in range(400):
         store.runs.log_metric(runs[step % 5], "loss", step, step, step)
     steps: list[int] = []
@@ -108,9 +108,9 @@ def test_a_copy_of_a_record_is_no_other_one(
     another_process: Callable[..., Store], uri: str, is_folded: bool
 ) -> None:
     store = another_process(uri)
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     points = [Metric("loss", number, number, number) for number in range(3)]
-    store.runs.log_batch(run_id, points, [], [])
+    store.runs.log_batch(run_id, points)
     (segment,) = (path for path in list_segments(store.lake.fs) if writer_of(path) != CONTROL)
     line = store.lake.fs.read(segment).splitlines()[-1].decode()
     written = json.loads(line)
@@ -189,11 +189,11 @@ def test_rows_are_sorted_within_files_and_from_file_to_file(
 ) -> None:
     lake = str(tmp_path / "lake")
     store = another_process(lake)
-    experiments = ["0", *(store.experiments.create(f"e{n}", None, None) for n in range(4))]
+    experiments = ["0", *(store.experiments.create(f"e{n}") for n in range(4))]
     for number in range(400):
-        run_id = store.runs.create(experiments[number % 5], None, None, None).info.run_id
+        run_id = store.runs.create(experiments[number % 5]).info.run_id
         points = [Metric(f"m{n}", n, n, n) for n in range(800)]
-        store.runs.log_batch(run_id, points, [Param(f"p{n}", "v") for n in range(20)], [])
+        store.runs.log_batch(run_id, points, [Param(f"p{n}", "v") for n in range(20)])
     compact_lake(store.lake)
     tables = {"latest_metrics": True, "params": False, "runs": False, "metrics": True}
     for name, several in tables.items():
@@ -220,9 +220,9 @@ def test_a_key_is_one_stretch_after_several_folds(
 ) -> None:
     store = another_process(uri, fold_bytes=100_000)
     for _ in range(300):
-        run_id = store.runs.create("0", None, None, None).info.run_id
+        run_id = store.runs.create("0").info.run_id
         points = [Metric(f"m{n}", n, n, n) for n in range(10)]
-        store.runs.log_batch(run_id, points, [Param(f"p{n}", "v") for n in range(10)], [])
+        store.runs.log_batch(run_id, points, [Param(f"p{n}", "v") for n in range(10)])
     report = compact_lake(store.lake)
     assert len(report.folds) > 2
     for name in ("params", "latest_metrics"):
@@ -230,7 +230,7 @@ def test_a_key_is_one_stretch_after_several_folds(
         assert [file.rows for file in files] == [3_000]
         assert report.tables[name].rows <= 3 * 3_000
     assert len(store.lake.tables["metrics"].files()) == len(report.folds)
-    assert len(store.runs.search("0", "params.p3 = 'v'", 1, 500, None, None, None)) == 300
+    assert len(store.runs.search("0", "params.p3 = 'v'")) == 300
 
 
 @pytest.mark.usefixtures("small_files")
@@ -238,9 +238,9 @@ def test_a_run_that_goes_on_leaves_a_large_file_once(
     another_process: Callable[..., Store], uri: str
 ) -> None:
     store = another_process(uri)
-    ids = [store.runs.create("0", None, None, None).info.run_id for _ in range(1_100)]
+    ids = [store.runs.create("0").info.run_id for _ in range(1_100)]
     for run_id in ids:
-        store.runs.log_batch(run_id, [Metric("m", 1, 1, 1)], [Param("p", "1")], [])
+        store.runs.log_batch(run_id, [Metric("m", 1, 1, 1)], [Param("p", "1")])
     compact_lake(store.lake)
     table = store.lake.tables[RUNS.name]
     (first,) = table.files()
@@ -249,7 +249,7 @@ def test_a_run_that_goes_on_leaves_a_large_file_once(
         store.runs.log_metric(ids[300], "m", step, step, step)
         store.runs.update(ids[300], "RUNNING", f"step {step}")
         store.runs.log_batch(
-            ids[300], [Metric("n", math.nan, 1, step)], [], [RunTag("t", str(step))]
+            ids[300], [Metric("n", math.nan, 1, step)], tags=[RunTag("t", str(step))]
         )
         report = compact_lake(store.lake)
         run = store.runs.get(ids[300])
@@ -263,7 +263,7 @@ def test_a_run_that_goes_on_leaves_a_large_file_once(
         assert sum(file.rows for file in table.files()) == 1_100
     assert first.path not in {file.path for file in table.files()}
     store.runs.delete_tag(ids[300], "t")
-    store.runs.terminate(ids[300], "FAILED", 5)
+    store.runs.terminate(ids[300], "FAILED", end_time=5)
     hot = store.runs.get(ids[300]).to_dictionary()
     compact_lake(store.lake)
     assert store.runs.get(ids[300]).to_dictionary() == hot
@@ -291,9 +291,9 @@ def test_replaced_files_and_folded_segments_go_past_their_age(
 ) -> None:
     lake = str(tmp_path / "lake")
     store = another_process(lake, vacuum_grace_s=0, retention_s=0)
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     compact_lake(store.lake)
-    store.terminate(run_id, None, None)
+    store.terminate(run_id)
     store.lake.seal()
     compact_lake(store.lake)
     store.runs.log_metric(run_id, "loss", 1, 1, 1)
@@ -309,11 +309,11 @@ def test_young_files_stay_for_who_still_reads_them(
 ) -> None:
     lake = str(tmp_path / "lake")
     store = another_process(lake)
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     compact_lake(store.lake)
     reader = another_process(lake)
     assert reader.runs.get(run_id).info.status == "RUNNING"
-    store.terminate(run_id, None, None)
+    store.terminate(run_id)
     compact_lake(store.lake)
     assert len(list((tmp_path / "lake/tables/runs").glob("*.parquet"))) == 2
 
@@ -323,7 +323,7 @@ def test_a_reader_that_was_overtaken_by_a_vacuum_goes_on(
 ) -> None:
     writer = another_process(uri, vacuum_grace_s=0, retention_s=0)
     reader = another_process(uri)
-    runs = [writer.runs.create("0", None, None, None).info.run_id for _ in range(4)]
+    runs = [writer.runs.create("0").info.run_id for _ in range(4)]
     for number, run_id in enumerate(runs):
         writer.runs.log_metric(run_id, "loss", number, number, number)
         assert reader.runs.get(runs[0]).data.metrics == {"loss": 0}
@@ -337,7 +337,7 @@ def test_a_reader_from_before_the_first_fold_finds_the_later_ones(
     another_process: Callable[..., Store], uri: str
 ) -> None:
     writer = another_process(uri, vacuum_grace_s=0, retention_s=0)
-    run_id = writer.runs.create("0", None, None, None).info.run_id
+    run_id = writer.runs.create("0").info.run_id
     reader = another_process(uri)
     assert reader.runs.get(run_id).data.metrics == {}
     for number in range(3):
@@ -352,7 +352,7 @@ def test_a_table_that_another_tool_has_rewritten_is_read_again(
 ) -> None:
     lake = tmp_path / "lake"
     store = another_process(str(lake))
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     for number in range(3):
         store.runs.log_metric(run_id, "loss", number, number, number)
         compact_lake(store.lake)
@@ -371,8 +371,8 @@ def test_values_too_large_for_the_memory_that_is_set_are_folded_all_the_same(
 ) -> None:
     store = another_process(uri, fold_memory_bytes=32 * 2**20)
     values = {f"p{n}": random.Random(n).randbytes(2**19).hex() for n in range(60)}
-    run_id = store.runs.create("0", None, None, None).info.run_id
-    store.runs.log_batch(run_id, [], [Param(key, value) for key, value in values.items()], [])
+    run_id = store.runs.create("0").info.run_id
+    store.runs.log_batch(run_id, params=[Param(key, value) for key, value in values.items()])
     assert compact_lake(store.lake).rejected == 0
     assert store.runs.get(run_id).data.params == values
 
@@ -382,15 +382,15 @@ def test_a_fold_stays_before_what_its_listing_missed(
 ) -> None:
     """A listing that sees an effect and not its cause must not fold the effect alone."""
     cause, effect = another_process(uri), another_process(uri)
-    effect.runs.create("0", None, None, None)
+    effect.runs.create("0")
     runs: list[str] = []
 
     def listing(fs: Any) -> dict[str, int]:
         before = list_segments(fs)
         if runs:
             return before
-        runs.append(cause.runs.create("0", None, None, None).info.run_id)
-        effect.terminate(runs[0], None, None)
+        runs.append(cause.runs.create("0").info.run_id)
+        effect.terminate(runs[0])
         after = list_segments(fs)
         hidden = [path for path in after if path not in before]
         return {path: size for path, size in after.items() if path not in hidden}
@@ -407,7 +407,7 @@ def test_a_log_of_very_many_segments_is_folded(
     another_process: Callable[..., Store], uri: str
 ) -> None:
     store = another_process(uri, segment_bytes=1)
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     for step in range(1_000):
         store.runs.log_metric(run_id, "loss", step, step, step)
     assert compact_lake(store.lake).records == 1_002
@@ -418,7 +418,7 @@ def test_a_torn_tail_does_not_keep_a_compaction_going(
     another_process: Callable[..., Store], uri: str
 ) -> None:
     store = another_process(uri)
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     torn = store.lake.fs.open_append("log/dead/00000001.jsonl")
     torn.write(b'{"seq":1,"clo')
     report = compact_lake(
@@ -431,7 +431,7 @@ def test_threads_read_tables_and_log_of_one_fold(
     another_process: Callable[..., Store], uri: str
 ) -> None:
     store, compactor = another_process(uri), another_process(uri)
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     logged = 0
     done = threading.Event()
 
@@ -476,7 +476,7 @@ def test_an_unfinished_fold_is_finished_by_the_next(
     another_process: Callable[..., Store], uri: str
 ) -> None:
     store = another_process(uri)
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     store.runs.log_metric(run_id, "loss", 1, 1, 1)
     segments = store.lake.listing().segments
     (segment,) = (path for path in segments if writer_of(path) != CONTROL)
@@ -494,7 +494,7 @@ def test_a_change_of_a_run_whose_creation_is_lost_is_counted(
 ) -> None:
     store = another_process(uri)
     store.lake.append(['"experiment_id":"0","run_id":"lost","runs":{"status":["FAILED"]}'])
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     report = compact_lake(store.lake)
     assert (report.records, report.orphans) == (3, 1)
     assert store.runs.get(run_id).info.run_id == run_id

@@ -43,7 +43,7 @@ def test_a_claim_that_ends_beyond_the_listing_is_carried_out_whole(
 ) -> None:
     """Another compaction ends in the middle of a new segment, claims the rest, and dies."""
     writer, ours, theirs = open_store(), open_store(), open_store(fold_bytes=300)
-    run_id = writer.runs.create("0", 1, None, "r").info.run_id
+    run_id = writer.runs.create("0", start_time=1, run_name="r").info.run_id
     carry_out = compact._Compaction._carry_out
 
     def until_a_segment_is_split(self: Any, previous: Any, fold: Any) -> None:
@@ -84,7 +84,7 @@ def test_what_somebody_else_has_deleted_meanwhile_is_gone(
     open_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = open_store(fold_bytes=300, vacuum_grace_s=0)
-    run_id = store.runs.create("0", 1, None, "r").info.run_id
+    run_id = store.runs.create("0", start_time=1, run_name="r").info.run_id
     with store.lake.gathering() as gathered:
         for step in range(10):
             store.runs.log_metric(run_id, "loss", float(step), step, step)

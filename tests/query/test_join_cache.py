@@ -30,9 +30,9 @@ def store() -> Store:
     fs = FaultFilesystem(open_filesystem("memory://kept"))
     store = Store(Lake.on(fs, Settings(auto_compact=False, vacuum_grace_s=0, retention_s=0)))
     for number in range(RUNS):
-        run_id = store.runs.create("0", number, None, f"r{number}").info.run_id
+        run_id = store.runs.create("0", start_time=number, run_name=f"r{number}").info.run_id
         params = [Param("kind", "ab"[number % 2])]
-        store.runs.log_batch(run_id, [Metric("loss", number, 1, 1)], params, [])
+        store.runs.log_batch(run_id, [Metric("loss", number, 1, 1)], params)
     compact_lake(store.lake)
     yield store
     fs.delete_many([path for folder in ("log", "folds", "tables") for path in fs.sizes(folder)])
@@ -40,7 +40,7 @@ def store() -> Store:
 
 
 def found(store: Store, text: str, order: str = "metrics.loss") -> list[str]:
-    runs = store.runs.search(["0"], text, 1, 100, [order], None, None)
+    runs = store.runs.search(["0"], text, max_results=100, order_by=[order])
     return [run.info.run_name for run in runs]
 
 
@@ -64,7 +64,9 @@ def test_other_conditions_orders_and_pages_of_the_same_fields_read_no_file(
     assert found(store, "metrics.loss >= 15 OR params.kind = 'b'")[-1] == "r19"
     token, pages = None, []
     while token or not pages:
-        page = store.runs.search(["0"], FILTER, 1, 2, ["metrics.loss"], token, None)
+        page = store.runs.search(
+            ["0"], FILTER, max_results=2, order_by=["metrics.loss"], page_token=token
+        )
         pages += [run.info.run_name for run in page]
         token = page.token
     assert pages == first
@@ -75,14 +77,13 @@ def test_what_is_logged_since_is_seen(store: Store) -> None:
     for _ in range(3):
         found(store, FILTER)
     ids = {
-        run.info.run_name: run.info.run_id
-        for run in store.runs.search(["0"], "", 1, 100, None, None, None)
+        run.info.run_name: run.info.run_id for run in store.runs.search(["0"], max_results=100)
     }
     store.runs.log_metric(ids["r2"], "loss", 50, 2, 2)
     store.runs.log_metric(ids["r18"], "loss", 3, 2, 2)
     store.runs.set_stage(ids["r0"], LifecycleStage.DELETED)
-    new = store.runs.create("0", 99, None, "new").info.run_id
-    store.runs.log_batch(new, [Metric("loss", 5, 1, 1)], [Param("kind", "a")], [])
+    new = store.runs.create("0", start_time=99, run_name="new").info.run_id
+    store.runs.log_batch(new, [Metric("loss", 5, 1, 1)], [Param("kind", "a")])
     expected = ["r18", "r4", "new", "r6", "r8"]
     for _ in range(3):
         assert found(store, FILTER) == expected

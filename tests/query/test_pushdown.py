@@ -35,12 +35,12 @@ def filters_of_scans(node: dict[str, Any]) -> Iterator[str]:
 
 def test_keys_values_and_experiments_are_filtered_in_the_scans(tmp_path: Path) -> None:
     store = Store(Lake.on(open_filesystem(tmp_path / "lake"), Settings(auto_compact=False)))
-    other = store.experiments.create("other", None, None)
+    other = store.experiments.create("other")
     for number in range(RUNS):
         experiment = "0" if number % 2 else other
-        run_id = store.runs.create(experiment, None, None, None).info.run_id
+        run_id = store.runs.create(experiment).info.run_id
         metrics = [Metric(key, number, 1, 1) for key in ("loss", "accuracy")]
-        store.runs.log_batch(run_id, metrics, [Param("kind", "a"), Param("lr", "1")], [])
+        store.runs.log_batch(run_id, metrics, [Param("kind", "a"), Param("lr", "1")])
     compact_lake(store.lake)
     search = search_of(
         RUN, "metrics.loss > 190 AND params.kind = 'a'", 1, ["metrics.accuracy"], ["0"]

@@ -37,7 +37,7 @@ def test_a_writer_outlives_the_death_of_the_server(
     with ceph.gateway(folder) as server:
         uri = f"s3://{server.make_bucket('mortal')}/lake"
         writer = open_store(server, uri)
-        run_id = writer.runs.create("0", None, None, None).info.run_id
+        run_id = writer.runs.create("0").info.run_id
         reached = {count: threading.Event() for count in DEATHS}
 
         def log() -> None:

@@ -136,7 +136,7 @@ def test_a_listing_that_lacks_a_segment_for_long_loses_none(
 ) -> None:
     """The first segment of a writer is listed later than the second: no fold goes past it."""
     writer = open_store()
-    run_id = writer.runs.create("0", None, None, None).info.run_id
+    run_id = writer.runs.create("0").info.run_id
     for step in range(6):
         writer.runs.log_metric(run_id, "loss", step, step, step)
     flaky.flaws = [Flaw("omit", "find", every=1, matches="/log")]

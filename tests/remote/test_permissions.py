@@ -95,7 +95,7 @@ def test_without_reading_objects_a_lake_cannot_be_opened(
 def logged(gateway: CephServer, open_store: Callable[..., Store]) -> tuple[Store, str]:
     """Return the owner's lake, with one run in a table and its log."""
     owner = open_store(gateway)
-    run_id = owner.runs.create("0", None, None, None).info.run_id
+    run_id = owner.runs.create("0").info.run_id
     owner.runs.log_metric(run_id, "loss", 1.0, 1, 1)
     compact_lake(owner.lake)
     owner.runs.log_metric(run_id, "loss", 2.0, 2, 2)
@@ -115,10 +115,10 @@ def test_without_putting_a_lake_is_only_read(
     _, run_id = logged
     reader = open_store(gateway.limited(bucket, ["put"]))
     assert values(reader, run_id) == [1, 2]
-    assert len(reader.runs.search(["0"], "metrics.loss = 2", 1, 10, None, None, None)) == 1
+    assert len(reader.runs.search(["0"], "metrics.loss = 2")) == 1
     for act, path in (
         (lambda: reader.runs.log_metric(run_id, "loss", 3.0, 3, 3), "log/.*"),
-        (lambda: reader.experiments.create("new", None, None), "log/control/.*"),
+        (lambda: reader.experiments.create("new"), "log/control/.*"),
     ):
         with denied("create", path, bucket):
             act()
@@ -138,7 +138,7 @@ def test_without_listing_the_log_is_not_read_and_new_runs_are_written(
     with denied("list", "(log|folds)", bucket):
         values(user, run_id)
     with denied("list", "folds", bucket):
-        user.runs.create("0", None, None, None)
+        user.runs.create("0")
 
 
 def test_without_deleting_all_works_but_the_vacuum(
@@ -151,10 +151,10 @@ def test_without_deleting_all_works_but_the_vacuum(
     user = open_store(gateway.limited(bucket, ["delete"]))
     # What a user of a bucket has put is not the bucket owner's to read.
     another = open_store(gateway.limited(bucket, []))
-    made = user.runs.create("0", None, None, "made").info.run_id
+    made = user.runs.create("0", run_name="made").info.run_id
     user.runs.log_metric(made, "loss", 5.0, 5, 5)
     assert (values(user, run_id), values(user, made)) == ([1, 2], [5])
-    user.experiments.create("new", None, None)
+    user.experiments.create("new")
     before = user.lake.fold().number
     with denied("delete", "(log|folds|tables)/.*", bucket):
         compact_lake(user.lake)
@@ -198,7 +198,7 @@ def test_credentials_that_have_expired_are_renewed_once(
     gateway: CephServer, between: Proxy, open_store: Callable[..., Store]
 ) -> None:
     store = open_store(gateway.through(between.endpoint_url))
-    run_id = store.runs.create("0", None, None, None).info.run_id
+    run_id = store.runs.create("0").info.run_id
     between.faults = [Fault("status", arg=403, code="ExpiredToken")]
     store.runs.log_metric(run_id, "loss", 1.0, 1, 1)
     between.faults = [Fault("status", count=None, arg=403, code="ExpiredToken")]

@@ -91,7 +91,7 @@ class LakeMachine(RuleBasedStateMachine):
 
     @rule(target=runs, client=clients, name=texts, tag=texts)
     def create_run(self, client: int, name: str, tag: str) -> str:
-        run = self.stores[client].runs.create("0", None, {"made": tag}, name)
+        run = self.stores[client].runs.create("0", tags={"made": tag}, run_name=name)
         self.model[run.info.run_id] = {
             "name": run.info.run_name,
             "status": "RUNNING",
@@ -151,7 +151,7 @@ class LakeMachine(RuleBasedStateMachine):
                 self.stores[client].runs.log_param(run, key, value)
             batch = [Param("new", "x"), Param(key, value)]
             with pytest.raises(InvalidInputError, match="Changing param values is not allowed"):
-                self.stores[client].runs.log_batch(run, [], batch, [])
+                self.stores[client].runs.log_batch(run, params=batch)
         elif self.attempt(run, client, self.stores[client].runs.log_param, key, value):
             model[key] = value
 

@@ -148,10 +148,10 @@ def test_what_is_no_longer_kept_is_said(
 ) -> None:
     store = another_process(uri, retention_s=0, vacuum_grace_s=0)
     for _ in range(3):
-        store.runs.create("0", None, None, None)
+        store.runs.create("0")
         compact_lake(store.lake)
     with pytest.raises(NotFoundError, match="oldest compaction on record"):
-        store.runs.search(["0"], "", 1, 10, None, None, datetime.datetime(2020, 1, 1))  # noqa: DTZ001
+        store.runs.search(["0"], as_of=datetime.datetime(2020, 1, 1))  # noqa: DTZ001
 
 
 def test_a_search_opens_only_files_that_may_hold_its_keys(
@@ -159,8 +159,8 @@ def test_a_search_opens_only_files_that_may_hold_its_keys(
 ) -> None:
     store = another_process(str(tmp_path / "lake"))
     for key in ("early", "late"):
-        run_id = store.runs.create("0", None, None, None).info.run_id
-        store.runs.log_batch(run_id, [], [Param(key, "1")], [])
+        run_id = store.runs.create("0").info.run_id
+        store.runs.log_batch(run_id, params=[Param(key, "1")])
         compact_lake(store.lake)
     (late,) = (
         file.path
@@ -170,7 +170,7 @@ def test_a_search_opens_only_files_that_may_hold_its_keys(
     (tmp_path / "lake/tables/params" / late).unlink()
 
     def found(condition: str) -> int:
-        return len(store.runs.search("0", condition, 1, 10, None, None, None))
+        return len(store.runs.search("0", condition))
 
     assert found("params.early = '1'") == 1
     assert found("params.early IS NULL") == 1
@@ -182,14 +182,14 @@ def test_a_search_opens_only_files_that_may_hold_its_keys(
 def test_a_search_reads_no_more_than_what_is_new() -> None:
     fs = FaultFilesystem(open_filesystem("memory://search-budget"))
     store = Store(Lake.on(fs, Settings(auto_compact=False)))
-    ids = [store.runs.create("0", n, None, None).info.run_id for n in range(1, 300)]
+    ids = [store.runs.create("0", start_time=n).info.run_id for n in range(1, 300)]
     for number, run_id in enumerate(ids):
-        store.runs.log_batch(run_id, [Metric("m", number, 1, 1)], [], [])
+        store.runs.log_batch(run_id, [Metric("m", number, 1, 1)])
     compact_lake(store.lake)
 
     def search() -> dict[str, int]:
         before = dict(fs.calls)
-        assert len(store.runs.search(["0"], "metrics.m < 10", 1, 5, None, None, None)) == 5
+        assert len(store.runs.search(["0"], "metrics.m < 10", max_results=5)) == 5
         after = {kind: fs.calls[kind] - before.get(kind, 0) for kind in fs.calls}
         return {kind: calls for kind, calls in after.items() if calls}
 

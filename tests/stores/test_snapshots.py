@@ -26,11 +26,16 @@ RUNS = 7
 
 
 def page(store: Store, token: str | None, size: int = 2) -> PagedList[Run]:
-    return store.runs.search(["0"], "metrics.m >= 0", 1, size, ["metrics.m"], token, None)
+    return store.runs.search(
+        ["0"], "metrics.m >= 0", max_results=size, order_by=["metrics.m"], page_token=token
+    )
 
 
 def filled(store: Store) -> list[str]:
-    ids = [store.runs.create("0", n, None, f"run-{n}").info.run_id for n in range(RUNS)]
+    ids = [
+        store.runs.create("0", start_time=n, run_name=f"run-{n}").info.run_id
+        for n in range(RUNS)
+    ]
     for number, run_id in enumerate(ids):
         store.runs.log_metric(run_id, "m", number, 1, 1)
     return ids
@@ -49,7 +54,7 @@ def move_everything(store: Store, ids: list[str]) -> None:
     """Turn the order around, add a run that would come last, delete one."""
     for number, run_id in enumerate(ids):
         store.runs.log_metric(run_id, "m", 100 - number, 2, 2)
-    late = store.runs.create("0", None, None, None).info.run_id
+    late = store.runs.create("0").info.run_id
     store.runs.log_metric(late, "m", 1_000, 1, 1)
     store.runs.set_stage(ids[-1], "deleted")
 
@@ -86,7 +91,7 @@ def test_a_page_of_a_moment_whose_log_is_gone_goes_on_with_what_there_is(
     store = another_process(uri, vacuum_grace_s=0, retention_s=0)
     ids = filled(store)
     first = page(store, None)
-    late = store.runs.create("0", None, None, None).info.run_id
+    late = store.runs.create("0").info.run_id
     store.runs.log_metric(late, "m", 1_000, 1, 1)
     store.lake.seal()
     compact_lake(store.lake)
@@ -153,7 +158,7 @@ class Reading:
         self.store.runs.log_metric(run_id, "m", 50 - number, number + 2, number + 2)
 
     def add(self, number: int) -> None:
-        late = self.store.runs.create("0", None, None, None).info.run_id
+        late = self.store.runs.create("0").info.run_id
         self.store.runs.log_metric(late, "m", number, 1, 1)
 
     def delete(self, number: int) -> None:
