@@ -38,13 +38,14 @@ class Memtable:
         self, lake: Lake, listing: Callable[[], LogListing], until: int | None = None
     ) -> None:
         self._lake = lake
-        self._view = listing
+        self._list = listing
         self._is_past = until is not None
         self.memory = Memory(lake.kinds, until)
         self.reset()
 
     def reset(self) -> None:
         """Begin anew, also in a forked child."""
+        # A lock that another thread of the parent holds would never be free in the child.
         self.lock = threading.RLock()
         self._empty(None)
 
@@ -52,7 +53,7 @@ class Memtable:
         """Read what the log has grown by; one listing, and one read a grown segment.
 
         Raises:
-            FileNotFoundError: A segment of a past moment is gone.
+            FileNotFoundError: A segment of a past snapshot is gone.
         """
         with self.lock:
             while True:
@@ -68,8 +69,9 @@ class Memtable:
                     return
 
     def _refresh(self) -> None:
+        # Taken before the listing is asked for: that may be true of the time of asking only.
         began = clock()
-        listing = self._view()
+        listing = self._list()
         if self.fold is None or listing.fold.number != self.fold.number:
             self._empty(listing.fold)
         grown = {
@@ -77,24 +79,28 @@ class Memtable:
             for path, (begin, end) in listing.unfolded.items()
             if end > self._offsets.get(path, begin)
         }
-        # What is under the name of an event may be another one some day.
+        # The number of a deleted event is free again, so another event may have this name some
+        # day and a cache must not answer for it. A segment is its writer's for good.
         events, others = events_apart(grown)
         for path, data in (
             *self._lake.fs.read_many(events, fixed=False),
             *self._lake.fs.read_many(others),
         ):
+            # The last line may still be on its way: the offset stays before it.
             lines = complete_lines(data)
             self.memory.take(lines, writer_of(path))
             self._offsets[path] = grown[path][0] + len(lines)
+        # What this process logs from now on is later than everything that it has seen.
         self._lake.clock.observe(self.memory.latest)
-        if events and self._is_overtaken(listing.fold, clock() - began):
+        # After half the grace of events, those that were listed may be deleted, and others read
+        # in their place (rule 1 of decision 11). Within it the look for a later fold is saved.
+        took_s = clock() - began
+        if (
+            events
+            and took_s >= self._lake.event_grace_s / 2
+            and self._lake.has_later(listing.fold.number)
+        ):
             raise FileNotFoundError("events were folded and deleted meanwhile")
-
-    def _is_overtaken(self, fold: Fold, took_s: float) -> bool:
-        """Return whether what was read may be other events than were listed (rule 1)."""
-        if took_s < self._lake.event_grace_s / 2:
-            return False
-        return self._lake.has_later(fold.number)
 
     def _empty(self, fold: Fold | None) -> None:
         self.fold = fold

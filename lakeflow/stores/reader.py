@@ -1,4 +1,4 @@
-"""Reads runs: tables and log laid over one another, as of one moment."""
+"""Reads runs: tables and log laid over one another, as of one snapshot."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
 
-_MOST_KEPT = 200_000
-"""Runs in the files of a search up to which what it joins is kept: they are joined whole."""
+_MOST_ROWS_TO_CACHE = 200_000
+"""Most rows in the files of a search whose join is cached: the cache joins all of them, and not
+only those that the search lets through."""
 
 
 class Reader:
@@ -88,7 +89,7 @@ class Reader:
         return [found[identity] for identity in ids if identity in found]
 
     def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId | None:
-        """Return the moment that somebody wants to go back to; None for now."""
+        """Return the snapshot that somebody wants to go back to; None for now."""
         return self._snapshots.as_of(as_of)
 
     def _runs(
@@ -99,6 +100,7 @@ class Reader:
         look: bool = True,
     ) -> dict[str, RunState]:
         things = self._snapshots.things(RUN, run_ids, snapshot_id, look=look)
+        # The look at the log for the runs is fresh enough for their experiments.
         ids = {thing.scope[0] for thing in things.values()}
         experiments = self._snapshots.things(EXPERIMENT, ids, snapshot_id, look=False)
         states = {
@@ -113,7 +115,7 @@ class Reader:
         experiment_ids: Sequence[str],
         snapshot_id: SnapshotId | None = None,
     ) -> tuple[list[tuple[Any, ...]], SnapshotId]:
-        """Return the rows of a search over tables and log, and the moment they are of.
+        """Return the rows of a search over tables and log, and the snapshot they are of.
 
         Args:
             statement: The search.
@@ -137,24 +139,29 @@ class Reader:
                 overlay, seen = snapshot.sync_tables(), snapshot.snapshot_id
                 files = self._files(statement, experiment_ids, snapshot.fold)
                 is_hot, kept = overlay.hot, None
-                if self._is_worth_keeping(statement, experiment_ids, snapshot):
+                if self._is_worth_caching(statement, experiment_ids, snapshot):
                     relation = stored(self._lake.kinds, statement, files)
                     kept = stack.enter_context(self._kept.held(*relation))
+                # Pinned while the snapshot is held: later rows of the log belong to a later
+                # snapshot, and after a fold they are no longer those that the files lack.
                 cursor = stack.enter_context(contextlib.closing(overlay.pinned()))
-            if self._kept.is_lost():  # the lake was closed meanwhile
+            # The lake was closed meanwhile, and the cached table went with its engine.
+            if self._kept.is_lost():
                 kept = None
             assert seen is not None
             text, values = laid_over(self._lake.kinds, statement, files, is_hot, kept)
             with engine_errors():
                 return cursor.execute(text, values).fetchall(), seen
 
-    def _is_worth_keeping(
+    def _is_worth_caching(
         self, statement: Statement, experiment_ids: Sequence[str], snapshot: Snapshot
     ) -> bool:
+        # A removed thing hides what it owns in the files, of other kinds too; a cached join is
+        # only told of hot things of the kind that is searched.
         if not statement.relation or any(map(snapshot.memory.gone, self._lake.kinds)):
             return False
         rows = self._lake.rows(statement.searched, snapshot.fold, experiment_id=experiment_ids)
-        return 0 < rows <= _MOST_KEPT
+        return 0 < rows <= _MOST_ROWS_TO_CACHE
 
     def tables(
         self,
@@ -163,7 +170,7 @@ class Reader:
         snapshot_id: SnapshotId | None,
         **given: pyarrow.Table,
     ) -> list[pyarrow.Table]:
-        """Return the rows of statements that see the lake at one moment, as columns.
+        """Return the rows of statements that all see one snapshot, as columns.
 
         Args:
             statements: The statements.
@@ -201,14 +208,14 @@ class Reader:
         return files
 
     def params(
-        self, run_id: str, keys: Collection[str], epoch_number: int
+        self, run_id: str, keys: Collection[str], known_fold: int
     ) -> tuple[int, dict[str, str]]:
         """Return params that may have been added to a run since a fold.
 
         Args:
             run_id: The run.
             keys: The params to look for.
-            epoch_number: The fold whose tables the caller has seen.
+            known_fold: Number of the fold whose tables the caller has seen.
 
         Returns:
             The fold now; and those of the keys that are in the log, or all params where
@@ -218,9 +225,9 @@ class Reader:
             fold, run = snapshot.fold, snapshot.thing(RUN, run_id)
             found = {} if run is None else run.parts[PARAMS.name]
             known = {key: row[0] for key in keys if key in found and (row := found[key][1])}
-        if fold.number != epoch_number:
+        if fold.number != known_fold:
             return fold.number, self.run(run_id).params
-        return epoch_number, known
+        return known_fold, known
 
     def history(self, run_id: str, key: str) -> pyarrow.Table:
         """Return one metric's points as columns ``value, timestamp, step``.
@@ -234,7 +241,7 @@ class Reader:
         with self._snapshots.held() as snapshot:
             fold, run = snapshot.fold, snapshot.thing(RUN, run_id)
             points = rows_of(RUN, METRICS, snapshot, [run], key) if run is not None else None
-        # Also tells of a run that is not there.
+        # The second way looks at the log, and raises where there is no such run.
         found = self._runs([run_id], look=False).get(run_id) or self.run(run_id)
         experiment_id = found.fields["experiment_id"]
         files = self._lake.paths(

@@ -38,11 +38,12 @@ if TYPE_CHECKING:
     from lakeflow.stores.experiments import ExperimentStore
     from lakeflow.stores.reader import Reader
 
-_KEPT_HEADS = 10_000
+_MOST_HEADS_KEPT = 10_000
 
+# With eight processes that log params at once a look before every param took 3 to 12 ms.
 PARAM_STALENESS_S = 0.1
-"""Age of the last look at the log up to which the process that made a run logs params to it
-without another one; with many processes a look costs more than everything else."""
+"""Seconds for which the process that made a run logs params to it on the strength of its last
+look at the log."""
 
 PARAM_HINT = """\
 a param keeps its first value. To log several values of one param, give each its own run:
@@ -81,12 +82,15 @@ class RunStore:
         lake: The lake.
         experiments: Its experiments.
         reader: What reads and searches them.
+
+    Attributes:
+        reader: The same.
     """
 
     def __init__(self, lake: Lake, experiments: ExperimentStore, reader: Reader) -> None:
         self._lake = lake
         self._experiments = experiments
-        self._reader = reader
+        self.reader = reader
         self._heads: OrderedDict[str, _Head] = OrderedDict()
         self._reset()
         lake.on_fork(self._reset)
@@ -97,11 +101,6 @@ class RunStore:
     def forget(self) -> None:
         """Forget what was logged: some of it could not be written."""
         self._heads.clear()
-
-    @property
-    def reader(self) -> Reader:
-        """What reads them."""
-        return self._reader
 
     # Making and reading
 
@@ -114,6 +113,7 @@ class RunStore:
     ) -> Run:
         """Make a run; see ``LakeflowClient.create_run``."""
         experiment_id = validation.experiment_id(experiment_id)
+        # To MLflow 0 is no time either, but now.
         start = validation.milliseconds(start_time, "start_time") if start_time else now_ms()
         pairs = {
             validation.key(key): validation.text(value) for key, value in (tags or {}).items()
@@ -133,6 +133,7 @@ class RunStore:
         head = _Head(experiment_id, run_id, LifecycleStage.ACTIVE, is_own=True)
         self._append(head, records.run(fields), records.tags(pairs.items()))
         self._remember(run_id, head)
+        # What would be read back: a look at the log for it would cost more than the write.
         fields |= {"run_id": run_id, "experiment_id": experiment_id, "end_time": None}
         fields |= dict.fromkeys(RUN.clocks)
         return self._entity(RunState(fields, {}, pairs, {}, {}))
@@ -144,7 +145,7 @@ class RunStore:
             InvalidInputError: This is no run id.
             NotFoundError: There is no such run.
         """
-        return self._entity(self._reader.run(validation.run_id(run_id)))
+        return self._entity(self.reader.run(validation.run_id(run_id)))
 
     def get_parent(self, run_id: str) -> Run | None:
         """Return the run that a run says is its parent; None if it names none."""
@@ -159,7 +160,7 @@ class RunStore:
 
     def history_table(self, run_id: str, key: str) -> pyarrow.Table:
         """Return every point of a metric as columns ``value, timestamp, step``."""
-        return self._reader.history(validation.run_id(run_id), validation.text(key, "key"))
+        return self.reader.history(validation.run_id(run_id), validation.text(key, "key"))
 
     def search(
         self,
@@ -172,9 +173,10 @@ class RunStore:
         as_of: int | datetime.datetime | None = None,
     ) -> PagedList[Run]:
         """Return one page of runs; see ``LakeflowClient.search_runs``."""
+        # Loads sqlglot, which a job that only logs does not need.
         from lakeflow.stores.search import page_of, search_of
 
-        past = self._reader.as_of(as_of)
+        past = self.reader.as_of(as_of)
         search = search_of(
             RUN,
             filter_string,
@@ -188,11 +190,11 @@ class RunStore:
             search,
             max_results,
             page_token,
-            lambda statement, snapshot_id: self._reader.search(
+            lambda statement, snapshot_id: self.reader.search(
                 statement, search.experiment_ids, snapshot_id or past
             ),
         )
-        states = self._reader.runs(page.ids, page.snapshot_id or past)
+        states = self.reader.runs(page.ids, page.snapshot_id or past)
         return PagedList([self._entity(state) for state in states], page.token)
 
     # Changing
@@ -229,10 +231,12 @@ class RunStore:
         """
         head = self._head(run_id)
         self._append(head, records.run({"lifecycle_stage": stage}))
+        # Only now: a stage that could not be written does not hold.
         head.is_active = stage == LifecycleStage.ACTIVE
 
     def forget_stages(self, experiment_id: str) -> None:
         """Look again whether runs of an experiment are deleted, before logging to them."""
+        # A list, since other threads remember runs meanwhile.
         for run_id, head in list(self._heads.items()):
             if head.experiment_id == experiment_id:
                 self._heads.pop(run_id, None)
@@ -242,6 +246,7 @@ class RunStore:
     def log_metric(self, run_id: str, key: str, value: Any, timestamp: Any, step: Any) -> None:
         """Log one point: one write, and no read after the first to this run."""
         point = validation.metric(key, value, timestamp, step)
+        # What ``_append`` does, spelt out: training loops come this way at every step.
         self._lake.append((f"{self._active(run_id).about},{records.metric(point)}",))
 
     def log_metrics(
@@ -269,7 +274,7 @@ class RunStore:
             NotFoundError: The run has no such tag, or there is no such run.
         """
         head = self._active(run_id)
-        if validation.text(key, "key") not in self._reader.run(run_id).tags:
+        if validation.text(key, "key") not in self.reader.run(run_id).tags:
             raise NotFoundError(f"No tag with name: {key} in run with id {run_id}")
         self._append(head, records.tags([(key, None)]))
 
@@ -320,6 +325,7 @@ class RunStore:
             if any(fields):
                 self._append(head, *fields)
             return
+        # Held over the write: of two threads that log one param only one may find it new.
         with self._params_lock:
             new = self._new_params(run_id, head, params)
             if any(fields):
@@ -343,8 +349,9 @@ class RunStore:
         trusted_s = max(PARAM_STALENESS_S, self._lake.check_interval_s)
         is_fresh = head.is_own and time.monotonic() - head.looked_at < trusted_s
         if not is_fresh and not head.params.keys() >= params.keys():
+            # Before the look: what others write during it may be missed.
             head.looked_at = time.monotonic()
-            head.fold, others = self._reader.params(run_id, params.keys(), head.fold)
+            head.fold, others = self.reader.params(run_id, params.keys(), head.fold)
             head.params |= others
         changed = {
             key: (head.params[key], value)
@@ -368,6 +375,7 @@ class RunStore:
     # Remembering
 
     def _active(self, run_id: str) -> _Head:
+        # Most calls find it here, and save the call of ``_head``.
         head = self._heads.get(run_id) or self._head(run_id)
         if not head.is_active:
             raise InvalidInputError(
@@ -379,7 +387,7 @@ class RunStore:
     def _head(self, run_id: str) -> _Head:
         head = self._heads.get(run_id)
         if head is None:
-            fields = self._reader.run(validation.run_id(run_id)).fields
+            fields = self.reader.run(validation.run_id(run_id)).fields
             stage = fields["lifecycle_stage"]
             head = _Head(fields["experiment_id"], run_id, stage, is_own=False)
             self._remember(run_id, head)
@@ -387,7 +395,9 @@ class RunStore:
 
     def _remember(self, run_id: str, head: _Head) -> None:
         self._heads[run_id] = head
-        if len(self._heads) > _KEPT_HEADS:
+        # The one that was remembered first goes, not the one used longest ago: an order of use
+        # would have to be kept by every logging call.
+        if len(self._heads) > _MOST_HEADS_KEPT:
             self._heads.popitem(last=False)
 
     def _entity(self, state: RunState) -> Run:

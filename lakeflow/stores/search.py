@@ -1,4 +1,32 @@
-"""Searches by page: what is asked for becomes a statement, its rows a page and a token."""
+"""Searches by page: what is asked for becomes a statement, its rows a page and a token.
+
+The steps of ``search_runs``, from ``RunStore.search`` in ``stores.runs`` on:
+
+ 1. ``Snapshots.as_of`` (``stores.snapshots``) finds the snapshot that ``as_of`` goes back to.
+ 2. ``search_of`` (here) makes a ``Search`` of the arguments; ``parse_filter`` and
+    ``parse_order`` (``query.language.filters``) read filter and order.
+ 3. ``page_of`` (here) begins the page: ``decode`` (``query.engine.page_tokens``) returns the
+    snapshot and the sort position in its token.
+ 4. ``compile_search`` (``query.engine.compile``) writes the statement, for one row more than
+    the page has: that row tells whether there is a next page.
+ 5. ``Reader.search`` (``stores.reader``) carries it out, and once more where a fold has
+    replaced files meanwhile: ``retry_when_replaced`` (``stores.snapshots``).
+ 6. ``Snapshots.held`` (``stores.snapshots``) holds the snapshot; ``Memtable.refresh``
+    (``stores.memtable``) reads what the log has grown by.
+ 7. ``Snapshot.sync_tables`` (``stores.snapshots``) brings hot rows into the engine's tables,
+    which ``Overlay`` (``query.engine.overlay``) keeps.
+ 8. ``Lake.paths`` (``lake``) returns the files of each table that may hold what is asked for.
+ 9. ``JoinCache`` (``query.engine.join_cache``) lends the rows of these files, joined already,
+    where the same was asked for before.
+10. ``laid_over`` (``query.engine.overlay``) writes the SQL that lays hot rows over files or
+    cached rows; DuckDB carries it out.
+11. ``page_of`` (here) cuts the page; ``encode`` (``query.engine.page_tokens``) makes the token
+    of the next one.
+12. ``Reader.runs`` (``stores.reader``) reads the runs on the page: ``StoredThings.get``
+    (``stores.stored_things``) their documents, ``Snapshot.merged`` (``stores.snapshots``) the
+    log over them, ``run_state`` (``stores.state``) what both say.
+13. ``RunState.entity`` (``stores.state``) makes the ``Run`` that the caller gets.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +56,7 @@ class Page:
 
     Attributes:
         ids: What is on it, in order.
-        snapshot_id: The moment of its first page; None for that page itself.
+        snapshot_id: The snapshot that its token names; None for a first page, which has none.
         token: Token of the next page; None for the last one.
     """
 
@@ -100,16 +128,16 @@ def page_of(
     """Return one page.
 
     A token holds the sort position of the last row, so a later page costs what the first
-    one does; and the moment of the first page, so that what others log meanwhile moves
+    one does; and the snapshot of the first page, so that what others log meanwhile moves
     nothing.
 
     Args:
         search: What is searched.
         max_results: Size of the page, from 1 to 50,000.
         page_token: Token of the page before; None for the first one.
-        fetch: Carries out a statement, as of a moment; None for the one that the search is
-            of. Returns the rows and the moment that they are of, None where nothing is
-            gone back to.
+        fetch: Carries out a statement on a snapshot; None for the one that the search is of.
+            Returns the rows and the snapshot that they are of, None where later pages need
+            not go back to it.
 
     Raises:
         InvalidInputError: The size or the token cannot be used.
@@ -120,6 +148,7 @@ def page_of(
     if page_token:
         at, after = page_tokens.decode(page_token, search, compile_search(search, 1).keys)
         snapshot_id = SnapshotId(*at) if at else None
+    # One row more than the page has tells whether there is a next page.
     rows, seen = fetch(compile_search(search, size + 1, after), snapshot_id)
     ids = [row[0] for row in rows[:size]]
     if len(rows) <= size:

@@ -1,4 +1,4 @@
-"""What a lake holds now, or held at a moment: a finished fold and the log beyond it."""
+"""What a lake holds now, or held once: a finished fold and the log beyond it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
     from lakeflow.query.engine.connection import Engine
-    from lakeflow.stores.memory import Memory
     from lakeflow.stores.things import Thing
-    from lakeflow.tables.folds import Fold, LogListing
+    from lakeflow.tables.folds import Fold
 
 T = TypeVar("T")
 
+# Each is one more copy of the log beyond a fold, in memory and in the engine.
 _MOST_PAST_SNAPSHOTS = 4
 
 
@@ -48,43 +48,35 @@ class Snapshot:
     """The log beyond a fold, merged by thing, and the same as tables of the engine.
 
     Args:
-        memtable: The log, read up to now or up to some moment.
+        memtable: The log, read up to now or up to some clock.
         overlay: Where the tables are.
         stored: What the fold holds of single things.
+
+    Attributes:
+        memtable: The log; its lock is held while anything here is read.
+        memory: What the log says.
+        overlay: Where the tables are.
     """
 
     def __init__(self, memtable: Memtable, overlay: Overlay, stored: StoredThings) -> None:
-        self._memtable = memtable
+        self.memtable = memtable
+        self.memory = memtable.memory
+        self.overlay = overlay
         self._stored = stored
         self._overlaid: Fold | None = None
-        self.overlay = overlay
-
-    @property
-    def lock(self) -> threading.RLock:
-        """Held while it is read, so that nothing is merged in meanwhile."""
-        return self._memtable.lock
-
-    @property
-    def memory(self) -> Memory:
-        """What the log says."""
-        return self._memtable.memory
 
     @property
     def fold(self) -> Fold:
         """The fold beyond which this is, as of the last look at the log."""
-        assert self._memtable.fold is not None
-        return self._memtable.fold
+        assert self.memtable.fold is not None
+        return self.memtable.fold
 
     @property
     def snapshot_id(self) -> SnapshotId | None:
-        """The moment of the last look; None before the first one."""
-        if self._memtable.fold is None:
+        """What the last look at the log saw; None before the first one."""
+        if self.memtable.fold is None:
             return None
         return SnapshotId(self.fold.number, self.memory.latest)
-
-    def refresh(self) -> None:
-        """Read what the log has grown by."""
-        self._memtable.refresh()
 
     def thing(self, kind: Kind, identity: str) -> Thing | None:
         """Return what the log says about a thing."""
@@ -142,7 +134,8 @@ class Snapshot:
         is_new = self.overlay.is_lost() or self.fold is not self._overlaid
         if is_new:
             self.overlay.clear()
-        self._overlaid = None  # should anything fail from here on
+        # Should anything fail from here on, the next call fills the tables from nothing.
+        self._overlaid = None
         for kind in self.memory.kinds:
             changed = set(self.ids(kind)) if is_new else self.memory.changed[kind.name]
             if changed:
@@ -155,13 +148,9 @@ class Snapshot:
         return self.overlay
 
     def drop_tables(self) -> None:
-        """Drop the tables; who still holds this lays them anew."""
-        with self.lock:
+        """Drop the tables; whoever still reads this snapshot fills them again."""
+        with self.memtable.lock:
             self.overlay.drop()
-
-    def reset(self) -> None:
-        """Begin anew, also in a forked child."""
-        self._memtable.reset()
 
 
 class Snapshots:
@@ -188,18 +177,19 @@ class Snapshots:
         self._forget_past()
         lake.on_close(self._forget_past)
         lake.on_fork(self._forget_past)
-        lake.on_fork(self._now.reset)
+        lake.on_fork(self._now.memtable.reset)
 
     def _forget_past(self) -> None:
         self._lock = threading.Lock()
         self._past: OrderedDict[SnapshotId, Snapshot] = OrderedDict()
 
     def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId | None:
-        """Return the moment that somebody wants to go back to; None for now.
+        """Return the snapshot that somebody wants to go back to; None for now.
 
         Raises:
             NotFoundError: That far back nothing is kept.
         """
+        # Clock 0: of the past there is what the tables held, and none of the log.
         return None if as_of is None else SnapshotId(fold_as_of(self._lake.fs, as_of).number, 0)
 
     @contextlib.contextmanager
@@ -208,21 +198,22 @@ class Snapshots:
     ) -> Iterator[Snapshot]:
         """Hold still what the lake holds now, or what it held.
 
-        A moment whose log is folded and deleted cannot be gone back to; what the lake holds
+        A snapshot whose log is folded and deleted cannot be gone back to; what the lake holds
         now stands in for it.
 
         Args:
-            snapshot_id: The moment; None for now.
+            snapshot_id: The snapshot; None for now.
             look: Whether now means a look at the log, or what this process saw last.
         """
         snapshot = self._now
         if snapshot_id is not None and snapshot.snapshot_id != snapshot_id:
             past = self._past_snapshot(snapshot_id)
             if past is not None:
-                with past.lock:
+                with past.memtable.lock:
                     yield past
                 return
-        with snapshot.lock:
+        with snapshot.memtable.lock:
+            # Where the snapshot of a page is still that of now, a look could only leave it.
             if snapshot.snapshot_id is None or (look and snapshot.snapshot_id != snapshot_id):
                 self._refresh()
             yield snapshot
@@ -246,9 +237,11 @@ class Snapshots:
         while True:
             with self.held(snapshot_id, look=look) as snapshot:
                 fold = snapshot.fold
+            # Documents may be remote: other threads go on while they are read.
             stored = self.stored.get(kind, ids, fold)
-            with snapshot.lock:
-                # Another thread may have moved on to a later fold.
+            with snapshot.memtable.lock:
+                # Another thread may have moved on to a later fold; the log in memory is beyond
+                # that one then, and what lies between the two folds would be missed.
                 if snapshot.fold is fold:
                     return snapshot.merged(kind, ids, stored)
 
@@ -257,7 +250,8 @@ class Snapshots:
         written, now = self._lake.written_bytes, time.monotonic()
         is_fresh = now - self._looked_at < self._lake.settings.staleness_s
         if self._now.snapshot_id is None or written != self._written_bytes or not is_fresh:
-            self._now.refresh()
+            self._now.memtable.refresh()
+            # As they were before the look: what is written while we look makes us look again.
             self._written_bytes, self._looked_at = written, now
 
     def _past_snapshot(self, snapshot_id: SnapshotId) -> Snapshot | None:
@@ -265,7 +259,7 @@ class Snapshots:
             snapshot = self._past.get(snapshot_id)
             if snapshot is None:
                 try:
-                    snapshot = self._past_snapshot_at(snapshot_id)
+                    snapshot = self._opened_past(snapshot_id)
                 except FileNotFoundError:
                     return None
                 self._past[snapshot_id] = snapshot
@@ -275,9 +269,9 @@ class Snapshots:
             self._past.move_to_end(snapshot_id)
             return snapshot
 
-    def _past_snapshot_at(self, snapshot_id: SnapshotId) -> Snapshot:
+    def _opened_past(self, snapshot_id: SnapshotId) -> Snapshot:
         fold = read_fold(self._lake.fs, snapshot_id.fold)
-        listing: LogListing = self._lake.list_log_beyond(fold, with_log=snapshot_id.clock > 0)
+        listing = self._lake.list_log_beyond(fold, with_log=snapshot_id.clock > 0)
         memtable = Memtable(self._lake, lambda: listing, snapshot_id.clock)
         memtable.refresh()
         overlay = Overlay(self._engine, self._lake.kinds, f"past_{next(self._numbers)}")
@@ -297,6 +291,8 @@ def retry_when_replaced(lake: Lake, read: Callable[[], T]) -> T:
         except FileNotFoundError as error:
             lake.forget_fold()
             now = lake.fold()
+            # The same fold names that file still, and reading again would not help: another
+            # tool has deleted it.
             if before is not None and now.number == before.number:
                 raise DamagedLakeError(
                     f"a table of {lake.fs.uri} lacks a file: {error}",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
 
-_KEPT_THINGS = 1024
+_MOST_THINGS_KEPT = 1024
 
 
 class StoredThings:
@@ -36,6 +36,7 @@ class StoredThings:
     def reset(self) -> None:
         """Begin anew, also in a forked child."""
         self._lock = threading.Lock()
+        # By the fold's number too: a fold never changes, so what is kept is never out of date.
         self._kept: OrderedDict[tuple[int, str, str], Thing] = OrderedDict()
 
     def get(self, kind: Kind, ids: Iterable[str], fold: Fold) -> dict[str, Thing]:
@@ -49,6 +50,8 @@ class StoredThings:
                 else:
                     found[identity] = thing
         if missing:
+            # The lock is free while we read: two threads that lack one thing read it twice,
+            # and nobody waits for a remote store on another's account.
             files = self._lake.index(kind.name, fold)
             documents = look_up(files, sorted(missing))
             loaded = {each: thing_of(kind, json.loads(documents[each])) for each in documents}
@@ -56,7 +59,7 @@ class StoredThings:
             with self._lock:
                 for identity, thing in loaded.items():
                     self._kept[fold.number, kind.name, identity] = thing
-                while len(self._kept) > _KEPT_THINGS:
+                while len(self._kept) > _MOST_THINGS_KEPT:
                     self._kept.popitem(last=False)
         return found
 
