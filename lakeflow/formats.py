@@ -83,6 +83,6 @@ def to_pandas(table: pyarrow.Table) -> Any:
 
     pandas = require("pandas", "lakeflow[pandas]")
     # pandas 2 counts nanoseconds where pandas 3 counts microseconds.
-    moment = pandas.Series([pandas.to_datetime(0, unit="ms", utc=True)]).dtype
-    moments = [field.name for field in table.schema if pyarrow.types.is_timestamp(field.type)]
-    return table.to_pandas().astype(dict.fromkeys(moments, moment))
+    time_type = pandas.Series([pandas.to_datetime(0, unit="ms", utc=True)]).dtype
+    times = [field.name for field in table.schema if pyarrow.types.is_timestamp(field.type)]
+    return table.to_pandas().astype(dict.fromkeys(times, time_type))

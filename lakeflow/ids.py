@@ -19,6 +19,7 @@ def new_id() -> str:
     """
     milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
     fraction = nanoseconds * 4096 // 1_000_000
+    # From the system: programs that seed ``random`` to repeat a training must not repeat ids.
     noise = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
     high = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | fraction
     return f"{high:016x}{0x8000_0000_0000_0000 | noise:016x}"

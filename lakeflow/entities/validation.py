@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lakeflow.entities.dataset import DatasetInput
 
+# MLflow's limits, but for values, which may be longer here.
 MAX_KEY_LENGTH = 250
 MAX_EXPERIMENT_NAME_LENGTH = 500
 MAX_VALUE_BYTES = 1024 * 1024
@@ -149,6 +150,7 @@ def text(value: object, path: str = "value") -> str:
         InvalidInputError: It is longer than 1 MiB or cannot be encoded.
     """
     string = _encodable(str(value), path)
+    # A character takes four bytes at most: what is short is not encoded to be measured.
     if len(string) * 4 > MAX_VALUE_BYTES and len(string.encode()) > MAX_VALUE_BYTES:
         size = len(string.encode())
         raise InvalidInputError(
@@ -159,6 +161,7 @@ def text(value: object, path: str = "value") -> str:
 
 
 def _encodable(string: str, path: str) -> str:
+    # Nearly all is ASCII, and Python knows that of a text without a look at it.
     if string.isascii():
         return string
     try:

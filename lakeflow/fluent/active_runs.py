@@ -43,6 +43,7 @@ _lock = threading.Lock()
 
 def push(run: OpenRun) -> None:
     """Make a run the active one; it is to be ended before the process does."""
+    # A new tuple: threads and tasks that began in this context keep the stack they had.
     stack.set((*stack.get(), run))
     last.set(run)
     with _lock:

@@ -64,6 +64,7 @@ def set_experiment(
 def _experiment_named(client: LakeflowClient, name: str) -> Experiment:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
+        # Another process may have made it since; either way it is there now.
         with contextlib.suppress(AlreadyExistsError):
             client.create_experiment(name)
         experiment = client.get_experiment_by_name(name)

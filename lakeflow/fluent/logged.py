@@ -12,7 +12,7 @@ from lakeflow.fluent.runs import start_run
 from lakeflow.stores.experiments import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from lakeflow.entities import Dataset
     from lakeflow.stores.call_queue import RunOperations
@@ -89,6 +89,7 @@ def log_metrics(
         timestamp: Milliseconds since the Unix epoch; now by default.
     """
     store, target = _target(run_id)
+    # One time for all of them, and that of the call, even if it is queued.
     logged_at = now_ms() if timestamp is None else timestamp
     call = store.runs.log_metrics
     return store.log(synchronous, call, target, dict(metrics), logged_at, step or 0)  # type: ignore[no-any-return]
@@ -142,15 +143,9 @@ def log_inputs(
             "there must be one of each for each dataset"
         )
     store, run_id = _target()
-    store.runs.log_inputs(
-        run_id,
-        [
-            DatasetInput(dataset, _use_tags(use, tags or {}))
-            for dataset, use, tags in zip(datasets, uses, extra, strict=True)
-        ],
-    )
-
-
-def _use_tags(use: str | None, tags: Mapping[str, str]) -> list[InputTag]:
-    named = {} if use is None else {tag_names.DATASET_CONTEXT: use}
-    return [InputTag(key, value) for key, value in (named | dict(tags)).items()]
+    inputs = []
+    for dataset, use, tags in zip(datasets, uses, extra, strict=True):
+        named = {} if use is None else {tag_names.DATASET_CONTEXT: use}
+        pairs = named | dict(tags or {})
+        inputs.append(DatasetInput(dataset, [InputTag(*pair) for pair in pairs.items()]))
+    store.runs.log_inputs(run_id, inputs)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MOST_A_PAGE = 10_000
+_MOST_RESULTS_A_PAGE = 10_000
 
 
 def all_pages(
@@ -21,8 +21,8 @@ def all_pages(
     found: list[T] = []
     token = None
     while max_results is None or len(found) < max_results:
-        left = _MOST_A_PAGE if max_results is None else max_results - len(found)
-        page = page_of(min(_MOST_A_PAGE, left), token)
+        left = _MOST_RESULTS_A_PAGE if max_results is None else max_results - len(found)
+        page = page_of(min(_MOST_RESULTS_A_PAGE, left), token)
         found += page
         token = page.token
         if token is None:

@@ -41,15 +41,12 @@ class ActiveRun(Run):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
+        # The block may have ended the run itself.
         if any(run.run_id == self.info.run_id for run in active_runs.stack.get()):
-            end_run(_status_after(kind))
+            # Ctrl-C is somebody's wish, and no fault of the run.
+            broken = "KILLED" if kind and issubclass(kind, KeyboardInterrupt) else "FAILED"
+            end_run("FINISHED" if kind is None else broken)
         return kind is None
-
-
-def _status_after(kind: type[BaseException] | None) -> str:
-    if kind is None:
-        return "FINISHED"
-    return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
 
 
 def start_run(
@@ -112,6 +109,7 @@ def start_run(
             _origin() | all_tags,
             run_name,
         )
+    # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
     store = open_store(client.tracking_uri)
     active_runs.push(active_runs.OpenRun(run, run.info.run_id, client, store))
     return ActiveRun(run.info, run.data, run.inputs)
@@ -152,6 +150,7 @@ def _resume(client: LakeflowClient, run_id: str, tags: Mapping[str, Any]) -> Run
 def _origin() -> dict[str, str]:
     """Return the tags that say who started a run, and with which program."""
     tags = {tag_names.SOURCE_NAME: sys.argv[0] or "python", tag_names.SOURCE_TYPE: "LOCAL"}
+    # A container may run under a user id that has no name.
     with contextlib.suppress(OSError, KeyError):
         tags[tag_names.USER] = getpass.getuser()
     return tags
@@ -184,6 +183,7 @@ def end_run(status: str = "FINISHED") -> None:
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, no such status; the run stays active.
     """
+    # Before the run is taken off: with a wrong status it stays active.
     RunStatus.from_string(status)
     run = active_runs.pop()
     if run is not None:
@@ -195,6 +195,7 @@ def _end_open_runs() -> None:
         try:
             run.client.set_terminated(run.run_id)
         except LakeflowException:
+            # The process is ending: nobody can catch this, and other runs are to be ended.
             _logger.warning("cannot end run %s", run.run_id, exc_info=True)
     active_runs.after_fork()
 

@@ -143,8 +143,10 @@ def search_runs(
             lambda size, token: client.search_runs(
                 ids, filter_string, run_view_type, size, order_by, token, as_of=as_of
             ),
+            # To the client no experiments are all of them; here names may have led to none.
             max_results if ids else 0,
         )
+    # Loads sqlglot, which a job that only logs does not need.
     from lakeflow.stores.runs_table import search_table
 
     store = open_store(client.tracking_uri)

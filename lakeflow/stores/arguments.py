@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
@@ -61,12 +62,8 @@ def distinct(name: str, params: Sequence[Param]) -> dict[str, str]:
         InvalidInputError: A key stands there twice.
     """
     pairs = checked(name, params)
-    keys = [key for key, _ in pairs]
-    repeated = (
-        sorted({key for key in keys if keys.count(key) > 1})
-        if len(set(keys)) < len(keys)
-        else []
-    )
+    times = Counter(key for key, _ in pairs)
+    repeated = sorted(key for key, count in times.items() if count > 1)
     if repeated:
         raise InvalidInputError(
             f"Duplicate parameter keys have been submitted: {repeated}",

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.log.appender import Gathered
 
-_BATCH_CHARACTERS = 8 * 1024 * 1024
-_JITTER = 0.25
-_LOOK_S = 0.1
+# What is gathered is held in memory, and is one object where every write is one.
+_MOST_CHARACTERS_A_WRITE = 8 * 1024 * 1024
+
+# Part of the interval that chance adds at most: processes that began together write apart.
+_MOST_JITTER = 0.25
+
+# A process that ends waits for the thread at most this long before it is noticed.
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 _logger = logging.getLogger(__name__)
 
@@ -97,11 +102,13 @@ class CallQueue:
 
     def submit(self, function: Callable[..., Any], *args: Any) -> RunOperations:
         """Queue a call; waits while the queue is full."""
+        # A full queue is not to wait for the end of the interval.
         if not self._room.acquire(blocking=False):
             self.hurry()
             self._room.acquire()
         call = _Call(function, args)
         with self._changed:
+            # Under the lock under which the thread decides to stop: no call is left behind.
             self._calls.append(call)
             self._last = call.future
             if not self._is_at_work:
@@ -121,6 +128,7 @@ class CallQueue:
         """Return once everything that was queued before is done."""
         with self._changed:
             last = self._last
+        # Calls are made in order: when the last one is done, all are.
         if last is not None:
             self.hurry()
             wait([last])
@@ -141,14 +149,14 @@ class CallQueue:
 
     def _gather(self) -> None:
         """Wait for more calls, so that many are one write; not if somebody waits for them."""
-        until = time.monotonic() + self._interval_s * random.uniform(1, 1 + _JITTER)
+        until = time.monotonic() + self._interval_s * random.uniform(1, 1 + _MOST_JITTER)
         with self._changed:
             while (
                 not self._is_hurried
                 and threading.main_thread().is_alive()
                 and (rest := until - time.monotonic()) > 0
             ):
-                self._changed.wait(min(rest, _LOOK_S))
+                self._changed.wait(min(rest, _SECONDS_BETWEEN_LOOKS))
 
     def _make(self, calls: Sequence[_Call]) -> None:
         """Make calls, write what they have logged, and only then say that they are done."""
@@ -159,7 +167,7 @@ class CallQueue:
                     made.append((call, call.function(*call.args)))
                 except BaseException as error:  # noqa: BLE001 - it is the caller's, in the future
                     self._fail(call, error)
-                if gathered.size > _BATCH_CHARACTERS:
+                if gathered.size > _MOST_CHARACTERS_A_WRITE:
                     self._write(gathered, made)
                     made = []
             self._write(gathered, made)
@@ -168,6 +176,7 @@ class CallQueue:
         try:
             gathered.write()
         except BaseException as error:  # noqa: BLE001 - as above
+            # Stores remember params as logged once a call returns: these were not.
             self._on_loss()
             for call, _ in made:
                 self._fail(call, error)

@@ -63,11 +63,13 @@ class ColumnReader:
     def _scan(self, kind: Kind, spec: TableSpec, snapshot_id: SnapshotId | None) -> Scan:
         with self._snapshots.held(snapshot_id) as snapshot:
             files = self._lake.paths(spec.name, snapshot.fold)
+            # Their hot rows stand for single stored ones, and no list of ids can say for which.
             if spec in kind.keyed_tables:
                 return Scan([], kind.id, (), self._whole(snapshot, kind, spec, files))
             fresh = self._hot_rows(snapshot, kind, spec)
             is_each = _is_each(kind, spec)
             replaced = snapshot.memory.gone(kind) if is_each else snapshot.ids(kind)
+            # The records that were copied may be in the files already.
             if is_each and snapshot.memory.has_copies:
                 fresh = not_stored(self._engine, files, fresh)
         return Scan(files, kind.id, replaced if files else (), fresh)
@@ -141,6 +143,7 @@ class ColumnReader:
             fold = snapshot.fold
             things = [snapshot.thing(RUN, run_id) for run_id in run_ids]
             runs = [thing for thing in things if thing is not None]
+            # Copied while the snapshot is held: the log goes on growing them.
             points = rows_of(RUN, METRICS, snapshot, runs, key)
         files = self._lake.paths(METRICS.name, fold, run_id=run_ids)
         return series(self._engine, files, run_ids, key, max_points, points)

@@ -48,20 +48,18 @@ class Events:
     def take(self, data: bytes) -> None:
         """Take in the lines of an event."""
         with self.lock:
-            self._take(data)
-
-    def _take(self, data: bytes) -> None:
-        self.memory.take(data, CONTROL)
-        for kind in self.memory.kinds:
-            things, changed = self.memory.things[kind.name], self.memory.changed[kind.name]
-            for identity in changed & things.keys():
-                self._note(kind, things[identity])
-            changed.clear()
+            self.memory.take(data, CONTROL)
+            for kind in self.memory.kinds:
+                things, changed = self.memory.things[kind.name], self.memory.changed[kind.name]
+                for identity in changed & things.keys():
+                    self._note(kind, things[identity])
+                changed.clear()
 
     def _note(self, kind: Kind, thing: Thing) -> None:
         for column in kind.unique:
             value = None if thing.made is None else thing.made[1].get(column)
             value = thing.fields[column][1] if column in thing.fields else value
+            # Old values stay: whoever finds an id by one looks at the thing itself.
             if value is not None:
                 self.ids.setdefault((kind.name, column), {})[value] = thing.id
         if kind.is_numbered and thing.id.isdecimal():
@@ -96,6 +94,7 @@ class Known:
 
     def find(self, kind: Kind, column: str, value: str) -> Thing | None:
         """Return the thing that has a value in a unique column; None if none has."""
+        # From the latest layer on: a name that was given up may have been taken since.
         for layer in reversed(self._layers):
             identity = layer.ids.get((kind.name, column), {}).get(value)
             if identity is not None:
@@ -118,6 +117,7 @@ class Draft(Known):
 
     def add(self, bodies: Sequence[str]) -> None:
         """Add the records of a change, so that the next one is decided on them too."""
+        # The number of the event is not known before it is created, and does not matter here.
         lines = "".join(f'{{"seq":0,"clock":{_LATEST},{body}}}\n' for body in bodies)
         self._layers[-1].take(lines.encode())
 
@@ -144,6 +144,7 @@ class ControlStore:
     def _reset(self) -> None:
         """Begin with nothing known, also in a forked child, whose parent may hold locks."""
         self._looked = BEGINNING
+        # One value: a thread that reads it gets a fold with the events beyond that very fold.
         self._state = BEGINNING, Events(self._kinds)
         self.base = Folded(0, 0)
         self.last = 0
@@ -186,6 +187,7 @@ class ControlStore:
     def _look(self) -> Folded:
         self._looked = self._lake.fold()
         position = self._looked.positions.get(CONTROL)
+        # A position names the segment to go on with, and each event is a segment of its own.
         return Folded(self._looked.number, 0 if position is None else position.segment - 1)
 
     def _owner(self, number: int) -> str | None:
@@ -196,6 +198,7 @@ class ControlStore:
         return None if row is None else row["event_id"]
 
     def _encode(self, number: int, event_id: str, changes: Sequence[Sequence[str]]) -> bytes:
+        # A container may run under a user id that has no name.
         user = ""
         with contextlib.suppress(OSError, KeyError, ImportError):
             user = getpass.getuser()

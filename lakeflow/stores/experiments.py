@@ -62,6 +62,7 @@ class ExperimentStore:
 
         def decide(known: Draft) -> tuple[list[str], str]:
             _check_free(known, name)
+            # In here, and not before: when another process wins, it is decided again.
             created = str(known.next_number(EXPERIMENT))
             now = now_ms()
             row = {
@@ -104,6 +105,7 @@ class ExperimentStore:
         page_token: str | None = None,
     ) -> PagedList[Experiment]:
         """Return one page of experiments; see ``LakeflowClient.search_experiments``."""
+        # Loads sqlglot, which a job that only logs does not need.
         from lakeflow.stores.search import page_of, search_of
 
         search = search_of(EXPERIMENT, filter_string, view_type, order_by)
@@ -125,6 +127,7 @@ class ExperimentStore:
             InvalidInputError: It is deleted.
         """
         known = self._control.known(self._lake.check_interval_s)
+        # It may have been made since the last look, by whoever told us its id.
         if known.thing(EXPERIMENT, experiment_id) is None:
             known = self._control.known()
         row = self._row(known, experiment_id)
@@ -193,6 +196,7 @@ class ExperimentStore:
         def decide(known: Draft) -> tuple[list[str], None]:
             row = self._row(known, wanted)
             changed = {"experiment_id": wanted, **check(row, known)}
+            # It always grows, however the clocks of two machines differ.
             changed["last_update_time"] = max(now_ms(), row["last_update_time"] + 1)
             return [_body(changed)], None
 
@@ -236,4 +240,5 @@ def _location(given: str | None, experiment_id: str) -> str:
     """Return a location as it is stored; inside the lake relative, so that it may move."""
     if not given:
         return f"artifacts/{experiment_id}"
+    # A scheme, or the letter of a drive; a colon behind a slash belongs to a name.
     return given if ":" in given.partition("/")[0] else os.path.abspath(given)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import records
 from lakeflow.kinds.kind import Keep
 from lakeflow.records import MisfitError
-from lakeflow.stores.things import Columns, is_removal, kept_columns, keys_of, packed
+from lakeflow.stores.things import Columns, is_removal, kept_columns, keys_of, type_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -110,6 +110,7 @@ def _checked(column: Column, values: Any, count: int, *, nullable: bool) -> Any:
         raise MisfitError
     if column.type != "string":
         present = [each for each in values if each is not None] if found else values
+        # An array takes what 64 bits hold, and checks a whole column in one call.
         try:
             array("q" if column.type == "long" else "d", present)
         except OverflowError:
@@ -125,6 +126,7 @@ def _count(rows: Any, spec: TableSpec) -> int:
     """
     if type(rows) is not dict:
         raise MisfitError
+    # Any list tells: all the others are checked against its length.
     for name in spec.column_names:
         if type(rows.get(name)) is list:
             return len(rows[name])
@@ -209,6 +211,7 @@ class _Kept(Field):
     def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
         about, thing = None, None
         for scope, key, values in rows:
+            # Most lines are about one thing, and all their rows share one scope.
             if scope is not about:
                 about, thing = scope, memory.thing(self._kind, scope)
             if thing is not None:
@@ -222,7 +225,7 @@ class _Each(Field):
         self._kind, self._part = kind, part
         self._by = part.summary.by if part.summary else ()
         self._kept = kept_columns(kind, part)
-        self._codes = packed(part.table, self._kept)
+        self._codes = type_codes(part.table, self._kept)
         columns = {column.name: column for column in part.table.columns}
         self._columns = [columns[name] for name in (*self._by, *self._kept)]
         summary = part.summary
@@ -245,6 +248,7 @@ class _Each(Field):
         _, name, seq = order
         writer = memory.number_of(name)
         table = self._part.table.name
+        # The copy was read first and has these rows, in the same places.
         if not is_copy and memory.is_copied(name, seq):
             return
         about, thing = None, None

@@ -57,7 +57,7 @@ class Memory:
     def take(self, data: bytes, writer: str) -> None:
         """Take in complete lines of a writer."""
         lines = data.split(b"\n")
-        lines.pop()
+        lines.pop()  # what is behind the last newline, which is nothing
         for line in filter(None, lines):
             try:
                 self._take(records.parse(line), writer)
@@ -71,8 +71,10 @@ class Memory:
         seq: int = record["seq"]
         origin = record.get(records.ORIGIN)
         if origin is not None:
+            # A copy counts as the record that it is a copy of.
             writer, seq, _ = records.origin_of(origin)
         order = (clock if origin is None else origin[2], writer, seq)
+        # All fields before any is merged: a line is taken in whole or not at all.
         checked = [
             (field, field.check(record, record[name]))
             for name, field in self._fields.items()
@@ -127,6 +129,7 @@ class Memory:
 
     def remove(self, kind: Kind, identity: str, order: Order) -> None:
         """Remove a thing and what it owns; what is logged about them later does not count."""
+        # Segments are read in any order, so the earlier of two removals may come last.
         known = self.removed[kind.name].get(identity)
         self.removed[kind.name][identity] = order if known is None else min(known, order)
         for each in self.kinds:

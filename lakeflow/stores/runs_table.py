@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 INFO = ("run_id", "experiment_id", "status", "artifact_uri", "start_time", "end_time")
 """The first columns."""
 
-_MANY = 2**62
-_FEW = 1_000
-_AT_ONCE = 64
+# A statement has a limit always; no lake has as many runs as this.
+_LIMIT_OF_ALL_RUNS = 2**62
+
+# Each run that comes from its document is objects in Python until the columns are made.
+_MOST_DOCUMENTS = 1_000
+_DOCUMENTS_AT_ONCE = 64
 
 # A document costs what some tens of runs cost where whole tables are read.
 _RUNS_A_DOCUMENT = 32
@@ -83,18 +86,25 @@ def search_table(
         snapshot_id,
         lake.fs.uri,
     )
-    limit = _MANY if max_results is None else max(0, max_results)
+    limit = _LIMIT_OF_ALL_RUNS if max_results is None else max(0, max_results)
     ids = []
+    # To a search no experiments are all of them.
     if experiment_ids:
         statement = compile_search(search, limit)
+        # From here on the snapshot that the ids are of: rows and ids must belong together.
         rows, snapshot_id = reader.search(statement, search.experiment_ids, snapshot_id)
         ids = [row[0] for row in rows]
     stored = lake.rows(RUNS.name, lake.fold())
-    if len(ids) <= min(_FEW, stored // _RUNS_A_DOCUMENT):
+    if len(ids) <= min(_MOST_DOCUMENTS, stored // _RUNS_A_DOCUMENT):
         columns = _from_documents(reader, ids, snapshot_id)
     else:
         columns = _from_tables(reader, ids, search, snapshot_id)
-    return _finished(columns, lake.fs.resolve)
+    import pyarrow
+
+    locations = [lake.fs.resolve(each) for each in columns["artifact_uri"].to_pylist()]
+    utc_ms = pyarrow.timestamp("ms", "UTC")
+    times = {name: columns[name].cast(utc_ms) for name in ("start_time", "end_time")}
+    return table({**columns, "artifact_uri": column("string", locations), **times})
 
 
 def _from_documents(
@@ -103,8 +113,8 @@ def _from_documents(
     # In order of their ids, so that runs of one row group are read together.
     ordered = sorted(ids)
     found: dict[str, RunState] = {}
-    for first in range(0, len(ordered), _AT_ONCE):
-        for state in reader.runs(ordered[first : first + _AT_ONCE], snapshot_id):
+    for first in range(0, len(ordered), _DOCUMENTS_AT_ONCE):
+        for state in reader.runs(ordered[first : first + _DOCUMENTS_AT_ONCE], snapshot_id):
             found[state.fields["run_id"]] = state
     states = [found[run_id] for run_id in ids]
     numbers = {"start_time", "end_time"}
@@ -117,7 +127,7 @@ def _from_documents(
     for prefix, values_of in _VALUES.items():
         rows = [values_of(state) for state in states]
         kind: Type = "double" if prefix == "metrics" else "string"
-        # Keys of one run are in order already.
+        # Keys of one run are in order already, and a dictionary keeps the order.
         for key in dict.fromkeys(key for row in rows for key in row):
             columns[f"{prefix}.{key}"] = column(kind, [row.get(key) for row in rows])
     return columns
@@ -153,6 +163,7 @@ def _fields() -> Statement:
 def _cells(table: str, experiment_ids: Sequence[str]) -> Statement:
     """Gather for each key its values and the places of their runs."""
     where, values = "", {}
+    # Joining ``found`` would do, but by this the engine can skip row groups.
     if len(experiment_ids) == 1:
         where = "WHERE experiment_id = $experiment_id"
         values = {"experiment_id": experiment_ids[0]}
@@ -171,13 +182,3 @@ def _dense(cells: pyarrow.StructArray, everyone: pyarrow.Array) -> pyarrow.Array
 
     where = pyarrow.compute.index_in(everyone, value_set=cells.field("place"))
     return cells.field("value").take(where)
-
-
-def _finished(columns: Mapping[str, Any], resolve: Callable[[str], str]) -> pyarrow.Table:
-    import pyarrow
-
-    snapshot_id = pyarrow.timestamp("ms", "UTC")
-    locations = [resolve(each) for each in columns["artifact_uri"].to_pylist()]
-    times = {name: columns[name].cast(snapshot_id) for name in ("start_time", "end_time")}
-    changed = {"artifact_uri": column("string", locations), **times}
-    return table({**columns, **changed})

@@ -1,4 +1,4 @@
-"""A table at one moment, in parts: its files, and the rows that are not in them."""
+"""A table of one snapshot, in parts: its files, and the rows that are not in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.kinds.kind import IDENTITY
 from lakeflow.query.engine.columns import column, column_of, table
-from lakeflow.stores.things import kept_columns, packed
+from lakeflow.stores.things import kept_columns, type_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.schema import TableSpec
     from lakeflow.stores.snapshots import Snapshot
-    from lakeflow.stores.things import Columns, Thing
+    from lakeflow.stores.things import Thing
 
 
 class Scan(NamedTuple):
-    """What a table holds at one moment.
+    """What a table holds in one snapshot.
 
     Attributes:
         files: Paths of its files, as the query engine opens them.
@@ -59,10 +59,13 @@ def rows_of(
     which = array("q")
     for number, (_, columns) in enumerate(groups):
         which.extend(array("q", [number]) * len(columns.seqs))
+    texts_by_column: Any = zip(*(ids for ids, _ in groups), strict=True)
+    if not groups:
+        texts_by_column = [()] * (len(kind.scope) + len(by))
     found = dict(
         zip(
             (*kind.scope, *by),
-            (_repeated(each, which) for each in _by_column(groups, len(kind.scope) + len(by))),
+            (_repeated(each, which) for each in texts_by_column),
             strict=True,
         )
     )
@@ -83,18 +86,15 @@ def rows_of(
     return table({name: found[name] for name in spec.column_names})
 
 
-def _by_column(groups: Sequence[tuple[tuple[str, ...], Columns]], count: int) -> Any:
-    return zip(*(ids for ids, _ in groups), strict=True) if groups else [()] * count
-
-
 def _repeated(texts: Sequence[str], which: array[int]) -> pyarrow.Array:
     """Return for each row the text of its group."""
+    # Each text becomes Arrow once, and not once a row: a curve has one run id.
     values = column("string", texts)
     return values.take(column_of(which)) if texts else values
 
 
 def _joined(spec: TableSpec, name: str, parts: Sequence[Any]) -> pyarrow.Array:
-    (code,) = packed(spec, [name])
+    (code,) = type_codes(spec, [name])
     if not code:
         (kind,) = (each.type for each in spec.columns if each.name == name)
         return column(kind, [value for part in parts for value in part])
@@ -107,5 +107,6 @@ def _joined(spec: TableSpec, name: str, parts: Sequence[Any]) -> pyarrow.Array:
 def _numbers(parts: Sequence[array[int]]) -> pyarrow.Array:
     whole = array("q")
     for part in parts:
+        # Places in a record are kept in four bytes, and Arrow wants eight.
         whole.extend(part if part.typecode == "q" else array("q", part))
     return column_of(whole)

@@ -53,17 +53,23 @@ class RunState:
             resolve: Makes an absolute location of one that is stored.
         """
         fields = self.fields | {"artifact_uri": resolve(self.fields["artifact_uri"])}
+        # When a field was set matters to merging only; MLflow's entities have no place for it.
         for name in RUN.clocks:
             del fields[name]
         latest = []
         for key, each in self.metrics.items():
             step, timestamp, value = each.last
             latest.append(Metric(key, value, timestamp, step))
+        inputs = []
+        for name_and_digest, (*dataset, tags) in self.inputs.items():
+            # The tags of a use are the last column of ``inputs``, as JSON.
+            uses = [InputTag(name, value) for name, value in json.loads(tags).items()]
+            inputs.append(DatasetInput(Dataset(*name_and_digest, *dataset), uses))
         values = {metric.key: metric.value for metric in latest}
         return Run(
             RunInfo(**fields),
             RunData(values, dict(self.params), dict(self.tags), tuple(latest)),
-            RunInputs([_dataset_input(key, row) for key, row in self.inputs.items()]),
+            RunInputs(inputs),
         )
 
 
@@ -84,12 +90,6 @@ def run_state(thing: Thing, experiment: Thing | None) -> RunState | None:
         thing.summaries(_METRICS),
         dict(thing.rows(INPUTS.name)),
     )
-
-
-def _dataset_input(key: tuple[str, str], row: tuple[Any, ...]) -> DatasetInput:
-    *fields, tags = row
-    uses = [InputTag(name, value) for name, value in json.loads(tags).items()]
-    return DatasetInput(Dataset(*key, *fields), uses)
 
 
 def experiment_of(thing: Thing, resolve: Callable[[str], str]) -> Experiment | None:

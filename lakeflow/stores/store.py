@@ -30,7 +30,7 @@ class Store:
 
     Attributes:
         lake: The lake.
-        snapshots: What it holds, and held.
+        snapshots: What it holds now, and what it held.
         experiments: Its experiments.
         runs: Its runs.
         columns: What reads it by the column.
@@ -100,5 +100,6 @@ class Store:
         self._move_experiment(experiment_id, LifecycleStage.ACTIVE)
 
     def _move_experiment(self, experiment_id: str, stage: str) -> None:
+        # The event first: a run forgotten before it could be looked up again as an active one.
         self.experiments.set_stage(experiment_id, stage)
         self.runs.forget_stages(str(experiment_id))

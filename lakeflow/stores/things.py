@@ -62,6 +62,7 @@ def is_later(record: Row, than: Row) -> bool:
     """Return whether a record is the later one: by its order, then its value; NaN is least."""
     if record[:-1] != than[:-1]:
         return record[:-1] > than[:-1]
+    # NaN alone differs from itself.
     return bool(record[-1] > than[-1] or than[-1] != than[-1])
 
 
@@ -71,7 +72,7 @@ class Columns:
     A number takes eight bytes; a point of a metric takes 40.
 
     Args:
-        codes: How each column is packed, as ``packed`` says it.
+        codes: How each column is packed, as ``type_codes`` says it.
         last: Places of the order's columns and of the value among them, if they are summed up.
 
     Attributes:
@@ -105,6 +106,7 @@ class Columns:
         if self._last_at:
             record = tuple([row[at] for at in self._last_at])
             value = record[-1]
+            # Neither comparison is true of NaN, which has no part in minimum and maximum.
             if value < self._least:
                 self._least = value
             if value > self._most:
@@ -119,6 +121,7 @@ class Columns:
     def summed(self) -> Summed:
         """Return what is known of the records without them."""
         assert self._last is not None
+        # Still infinity and minus infinity if every value was NaN.
         is_number = self._least <= self._most
         return Summed(
             self._last,
@@ -171,7 +174,8 @@ class Thing:
     def set(self, name: str, value: Any, order: Order, keep: Keep) -> None:
         """Take in a value of a field."""
         known = self.fields.get(name)
-        if known is None or _stays(order, known[0], keep):
+        is_first = keep is Keep.FIRST
+        if known is None or (order < known[0] if is_first else order >= known[0]):
             self.fields[name] = order, value
 
     def put(self, part: Part, rows: Iterable[tuple[Any, Row | None]], order: Order) -> None:
@@ -222,10 +226,6 @@ class Thing:
         return dict(sorted(found.items()))
 
 
-def _stays(order: Order, known: Order, keep: Keep) -> bool:
-    return order < known if keep is Keep.FIRST else order >= known
-
-
 def merged(kind: Kind, stored: Thing | None, hot: Thing | None) -> Thing | None:
     """Return what a document and the log say of a thing together; neither is changed."""
     if stored is None or hot is None:
@@ -242,6 +242,7 @@ def merged(kind: Kind, stored: Thing | None, hot: Thing | None) -> Thing | None:
     for part in kind.parts:
         table = part.table.name
         if part.keep is Keep.EACH:
+            # No document has such records, and a long curve is not copied to look at a run.
             both.columns[table] = hot.columns[table]
             continue
         both.parts[table] = dict(stored.parts[table])
@@ -265,10 +266,10 @@ def thing_of(kind: Kind, document: Mapping[str, Any]) -> Thing:
     if clocks.get(MADE) is not None:
         # What was set since stays out: should an older record come, it is no longer known
         # what the thing was made with, and what is set always comes first.
-        thing.made = _at(clocks[MADE]), row
+        thing.made = _stored_order(clocks[MADE]), row
     for name in kind.settable:
         if clocks.get(name) is not None:
-            thing.fields[name] = _at(clocks[name]), row[name]
+            thing.fields[name] = _stored_order(clocks[name]), row[name]
     for part in kind.parts:
         if part.is_in_document:
             thing.parts[part.table.name] = _stored_rows(kind, part, document)
@@ -277,8 +278,9 @@ def thing_of(kind: Kind, document: Mapping[str, Any]) -> Thing:
     return thing
 
 
-def _at(clock: int) -> Order:
+def _stored_order(clock: int) -> Order:
     """Return the order of what is stored: its writer is not known any more."""
+    # Any writer's name is greater than the empty one: at the same clock the log is later.
     return clock, "", 0
 
 
@@ -291,7 +293,7 @@ def _stored_rows(
     keys = keys_of(columns, kind.key(part.table))
     values = zip(*(columns[name] for name in kind.values(part.table)), strict=True)
     return {
-        key: (_at(clock), None if is_removal(part, row) else row)
+        key: (_stored_order(clock), None if is_removal(part, row) else row)
         for key, clock, row in zip(keys, columns[CLOCK], values, strict=True)
     }
 
@@ -377,7 +379,7 @@ def kept_columns(kind: Kind, part: Part) -> tuple[str, ...]:
     return tuple(name for name in part.table.column_names if name not in left_out)
 
 
-def packed(table: TableSpec, names: Iterable[str]) -> list[str]:
+def type_codes(table: TableSpec, names: Iterable[str]) -> list[str]:
     """Return how columns are packed: the type code of an array, or nothing for a list."""
     codes = {
         column.name: "" if column.nullable else _CODES.get(column.type, "")
