@@ -23,6 +23,7 @@ MAX_KEY_LENGTH = 250
 MAX_EXPERIMENT_NAME_LENGTH = 500
 MAX_VALUE_BYTES = 1024 * 1024
 
+# Ids become parts of paths: no other alphabets, no dot or dash at the beginning.
 _RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}", re.ASCII)
 _EXPERIMENT_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,63}", re.ASCII)
 _KEY = re.compile(r"[/\w.\- :]*")
@@ -237,6 +238,7 @@ def _float(value: Any, path: str) -> float:
 
 def _whole(value: Any, path: str, least: int, hint: str | None = None) -> int:
     try:
+        # numpy's integers too, but no text, though ``int`` would take one.
         number = int(value) if isinstance(value, numbers.Number) else None  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         number = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from lakeflow.entities import tag_names, validation
@@ -37,6 +37,11 @@ def below(location: str, path: str) -> str:
         return f"{location.rstrip('/')}/{path}"
     parts = urlsplit(location)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
+
+
+def checked_tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the tags of a new run or experiment, their values as text."""
+    return {validation.key(key): validation.text(value) for key, value in (tags or {}).items()}
 
 
 def checked(name: str, pairs: Iterable[Param | RunTag]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from lakeflow.exceptions import (
 )
 from lakeflow.kinds import EXPERIMENT
 from lakeflow.schema import EXPERIMENT_TAGS, EXPERIMENTS
+from lakeflow.stores.arguments import checked_tags
 from lakeflow.stores.state import experiment_of
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ class ExperimentStore:
         """Make an experiment; see ``LakeflowClient.create_experiment``."""
         validation.experiment_name(name)
         validation.artifact_location(artifact_location)
-        pairs = {
-            validation.key(key): validation.text(value) for key, value in (tags or {}).items()
-        }
+        pairs = checked_tags(tags)
 
         def decide(known: Draft) -> tuple[list[str], str]:
             _check_free(known, name)

@@ -47,8 +47,8 @@ class Reader:
         self._lake = lake
         self._engine = engine
         self._snapshots = snapshots
-        self._kept = JoinCache(engine)
-        lake.on_fork(self._kept.reset)
+        self._joins = JoinCache(engine)
+        lake.on_fork(self._joins.reset)
 
     def run(self, run_id: str) -> RunState:
         """Return a run as it is now.
@@ -138,18 +138,18 @@ class Reader:
             with self._snapshots.held(snapshot_id) as snapshot:
                 overlay, seen = snapshot.sync_tables(), snapshot.snapshot_id
                 files = self._files(statement, experiment_ids, snapshot.fold)
-                is_hot, kept = overlay.hot, None
+                is_hot, joined = overlay.hot, None
                 if self._is_worth_caching(statement, experiment_ids, snapshot):
                     relation = stored(self._lake.kinds, statement, files)
-                    kept = stack.enter_context(self._kept.held(*relation))
+                    joined = stack.enter_context(self._joins.held(*relation))
                 # Pinned while the snapshot is held: later rows of the log belong to a later
                 # snapshot, and after a fold they are no longer those that the files lack.
                 cursor = stack.enter_context(contextlib.closing(overlay.pinned()))
             # The lake was closed meanwhile, and the cached table went with its engine.
-            if self._kept.is_lost():
-                kept = None
+            if self._joins.is_lost():
+                joined = None
             assert seen is not None
-            text, values = laid_over(self._lake.kinds, statement, files, is_hot, kept)
+            text, values = laid_over(self._lake.kinds, statement, files, is_hot, joined)
             with engine_errors():
                 return cursor.execute(text, values).fetchall(), seen
 

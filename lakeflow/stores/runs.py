@@ -23,7 +23,7 @@ from lakeflow.entities import (
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
 from lakeflow.kinds import RUN
-from lakeflow.stores.arguments import below, checked, distinct, name_of
+from lakeflow.stores.arguments import below, checked, checked_tags, distinct, name_of
 from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.state import RunState
 
@@ -115,9 +115,7 @@ class RunStore:
         experiment_id = validation.experiment_id(experiment_id)
         # To MLflow 0 is no time either, but now.
         start = validation.milliseconds(start_time, "start_time") if start_time else now_ms()
-        pairs = {
-            validation.key(key): validation.text(value) for key, value in (tags or {}).items()
-        }
+        pairs = checked_tags(tags)
         name = name_of(run_name, pairs)
         pairs[tag_names.RUN_NAME] = name
         location = self._experiments.require_active(experiment_id)

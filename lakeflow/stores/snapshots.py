@@ -196,7 +196,7 @@ class Snapshots:
     def held(
         self, snapshot_id: SnapshotId | None = None, *, look: bool = True
     ) -> Iterator[Snapshot]:
-        """Hold still what the lake holds now, or what it held.
+        """Give what the lake holds now, or held once; its lock is held meanwhile.
 
         A snapshot whose log is folded and deleted cannot be gone back to; what the lake holds
         now stands in for it.

@@ -177,12 +177,14 @@ class FlakyFileSystem(AbstractFileSystem):  # type: ignore[misc]
         with self._turn:
             self.calls[call] += 1
             flaws = [] if self._is_calm else self.flaws
+            # A list: every flaw counts the call, and the first that strikes has its way.
             striking = [flaw for flaw in flaws if flaw.strikes(call, path)]
             flaw = striking[0] if striking else None
             self.struck += flaw is not None
         if flaw is not None and flaw.trouble == "fail":
             raise flaw.error()
         if flaw is not None and flaw.trouble == "delay":
+            # Not in our turn: other calls overtake the one that is late.
             time.sleep(flaw.delay_s)
         with self._turn:
             result = act()

@@ -21,7 +21,7 @@ T = TypeVar("T")
 Point = tuple[str, float, int, int]
 """Key, value, timestamp and step of a metric."""
 
-_LINES = 6
+_STEPS_LOGGED = 6
 
 
 @dataclass(slots=True)
@@ -61,12 +61,12 @@ class Story:
         self._writer = self._step(self._open_store)
         self._step(self._experiment)
         one, two = self._step(self._run), self._step(self._run)
-        for step in range(_LINES):
+        for step in range(_STEPS_LOGGED):
             self._step(self._logging(one, step))
         self._step(self._compact)
         self._step(lambda: self.check(self._open_store()))
         self._step(lambda: self._untag(one))
-        for step in range(_LINES // 2, 2 * _LINES):
+        for step in range(_STEPS_LOGGED // 2, 2 * _STEPS_LOGGED):
             self._step(self._logging(two, step))
         self._step(lambda: self._end(one))
         self._step(self._compact)
@@ -103,6 +103,7 @@ class Story:
         try:
             self._writer.experiments.create("story")
         except AlreadyExistsError:
+            # Made by an attempt whose answer was lost; without an error before, it is a fault.
             if not self.errors:
                 raise
 

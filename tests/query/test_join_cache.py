@@ -93,7 +93,7 @@ def test_what_is_logged_since_is_seen(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "limit"), [(join_cache, "_MOST_CHARACTERS"), (reader, "_MOST_KEPT")]
+    ("place", "limit"), [(join_cache, "_MOST_CHARACTERS"), (reader, "_MOST_ROWS_TO_CACHE")]
 )
 def test_what_is_large_is_not_kept(
     store: Store, monkeypatch: pytest.MonkeyPatch, place: object, limit: str
