@@ -262,9 +262,9 @@ def test_a_frame_holds_what_the_entities_do(
     few: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runs_table, "_FEW", few)
+    monkeypatch.setattr(runs_table, "_MOST_DOCUMENTS", few)
     monkeypatch.setattr(runs_table, "_RUNS_A_DOCUMENT", 1)
-    monkeypatch.setattr(runs_table, "_AT_ONCE", 2)
+    monkeypatch.setattr(runs_table, "_DOCUMENTS_AT_ONCE", 2)
 
     def check() -> None:
         for view in (ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY, ViewType.ALL):
@@ -470,7 +470,7 @@ def test_experiments_come_all_at_once(
     client: LakeflowClient, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lakeflow.set_tracking_uri(uri)
-    monkeypatch.setattr("lakeflow.fluent.pages._MOST_A_PAGE", 2)
+    monkeypatch.setattr("lakeflow.fluent.pages._MOST_RESULTS_A_PAGE", 2)
     for number in range(5):
         client.create_experiment(f"e{number}")
     names = [each.name for each in lakeflow.search_experiments(order_by=["name"])]
