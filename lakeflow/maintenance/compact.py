@@ -1,9 +1,18 @@
 """Compaction: fold the log into the tables, exactly once, however often it is tried.
 
-A fold is planned (up to where), claimed (a file made exactly once), carried out table by
-table (one commit each, marked with the number of the fold), and finished (a file that says
-which versions belong together). Stopped anywhere, it is finished by the next compaction. Two
-at once do the same work, and only one of each commit lands.
+1. ``_Compaction.run`` lists the log, and folds until it has reached the end of that listing.
+2. ``_next`` plans a fold (up to where), and claims it: a file that can be made only once.
+3. ``_spans`` finds what it reads of each segment, ``stage_spans`` copies that, and
+   ``Folding.stage`` parses it in the engine.
+4. ``_stage_kind`` joins the documents of the fold before, and works out the new rows.
+5. ``_fold_table`` writes one table: ``_files_to_rewrite``, ``_write``, ``_upload``, and one
+   commit that is marked with the number of the fold.
+6. ``write_indexes`` writes the new documents, after the tables that follow from them.
+7. ``_finish`` publishes a file that says which versions belong together.
+8. ``vacuum`` deletes what neither the tables nor a reader needs any more.
+
+A fold that was stopped at any step is finished by the next compaction. Two compactions at
+once do the same work, and only one of each commit lands.
 
 What a fold reads never changes while it is carried out: the log up to its positions, and the
 documents of the fold before it. So it comes out the same, however often it is begun again.
@@ -11,6 +20,7 @@ documents of the fold before it. So it comes out the same, however often it is b
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from dataclasses import replace
@@ -36,7 +46,7 @@ from lakeflow.maintenance.staging import (
     stage_spans,
 )
 from lakeflow.maintenance.tiers import files_to_rewrite
-from lakeflow.maintenance.vacuum import vacuum
+from lakeflow.maintenance.vacuum import replaced_files, vacuum
 from lakeflow.query.engine.connection import Engine
 from lakeflow.query.folding.fold_runner import Folding, Stored
 from lakeflow.tables import folds
@@ -47,13 +57,14 @@ if TYPE_CHECKING:
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
-    from lakeflow.log.positions import Position
     from lakeflow.query.folding.parquet import Written
     from lakeflow.schema import TableSpec
     from lakeflow.tables.folds import Fold, FoldPlan
 
 _LISTINGS = 3
 """Looks at the log until a segment that a fold needs counts as gone."""
+
+_LOCK_POLL_S = 0.05
 
 LOCK = f"{folds.FOLDS}/lock"
 """Spares a second compaction of the same lake the work; not what makes it safe."""
@@ -103,7 +114,7 @@ def _locked(lake: Lake, wait: bool, work: Callable[[], None]) -> None:
                 return
         if not wait:
             return
-        time.sleep(0.05)
+        time.sleep(_LOCK_POLL_S)
 
 
 class _Compaction:
@@ -125,13 +136,19 @@ class _Compaction:
         listing = self._lake.listing()
         self._total, self._listed = listing.unfolded_bytes, listing.segments
         unfolded = listing.unfolded
+        # What is logged from now on is left to the next compaction: with busy writers there
+        # would always be something more to fold, and this one would never end.
         ends = FoldBoundaryFinder(self._lake.fs, unfolded).ends
         target = {path: end for path, end in ends.items() if end > unfolded[path][0]}
         while True:
             previous, plan = self._next()
             if plan is None:
                 break
-            self._is_last = _is_reached(plan.positions, target)
+            self._is_last = all(
+                writer_of(path) in plan.positions
+                and (number_of(path), end) <= plan.positions[writer_of(path)][:2]
+                for path, end in target.items()
+            )
             self._carry_out(previous, plan)
             if self._is_last:
                 break
@@ -146,37 +163,43 @@ class _Compaction:
             previous = folds.read_fold(fs, done)
             if begun > done:
                 plan = folds.read_plan(fs, begun)
-                # It may end in what was not there when we listed, and would be taken for gone.
+                # The plan may name segments that are newer than our listing. We list again,
+                # or we would take them for deleted.
                 self._listed = list_segments(fs)
                 return previous, plan
-            # Before anything is read, which may take long where every read is a request.
+            # We list again before the finder reads the log, which may take long. The older
+            # listing says what may be folded, and the newer one which records that one has
+            # missed: the fold ends before the first of them.
             sizes, self._listed = self._listed, list_segments(fs)
             later = hot_spans(self._listed, previous.positions)
             finder = FoldBoundaryFinder(fs, hot_spans(sizes, previous.positions))
             missed_clock = finder.first_missed_clock(later, records.clock)
             limit = self._lake.settings.fold_bytes
             boundary = finder.find(limit, records.clock, missed_clock, done + 1)
-            if boundary.size_bytes == 0 and not self._is_rewritten(previous):
+            # Another tool may have rewritten files of a table. Then even a fold of nothing
+            # tells readers the new files, before that tool deletes the old ones.
+            is_rewritten = any(
+                self._lake.tables[name].has_newer(version)
+                for name, version in previous.versions.items()
+            )
+            if boundary.size_bytes == 0 and not is_rewritten:
                 return previous, None
             kept = folds.kept_positions(previous, map(writer_of, sizes))
             plan = folds.FoldPlan(done + 1, {**kept, **boundary.positions})
             try:
                 folds.begin(fs, plan)
             except FileExistsError:
+                # Somebody else has claimed the number. Only one of the two plans may be
+                # carried out, so the next turn reads theirs and helps to finish it.
                 continue
             return previous, plan
-
-    def _is_rewritten(self, fold: Fold) -> bool:
-        """Return whether another tool has committed to a table since a fold."""
-        return any(
-            self._lake.tables[name].has_newer(version)
-            for name, version in fold.versions.items()
-        )
 
     def _carry_out(self, previous: Fold, plan: FoldPlan) -> None:
         spans = self._spans(previous, plan)
         if spans is None:
             return
+        # The first fold makes the tables, and not who makes the lake: a job that only logs
+        # would have to load deltalake.
         for name, table in self._lake.tables.items():
             if name not in previous.versions:
                 table.create()
@@ -207,6 +230,8 @@ class _Compaction:
     ) -> Fold:
         """Fold within the memory that is set; a claimed fold of huge values gets more."""
         wanted = self._lake.settings.fold_memory_bytes
+        # The plan of a claimed fold cannot be made smaller, since somebody else may have
+        # committed a table by it already. So the memory grows; None is DuckDB's own default.
         for memory_bytes in (wanted, 4 * wanted, None):
             engine = Engine(self._lake.engine_filesystem(), memory_bytes)
             try:
@@ -240,13 +265,17 @@ class _Compaction:
         staged = folding.stage(stage_spans(lake, spans, folder / "log"))
         rejected = 0
         if staged.misfits:
-            # Before the commits: a fold that is found committed is not carried out again.
+            # This comes before the commits: whoever finds the tables committed does not carry
+            # the fold out again, so the lines would never be set aside.
             fitting, rejected = set_aside(lake, plan.number, spans, folder / "fitting")
             staged = folding.stage(fitting)
             folding.drop_misfits()
         indexes, numbers = dict(previous.indexes), dict(previous.numbers)
         for kind in filter(folding.is_about, lake.kinds):
             self._stage_kind(kind, previous, folding, folder)
+            # The documents are made of the staged rows of these tables, which take much
+            # memory. So the tables come first, then the documents, and then the memory is
+            # free for the parts whose records all stay, which are the largest.
             for spec in kind.held_tables:
                 self._fold_table(kind, spec, plan.number, folding, folder)
             self._report.orphans += folding.orphans(kind)
@@ -277,6 +306,7 @@ class _Compaction:
             for spec in kind.tables
         }
         folding.stage_rows(kind, documents, stored)
+        # The last fold may sort a table into which only the folds before it brought rows.
         is_sorted = self._is_last and any(self._folded[spec.name] for spec in kind.tables)
         if is_sorted or folding.has_gone(kind):
             folding.stage_unchanged(kind)
@@ -286,48 +316,68 @@ class _Compaction:
     ) -> None:
         """Commit what a fold changes in one table, unless somebody else has done it."""
         self._say(f"fold {spec.name}")
-        began = time.monotonic()
-        table = self._lake.tables[spec.name]
+        began, table = time.monotonic(), self._lake.tables[spec.name]
         if not folding.is_changed(spec):
             return
         changes = folding.changes(kind, spec)
-        attempt = 0
-        while True:
-            attempt += 1
+        for attempt in itertools.count(1):
             version = table.version()
+            # delta-rs refuses a twin that races with this commit, but would accept the same
+            # mark again later. So whoever comes later must look at the mark first.
             if table.mark() >= fold:
                 return
             files = table.files(version)
-            by_path = dict(zip(self._lake.engine_paths(spec.name, files), files, strict=True))
-            changed = folding.files_with_changes(kind, spec, self._stored(kind, spec, files))
-            is_searched = spec in kind.held_tables
-            whole, split = files_to_rewrite(
-                spec,
-                files,
-                [by_path[path] for path in sorted(changed)],
-                changes,
-                self._folded[spec.name] + changes if self._is_last and is_searched else 0,
-            )
+            whole, split = self._files_to_rewrite(kind, spec, files, folding, changes)
             if not changes and not whole:
                 return
-            written = self._write(
-                folding, spec, folder / f"{spec.name}-{attempt}", changes, whole, split
-            )
-            added = []
-            for each in written:
-                name = Path(each.path).name
-                self._lake.fs.upload(each.path, f"{table.folder}/{name}")
-                self._lake.sync_if_durable(f"{table.folder}/{name}")
-                added.append(DataFile(name, each.size, each.rows, each.bounds, each.nulls))
+            target = folder / f"{spec.name}-{attempt}"
+            written = self._write(folding, spec, target, changes, whole, split)
+            added = self._upload(table.folder, written)
             removed = [*whole, *split]
             try:
                 committed = table.commit(version, added, removed, mark=fold)
             except ConflictError:
+                # Somebody else has committed to the table. The files that we read may be gone
+                # from it, so we choose and write again; a vacuum deletes what we uploaded.
                 continue
             self._lake.sync_if_durable(table.commit_path(committed))
             self._folded[spec.name] += changes
-            self._count(spec, added, removed, time.monotonic() - began)
+            report = self._report.tables.setdefault(spec.name, TableReport())
+            report.add(added, removed, time.monotonic() - began)
             return
+
+    def _files_to_rewrite(
+        self,
+        kind: Kind,
+        spec: TableSpec,
+        files: Sequence[DataFile],
+        folding: Folding,
+        changes: int,
+    ) -> tuple[list[DataFile], list[DataFile]]:
+        """Choose the files that are written anew as a whole, and those that are split."""
+        by_path = dict(zip(self._lake.engine_paths(spec.name, files), files, strict=True))
+        changed = folding.files_with_changes(kind, spec, self._stored(kind, spec, files))
+        # A table that no search reads gains nothing by being sorted at the end.
+        ends_sorted = self._is_last and spec in kind.held_tables
+        return files_to_rewrite(
+            spec,
+            files,
+            [by_path[path] for path in sorted(changed)],
+            changes,
+            self._folded[spec.name] + changes if ends_sorted else 0,
+        )
+
+    def _upload(self, folder: str, written: Sequence[Written]) -> list[DataFile]:
+        """Put files that were written into the folder of a table."""
+        added = []
+        for each in written:
+            name = Path(each.path).name
+            path = f"{folder}/{name}"
+            self._lake.fs.upload(each.path, path)
+            # A commit that names a file must not reach the disk before the file does.
+            self._lake.sync_if_durable(path)
+            added.append(DataFile(name, each.size, each.rows, each.bounds, each.nulls))
+        return added
 
     def _write(
         self,
@@ -355,58 +405,16 @@ class _Compaction:
             for path, file in zip(paths, files, strict=True)
         ]
 
-    def _count(
-        self,
-        spec: TableSpec,
-        added: list[DataFile],
-        removed: list[DataFile],
-        seconds: float,
-    ) -> None:
-        report = self._report.tables.setdefault(spec.name, TableReport())
-        report.rows += sum(file.rows for file in added)
-        report.files_added += len(added)
-        report.files_removed += len(removed)
-        report.bytes_written += sum(file.size for file in added)
-        report.seconds += seconds
-
     def _finish(self, previous: Fold, plan: FoldPlan, known: Fold) -> None:
         """Publish what belongs to the fold: versions of tables, indexes and numbers."""
         tables = self._lake.tables
         versions = {name: table.version() for name, table in tables.items()}
         files = {name: tables[name].files(version) for name, version in versions.items()}
-        removed = {
-            tables[name].folder: sorted(
-                {f.path for f in before} - {f.path for f in files[name]}
-            )
-            for name, before in previous.files.items()
-            if previous.versions[name] != versions[name]
-        }
-        for name, before in previous.indexes.items():
-            gone = {file.path for file in before} - {file.path for file in known.indexes[name]}
-            if gone:
-                removed[folds.index_folder(name)] = sorted(
-                    path.rpartition("/")[2] for path in gone
-                )
-        folds.finish(
-            self._lake.fs,
-            folds.Fold(
-                plan.number,
-                plan.positions,
-                versions,
-                files,
-                known.indexes,
-                known.numbers,
-                removed,
-            ),
-        )
+        finished = replace(known, number=plan.number, positions=plan.positions)
+        finished = replace(finished, versions=versions, files=files)
+        removed = replaced_files(self._lake, previous, finished)
+        # Nobody reads the new versions before this file is there, so all tables move at once.
+        folds.finish(self._lake.fs, replace(finished, removed=removed))
 
     def _say(self, step: str) -> None:
         self._progress(Progress(step, self._report.log_bytes, self._total))
-
-
-def _is_reached(positions: Mapping[str, Position], target: Mapping[str, int]) -> bool:
-    return all(
-        writer in positions and (number, end) <= positions[writer][:2]
-        for path, end in target.items()
-        for writer, number in [(writer_of(path), number_of(path))]
-    )

@@ -57,18 +57,22 @@ def _added(
     if not newest.entries:
         return before
     files = (newest, *before)
+    # The newest files come first: in a merge the first of several entries of a key stays.
     count = files_to_merge([file.entries for file in files])
     if count:
         readers = [
             _staged(folder, newest),
             *(lake.index_files.reader(each) for each in files[1:count]),
         ]
+        # The mark of a removed key hides it in older files. With all of them merged there is
+        # nothing left to hide.
         newest = _written(
             name,
             folder,
             lambda writer: merge(readers, writer, drop_removed=count == len(files)),
         )
         files = (newest, *files[count:])
+    # A file has a new name each time, so a fold that is begun again overwrites nothing.
     lake.fs.upload(str(folder / newest.path), newest.path)
     lake.sync_if_durable(newest.path)
     return files
@@ -85,8 +89,8 @@ def _written(name: str, folder: Path, fill: Callable[[BlockWriter], None]) -> Bl
 
 def _staged(folder: Path, file: BlockFile) -> BlockReader:
     def read(start: int, end: int) -> bytes:
-        with (folder / file.path).open("rb") as engine_paths:
-            engine_paths.seek(start)
-            return engine_paths.read(end - start)
+        with (folder / file.path).open("rb") as blocks:
+            blocks.seek(start)
+            return blocks.read(end - start)
 
     return BlockReader(file, read)

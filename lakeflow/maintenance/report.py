@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lakeflow.maintenance.vacuum import VacuumReport
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from lakeflow.tables.delta import DataFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,16 @@ class TableReport:
     files_removed: int = 0
     bytes_written: int = 0
     seconds: float = 0.0
+
+    def add(
+        self, added: Collection[DataFile], removed: Collection[DataFile], seconds: float
+    ) -> None:
+        """Count one commit: the files it added and removed, and how long it took."""
+        self.rows += sum(file.rows for file in added)
+        self.files_added += len(added)
+        self.files_removed += len(removed)
+        self.bytes_written += sum(file.size for file in added)
+        self.seconds += seconds
 
 
 @dataclass(slots=True)

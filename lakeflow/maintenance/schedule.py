@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
 
 _EVENTS_A_SEGMENT = 8
-"""Events that count as one segment: they are small, and a few hundred are read in no time."""
+"""Events of the control log that count as one segment, since they are small."""
 
 _logger = logging.getLogger(__name__)
 
@@ -41,8 +41,11 @@ class AutoCompaction:
     def _grown(self, written_bytes: int) -> None:
         if written_bytes < self._next_at:
             return
+        # It counts on from now, also while a compaction is under way: that one leaves to the
+        # next what is logged after it has begun.
         self._next_at = written_bytes + self._lake.settings.auto_compact_bytes
         if self._thread is None or not self._thread.is_alive():
+            # A daemon does not keep a process alive; a client that is closed waits for it.
             self._thread = threading.Thread(
                 target=self._compact, name="lakeflow-compact", daemon=True
             )
@@ -51,8 +54,10 @@ class AutoCompaction:
     def _closing(self) -> None:
         if self._thread is not None:
             self._thread.join()
+        # A client that has only read leaves the lake alone; it may not even be one's own.
         if not self._lake.written_bytes:
             return
+        # The fold can then take in the last segment as a whole, and a vacuum delete it.
         self._lake.seal()
         try:
             listing = self._lake.listing()
@@ -69,6 +74,7 @@ class AutoCompaction:
             self._compact()
 
     def _compact(self) -> None:
+        # It imports DuckDB, which a job that only logs should not pay for.
         from lakeflow.maintenance.compact import compact_lake
 
         try:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.tables.folds import Fold
 
+_DOCUMENTS_AT_ONCE = 10_000
+"""Documents that are looked up together: what bounds the memory that they take."""
+
 REJECTED = "rejected"
 """Folder of log lines that did not parse, one file a fold."""
 
@@ -35,24 +38,25 @@ def stage_spans(lake: Lake, spans: Mapping[str, tuple[int, int]], folder: Path) 
         Files, each in a folder with the name of its writer.
     """
     events, segments = events_apart(spans)
-    staged = [_joined(lake, events, folder)] if events else []
-    others = {}
+    staged, others = [], {}
+    if events:
+        # The engine opens each file anew, which takes longer than to read an event.
+        found = lake.fs.read_many(events, fixed=False)
+        joined = b"".join(data for _, data in found)
+        staged.append(_put(folder / LOG / CONTROL / "events.jsonl", joined))
     for path, (start, end) in segments.items():
         local = lake.fs.local_path(path)
         is_whole = start == 0 and lake.fs.size(path) == end if local else False
-        if local and is_whole and _is_complete(lake, path, end):
+        # While somebody appends to a segment the engine could read more than the fold says,
+        # and a torn last line would count as one that does not parse.
+        is_still = is_whole and not lake.fs.is_held(path)
+        if local and is_still and lake.fs.read(path, end - 1, end) == b"\n":
             staged.append(local)
         else:
             others[path] = start, end
     for path, data in lake.fs.read_many(others):
         staged.append(_put(folder / path, complete_lines(data)))
     return staged
-
-
-def _joined(lake: Lake, events: Mapping[str, tuple[int, int]], folder: Path) -> str:
-    """Put events into one file: the engine opens each file anew, which takes longer."""
-    found = lake.fs.read_many(events, fixed=False)
-    return _put(folder / LOG / CONTROL / "events.jsonl", b"".join(data for _, data in found))
 
 
 def _put(target: Path, data: bytes) -> str:
@@ -62,11 +66,6 @@ def _put(target: Path, data: bytes) -> str:
     except OSError as error:
         raise StorageError(f"cannot stage {target}: {error}", "RESOURCE_EXHAUSTED") from error
     return str(target)
-
-
-def _is_complete(lake: Lake, path: str, size: int) -> bool:
-    """Return whether nobody appends to a segment, and no torn line is at its end."""
-    return not lake.fs.is_held(path) and lake.fs.read(path, size - 1, size) == b"\n"
 
 
 def set_aside(
@@ -89,6 +88,7 @@ def set_aside(
                 misfits.append(records.rejected(path, offset, line))
             offset += len(line) + 1
         staged.append(_put(folder / path, b"".join(fitting)))
+    # Whoever carried out this fold before read the same lines, so the file is the same.
     with contextlib.suppress(FileExistsError):
         content = "".join(f"{line}\n" for line in misfits).encode()
         lake.fs.create(f"{REJECTED}/{fold:010d}.jsonl", content)
@@ -131,6 +131,3 @@ def removed_before(lake: Lake, kind: Kind, fold: Fold, ids: Sequence[str]) -> li
     """Return those of some things that a fold holds as removed."""
     found = look_up(lake.index(kind.name, fold), ids)
     return [identity for identity in found if GONE in json.loads(found[identity])]
-
-
-_DOCUMENTS_AT_ONCE = 10_000

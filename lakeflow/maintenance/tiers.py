@@ -18,11 +18,12 @@ _TIERS = 3
 _SPLIT_FROM = 64
 """A file with less than this part of a full one's rows is not worth splitting."""
 
-_MERGED_AT_THE_END = 2
-"""Stored rows, by rows folded, up to which a compaction ends with one sorted table."""
+_STORED_ROWS_PER_FOLDED_ROW = 2
+"""A compaction ends by sorting a table again only if the stored rows that it would rewrite are
+at most this many times those that it has just folded."""
 
 _MOST_SORTED_FILES = 4
-"""Full files up to which it does: a run that changes later leaves all of them once."""
+"""It does so only in tables of at most this many full files."""
 
 
 def files_to_rewrite(
@@ -57,17 +58,21 @@ def files_to_rewrite(
     for file in files:
         if file.rows < spec.file_rows // 2:
             tiers.setdefault(_tier(spec, file.rows), []).append(file)
+    # To split a file takes a file of its own for the rows that stay, so that a small one is
+    # written anew with the changes.
     whole = [file for file in changed if file.rows * _SPLIT_FROM < spec.file_rows]
     coming = _tier(spec, changes) if changes else None
     for tier in sorted(tiers):
         if len(tiers[tier]) + (tier == coming) >= MERGE_FILES:
             smaller = [file for other in tiers if other <= tier for file in tiers[other]]
             whole += [file for file in smaller if file not in whole]
+            # The merged file may be the one that fills the next tier.
             coming = _tier(spec, changes + _rows(whole))
     rest = _rows(file for file in files if file not in whole)
     if (
         spec.file_rows <= folded * _SPLIT_FROM
-        and rest <= _MERGED_AT_THE_END * folded
+        and rest <= _STORED_ROWS_PER_FOLDED_ROW * folded
+        # A run that changes later has rows in each of the sorted files, and leaves each once.
         and _rows(files) + changes <= _MOST_SORTED_FILES * spec.file_rows
         and len(files) + (changes > 0) > 1
     ):

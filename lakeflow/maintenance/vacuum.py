@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from lakeflow.tables.folds import Fold
 
 ABANDONED_S = 24 * 3600
-"""Age of a file that no commit mentions from which on nobody is about to commit it."""
+"""Seconds after which a file that no commit mentions will not be committed any more."""
 
-
-SWEPT_EPOCHS = 16
-"""Folds of a remote lake after which what killed processes left is looked for."""
+SWEPT_FOLDS = 16
+"""On a remote lake every so many folds look for the files that killed processes left."""
 
 
 @dataclass(slots=True)
@@ -58,12 +57,18 @@ def vacuum(
     """
     fold = lake.fold()
     if not dry_run:
-        _stamp(lake)
+        # The store says when it got this file: that is now, by the clock of the store.
+        with lake.fs.staging() as folder:
+            stamp = Path(folder, _CLOCK_NAME)
+            stamp.write_bytes(b"")
+            lake.fs.upload(str(stamp), f"{folds.FOLDS}/{_CLOCK_NAME}")
     if listed is None or lake.fs.can_append:
         listed = list_segments(lake.fs)
     on_record = lake.fs.list(folds.FOLDS)
     now = _now(on_record)
     finished = folds.finished(on_record)
+    # The grace of events is the lake's, since writers of the control log rely on it; that of
+    # other segments is only a kindness to slow readers, and each process may set it.
     events, others = events_apart(listed)
     segments: dict[str, int] = {}
     for age_s, some in (
@@ -76,46 +81,63 @@ def vacuum(
     past = [
         f"{folds.FOLDS}/{name}" for name in _past_folds(lake, fold, on_record, finished, now)
     ]
-    # Rare things; where a listing is a request they are not looked for each time.
-    if dry_run or lake.fs.can_append or fold.number % SWEPT_EPOCHS == 0:
+    # These are rare, and to look for them takes a listing a folder, which is a request each
+    # on a remote lake.
+    if dry_run or lake.fs.can_append or fold.number % SWEPT_FOLDS == 0:
         files |= set(_abandoned_files(lake, fold, finished, now))
-        past += _past_logs(lake, now)
+        before_s = now - max(ABANDONED_S, lake.settings.retention_s)
+        past += [path for table in lake.tables.values() for path in table.past_log(before_s)]
     if not dry_run:
         lake.fs.delete_many(list(segments))
+        # Folders can only be empty once their segments are deleted.
         _drop_empty_writers(lake)
         lake.fs.clear_staging(now - ABANDONED_S)
+        # The folds say which files to delete, so they go last: a vacuum that is stopped
+        # before can be done again.
         lake.fs.delete_many(sorted(files))
         lake.fs.delete_many(past)
     return VacuumReport(len(segments), len(files), sum(segments.values()))
 
 
-def _stamp(lake: Lake) -> None:
-    """Write a file of which the store says when that was."""
-    with lake.fs.staging() as folder:
-        stamp = Path(folder, "clock")
-        stamp.write_bytes(b"")
-        lake.fs.upload(str(stamp), _CLOCK)
+def replaced_files(lake: Lake, previous: Fold, finished: Fold) -> dict[str, list[str]]:
+    """Return the names of the files that a fold replaced, by folder.
+
+    A fold writes them down, so that a vacuum need not replay the Delta logs.
+
+    Args:
+        lake: The lake.
+        previous: The fold before.
+        finished: The fold.
+    """
+    removed: dict[str, list[str]] = {}
+    for name, before in previous.files.items():
+        if previous.versions[name] != finished.versions[name]:
+            gone = {f.path for f in before} - {f.path for f in finished.files[name]}
+            removed[lake.tables[name].folder] = sorted(gone)
+    for name, index in previous.indexes.items():
+        gone = {f.path for f in index} - {f.path for f in finished.indexes[name]}
+        if gone:
+            # Files of tables go by their names, those of indexes by their paths in the lake.
+            names = sorted(path.rpartition("/")[2] for path in gone)
+            removed[folds.index_folder(name)] = names
+    return removed
 
 
 def _now(on_record: Iterable[Entry]) -> float:
-    """Return the time by the store's clock, which all ages here are by.
-
-    Who decides in the control log trusts that what it stands on is kept for the whole grace.
-    """
+    """Return the time by the store's clock, which all ages here are by."""
+    # The store also says when each file was made. Who decides in the control log trusts that
+    # what it stands on is kept for the whole grace, even where our own clock is ahead.
     stamps = [entry.modified_s for entry in on_record if entry.name == _CLOCK_NAME]
     return max(stamps, default=0.0) or time.time()
 
 
 _CLOCK_NAME = "clock"
-_CLOCK = f"{folds.FOLDS}/{_CLOCK_NAME}"
 
 
 def _settled(lake: Lake, fold: Fold, finished: Mapping[int, float], latest: float) -> Fold:
-    """Return the newest fold that was finished before a moment, long enough ago.
-
-    By then the operating system has put its files on the disk, and readers have moved on.
-    """
-    settled = [number for number, snapshot_id in finished.items() if snapshot_id <= latest]
+    """Return the newest fold that was finished before a time, long enough ago."""
+    # By then the operating system has put its files on the disk, and readers have moved on.
+    settled = [number for number, finished_s in finished.items() if finished_s <= latest]
     number = max(settled, default=0)
     return fold if number == fold.number else folds.read_fold(lake.fs, number)
 
@@ -127,6 +149,7 @@ def _folded_segments(
     fs = lake.fs
     for path, size in listed.items():
         position = fold.positions.get(writer_of(path))
+        # Whoever appends to a segment holds it, also where all that is in it is folded.
         if position is None or number_of(path) > position.segment or fs.is_held(path):
             continue
         offset = position.offset if number_of(path) == position.segment else size
@@ -156,8 +179,8 @@ def _replaced_files(
 ) -> Iterator[str]:
     """Yield files that a fold replaced long ago."""
     live = _live(lake, fold)
-    for number, snapshot_id in finished.items():
-        if snapshot_id > now - lake.settings.retention_s:
+    for number, finished_s in finished.items():
+        if finished_s > now - lake.settings.retention_s:
             continue
         for folder, names in _removed(lake, number).items():
             paths = (f"{folder}/{name}" for name in names)
@@ -181,19 +204,17 @@ def _past_folds(
 ) -> Iterator[str]:
     """Yield the files of folds that nobody stands on or may go back to, oldest first."""
     age = lake.settings.retention_s
+    # On a remote lake readers look for the next number only, without a listing. The file of a
+    # fold is kept until everybody who knew the fold before it has had the time to look.
     if not lake.fs.can_append:
         age = max(age, int(folds.REMEMBERED_S))
     for entry in on_record:
+        # The clock and the lock are in this folder too; they count as young.
         number = int(entry.name[:10]) if entry.name[:10].isdigit() else fold.number
+        # A fold was the newest one until the next was finished, and its age begins there.
         until = finished.get(number + 1, entry.modified_s)
         if number < fold.number and until <= now - age:
             yield entry.name
-
-
-def _past_logs(lake: Lake, now: float) -> Iterator[str]:
-    """Yield the files of Delta logs that old checkpoints have summed up."""
-    for table in lake.tables.values():
-        yield from table.past_log(now - max(ABANDONED_S, lake.settings.retention_s))
 
 
 def _abandoned_files(
@@ -209,23 +230,19 @@ def _abandoned_files(
         for entry in lake.fs.list(folder)
         if not entry.is_folder and entry.modified_s <= latest
     ]
+    # Most lakes have none, and what follows reads a file a fold.
     if not old:
         return
-    known = _live(lake, fold) | _kept_for_readers(lake, finished)
+    known = _live(lake, fold)
+    # Readers may still use what past folds replaced; ``_replaced_files`` sees to it later.
+    for number in finished:
+        for folder, names in _removed(lake, number).items():
+            known |= {f"{folder}/{name}" for name in names}
     for table in lake.tables.values():
+        # A fold that is under way, or another tool, may have committed since the newest fold.
         if any(path.startswith(f"{table.folder}/") for path in old):
             known |= {f"{table.folder}/{file.path}" for file in table.files()}
     yield from (path for path in old if path not in known)
-
-
-def _kept_for_readers(lake: Lake, finished: Iterable[int]) -> set[str]:
-    """Return the files that past folds replaced and that readers may still use: a read each."""
-    return {
-        f"{folder}/{name}"
-        for number in finished
-        for folder, names in _removed(lake, number).items()
-        for name in names
-    }
 
 
 def _removed(lake: Lake, number: int) -> Mapping[str, list[str]]:

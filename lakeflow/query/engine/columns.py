@@ -22,8 +22,15 @@ def column(kind: Type, values: Sequence[Any]) -> pyarrow.Array:
     """Return values, None among them, as a column of text, integers or floats."""
     import pyarrow
 
-    present = _present(values)
+    present = None
+    if None in values:
+        # Arrow wants a bit for each value, the first one lowest: 1 where there is a value.
+        bits = bytearray((len(values) + 7) // 8)
+        for place, value in enumerate(values):
+            bits[place // 8] |= (value is not None) << place % 8
+        present = pyarrow.py_buffer(bits)
     if kind == "string":
+        # Offsets of four bytes: a column of text has less than 2 GiB.
         texts = [b"" if value is None else value.encode() for value in values]
         ends = array("i", accumulate(map(len, texts), initial=0))
         parts, arrow = [ends, b"".join(texts)], pyarrow.string()
@@ -41,16 +48,6 @@ def column_of(numbers: array[Any]) -> pyarrow.Array:
     kind = pyarrow.int64() if numbers.typecode in "ql" else pyarrow.float64()
     buffer = pyarrow.py_buffer(numbers.tobytes())
     return pyarrow.Array.from_buffers(kind, len(numbers), [None, buffer])
-
-
-def _present(values: Sequence[Any]) -> pyarrow.Buffer | None:
-    """Return a bit for each value, the first one lowest; None where none is missing."""
-    import pyarrow
-
-    if None not in values:
-        return None
-    bits = "".join("0" if value is None else "1" for value in reversed(values))
-    return pyarrow.py_buffer(int(bits, 2).to_bytes((len(bits) + 7) // 8, "little"))
 
 
 def table(columns: Mapping[str, pyarrow.Array]) -> pyarrow.Table:
@@ -72,9 +69,11 @@ def without_repeats(rows: pyarrow.Table) -> pyarrow.Table:
         values = rows.column(name).combine_chunks()
         if isinstance(values, pyarrow.ChunkedArray):
             values = values.chunk(0)
+        # NaN does not equal itself, but its bits do.
         bits = values.view(pyarrow.int64())
         differs = compute.not_equal(bits.slice(1), bits.slice(0, len(bits) - 1))
         is_new = differs if is_new is None else compute.or_(is_new, differs)
+    # Most histories have no repeats, and the filter would copy all rows.
     if compute.all(is_new).as_py():
         return rows
     first = pyarrow.array([True], pyarrow.bool_())

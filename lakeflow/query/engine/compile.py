@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _CONTEXT = f"""json_extract_string(tags, '$."{tag_names.DATASET_CONTEXT}"')"""
 
-_EXPANDED = 1_000
+_MOST_BOUND_ONE_BY_ONE = 1_000
+"""Values that are bound each by itself; more of them are bound as one list."""
 
 STAGE = "lifecycle_stage"
 """Column of things that can be deleted and restored."""
@@ -85,15 +86,12 @@ class _Compiler:
     def statement(self, limit: int, after: Sequence[Any]) -> Statement:
         search = self.search
         columns = [self._attribute(search.kind.id)]
-        conditions = []
-        if STAGE in search.kind.row.column_names:
-            conditions.append(_among(self._stage(), search.stages, self._bind))
-        if search.condition is not None:
-            conditions.append(self._condition(search.condition))
+        conditions = self._conditions()
         keys = self._keys()
         if after:
             conditions.append(self._after(keys, after))
         columns += [expression for expression, _ in keys]
+        # The sort position follows the id, so its columns are numbered from 2.
         order = ", ".join(
             f"{number} {'DESC' if descends else 'ASC'}"
             for number, (_, descends) in enumerate(keys, 2)
@@ -108,24 +106,35 @@ class _Compiler:
             named.setdefault(table_of_keys, []).append(key)
         joined = {search.kind.row.name, *named}
         return Statement(
-            sql,
-            self.values,
-            tuple(sorted(joined | self.others)),
-            tuple(sorted(joined)),
-            self._relation(),
-            self.related,
-            len(keys),
-            tuple(self.patterns),
-            {name: (self.key_columns[name], keys) for name, keys in named.items()},
-            self.present,
-            search.kind.row.name,
+            sql=sql,
+            values=self.values,
+            tables=tuple(sorted(joined | self.others)),
+            joined=tuple(sorted(joined)),
+            relation=self._relation(),
+            related=self.related,
+            keys=len(keys),
+            patterns=tuple(self.patterns),
+            named={name: (self.key_columns[name], keys) for name, keys in named.items()},
+            present=self.present,
+            searched=search.kind.row.name,
         )
+
+    def _conditions(self) -> list[str]:
+        """Return what must hold of a row, wherever its page begins."""
+        conditions = []
+        if STAGE in self.search.kind.row.column_names:
+            conditions.append(_among(self._stage(), self.search.stages, self._bind))
+        if self.search.condition is not None:
+            conditions.append(self._condition(self.search.condition))
+        return conditions
 
     def _relation(self) -> str:
         table = self.search.kind.row.name
         columns = ", ".join(f"{each} AS {name}" for name, each in self.columns.items())
         joins = "".join(f"\n{join}" for _, join in self.joins.values())
         where = ""
+        # The experiments are in the relation and not among the conditions, so that a relation
+        # that is kept has the rows of those alone.
         if self.search.experiment_ids:
             owner = self.search.kind.owner
             assert owner is not None
@@ -182,6 +191,7 @@ class _Compiler:
         """Any of a run's datasets; each condition may hold for another one."""
         self.others.add("inputs")
         column = {"context": _CONTEXT}.get(condition.field.column, condition.field.column)
+        # A run without datasets has no row there, and its context is null all the same.
         if condition.operator == "IS NULL":
             return f"t.run_id NOT IN (SELECT run_id FROM inputs WHERE {column} IS NOT NULL)"  # noqa: S608
         return (
@@ -193,7 +203,7 @@ class _Compiler:
         """Narrow a table of keys down to the experiments, so that its files are pruned."""
         ids = self.search.experiment_ids
         owner = self.search.kind.owner
-        if owner is None or not 0 < len(ids) <= _EXPANDED:
+        if owner is None or not 0 < len(ids) <= _MOST_BOUND_ONE_BY_ONE:
             return ""
         return f" AND {_among(owner.id, ids, bind)}"
 
@@ -203,6 +213,7 @@ class _Compiler:
             return self._resolved(self._attribute(named.column))
         if named.key is None:
             return self._attribute(named.column)
+        # A key that is named several times is joined once.
         place = (named.table, named.key)
         if place not in self.joins:
             alias = f"k{len(self.joins)}"
@@ -236,6 +247,7 @@ class _Compiler:
         operator, values = condition.operator, condition.values
         if operator == "IS NULL":
             return f"{column} IS NULL"
+        # A param or a tag that does not spell a number compares as a missing one.
         if not condition.field.is_number and not isinstance(values[0], str):
             column = f"TRY_CAST({column} AS DOUBLE)"
         if operator == "IN":
@@ -265,7 +277,8 @@ class _Compiler:
         ties = catalogue.order if self.search.order else catalogue.first or catalogue.order
         for name, descends in ties:
             column = self._attribute(name)
-            if name == "experiment_id":  # numbers, as text
+            # These ids are numbers as text: 10 comes after 9 only if the length is first.
+            if name == "experiment_id":
                 keys.append((f"length({column})", descends))
             keys.append((column, descends))
         return keys
@@ -284,14 +297,17 @@ class _Compiler:
 def _among(expression: str, values: Sequence[object], bind: _Bind) -> str:
     if len(values) == 1:
         return f"{expression} = {bind(values[0])}"
-    if len(values) > _EXPANDED:
+    if len(values) > _MOST_BOUND_ONE_BY_ONE:
         return f"list_contains({bind(list(values))}, {expression})"
     return f"{expression} IN ({', '.join(map(bind, values))})"
 
 
 def _with_missing_last(column: str, line: Ordering) -> list[tuple[str, bool]]:
     """Return a rank (numbers, then NaN, then what is missing) and the value."""
+    # Page tokens hold sort positions, and neither a null nor NaN can be compared with. So each
+    # has a rank of its own, and a number that stands in its place.
     field = line.field
+    # The count of a metric and every attribute are whole numbers, which are never NaN.
     if not field.is_number or field.key is None or field.column == "count":
         least = "0" if field.is_number else "''"
         return [

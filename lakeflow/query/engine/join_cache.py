@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     from lakeflow.query.engine.connection import Engine
 
-_KEPT = 4
-_ASKED = 64
+_MOST_TABLES = 4
+
+_MOST_COUNTED_RELATIONS = 64
+
 _MOST_CHARACTERS = 32 * 1024 * 1024
+"""Characters of all values of a table; one with more is not made."""
 
 
 @dataclass(slots=True)
@@ -54,7 +57,7 @@ class JoinCache:
 
     def _clear(self) -> None:
         self._tables: OrderedDict[str, _Table] = OrderedDict()
-        self._asked: OrderedDict[str, bool] = OrderedDict()
+        self._times_asked: OrderedDict[str, int] = OrderedDict()
 
     @contextlib.contextmanager
     def held(self, relation: str, values: dict[str, Any]) -> Iterator[str | None]:
@@ -66,67 +69,64 @@ class JoinCache:
         """
         key = repr((relation, values))
         with self._lock:
-            table, connections = self._found(key), self._connections
+            if self.is_lost():
+                # The tables were in the memory of the connection that the engine had before.
+                self._connections = self._engine.connections
+                self._clear()
+            connections = self._connections
+            table = self._tables.get(key)
+            if table is not None:
+                self._tables.move_to_end(key)
+                table.readers += 1
         try:
             yield None if table is None else table.name
         finally:
             with self._lock:
                 if table is not None:
                     table.readers -= 1
-                is_wanted = table is None and self._is_wanted(key)
-        if is_wanted:
+                times = self._count_question(key) if table is None else 0
+        # What is asked for once is not worth the memory. After the second time we do not try
+        # again: a table that was not made then is too large, or another thread is making it.
+        if times == 2:
             self._make(key, relation, values, connections)
 
     def is_lost(self) -> bool:
         """Return whether the engine has begun anew since a table was last asked for."""
         return self._connections != self._engine.connections
 
-    def _found(self, key: str) -> _Table | None:
-        if self.is_lost():
-            self._connections = self._engine.connections
-            self._clear()
-        table = self._tables.get(key)
-        if table is not None:
-            self._tables.move_to_end(key)
-            table.readers += 1
-        return table
-
-    def _is_wanted(self, key: str) -> bool:
-        """Return whether a relation is asked for the second time, not more and not less."""
-        is_wanted = self._asked.get(key) is False
-        self._asked[key] = key in self._asked
-        self._asked.move_to_end(key)
-        while len(self._asked) > _ASKED:
-            self._asked.popitem(last=False)
-        return is_wanted
+    def _count_question(self, key: str) -> int:
+        """Count that a relation was asked for, and return how often it was."""
+        times = self._times_asked.pop(key, 0) + 1
+        self._times_asked[key] = times
+        while len(self._times_asked) > _MOST_COUNTED_RELATIONS:
+            self._times_asked.popitem(last=False)
+        return times
 
     def _make(self, key: str, relation: str, values: dict[str, Any], connections: int) -> None:
-        """Make a table, unless it is too large; who asked has the answer already."""
+        """Make a table, unless it is too large."""
         table = _Table(f"main.kept_{next(self._numbers)}")
         size = f"SELECT coalesce(sum(strlen(each::VARCHAR)), 0) FROM ({relation}) AS each"  # noqa: S608
         with (
+            # Who asked has the answer already, so an error here is nobody's concern.
             contextlib.suppress(LakeflowException, FileNotFoundError, MemoryError),
             engine_errors(),
             contextlib.closing(self._engine.cursor()) as cursor,
         ):
+            # The files were found for the old connection; whoever asks next begins anew.
             if self._engine.connections != connections:
                 return
+            # DuckDB does not say what a table would take, so its texts are measured first.
             ((characters,),) = cursor.execute(size, values).fetchall()
             if characters > _MOST_CHARACTERS:
                 return
             cursor.execute(f"CREATE TABLE {table.name} AS {relation}", values)
             with self._lock:
+                # Another thread may have seen in the meantime that the engine began anew.
                 if connections == self._connections:
                     self._tables[key] = table
-                for old in self._too_many():
-                    cursor.execute(f"DROP TABLE {old}")
-
-    def _too_many(self) -> list[str]:
-        """Forget those that were asked for long ago and nobody reads; return their names."""
-        dropped = []
-        for key, table in list(self._tables.items()):
-            if len(self._tables) > _KEPT and not table.readers:
-                del self._tables[key]
-                self._asked.pop(key, None)
-                dropped.append(table.name)
-        return dropped
+                # What somebody reads stays, even if there are more tables than there should be.
+                unread = [each for each in self._tables if not self._tables[each].readers]
+                for old in unread[: max(0, len(self._tables) - _MOST_TABLES)]:
+                    # It may come back, but only if it is asked for twice once more.
+                    self._times_asked.pop(old, None)
+                    cursor.execute(f"DROP TABLE {self._tables.pop(old).name}")

@@ -33,6 +33,27 @@ MAX_CHARACTERS = 100_000
 MAX_CONDITIONS = 500
 MAX_DEPTH = 50
 
+# sqlglot takes 0.6 s to import, so it is imported with the first filter that is parsed. Until
+# then its classes are known by their names only.
+_OPERATORS: dict[str, Operator] = {
+    "EQ": "=",
+    "NEQ": "!=",
+    "LT": "<",
+    "LTE": "<=",
+    "GT": ">",
+    "GTE": ">=",
+    "Like": "LIKE",
+    "ILike": "ILIKE",
+    "RegexpLike": "RLIKE",
+}
+
+_AGGREGATES: dict[str, Aggregate] = {
+    "Min": "min",
+    "Max": "max",
+    "Count": "count",
+    "Last": "value",
+}
+
 _TEXT_OPERATORS = {"=", "!=", "LIKE", "ILIKE", "RLIKE", "IN"}
 _WHOLE_VALUE_OPERATORS = {"=", "!=", "IN"}
 _NUMBER_OPERATORS = {"=", "!=", "<", "<=", ">", ">=", "IN", "BETWEEN"}
@@ -109,6 +130,8 @@ class _Parser:
         import sqlglot
         from sqlglot.errors import SqlglotError
 
+        # The dialect of SQLite alone takes backticks and double quotes as names, and knows no
+        # escapes by backslash.
         self._check_tokens()
         try:
             if into is None:
@@ -130,6 +153,8 @@ class _Parser:
 
     def _check_tokens(self) -> None:
         """Refuse what is never right, before it is parsed."""
+        # The parser drops comments, and calls itself for each parenthesis, so these two have
+        # to be found before.
         from sqlglot import TokenType, tokenize
         from sqlglot.errors import SqlglotError
 
@@ -152,6 +177,7 @@ class _Parser:
     def _condition(self, node: Any, depth: int) -> Condition:
         from sqlglot import exp
 
+        # Parentheses were counted before it was parsed; NOT nests without any.
         if depth > 2 * MAX_DEPTH:
             raise self._wrong(node, f"it is nested deeper than {MAX_DEPTH}")
         if isinstance(node, exp.Paren):
@@ -169,19 +195,9 @@ class _Parser:
         self._conditions += 1
         if self._conditions > MAX_CONDITIONS:
             raise self._wrong(node, f"there may be {MAX_CONDITIONS} conditions")
-        symbols: dict[type[exp.Expression], Operator] = {
-            exp.EQ: "=",
-            exp.NEQ: "!=",
-            exp.LT: "<",
-            exp.LTE: "<=",
-            exp.GT: ">",
-            exp.GTE: ">=",
-            exp.Like: "LIKE",
-            exp.ILike: "ILIKE",
-            exp.RegexpLike: "RLIKE",
-        }
-        if type(node) in symbols:
-            found = self._compare(node, symbols[type(node)], [node.expression])
+        name = type(node).__name__
+        if name in _OPERATORS:
+            found = self._compare(node, _OPERATORS[name], [node.expression])
         elif isinstance(node, exp.In) and node.expressions:
             found = self._compare(node, "IN", node.expressions)
         elif isinstance(node, exp.Between):
@@ -194,6 +210,7 @@ class _Parser:
                 f"Invalid clause(s) in filter string: {_shown(node)} is no comparison",
                 "<field> <comparator> <value>, joined by AND, OR and NOT",
             )
+        # sqlglot marks NOT LIKE on the node, and puts a Not around all others.
         return Not(found) if node.args.get("negate") else found
 
     def _compare(self, node: Any, operator: Operator, right: list[Any]) -> Comparison:
@@ -253,10 +270,12 @@ class _Parser:
     def _number(self, node: Any, text: str) -> int | float:
         try:
             number = float(text)
+            # Below 2**53 a float holds every whole number; above it would change the digits.
             whole = int(number) if abs(number) < 2**53 else int(text)
         except (ValueError, OverflowError):
             problem = f"{text!r} is not a number that can be compared with"
             raise self._wrong(node, problem) from None
+        # DuckDB's BIGINT ends there; a number beyond it is compared as a float.
         if abs(whole) >= 2**63:
             return number
         return whole if whole == number or text.lstrip("+").isdecimal() else number
@@ -264,19 +283,15 @@ class _Parser:
     def _field(self, node: Any) -> Field:
         from sqlglot import exp
 
-        aggregates: dict[type[exp.Expression], Aggregate] = {
-            exp.Min: "min",
-            exp.Max: "max",
-            exp.Count: "count",
-            exp.Last: "value",
-        }
-        if type(node) in aggregates and not node.expressions:
+        function = type(node).__name__
+        if function in _AGGREGATES and not node.expressions:
             field = self._field(node.this)
             if field.key is None or not field.is_number or field.column != "value":
                 raise self._wrong(
                     node, "min, max, count and last are of a metric", "min(metrics.loss)"
                 )
-            return Field(field.table, aggregates[type(node)], True, field.key)
+            return Field(field.table, _AGGREGATES[function], True, field.key)
+        # An unquoted key such as val/loss parses as a division, so the hint says how to quote.
         if isinstance(node, exp.Sub | exp.Div | exp.Mul | exp.Add | exp.Mod):
             raise self._wrong(
                 node,
@@ -354,6 +369,7 @@ class _Parser:
 
 def _operands(node: Any) -> list[Any]:
     """Return what a chain of one connector connects, however long it is."""
+    # sqlglot nests a AND b AND c to the left, so 500 conditions would be 500 calls deep.
     kind, rest = type(node), [node]
     found: list[Any] = []
     while rest:
@@ -369,6 +385,7 @@ def _parts(node: Any) -> list[Any]:
     """Return the identifiers between the dots of a name."""
     from sqlglot import exp
 
+    # sqlglot takes up to four parts for one column, and makes Dots of the others.
     after: list[Any] = []
     while isinstance(node, exp.Dot):
         after.append(node.expression)
