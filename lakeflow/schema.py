@@ -75,6 +75,7 @@ _LIFECYCLE_CLOCK = Column(
     nullable=True,
 )
 _RUN_KEY = ("experiment_id", "run_id", "key")
+# A search reads one key of very many runs, so that a key is one stretch in each file.
 _SEARCH_ORDER = ("key", "experiment_id", "run_id")
 
 EXPERIMENTS = TableSpec(
@@ -173,7 +174,9 @@ METRICS = TableSpec(
         Column("seq", "long", "number of that record among those of its writer"),
         Column("place", "long", "place of the point in that record, from 0 on"),
     ),
+    # Two records may log the same point, and both are kept: the record tells them apart.
     key=("writer", "seq", "place"),
+    # A curve is read by its run and key; the record at the end makes the order total.
     sort=(*_RUN_KEY, "step", "timestamp", "writer", "seq", "place"),
     by_column=True,
 )

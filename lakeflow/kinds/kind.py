@@ -145,6 +145,8 @@ class Kind:
     @property
     def tables(self) -> tuple[TableSpec, ...]:
         """Its tables: the one with its rows, those of its parts, and their summaries."""
+        # The parts whose records all stay are the largest. A fold writes them last, when the
+        # memory of the others is free.
         return (
             self.row,
             *(part.table for part in self.parts if part.keep is not Keep.EACH),

@@ -12,6 +12,7 @@ _START = Attribute("start_time", is_number=True)
 _NAME = Attribute("run_name")
 _STATUS = Attribute("status", values=tuple(map(RunStatus.to_string, RunStatus.all_status())))
 
+# MLflow takes all of these names, those of its user interface among them.
 _CATALOGUE = Catalogue(
     {
         "run_id": Attribute("run_id"),
@@ -32,6 +33,7 @@ _CATALOGUE = Catalogue(
         **dict.fromkeys(("param", "params", "parameter", "parameters"), PARAMS),
         **dict.fromkeys(("tag", "tags"), TAGS),
     },
+    # Many runs may start in one millisecond; the id makes pages well defined.
     order=(("start_time", True), ("run_id", False)),
     datasets=frozenset({"name", "digest", "context"}),
 )
@@ -43,6 +45,7 @@ RUN = Kind(
     makes="start_time",
     settable=dict.fromkeys(("end_time", "status", "lifecycle_stage", "run_name"), Keep.LAST),
     parts=(
+        # A param does not change, so the first value stays; a tag may be set again.
         Part(PARAMS, Keep.FIRST, is_frequent=True),
         Part(TAGS, Keep.LAST, removable=True, is_frequent=True),
         Part(INPUTS, Keep.FIRST),

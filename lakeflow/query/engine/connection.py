@@ -80,6 +80,8 @@ class Engine:
     def _connect(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 
+        # A download would make the first search fail without a network. The process is in the
+        # name of the folder, since two DuckDBs in one would overwrite each other's files.
         config: dict[str, Any] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -173,6 +175,7 @@ def no_rows(spec: TableSpec) -> str:
     return f"SELECT {columns} WHERE false"
 
 
+# Connections of the parent, in a forked child: kept for good, so that nothing destroys them.
 _abandoned: list[Any] = []
 
 

@@ -37,7 +37,7 @@ class Overlay:
     Args:
         engine: Whose memory they are in.
         kinds: The kinds of things.
-        schema: Of the engine's; one for each moment whose rows are kept.
+        schema: Of the engine's; one for each snapshot whose rows are kept.
     """
 
     def __init__(self, engine: Engine, kinds: Sequence[Kind], schema: str = "main") -> None:
@@ -86,6 +86,7 @@ class Overlay:
         is_new = hot_ids(kind) not in self._hot
         if is_new:
             self._make(cursor, kind)
+        # A search in another thread sees the rows of before or those of now, and no mixture.
         cursor.execute("BEGIN")
         bound = {"ids": list(ids)}
         tables = [(hot_ids(kind), "id"), *((hot(spec), kind.id) for spec in overlaid(kind))]
@@ -111,6 +112,7 @@ class Overlay:
 
     def drop(self) -> None:
         """Drop the tables."""
+        # A lost schema went with the memory of its connection.
         if not self.is_lost():
             self._engine.cursor().execute(f"DROP SCHEMA {self._schema} CASCADE")
         self._connections = -1
@@ -125,6 +127,7 @@ class Overlay:
         """Return a cursor that goes on seeing the hot rows of now."""
         cursor = self.cursor()
         if self._hot:
+            # DuckDB's transaction begins with the first table that is read, and not with BEGIN.
             cursor.execute("BEGIN")
             cursor.execute(f"SELECT count(*) FROM {min(self._hot)}").fetchall()  # noqa: S608
         return cursor
@@ -167,6 +170,7 @@ def whole(
     if not stored:
         return fresh if hot_ids(kind) in is_hot else no_rows(spec)
     rows = f"SELECT {columns} FROM {stored} AS stored"  # noqa: S608
+    # What an owner's removal hides need not be hot itself: no record of the log names it.
     for each in kind.owners:
         if gone_ids(each) in is_hot:
             rows += _without(f"{schema}{gone_ids(each)}", each.id)
@@ -174,6 +178,7 @@ def whole(
         return rows
     if is_keyed and part is not None:
         return _by_key(part, spec, rows, fresh, stored)
+    # A hot thing has all of its rows here, but of its points only those that the log has.
     if part is None or part.keep is not Keep.EACH:
         rows += _without(f"{schema}{hot_ids(kind)}", kind.id)
     return f"{rows} UNION ALL {fresh}"
@@ -184,6 +189,7 @@ def _by_key(part: Part, spec: TableSpec, rows: str, fresh: str, stored: str) -> 
     key = ", ".join(f'"{name}"' for name in spec.key)
     if part.keep is Keep.FIRST:
         return f"{rows} UNION ALL {fresh} ANTI JOIN {stored} AS known USING ({key})"
+    # A hot row that removes its key is not shown, but it hides the stored row of the key.
     hidden = fresh.partition(" WHERE ")[0]
     return f"{rows} ANTI JOIN ({hidden}) AS known USING ({key}) UNION ALL {fresh}"
 
@@ -250,6 +256,8 @@ def laid_over(
     if kept is None:
         tables, values = sources(kinds, statement.tables, files, is_hot)
         return statement.text(tables), values | statement.related | statement.values
+    # The kept table has the stored rows of the joined tables already, so that only the hot rows
+    # of these are read beside it.
     files = {name: () if name in statement.joined else files[name] for name in files}
     relation, related = f"SELECT * FROM {kept} AS stored", {}  # noqa: S608 - a name of ours
     (kind,) = (each for each in kinds if each.row.name == statement.searched)

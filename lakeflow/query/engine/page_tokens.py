@@ -27,7 +27,7 @@ def encode(search: Search, snapshot_id: Sequence[int] | None, position: Sequence
 
     Args:
         search: What is searched.
-        snapshot_id: The moment of its first page; None where nothing is gone back to.
+        snapshot_id: The snapshot of its first page; None where nothing is gone back to.
         position: Sort position of the last row.
     """
     content = {"search": fingerprint(search), "at": snapshot_id, "after": position}
@@ -35,7 +35,7 @@ def encode(search: Search, snapshot_id: Sequence[int] | None, position: Sequence
 
 
 def decode(token: str, search: Search, keys: int) -> tuple[list[int] | None, list[Any]]:
-    """Return the moment and the position that a token holds.
+    """Return the snapshot and the position that a token holds.
 
     Args:
         token: What a page gave.
@@ -54,7 +54,8 @@ def decode(token: str, search: Search, keys: int) -> tuple[list[int] | None, lis
             f"Invalid page token, could not base64-decode: {token!r}",
             hint="give the token of the page before",
         ) from error
-    is_whole = _is_moment(snapshot_id) and _is_position(after, keys)
+    # Tokens come from outside, and what is in them is bound to a statement.
+    is_whole = _is_snapshot_id(snapshot_id) and _is_position(after, keys)
     if whose != fingerprint(search) or not is_whole:
         raise InvalidInputError(
             f"the page token {token!r} belongs to another search",
@@ -63,12 +64,13 @@ def decode(token: str, search: Search, keys: int) -> tuple[list[int] | None, lis
     return snapshot_id, after
 
 
-def _is_moment(snapshot_id: object) -> bool:
+def _is_snapshot_id(snapshot_id: object) -> bool:
     if snapshot_id is None:
         return True
     return (
         isinstance(snapshot_id, list)
         and len(snapshot_id) == 2
+        # type() and not isinstance(): true is an int as well.
         and all(type(n) is int for n in snapshot_id)
     )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lakeflow.query.engine.connection import Engine
 
-_BOUND_ONE_BY_ONE = 1_000
+_MOST_RUNS_BOUND_ONE_BY_ONE = 1_000
 
 _STORED = """
     SELECT run_id, step, "timestamp", "value"
@@ -109,8 +109,9 @@ def not_stored(engine: Engine, files: Sequence[str], rows: pyarrow.Table) -> pya
 
 
 def _among(run_ids: Sequence[str], values: dict[str, Any]) -> str:
-    """Bind runs one by one: only then row groups without any of them are skipped."""
-    if len(run_ids) > _BOUND_ONE_BY_ONE:
+    """Return the condition on the runs, and bind them."""
+    # Only with runs that are bound one by one DuckDB skips the row groups without any of them.
+    if len(run_ids) > _MOST_RUNS_BOUND_ONE_BY_ONE:
         values["run_ids"] = list(run_ids)
         return "run_id IN (SELECT unnest($run_ids))"
     bound = {f"run{number}": run_id for number, run_id in enumerate(run_ids)}

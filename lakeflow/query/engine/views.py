@@ -75,6 +75,7 @@ class Views:
         """Return the statement that makes a view."""
         if name not in _SHIPPED:
             return f"CREATE OR REPLACE VIEW {name} AS FROM lakeflow.{name};\n"
+        # The wheel has the folder ``sql`` beside this module, and a checkout at its root.
         shipped = Path(__file__).parent / "sql"
         folder = shipped if shipped.is_dir() else Path(__file__).parents[3] / "sql"
         return (folder / "views" / f"{name}.sql").read_text()
@@ -100,6 +101,7 @@ class Views:
         Args:
             files: The files of each table, by the paths under which that DuckDB opens them.
         """
+        # DuckDB checks a view when it is made, so that the relations under it come first.
         relations = [self.relation(spec, files[name]) for name, spec in self.tables.items()]
         views = map(self.view, self.reads)
         return "\n".join(["CREATE SCHEMA IF NOT EXISTS lakeflow;\n", *relations, *views])

@@ -1,4 +1,15 @@
-"""Carries out one fold in DuckDB: staged log files in, Parquet files out."""
+"""Carries out one fold in DuckDB: staged log files in, Parquet files out.
+
+1. ``stage`` parses the lines into ``records``; ``drop_misfits`` drops those that are none.
+2. For each kind, owners first, ``touch`` finds the things that the lines are about.
+   ``leave_out`` takes those for gone whose owner was removed before.
+3. ``stage_rows`` joins their documents, and works out the new rows of each table.
+4. For each table ``changes`` says what it gets, and ``files_with_changes`` which of its files
+   hold rows that are replaced.
+5. ``stage_stored``, ``write`` and ``write_rest`` write the new files.
+6. ``documents``, ``names`` and ``last_number`` say what goes into the indexes.
+7. ``let_go_of_documents`` frees the memory before the largest tables, which come last.
+"""
 
 from __future__ import annotations
 
@@ -92,13 +103,14 @@ class Folding:
         """Parse log files, each in a folder with the name of its writer."""
         stage = fold_lines.stage(self._kinds)
         # The parser keeps a buffer for each file of a statement.
-        for start in range(0, len(files), _FILES_AT_ONCE):
+        for start in range(0, len(files), _FILES_A_STATEMENT):
             head = fold_lines.ADD_RECORDS if start else fold_lines.CREATE_RECORDS
-            self._run(f"{head} {stage}", files=files[start : start + _FILES_AT_ONCE])
+            self._run(f"{head} {stage}", files=files[start : start + _FILES_A_STATEMENT])
         count, names = fold_lines.count_staged(self._kinds)
         total, records, copies, *counts = self._one(count)
         self._has_copies = copies > 0
         self._fields = {name for name, lines in zip(names, counts, strict=True) if lines}
+        # The rare fields are texts so far, and only those that some line has are looked into.
         misfits = total - records
         for kind in self._kinds:
             for spec, part in fold_lines.fields(kind):
@@ -124,6 +136,7 @@ class Folding:
             stored: Files with the rows of its things.
         """
         is_owner_gone = kind.owner is not None and kind.owner.name in self._has_gone
+        # With an owner goes whatever is stored of it, also what no line of this fold is about.
         is_read = bool(stored) and is_owner_gone
         first, *others = fold_sql.gone(kind, is_stored=is_read)
         self._run(first)
@@ -198,6 +211,8 @@ class Folding:
         table = f"rows_{part.table.name}"
         is_copied = part.keep is Keep.EACH and self._has_copies
         is_first = part.keep is Keep.FIRST and not part.in_document
+        # Other rows are new, since the fold begins where the one before ended; only a copy of a
+        # record may have been folded already.
         files = self._overlapping(stored, table, kind.id) if is_copied or is_first else []
         if files and is_copied:
             self._run(fold_sql.drop_copies(kind, part.table), files=files)
@@ -304,7 +319,7 @@ class Folding:
     def _streamed(self, query: str) -> Iterator[tuple[str, str]]:
         with engine_errors():
             self._cursor.execute(query)
-            while some := self._cursor.fetchmany(_FETCHED_ROWS):
+            while some := self._cursor.fetchmany(_ROWS_A_FETCH):
                 yield from some
 
     def orphans(self, kind: Kind) -> int:
@@ -340,7 +355,7 @@ class Folding:
                     return write_by_column(spec, batches, folder)
         # Several threads keep the order of one file, but not that of several; and they hold
         # more than they may where a file is large.
-        several = most_rows > min(spec.file_rows, _MOST_ROWS_AT_ONCE)
+        several = most_rows > min(spec.file_rows, _MOST_ROWS_BY_THREADS)
         rotation = (
             f"ROW_GROUPS_PER_FILE {spec.file_rows // spec.row_group_rows}, "
             "FILENAME_PATTERN 'part-{uuidv7}', "
@@ -353,11 +368,13 @@ class Folding:
         self._run("SET threads = 1" if several else "RESET threads")
         found = self._run(statement, target=folder if several else f"{folder}/{new_name()}")
         self._run("RESET threads")
+        # A commit must not name a file without rows.
         return [copied(spec, row) for row in found if row[1] > 0]
 
     def _overlapping(self, stored: Sequence[Stored], changes: str, column: str) -> list[str]:
         """Return the files whose range of ids holds one of a table of changes."""
         bounds = {each.path: each.ids for each in stored}
+        # A file with NaN publishes no bounds at all; its footer has those of the ids.
         unknown = [path for path, known in bounds.items() if known is None]
         if unknown:
             found = self._run(_BOUNDS_IN_FOOTERS, files=unknown, column=column)
@@ -382,12 +399,12 @@ class Folding:
         return tuple(row)
 
 
-_FILES_AT_ONCE = 100
+_FILES_A_STATEMENT = 100
 
-_MOST_ROWS_AT_ONCE = 1_048_576
+_MOST_ROWS_BY_THREADS = 1_048_576
 """Rows up to which a file is written by several threads."""
 
-_FETCHED_ROWS = 1_024
+_ROWS_A_FETCH = 1_024
 
 _OVERLAPPING = """
     SELECT path FROM (

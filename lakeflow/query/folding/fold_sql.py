@@ -115,11 +115,6 @@ def _create(name: str, rows: str) -> str:
     return f"CREATE OR REPLACE TEMP TABLE {name} AS {rows}"
 
 
-def _ended(number: str) -> str:
-    """Return the order of what is stored: of its record only the clock is known."""
-    return f"{{'clock': {number}, 'writer': '', 'seq': 0, 'place': 0}}"
-
-
 def rows(
     kind: Kind,
     given: Collection[str],
@@ -144,6 +139,7 @@ def rows(
         fresh = f"SELECT * FROM ({fresh_rows(kind, spec, part)}){living}"
         if spec.name not in given:
             continue
+        # The summary comes after the rows that it sums up, since it reads their table.
         if part is None:
             yield spec.name, _made_rows(kind, fresh, has_old=has_old)
         elif part.keep is not Keep.EACH:
@@ -189,6 +185,7 @@ def _made_rows(kind: Kind, fresh: str, *, has_old: bool) -> str:
 
 def _set_column(name: str, keep: Keep, made: str) -> list[str]:
     """Return a column that later records may set, and the clock of the one that stays."""
+    # Of equal clocks the new one wins where the last stays, and the stored one where the first.
     fresher = "<" if keep is Keep.FIRST else ">="
     is_new = (
         f'"set_{name}" IS NOT NULL AND '
@@ -263,7 +260,10 @@ def _kept_rows(kind: Kind, part: Part, fresh: str, *, has_old: bool) -> str:
     if has_old and part.in_document:
         types = types_of(spec, (*key, *values)) | {CLOCK: "BIGINT"}
         old = _old_rows(kind, spec, types, "new")
-        both += f" UNION ALL SELECT {columns}, {_ended(CLOCK)} AS ord FROM ({old})"
+        # Of the record of a stored row only the clock is known. Of records with the same clock
+        # the stored one counts as the first.
+        order = f"{{'clock': {CLOCK}, 'writer': '', 'seq': 0, 'place': 0}}"
+        both += f" UNION ALL SELECT {columns}, {order} AS ord FROM ({old})"
     pick = "arg_min" if part.keep is Keep.FIRST else "arg_max"
     struct = ", ".join(f"'{name}': \"{name}\"" for name in values)
     scope = "".join(f'any_value("{name}") AS "{name}", ' for name in kind.scope[:-1])
@@ -282,6 +282,7 @@ def _each_rows(kind: Kind, part: Part, fresh: str, *, has_copies: bool) -> str:
     """Return the rows of records that all stay; of copies in one fold one is enough."""
     spec = part.table
     columns = quoted(name for name in spec.column_names if name not in IDENTITY)
+    # The same record may have come by two ways, as itself and as a copy.
     distinct = f"DISTINCT ON ({quoted(IDENTITY)}) " if has_copies else ""
     return f"""
         SELECT {distinct}{columns}, ord.writer AS writer, ord.seq AS seq, place, is_copy
@@ -310,13 +311,6 @@ def drop_known(spec: TableSpec) -> str:
     """
 
 
-def _later(summary: Summary) -> str:
-    """Return what is largest for the last record; NaN is less than any number."""
-    order = "".join(f"'{name}': \"{name}\", " for name in summary.order)
-    value = f'"{summary.value}"'
-    return f"{{{order}'number': NOT isnan({value}), 'value': {value}}}"
-
-
 def _summed_rows(kind: Kind, spec: TableSpec, summary: Summary, *, has_old: bool) -> str:
     """Return the summary of each key; only of things that change, so that the groups fit."""
     by, order, value = summary.by, summary.order, f'"{summary.value}"'
@@ -331,10 +325,14 @@ def _summed_rows(kind: Kind, spec: TableSpec, summary: Summary, *, has_old: bool
         table = summary.table
         types = types_of(table, (*by, summary.value, *order, "min", "max", "count"))
         both += f" UNION ALL {_old_rows(kind, table, types, f'rows_{spec.name}')}"
+    # DuckDB holds NaN for the largest number; here it is less than any. So whether the value is
+    # a number is compared before the value itself.
+    later = "".join(f"'{name}': \"{name}\", " for name in order)
+    later += f"'number': NOT isnan({value}), 'value': {value}"
     last = ", ".join(f'last."{name}" AS "{name}"' for name in order)
     return f"""
         SELECT {columns}, last.value AS {value}, {last}, "min", "max", "count" FROM (
-            SELECT {columns}, max({_later(summary)}) AS last, min("min") AS "min",
+            SELECT {columns}, max({{{later}}}) AS last, min("min") AS "min",
                 max("max") AS "max", sum("count")::BIGINT AS "count"
             FROM ({both}) GROUP BY {columns}
         )

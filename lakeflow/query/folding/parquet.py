@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Bounds = tuple[str | int | float, str | int | float]
 
 _BOUND_CHARACTERS = 64
+"""Characters of a published bound of text; the files of a fold are listed with their bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ def new_name() -> str:
 
 def text_bounds(least: str, most: str) -> Bounds:
     """Return bounds of text that are short, and hold for every reader."""
+    # A shortened text is less than the whole one. That is right for the smallest; the largest
+    # needs a last character that no text goes beyond.
     if len(most) > _BOUND_CHARACTERS:
         most = most[:_BOUND_CHARACTERS] + chr(sys.maxunicode)
     return least[:_BOUND_CHARACTERS], most
@@ -114,10 +117,12 @@ class _ByColumn:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             self._nulls[name] += column.null_count
             found = pyarrow.compute.min_max(column).as_py()
+            # Nothing but nulls has no bounds.
             least, most = found["min"], found["max"]
             if least is None:
                 continue
             if isinstance(least, float):
+                # min_max leaves NaN out, and writers differ in what they publish for it.
                 is_nan = pyarrow.compute.any(pyarrow.compute.is_nan(column)).as_py()
                 self._has_bounds &= not is_nan and isfinite(least) and isfinite(most)
             known = self._bounds.get(name, (least, most))
@@ -128,6 +133,8 @@ class _ByColumn:
 
     def written(self) -> Written:
         size = self._path.stat().st_size
+        # All columns or none: deltalake's datasets drop all rows when they filter by a column
+        # without bounds in a file whose other columns have them.
         if not self._has_bounds:
             return Written(str(self._path), size, self.rows, {}, {})
         bounds = {name: _shortened(*known) for name, known in self._bounds.items()}
@@ -157,6 +164,7 @@ def copied(spec: TableSpec, row: tuple[Any, ...]) -> Written:
         if nulls[column.name] == rows:
             continue
         known = _bounds(column.type, found)
+        # As in ``_ByColumn.written``: all columns or none.
         if known is None:
             return Written(path, size, rows, {}, {})
         bounds[column.name] = known
