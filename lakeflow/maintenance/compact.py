@@ -328,7 +328,7 @@ class _Compaction:
                 return
             files = table.files(version)
             whole, split = self._files_to_rewrite(kind, spec, files, folding, changes)
-            if not changes and not whole:
+            if not (changes or whole or split):
                 return
             target = folder / f"{spec.name}-{attempt}"
             written = self._write(folding, spec, target, changes, whole, split)

@@ -19,7 +19,7 @@ import pyarrow.parquet
 import pytest
 
 import lakeflow
-from lakeflow import LakeflowClient
+from lakeflow import LakeflowClient, records
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag
 from lakeflow.filesystem.location import open_filesystem
@@ -31,7 +31,8 @@ from lakeflow.maintenance.compact import (
     compact_lake,
 )
 from lakeflow.maintenance.tiers import MERGE_FILES, files_to_rewrite
-from lakeflow.schema import METRICS, PARAMS, RUNS
+from lakeflow.schema import EXPERIMENT_TAGS, METRICS, PARAMS, RUNS
+from lakeflow.stores.control import ControlStore
 from lakeflow.tables import folds
 from lakeflow.tables.delta import DataFile
 
@@ -268,6 +269,24 @@ def test_a_run_that_goes_on_leaves_a_large_file_once(
     compact_lake(store.lake)
     assert store.runs.get(ids[300]).to_dictionary() == hot
     assert "t" not in hot["data"]["tags"]
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_last_row_leaves_a_large_file_though_none_is_added(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    store = another_process(uri)
+    rows = [
+        {"experiment_id": f"{number}", "key": "t", "value": "1"} for number in range(1, 1_101)
+    ]
+    control = ControlStore(store.lake, store.snapshots.stored)
+    control.change(lambda _: (records.table(EXPERIMENT_TAGS.name, rows), None))
+    compact_lake(store.lake)
+    gone = [{"experiment_id": "300", "key": "t", "value": None}]
+    control.change(lambda _: (records.table(EXPERIMENT_TAGS.name, gone), None))
+    compact_lake(store.lake)
+    found = store.lake.tables[EXPERIMENT_TAGS.name].files()
+    assert sum(file.rows for file in found) == 1_099
 
 
 def test_only_files_that_hold_changed_runs_are_rewritten(
