@@ -15,7 +15,7 @@ from lakeflow.stores.store import Store
 if TYPE_CHECKING:
     import datetime
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lakeflow.entities import (
         DatasetInput,
@@ -29,15 +29,29 @@ if TYPE_CHECKING:
     from lakeflow.stores.call_queue import RunOperations
 
 
-def open_store(uri: str | os.PathLike[str] | None = None) -> Store:
-    """Return the store of a lake; None takes the tracking URI of the process.
+def open_store(
+    uri: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, object] | None = None,
+    *,
+    create: bool,
+) -> Store:
+    """Return the store of a lake: the one way in which all functions here open one.
+
+    Args:
+        uri: Location of the lake; that of the process by default.
+        storage_options: fsspec's options for the filesystem; by default those that
+            ``set_storage_options`` has set for the location.
+        create: Whether to make the lake if there is none: where an experiment or a run is
+            about to be made in it, and nowhere else.
 
     Raises:
-        InvalidInputError: The location holds something else, or is no location.
+        NotFoundError: There is none, and it is not to be made.
+        InvalidInputError: The location holds something else, is none, or takes no options.
         InvalidStateError: The lake is of a newer format.
         StorageError: It cannot be read, or not be made.
     """
-    lake = Lake.open(context.tracking_uri() if uri is None else uri)
+    location = context.tracking_uri() if uri is None else uri
+    lake = Lake.open(location, storage_options, create=create)
     lake.shared(AutoCompaction)
     return lake.shared(Store)
 
@@ -45,8 +59,10 @@ def open_store(uri: str | os.PathLike[str] | None = None) -> Store:
 class LakeflowClient:
     """Create, change and read experiments and runs of a lake, as ``MlflowClient`` does.
 
-    Nothing is read or written before the first call. Clients of one lake in one process
-    share what they know; a client may be copied, pickled and used by several threads.
+    Nothing is read or written before the first call. Where there is no lake yet, calls about
+    experiments, searches and ``create_run`` make one, as MLflow makes a store; calls about one
+    run do not, and raise NotFoundError. Clients of one lake in one process share what they
+    know; a client may be copied, pickled and used by several threads.
 
     Durability: what a call returned from survives the death of the process, and every other
     process sees it at its next read. ``LAKEFLOW_DURABILITY=fsync`` makes it survive a power
@@ -86,7 +102,14 @@ class LakeflowClient:
 
     @cached_property
     def _store(self) -> Store:
-        return open_store(self._tracking_uri)
+        # Where there is no lake yet nothing is kept, and the next call looks again.
+        return open_store(self._tracking_uri, create=False)
+
+    @property
+    def _made_store(self) -> Store:
+        if "_store" not in vars(self):
+            self._store = open_store(self._tracking_uri, create=True)
+        return self._store
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "_store"}
@@ -213,7 +236,7 @@ class LakeflowClient:
             >>> [run.data.metrics["loss"] for run in runs]
             [0.1, 0.5]
         """
-        return self._store.runs.search(
+        return self._made_store.runs.search(
             experiment_ids,
             filter_string,
             run_view_type,
@@ -255,7 +278,7 @@ class LakeflowClient:
             >>> run.info.experiment_id, run.info.lifecycle_stage, run.info.status
             ('0', 'active', 'RUNNING')
         """
-        return self._store.runs.create(experiment_id, start_time, tags, run_name)
+        return self._made_store.runs.create(experiment_id, start_time, tags, run_name)
 
     # Experiments
 
@@ -276,7 +299,7 @@ class LakeflowClient:
             >>> experiment.artifact_location
             'memory://doc-get-experiment/artifacts/1'
         """
-        return self._store.experiments.get(experiment_id)
+        return self._made_store.experiments.get(experiment_id)
 
     def get_experiment_by_name(self, name: str) -> Experiment | None:
         """Return the experiment of a name, deleted ones too; None if there is none.
@@ -291,7 +314,7 @@ class LakeflowClient:
             >>> client.get_experiment_by_name("default") is None
             True
         """
-        return self._store.experiments.find(name)
+        return self._made_store.experiments.find(name)
 
     def search_experiments(
         self,
@@ -327,7 +350,7 @@ class LakeflowClient:
             >>> [experiment.name for experiment in found]
             ['ab', 'a']
         """
-        return self._store.experiments.search(
+        return self._made_store.experiments.search(
             view_type, max_results, filter_string, order_by, page_token
         )
 
@@ -366,7 +389,7 @@ class LakeflowClient:
             >>> experiment.artifact_location
             'file:///tmp/nlp'
         """
-        return self._store.experiments.create(name, artifact_location, tags)
+        return self._made_store.experiments.create(name, artifact_location, tags)
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Mark an experiment and its runs as deleted; nothing is erased.
@@ -386,7 +409,7 @@ class LakeflowClient:
             >>> client.get_experiment(experiment_id).lifecycle_stage
             'deleted'
         """
-        return self._store.delete_experiment(experiment_id)
+        return self._made_store.delete_experiment(experiment_id)
 
     def restore_experiment(self, experiment_id: str) -> None:
         """Restore a deleted experiment and all its runs, also those deleted before it.
@@ -405,7 +428,7 @@ class LakeflowClient:
             >>> client.get_experiment(experiment_id).lifecycle_stage
             'active'
         """
-        return self._store.restore_experiment(experiment_id)
+        return self._made_store.restore_experiment(experiment_id)
 
     def rename_experiment(self, experiment_id: str, new_name: str) -> None:
         """Give an experiment another name.
@@ -427,7 +450,7 @@ class LakeflowClient:
             >>> client.get_experiment(experiment_id).name
             'Social Media NLP Experiments'
         """
-        return self._store.experiments.rename(experiment_id, new_name)
+        return self._made_store.experiments.rename(experiment_id, new_name)
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
         """Set a tag of an experiment.
@@ -448,7 +471,7 @@ class LakeflowClient:
             >>> client.get_experiment(experiment_id).tags
             {'nlp.framework': 'Spark NLP'}
         """
-        return self._store.experiments.set_tag(experiment_id, key, value)
+        return self._made_store.experiments.set_tag(experiment_id, key, value)
 
     # Runs: log
 

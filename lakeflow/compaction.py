@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakeflow import context
-from lakeflow.lake import Lake
+from lakeflow.client import open_store
 
 if TYPE_CHECKING:
     import os
@@ -54,6 +53,5 @@ def compact(
     """
     from lakeflow.maintenance.compact import compact_lake
 
-    location = context.tracking_uri() if uri is None else uri
-    lake = Lake.open(location, storage_options, create=False)
+    lake = open_store(uri, storage_options, create=False).lake
     return compact_lake(lake, dry_run=dry_run, progress=progress or (lambda _: None))

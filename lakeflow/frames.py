@@ -87,7 +87,7 @@ def metric_history(
         epoch) and ``step`` (int64), by timestamp, step and value.
 
     Raises:
-        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run, or no lake.
         InvalidInputError: INVALID_PARAMETER_VALUE, not a run id, no such format.
         LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
 
@@ -101,7 +101,7 @@ def metric_history(
         [0, 1, 2]
     """
     formats.check(output_format)
-    table = open_store(tracking_uri).runs.history_table(run_id, key)
+    table = open_store(tracking_uri, create=False).runs.history_table(run_id, key)
     return formats.convert(table, output_format)
 
 
@@ -180,6 +180,7 @@ def metric_series(
         runs in the order given, steps ascending.
 
     Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake.
         InvalidInputError: INVALID_PARAMETER_VALUE, not a run id, no such format, or
             ``max_points`` is not a positive integer.
         LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
@@ -200,7 +201,7 @@ def metric_series(
     if isinstance(run_ids, str):
         raise InvalidInputError(f"run_ids is {run_ids!r}, not a list of ids")
     wanted = list(dict.fromkeys(map(validation.run_id, run_ids)))
-    columns = open_store(tracking_uri).columns
+    columns = open_store(tracking_uri, create=False).columns
     table = columns.series(wanted, validation.text(key, "key"), max_points)
     return formats.convert(table, output_format)
 
@@ -227,7 +228,7 @@ def scan_runs(
         order of the rows is undefined.
 
     Raises:
-        NotFoundError: RESOURCE_DOES_NOT_EXIST, ``as_of`` is too far back.
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake, or ``as_of`` is too far back.
         LakeflowException: FEATURE_DISABLED, polars is not installed.
 
     Examples:
@@ -310,7 +311,7 @@ def _scan(
     as_of: int | datetime.datetime | None,
 ) -> polars.LazyFrame:
     formats.require("polars", formats.POLARS)
-    store = open_store(tracking_uri)
+    store = open_store(tracking_uri, create=False)
     snapshot_id = store.runs.reader.as_of(as_of)
     frame = _frame_of(store.lake, store.columns.scan(RUN, spec, snapshot_id))
     return _with_stages(store, frame, snapshot_id) if spec is RUNS else frame

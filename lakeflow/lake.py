@@ -154,7 +154,11 @@ class Lake:
         version = lake._read_lake_file()
         if version is None:
             if not create:
-                raise NotFoundError(f"there is no lake at {fs.uri}")
+                raise NotFoundError(
+                    f"there is no lake at {fs.uri}",
+                    hint="check the location; set_experiment, create_experiment or a first run "
+                    "makes a lake",
+                )
             lake._make()
             # Not what we have just written: somebody who raced us may have been first.
             version = lake._read_lake_file()

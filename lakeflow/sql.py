@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from lakeflow import context, formats
+from lakeflow import formats
+from lakeflow.client import open_store
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.lake import Lake
 from lakeflow.query.engine.views import VIEWS
-from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     import datetime
@@ -117,7 +116,7 @@ def sql(
     formats.check(output_format)
     if not isinstance(query, str):
         raise InvalidInputError(f"query is {query!r}, not a text")
-    store = _open(tracking_uri).shared(Store)
+    store = open_store(tracking_uri, create=False)
     table = store.columns.query(query, params, store.runs.reader.as_of(as_of))
     return formats.convert(table, output_format)
 
@@ -131,7 +130,7 @@ def setup(tracking_uri: str | os.PathLike[str] | None = None) -> str:
     Raises:
         NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake.
     """
-    lake = _open(tracking_uri)
+    lake = open_store(tracking_uri, create=False).lake
     fold = lake.fold()
     files = {name: (table, lake.files(name, fold)) for name, table in lake.tables.items()}
     return VIEWS.setup(
@@ -139,10 +138,4 @@ def setup(tracking_uri: str | os.PathLike[str] | None = None) -> str:
             name: [lake.fs.resolve(f"{table.folder}/{file.path}") for file in found]
             for name, (table, found) in files.items()
         }
-    )
-
-
-def _open(tracking_uri: str | os.PathLike[str] | None) -> Lake:
-    return Lake.open(
-        context.tracking_uri() if tracking_uri is None else tracking_uri, create=False
     )

@@ -196,7 +196,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Store, CountingFilesystem,
         ]
         store.runs.log_batch(run_id, points)
     compact_lake(store.lake)
-    monkeypatch.setattr("lakeflow.frames.open_store", lambda _: store)
+    monkeypatch.setattr("lakeflow.frames.open_store", lambda *_, create: store)
     return store, fs, ids
 
 

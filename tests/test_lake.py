@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from lakeflow.exceptions import (
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.log.positions import CONTROL
+from lakeflow.sql import setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +67,7 @@ def test_every_spelling_of_a_location_is_the_same_lake(tmp_path: Path, spelling:
 )
 def test_what_is_no_location_is_refused(location: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        LakeflowClient("memory://x")._store.lake.open(location)
+        Lake.open(location)
     assert "secret" not in str(caught.value)
 
 
@@ -272,10 +274,76 @@ def test_a_disk_that_is_full_is_an_error_and_loses_nothing_before_it(tmp_path: P
     assert answer.stdout.split() == ["StorageError", "True", "True"]
 
 
-def test_compacting_what_is_no_lake_makes_none(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="no lake"):
-        lakeflow.compact(tmp_path / "typo")
-    assert not (tmp_path / "typo").exists()
+NOBODY = "f" * 32
+READS: dict[str, Callable[[], Any]] = {
+    "get_run": lambda: lakeflow.get_run(NOBODY),
+    "get_parent_run": lambda: lakeflow.get_parent_run(NOBODY),
+    "resuming": lambda: lakeflow.start_run(run_id=NOBODY),
+    "get_metric_history": lambda: LakeflowClient().get_metric_history(NOBODY, "m"),
+    "metric_history": lambda: lakeflow.metric_history(NOBODY, "m"),
+    "metric_series": lambda: lakeflow.metric_series([NOBODY], "m"),
+    "scan_metrics": lakeflow.scan_metrics,
+    "sql": lambda: lakeflow.sql("SELECT 1"),
+    "the script of views": setup,
+    "compact": lakeflow.compact,
+    "logging to a run": lambda: lakeflow.log_metric("m", 1.0, run_id=NOBODY),
+    "changing a run": lambda: LakeflowClient().set_terminated(NOBODY),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_what_makes_nothing_makes_no_lake(read: str, uri: str) -> None:
+    fs = open_filesystem(uri)
+    lakeflow.set_tracking_uri(uri)
+    with pytest.raises(NotFoundError, match="there is no lake at") as caught:
+        READS[read]()
+    assert uri in str(caught.value)
+    assert "create_experiment" in str(caught.value), "how to make one"
+    assert not fs.list("")
+    assert "://" in uri or not Path(uri).exists()
+
+
+MAKERS: dict[str, Callable[[], Any]] = {
+    "create_experiment": lambda: LakeflowClient().create_experiment("digits"),
+    "create_run": lambda: LakeflowClient().create_run("0"),
+    "set_experiment": lambda: lakeflow.set_experiment("digits"),
+    "set_experiment by id": lambda: lakeflow.set_experiment(experiment_id="0"),
+    "logging without a run": lambda: lakeflow.log_metric("m", 1.0),
+    "the default experiment by name": lambda: LakeflowClient().get_experiment_by_name(
+        "Default"
+    ),
+    "search_experiments": lakeflow.search_experiments,
+    "search_runs": lakeflow.search_runs,
+    "a list of runs": lambda: lakeflow.search_runs(output_format="list"),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_what_mlflow_answers_from_a_new_store_makes_a_lake(make: str, uri: str) -> None:
+    lakeflow.set_tracking_uri(uri)
+    MAKERS[make]()
+    assert LakeflowClient().get_experiment("0").name == "Default"
+
+
+def test_a_client_that_found_no_lake_sees_it_once_somebody_makes_it(
+    uri: str, another_process: Callable[..., Store]
+) -> None:
+    client = LakeflowClient(uri)
+    for _ in range(2):
+        with pytest.raises(NotFoundError):
+            client.get_run(NOBODY)
+    run_id = another_process(uri).runs.create("0", None, None, "theirs").info.run_id
+    assert [run.info.run_name for run in client.search_runs(["0"])] == ["theirs"]
+    assert LakeflowClient(uri).get_run(run_id).info.run_name == "theirs"
+
+
+def test_reading_a_folder_or_file_that_is_no_lake_leaves_it_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    for place in (tmp_path, tmp_path / "thesis.tex"):
+        with pytest.raises(LakeflowException, match=re.escape(str(place))):
+            LakeflowClient(place).search_experiments()
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
 def test_a_lake_that_moves_takes_its_artifact_locations_along(tmp_path: Path) -> None:

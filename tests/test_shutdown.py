@@ -62,7 +62,7 @@ def test_a_process_ends_with_everything_done(
         check=True,
     )
     lakeflow.set_storage_options(uri, server.storage_options)
-    lake = lakeflow.client.open_store(uri).lake
+    lake = lakeflow.client.open_store(uri, create=False).lake
     (run,) = lakeflow.MlflowClient(uri).search_runs(["0"])
     assert "m" in run.data.metrics
     if name == "a thread that goes on":

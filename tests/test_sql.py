@@ -18,7 +18,7 @@ import pytest
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.views import VIEWS as ALL_VIEWS
 from lakeflow.sql import setup
@@ -266,12 +266,6 @@ def test_each_format_has_the_same_rows(client: LakeflowClient, uri: str) -> None
     assert pandas["start_time_at"][0].timestamp() == 1_700_000_000.123
     with pytest.raises(InvalidInputError, match="'list'"):
         lakeflow.sql(query, tracking_uri=uri, output_format="rows")  # type: ignore[call-overload]
-
-
-def test_reading_makes_no_lake(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError):
-        lakeflow.sql("SELECT 1", tracking_uri=tmp_path / "typo")
-    assert not (tmp_path / "typo").exists()
 
 
 def test_an_error_of_a_statement_is_duckdbs_own_text(

@@ -39,7 +39,7 @@ def main() -> None:
     os.environ["LAKEFLOW_AUTO_COMPACT"] = "false"
     options = parse(**SHAPE, experiments=1, in_turn=1, points=10_000_000, run_points=100_000)
     steps = {"runs": runs, "curves": curves}
-    store = open_store(options.uri)
+    store = open_store(options.uri, create=True)
     began = time.perf_counter()
     made = experiments(store, options.experiments - 1)
     append(store.lake, steps[options.step](options, ["0", *made]))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def _target(run_id: str | None = None) -> tuple[Store, str]:
     """Return the run to log to and the store of its lake; starts one where none is active."""
     if run_id is not None:
-        return open_store(), run_id
+        return open_store(create=False), run_id
     if not active_runs.stack.get():
         start_run()
     run = active_runs.stack.get()[-1]

@@ -110,7 +110,7 @@ def start_run(
             run_name,
         )
     # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
-    store = open_store(client.tracking_uri)
+    store = open_store(client.tracking_uri, create=False)
     active_runs.push(active_runs.OpenRun(run, run.info.run_id, client, store))
     return ActiveRun(run.info, run.data, run.inputs)
 

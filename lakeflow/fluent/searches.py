@@ -146,10 +146,10 @@ def search_runs(
             # To the client no experiments are all of them; here names may have led to none.
             max_results if ids else 0,
         )
+    store = open_store(client.tracking_uri, create=True)
     # Loads sqlglot, which a job that only logs does not need.
     from lakeflow.stores.runs_table import search_table
 
-    store = open_store(client.tracking_uri)
     table = search_table(
         store.lake,
         store.runs.reader,

@@ -31,7 +31,7 @@ def lake(server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     lakeflow.set_storage_options(uri, server.storage_options)
     lakeflow.set_tracking_uri(uri)
     yield uri
-    lakeflow.client.open_store(uri).lake.close()
+    lakeflow.client.open_store(uri, create=False).lake.close()
 
 
 @pytest.fixture
