@@ -508,6 +508,48 @@ except KeyboardInterrupt:
     assert process.stdout == "1\n"
 
 
+def test_an_interrupt_before_the_query_has_begun_stops_it(tmp_path: Path) -> None:
+    script = tmp_path / "asks.py"
+    script.write_text("""
+import os, signal, sys, threading, lakeflow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest's workers ignore it
+lakeflow.set_tracking_uri(sys.argv[1])
+lakeflow.log_metric("m", 1.0)
+lakeflow.sql("FROM runs")
+for after_ms in range(40):
+    ended = threading.Event()
+
+    def interrupt():
+        # DuckDB loses one in a thousand that it hears itself.
+        wait_s = after_ms / 1000
+        while not ended.wait(wait_s):
+            os.kill(os.getpid(), signal.SIGINT)
+            wait_s = 10
+
+    thread = threading.Thread(target=interrupt)
+    try:
+        try:
+            thread.start()
+            lakeflow.sql("SELECT count(*) FROM range(10000000000000)")
+        finally:
+            ended.set()
+    except KeyboardInterrupt:
+        pass
+    except RuntimeError as error:
+        assert "Query interrupted" in str(error), "that is DuckDB's word for it"
+    thread.join()
+print(lakeflow.sql("FROM runs").num_rows)
+""")
+    process = subprocess.run(
+        [sys.executable, script, tmp_path / "lake"],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    assert process.stdout == "1\n"
+
+
 def test_threads_ask_at_once(client: LakeflowClient, uri: str) -> None:
     fill(client, "r")
     found: list[int] = []

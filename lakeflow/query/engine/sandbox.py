@@ -13,7 +13,7 @@ import json
 import os
 import re
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -156,31 +156,53 @@ class Sandbox(Engine):
             FileNotFoundError: A file is gone.
             KeyboardInterrupt: The user has stopped it.
         """
-        with self._database() as cursor:
-            with engine_errors():
-                _define(cursor, self._views, question, files, hot)
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
-            try:
-                with _user_errors():
-                    return _interruptibly(
-                        cursor,
-                        lambda: cursor.sql(question.sql, params=params).to_arrow_table(),
-                    )
-            finally:
-                cursor.execute("ROLLBACK")
+        with contextlib.closing(self.cursor()) as cursor:
+
+            def work() -> pyarrow.Table:
+                with self._database(cursor):
+                    with engine_errors():
+                        _define(cursor, self._views, question, files, hot)
+                    cursor.execute("BEGIN TRANSACTION READ ONLY")
+                    try:
+                        with _user_errors():
+                            return cursor.sql(question.sql, params=params).to_arrow_table()
+                    finally:
+                        cursor.execute("ROLLBACK")
+
+            return _interruptibly(cursor, work)
 
     @contextlib.contextmanager
-    def _database(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _database(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
         name = f"call_{next(self._numbers)}"
-        with contextlib.closing(self.cursor()) as cursor:
-            cursor.execute(f"ATTACH ':memory:' AS {name}")
-            try:
-                cursor.execute(f"USE {name}")
-                cursor.execute("CREATE SCHEMA lakeflow; CREATE SCHEMA hot")
-                yield cursor
-            finally:
-                cursor.execute("USE memory")
-                cursor.execute(f"DETACH {name}")
+        cursor.execute(f"ATTACH ':memory:' AS {name}")
+        try:
+            cursor.execute(f"USE {name}")
+            cursor.execute("CREATE SCHEMA lakeflow; CREATE SCHEMA hot")
+            yield
+        finally:
+            cursor.execute("USE memory")
+            cursor.execute(f"DETACH {name}")
+
+
+def ended(text: str) -> list[str] | None:
+    """Return the statements of a text; None where the last one has no semicolon yet.
+
+    A semicolon inside a text, a quoted name or a comment is none.
+    """
+    import duckdb
+
+    # Places count bytes. What is typed may hold bytes that are no text.
+    data = text.encode(errors="replace")
+    tokens = [
+        (place, kind is duckdb.token_type.operator and data[place : place + 1] == b";")
+        for place, kind in duckdb.tokenize(data.decode())
+        if kind is not duckdb.token_type.comment
+    ]
+    if not tokens or not tokens[-1][1]:
+        return None
+    ends = [0, *(place + 1 for place, is_end in tokens if is_end)]
+    parts = [data[start:end].decode() for start, end in itertools.pairwise(ends)]
+    return [part for part in parts if part.strip("; \t\r\n")]
 
 
 def _define(
@@ -205,12 +227,18 @@ def _define(
 def _interruptibly(cursor: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
     """Work in a thread, so that this one hears an interrupt: DuckDB itself may not."""
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            cursor.interrupt()
-            raise
+        future, is_stopped = pool.submit(work), False
+        while not future.done():
+            try:
+                wait([future], timeout=0.05 if is_stopped else None)
+            except KeyboardInterrupt:
+                is_stopped = True
+            if is_stopped:
+                # Again and again: DuckDB forgets what comes before the statement has begun.
+                cursor.interrupt()
+        if is_stopped:
+            raise KeyboardInterrupt
+        return future.result()
 
 
 def _tree(text: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The ``lakeflow`` command: parse arguments, call, print."""
+"""``lakeflow compact``: its arguments, its progress, its report."""
 
 from __future__ import annotations
 
@@ -9,63 +9,28 @@ import time
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow import prompt
-from lakeflow.exceptions import LakeflowException
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lakeflow.maintenance.report import CompactionReport, Progress
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0, or 1 where something went wrong."""
-    options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except LakeflowException as error:
-        print(f"lakeflow: {error.error_code}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lakeflow", description="A tracking lakehouse for machine learning."
-    )
-    parser.add_argument("--version", action="version", version=lakeflow.__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    compact = commands.add_parser(
-        "compact",
-        help="fold the log into the Delta tables",
-        description="Fold a lake's log into its Delta tables, merge small files, and delete "
-        "what nothing needs any more. Safe to stop and to run twice at once.",
-    )
-    compact.add_argument(
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument(
         "uri",
         nargs="?",
         help="location of the lake (default: LAKEFLOW_TRACKING_URI, ./lake)",
     )
-    compact.add_argument("--dry-run", action="store_true", help="only say what there is to do")
-    compact.add_argument(
+    parser.add_argument("--dry-run", action="store_true", help="only say what there is to do")
+    parser.add_argument(
         "--every",
         type=_duration,
         metavar="TIME",
         help="go on for ever, once each 30s, 5m, 1h",
     )
-    compact.set_defaults(run=_compact)
-    prompt.add_arguments(
-        commands.add_parser(
-            "sql",
-            help="ask the lake in SQL",
-            description="Answer a SELECT over the whole lake, what is not compacted yet "
-            "included. It only reads.",
-        )
-    )
-    return parser
+    parser.set_defaults(run=run)
 
 
 def _duration(text: str) -> float:
@@ -75,7 +40,12 @@ def _duration(text: str) -> float:
     return float(match[1]) * _UNITS[match[2] or "s"]
 
 
-def _compact(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
+    """Run the command, once or again and again.
+
+    Raises:
+        LakeflowException: The lake cannot be compacted.
+    """
     while True:
         began = time.monotonic()
         progress = _show if sys.stderr.isatty() else None
@@ -125,7 +95,3 @@ def format_report(report: CompactionReport) -> str:
         lines.append(f"{report.orphans} changes are of runs whose creation is lost")
     lines.append(f"deleted {deleted}")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

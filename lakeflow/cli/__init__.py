@@ -1,0 +1,53 @@
+"""The ``lakeflow`` command: parse arguments, call, print."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+import lakeflow
+from lakeflow.cli import compact, sql
+from lakeflow.cli.terminal import printable
+from lakeflow.exceptions import LakeflowException
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns 0, or 1 where something went wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except LakeflowException as error:
+        message = printable(str(error), "\n")
+        print(f"lakeflow: {error.error_code}: {message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lakeflow", description="A tracking lakehouse for machine learning."
+    )
+    parser.add_argument("--version", action="version", version=lakeflow.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    compact.add_arguments(
+        commands.add_parser(
+            "compact",
+            help="fold the log into the Delta tables",
+            description="Fold a lake's log into its Delta tables, merge small files, and "
+            "delete what nothing needs any more. Safe to stop and to run twice at once.",
+        )
+    )
+    sql.add_arguments(
+        commands.add_parser(
+            "sql",
+            help="ask the lake in SQL",
+            description="Answer a SELECT over the whole lake, what is not compacted yet "
+            "included. It only reads.",
+        )
+    )
+    return parser

@@ -1,0 +1,8 @@
+"""``python -m lakeflow.cli``."""
+
+import sys
+
+from lakeflow.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Rows and messages as a terminal shows them: aligned, as wide as it is, harmless."""
+
+from __future__ import annotations
+
+from itertools import accumulate, takewhile
+from typing import TYPE_CHECKING
+from unicodedata import combining, east_asian_width
+
+from lakeflow.query.engine.text import cells
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow
+
+_NARROWEST = 12
+"""Characters below which a column that is cut says nothing: then rows are blocks."""
+
+_GAP = "  "
+_EXPLAINED = ["explain_key", "explain_value"]
+
+
+def format_table(
+    rows: pyarrow.Table, width: int | None = None, limit: int | None = None
+) -> Iterator[str]:
+    """Return rows as aligned lines, with their number below.
+
+    Where a terminal is too narrow, the widest columns are cut; where that would leave little
+    of them, each value has a line of its own. A plan of EXPLAIN is shown as it is.
+
+    Args:
+        rows: The rows.
+        width: Columns of the terminal; None to cut nothing.
+        limit: Most rows; None for all.
+    """
+    shown = rows if limit is None else rows.slice(0, limit)
+    if rows.column_names == _EXPLAINED:
+        yield from (f"{(plan or '').rstrip()}\n" for _, plan in cells(shown))
+        return
+    names = list(map(printable, rows.column_names))
+    texts = [
+        ["NULL" if cell is None else printable(cell) for cell in row] for row in cells(shown)
+    ]
+    widths = [max(map(_width, column)) for column in zip(names, *texts, strict=True)]
+    are_numbers = [_is_number(kind) for kind in rows.schema.types]
+    fitted = widths if width is None else _fitted(widths, are_numbers, width)
+    if fitted is None:
+        yield from _blocks(names, texts, are_numbers, width or 0)
+    else:
+        yield from _lines(names, texts, fitted, are_numbers)
+    count = f"{rows.num_rows:,} row{'' if rows.num_rows == 1 else 's'}"
+    if shown.num_rows < rows.num_rows:
+        count += f", the first {shown.num_rows} shown"
+    yield f"({count})\n"
+
+
+def printable(text: str, kept: str = "") -> str:
+    r"""Return a text with an escape for each character that a terminal would act on.
+
+    Args:
+        text: The text.
+        kept: Such characters that stay as they are.
+
+    Examples:
+        >>> print(printable("red: \x1b[31m\n"))
+        red: \x1b[31m\n
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in kept else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def _fitted(
+    widths: Sequence[int], are_numbers: Sequence[bool], width: int
+) -> Sequence[int] | None:
+    """Return widths with which columns fit a terminal; None where texts would be too narrow."""
+    # A number without its end, as 1.5 of 1.5e-10, would be another one.
+    texts = [each for each, is_number in zip(widths, are_numbers, strict=True) if not is_number]
+    room = width - len(_GAP) * (len(widths) - 1) - (sum(widths) - sum(texts))
+    widest = max(texts, default=0)
+    least = min(_NARROWEST, widest)
+    for most in range(max(least, min(widest, room)), least - 1, -1):
+        if sum(min(each, most) for each in texts) <= room:
+            pairs = zip(widths, are_numbers, strict=True)
+            return [each if is_number else min(each, most) for each, is_number in pairs]
+    return None
+
+
+def _lines(
+    names: Sequence[str],
+    texts: Sequence[Sequence[str]],
+    widths: Sequence[int],
+    are_numbers: Sequence[bool],
+) -> Iterator[str]:
+    for line in [names, ["-" * width for width in widths], *texts]:
+        yield f"{_GAP.join(map(_aligned, line, widths, are_numbers)).rstrip()}\n"
+
+
+def _blocks(
+    names: Sequence[str],
+    texts: Sequence[Sequence[str]],
+    are_numbers: Sequence[bool],
+    width: int,
+) -> Iterator[str]:
+    left = min(max(map(_width, names)), width // 2)
+    right = max(_NARROWEST, width - left - len(_GAP))
+    for number, row in enumerate(texts, 1):
+        yield f"-- row {number:,} --\n"
+        for name, text, is_number in zip(names, row, are_numbers, strict=True):
+            value = text if is_number else _cut(text, right)
+            yield f"{_aligned(name, left)}{_GAP}{value}\n"
+
+
+def _aligned(text: str, width: int, is_number: bool = False) -> str:
+    cut = _cut(text, width)
+    space = " " * (width - _width(cut))
+    return f"{space}{cut}" if is_number else f"{cut}{space}"
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text
+    ends = accumulate(map(_width, text))
+    kept = sum(1 for _ in takewhile(lambda end: end <= width - 3, ends))
+    return f"{text[:kept]}..."
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes: two for a Chinese character, none for an accent."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text
+    )
+
+
+def _is_number(kind: pyarrow.DataType) -> bool:
+    import pyarrow.types
+
+    types = pyarrow.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))

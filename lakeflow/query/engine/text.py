@@ -1,0 +1,73 @@
+"""Rows as text, each value as DuckDB writes it: exact numbers, nested values as JSON.
+
+Python takes many times as long, and its JSON has no exact DECIMAL, which is what a sum is.
+``COPY`` is no way to write them: it takes standard output for a path, and to open that cuts a
+file to which a shell appends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from lakeflow.query.engine.connection import Engine, engine_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import duckdb
+    import pyarrow
+
+_AT_ONCE = 10_000
+"""Rows that are in memory as text."""
+
+
+def cells(rows: pyarrow.Table) -> Iterator[tuple[str | None, ...]]:
+    """Return rows as texts, with None for NULL.
+
+    Args:
+        rows: The rows. They are read as the texts are asked for.
+    """
+    import pyarrow
+    from duckdb import ColumnExpression, FunctionExpression
+
+    def texts(names: Sequence[str]) -> list[duckdb.Expression]:
+        return [
+            FunctionExpression("to_json", ColumnExpression(name))
+            if pyarrow.types.is_nested(kind)
+            else ColumnExpression(name).cast("VARCHAR")
+            for name, kind in zip(names, rows.schema.types, strict=True)
+        ]
+
+    for batch in _selected(rows, texts):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def json_objects(rows: pyarrow.Table) -> Iterator[str]:
+    """Return rows as JSON objects.
+
+    NaN and the infinities are ``NaN`` and ``Infinity``: JSON has no such words, but most of its
+    readers take them. A name that another column has gets a number: an object has it once.
+
+    Args:
+        rows: The rows. They are read as the objects are asked for.
+    """
+    from duckdb import ColumnExpression, FunctionExpression
+
+    def objects(names: Sequence[str]) -> list[duckdb.Expression]:
+        # By an expression: SELECT to_json(rows) takes a column named rows for the row.
+        columns = [ColumnExpression(name).alias(name) for name in names]
+        return [FunctionExpression("to_json", FunctionExpression("struct_pack", *columns))]
+
+    for batch in _selected(rows, objects):
+        yield from batch.column(0).to_pylist()
+
+
+def _selected(
+    rows: pyarrow.Table, expressions: Callable[[Sequence[str]], Sequence[duckdb.Expression]]
+) -> Iterator[pyarrow.RecordBatch]:
+    """Return expressions over the columns of rows, whose names are made unique."""
+    with contextlib.closing(Engine().cursor()) as cursor, engine_errors():
+        cursor.execute("SET TimeZone = 'UTC'")
+        relation = cursor.from_arrow(rows)
+        yield from relation.select(*expressions(relation.columns)).to_arrow_reader(_AT_ONCE)
