@@ -23,8 +23,10 @@ def main() -> None:
         time.sleep(max(0.0, start + number * EVERY_S - time.time()))
         if samples and time.time() > start + options.seconds + EVERY_S:
             break
-        view = lake.view()
-        samples.append([time.time() - start, len(view.hot), view.hot_bytes, len(view.segments)])
+        listing = lake.listing()
+        at = time.time() - start
+        sizes = len(listing.unfolded), listing.unfolded_bytes, len(listing.segments)
+        samples.append([at, *sizes])
     report(samples)
 
 

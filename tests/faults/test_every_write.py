@@ -193,7 +193,7 @@ def stop_and_look(fault: Fault) -> None:
     tidy(survivor.lake)
     compact_lake(survivor.lake)
     check(story, Store(Lake.on(open_filesystem(location), SETTINGS)))
-    for path, span in survivor.lake.listing().hot.items():
+    for path, span in survivor.lake.listing().unfolded.items():
         rest = survivor.lake.fs.read(path, *span)
         assert b"\n" not in rest, "a complete line was not folded"
 
