@@ -41,8 +41,8 @@ def open_store(
         uri: Location of the lake; that of the process by default.
         storage_options: fsspec's options for the filesystem; by default those that
             ``set_storage_options`` has set for the location.
-        create: Whether to make the lake if there is none: where an experiment or a run is
-            about to be made in it, and nowhere else.
+        create: Whether to make the lake if there is none: where MLflow would answer from a
+            new store.
 
     Raises:
         NotFoundError: There is none, and it is not to be made.

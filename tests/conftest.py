@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import deltalake
 import pytest
 
-from lakeflow import context
+from lakeflow import context, lake
 from lakeflow.client import LakeflowClient
 from lakeflow.config import Settings
 from lakeflow.filesystem.location import open_filesystem
@@ -35,9 +35,12 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     for name in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID", "RUN_ID"):
         monkeypatch.delenv(f"LAKEFLOW_{name}", raising=False)
         monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
+    open_before = set(lake._OPEN)
     yield
     while active_runs.pop() is not None:
         pass
+    for key in lake._OPEN.keys() - open_before:
+        lake._OPEN[key].close()
     context.set_tracking_uri(None)
     context.set_experiment_id(None)
 

@@ -1,14 +1,22 @@
-"""Stop at every single write of logging, folding and vacuuming, and look what is left."""
+"""Stop at every single write of logging, folding and vacuuming, and look what is left.
+
+The story is told once, and what is in the store is kept between any two of its writes. Whoever
+dies before a write leaves the same as who dies after the one before it; only what had been
+promised until then may be more.
+"""
 
 from __future__ import annotations
 
+import copy
 import io
 import itertools
-from collections import Counter
-from typing import Any
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow.parquet
 import pytest
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag
@@ -20,24 +28,33 @@ from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 SETTINGS = Settings(
     segment_bytes=2_000, fold_bytes=3_000, vacuum_grace_s=0, retention_s=0, auto_compact=False
 )
+SHARES, TORN_SHARES = 12, 4
+"""Numbers of tests that the writes are dealt out to, so that they can run at once."""
+
 _NUMBERS = itertools.count()
 
 
-class Story:
+@dataclass
+class Promised:
+    """What was promised by the calls that have returned, and the one that has not."""
+
+    experiments: set[str] = field(default_factory=set)
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pending: Any = None
+
+
+class Story(Promised):
     """Calls on a lake, and what each of them promised once it returned."""
 
-    def __init__(self, fs: FaultFilesystem) -> None:
-        self.fs = fs
-        self.experiments: set[str] = set()
-        self.runs: dict[str, dict[str, Any]] = {}
-        self.pending: Any = None
-
-    def tell(self) -> None:
+    def tell(self, fs: FaultFilesystem) -> None:
         """Log, fold, log on, fold with changes and removals, vacuum."""
-        self.store = Store(Lake.on(self.fs, SETTINGS))
+        self.store = Store(Lake.on(fs, SETTINGS))
         self.experiment("first")
         one, two = self.run(), self.run()
         for step in range(6):
@@ -57,7 +74,7 @@ class Story:
 
     def experiment(self, name: str) -> None:
         self.pending = ("experiment", name)
-        self.store.experiments.create(name)
+        self.store.experiments.create(name, None, None)
         self.pending = None
         self.experiments.add(name)
 
@@ -69,7 +86,7 @@ class Story:
         self.experiments = self.experiments - {old} | {new}
 
     def run(self) -> str:
-        run_id = self.store.runs.create("0", start_time=1, run_name="name").info.run_id
+        run_id = self.store.runs.create("0", 1, None, "name").info.run_id
         self.runs[run_id] = {
             "points": set(),
             "params": {},
@@ -100,7 +117,7 @@ class Story:
 
     def end(self, run_id: str) -> None:
         self.pending = ("end", run_id)
-        self.store.terminate(run_id, end_time=5)
+        self.store.terminate(run_id, None, 5)
         self.pending = None
         self.runs[run_id]["status"] = "FINISHED"
 
@@ -124,39 +141,49 @@ def observe(store: Store, run_id: str) -> dict[str, Any]:
     }
 
 
-def check(story: Story, store: Store) -> None:
+def check(store: Store, promises: Sequence[Promised]) -> None:
     """What returned is there; what was cut off is there whole or not at all."""
     names = {each for each in ("first", "renamed") if store.experiments.find(each) is not None}
-    match story.pending:
-        case ("rename", old, new):
-            assert names in (story.experiments, story.experiments - {old} | {new})
-        case ("experiment", name):
-            assert names in (story.experiments, story.experiments | {name})
-        case _:
-            assert names == story.experiments
     listed = [each.name for each in store.experiments.search(view_type=3, max_results=100)]
     assert sorted(listed) == sorted({"Default", *names}), "no name twice"
-    for run_id, promised in story.runs.items():
-        seen = observe(store, run_id)
-        if seen == promised:
-            continue
-        assert story.pending is not None, (seen, promised)
-        match story.pending:
-            case ("untag", key):
-                assert seen["tags"] == {k: v for k, v in promised["tags"].items() if k != key}
-            case ("end", _):
-                assert seen == promised | {"status": "FINISHED"}
-            case (str(), step):
-                assert (
-                    seen["points"] - promised["points"]
-                    == {
-                        ("loss", step / 2, 1000 + step, step),
-                        ("acc", 1.0, 1, step),
-                    }
-                    - promised["points"]
-                )
-                assert seen["params"] == promised["params"] | {f"p{step}": "v"}
-                assert seen["tags"] == promised["tags"] | {f"t{step}": "v", "last": str(step)}
+    # The last one is of the same runs as those before it, and perhaps one more.
+    runs = {run_id: observe(store, run_id) for run_id in promises[-1].runs}
+    for promised in promises:
+        check_experiments(names, promised)
+        for run_id, run in promised.runs.items():
+            if runs[run_id] != run:
+                check_run(runs[run_id], run, promised.pending)
+
+
+def check_experiments(names: set[str], promised: Promised) -> None:
+    match promised.pending:
+        case ("rename", old, new):
+            assert names in (promised.experiments, promised.experiments - {old} | {new})
+        case ("experiment", name):
+            assert names in (promised.experiments, promised.experiments | {name})
+        case _:
+            assert names == promised.experiments
+
+
+def check_run(seen: dict[str, Any], promised: dict[str, Any], pending: Any) -> None:
+    """The call that was cut off is there whole."""
+    assert pending is not None, (seen, promised)
+    match pending:
+        case ("untag", key):
+            assert seen["tags"] == {k: v for k, v in promised["tags"].items() if k != key}
+        case ("end", _):
+            assert seen == promised | {"status": "FINISHED"}
+        case (str(), step):
+            assert (
+                seen["points"] - promised["points"]
+                == {
+                    ("loss", step / 2, 1000 + step, step),
+                    ("acc", 1.0, 1, step),
+                }
+                - promised["points"]
+            )
+            assert seen["params"] == promised["params"] | {f"p{step}": "v"}
+            assert seen["tags"] == promised["tags"] | {f"t{step}": "v", "last": str(step)}
 
 
 def tidy(lake: Lake) -> None:
@@ -174,43 +201,110 @@ def uri() -> str:
     return f"memory://story-{next(_NUMBERS)}"
 
 
-def writes_of_the_story() -> list[str]:
-    fs = FaultFilesystem(open_filesystem(uri()))
-    Story(fs).tell()
-    return fs.writes
+Files = dict[str, tuple[bytes, Any]]
+"""Content and time of change by path within the lake."""
 
 
-def stop_and_look(fault: Fault) -> None:
-    location = uri()
-    story = Story(FaultFilesystem(open_filesystem(location), fault))
-    with pytest.raises(Killed):
-        story.tell()
+class Remembering(FaultFilesystem):
+    """Keeps what is in the store, and what was promised, between any two writes of a story.
+
+    Attributes:
+        files: What is there after so many writes.
+        promised: What was promised when they had been made, and when the next one was due.
+    """
+
+    def __init__(self, story: Story) -> None:
+        super().__init__(open_filesystem(uri()))
+        self.files: dict[int, Files] = {}
+        self.promised: defaultdict[int, list[Promised]] = defaultdict(list)
+        self._story = story
+
+    def write(self, kind: Any, act: Any, torn: Any = None) -> None:
+        self.remember()
+        super().write(kind, act, torn)
+        self.remember()
+
+    def remember(self) -> None:
+        root = self.full("")
+        files = {
+            path.removeprefix(root): (file.getvalue(), file.modified)
+            for path, file in MemoryFileSystem.store.items()
+            if path.startswith(root)
+        }
+        number = len(self.writes)
+        assert self.files.setdefault(number, files) == files, "something else has written"
+        story = self._story
+        promised = Promised(story.experiments, story.runs, story.pending)
+        self.promised[number].append(copy.deepcopy(promised))
+
+
+@pytest.fixture(scope="module")
+def told() -> Remembering:
+    """Return all moments of the story, from the beginning to its end."""
+    story = Story()
+    remembering = Remembering(story)
+    story.tell(remembering)
+    remembering.remember()
+    return remembering
+
+
+def look(location: str, promises: Sequence[Promised]) -> None:
+    """Compare what is left of a lake with what was promised, and go on with it."""
     MemoryFilesystem.release_all()
     survivor = Store(Lake.on(open_filesystem(location), SETTINGS))
-    check(story, survivor)
+    check(survivor, promises)
     compact_lake(survivor.lake)
-    check(story, survivor)
+    check(survivor, promises)
     tidy(survivor.lake)
     compact_lake(survivor.lake)
-    check(story, Store(Lake.on(open_filesystem(location), SETTINGS)))
+    check(Store(Lake.on(open_filesystem(location), SETTINGS)), promises)
     for path, span in survivor.lake.listing().unfolded.items():
         rest = survivor.lake.fs.read(path, *span)
         assert b"\n" not in rest, "a complete line was not folded"
 
 
-WRITES = writes_of_the_story()
+def put(location: str, files: Files) -> None:
+    """Make a store what it was at some time."""
+    root = open_filesystem(location).full("")
+    for path, (content, modified) in files.items():
+        file = MemoryFile(MemoryFileSystem(), f"{root}{path}", content)
+        file.modified = modified
+        MemoryFileSystem.store[f"{root}{path}"] = file
 
 
-@pytest.mark.parametrize("write", range(1, len(WRITES) + 1))
-def test_dying_before_a_write_loses_nothing(write: int) -> None:
-    stop_and_look(Fault(write, "before"))
+@pytest.mark.parametrize("share", range(SHARES))
+def test_dying_between_two_writes_loses_nothing(
+    told: Remembering, share: int, subtests: pytest.Subtests
+) -> None:
+    for number in range(share, len(told.files), SHARES):
+        with subtests.test(number=number):
+            location = uri()
+            put(location, told.files[number])
+            look(location, told.promised[number])
 
 
-@pytest.mark.parametrize("write", range(1, len(WRITES) + 1))
-def test_dying_after_a_write_loses_nothing(write: int) -> None:
-    stop_and_look(Fault(write, "after"))
+def die(fault: Fault) -> None:
+    """Tell the story up to a fault, and look."""
+    story, location = Story(), uri()
+    with pytest.raises(Killed):
+        story.tell(FaultFilesystem(open_filesystem(location), fault))
+    look(location, [story])
 
 
-@pytest.mark.parametrize("write", [n for n, kind in enumerate(WRITES, 1) if kind == "append"])
-def test_a_torn_write_loses_nothing(write: int) -> None:
-    stop_and_look(Fault(write, "torn"))
+@pytest.mark.parametrize("share", range(TORN_SHARES))
+def test_a_torn_write_loses_nothing(
+    told: Remembering, share: int, subtests: pytest.Subtests
+) -> None:
+    appends = [number for number, kind in enumerate(told.writes, 1) if kind == "append"]
+    for number in appends[share::TORN_SHARES]:
+        with subtests.test(number=number):
+            die(Fault(number, "torn"))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_process_that_dies_leaves_what_is_between_two_writes(
+    told: Remembering, when: Literal["before", "after"]
+) -> None:
+    """Whatever it does on its way out, such as tidying up, is done no more."""
+    uploads = [number for number, kind in enumerate(told.writes, 1) if kind == "upload"]
+    die(Fault(uploads[len(uploads) // 2], when))
