@@ -227,6 +227,8 @@ def _define(
 def _interruptibly(cursor: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
     """Work in a thread, so that this one hears an interrupt: DuckDB itself may not."""
     with ThreadPoolExecutor(1) as pool:
+        # An interrupt while the thread starts would find nothing to stop, and wait for all.
+        pool.submit(int).result()
         future, is_stopped = pool.submit(work), False
         while not future.done():
             try:
