@@ -55,7 +55,8 @@ def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def client(uri: str) -> LakeflowClient:
-    """Return a client of an empty lake."""
+    """Return a client of an empty lake, which another process has made."""
+    Lake.on(open_filesystem(uri), Settings())
     return LakeflowClient(uri)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import lakeflow
 from lakeflow import LakeflowClient, entities
+from lakeflow.client import open_store
 
 HERE = Path(__file__).parent
 ENVIRONMENT = HERE.parents[1] / ".venv-mlflow"
@@ -73,6 +74,8 @@ class Both:
         self.uri = str(uri)
         self._mlflow = mlflow
         mlflow.ask("new")
+        # MLflow's store is there already; here what is about a run makes no lake.
+        open_store(uri, create=True)
         self._client = LakeflowClient(uri)
         places = {f"{uri}/artifacts": "<root>", os.getcwd(): "<cwd>"}
         self._lakeflow = oracle.Side(self._client, entities, places)
