@@ -178,11 +178,11 @@ class _Compaction:
             boundary = finder.find(limit, records.clock, missed_clock, done + 1)
             # Another tool may have rewritten files of a table. Then even a fold of nothing
             # tells readers the new files, before that tool deletes the old ones.
-            is_rewritten = any(
+            # Only then: each table asked is a request where the lake is remote.
+            if boundary.size_bytes == 0 and not any(
                 self._lake.tables[name].has_newer(version)
                 for name, version in previous.versions.items()
-            )
-            if boundary.size_bytes == 0 and not is_rewritten:
+            ):
                 return previous, None
             kept = folds.kept_positions(previous, map(writer_of, sizes))
             plan = folds.FoldPlan(done + 1, {**kept, **boundary.positions})

@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
@@ -84,7 +85,7 @@ BEGINNING = Fold(0)
 """Before the first fold: empty tables, and all of the log."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LogListing:
     """A finished fold, and the segments of the log as they were listed after it.
 
@@ -96,7 +97,7 @@ class LogListing:
     fold: Fold
     segments: Mapping[str, int]
 
-    @property
+    @cached_property
     def unfolded(self) -> dict[str, tuple[int, int]]:
         """From where to where each segment is not folded yet."""
         return hot_spans(self.segments, self.fold.positions)
