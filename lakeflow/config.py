@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import os
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -18,6 +20,16 @@ def environment(name: str) -> str | None:
         name: The setting without its prefix, such as ``TRACKING_URI``.
     """
     return os.environ.get(f"LAKEFLOW_{name}") or os.environ.get(f"MLFLOW_{name}") or None
+
+
+def user_name() -> str | None:
+    """Return the name of who runs this process; None where the user id has none.
+
+    A container may run under such an id.
+    """
+    with contextlib.suppress(OSError, KeyError, ImportError):
+        return getpass.getuser()
+    return None
 
 
 def is_logging_async() -> bool:

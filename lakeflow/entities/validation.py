@@ -215,7 +215,7 @@ def metrics(values: Mapping[str, object], timestamp: object, step: object) -> li
         and set(map(type, values)) == {str}
         and all(map(_is_key, values))
     ):
-        first, *_ = values.items()
+        first = next(iter(values.items()))
         _, _, timestamp, step = metric(*first, timestamp, step, 0)
         return [(name, value + 0.0, timestamp, step) for name, value in values.items()]  # type: ignore[operator]
     return [

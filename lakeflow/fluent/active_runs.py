@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lakeflow.client import LakeflowClient
     from lakeflow.entities import Run
     from lakeflow.stores.store import Store
 
@@ -20,14 +19,10 @@ class OpenRun:
 
     Attributes:
         run: The run as it was when it was started.
-        run_id: Its id.
-        client: What started it.
         store: The store of its lake.
     """
 
     run: Run
-    run_id: str
-    client: LakeflowClient
     store: Store
 
 
@@ -47,7 +42,7 @@ def push(run: OpenRun) -> None:
     stack.set((*stack.get(), run))
     last.set(run)
     with _lock:
-        _unfinished[run.run_id] = run
+        _unfinished[run.run.info.run_id] = run
 
 
 def pop() -> OpenRun | None:
@@ -58,7 +53,7 @@ def pop() -> OpenRun | None:
     stack.set(runs[:-1])
     last.set(runs[-1])
     with _lock:
-        _unfinished.pop(runs[-1].run_id, None)
+        _unfinished.pop(runs[-1].run.info.run_id, None)
     return runs[-1]
 
 

@@ -25,8 +25,8 @@ def _target(run_id: str | None = None) -> tuple[Store, str]:
         return open_store(create=False), run_id
     if not active_runs.stack.get():
         start_run()
-    run = active_runs.stack.get()[-1]
-    return run.store, run.run_id
+    active = active_runs.stack.get()[-1]
+    return active.store, active.run.info.run_id
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:

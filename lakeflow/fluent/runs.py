@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
 from lakeflow.client import LakeflowClient, open_store
-from lakeflow.config import environment
+from lakeflow.config import environment, user_name
 from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 from lakeflow.fluent import active_runs
@@ -42,7 +40,7 @@ class ActiveRun(Run):
         trace: TracebackType | None,
     ) -> bool:
         # The block may have ended the run itself.
-        if any(run.run_id == self.info.run_id for run in active_runs.stack.get()):
+        if any(each.run.info.run_id == self.info.run_id for each in active_runs.stack.get()):
             # Ctrl-C is somebody's wish, and no fault of the run.
             broken = "KILLED" if kind and issubclass(kind, KeyboardInterrupt) else "FAILED"
             end_run("FINISHED" if kind is None else broken)
@@ -91,7 +89,7 @@ def start_run(
     active = active_runs.stack.get()
     if active and not nested:
         raise InvalidStateError(
-            f"Run with UUID {active[-1].run_id} is already active",
+            f"Run with UUID {active[-1].run.info.run_id} is already active",
             hint="end it with end_run(), or start a child of it with nested=True",
         )
     all_tags = _with_description(tags, description)
@@ -100,7 +98,7 @@ def start_run(
     if resumed:
         run = _resume(client, resumed, all_tags)
     else:
-        parent = parent_run_id or (active[-1].run_id if active else None)
+        parent = parent_run_id or (active[-1].run.info.run_id if active else None)
         if parent:
             all_tags[tag_names.PARENT_RUN] = parent
         run = client.create_run(
@@ -111,7 +109,7 @@ def start_run(
         )
     # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
     store = open_store(client.tracking_uri, create=False)
-    active_runs.push(active_runs.OpenRun(run, run.info.run_id, client, store))
+    active_runs.push(active_runs.OpenRun(run, store))
     return ActiveRun(run.info, run.data, run.inputs)
 
 
@@ -150,10 +148,8 @@ def _resume(client: LakeflowClient, run_id: str, tags: Mapping[str, Any]) -> Run
 def _origin() -> dict[str, str]:
     """Return the tags that say who started a run, and with which program."""
     tags = {tag_names.SOURCE_NAME: sys.argv[0] or "python", tag_names.SOURCE_TYPE: "LOCAL"}
-    # A container may run under a user id that has no name.
-    with contextlib.suppress(OSError, KeyError):
-        tags[tag_names.USER] = getpass.getuser()
-    return tags
+    user = user_name()
+    return tags if user is None else tags | {tag_names.USER: user}
 
 
 def active_run() -> ActiveRun | None:
@@ -171,7 +167,7 @@ def active_run() -> ActiveRun | None:
 def last_active_run() -> Run | None:
     """Return the active run, else the one that was active last here, as it is now."""
     last = active_runs.last.get()
-    return None if last is None else last.client.get_run(last.run_id)
+    return None if last is None else last.store.runs.get(last.run.info.run_id)
 
 
 def end_run(status: str = "FINISHED") -> None:
@@ -185,18 +181,19 @@ def end_run(status: str = "FINISHED") -> None:
     """
     # Before the run is taken off: with a wrong status it stays active.
     RunStatus.from_string(status)
-    run = active_runs.pop()
-    if run is not None:
-        run.client.set_terminated(run.run_id, status)
+    ended = active_runs.pop()
+    if ended is not None:
+        ended.store.terminate(ended.run.info.run_id, status)
 
 
 def _end_open_runs() -> None:
-    for run in active_runs.unfinished():
+    for each in active_runs.unfinished():
+        run_id = each.run.info.run_id
         try:
-            run.client.set_terminated(run.run_id)
+            each.store.terminate(run_id)
         except LakeflowException:
             # The process is ending: nobody can catch this, and other runs are to be ended.
-            _logger.warning("cannot end run %s", run.run_id, exc_info=True)
+            _logger.warning("cannot end run %s", run_id, exc_info=True)
     active_runs.after_fork()
 
 

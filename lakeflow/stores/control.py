@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 import threading
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
+from lakeflow.config import user_name
 from lakeflow.kinds import EVENT
 from lakeflow.log.control_log import ControlLog
 from lakeflow.log.control_protocol import Folded
@@ -198,11 +197,8 @@ class ControlStore:
         return None if row is None else row["event_id"]
 
     def _encode(self, number: int, event_id: str, changes: Sequence[Sequence[str]]) -> bytes:
-        # A container may run under a user id that has no name.
-        user = ""
-        with contextlib.suppress(OSError, KeyError, ImportError):
-            user = getpass.getuser()
         bodies = [body for change in changes for body in change]
+        user = user_name() or ""
         return records.event(number, self._lake.clock.next(), event_id, user, bodies)
 
     # What stores ask for
