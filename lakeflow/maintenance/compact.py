@@ -295,16 +295,15 @@ class _Compaction:
         """Work out what changes in the tables of a kind, with the documents of before."""
         lake = self._lake
         self._say(f"look up each {kind.name}")
-        rows = lake.paths(kind.row.name, previous)
-        ids = folding.touch(kind, rows)
-        if kind.owner is not None and kind.owner.may_be_gone:
-            owners = removed_before(lake, kind.owner, previous, folding.owner_ids(kind))
-            folding.leave_out(kind, owners)
-        documents = stage_documents(lake, kind, previous, ids, folder / kind.name)
         stored = {
             spec.name: self._stored(kind, spec, lake.files(spec.name, previous))
             for spec in kind.tables
         }
+        ids = folding.touch(kind, stored)
+        if kind.owner is not None and kind.owner.may_be_gone:
+            owners = removed_before(lake, kind.owner, previous, folding.owner_ids(kind))
+            folding.leave_out(kind, owners)
+        documents = stage_documents(lake, kind, previous, ids, folder / kind.name)
         folding.stage_rows(kind, documents, stored)
         # The last fold may sort a table into which only the folds before it brought rows.
         is_sorted = self._is_last and any(self._folded[spec.name] for spec in kind.tables)

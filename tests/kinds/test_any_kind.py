@@ -325,7 +325,9 @@ def test_parts_that_come_before_their_thing_join_it(library: Library) -> None:
 
 def test_what_is_removed_stays_away_with_what_it_owns(library: Library) -> None:
     for book in ("b1", "b2", "b3"):
-        library.log(0, {"books": [row_of_book(book, bought=2000, title="red")]})
+        # Of the first one there are parts alone: nobody has made it.
+        if book != "b1":
+            library.log(0, {"books": [row_of_book(book, bought=2000, title="red")]})
         library.log(0, {"pages": [{**about(book), "page": 1, "text": "x"}]})
         library.log(0, {"visits": [{**about(book), "guest": "g", "note": None}]})
     compact_lake(library.stores[0].lake)

@@ -128,20 +128,21 @@ class Folding:
         names = {spec.name for spec, _ in fold_lines.fields(kind)} | {REMOVED}
         return bool(names & self._fields)
 
-    def touch(self, kind: Kind, stored: Sequence[str]) -> list[str]:
+    def touch(self, kind: Kind, stored: Mapping[str, Sequence[Stored]]) -> list[str]:
         """Find the things of a kind that the lines are about; return their ids, in order.
 
         Args:
             kind: The kind; what owns it came before.
-            stored: Files with the rows of its things.
+            stored: The files of each table as the fold before left it.
         """
         is_owner_gone = kind.owner is not None and kind.owner.name in self._has_gone
-        # With an owner goes whatever is stored of it, also what no line of this fold is about.
-        is_read = bool(stored) and is_owner_gone
-        first, *others = fold_sql.gone(kind, is_stored=is_read)
+        # With an owner goes whatever is stored of it, also what no line of this fold is about;
+        # in every table, since a thing that nobody has made has rows of its parts alone.
+        files = {name: [each.path for each in some] for name, some in stored.items() if some}
+        first, *others = fold_sql.gone(kind, list(files))
         self._run(first)
         for statement in others if is_owner_gone else ():
-            self._run(statement, **({"files": list(stored)} if is_read else {}))
+            self._run(statement, **files)
         self._look_for_gone(kind)
         self._run(fold_sql.touched(kind))
         return [identity for (identity,) in self._run(fold_sql.touched_ids(kind))]

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from lakeflow.schema import TableSpec
 
 
-def gone(kind: Kind, *, is_stored: bool) -> list[str]:
+def gone(kind: Kind, stored: Sequence[str]) -> list[str]:
     """Return the statements that stage the things which are removed as ``gone_<kind>``.
 
     Owners come first. What they own is gone too: of it, what is new and what is stored.
 
     Args:
         kind: The kind.
-        is_stored: Whether rows of its things are stored, in files that are bound.
+        stored: Parameters that its stored files are bound to, one a table.
     """
     shape = json.dumps({"kind": ["VARCHAR"], "id": ["VARCHAR"]})
     named = f"""
@@ -49,8 +49,10 @@ def gone(kind: Kind, *, is_stored: bool) -> list[str]:
         owner = kind.owner
         ids = quoted((kind.id, owner.id))
         parts = [f"SELECT {ids} FROM ({fresh_rows(kind, *each)})" for each in fields(kind)]
-        if is_stored:
-            parts.append(f"SELECT {ids} FROM read_parquet($files, hive_partitioning = false)")
+        parts += [
+            f"SELECT {ids} FROM read_parquet(${name}, hive_partitioning = false)"
+            for name in stored
+        ]
         statements.append(
             f"""
             INSERT INTO gone_{kind.name}
