@@ -26,8 +26,8 @@ from lakeflow.filesystem.interface import ENGINE_PROTOCOL, Filesystem
 from lakeflow.filesystem.local import STAGING
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.filesystem.probe import PROBES
-from lakeflow.ids import new_id
 from lakeflow.kinds import KINDS, first_event, tables_of
+from lakeflow.lake_file import LAKE_FILE, LakeFile
 from lakeflow.log.appender import Appender
 from lakeflow.log.positions import LOG, event_path, folded_spans, list_segments
 from lakeflow.log.writer import Clock
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LAKE_FILE = "lake.json"
-"""What says that a folder is a lake, and of which format."""
-
 _OWN_NAMES = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, folds.INDEXES, STAGING, PROBES}
 
 
@@ -66,8 +63,8 @@ class Lake:
         append: Appends records to the log of this process; see ``Appender.append``.
         tables: Its tables by name; the first fold makes them.
         index_files: What reads the files of its indexes.
-        event_grace_s: Seconds for which a vacuum keeps events after a fold holds them. The lake
-            says it, and no process: whoever changes experiments relies on it.
+        whole_fold: Number of a fold whose files this process has written or seen; -1 for none.
+        file: What it says of itself.
     """
 
     def __init__(
@@ -85,7 +82,8 @@ class Lake:
         self._made: dict[Callable[[Lake], Any], Any] = {}
         self.tables = {spec.name: Table(fs, spec) for spec in tables_of(self.kinds)}
         self.index_files = IndexFiles(fs)
-        self.event_grace_s = 0
+        self.file = LakeFile(fs)
+        self.whole_fold = -1
         self._become_writer()
 
     def _become_writer(self) -> None:
@@ -93,7 +91,9 @@ class Lake:
         self.clock = Clock()
         # Another thread of the parent may have held the lock: in a child it stays taken.
         self._lock = threading.RLock()
-        self._appender = Appender(self.fs, self.clock, self.settings, self._on_append)
+        self._appender = Appender(
+            self.fs, self.clock, self.settings, self.file.require_in_place, self._on_append
+        )
         # The method itself: a training loop calls it for each metric, without a detour.
         self.append = self._appender.append
 
@@ -130,6 +130,10 @@ class Lake:
         key = (location, json.dumps(options, sort_keys=True, default=repr))
         with _OPENING:
             lake = _OPEN.get(key)
+            if lake is not None and not lake.file.is_in_place():
+                # Deleted, or another one is there: that is opened, or made, instead.
+                lake._let_go()
+                lake = None
             if lake is None:
                 settings = settings or Settings.from_environment()
                 if opening.exclusive_writer is not None:
@@ -151,8 +155,8 @@ class Lake:
     ) -> Lake:
         """Open the lake on a filesystem, with a writer of its own; errors as for ``open``."""
         lake = cls(fs, settings, kinds)
-        version = lake._read_lake_file()
-        if version is None:
+        lake.file.read()
+        if lake.file.format_version is None:
             if not create:
                 raise NotFoundError(
                     f"there is no lake at {fs.uri}",
@@ -161,7 +165,8 @@ class Lake:
                 )
             lake._make()
             # Not what we have just written: somebody who raced us may have been first.
-            version = lake._read_lake_file()
+            lake.file.read()
+        version = lake.file.format_version
         if version != FORMAT_VERSION:
             raise InvalidStateError(
                 f"the lake {fs.uri} has format {version}; this lakeflow reads format "
@@ -172,20 +177,6 @@ class Lake:
                 "1.0 a format is not kept",
             )
         return lake
-
-    def _read_lake_file(self) -> int | None:
-        """Learn what the lake says of itself; return its format, None if there is no lake."""
-        try:
-            content = folds.read_json(self.fs, LAKE_FILE)
-            self.event_grace_s = int(content.get("event_grace_s", 0))
-            return int(content["format_version"])
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DamagedLakeError(
-                f"{LAKE_FILE} in {self.fs.uri} is damaged: {error!r}",
-                hint=f'it must hold {{"format_version": {FORMAT_VERSION}}}',
-            ) from error
 
     def _make(self) -> None:
         """Make an empty lake; every step may be repeated, by us or by somebody racing us."""
@@ -201,15 +192,9 @@ class Lake:
             )
         with contextlib.suppress(FileExistsError):
             self.fs.create(event_path(1), first_event(self.clock.next()))
-        content = {
-            "format_version": FORMAT_VERSION,
-            "lake_id": new_id(),
-            "created": time.time_ns() // 1_000_000,
-            "event_grace_s": self.settings.vacuum_grace_s,
-        }
         # Last: who finds this file takes the lake for complete.
-        with contextlib.suppress(FileExistsError):
-            self.fs.create(LAKE_FILE, json.dumps(content).encode())
+        self.file.create(self.settings.vacuum_grace_s)
+        self.sync_if_durable(event_path(1), LAKE_FILE)
 
     def shared(self, make: Callable[[Lake], T]) -> T:
         """Return what a function makes of this lake; it is called at most once a process."""
@@ -223,13 +208,14 @@ class Lake:
         """Take in what this thread appends, to be written together."""
         return self._appender.gathering()
 
-    def sync_if_durable(self, path: str) -> None:
-        """Make a file survive a power cut, where the settings ask for that."""
+    def sync_if_durable(self, *paths: str) -> None:
+        """Make files survive a power cut, where the settings ask for that."""
         if self.settings.durability == "fsync":
-            self.fs.sync(path)
+            self.fs.sync(*paths)
 
     def listing(self) -> LogListing:
         """Return the newest finished fold with the segments listed: one listing, one look."""
+        self.file.require_in_place()
         while True:
             fold = self._fold or self.fold()
             segments = list_segments(self.fs)
@@ -284,7 +270,9 @@ class Lake:
             return True
         now = time.monotonic()
         if self.fs.can_append or now - self._looked_at >= folds.REMEMBERED_S:
-            if folds.newest(self.fs)[0] > number:
+            newest = folds.newest(self.fs)
+            self.clock.observe_store(newest.written_s)
+            if newest.done > number:
                 return True
             self._looked_at = now
         return False
@@ -362,21 +350,45 @@ class Lake:
         """What this process has appended to the log."""
         return self._appender.written_bytes
 
+    def require_in_place(self) -> None:
+        """Make sure that the lake is where it was opened, with what this process has logged.
+
+        Raises:
+            InvalidStateError: It was moved or deleted.
+            DamagedLakeError: Its log was deleted, and something in it was not folded yet.
+        """
+        self.file.require_in_place()
+        deleted = self._appender.deleted()
+        if deleted is None:
+            return
+        writer, *end = deleted
+        # A vacuum on a machine that does not see locks of this one deletes what is folded.
+        if [*self.fold().positions.get(writer, ())[:2]] < end:
+            raise DamagedLakeError(
+                f"the log of this process in {self.fs.uri} was deleted: what was logged since "
+                "the last compaction is lost",
+                hint="log it again; the next record goes to a new segment",
+            )
+
     def seal(self) -> None:
         """Seal the open segment; the next record begins a new one."""
         self._appender.seal()
 
     def close(self) -> None:
         """Finish what is under way and let go of the lake; opening it again is fine."""
-        with _OPENING:
-            for key in [key for key, lake in _OPEN.items() if lake is self]:
-                del _OPEN[key]
+        self._let_go()
         # Hooks may still write, as the queue of asynchronous logging does: the segment is last.
         try:
             for hook in self._on_close:
                 hook()
         finally:
             self.seal()
+
+    def _let_go(self) -> None:
+        """Let the next opening be a new one."""
+        with _OPENING:
+            for key in [key for key, lake in _OPEN.items() if lake is self]:
+                del _OPEN[key]
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: the parent's segment stays the parent's."""

@@ -18,6 +18,8 @@ from json.encoder import encode_basestring
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lakeflow.exceptions import InvalidInputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -33,9 +35,14 @@ _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 MAX_CHARACTERS = 3 * 1024 * 1024
 """Size above which a call is written as several lines.
 
-The fold parses lines of up to 16 MiB. A single value has at most 1 MiB, which escapes may make
-six, so that one value more than this always fits.
+A single value has at most 1 MiB, which escapes may make six, so that one value more than this
+always fits.
 """
+
+LONGEST_LINE_BYTES = 16 * 1024 * 1024
+"""What the parser of a fold takes; a longer line is no record."""
+
+_LONGEST_ROW_BYTES = 15 * 1024 * 1024
 
 REMOVED = "removed"
 """The field with things that are removed."""
@@ -152,11 +159,24 @@ def _rows(field: str, names: Sequence[str], rows: Sequence[Sequence[object]]) ->
 
 
 def _halved(rows: Sequence[R], text_of: Callable[[Sequence[R]], str]) -> Pieces:
-    """Return rows as text, in halves as often as it takes until each fits a line."""
+    """Return rows as text, in halves as often as it takes until each fits a line.
+
+    Raises:
+        InvalidInputError: One row alone fits none.
+    """
     if not rows:
         return []
     text = text_of(rows)
-    if len(text) <= MAX_CHARACTERS or len(rows) == 1:
+    if len(text) <= MAX_CHARACTERS:
+        return [text]
+    if len(rows) == 1:
+        size = len(text.encode())
+        if size > _LONGEST_ROW_BYTES:
+            raise InvalidInputError(
+                f"{text[:40]}... takes {size:,} bytes in the log, and one row may take "
+                f"{_LONGEST_ROW_BYTES:,}",
+                hint="give it fewer tags, or shorter values",
+            )
         return [text]
     middle = len(rows) // 2
     return _halved(rows[:middle], text_of) + _halved(rows[middle:], text_of)
@@ -172,6 +192,8 @@ def parse(line: bytes) -> dict[str, Any]:
     Raises:
         MisfitError: It is none.
     """
+    if len(line) > LONGEST_LINE_BYTES:
+        raise MisfitError
     try:
         record = json.loads(line)
         # DuckDB refuses half of a surrogate pair, which Python takes for a character.
@@ -204,19 +226,19 @@ def _is_long(value: object) -> bool:
     return type(value) is int and -(2**63) <= value < 2**63
 
 
-def clock(line: bytes) -> int | None:
-    """Return the clock of a line, or None if it is no record."""
+def clock(line: bytes, latest: int) -> int | None:
+    """Return the clock of a line, at most the latest one; None if it is no record."""
     try:
         found: int = parse(line)["clock"]
     except MisfitError:
         return None
-    return found
+    return min(found, latest)
 
 
 def rejected(segment: str, offset: int, line: bytes) -> str:
     """Return what is kept of a line that is no record: where it was, and its bytes."""
     # The bytes that are no UTF-8 can be read as escapes, and none is lost.
-    text = line.decode("utf-8", "backslashreplace")
+    text = line.rstrip(b"\n").decode("utf-8", "backslashreplace")
     return _dump({"segment": segment, "offset": offset, "line": text})
 
 

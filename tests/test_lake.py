@@ -27,6 +27,7 @@ from lakeflow.exceptions import (
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.log.positions import CONTROL
+from lakeflow.maintenance.compact import compact_lake
 from lakeflow.sql import setup
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def test_a_damaged_delta_log_is_named_and_left_alone(
     assert store.runs.get(hot).info.run_id == hot, "what is readable is read"
     assert store.runs.get(folded).info.run_id == folded, "a fold names its files itself"
     with pytest.raises(DamagedLakeError, match="tables/runs") as caught:
-        lakeflow.compact(lake)
+        compact_lake(store.lake)
     assert "backup" in str(caught.value)
     assert damaged.read_text() == "garbage"
 

@@ -152,6 +152,13 @@ class Filesystem:
         """Return the size of a file in bytes."""
         raise NotImplementedError
 
+    def identity(self, path: str) -> object:
+        """Return what tells a file from another one of its name; None if that is a request.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+
     def create(self, path: str, data: bytes) -> None:
         """Make a file with this content, if there is none: complete, and exactly once.
 
@@ -171,8 +178,8 @@ class Filesystem:
         """Publish a complete local file under a name that nobody else uses."""
         raise NotImplementedError
 
-    def sync(self, path: str) -> None:
-        """Return once a file survives a power cut; remote stores see to it themselves."""
+    def sync(self, *paths: str) -> None:
+        """Return once files survive a power cut; remote stores see to it themselves."""
 
     def delete(self, path: str) -> None:
         """Delete a file; it is fine if there is none."""

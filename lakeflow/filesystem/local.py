@@ -59,6 +59,13 @@ class LocalFilesystem(Filesystem):
         with self.errors("look at", path):
             return os.stat(self.full(path)).st_size
 
+    def identity(self, path: str) -> object:
+        """Ask with one system call; a folder that is replaced has other files."""
+        with self.errors("look at", path):
+            status = os.stat(self.full(path))
+        # The number alone may be that of a file which was deleted before.
+        return status.st_dev, status.st_ino, status.st_mtime_ns
+
     def create(self, path: str, data: bytes) -> None:
         """Write a temporary file and link it: atomic, and never seen half written."""
         # fsspec's exclusive mode looks first and opens then: in 3 of 60 races two writers won.
@@ -89,17 +96,21 @@ class LocalFilesystem(Filesystem):
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.replace(local, target)
 
-    def sync(self, path: str) -> None:
-        """Sync the file, and the folder that has its name."""
-        target = self.full(path)
-        with self.errors("sync", path):
-            # A new name is part of its folder, and not of the file.
-            for each in (target, os.path.dirname(target)):
-                descriptor = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+    def sync(self, *paths: str) -> None:
+        """Sync the files, and the folders up to that of the lake: those have the names."""
+        folders = set()
+        for path in paths:
+            with self.errors("sync", path):
+                _sync(self.full(path))
+            while path := path.rpartition("/")[0]:
+                folders.add(path)
+        # A folder may be new as well, and then its name is part of the folder around it.
+        for folder in (*sorted(folders, reverse=True), ""):
+            with self.errors("sync", folder):
+                _sync(self.full(folder))
+        # The folder around the lake may be one that this user must not read.
+        with contextlib.suppress(OSError):
+            _sync(os.path.dirname(self.full("")))
 
     def delete(self, path: str) -> None:
         """Delete with one system call."""
@@ -186,6 +197,14 @@ class LocalFilesystem(Filesystem):
     def local_path(self, path: str) -> str | None:
         """Every file is on this machine."""
         return self.full(path)
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:

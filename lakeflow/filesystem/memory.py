@@ -55,6 +55,13 @@ class MemoryFilesystem(Filesystem):
         """Ask the stored bytes."""
         return len(self.read(path))
 
+    def identity(self, path: str) -> object:
+        """Return what the store has."""
+        try:
+            return self._fs.store[self.full(path)]
+        except KeyError:
+            raise FileNotFoundError(self.full(path)) from None
+
     def delete(self, path: str) -> None:
         """Take it out of the store."""
         with self._lock, contextlib.suppress(FileNotFoundError):

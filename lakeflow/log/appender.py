@@ -48,6 +48,7 @@ class Appender:
         fs: The lake's filesystem.
         clock: The process's clock.
         settings: How this process treats the lake.
+        check: Raises if the lake is not there any more.
 
     Attributes:
         on_append: Called after every write with the bytes written so far.
@@ -58,11 +59,13 @@ class Appender:
         fs: Filesystem,
         clock: Clock,
         settings: Settings,
+        check: Callable[[], None],
         on_append: Callable[[int], None] | None = None,
     ) -> None:
         self._fs = fs
         self._clock = clock
         self._settings = settings
+        self._check = check
         self._lock = threading.Lock()
         self._thread = threading.local()
         self._writer: LogWriter | None = None
@@ -115,8 +118,13 @@ class Appender:
                     self._clock,
                     segment_bytes=self._settings.segment_bytes,
                     fsync=self._settings.durability == "fsync",
+                    check=self._check,
                 )
             return self._writer
+
+    def deleted(self) -> tuple[str, int, int] | None:
+        """Return writer, number and size of the open segment if somebody has deleted it."""
+        return None if self._writer is None else self._writer.deleted()
 
     def seal(self) -> None:
         """Seal the open segment; the next record begins a new one."""

@@ -16,7 +16,12 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
+from lakeflow.exceptions import (
+    ConflictError,
+    DamagedLakeError,
+    InvalidInputError,
+    StorageError,
+)
 from lakeflow.ids import new_id
 from lakeflow.log.control_protocol import (
     EVENTS_AT_ONCE,
@@ -72,6 +77,11 @@ def _ends(data: bytes) -> bool:
     return data.endswith(b"\n")
 
 
+_MOST_CHARACTERS = 1024 * 1024
+"""Characters of a change. The first line of an event lists all of it, and the parser of a fold
+takes lines of up to 16 MiB: room for what threads change together, escapes and UTF-8."""
+
+
 class _Change(Generic[D, T]):
     """A change that a thread waits for until it is made, or is known not to be."""
 
@@ -87,6 +97,7 @@ class _Change(Generic[D, T]):
         self.error = None
         try:
             bodies, self._result = self._decide(draft)
+            _check_size(bodies)
         except Exception as error:  # noqa: BLE001 - raised in the thread whose change it is
             self.error = error
             return ()
@@ -103,6 +114,15 @@ class _Change(Generic[D, T]):
         if self.error is not None:
             raise self.error
         return self._result  # type: ignore[return-value]
+
+
+def _check_size(bodies: Sequence[str]) -> None:
+    size = sum(map(len, bodies))
+    if size > _MOST_CHARACTERS:
+        raise InvalidInputError(
+            f"one change of {size:,} characters is more than {_MOST_CHARACTERS:,}",
+            hint="make it with several calls: set some of the tags afterwards, say",
+        )
 
 
 class _Group(Generic[D]):
@@ -131,9 +151,17 @@ class _Group(Generic[D]):
         self.gathered = list(self._waiting)
 
     def decide(self, number: int) -> tuple[Event | None, bool]:
-        self.decided, self.may_be_made = self.gathered, False
+        self.decided, self.may_be_made = [], False
         draft = self._events.draft()
-        records = [change.decide(draft) for change in self.decided]
+        records: list[Sequence[str]] = []
+        size = 0
+        for change in self.gathered:
+            # What would make too large an event is left to the next one: its thread leads it.
+            if size > _MOST_CHARACTERS // 2:
+                break
+            self.decided.append(change)
+            records.append(change.decide(draft))
+            size += sum(map(len, records[-1]))
         bodies = [each for each in records if each]
         # A refusal may rest on what is not known yet, so the newest must be read first.
         if not bodies:

@@ -22,7 +22,7 @@ from lakeflow.log.positions import LOG
 from lakeflow.records import ORIGIN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lakeflow.filesystem.interface import AppendFile, Filesystem
 
@@ -32,6 +32,9 @@ _IDLE_S = 60.0
 
 Origin = tuple[str, int, int]
 """Writer, number and clock of a record."""
+
+_FURTHEST_AHEAD_US = 24 * 3600 * 1_000_000
+"""How far ahead of the time a clock may be: further ahead it is no clock of a machine."""
 
 _DOUBTFUL_RECORDS_KEPT = 1_000
 """Records that a writer remembers because it is not known whether they were written."""
@@ -47,6 +50,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._last = 0
+        self._store_us = 0
         self._lock = threading.Lock()
 
     def next(self) -> int:
@@ -62,7 +66,19 @@ class Clock:
     def observe(self, clock: int) -> None:
         """Take note of the clock of a record that was read."""
         with self._lock:
-            self._last = max(self._last, clock)
+            self._last = max(self._last, min(clock, self.latest()))
+
+    def observe_store(self, modified_s: float) -> None:
+        """Take note of a time by the store's clock, in seconds."""
+        self._store_us = max(self._store_us, int(modified_s * 1_000_000))
+
+    def latest(self) -> int:
+        """Return the latest clock that is taken from a record.
+
+        A day ahead of the time by the later of two clocks, that of this machine and that of
+        the store: who believed any number would write records that sort last for ever.
+        """
+        return max(time.time_ns() // 1000, self._store_us) + _FURTHEST_AHEAD_US
 
 
 class LogWriter:
@@ -75,18 +91,26 @@ class LogWriter:
         clock: The process's clock.
         segment_bytes: Size at which a segment is sealed.
         fsync: Whether to sync each write to the disk.
+        check: Called before a file is made; raises if the lake is not there any more.
 
     Attributes:
         written_bytes: What it has written.
     """
 
     def __init__(
-        self, fs: Filesystem, clock: Clock, *, segment_bytes: int, fsync: bool
+        self,
+        fs: Filesystem,
+        clock: Clock,
+        *,
+        segment_bytes: int,
+        fsync: bool,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._fs = fs
         self._clock = clock
         self._segment_bytes = segment_bytes
         self._fsync = fsync
+        self._check = check
         self._lock = threading.Lock()
         self._file: AppendFile | None = None
         self._used_at = 0.0
@@ -174,6 +198,9 @@ class LogWriter:
         return None
 
     def _next_segment(self) -> str:
+        # Else the folder of a lake that was moved would be made anew, and nobody would look
+        # for records there.
+        self._check()
         self._segments += 1
         return f"{LOG}/{self._id}/{self._segments:08d}.jsonl"
 
@@ -184,6 +211,17 @@ class LogWriter:
         if self._file is None or self._file.is_deleted():
             self._seal()
             self._begin()
+
+    def deleted(self) -> tuple[str, int, int] | None:
+        """Return writer, number and size of the open segment if somebody has deleted it."""
+        with self._lock:
+            file = self._file
+            if file is None or not file.is_deleted():
+                return None
+            deleted = self._id, self._segments, file.size
+            self._seal()
+            self._begin()
+            return deleted
 
     def close(self) -> None:
         """Seal the open segment; a later append opens a new one."""
@@ -215,9 +253,15 @@ class ObjectLogWriter(LogWriter):
     """The writer where each write is an object: threads that come meanwhile share the next."""
 
     def __init__(
-        self, fs: Filesystem, clock: Clock, *, segment_bytes: int, fsync: bool
+        self,
+        fs: Filesystem,
+        clock: Clock,
+        *,
+        segment_bytes: int,
+        fsync: bool,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(fs, clock, segment_bytes=segment_bytes, fsync=fsync)
+        super().__init__(fs, clock, segment_bytes=segment_bytes, fsync=fsync, check=check)
         self._waiting: deque[_Waiting] = deque()
 
     def append(self, bodies: Sequence[str]) -> None:
@@ -276,7 +320,14 @@ class ObjectLogWriter(LogWriter):
         self.written_bytes += len(data)
 
 
-def log_writer(fs: Filesystem, clock: Clock, *, segment_bytes: int, fsync: bool) -> LogWriter:
+def log_writer(
+    fs: Filesystem,
+    clock: Clock,
+    *,
+    segment_bytes: int,
+    fsync: bool,
+    check: Callable[[], None] = lambda: None,
+) -> LogWriter:
     """Return the writer for a kind of filesystem; arguments as for ``LogWriter``."""
     writer = LogWriter if fs.can_append else ObjectLogWriter
-    return writer(fs, clock, segment_bytes=segment_bytes, fsync=fsync)
+    return writer(fs, clock, segment_bytes=segment_bytes, fsync=fsync, check=check)

@@ -1,14 +1,16 @@
 """Compaction: fold the log into the tables, exactly once, however often it is tried.
 
 1. ``_Compaction.run`` lists the log, and folds until it has reached the end of that listing.
-2. ``_next`` plans a fold (up to where), and claims it: a file that can be made only once.
-3. ``_spans`` finds what it reads of each segment, ``stage_spans`` copies that, and
-   ``Folding.stage`` parses it in the engine.
+2. ``FoldPlanner.next`` plans a fold (on which finished one it stands, and up to where it goes),
+   and claims it: a file that can be made only once.
+3. ``stage_spans`` copies what it reads of each segment, and ``Folding.stage`` parses it in the
+   engine.
 4. ``_stage_kind`` joins the documents of the fold before, and works out the new rows.
 5. ``_fold_table`` writes one table: ``_files_to_rewrite``, ``_write``, ``_upload``, and one
    commit that is marked with the number of the fold.
 6. ``write_indexes`` writes the new documents, after the tables that follow from them.
-7. ``_finish`` publishes a file that says which versions belong together.
+7. ``_finish`` publishes a file that says which versions belong together, once all of them are
+   on the disk.
 8. ``vacuum`` deletes what neither the tables nor a reader needs any more.
 
 A fold that was stopped at any step is finished by the next compaction. Two compactions at
@@ -27,17 +29,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeflow import records
-from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
+from lakeflow.exceptions import ConflictError, StorageError
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
-from lakeflow.log.positions import (
-    folded_spans,
-    hot_spans,
-    list_segments,
-    number_of,
-    writer_of,
-)
+from lakeflow.log.positions import hot_spans, number_of, writer_of
 from lakeflow.maintenance.indexes import write_indexes
+from lakeflow.maintenance.planning import FoldPlanner
+from lakeflow.maintenance.recovery import standing_fold
 from lakeflow.maintenance.report import CompactionReport, Progress, TableReport
 from lakeflow.maintenance.staging import (
     removed_before,
@@ -53,16 +50,14 @@ from lakeflow.tables import folds
 from lakeflow.tables.delta import DataFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
+    from lakeflow.maintenance.planning import NextFold
     from lakeflow.query.folding.parquet import Written
     from lakeflow.schema import TableSpec
-    from lakeflow.tables.folds import Fold, FoldPlan
-
-_LISTINGS = 3
-"""Looks at the log until a segment that a fold needs counts as gone."""
+    from lakeflow.tables.folds import Fold
 
 _LOCK_POLL_S = 0.05
 
@@ -91,8 +86,11 @@ def compact_lake(
 
     Raises:
         StorageError: The lake cannot be written.
+        InvalidStateError: It was moved or deleted since it was opened.
         DamagedLakeError: A table or a fold cannot be read.
     """
+    # Before the lock, whose folder would be made where the lake was.
+    lake.file.require_in_place()
     began = time.monotonic()
     report = CompactionReport(is_dry_run=dry_run)
     if dry_run:
@@ -128,106 +126,47 @@ class _Compaction:
         self._progress = progress
         self._total = 0
         self._is_last = False
-        self._listed: Mapping[str, int] = {}  # the newest listing of the log
+        self._planner = FoldPlanner(lake)
         self._folded: Counter[str] = Counter()
+        self._marked: set[str] = set()  # tables that the fold under way has committed
 
     def run(self) -> None:
         """Fold until nothing is left of what the log held at the beginning."""
-        listing = self._lake.listing()
-        self._total, self._listed = listing.unfolded_bytes, listing.segments
-        unfolded = listing.unfolded
+        standing = standing_fold(self._lake, folds.newest(self._lake.fs).done)
+        unfolded = hot_spans(self._planner.listed, standing.positions)
+        self._total = sum(end - start for start, end in unfolded.values())
         # What is logged from now on is left to the next compaction: with busy writers there
         # would always be something more to fold, and this one would never end.
         ends = FoldBoundaryFinder(self._lake.fs, unfolded).ends
         target = {path: end for path, end in ends.items() if end > unfolded[path][0]}
-        while True:
-            previous, plan = self._next()
-            if plan is None:
-                break
+        while (following := self._planner.next()) is not None:
+            positions = following.plan.positions
             self._is_last = all(
-                writer_of(path) in plan.positions
-                and (number_of(path), end) <= plan.positions[writer_of(path)][:2]
+                writer_of(path) in positions
+                and (number_of(path), end) <= positions[writer_of(path)][:2]
                 for path, end in target.items()
             )
-            self._carry_out(previous, plan)
+            self._carry_out(following)
             if self._is_last:
                 break
         self._say("vacuum")
-        self._report.vacuum = vacuum(self._lake, self._listed)
+        self._report.vacuum = vacuum(self._lake, self._planner.listed)
 
-    def _next(self) -> tuple[Fold, FoldPlan | None]:
-        """Return the fold to carry out: one left unfinished, else one claimed now."""
-        fs = self._lake.fs
-        while True:
-            done, begun = folds.newest(fs)
-            previous = folds.read_fold(fs, done)
-            if begun > done:
-                plan = folds.read_plan(fs, begun)
-                # The plan may name segments that are newer than our listing. We list again,
-                # or we would take them for deleted.
-                self._listed = list_segments(fs)
-                return previous, plan
-            # We list again before the finder reads the log, which may take long. The older
-            # listing says what may be folded, and the newer one which records that one has
-            # missed: the fold ends before the first of them.
-            sizes, self._listed = self._listed, list_segments(fs)
-            later = hot_spans(self._listed, previous.positions)
-            finder = FoldBoundaryFinder(fs, hot_spans(sizes, previous.positions))
-            missed_clock = finder.first_missed_clock(later, records.clock)
-            limit = self._lake.settings.fold_bytes
-            boundary = finder.find(limit, records.clock, missed_clock, done + 1)
-            # Another tool may have rewritten files of a table. Then even a fold of nothing
-            # tells readers the new files, before that tool deletes the old ones.
-            # Only then: each table asked is a request where the lake is remote.
-            if boundary.size_bytes == 0 and not any(
-                self._lake.tables[name].has_newer(version)
-                for name, version in previous.versions.items()
-            ):
-                return previous, None
-            kept = folds.kept_positions(previous, map(writer_of, sizes))
-            plan = folds.FoldPlan(done + 1, {**kept, **boundary.positions})
-            try:
-                folds.begin(fs, plan)
-            except FileExistsError:
-                # Somebody else has claimed the number. Only one of the two plans may be
-                # carried out, so the next turn reads theirs and helps to finish it.
-                continue
-            return previous, plan
-
-    def _carry_out(self, previous: Fold, plan: FoldPlan) -> None:
-        spans = self._spans(previous, plan)
-        if spans is None:
+    def _carry_out(self, fold: NextFold) -> None:
+        self._marked.clear()
+        try:
+            known = self._fold_with_memory(fold) if fold.spans else fold.base
+            self._finish(fold, known)
+        except ConflictError:
+            # Somebody else may have finished it, and may be at a later one by now.
+            if folds.newest(self._lake.fs).done < fold.plan.number:
+                raise
             return
-        # The first fold makes the tables, and not who makes the lake: a job that only logs
-        # would have to load deltalake.
-        for name, table in self._lake.tables.items():
-            if name not in previous.versions:
-                table.create()
-        known = self._fold_with_memory(previous, plan, spans) if spans else previous
-        self._finish(previous, plan, known)
-        self._report.folds.append(plan.number)
-        self._report.log_segments += len(spans)
-        self._report.log_bytes += sum(end - start for start, end in spans.values())
+        self._report.folds.append(fold.plan.number)
+        self._report.log_segments += len(fold.spans)
+        self._report.log_bytes += sum(end - start for start, end in fold.spans.values())
 
-    def _spans(self, previous: Fold, plan: FoldPlan) -> dict[str, tuple[int, int]] | None:
-        """Return what a fold reads of each segment; None if somebody else has finished it."""
-        fs = self._lake.fs
-        for _ in range(_LISTINGS):
-            try:
-                return folded_spans(self._listed, previous.positions, plan.positions)
-            except FileNotFoundError as error:
-                missing = error  # the listing is incomplete, or the segment is deleted
-            if folds.newest(fs)[0] >= plan.number:
-                return None
-            self._listed = list_segments(fs)
-        raise DamagedLakeError(
-            f"fold {plan.number} of {fs.uri} needs {missing}, which is not there",
-            hint="restore it from a backup",
-        )
-
-    def _fold_with_memory(
-        self, previous: Fold, plan: FoldPlan, spans: Mapping[str, tuple[int, int]]
-    ) -> Fold:
+    def _fold_with_memory(self, fold: NextFold) -> Fold:
         """Fold within the memory that is set; a claimed fold of huge values gets more."""
         wanted = self._lake.settings.fold_memory_bytes
         # The plan of a claimed fold cannot be made smaller, since somebody else may have
@@ -236,40 +175,38 @@ class _Compaction:
             engine = Engine(self._lake.engine_filesystem(), memory_bytes)
             try:
                 with self._lake.fs.staging() as folder:
-                    folding = Folding(engine, self._lake.kinds)
-                    return self._fold_kinds(previous, plan, spans, Path(folder), folding)
+                    folding = Folding(engine, self._lake.kinds, fold.plan.latest_clock)
+                    return self._fold_kinds(fold, Path(folder), folding)
             except MemoryError as error:
                 reason = error
         raise StorageError(
-            f"fold {plan.number} of {self._lake.fs.uri} needs more memory than there is: "
+            f"fold {fold.plan.number} of {self._lake.fs.uri} needs more memory than there is: "
             f"{reason}",
             "RESOURCE_EXHAUSTED",
             hint="compact on a machine with more memory; nothing was lost",
         ) from reason
 
-    def _fold_kinds(
-        self,
-        previous: Fold,
-        plan: FoldPlan,
-        spans: Mapping[str, tuple[int, int]],
-        folder: Path,
-        folding: Folding,
-    ) -> Fold:
+    def _fold_kinds(self, fold: NextFold, folder: Path, folding: Folding) -> Fold:
         """Commit what a fold changes in every table.
 
         Returns:
-            The fold before, with the indexes and numbers of this one.
+            The fold that it stands on, with the indexes and numbers of this one.
         """
-        lake = self._lake
+        lake, previous, spans = self._lake, fold.base, fold.spans
         self._say("read the log")
         staged = folding.stage(stage_spans(lake, spans, folder / "log"))
         rejected = 0
         if staged.misfits:
             # This comes before the commits: whoever finds the tables committed does not carry
             # the fold out again, so the lines would never be set aside.
-            fitting, rejected = set_aside(lake, plan.number, spans, folder / "fitting")
+            fitting, rejected = set_aside(
+                lake,
+                fold.plan.number,
+                spans,
+                folder / "fitting",
+                lambda files: folding.stage(files).misfits,
+            )
             staged = folding.stage(fitting)
-            folding.drop_misfits()
         indexes, numbers = dict(previous.indexes), dict(previous.numbers)
         for kind in filter(folding.is_about, lake.kinds):
             self._stage_kind(kind, previous, folding, folder)
@@ -277,7 +214,7 @@ class _Compaction:
             # memory. So the tables come first, then the documents, and then the memory is
             # free for the parts whose records all stay, which are the largest.
             for spec in kind.held_tables:
-                self._fold_table(kind, spec, plan.number, folding, folder)
+                self._fold_table(kind, spec, fold, folding, folder)
             self._report.orphans += folding.orphans(kind)
             self._say(f"write documents of each {kind.name}")
             indexes |= write_indexes(lake, kind, previous, folding, folder / "index")
@@ -286,7 +223,7 @@ class _Compaction:
             folding.let_go_of_documents(kind, and_records=kind is lake.kinds[-1])
             for spec in kind.tables:
                 if spec not in kind.held_tables:
-                    self._fold_table(kind, spec, plan.number, folding, folder)
+                    self._fold_table(kind, spec, fold, folding, folder)
         self._report.records += staged.records
         self._report.rejected += rejected
         return replace(previous, indexes=indexes, numbers=numbers)
@@ -311,7 +248,7 @@ class _Compaction:
             folding.stage_unchanged(kind)
 
     def _fold_table(
-        self, kind: Kind, spec: TableSpec, fold: int, folding: Folding, folder: Path
+        self, kind: Kind, spec: TableSpec, fold: NextFold, folding: Folding, folder: Path
     ) -> None:
         """Commit what a fold changes in one table, unless somebody else has done it."""
         self._say(f"fold {spec.name}")
@@ -323,8 +260,10 @@ class _Compaction:
             version = table.version()
             # delta-rs refuses a twin that races with this commit, but would accept the same
             # mark again later. So whoever comes later must look at the mark first.
-            if table.mark() >= fold:
+            if table.mark() == fold.plan.mark:
+                self._marked.add(spec.name)
                 return
+            self._require_mark(spec.name, fold)
             files = table.files(version)
             whole, split = self._files_to_rewrite(kind, spec, files, folding, changes)
             if not (changes or whole or split):
@@ -334,16 +273,31 @@ class _Compaction:
             added = self._upload(table.folder, written)
             removed = [*whole, *split]
             try:
-                committed = table.commit(version, added, removed, mark=fold)
+                table.commit(version, added, removed, mark=fold.plan.mark)
             except ConflictError:
                 # Somebody else has committed to the table. The files that we read may be gone
                 # from it, so we choose and write again; a vacuum deletes what we uploaded.
                 continue
-            self._lake.sync_if_durable(table.commit_path(committed))
+            self._marked.add(spec.name)
             self._folded[spec.name] += changes
             report = self._report.tables.setdefault(spec.name, TableReport())
             report.add(added, removed, time.monotonic() - began)
             return
+
+    def _require_mark(self, name: str, fold: NextFold) -> None:
+        """Make sure that a table is where the fold under way has brought it, or has found it.
+
+        Raises:
+            ConflictError: Somebody else has brought it elsewhere.
+        """
+        found = self._lake.tables[name].mark()
+        before = fold.base.marks.get(name, 0)
+        if found != (fold.plan.mark if name in self._marked else before):
+            raise ConflictError(
+                f"table {name} of {self._lake.fs.uri} has gone to fold "
+                f"{folds.number_of(found)} while fold {fold.plan.number} was carried out",
+                hint="another compaction is under way; run this one again when it is done",
+            )
 
     def _files_to_rewrite(
         self,
@@ -373,9 +327,9 @@ class _Compaction:
             name = Path(each.path).name
             path = f"{folder}/{name}"
             self._lake.fs.upload(each.path, path)
-            # A commit that names a file must not reach the disk before the file does.
-            self._lake.sync_if_durable(path)
             added.append(DataFile(name, each.size, each.rows, each.bounds, each.nulls))
+        # A commit that names files must not reach the disk before they do.
+        self._lake.fs.sync(*(f"{folder}/{each.path}" for each in added))
         return added
 
     def _write(
@@ -404,16 +358,25 @@ class _Compaction:
             for path, file in zip(paths, files, strict=True)
         ]
 
-    def _finish(self, previous: Fold, plan: FoldPlan, known: Fold) -> None:
+    def _finish(self, fold: NextFold, known: Fold) -> None:
         """Publish what belongs to the fold: versions of tables, indexes and numbers."""
-        tables = self._lake.tables
+        tables, plan = self._lake.tables, fold.plan
         versions = {name: table.version() for name, table in tables.items()}
-        files = {name: tables[name].files(version) for name, version in versions.items()}
-        finished = replace(known, number=plan.number, positions=plan.positions)
-        finished = replace(finished, versions=versions, files=files)
-        removed = replaced_files(self._lake, previous, finished)
+        finished = replace(
+            known,
+            number=plan.number,
+            base=plan.base,
+            positions=plan.positions,
+            versions=versions,
+            files={name: tables[name].files(version) for name, version in versions.items()},
+            marks={name: table.mark() for name, table in tables.items()},
+        )
+        for name in tables:
+            self._require_mark(name, fold)
+        removed = replaced_files(self._lake, fold.base, finished)
         # Nobody reads the new versions before this file is there, so all tables move at once.
-        folds.finish(self._lake.fs, replace(finished, removed=removed))
+        if folds.finish(self._lake.fs, replace(finished, removed=removed)):
+            self._lake.whole_fold = plan.number
 
     def _say(self, step: str) -> None:
         self._progress(Progress(step, self._report.log_bytes, self._total))

@@ -74,7 +74,7 @@ def _added(
         files = (newest, *files[count:])
     # A file has a new name each time, so a fold that is begun again overwrites nothing.
     lake.fs.upload(str(folder / newest.path), newest.path)
-    lake.sync_if_durable(newest.path)
+    lake.fs.sync(newest.path)
     return files
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from typing import TYPE_CHECKING
 
 from lakeflow import records
@@ -15,7 +16,7 @@ from lakeflow.stores.lines import fields_of, is_record
 from lakeflow.tables.block_files import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from lakeflow.kinds import Kind
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _DOCUMENTS_AT_ONCE = 10_000
 """Documents that are looked up together: what bounds the memory that they take."""
+
+Line = tuple[int, bytes]
+"""Where in its segment a line begins, and the line with its end."""
 
 REJECTED = "rejected"
 """Folder of log lines that did not parse, one file a fold."""
@@ -69,9 +73,20 @@ def _put(target: Path, data: bytes) -> str:
 
 
 def set_aside(
-    lake: Lake, fold: int, spans: Mapping[str, tuple[int, int]], folder: Path
+    lake: Lake,
+    fold: int,
+    spans: Mapping[str, tuple[int, int]],
+    folder: Path,
+    misfits_in: Callable[[list[str]], int],
 ) -> tuple[list[str], int]:
     """Keep the lines that are no records apart from the others.
+
+    Args:
+        lake: The lake.
+        fold: Number of the fold.
+        spans: From where to where it reads each segment.
+        folder: A folder on this machine to write files in.
+        misfits_in: Returns how many lines of some files the engine takes for none.
 
     Returns:
         Files with the others, each in a folder with the name of its writer; and how many lines
@@ -80,19 +95,37 @@ def set_aside(
     fields = fields_of(lake.kinds)
     staged, misfits = [], []
     for path, (start, end) in spans.items():
-        fitting, offset = [], start
-        for line in lake.fs.read(path, start, end).split(b"\n")[:-1]:
-            if is_record(fields, line):
-                fitting.append(line + b"\n")
-            elif line.strip():
-                misfits.append(records.rejected(path, offset, line))
-            offset += len(line) + 1
-        staged.append(_put(folder / path, b"".join(fitting)))
+        lines = [
+            (start + found.start(), found.group())
+            for found in re.finditer(rb"[^\n]*\n", lake.fs.read(path, start, end))
+            if found.group().strip()
+        ]
+
+        def is_misfit(some: Sequence[Line], path: str = path) -> bool:
+            return misfits_in([_put(folder / path, b"".join(line for _, line in some))]) > 0
+
+        fitting = [each for each in lines if is_record(fields, each[1])]
+        # What is left over is what both take for a record: not one line may be in neither.
+        unfit = {*lines} - {*fitting} | {*_unfit(fitting, is_misfit)}
+        misfits += [records.rejected(path, *each) for each in sorted(unfit)]
+        kept = b"".join(line for offset, line in fitting if (offset, line) not in unfit)
+        staged.append(_put(folder / path, kept))
     # Whoever carried out this fold before read the same lines, so the file is the same.
     with contextlib.suppress(FileExistsError):
         content = "".join(f"{line}\n" for line in misfits).encode()
         lake.fs.create(f"{REJECTED}/{fold:010d}.jsonl", content)
+    lake.fs.sync(f"{REJECTED}/{fold:010d}.jsonl")
     return staged, len(misfits)
+
+
+def _unfit(lines: Sequence[Line], is_misfit: Callable[[Sequence[Line]], bool]) -> list[Line]:
+    """Return the lines that do not fit, by halves: there are few of them."""
+    if not lines or not is_misfit(lines):
+        return []
+    if len(lines) == 1:
+        return [*lines]
+    middle = len(lines) // 2
+    return _unfit(lines[:middle], is_misfit) + _unfit(lines[middle:], is_misfit)
 
 
 def stage_documents(

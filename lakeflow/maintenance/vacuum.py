@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.log.positions import LOG, events_apart, list_segments, number_of, writer_of
+from lakeflow.maintenance.recovery import CLOCK, missing_file, put, say_deleted
 from lakeflow.tables import folds
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ def vacuum(
         dry_run: Only say what there is to delete.
     """
     fold = lake.fold()
+    if missing_file(lake, fold) is not None:
+        # What it replaced may be needed to fold once more what it lacks.
+        return VacuumReport()
     if not dry_run:
         # The store says when it got this file: that is now, by the clock of the store.
-        with lake.fs.staging() as folder:
-            stamp = Path(folder, _CLOCK_NAME)
-            stamp.write_bytes(b"")
-            lake.fs.upload(str(stamp), f"{folds.FOLDS}/{_CLOCK_NAME}")
+        put(lake, CLOCK, b"")
     if listed is None or lake.fs.can_append:
         listed = list_segments(lake.fs)
     on_record = lake.fs.list(folds.FOLDS)
@@ -71,12 +71,15 @@ def vacuum(
     # other segments is only a kindness to slow readers, and each process may set it.
     events, others = events_apart(listed)
     segments: dict[str, int] = {}
+    deleted_up_to = 0
     for age_s, some in (
-        (lake.event_grace_s, events),
+        (lake.file.event_grace_s, events),
         (lake.settings.vacuum_grace_s, others),
     ):
         settled = _settled(lake, fold, finished, now - age_s)
-        segments |= _folded_segments(lake, settled, some)
+        folded = dict(_folded_segments(lake, (settled, fold), some))
+        segments |= folded
+        deleted_up_to = max(deleted_up_to, settled.number if folded else 0)
     files = set(_replaced_files(lake, fold, finished, now))
     past = [
         f"{folds.FOLDS}/{name}" for name in _past_folds(lake, fold, on_record, finished, now)
@@ -88,7 +91,11 @@ def vacuum(
         before_s = now - max(ABANDONED_S, lake.settings.retention_s)
         past += [path for table in lake.tables.values() for path in table.past_log(before_s)]
     if not dry_run:
-        lake.fs.delete_many(list(segments))
+        if segments:
+            # It names what holds the records, all of which was on the disk before it.
+            lake.fs.sync(folds.done_path(fold.number))
+            say_deleted(lake, deleted_up_to)
+            lake.fs.delete_many(list(segments))
         # Folders can only be empty once their segments are deleted.
         _drop_empty_writers(lake)
         lake.fs.clear_staging(now - ABANDONED_S)
@@ -127,11 +134,8 @@ def _now(on_record: Iterable[Entry]) -> float:
     """Return the time by the store's clock, which all ages here are by."""
     # The store also says when each file was made. Who decides in the control log trusts that
     # what it stands on is kept for the whole grace, even where our own clock is ahead.
-    stamps = [entry.modified_s for entry in on_record if entry.name == _CLOCK_NAME]
+    stamps = [entry.modified_s for entry in on_record if CLOCK.endswith(f"/{entry.name}")]
     return max(stamps, default=0.0) or time.time()
-
-
-_CLOCK_NAME = "clock"
 
 
 def _settled(lake: Lake, fold: Fold, finished: Mapping[int, float], latest: float) -> Fold:
@@ -143,14 +147,18 @@ def _settled(lake: Lake, fold: Fold, finished: Mapping[int, float], latest: floa
 
 
 def _folded_segments(
-    lake: Lake, fold: Fold, listed: Mapping[str, int]
+    lake: Lake, holding: Sequence[Fold], listed: Mapping[str, int]
 ) -> Iterator[tuple[str, int]]:
-    """Yield segments that a fold holds whole and that nobody appends to."""
+    """Yield segments that some folds all hold whole and that nobody appends to."""
     fs = lake.fs
     for path, size in listed.items():
-        position = fold.positions.get(writer_of(path))
+        writer = writer_of(path)
+        if not all(writer in fold.positions for fold in holding):
+            continue
+        # A fold that was lost in part may have gone further than the one that stands for it.
+        position = min(fold.positions[writer] for fold in holding)
         # Whoever appends to a segment holds it, also where all that is in it is folded.
-        if position is None or number_of(path) > position.segment or fs.is_held(path):
+        if number_of(path) > position.segment or fs.is_held(path):
             continue
         offset = position.offset if number_of(path) == position.segment else size
         # What follows the last newline was never acknowledged: its writer is gone.

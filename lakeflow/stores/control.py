@@ -153,7 +153,7 @@ class ControlStore:
             self._look,
             self._owner,
             self._encode,
-            self._lake.event_grace_s,
+            self._lake.file.event_grace_s,
             records.is_whole_event,
             self._lake.sync_if_durable,
         )
@@ -215,4 +215,5 @@ class ControlStore:
 
     def change(self, decide: Callable[[Draft], tuple[Sequence[str], Any]]) -> Any:
         """Make a change that is decided on all changes before it; see ``ControlLog.change``."""
+        self._lake.file.require_in_place()
         return self._log.change(decide)

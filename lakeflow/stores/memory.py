@@ -54,18 +54,18 @@ class Memory:
         """Return the name of a writer that ``Columns`` gives as a number."""
         return self._names[number]
 
-    def take(self, data: bytes, writer: str) -> None:
-        """Take in complete lines of a writer."""
+    def take(self, data: bytes, writer: str, latest_clock: int = 2**63 - 1) -> None:
+        """Take in complete lines of a writer; clocks beyond the latest one count as that."""
         lines = data.split(b"\n")
         lines.pop()  # what is behind the last newline, which is nothing
         for line in filter(None, lines):
             try:
-                self._take(records.parse(line), writer)
+                self._take(records.parse(line), writer, latest_clock)
             except MisfitError:
                 self.misfits += 1
 
-    def _take(self, record: dict[str, Any], writer: str) -> None:
-        clock: int = record["clock"]
+    def _take(self, record: dict[str, Any], writer: str, latest_clock: int) -> None:
+        clock = min(record["clock"], latest_clock)
         if self._until is not None and clock > self._until:
             return
         seq: int = record["seq"]
@@ -73,7 +73,7 @@ class Memory:
         if origin is not None:
             # A copy counts as the record that it is a copy of.
             writer, seq, _ = records.origin_of(origin)
-        order = (clock if origin is None else origin[2], writer, seq)
+        order = (clock if origin is None else min(origin[2], latest_clock), writer, seq)
         # All fields before any is merged: a line is taken in whole or not at all.
         checked = [
             (field, field.check(record, record[name]))

@@ -82,13 +82,14 @@ class Memtable:
         # The number of a deleted event is free again, so another event may have this name some
         # day and a cache must not answer for it. A segment is its writer's for good.
         events, others = events_apart(grown)
+        latest_clock = self._lake.clock.latest()
         for path, data in (
             *self._lake.fs.read_many(events, fixed=False),
             *self._lake.fs.read_many(others),
         ):
             # The last line may still be on its way: the offset stays before it.
             lines = complete_lines(data)
-            self.memory.take(lines, writer_of(path))
+            self.memory.take(lines, writer_of(path), latest_clock)
             self._offsets[path] = grown[path][0] + len(lines)
         # What this process logs from now on is later than everything that it has seen.
         self._lake.clock.observe(self.memory.latest)
@@ -97,7 +98,7 @@ class Memtable:
         took_s = clock() - began
         if (
             events
-            and took_s >= self._lake.event_grace_s / 2
+            and took_s >= self._lake.file.event_grace_s / 2
             and self._lake.has_later(listing.fold.number)
         ):
             raise FileNotFoundError("events were folded and deleted meanwhile")

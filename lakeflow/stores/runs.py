@@ -119,6 +119,7 @@ class RunStore:
         name = name_of(run_name, pairs)
         pairs[tag_names.RUN_NAME] = name
         location = self._experiments.require_active(experiment_id)
+        self._lake.require_in_place()
         run_id = new_id()
         fields: dict[str, Any] = {
             "start_time": start,
@@ -219,6 +220,8 @@ class RunStore:
         status = status or "FINISHED"
         RunStatus.from_string(status)
         end = validation.milliseconds(end_time, "end_time") if end_time else now_ms()
+        # Here at the latest somebody learns that nothing of the run was kept.
+        self._lake.require_in_place()
         self._append(self._active(run_id), records.run({"status": status, "end_time": end}))
 
     def set_stage(self, run_id: str, stage: str) -> None:

@@ -1,7 +1,6 @@
 """One Delta table: create it, read its file list, replace files in exactly one commit.
 
-deltalake replays the Delta log and builds the commits: in the table's folder where that is on
-this machine, else in a mirror of its log; see ``local_delta_log``.
+deltalake replays the Delta log and builds the commits in a mirror of it; see ``mirrored_log``.
 """
 
 from __future__ import annotations
@@ -21,7 +20,14 @@ from lakeflow.exceptions import (
     LakeflowException,
     StorageError,
 )
-from lakeflow.tables.local_delta_log import LOG_FOLDER, LocalDeltaLog, commit_name, version_of
+from lakeflow.tables.mirrored_log import (
+    LOG_FOLDER,
+    MirroredLog,
+    commit_name,
+    is_checkpoint,
+    is_whole_checkpoint,
+    version_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -92,19 +98,17 @@ class Table:
         self._lock = threading.RLock()
         self._handle: Any = None
         self._files: dict[int, tuple[DataFile, ...]] = {}
-        self._native = fs.local_path(self.folder)
-        self._mirror: LocalDeltaLog | None = None
+        self._mirror: MirroredLog | None = None
 
     def create(self) -> None:
         """Make the table if there is none; several processes may try at once."""
-        self._make_folder()
         with self._lock, self._errors():
             deltalake = _deltalake()
-            location = self._open_log()
+            mirror = self._open_log()
             # There is one already, or somebody else has just made it.
             with contextlib.suppress(deltalake.exceptions.DeltaError, ConflictError):
                 deltalake.DeltaTable.create(
-                    location,
+                    mirror.location,
                     deltalake.Schema.from_json(delta_schema(self.spec)),
                     mode="error",
                     description=self.spec.comment,
@@ -115,40 +119,18 @@ class Table:
             self._handle = None
             self._load()
 
-    def _make_folder(self) -> None:
-        """Make the folder, where there are any: deltalake says no reason if it cannot."""
-        if self._native is None:
-            return
-        try:
-            with self._fs.errors("make", self.folder):
-                os.makedirs(self._native, exist_ok=True)
-        except (FileNotFoundError, FileExistsError) as error:
-            raise StorageError(
-                f"cannot make {self.folder} in {self._fs.uri}: {error}",
-                "RESOURCE_DOES_NOT_EXIST",
-                hint="choose a folder that can be made",
-            ) from error
-
     def reset(self) -> None:
         """Let go of the parent's lock, handle and mirror."""
         self._lock = threading.RLock()
         self._handle = None
         self._mirror = None
 
-    def _open_log(self) -> str:
-        """Return where deltalake finds the Delta log on this machine, up to date."""
-        location = self._make_location()
-        if self._mirror is not None:
-            self._mirror.fetch()
-        return location
-
-    def _make_location(self) -> str:
-        """Return where deltalake finds the Delta log; the first time this makes the mirror."""
-        if self._native is not None:
-            return self._native
+    def _open_log(self) -> MirroredLog:
+        """Return the mirror of the log, up to date."""
         if self._mirror is None:
-            self._mirror = LocalDeltaLog(self._fs, self.folder)
-        return self._mirror.location
+            self._mirror = MirroredLog(self._fs, self.folder)
+        self._mirror.fetch()
+        return self._mirror
 
     def version(self) -> int:
         """Return the newest version; one look at the log where nothing has changed."""
@@ -164,7 +146,7 @@ class Table:
         return f"{self.folder}/{LOG_FOLDER}/{commit_name(version)}"
 
     def mark(self) -> int:
-        """Return the number of the fold that the version last looked at carries; 0 if none."""
+        """Return the mark of the fold that the version last looked at carries; 0 if none."""
         with self._lock, self._errors():
             handle = self._handle or self._load()
             return int(handle.transaction_version(FOLD_MARK) or 0)
@@ -181,7 +163,7 @@ class Table:
             if version not in self._files:
                 handle = self._handle or self._load()
                 if handle.version() != version:
-                    handle = _deltalake().DeltaTable(self._make_location(), version=version)
+                    handle = _deltalake().DeltaTable(self._open_log().location, version=version)
                 # Of one version only: the list may be long, and old ones are seldom asked for.
                 self._files = {version: _data_files(handle)}
             return self._files[version]
@@ -200,7 +182,7 @@ class Table:
             version: The version that the caller has read; the commit is the next one.
             add: Files that are already published.
             remove: Files of that version.
-            mark: Number of the fold that the commit carries.
+            mark: Mark of the fold that the commit carries.
 
         Returns:
             The new version.
@@ -219,6 +201,27 @@ class Table:
             if (version + 1) % CHECKPOINT_EVERY == 0:
                 self._checkpoint()
             return version + 1
+
+    def restore(self, files: Sequence[DataFile], mark: int) -> None:
+        """Make the table hold exactly these files, unless it carries the mark by now.
+
+        Args:
+            files: Files that are in its folder.
+            mark: The mark of the fold that it held them after.
+
+        Raises:
+            DamagedLakeError: It cannot be read.
+        """
+        while True:
+            version = self.version()
+            if self.mark() == mark:
+                return
+            held = {file.path: file for file in self.files(version)}
+            wanted = {file.path: file for file in files}
+            added = [wanted[path] for path in wanted.keys() - held.keys()]
+            removed = [held[path] for path in held.keys() - wanted.keys()]
+            with contextlib.suppress(ConflictError):
+                self.commit(version, added, removed, mark=mark)
 
     def _write(
         self,
@@ -258,10 +261,10 @@ class Table:
     def _load(self) -> Any:
         """Return a handle at the newest version."""
         deltalake = _deltalake()
-        location = self._open_log()
+        mirror = self._open_log()
         try:
             if self._handle is None:
-                self._handle = deltalake.DeltaTable(location)
+                self._handle = deltalake.DeltaTable(mirror.location)
             else:
                 self._handle.update_incremental()
         except deltalake.exceptions.TableNotFoundError as error:
@@ -272,9 +275,8 @@ class Table:
         return self._handle
 
     def _publish(self, version: int) -> None:
-        """Publish the commit that was built in the mirror, where there is one."""
-        if self._mirror is None:
-            return
+        """Publish the commit that was built in the mirror."""
+        assert self._mirror is not None
         try:
             self._mirror.publish(version)
         except BaseException:
@@ -287,8 +289,8 @@ class Table:
         deltalake = _deltalake()
         with contextlib.suppress(deltalake.exceptions.DeltaError, OSError):
             self._handle.create_checkpoint()
-            if self._mirror is not None:
-                self._mirror.publish_checkpoint(self._handle.version())
+            assert self._mirror is not None
+            self._mirror.publish_checkpoint(self._handle.version())
 
     def past_log(self, before_s: float) -> list[str]:
         """Return the files of the Delta log that a checkpoint has summed up long ago.
@@ -296,19 +298,14 @@ class Table:
         Args:
             before_s: Seconds since the Unix epoch; the checkpoint is older than that.
         """
-        entries = self._fs.list(f"{self.folder}/{LOG_FOLDER}")
-        old = [entry for entry in entries if entry.modified_s <= before_s]
-        summed = [
-            version_of(entry.name)
-            for entry in old
-            if entry.name.endswith(".checkpoint.parquet")
-        ]
-        newest = max((version for version in summed if version is not None), default=0)
-        return [
-            f"{self.folder}/{LOG_FOLDER}/{entry.name}"
-            for entry in old
-            if (version := version_of(entry.name)) is not None and version < newest
-        ]
+        folder = f"{self.folder}/{LOG_FOLDER}"
+        old = [each for each in self._fs.list(folder) if each.modified_s <= before_s]
+        names = sorted(each.name for each in old if version_of(each.name) is not None)
+        for name in filter(is_checkpoint, reversed(names)):
+            # What it sums up may only go if it can be read to its end.
+            if is_whole_checkpoint(self._fs.read(f"{folder}/{name}")):
+                return [f"{folder}/{each}" for each in names if each[:20] < name[:20]]
+        return []
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

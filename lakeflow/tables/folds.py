@@ -1,9 +1,13 @@
 """Folds by number: what each one reads from the log, and the tables it left behind.
 
-``folds/<number>.json`` says up to where the log is folded; whoever creates it owns the
-number, and whoever finds it unfinished may finish it. ``folds/<number>.done.json`` says
-which version of each table holds exactly that, and names its files. A reader takes the
-newest finished fold: its files, and the log beyond its positions. It replays no Delta log.
+``folds/<number>.json`` says up to where the log is folded, and on which finished fold that
+stands; whoever creates it owns the number, and whoever finds it unfinished may finish it.
+``folds/<number>.done.json`` says which version of each table holds exactly that, and names its
+files. A reader takes the newest finished fold: its files, and the log beyond its positions. It
+replays no Delta log.
+
+A number alone does not identify a fold: where files of a lake were lost or copied, another one
+may get it. So each has a mark, which the commits to its tables carry.
 """
 
 from __future__ import annotations
@@ -11,9 +15,10 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
-from dataclasses import dataclass, field
+import secrets
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
 from lakeflow.log.positions import CONTROL, Position, hot_spans
@@ -50,12 +55,21 @@ class FoldPlan:
     """A fold that was begun.
 
     Attributes:
-        number: Its number, counting from 1.
+        mark: What the commits to its tables carry.
+        base: Number of the finished fold that it stands on.
         positions: For each writer the position up to which its log is folded.
+        latest_clock: The latest clock that it takes from a record, in microseconds.
     """
 
-    number: int
+    mark: int
+    base: int
     positions: Mapping[str, Position]
+    latest_clock: int
+
+    @property
+    def number(self) -> int:
+        """Its number, counting from 1."""
+        return number_of(self.mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +78,22 @@ class Fold:
 
     Attributes:
         number: Number of the fold; 0 before the first one.
+        base: Number of the fold that it stands on.
         positions: For each writer the position up to which its log is folded.
         versions: Version of each table that holds the log up to these positions.
         files: The files of each table in that version.
+        marks: For each table the mark of the fold that it carries in that version.
         indexes: The files of each index, the newest one first.
         numbers: For each kind with numbers for ids the largest that was given.
         removed: Names of the files that the fold replaced, by folder.
     """
 
     number: int
+    base: int = 0
     positions: Mapping[str, Position] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, tuple[DataFile, ...]] = field(default_factory=dict)
+    marks: Mapping[str, int] = field(default_factory=dict)
     indexes: Mapping[str, tuple[BlockFile, ...]] = field(default_factory=dict)
     numbers: Mapping[str, int] = field(default_factory=dict)
     removed: Mapping[str, list[str]] = field(default_factory=dict)
@@ -108,6 +126,20 @@ class LogListing:
         return sum(end - start for start, end in self.unfolded.values())
 
 
+# A mark has the number of its fold above these bits, and below them what was drawn for it.
+_DRAWN_BITS = 32
+
+
+def new_mark(number: int) -> int:
+    """Return a mark for a fold, unlike that of any other fold with its number."""
+    return number << _DRAWN_BITS | secrets.randbits(_DRAWN_BITS)
+
+
+def number_of(mark: int) -> int:
+    """Return the number of the fold that has a mark."""
+    return mark >> _DRAWN_BITS
+
+
 def index_folder(name: str) -> str:
     """Return the folder of an index."""
     return f"{INDEXES}/{name}"
@@ -123,15 +155,27 @@ def done_path(fold: int) -> str:
     return f"{FOLDS}/{fold:010d}.done.json"
 
 
-def newest(fs: Filesystem) -> tuple[int, int]:
-    """Return the number of the newest finished fold, and of the newest one begun.
+class Newest(NamedTuple):
+    """What a listing of the folds says.
 
-    0 where there is none. One listing.
+    Attributes:
+        done: Number of the newest finished fold; 0 if there is none.
+        begun: Number of the newest one begun; 0 if there is none.
+        written_s: When the last file was written, by the store's clock; 0 if there is none.
     """
-    names = [entry.name for entry in fs.list(FOLDS)]
-    done = [int(name[:10]) for name in names if _is(name, ".done.json")]
-    begun = [int(name[:10]) for name in names if _is(name, ".json")]
-    return max(done, default=0), max(begun + done, default=0)
+
+    done: int
+    begun: int
+    written_s: float
+
+
+def newest(fs: Filesystem) -> Newest:
+    """Return which folds are the newest ones. One listing."""
+    entries = fs.list(FOLDS)
+    done = [int(each.name[:10]) for each in entries if _is(each.name, ".done.json")]
+    begun = [int(each.name[:10]) for each in entries if _is(each.name, ".json")]
+    written_s = max((each.modified_s for each in entries), default=0.0)
+    return Newest(max(done, default=0), max(begun + done, default=0), written_s)
 
 
 def finished(on_record: Iterable[Entry]) -> dict[int, float]:
@@ -157,9 +201,8 @@ def begin(fs: Filesystem, plan: FoldPlan) -> None:
     Raises:
         FileExistsError: Somebody else has claimed it; theirs is the one to finish.
     """
-    fs.create(
-        plan_path(plan.number), _dump({"number": plan.number, "positions": plan.positions})
-    )
+    fs.create(plan_path(plan.number), _dump(asdict(plan)))
+    fs.sync(plan_path(plan.number))
 
 
 def read_plan(fs: Filesystem, fold: int) -> FoldPlan:
@@ -170,7 +213,11 @@ def read_plan(fs: Filesystem, fold: int) -> FoldPlan:
     """
     path = plan_path(fold)
     with _damage(fs, path):
-        return FoldPlan(fold, _positions(read_json(fs, path)))
+        content = read_json(fs, path)
+        plan = FoldPlan(**content | {"positions": _positions(content)})
+        if plan.number != fold:
+            raise ValueError(f"mark {plan.mark} is that of another fold")
+        return plan
 
 
 def kept_positions(fold: Fold, writers: Iterable[str]) -> dict[str, Position]:
@@ -190,12 +237,13 @@ def kept_positions(fold: Fold, writers: Iterable[str]) -> dict[str, Position]:
     }
 
 
-def finish(fs: Filesystem, fold: Fold) -> None:
-    """Publish what a fold left behind; fine if somebody else has done so already."""
+def finish(fs: Filesystem, fold: Fold) -> bool:
+    """Publish what a fold left behind; return whether nobody else had done so already."""
     content = {
-        "number": fold.number,
+        "base": fold.base,
         "positions": fold.positions,
         "versions": fold.versions,
+        "marks": fold.marks,
         "files": {
             table: [(each.path, each.size, each.rows, each.bounds) for each in files]
             for table, files in fold.files.items()
@@ -210,9 +258,13 @@ def finish(fs: Filesystem, fold: Fold) -> None:
         "numbers": fold.numbers,
         "removed": fold.removed,
     }
-    # Whoever finishes the same plan publishes the same.
-    with contextlib.suppress(FileExistsError):
+    try:
         fs.create(done_path(fold.number), _dump(content))
+    # Whoever finishes the same plan publishes the same rows.
+    except FileExistsError:
+        return False
+    fs.sync(done_path(fold.number))
+    return True
 
 
 def read_fold(fs: Filesystem, number: int) -> Fold:
@@ -239,18 +291,20 @@ def read_fold(fs: Filesystem, number: int) -> Fold:
         }
         return Fold(
             number,
-            _positions(content),
-            content["versions"],
-            files,
-            indexes,
-            content["numbers"],
-            content["removed"],
+            base=content["base"],
+            positions=_positions(content),
+            versions=content["versions"],
+            files=files,
+            marks=content["marks"],
+            indexes=indexes,
+            numbers=content["numbers"],
+            removed=content["removed"],
         )
 
 
 def newest_fold(fs: Filesystem) -> Fold:
     """Return the state after the newest finished fold: one listing, one read."""
-    return read_fold(fs, newest(fs)[0])
+    return read_fold(fs, newest(fs).done)
 
 
 def following(fs: Filesystem, number: int) -> Fold | None:
@@ -265,6 +319,22 @@ def following(fs: Filesystem, number: int) -> Fold | None:
         except FileNotFoundError:
             return found
     return None
+
+
+def standing_folds(fs: Filesystem, newest: int) -> Iterator[Fold]:
+    """Yield a finished fold, the one it stands on, and so on; as far as they are on record.
+
+    Before the first fold, which stands on it, come empty tables.
+    """
+    fold = read_fold(fs, newest)
+    while True:
+        yield fold
+        if fold.number == 0:
+            return
+        try:
+            fold = read_fold(fs, fold.base)
+        except FileNotFoundError:
+            return
 
 
 def fold_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Fold:
@@ -286,24 +356,24 @@ def fold_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Fold:
             hint="such as datetime.datetime.fromisoformat('2026-11-24T12:00:00+00:00')",
         )
     on_record = finished(fs.list(FOLDS))
-    for number in sorted(on_record, reverse=True):
-        fold = read_fold(fs, number)
+    newest_number = max(on_record, default=0)
+    for fold in standing_folds(fs, newest_number):
+        # Before the first fold: empty tables.
+        if fold.number == 0:
+            return fold
         if isinstance(as_of, datetime.datetime):
             # Python would take a time without a zone for one of this machine's.
             aware = as_of if as_of.tzinfo else as_of.replace(tzinfo=datetime.UTC)
-            if on_record[number] <= aware.timestamp():
+            if on_record[fold.number] <= aware.timestamp():
                 return fold
         elif fold.versions["runs"] <= as_of:
-            if number == max(on_record) and as_of > fold.versions["runs"]:
+            if fold.number == newest_number and as_of > fold.versions["runs"]:
                 raise NotFoundError(
                     f"there is no version {as_of} of the table of runs in {fs.uri}; the newest "
                     f"one is {fold.versions['runs']}",
                     hint="a whole number is a version; give a time as a datetime",
                 )
             return fold
-    # As long as the first fold is on record, what was before it is known: empty tables.
-    if 1 in on_record or not on_record:
-        return BEGINNING
     oldest = datetime.datetime.fromtimestamp(on_record[min(on_record)], datetime.UTC)
     raise NotFoundError(
         f"nothing is kept of {fs.uri} as of {as_of}; the oldest compaction on record is of "

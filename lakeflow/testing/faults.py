@@ -92,10 +92,14 @@ class FaultFilesystem(Filesystem):
         """Count a write."""
         self.write("upload", lambda: self.inner.upload(local, path))
 
-    def sync(self, path: str) -> None:
+    def identity(self, path: str) -> object:
+        """Pass it on."""
+        return self.inner.identity(path)
+
+    def sync(self, *paths: str) -> None:
         """Count a sync."""
         self._count("sync")
-        self.inner.sync(path)
+        self.inner.sync(*paths)
 
     def delete(self, path: str) -> None:
         """Count a write."""

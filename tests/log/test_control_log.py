@@ -740,5 +740,5 @@ if __name__ == "__main__":
 
 def test_the_position_of_the_log_is_kept_however_long_nothing_changes() -> None:
     position = Position(7, 0, 1)
-    fold = folds.Fold(1_000, {CONTROL: position, "a writer long gone": position})
+    fold = folds.Fold(1_000, positions={CONTROL: position, "a writer long gone": position})
     assert folds.kept_positions(fold, []) == {CONTROL: position}

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -19,16 +19,21 @@ from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
-from lakeflow.log.positions import Position, hot_spans, list_segments
+from lakeflow.log.positions import CONTROL, Position, hot_spans, list_segments
 from lakeflow.log.writer import Clock, ObjectLogWriter, log_writer
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
+from lakeflow.tables import folds
 from lakeflow.testing.faults import FaultFilesystem
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _NUMBERS = itertools.count()
+
+
+def clock_of(line: bytes) -> int | None:
+    return records.clock(line, 2**62)
 
 
 def test_a_clock_never_runs_backwards_and_follows_what_was_read() -> None:
@@ -159,21 +164,28 @@ def test_a_segment_that_was_deleted_while_idle_is_not_written_to(
     assert json.loads(fs.read(second))["run_id"] == "b"
 
 
-def test_fsync_covers_the_log_and_what_is_folded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("durability", ["process", "fsync"])
+def test_a_fold_is_on_the_disk_before_it_is_finished_and_fsync_covers_the_log(
+    tmp_path: Path, durability: Literal["process", "fsync"]
+) -> None:
+    fs = FaultFilesystem(open_filesystem(tmp_path))
     synced: list[str] = []
-    for durability, covered in (("process", False), ("fsync", True)):
-        fs = FaultFilesystem(open_filesystem(tmp_path / durability))
-        fs.sync = synced.append  # type: ignore[method-assign]
-        store = Store(Lake.on(fs, Settings(durability=durability, auto_compact=False)))
-        store.runs.log_metric(store.runs.create("0").info.run_id, "m", 1, 1, 1)
-        compact_lake(store.lake)
-        names = {path.split("/")[1] for path in synced if path.startswith("tables/")}
-        assert names == (
-            {"runs", "tags", "latest_metrics", "metrics", "experiments", "control_events"}
-            if covered
-            else set()
-        )
-        assert any(path.startswith("log/") for path in synced) is covered
+    fs.sync = lambda *paths: synced.extend(paths)  # type: ignore[method-assign]
+    store = Store(Lake.on(fs, Settings(durability=durability, auto_compact=False)))
+    store.runs.log_metric(store.runs.create("0").info.run_id, "m", 1, 1, 1)
+    (segment,) = (path for path in list_segments(fs) if CONTROL not in path)
+    always = ["log/control/00000001.jsonl", "lake.json", segment]
+    assert synced == (always if durability == "fsync" else [])
+    synced.clear()
+    compact_lake(store.lake)
+    # What it reads comes before the plan, and the plan and all files before the end.
+    plan, done = map(synced.index, (folds.plan_path(1), folds.done_path(1)))
+    assert segment in synced[:plan]
+    fold = store.lake.fold()
+    files = [f"tables/{name}/{file.path}" for name in fold.files for file in fold.files[name]]
+    files += [file.path for index in fold.indexes.values() for file in index]
+    files += [store.lake.tables[name].commit_path(n) for name, n in fold.versions.items()]
+    assert {*files} <= {*synced[:done]}
 
 
 lines = st.lists(st.one_of(st.integers(0, 60), st.none()), max_size=25)
@@ -199,7 +211,7 @@ def test_a_cut_is_a_moment(clocks: list[list[int | None]], limit: int, tail: int
     folded: dict[str, int] = {}
     while True:
         finder = FoldBoundaryFinder(fs, hot_spans(sizes, positions))
-        cut = finder.find(limit, records.clock, None, 1)
+        cut = finder.find(limit, clock_of, None, 1)
         if cut.size_bytes == 0:
             break
         before, after = [], []
@@ -210,10 +222,8 @@ def test_a_cut_is_a_moment(clocks: list[list[int | None]], limit: int, tail: int
             data = fs.read(path)
             assert offset >= folded.get(path, 0)
             assert offset == 0 or data[offset - 1 : offset] == b"\n"
-            before += [
-                records.clock(line) for line in data[folded.get(path, 0) : offset].splitlines()
-            ]
-            after += [records.clock(line) for line in data[offset:].splitlines()]
+            before += map(clock_of, data[folded.get(path, 0) : offset].splitlines())
+            after += map(clock_of, data[offset:].splitlines())
         largest = max((clock for clock in before if clock is not None), default=-1)
         smallest = min((clock for clock in after if clock is not None), default=10**9)
         assert largest <= smallest

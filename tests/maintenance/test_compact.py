@@ -415,7 +415,7 @@ def test_a_fold_stays_before_what_its_listing_missed(
         return {path: size for path, size in after.items() if path not in hidden}
 
     compactor = another_process(uri)
-    monkeypatch.setattr("lakeflow.lake.list_segments", listing)
+    monkeypatch.setattr("lakeflow.maintenance.planning.list_segments", listing)
     assert compact_lake(compactor.lake).orphans == 0
     assert runs
     compact_lake(compactor.lake)
@@ -500,7 +500,8 @@ def test_an_unfinished_fold_is_finished_by_the_next(
     segments = store.lake.listing().segments
     (segment,) = (path for path in segments if writer_of(path) != CONTROL)
     position = Position(1, segments[segment], 1)
-    folds.begin(store.lake.fs, folds.FoldPlan(1, {writer_of(segment): position}))
+    plan = folds.FoldPlan(folds.new_mark(1), 0, {writer_of(segment): position}, 2**62)
+    folds.begin(store.lake.fs, plan)
     store.runs.log_metric(run_id, "loss", 2, 2, 2)
     assert len(store.runs.history(run_id, "loss")) == 2
     report = compact_lake(store.lake)

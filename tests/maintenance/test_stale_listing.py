@@ -19,6 +19,8 @@ from lakeflow.testing.flaky import FlakyFileSystem, lake_filesystem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lakeflow.maintenance.planning import NextFold
+
 
 @pytest.fixture
 def open_store() -> Callable[..., Store]:
@@ -46,11 +48,11 @@ def test_a_claim_that_ends_beyond_the_listing_is_carried_out_whole(
     run_id = writer.runs.create("0", start_time=1, run_name="r").info.run_id
     carry_out = compact._Compaction._carry_out
 
-    def until_a_segment_is_split(self: Any, previous: Any, fold: Any) -> None:
-        for name, position in previous.positions.items():
-            if position.offset and fold.positions[name].segment > position.segment:
+    def until_a_segment_is_split(self: Any, fold: NextFold) -> None:
+        for name, position in fold.base.positions.items():
+            if position.offset and fold.plan.positions[name].segment > position.segment:
                 raise Killed
-        carry_out(self, previous, fold)
+        carry_out(self, fold)
 
     def overtake() -> None:
         with writer.lake.gathering() as gathered:
@@ -62,18 +64,18 @@ def test_a_claim_that_ends_beyond_the_listing_is_carried_out_whole(
             patched.setattr(compact._Compaction, "_carry_out", until_a_segment_is_split)
             with pytest.raises(Killed):
                 compact_lake(theirs.lake)
-        done, begun = folds.newest(theirs.lake.fs)
+        done, begun, _ = folds.newest(theirs.lake.fs)
         assert begun == done + 1
 
-    listing = ours.lake.listing
+    standing_fold = compact.standing_fold
 
-    def overtaken() -> folds.LogListing:
-        listed = listing()
-        monkeypatch.setattr(ours.lake, "listing", listing)
+    def overtaken(lake: Lake, newest: int) -> folds.Fold:
+        # By now the log is listed.
+        monkeypatch.setattr(compact, "standing_fold", standing_fold)
         overtake()
-        return listed
+        return standing_fold(lake, newest)
 
-    monkeypatch.setattr(ours.lake, "listing", overtaken)
+    monkeypatch.setattr(compact, "standing_fold", overtaken)
     compact_lake(ours.lake)
     compact_lake(open_store().lake)
     points = open_store().runs.history(run_id, "loss")

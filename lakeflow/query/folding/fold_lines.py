@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.kinds.kind import CLOCK, IDENTITY, Keep
 from lakeflow.query.engine.connection import SQL_TYPES
-from lakeflow.records import ORIGIN, REMOVED
+from lakeflow.records import LONGEST_LINE_BYTES, ORIGIN, REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -101,14 +101,16 @@ def stage(kinds: Sequence[Kind]) -> str:
     origin = f"from_json({ORIGIN}, '[\"VARCHAR\"]')"
     return f"""
     SELECT CASE WHEN {ORIGIN} IS NULL
-            THEN {{'clock': {CLOCK}, 'writer': split_part(filename, '/', -2), 'seq': seq}}
-            ELSE {{'clock': TRY_CAST({origin}[3] AS BIGINT), 'writer': {origin}[1],
-                   'seq': TRY_CAST({origin}[2] AS BIGINT)}}
+            THEN {{'clock': least({CLOCK}, $latest_clock::BIGINT),
+                   'writer': split_part(filename, '/', -2), 'seq': seq}}
+            ELSE {{'clock': least(TRY_CAST({origin}[3] AS BIGINT), $latest_clock::BIGINT),
+                   'writer': {origin}[1], 'seq': TRY_CAST({origin}[2] AS BIGINT)}}
         END AS ord,
         {ORIGIN} IS NOT NULL AS is_copy,
         seq IS NOT NULL AND {CLOCK} IS NOT NULL AND {" AND ".join(checks)} AS is_record,
         {kept}
     FROM read_json($files, format = 'newline_delimited', columns = {{{listed}}},
+                   maximum_object_size = {LONGEST_LINE_BYTES},
                    filename = true, ignore_errors = true, hive_partitioning = false)
     """
 
@@ -127,9 +129,6 @@ def count_staged(kinds: Sequence[Kind]) -> tuple[str, list[str]]:
         f"{counts} FROM records",
         names,
     )
-
-
-DROP_MISFITS = "DELETE FROM records WHERE NOT is_record"
 
 
 def misfits(kind: Kind, spec: TableSpec, part: Part | None) -> str | None:

@@ -1,6 +1,6 @@
 """Carries out one fold in DuckDB: staged log files in, Parquet files out.
 
-1. ``stage`` parses the lines into ``records``; ``drop_misfits`` drops those that are none.
+1. ``stage`` parses the lines into ``records``, and counts those that are none.
 2. For each kind, owners first, ``touch`` finds the things that the lines are about.
    ``leave_out`` takes those for gone whose owner was removed before.
 3. ``stage_rows`` joins their documents, and works out the new rows of each table.
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds.kind import MADE, Keep
 from lakeflow.query.engine.connection import SQL_TYPES, Engine, engine_errors
 from lakeflow.query.folding import documents, fold_lines, fold_sql
@@ -84,9 +85,11 @@ class Folding:
     Args:
         engine: Where to do it.
         kinds: The kinds of things, owners first.
+        latest_clock: What later clocks of records count as.
     """
 
-    def __init__(self, engine: Engine, kinds: Sequence[Kind]) -> None:
+    def __init__(self, engine: Engine, kinds: Sequence[Kind], latest_clock: int) -> None:
+        self._latest_clock = latest_clock
         self._cursor = engine.cursor()
         self._kinds = kinds
         self._has_copies = False
@@ -102,10 +105,16 @@ class Folding:
     def stage(self, files: Sequence[str]) -> Staged:
         """Parse log files, each in a folder with the name of its writer."""
         stage = fold_lines.stage(self._kinds)
+        values: dict[str, Any] = {"latest_clock": self._latest_clock}
         # The parser keeps a buffer for each file of a statement.
         for start in range(0, len(files), _FILES_A_STATEMENT):
             head = fold_lines.ADD_RECORDS if start else fold_lines.CREATE_RECORDS
-            self._run(f"{head} {stage}", files=files[start : start + _FILES_A_STATEMENT])
+            values["files"] = files[start : start + _FILES_A_STATEMENT]
+            try:
+                self._run(f"{head} {stage}", **values)
+            except DamagedLakeError:
+                # A line so long that the parser cannot go past it.
+                return Staged(0, 1)
         count, names = fold_lines.count_staged(self._kinds)
         total, records, copies, *counts = self._one(count)
         self._has_copies = copies > 0
@@ -119,29 +128,20 @@ class Folding:
                     misfits += self._one(statement)[0]
         return Staged(total - misfits, misfits)
 
-    def drop_misfits(self) -> None:
-        """Drop lines that are no records."""
-        self._run(fold_lines.DROP_MISFITS)
-
     def is_about(self, kind: Kind) -> bool:
         """Return whether any line is about things of a kind, or about what owns them."""
         names = {spec.name for spec, _ in fold_lines.fields(kind)} | {REMOVED}
         return bool(names & self._fields)
 
     def touch(self, kind: Kind, stored: Mapping[str, Sequence[Stored]]) -> list[str]:
-        """Find the things of a kind that the lines are about; return their ids, in order.
-
-        Args:
-            kind: The kind; what owns it came before.
-            stored: The files of each table as the fold before left it.
-        """
+        """Find the things of a kind, whose owner came before; return their ids, in order."""
         is_owner_gone = kind.owner is not None and kind.owner.name in self._has_gone
         # With an owner goes whatever is stored of it, also what no line of this fold is about;
         # in every table, since a thing that nobody has made has rows of its parts alone.
         files = {name: [each.path for each in some] for name, some in stored.items() if some}
-        first, *others = fold_sql.gone(kind, list(files))
-        self._run(first)
-        for statement in others if is_owner_gone else ():
+        named, *owned = fold_sql.gone(kind, list(files))
+        self._run(named)
+        for statement in owned if is_owner_gone else ():
             self._run(statement, **files)
         self._look_for_gone(kind)
         self._run(fold_sql.touched(kind))
@@ -327,8 +327,8 @@ class Folding:
         """Return how many of the things that something sets nobody has made."""
         if kind.row.name not in self._rows:
             return 0
-        statement = f"SELECT count(*) FROM rows_{kind.row.name} WHERE {MADE} IS NULL"  # noqa: S608
-        return int(self._one(statement)[0])
+        made = f"FROM rows_{kind.row.name} WHERE {MADE} IS NULL"
+        return int(self._one(f"SELECT count(*) {made}")[0])
 
     def let_go_of_documents(self, kind: Kind, *, and_records: bool) -> None:
         """Drop what is not read any more once the documents are written.
@@ -396,8 +396,7 @@ class Folding:
             return self._cursor.execute(statement, values or None).fetchall()
 
     def _one(self, statement: str) -> tuple[Any, ...]:
-        (row,) = self._run(statement)
-        return tuple(row)
+        return tuple(self._run(statement)[0])
 
 
 _FILES_A_STATEMENT = 100

@@ -1,9 +1,9 @@
 """The log of one Delta table, mirrored into a temporary folder of this machine.
 
-deltalake speaks to few stores, and with options of its own. So wherever a lake is not in a
-local folder, deltalake replays and builds commits in a mirror that holds no data file, and the
-commit is published with ``create``: a lost race is a conflict, as it is where deltalake writes
-by itself.
+deltalake speaks to few stores, and with options of its own; and what it writes into a folder
+may be empty after a power cut, though its name is there. So it replays and builds commits in a
+mirror that holds no data file, and the commit is published with ``create``, which is whole or
+not there at all. A lost race is a conflict, as it is where deltalake writes by itself.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING
 from lakeflow.exceptions import ConflictError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakeflow.filesystem.interface import Filesystem
 
 LOG_FOLDER = "_delta_log"
 """Folder of the log within that of a table."""
 
 
-class LocalDeltaLog:
+class MirroredLog:
     """One mirror; whoever uses it holds the table's lock.
 
     Args:
@@ -70,23 +72,36 @@ class LocalDeltaLog:
         return data
 
     def _fetch_all(self) -> None:
-        entries = {entry.name: entry.size for entry in self._fs.list(self._folder)}
-        summed = [name for name in entries if name.endswith(".checkpoint.parquet")]
-        checkpoints = {name: version_of(name) for name in summed}
-        newest = max(
-            (version for version in checkpoints.values() if version is not None), default=-1
-        )
-        wanted = {name for name, version in checkpoints.items() if version == newest}
+        sizes = {entry.name: entry.size for entry in self._fs.list(self._folder)}
+        newest = self._fetch_checkpoint(sizes)
         commits = {
             name: version
-            for name in entries
-            if name.endswith(".json") and (version := version_of(name)) is not None
+            for name in sizes
+            if name[20:] == ".json" and (version := version_of(name)) is not None
         }
-        wanted |= {name for name, version in commits.items() if version > newest}
-        spans = {f"{self._folder}/{name}": (0, entries[name]) for name in sorted(wanted)}
+        self._fetch_files(
+            {name: sizes[name] for name, version in commits.items() if version > newest}
+        )
+        self._version = max(commits.values(), default=-1)
+
+    def _fetch_checkpoint(self, sizes: Mapping[str, int]) -> int:
+        """Fetch the newest checkpoint that is whole; return its version, -1 if none is."""
+        by_age = sorted(filter(is_checkpoint, sizes), reverse=True)
+        for name in by_age:
+            (data,) = self._fetch_files({name: sizes[name]})
+            # It may have been copied in part, say. The one before it is as good.
+            if is_whole_checkpoint(data):
+                return int(name[:20])
+            (self._local / name).unlink()
+        return -1
+
+    def _fetch_files(self, sizes: Mapping[str, int]) -> list[bytes]:
+        spans = {f"{self._folder}/{name}": (0, sizes[name]) for name in sorted(sizes)}
+        found = []
         for path, data in self._fs.read_many(spans, fixed=False):
             self._keep(path.rsplit("/", 1)[1], data)
-        self._version = max(commits.values(), default=-1)
+            found.append(data)
+        return found
 
     def _keep(self, name: str, data: bytes) -> None:
         (self._local / name).write_bytes(data)
@@ -101,6 +116,7 @@ class LocalDeltaLog:
         local = self._local / name
         try:
             self._fs.create(f"{self._folder}/{name}", local.read_bytes())
+            self._fs.sync(f"{self._folder}/{name}")
         # Whatever happened: what is left in the mirror would be taken for published.
         except BaseException as error:
             local.unlink()
@@ -115,6 +131,7 @@ class LocalDeltaLog:
             # Another process may have summed up the same version.
             with contextlib.suppress(FileExistsError):
                 self._fs.create(f"{self._folder}/{local.name}", local.read_bytes())
+            self._fs.sync(f"{self._folder}/{local.name}")
 
 
 def commit_name(version: int) -> str:
@@ -125,6 +142,23 @@ def commit_name(version: int) -> str:
 def version_of(name: str) -> int | None:
     """Return the version that a file of the log is about; None for other files."""
     return int(name[:20]) if name[:20].isdigit() and name[20:21] == "." else None
+
+
+def is_checkpoint(name: str) -> bool:
+    """Return whether a file of the log sums up all commits before it, in one file."""
+    return name.endswith(".checkpoint.parquet") and version_of(name) is not None
+
+
+def is_whole_checkpoint(data: bytes) -> bool:
+    """Return whether the content of a checkpoint can be read to its end."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        parquet.read_table(pyarrow.BufferReader(data))
+    except (pyarrow.ArrowException, OSError):
+        return False
+    return True
 
 
 def _remove(folder: str, owner: int) -> None:

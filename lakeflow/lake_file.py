@@ -1,0 +1,113 @@
+"""``lake.json``: what says that a folder is a lake, which one, and of which format."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING
+
+from lakeflow.exceptions import DamagedLakeError, InvalidStateError
+from lakeflow.ids import new_id
+from lakeflow.schema import FORMAT_VERSION
+
+if TYPE_CHECKING:
+    from lakeflow.filesystem.interface import Filesystem
+
+LAKE_FILE = "lake.json"
+"""Its path in the lake."""
+
+_TRUSTED_S = 60.0
+"""Seconds for which a look at the file is good enough where it is a request."""
+
+
+class LakeFile:
+    """What one lake says of itself, as this process has read it.
+
+    Args:
+        fs: The lake's filesystem.
+
+    Attributes:
+        format_version: Format of the lake; None if there is no lake.
+        event_grace_s: Seconds for which a vacuum keeps events after a fold holds them. The lake
+            says it, and no process: whoever changes experiments relies on it.
+    """
+
+    def __init__(self, fs: Filesystem) -> None:
+        self._fs = fs
+        self.format_version: int | None = None
+        self.event_grace_s = 0
+        self._lake_id = ""
+        self._seen: object = None
+        self._looked_at = 0.0
+
+    def read(self) -> None:
+        """Learn what the file says; one read.
+
+        Raises:
+            DamagedLakeError: It does not parse.
+        """
+        try:
+            # Before the content: should the file be replaced in between, the next look differs.
+            seen = self._fs.identity(LAKE_FILE)
+            data = self._fs.read(LAKE_FILE)
+        except FileNotFoundError:
+            self.format_version = None
+            return
+        try:
+            content = json.loads(data)
+            self.event_grace_s = int(content.get("event_grace_s", 0))
+            self._lake_id = str(content.get("lake_id", ""))
+            self.format_version = int(content["format_version"])
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DamagedLakeError(
+                f"{LAKE_FILE} in {self._fs.uri} is damaged: {error!r}",
+                hint=f'it must hold {{"format_version": {FORMAT_VERSION}}}',
+            ) from error
+        self._seen, self._looked_at = seen, time.monotonic()
+
+    def create(self, event_grace_s: int) -> None:
+        """Make the file; fine if somebody else has done so already."""
+        content = {
+            "format_version": FORMAT_VERSION,
+            "lake_id": new_id(),
+            "created": time.time_ns() // 1_000_000,
+            "event_grace_s": event_grace_s,
+        }
+        with contextlib.suppress(FileExistsError):
+            self._fs.create(LAKE_FILE, json.dumps(content).encode())
+
+    def is_in_place(self) -> bool:
+        """Return whether the lake is still where it was opened, and no other one.
+
+        One system call on a disk; elsewhere a request a minute.
+        """
+        try:
+            seen = self._fs.identity(LAKE_FILE)
+        except FileNotFoundError:
+            return False
+        if seen is None:
+            is_known = time.monotonic() - self._looked_at < _TRUSTED_S
+        else:
+            is_known = seen == self._seen
+        return is_known or self._is_same()
+
+    def _is_same(self) -> bool:
+        found = LakeFile(self._fs)
+        found.read()
+        if found.format_version is None or found._lake_id != self._lake_id:
+            return False
+        self._seen, self._looked_at = found._seen, found._looked_at
+        return True
+
+    def require_in_place(self) -> None:
+        """Make sure of that.
+
+        Raises:
+            InvalidStateError: The lake was moved, deleted, or another one is there now.
+        """
+        if not self.is_in_place():
+            raise InvalidStateError(
+                f"the lake that was opened at {self._fs.uri} was moved or deleted",
+                hint="put it back, or open it where it is now: what was logged went with it",
+            )

@@ -1,0 +1,134 @@
+"""Which finished fold a lake still holds whole, and tables that are made to hold it again.
+
+Files of a lake are copied one by one, restored from backups, and deleted by hand. So a fold may
+be finished whose files are not there, and tables may carry a fold that nobody knows. As long as
+the log has what came after an older fold, the next fold stands on that one and folds it anew.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeflow.exceptions import DamagedLakeError
+from lakeflow.tables import folds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lakeflow.lake import Lake
+    from lakeflow.tables.folds import Fold
+
+CLOCK = f"{folds.FOLDS}/clock"
+"""An empty file that every vacuum writes: the store says when it did."""
+
+_DELETED = f"{folds.FOLDS}/deleted.json"
+"""Says up to which fold a vacuum has deleted log; the first one that deletes some makes it."""
+
+
+def standing_fold(lake: Lake, newest: int) -> Fold:
+    """Return the newest finished fold that the lake holds whole.
+
+    One listing of each folder of files, the first time that a process asks about a fold.
+
+    Args:
+        lake: The lake.
+        newest: Number of the newest finished fold.
+
+    Raises:
+        DamagedLakeError: The newest one lacks a file, and the log no longer has what is in it.
+    """
+    lacking = None
+    for fold in folds.standing_folds(lake.fs, newest):
+        missing = missing_file(lake, fold)
+        if missing is None and (lacking is None or log_is_whole_beyond(lake, fold)):
+            return fold
+        lacking = lacking or missing
+    raise DamagedLakeError(
+        f"{lacking} of {lake.fs.uri} is not there as a fold left it, and the log no longer has "
+        "what is in it",
+        hint="restore this file from a backup; nothing else of the lake was touched",
+    )
+
+
+def missing_file(lake: Lake, fold: Fold) -> str | None:
+    """Return a file of a fold that is not there, or of another size; None if all are there."""
+    if fold.number == lake.whole_fold:
+        return None
+    for folder, sizes in _files(lake, fold):
+        found = {entry.name: entry.size for entry in lake.fs.list(folder)}
+        for name, size in sizes.items():
+            if found.get(name) != size:
+                return f"{folder}/{name}"
+    lake.whole_fold = fold.number
+    return None
+
+
+def _files(lake: Lake, fold: Fold) -> Iterator[tuple[str, dict[str, int]]]:
+    """Yield the folders that hold files of a fold, and the size of each of them."""
+    for name, files in fold.files.items():
+        if files:
+            yield lake.tables[name].folder, {file.path: file.size for file in files}
+    for name, index in fold.indexes.items():
+        if index:
+            sizes = {file.path.rpartition("/")[2]: file.size for file in index}
+            yield folds.index_folder(name), sizes
+
+
+def log_is_whole_beyond(lake: Lake, fold: Fold) -> bool:
+    """Return whether no vacuum has deleted log that is beyond a fold; False if unknown."""
+    try:
+        deleted_up_to = int(folds.read_json(lake.fs, _DELETED)["fold"])
+    except FileNotFoundError:
+        # Nothing was deleted; or both files were, with what else is in their folder.
+        return lake.fs.exists(CLOCK)
+    except (ValueError, TypeError, KeyError):
+        return False
+    return fold.number >= deleted_up_to
+
+
+def say_deleted(lake: Lake, number: int) -> None:
+    """Write down that log is about to be deleted which is folded by a fold of that number."""
+    if log_is_whole_beyond(lake, folds.Fold(number - 1)):
+        put(lake, _DELETED, json.dumps({"fold": number}).encode())
+        lake.fs.sync(_DELETED)
+
+
+def put(lake: Lake, path: str, data: bytes) -> None:
+    """Write a small file, in place of one that is there."""
+    with lake.fs.staging() as folder:
+        staged = Path(folder, "file")
+        staged.write_bytes(data)
+        lake.fs.upload(str(staged), path)
+
+
+def restore_tables(lake: Lake, fold: Fold, mark: int | None = None) -> None:
+    """Make every table hold what a fold left in it, or what the fold after it has committed.
+
+    A look at each table where nothing is to be done.
+
+    Args:
+        lake: The lake.
+        fold: A fold that the lake holds whole.
+        mark: Mark of the fold after it that is under way; None if there is none.
+
+    Raises:
+        DamagedLakeError: A table carries a fold that nobody knows, and the log may not have
+            what is in it any more.
+    """
+    for name, table in lake.tables.items():
+        # The first fold makes the tables, and not who makes the lake: a job that only logs
+        # would have to load deltalake.
+        table.create()
+        expected = fold.marks.get(name, 0)
+        found = table.mark()
+        if found in {expected, mark}:
+            continue
+        if not log_is_whole_beyond(lake, fold):
+            raise DamagedLakeError(
+                f"{table.folder} in {lake.fs.uri} carries a fold {folds.number_of(found)} that "
+                f"{folds.FOLDS}/ does not know, and the log may lack what is in it",
+                hint=f"restore {folds.FOLDS}/ from a backup of the same time as the tables",
+            )
+        table.restore(fold.files.get(name, ()), expected)

@@ -1,0 +1,94 @@
+"""A lake that is moved, deleted or replaced under a process that logs to it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lakeflow
+from lakeflow import LakeflowClient
+from lakeflow.exceptions import DamagedLakeError, InvalidStateError
+from lakeflow.maintenance.compact import compact_lake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lakeflow.stores.store import Store
+
+
+def test_a_lake_that_is_moved_is_not_made_anew(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    store = another_process(str(old), segment_bytes=2_000)
+    run_id = store.runs.create("0").info.run_id
+    store.runs.log_metric(run_id, "loss", 0.0, 0, 0)
+    old.rename(new)
+    logged = 1
+    # Until the segment is full the file that was moved takes it.
+    with contextlib.suppress(InvalidStateError):
+        for step in range(1, 200):
+            store.runs.log_metric(run_id, "loss", float(step), step, step)
+            logged += 1
+    assert logged < 40
+    for call in (
+        lambda: store.runs.create("0"),
+        lambda: store.terminate(run_id),
+        lambda: store.experiments.create("x"),
+        lambda: store.runs.search(["0"]),
+        lambda: compact_lake(store.lake),
+    ):
+        with pytest.raises(InvalidStateError):
+            call()
+    assert not old.exists()
+    assert len(another_process(str(new)).runs.history(run_id, "loss")) == logged
+    new.rename(old)
+    store.terminate(run_id)
+    assert another_process(str(old)).runs.get(run_id).info.status == "FINISHED"
+
+
+def test_a_lake_that_is_deleted_and_made_anew_is_another_one(
+    another_process: Callable[..., Store], uri: str, tmp_path: Path
+) -> None:
+    store = another_process(uri)
+    run_id = store.runs.create("0").info.run_id
+    for path in list(store.lake.fs.sizes("")):
+        store.lake.fs.delete(path)
+    with pytest.raises(InvalidStateError):
+        store.terminate(run_id)
+    another_process(uri)
+    with pytest.raises(InvalidStateError):
+        store.terminate(run_id)
+
+
+def test_a_log_that_is_deleted_is_missed_at_the_end_of_a_run(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    path = tmp_path / "lake"
+    store = another_process(str(path))
+    run_id = store.runs.create("0").info.run_id
+    compact_lake(store.lake)
+    shutil.rmtree(path / "log")
+    store.terminate(run_id)  # all of it was folded
+    store.runs.log_metric(run_id, "loss", 1.0, 1, 1)
+    shutil.rmtree(path / "log")
+    with pytest.raises(DamagedLakeError, match="since the last compaction is lost"):
+        store.runs.create("0")
+    store.runs.log_metric(run_id, "loss", 1.0, 1, 1)
+    assert len(another_process(str(path)).runs.history(run_id, "loss")) == 1
+
+
+def test_who_opens_a_deleted_lake_again_gets_a_new_one(tmp_path: Path) -> None:
+    lakeflow.set_tracking_uri(tmp_path / "lake")
+    lakeflow.set_experiment("before")
+    shutil.rmtree(tmp_path / "lake")
+    lakeflow.set_experiment("after")
+    with lakeflow.start_run() as run:
+        lakeflow.log_metric("loss", 1.0)
+    client = LakeflowClient(tmp_path / "lake")
+    assert client.get_run(run.info.run_id).data.metrics == {"loss": 1.0}
+    assert client.get_experiment_by_name("before") is None
