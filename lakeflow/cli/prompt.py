@@ -60,8 +60,7 @@ def converse(
                 try:
                     for query in ended(text) or ():
                         answer(query)
-                # A RuntimeError is how DuckDB tells that it heard Ctrl-C before Python did.
-                except (LakeflowException, OSError, MemoryError, RuntimeError) as error:
+                except (LakeflowException, OSError, MemoryError) as error:
                     print(printable(str(error), "\n"), file=sys.stderr)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.filesystem.interface import ENGINE_PROTOCOL
 from lakeflow.kinds import RUN
 from lakeflow.kinds.kind import Keep
-from lakeflow.query.engine.connection import arrow_table, engine_errors
+from lakeflow.query.engine.connection import arrow_table
 from lakeflow.query.engine.overlay import gone_ids, hot, hot_ids, sources
 from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.series import not_stored, series
@@ -82,7 +82,7 @@ class ColumnReader:
         if hot_ids(kind) not in overlay.hot:
             return arrow_table(spec, ())
         with contextlib.closing(overlay.cursor()) as cursor:
-            return cursor.sql(f"FROM {hot(spec)}").to_arrow_table()
+            return cursor.table(f"FROM {hot(spec)}")
 
     def _whole(
         self, snapshot: Snapshot, kind: Kind, spec: TableSpec, files: Sequence[str]
@@ -90,8 +90,8 @@ class ColumnReader:
         """Return all rows of a table whose hot rows stand for single stored ones."""
         overlay = snapshot.sync_tables()
         queries, values = sources([kind], [spec.name], {spec.name: files}, overlay.hot)
-        with contextlib.closing(overlay.cursor()) as cursor, engine_errors():
-            return cursor.sql(queries[spec.name], params=values).to_arrow_table()
+        with contextlib.closing(overlay.cursor()) as cursor:
+            return cursor.table(queries[spec.name], values)
 
     def query(
         self,
@@ -121,12 +121,12 @@ class ColumnReader:
         """Return the hot tables that relations read; the lock is held."""
         overlay = snapshot.sync_tables()
         fresh: dict[str, pyarrow.Table] = {}
-        with contextlib.closing(overlay.cursor()) as cursor, engine_errors():
+        with contextlib.closing(overlay.cursor()) as cursor:
             for spec in asked:
                 kind = self._views.kind_of[spec.name]
                 names = overlay.hot & {hot_ids(kind), *map(gone_ids, kind.owners)}
                 for name in names:
-                    fresh[name] = cursor.sql(f"FROM {name}").to_arrow_table()
+                    fresh[name] = cursor.table(f"FROM {name}")
                 if names:
                     fresh[hot(spec)] = self._hot_rows(snapshot, kind, spec)
                 if names and _is_each(kind, spec) and snapshot.memory.has_copies:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import NotFoundError
 from lakeflow.kinds import EXPERIMENT, RUN
-from lakeflow.query.engine.connection import engine_errors
 from lakeflow.query.engine.join_cache import JoinCache
 from lakeflow.query.engine.overlay import laid_over, stored
 from lakeflow.schema import METRICS, PARAMS
@@ -150,8 +149,7 @@ class Reader:
                 joined = None
             assert seen is not None
             text, values = laid_over(self._lake.kinds, statement, files, is_hot, joined)
-            with engine_errors():
-                return cursor.execute(text, values).fetchall(), seen
+            return cursor.run(text, values), seen
 
     def _is_worth_caching(
         self, statement: Statement, experiment_ids: Sequence[str], snapshot: Snapshot
@@ -183,14 +181,14 @@ class Reader:
             with self._snapshots.held(snapshot_id) as snapshot:
                 overlay, fold = snapshot.sync_tables(), snapshot.fold
                 is_hot, cursor = overlay.hot, overlay.pinned()
-            with engine_errors(), contextlib.closing(cursor):
+            with contextlib.closing(cursor):
                 for name, table in given.items():
                     cursor.register(name, table)
                 found = []
                 for statement in statements:
                     files = self._files(statement, experiment_ids, fold)
                     text, values = laid_over(self._lake.kinds, statement, files, is_hot)
-                    found.append(cursor.sql(text, params=values).to_arrow_table())
+                    found.append(cursor.table(text, values))
                 return found
 
         return retry_when_replaced(self._lake, read)

@@ -122,7 +122,7 @@ def test_a_lake_that_is_closed_meanwhile_is_searched_all_the_same(
 
 
 def kept_tables(engine: Engine) -> list[str]:
-    rows = engine.cursor().execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    rows = engine.cursor().run("SELECT table_name FROM duckdb_tables()")
     return sorted(name for (name,) in rows)
 
 
@@ -133,7 +133,7 @@ def test_those_asked_for_last_are_kept_and_those_that_are_read() -> None:
     def name_of(number: int) -> str | None:
         with relations.held("SELECT $n AS n", {"n": number}) as name:
             if name is not None:
-                assert engine.cursor().execute(f"FROM {name}").fetchall() == [(number,)]
+                assert engine.cursor().run(f"FROM {name}") == [(number,)]
             return name
 
     assert [name_of(0) for _ in range(3)] == [None, None, "main.kept_0"]
@@ -141,7 +141,7 @@ def test_those_asked_for_last_are_kept_and_those_that_are_read() -> None:
         assert held == "main.kept_0"
         for number in range(1, 12):
             assert [name_of(number) for _ in range(3)][:2] == [None, None]
-        assert engine.cursor().execute(f"FROM {held}").fetchall() == [(0,)]
+        assert engine.cursor().run(f"FROM {held}") == [(0,)]
     assert len(kept_tables(engine)) == 4
     assert "kept_0" in kept_tables(engine)
     assert [name_of(1) for _ in range(3)][:2] == [None, None], "it was let go of"

@@ -59,8 +59,7 @@ def test_keys_values_and_experiments_are_filtered_in_the_scans(tmp_path: Path) -
     }
     text, values = laid_over(store.lake.kinds, statement, files, ())
     cursor = Engine().cursor()
-    explained = cursor.execute(f"EXPLAIN (FORMAT json) {text}", values)
-    ((_, plan),) = explained.fetchall()
+    ((_, plan),) = cursor.run(f"EXPLAIN (FORMAT json) {text}", values)
     filters = list(filters_of_scans(json.loads(plan)[0]))
     assert len(filters) == 4, "runs, two metrics, a param"
     assert all("experiment_id = '0'" in each for each in filters)
@@ -71,5 +70,5 @@ def test_keys_values_and_experiments_are_filtered_in_the_scans(tmp_path: Path) -
     ]
     assert sum("key = '" in each for each in filters) == 3
     assert any("value > 190" in each and "loss" in each for each in filters)
-    found = cursor.execute(text, values).fetchall()
+    found = cursor.run(text, values)
     assert len(found) == 5

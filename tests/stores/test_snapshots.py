@@ -120,10 +120,10 @@ def test_few_moments_are_kept(another_process: Callable[..., Store], uri: str) -
         store.runs.log_metric(ids[0], "other", number, number, number)
         assert len(rest_of(store, token)) == RUNS - 2
     assert len(store.runs.reader._snapshots._past) <= 4
-    schemas = store.runs.reader._engine.cursor().execute(
+    schemas = store.runs.reader._engine.cursor().run(
         "SELECT count(DISTINCT schema_name) FROM duckdb_schemas() WHERE schema_name LIKE 'past%'"
     )
-    assert schemas.fetchall()[0][0] <= 4
+    assert schemas[0][0] <= 4
 
 
 _NUMBERS = itertools.count()

@@ -10,18 +10,21 @@ import contextlib
 import os
 import tempfile
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
 from lakeflow.query.engine.columns import column, table, without_repeats
+from lakeflow.query.engine.interrupts import undisturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import duckdb
     import pyarrow
 
     from lakeflow.schema import TableSpec, Type
+
+T = TypeVar("T")
 
 SQL_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 """DuckDB's name of each type of a column."""
@@ -70,12 +73,13 @@ class Engine:
         self._connection = None
         self.connections += 1
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
+    def cursor(self) -> Cursor:
         """Return a cursor on the connection, made at the first call."""
         with self._lock:
             if self._connection is None:
-                self._connection = self._connect()
-            return self._connection.cursor()
+                # It is soon made, so nothing stops it.
+                self._connection = undisturbed(self._connect, lambda: None)
+            return Cursor(self._connection.cursor())
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         import duckdb
@@ -102,15 +106,19 @@ class Engine:
         Raises:
             InvalidInputError: It is none.
         """
-        import duckdb
 
-        try:
-            self.cursor().execute("SELECT regexp_matches('', $p)", {"p": pattern}).fetchall()
-        except duckdb.Error as error:
-            raise InvalidInputError(
-                f"{pattern!r} is no regular expression: {error}",
-                hint="the syntax is RE2's: https://github.com/google/re2/wiki/Syntax",
-            ) from error
+        def check(cursor: duckdb.DuckDBPyConnection) -> None:
+            import duckdb
+
+            try:
+                cursor.execute("SELECT regexp_matches('', $p)", {"p": pattern}).fetchall()
+            except duckdb.Error as error:
+                raise InvalidInputError(
+                    f"{pattern!r} is no regular expression: {error}",
+                    hint="the syntax is RE2's: https://github.com/google/re2/wiki/Syntax",
+                ) from error
+
+        self.cursor().call(check)
 
     def history(
         self,
@@ -152,8 +160,48 @@ class Engine:
             return table({name: column(kind, ()) for name, kind in numbers.items()})
         points = " UNION ALL ".join(parts)
         statement = f"SELECT * FROM ({points}) {_ORDER}"  # noqa: S608 - constants
-        with engine_errors():
-            return without_repeats(cursor.sql(statement, params=values).to_arrow_table())
+        return without_repeats(cursor.table(statement, values))
+
+
+class Cursor:
+    """A cursor of an engine, for one thread at a time.
+
+    A statement that a signal ends raises what its handler has raised. Other errors are as for
+    ``engine_errors``.
+
+    Args:
+        cursor: That of DuckDB.
+    """
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def call(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Return what a function makes of DuckDB's cursor, called in any thread."""
+
+        def translated() -> T:
+            with engine_errors():
+                return work(self._cursor)
+
+        return undisturbed(translated, self._cursor.interrupt)
+
+    def run(self, statement: str, values: Mapping[str, Any] | None = None) -> list[Any]:
+        """Return the rows of a statement, or of the last one of several."""
+        return self.call(lambda cursor: cursor.execute(statement, values or None).fetchall())
+
+    def table(self, statement: str, values: Mapping[str, Any] | None = None) -> pyarrow.Table:
+        """Return the rows of a statement as columns."""
+        return self.call(
+            lambda cursor: cursor.sql(statement, params=values or None).to_arrow_table()
+        )
+
+    def register(self, name: str, table: pyarrow.Table) -> None:
+        """Let statements read a table by a name."""
+        self.call(lambda cursor: cursor.register(name, table))
+
+    def close(self) -> None:
+        """Let go of it, and of a transaction of its own."""
+        self._cursor.close()
 
 
 def arrow_table(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pyarrow.Table:

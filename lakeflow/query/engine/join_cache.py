@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import LakeflowException
-from lakeflow.query.engine.connection import engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,17 +108,16 @@ class JoinCache:
         with (
             # Who asked has the answer already, so an error here is nobody's concern.
             contextlib.suppress(LakeflowException, FileNotFoundError, MemoryError),
-            engine_errors(),
             contextlib.closing(self._engine.cursor()) as cursor,
         ):
             # The files were found for the old connection; whoever asks next begins anew.
             if self._engine.connections != connections:
                 return
             # DuckDB does not say what a table would take, so its texts are measured first.
-            ((characters,),) = cursor.execute(size, values).fetchall()
+            ((characters,),) = cursor.run(size, values)
             if characters > _MOST_CHARACTERS:
                 return
-            cursor.execute(f"CREATE TABLE {table.name} AS {relation}", values)
+            cursor.run(f"CREATE TABLE {table.name} AS {relation}", values)
             with self._lock:
                 # Another thread may have seen in the meantime that the engine began anew.
                 if connections == self._connections:
@@ -129,4 +127,4 @@ class JoinCache:
                 for old in unread[: max(0, len(self._tables) - _MOST_TABLES)]:
                     # It may come back, but only if it is asked for twice once more.
                     self._times_asked.pop(old, None)
-                    cursor.execute(f"DROP TABLE {self._tables.pop(old).name}")
+                    cursor.run(f"DROP TABLE {self._tables.pop(old).name}")

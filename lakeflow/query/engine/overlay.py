@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import duckdb
+    import pyarrow
 
     from lakeflow.kinds import Kind, Part
-    from lakeflow.query.engine.connection import Engine
+    from lakeflow.query.engine.connection import Cursor, Engine
     from lakeflow.query.engine.statement import Statement
     from lakeflow.schema import TableSpec
 
@@ -60,16 +61,8 @@ class Overlay:
         """Drop all rows; the tables of a kind are made once it has hot things."""
         self._hot.clear()
         if self.is_lost():
-            self._engine.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+            self._engine.cursor().run(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
             self._connections = self._engine.connections
-
-    def _make(self, cursor: duckdb.DuckDBPyConnection, kind: Kind) -> None:
-        cursor.execute(f"CREATE OR REPLACE TABLE {hot_ids(kind)} (id VARCHAR)")
-        for spec in overlaid(kind):
-            columns = ", ".join(
-                f'"{column.name}" {SQL_TYPES[column.type]}' for column in spec.columns
-            )
-            cursor.execute(f"CREATE OR REPLACE TABLE {hot(spec)} ({columns})")
 
     def replace(
         self, kind: Kind, ids: Collection[str], rows: Rows, gone: Collection[str] = ()
@@ -82,30 +75,11 @@ class Overlay:
             rows: The rows.
             gone: Ids of all things of the kind that are gone.
         """
-        cursor = self.cursor()
+        fresh = {spec: arrow_table(spec, rows[spec.name]) for spec in overlaid(kind)}
         is_new = hot_ids(kind) not in self._hot
-        if is_new:
-            self._make(cursor, kind)
-        # A search in another thread sees the rows of before or those of now, and no mixture.
-        cursor.execute("BEGIN")
-        bound = {"ids": list(ids)}
-        tables = [(hot_ids(kind), "id"), *((hot(spec), kind.id) for spec in overlaid(kind))]
-        for name, column in () if is_new else tables:
-            cursor.execute(
-                f"DELETE FROM {name} WHERE list_contains($ids, {column})",  # noqa: S608
-                bound,
-            )
-        cursor.execute(f"INSERT INTO {hot_ids(kind)} SELECT unnest($ids)", bound)
-        if gone:
-            cursor.execute(
-                f"CREATE OR REPLACE TABLE {gone_ids(kind)} AS SELECT unnest($ids) AS id",
-                {"ids": list(gone)},
-            )
-        for spec in overlaid(kind):
-            if rows[spec.name]:
-                cursor.register("new_rows", arrow_table(spec, rows[spec.name]))
-                cursor.execute(f"INSERT INTO {hot(spec)} SELECT * FROM new_rows")  # noqa: S608
-        cursor.execute("COMMIT")
+        self.cursor().call(
+            lambda cursor: _replace(cursor, kind, list(ids), fresh, list(gone), is_new)
+        )
         self._hot.add(hot_ids(kind))
         if gone:
             self._hot.add(gone_ids(kind))
@@ -114,23 +88,58 @@ class Overlay:
         """Drop the tables."""
         # A lost schema went with the memory of its connection.
         if not self.is_lost():
-            self._engine.cursor().execute(f"DROP SCHEMA {self._schema} CASCADE")
+            self._engine.cursor().run(f"DROP SCHEMA {self._schema} CASCADE")
         self._connections = -1
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
+    def cursor(self) -> Cursor:
         """Return a cursor to which the hot rows are there by the names of their tables."""
         cursor = self._engine.cursor()
-        cursor.execute(f"SET schema = '{self._schema}'")
+        cursor.run(f"SET schema = '{self._schema}'")
         return cursor
 
-    def pinned(self) -> duckdb.DuckDBPyConnection:
+    def pinned(self) -> Cursor:
         """Return a cursor that goes on seeing the hot rows of now."""
         cursor = self.cursor()
         if self._hot:
             # DuckDB's transaction begins with the first table that is read, and not with BEGIN.
-            cursor.execute("BEGIN")
-            cursor.execute(f"SELECT count(*) FROM {min(self._hot)}").fetchall()  # noqa: S608
+            cursor.run(f"BEGIN; SELECT count(*) FROM {min(self._hot)}")  # noqa: S608
         return cursor
+
+
+def _replace(
+    cursor: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    ids: list[str],
+    fresh: Mapping[TableSpec, pyarrow.Table],
+    gone: list[str],
+    is_new: bool,
+) -> None:
+    if is_new:
+        cursor.execute(f"CREATE OR REPLACE TABLE {hot_ids(kind)} (id VARCHAR)")
+        for spec in fresh:
+            columns = ", ".join(
+                f'"{column.name}" {SQL_TYPES[column.type]}' for column in spec.columns
+            )
+            cursor.execute(f"CREATE OR REPLACE TABLE {hot(spec)} ({columns})")
+    # A search in another thread sees the rows of before or those of now, and no mixture.
+    cursor.execute("BEGIN")
+    tables = [(hot_ids(kind), "id"), *((hot(spec), kind.id) for spec in fresh)]
+    for name, column in () if is_new else tables:
+        cursor.execute(
+            f"DELETE FROM {name} WHERE list_contains($ids, {column})",  # noqa: S608
+            {"ids": ids},
+        )
+    cursor.execute(f"INSERT INTO {hot_ids(kind)} SELECT unnest($ids)", {"ids": ids})
+    if gone:
+        cursor.execute(
+            f"CREATE OR REPLACE TABLE {gone_ids(kind)} AS SELECT unnest($ids) AS id",
+            {"ids": gone},
+        )
+    for spec, rows in fresh.items():
+        if rows.num_rows:
+            cursor.register("new_rows", rows)
+            cursor.execute(f"INSERT INTO {hot(spec)} SELECT * FROM new_rows")  # noqa: S608
+    cursor.execute("COMMIT")
 
 
 def hot(spec: TableSpec) -> str:

@@ -13,9 +13,8 @@ import json
 import os
 import re
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine.connection import Engine, engine_errors
@@ -23,12 +22,10 @@ from lakeflow.query.engine.overlay import hot as hot_table
 from lakeflow.query.engine.views import VIEWS, Views, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import duckdb
     import pyarrow
-
-T = TypeVar("T")
 
 _READS = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 
@@ -107,19 +104,10 @@ class Sandbox(Engine):
             InvalidInputError: It does not parse, is not one statement, or may do something
                 else than read the views.
         """
-        with contextlib.closing(self.cursor()) as cursor, _user_errors():
-            statements = cursor.extract_statements(query)
-            if len(statements) != 1:
-                raise InvalidInputError(
-                    f"these are {len(statements)} statements, not one", hint="ask one by one"
-                )
-            text = statements[0].query
-            explain = _EXPLAIN.match(text)
-            body = text[explain.end() :] if explain else text
-            (answer,) = cursor.execute("SELECT json_serialize_sql($q)", {"q": body}).fetchall()
-        tree = _tree(answer[0])
+        with contextlib.closing(self.cursor()) as cursor:
+            kind, explain, body, answer = cursor.call(lambda found: _parsed(found, query))
+        tree = _tree(answer)
         if len(tree.get("statements", ())) != 1:
-            kind = statements[0].type.name
             raise InvalidInputError(
                 "the lake is read through SQL and written through the client: this is no "
                 f"SELECT but {kind}",
@@ -132,8 +120,7 @@ class Sandbox(Engine):
         tables = dict.fromkeys(
             spec.name for name in sorted(views) for spec in self._views.reads[name]
         )
-        text = f"{explain[1] if explain else ''}{body}"
-        return Question(text, frozenset(views), tuple(tables), names == views)
+        return Question(f"{explain}{body}", frozenset(views), tuple(tables), names == views)
 
     def answer(
         self,
@@ -154,34 +141,32 @@ class Sandbox(Engine):
         Raises:
             InvalidInputError: DuckDB refuses the statement, or a value in the data.
             FileNotFoundError: A file is gone.
-            KeyboardInterrupt: The user has stopped it.
         """
+
+        def work(cursor: duckdb.DuckDBPyConnection) -> pyarrow.Table:
+            with self._database(cursor):
+                _define(cursor, self._views, question, files, hot)
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+                try:
+                    with _user_errors():
+                        return cursor.sql(question.sql, params=params).to_arrow_table()
+                finally:
+                    _surely(cursor, "ROLLBACK")
+
         with contextlib.closing(self.cursor()) as cursor:
-
-            def work() -> pyarrow.Table:
-                with self._database(cursor):
-                    with engine_errors():
-                        _define(cursor, self._views, question, files, hot)
-                    cursor.execute("BEGIN TRANSACTION READ ONLY")
-                    try:
-                        with _user_errors():
-                            return cursor.sql(question.sql, params=params).to_arrow_table()
-                    finally:
-                        cursor.execute("ROLLBACK")
-
-            return _interruptibly(cursor, work)
+            return cursor.call(work)
 
     @contextlib.contextmanager
     def _database(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
         name = f"call_{next(self._numbers)}"
-        cursor.execute(f"ATTACH ':memory:' AS {name}")
         try:
+            cursor.execute(f"ATTACH ':memory:' AS {name}")
             cursor.execute(f"USE {name}")
             cursor.execute("CREATE SCHEMA lakeflow; CREATE SCHEMA hot")
             yield
         finally:
-            cursor.execute("USE memory")
-            cursor.execute(f"DETACH {name}")
+            _surely(cursor, "USE memory")
+            _surely(cursor, f"DETACH DATABASE IF EXISTS {name}")
 
 
 def ended(text: str) -> list[str] | None:
@@ -224,23 +209,29 @@ def _define(
         cursor.execute(views.view(name))
 
 
-def _interruptibly(cursor: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
-    """Work in a thread, so that this one hears an interrupt: DuckDB itself may not."""
-    with ThreadPoolExecutor(1) as pool:
-        # An interrupt while the thread starts would find nothing to stop, and wait for all.
-        pool.submit(int).result()
-        future, is_stopped = pool.submit(work), False
-        while not future.done():
-            try:
-                wait([future], timeout=0.05 if is_stopped else None)
-            except KeyboardInterrupt:
-                is_stopped = True
-            if is_stopped:
-                # Again and again: DuckDB forgets what comes before the statement has begun.
-                cursor.interrupt()
-        if is_stopped:
-            raise KeyboardInterrupt
-        return future.result()
+def _surely(cursor: duckdb.DuckDBPyConnection, statement: str) -> None:
+    """Clean up, though the interrupt that is the reason may come once more."""
+    import duckdb
+
+    while True:
+        with contextlib.suppress(duckdb.InterruptException):
+            cursor.execute(statement)
+            return
+
+
+def _parsed(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[str, str, str, str]:
+    """Return what a statement is, its EXPLAIN, the rest of it, and that as a tree in JSON."""
+    with _user_errors():
+        statements = cursor.extract_statements(query)
+        if len(statements) != 1:
+            raise InvalidInputError(
+                f"these are {len(statements)} statements, not one", hint="ask one by one"
+            )
+        text = statements[0].query
+        explain = _EXPLAIN.match(text)
+        body = text[explain.end() :] if explain else text
+        (answer,) = cursor.execute("SELECT json_serialize_sql($q)", {"q": body}).fetchall()
+    return statements[0].type.name, explain[1] if explain else "", body, answer[0]
 
 
 def _tree(text: str) -> dict[str, Any]:

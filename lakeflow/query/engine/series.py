@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds.kind import IDENTITY
 from lakeflow.query.engine.columns import column, table
-from lakeflow.query.engine.connection import LATER, engine_errors
+from lakeflow.query.engine.connection import LATER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,11 +84,11 @@ def series(
         stored = _STORED.format(wanted=_among(run_ids, values))
     places = column("long", range(len(run_ids)))
     wanted = table({"run_id": column("string", run_ids), "position": places})
-    with engine_errors(), contextlib.closing(engine.cursor()) as cursor:
+    with contextlib.closing(engine.cursor()) as cursor:
         cursor.register("hot", hot)
         cursor.register("wanted", wanted)
         statement = f"WITH stored AS MATERIALIZED ({stored}), {_BUCKETS}"
-        return cursor.sql(statement, params=values).to_arrow_table()
+        return cursor.table(statement, values)
 
 
 def not_stored(engine: Engine, files: Sequence[str], rows: pyarrow.Table) -> pyarrow.Table:
@@ -103,9 +103,9 @@ def not_stored(engine: Engine, files: Sequence[str], rows: pyarrow.Table) -> pya
         f"SELECT * FROM hot ANTI JOIN (SELECT {identity} FROM "  # noqa: S608 - constants
         f"read_parquet($files, hive_partitioning = false)) AS stored USING ({identity})"
     )
-    with engine_errors(), contextlib.closing(engine.cursor()) as cursor:
+    with contextlib.closing(engine.cursor()) as cursor:
         cursor.register("hot", rows)
-        return cursor.sql(statement, params={"files": list(files)}).to_arrow_table()
+        return cursor.table(statement, {"files": list(files)})
 
 
 def _among(run_ids: Sequence[str], values: dict[str, Any]) -> str:

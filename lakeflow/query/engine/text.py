@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from lakeflow.query.engine.connection import Engine, engine_errors
+from lakeflow.query.engine.connection import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,7 +67,13 @@ def _selected(
     rows: pyarrow.Table, expressions: Callable[[Sequence[str]], Sequence[duckdb.Expression]]
 ) -> Iterator[pyarrow.RecordBatch]:
     """Return expressions over the columns of rows, whose names are made unique."""
-    with contextlib.closing(Engine().cursor()) as cursor, engine_errors():
+
+    def texts(cursor: duckdb.DuckDBPyConnection) -> pyarrow.RecordBatchReader:
         cursor.execute("SET TimeZone = 'UTC'")
         relation = cursor.from_arrow(rows)
-        yield from relation.select(*expressions(relation.columns)).to_arrow_reader(_AT_ONCE)
+        return relation.select(*expressions(relation.columns)).to_arrow_reader(_AT_ONCE)
+
+    with contextlib.closing(Engine().cursor()) as cursor:
+        batches = cursor.call(texts)
+        while (batch := cursor.call(lambda _: next(batches, None))) is not None:
+            yield batch

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds.kind import MADE, Keep
-from lakeflow.query.engine.connection import SQL_TYPES, Engine, engine_errors
+from lakeflow.query.engine.connection import SQL_TYPES, Engine
 from lakeflow.query.folding import documents, fold_lines, fold_sql
 from lakeflow.query.folding.parquet import (
     Bounds,
@@ -33,6 +33,8 @@ from lakeflow.records import REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    import duckdb
 
     from lakeflow.kinds import Kind, Part
     from lakeflow.schema import TableSpec
@@ -318,10 +320,9 @@ class Folding:
         return -1 if number is None else int(number)
 
     def _streamed(self, query: str) -> Iterator[tuple[str, str]]:
-        with engine_errors():
-            self._cursor.execute(query)
-            while some := self._cursor.fetchmany(_ROWS_A_FETCH):
-                yield from some
+        self._cursor.call(lambda cursor: cursor.execute(query))
+        while some := self._cursor.call(lambda cursor: cursor.fetchmany(_ROWS_A_FETCH)):
+            yield from some
 
     def orphans(self, kind: Kind) -> int:
         """Return how many of the things that something sets nobody has made."""
@@ -349,11 +350,14 @@ class Folding:
         order = ", ".join(f'"{name}"' for name in spec.sort)
         selection = f"SELECT {columns} FROM ({rows}) ORDER BY {order}"  # noqa: S608
         if spec.by_column:
-            with engine_errors():
-                batches = self._cursor.sql(selection).to_arrow_reader(spec.row_group_rows)
+
+            def write(cursor: duckdb.DuckDBPyConnection) -> list[Written]:
+                batches = cursor.sql(selection).to_arrow_reader(spec.row_group_rows)
                 # Until it is closed it holds what the statement has built.
                 with closing(batches):
                     return write_by_column(spec, batches, folder)
+
+            return self._cursor.call(write)
         # Several threads keep the order of one file, but not that of several; and they hold
         # more than they may where a file is large.
         several = most_rows > min(spec.file_rows, _MOST_ROWS_BY_THREADS)
@@ -392,8 +396,7 @@ class Folding:
         return [row[0] for row in rows]
 
     def _run(self, statement: str, **values: object) -> list[Any]:
-        with engine_errors():
-            return self._cursor.execute(statement, values or None).fetchall()
+        return self._cursor.run(statement, values)
 
     def _one(self, statement: str) -> tuple[Any, ...]:
         return tuple(self._run(statement)[0])
