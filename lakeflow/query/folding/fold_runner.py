@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +32,6 @@ from lakeflow.records import REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    import duckdb
 
     from lakeflow.kinds import Kind, Part
     from lakeflow.schema import TableSpec
@@ -350,14 +347,12 @@ class Folding:
         order = ", ".join(f'"{name}"' for name in spec.sort)
         selection = f"SELECT {columns} FROM ({rows}) ORDER BY {order}"  # noqa: S608
         if spec.by_column:
-
-            def write(cursor: duckdb.DuckDBPyConnection) -> list[Written]:
-                batches = cursor.sql(selection).to_arrow_reader(spec.row_group_rows)
-                # Until it is closed it holds what the statement has built.
-                with closing(batches):
-                    return write_by_column(spec, batches, folder)
-
-            return self._cursor.call(write)
+            size = spec.row_group_rows
+            return self._cursor.call(
+                lambda cursor: write_by_column(
+                    spec, cursor.sql(selection).to_arrow_reader(size), folder
+                )
+            )
         # Several threads keep the order of one file, but not that of several; and they hold
         # more than they may where a file is large.
         several = most_rows > min(spec.file_rows, _MOST_ROWS_BY_THREADS)

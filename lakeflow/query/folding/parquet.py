@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import pyarrow
 
@@ -58,7 +59,7 @@ def text_bounds(least: str, most: str) -> Bounds:
 
 
 def write_by_column(
-    spec: TableSpec, batches: Iterable[pyarrow.RecordBatch], folder: str
+    spec: TableSpec, batches: pyarrow.RecordBatchReader, folder: str
 ) -> list[Written]:
     """Write rows so that long columns of numbers become smallest, a row group a batch.
 
@@ -68,16 +69,18 @@ def write_by_column(
 
     Args:
         spec: The table.
-        batches: Its rows, in order.
+        batches: Its rows, in order; closed at the end.
         folder: Where to write the files.
     """
     files: list[_ByColumn] = []
-    for batch in batches:
-        if not files or files[-1].rows >= spec.file_rows:
-            if files:
-                files[-1].close()
-            files.append(_ByColumn(spec, Path(folder, new_name()), batch.schema))
-        files[-1].add(batch)
+    # Until it is closed it holds what the statement has built.
+    with closing(batches):
+        for batch in batches:
+            if not files or files[-1].rows >= spec.file_rows:
+                if files:
+                    files[-1].close()
+                files.append(_ByColumn(spec, Path(folder, new_name()), batch.schema))
+            files[-1].add(batch)
     if files:
         files[-1].close()
     return [file.written() for file in files]
