@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # only after a pause may the segment that we write to be gone.
 _IDLE_S = 60.0
 
+_MOST_OPEN = 64
+"""Segments that a process has open at once, of all its lakes: many systems give it 256 files."""
+
 Origin = tuple[str, int, int]
 """Writer, number and clock of a record."""
 
@@ -183,7 +186,9 @@ class LogWriter:
 
     def _open(self) -> AppendFile:
         segment = self._next_segment()
+        _make_room(self)
         self._file = self._fs.open_append(segment)
+        _open_writers[self] = None
         # Syncing the file alone would not keep its name through a power cut.
         if self._fsync:
             self._fs.sync(segment)
@@ -230,14 +235,31 @@ class LogWriter:
 
     def _seal(self) -> None:
         if self._file is not None:
+            _open_writers.pop(self, None)
             self._file.close()
             self._file = None
 
     def abandon(self) -> None:
         """Let go of the segment in a forked child; the parent goes on writing to it."""
         if self._file is not None:
+            _open_writers.pop(self, None)
             self._file.abandon()
             self._file = None
+
+
+_open_writers: dict[LogWriter, None] = {}
+
+
+def _make_room(newcomer: LogWriter) -> None:
+    """Seal the segments that were written to longest ago, as far as there are too many."""
+    others = sorted(list(_open_writers), key=lambda each: each._used_at)
+    for other in others[: max(0, len(others) + 1 - _MOST_OPEN)]:
+        # Who is writing just now is left alone: it may wait for us in the same way.
+        if other is not newcomer and other._lock.acquire(blocking=False):
+            try:
+                other._seal()
+            finally:
+                other._lock.release()
 
 
 @dataclass(eq=False, slots=True)
