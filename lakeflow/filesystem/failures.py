@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, NamedTuple
 
+from lakeflow.refusals import BY_ERRNO
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -43,7 +45,6 @@ NO_BUCKET = Cause("RESOURCE_DOES_NOT_EXIST", "check the name of the bucket, or m
 _ELSEWHERE = Cause("INVALID_PARAMETER_VALUE", "check the region and the endpoint of the bucket")
 _FULL = Cause("RESOURCE_EXHAUSTED", "make room and try again")
 _OPTIONS = Cause("INVALID_PARAMETER_VALUE", "check the storage options")
-_READ_ONLY = Cause("PERMISSION_DENIED", "this user may not do that; check the permissions")
 _ENDED = Cause("INVALID_STATE", "the interpreter is ending: do this before")
 _UNKNOWN = Cause("TEMPORARILY_UNAVAILABLE")
 
@@ -136,8 +137,7 @@ _BY_CLASS: Mapping[str, Cause] = {
 SDK, google-auth and Python."""
 
 _BY_ERRNO: Mapping[int, Cause] = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _READ_ONLY),
+    **{number: Cause(*refusal) for number, refusal in BY_ERRNO.items()},
     **dict.fromkeys((errno.EBUSY, errno.EAGAIN, errno.EINTR), _BUSY),
     **dict.fromkeys(
         (

@@ -213,7 +213,11 @@ class Filesystem:
     @contextlib.contextmanager
     def staging(self) -> Iterator[str]:
         """Yield a local folder to write files in before they are uploaded."""
-        with tempfile.TemporaryDirectory(prefix="lakeflow-") as folder:
+        # A full disk is that of temporary files, beside a lake that may have room.
+        with (
+            self.errors("write temporary files for", "it"),
+            tempfile.TemporaryDirectory(prefix="lakeflow-") as folder,
+        ):
             yield folder
 
     def clear_staging(self, before_s: float) -> None:

@@ -119,8 +119,7 @@ class LocalFilesystem(Filesystem):
 
     def delete_folder(self, path: str) -> None:
         """Delete the folder unless somebody has just put something into it."""
-        with contextlib.suppress(OSError):
-            os.rmdir(self.full(path))
+        _delete_if_empty(self.full(path))
 
     def open_append(self, path: str) -> AppendFile:
         """Open a new file, and hold a shared lock on it for as long as it is open."""
@@ -128,9 +127,14 @@ class LocalFilesystem(Filesystem):
         with self.errors("create", path):
             while True:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
-                # A vacuum may delete the empty folder in between.
-                with contextlib.suppress(FileNotFoundError):
+                try:
                     return _LocalAppendFile(self, path, target)
+                except FileNotFoundError:
+                    continue  # a vacuum may delete the empty folder in between
+                except OSError:
+                    # A writer begins another folder each time, and nobody would delete them.
+                    _delete_if_empty(os.path.dirname(target))
+                    raise
 
     def is_held(self, path: str) -> bool:
         """Try to lock the file: its writer holds a lock until it closes it or dies."""
@@ -178,9 +182,10 @@ class LocalFilesystem(Filesystem):
         parent = self.full(STAGING)
         with self.errors("create", STAGING):
             os.makedirs(parent, exist_ok=True)
-        folder, owner = tempfile.mkdtemp(dir=parent), os.getpid()
+            folder, owner = tempfile.mkdtemp(dir=parent), os.getpid()
         try:
-            yield folder
+            with self.errors("write", STAGING):
+                yield folder
         finally:
             # A child that was forked meanwhile must not delete what the parent still writes.
             if os.getpid() == owner:
@@ -207,6 +212,11 @@ def _sync(path: str) -> None:
         os.close(descriptor)
 
 
+def _delete_if_empty(folder: str) -> None:
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
+
+
 def _entry(found: os.DirEntry[str]) -> Entry | None:
     if found.is_dir():
         return Entry(found.name, 0, True, 0.0)
@@ -228,6 +238,7 @@ class _LocalAppendFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._fs = fs
         self._path = path
+        self._target = target
         self._descriptor = os.open(target, flags, 0o666)
         self.size = 0
         with contextlib.suppress(OSError):  # a mount without locks
@@ -245,6 +256,9 @@ class _LocalAppendFile:
             # segment all the same.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
+                if self.size == 0:
+                    os.unlink(self._target)
+                    _delete_if_empty(os.path.dirname(self._target))
             with self._fs.errors("append to", self._path):
                 raise error from None
         self.size += len(data)

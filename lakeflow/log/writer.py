@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _IDLE_S = 60.0
 
 _MOST_OPEN = 64
-"""Segments that a process has open at once, of all its lakes: many systems give it 256 files."""
+"""Segments that a process has open at once, of all lakes: many systems give it 256 files."""
 
 Origin = tuple[str, int, int]
 """Writer, number and clock of a record."""

@@ -8,7 +8,6 @@ import re
 from typing import TYPE_CHECKING
 
 from lakeflow import records
-from lakeflow.exceptions import StorageError
 from lakeflow.kinds.kind import GONE
 from lakeflow.log.positions import CONTROL, LOG, complete_lines, events_apart
 from lakeflow.query.folding.fold_runner import Documents
@@ -65,10 +64,7 @@ def stage_spans(lake: Lake, spans: Mapping[str, tuple[int, int]], folder: Path) 
 
 def _put(target: Path, data: bytes) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        target.write_bytes(data)
-    except OSError as error:
-        raise StorageError(f"cannot stage {target}: {error}", "RESOURCE_EXHAUSTED") from error
+    target.write_bytes(data)
     return str(target)
 
 
@@ -147,16 +143,13 @@ def stage_documents(
     if not files or not ids:
         return None
     longest = 0
-    try:
-        with target.open("wb") as file:
-            for first in range(0, len(ids), _DOCUMENTS_AT_ONCE):
-                found = look_up(files, ids[first : first + _DOCUMENTS_AT_ONCE])
-                for document in found.values():
-                    line = f"{document}\n".encode()
-                    longest = max(longest, len(line))
-                    file.write(line)
-    except OSError as error:
-        raise StorageError(f"cannot stage {target}: {error}", "RESOURCE_EXHAUSTED") from error
+    with target.open("wb") as file:
+        for first in range(0, len(ids), _DOCUMENTS_AT_ONCE):
+            found = look_up(files, ids[first : first + _DOCUMENTS_AT_ONCE])
+            for document in found.values():
+                line = f"{document}\n".encode()
+                longest = max(longest, len(line))
+                file.write(line)
     return Documents(str(target), longest) if longest else None
 
 

@@ -20,6 +20,7 @@ from lakeflow.exceptions import (
     LakeflowException,
     StorageError,
 )
+from lakeflow.refusals import plain, refused
 from lakeflow.tables.mirrored_log import (
     LOG_FOLDER,
     MirroredLog,
@@ -256,7 +257,8 @@ class Table:
             )
         except deltalake.exceptions.CommitFailedError as error:
             self._handle = None
-            raise ConflictError(f"table {self.spec.name}: {error}") from error
+            refusal = self._refused(error)
+            raise refusal or ConflictError(f"table {self.spec.name}: {plain(error)}") from error
 
     def _load(self) -> Any:
         """Return a handle at the newest version."""
@@ -269,7 +271,8 @@ class Table:
                 self._handle.update_incremental()
         except deltalake.exceptions.TableNotFoundError as error:
             raise DamagedLakeError(
-                f"table {self.folder} in {self._fs.uri} has no readable Delta log: {error}",
+                f"table {self.folder} in {self._fs.uri} has no readable Delta log: "
+                f"{plain(error)}",
                 hint=f"restore {self.folder}/_delta_log from a backup",
             ) from error
         return self._handle
@@ -317,15 +320,19 @@ class Table:
         except (FileNotFoundError, FileExistsError):
             raise
         except OSError as error:
-            raise StorageError(
-                f"cannot write table {self.folder} in {self._fs.uri}: {error}",
-                "PERMISSION_DENIED" if "denied" in str(error) else None,
+            refusal = self._refused(error)
+            raise refusal or StorageError(
+                f"cannot write table {self.folder} in {self._fs.uri}: {plain(error)}"
             ) from error
         except _deltalake().exceptions.DeltaError as error:
-            raise DamagedLakeError(
-                f"table {self.folder} in {self._fs.uri} cannot be read: {error}",
+            refusal = self._refused(error)
+            raise refusal or DamagedLakeError(
+                f"table {self.folder} in {self._fs.uri} cannot be read: {plain(error)}",
                 hint=f"restore {self.folder}/_delta_log from a backup",
             ) from error
+
+    def _refused(self, error: Exception) -> StorageError | None:
+        return refused(f"write table {self.folder} in {self._fs.uri}", error)
 
 
 def delta_schema(spec: TableSpec) -> str:

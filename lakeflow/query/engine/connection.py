@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
 from lakeflow.query.engine.columns import column, table, without_repeats
 from lakeflow.query.engine.interrupts import undisturbed
+from lakeflow.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -233,6 +234,7 @@ def engine_errors() -> Iterator[None]:
 
     Raises:
         FileNotFoundError: A file is gone.
+        StorageError: A file cannot be opened or written.
         MemoryError: The statement needs more than it may have.
         DamagedLakeError: A file cannot be read.
         LakeflowException: INTERNAL_ERROR, anything else.
@@ -244,7 +246,8 @@ def engine_errors() -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         raise MemoryError(str(error)) from error
     except duckdb.IOException as error:
-        raise FileNotFoundError(str(error)) from error
+        refusal = refused("read or write a file in the query engine", error)
+        raise refusal or FileNotFoundError(str(error)) from error
     except duckdb.InvalidInputException as error:
         raise DamagedLakeError(
             f"a file of a table cannot be read: {error}", hint="restore it from a backup"
