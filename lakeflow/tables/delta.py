@@ -99,6 +99,7 @@ class Table:
         self._lock = threading.RLock()
         self._handle: Any = None
         self._files: dict[int, tuple[DataFile, ...]] = {}
+        self._own: dict[str, DataFile] = {}
         self._mirror: MirroredLog | None = None
 
     def create(self) -> None:
@@ -166,7 +167,10 @@ class Table:
                 if handle.version() != version:
                     handle = _deltalake().DeltaTable(self._open_log().location, version=version)
                 # Of one version only: the list may be long, and old ones are seldom asked for.
-                self._files = {version: _data_files(handle)}
+                found = {each.path: each for each in _data_files(handle)}
+                # What we wrote we know better than from a round trip through the Delta log.
+                self._own = {path: self._own[path] for path in found if path in self._own}
+                self._files = {version: tuple((found | self._own).values())}
             return self._files[version]
 
     def commit(
@@ -198,6 +202,7 @@ class Table:
             if handle.version() != version or not live.issuperset(each.path for each in remove):
                 raise ConflictError(f"table {self.spec.name} has moved past version {version}")
             self._write(handle, add, remove, mark)
+            self._own |= {each.path: each for each in add}
             self._publish(version + 1)
             if (version + 1) % CHECKPOINT_EVERY == 0:
                 self._checkpoint()
@@ -257,7 +262,7 @@ class Table:
             )
         except deltalake.exceptions.CommitFailedError as error:
             self._handle = None
-            refusal = self._refused(error)
+            refusal = refused(f"write table {self.folder}", error)
             raise refusal or ConflictError(f"table {self.spec.name}: {plain(error)}") from error
 
     def _load(self) -> Any:
@@ -320,19 +325,15 @@ class Table:
         except (FileNotFoundError, FileExistsError):
             raise
         except OSError as error:
-            refusal = self._refused(error)
-            raise refusal or StorageError(
-                f"cannot write table {self.folder} in {self._fs.uri}: {plain(error)}"
+            operation = f"write table {self.folder} in {self._fs.uri}"
+            raise refused(operation, error) or StorageError(
+                f"cannot {operation}: {plain(error)}"
             ) from error
         except _deltalake().exceptions.DeltaError as error:
-            refusal = self._refused(error)
-            raise refusal or DamagedLakeError(
+            raise refused(f"use table {self.folder}", error) or DamagedLakeError(
                 f"table {self.folder} in {self._fs.uri} cannot be read: {plain(error)}",
                 hint=f"restore {self.folder}/_delta_log from a backup",
             ) from error
-
-    def _refused(self, error: Exception) -> StorageError | None:
-        return refused(f"write table {self.folder} in {self._fs.uri}", error)
 
 
 def delta_schema(spec: TableSpec) -> str:
@@ -361,7 +362,9 @@ def _statistics(file: DataFile) -> str:
             "maxValues": {column: bounds[1] for column, bounds in file.bounds.items()},
             "nullCount": file.nulls,
         }
-    return json.dumps(content)
+    # arrow-rs, by which deltalake and others read them, takes two escapes of one character
+    # for another one in some planes.
+    return json.dumps(content, ensure_ascii=False)
 
 
 def _data_files(handle: Any) -> tuple[DataFile, ...]:

@@ -24,6 +24,9 @@ _BOUND_CHARACTERS = 64
 """Characters of a published bound of text; the files of a fold are listed with their bounds."""
 
 
+_LAST = chr(sys.maxunicode)
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A Parquet file that was written.
@@ -52,9 +55,12 @@ def new_name() -> str:
 def text_bounds(least: str, most: str) -> Bounds:
     """Return bounds of text that are short, and hold for every reader."""
     # A shortened text is less than the whole one. That is right for the smallest; the largest
-    # needs a last character that no text goes beyond.
-    if len(most) > _BOUND_CHARACTERS:
-        most = most[:_BOUND_CHARACTERS] + chr(sys.maxunicode)
+    # needs a last character that no text goes beyond, in the place of one that is less.
+    end = _BOUND_CHARACTERS
+    while most[end : end + 1] == _LAST:
+        end += 1
+    if end < len(most):
+        most = most[:end] + _LAST
     return least[:_BOUND_CHARACTERS], most
 
 
