@@ -43,7 +43,7 @@ def test_every_engine_finds_a_text_after_a_fold(tmp_path: Path, text: str) -> No
 def test_a_key_beyond_the_first_plane_is_found_after_checkpoints_too(tmp_path: Path) -> None:
     uri = str(tmp_path / "lake")
     client = LakeflowClient(uri)
-    for count in range(1, 12):
+    for _ in range(11):
         run_id = client.create_run("0").info.run_id
         client.log_metric(run_id, "𠮷", 1.0)
         client.log_param(run_id, "𠮷", "v")
@@ -52,7 +52,7 @@ def test_a_key_beyond_the_first_plane_is_found_after_checkpoints_too(tmp_path: P
     Lake.open(uri).close()
     client = LakeflowClient(uri)
     for field in ("metrics.`𠮷` = 1", "params.`𠮷` = 'v'", "tags.`𠮷` = 'v'"):
-        assert len(client.search_runs(["0"], field)) == count
+        assert len(client.search_runs(["0"], field)) == 11
     assert len(client.get_metric_history(run_id, "𠮷")) == 1
 
 
