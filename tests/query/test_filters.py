@@ -406,3 +406,54 @@ def test_any_text_is_a_filter_or_refused_and_never_becomes_sql(text: str) -> Non
         assert set(texts) <= {"", "/", ":", '$."mlflow.data.context"'}
         names = set(re.findall(r'"([a-z]\w*)"', sql))
         assert names <= {"value", "min", "max", "count", "key", "mlflow"}
+
+
+LARGE = [
+    "9007199254740992",
+    "9007199254740993",
+    "9007199254740993.0",
+    "9223372036854775809",
+    "1e30",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("params.n = 9007199254740992", LARGE[:1]),
+        ("params.n = 9007199254740993", LARGE[1:3]),
+        ("params.n = 9.007199254740993e15", LARGE[1:3]),
+        ("params.n != 9007199254740993", [LARGE[0], *LARGE[3:]]),
+        ("params.n > 9007199254740992", LARGE[1:]),
+        ("params.n IN (0.5, 9007199254740993)", LARGE[1:3]),
+        ("params.n BETWEEN 9007199254740993 AND 9223372036854775808", LARGE[1:3]),
+        ("params.n = 9223372036854775809", LARGE[3:4]),
+        ("tags.n >= 1e30", LARGE[4:]),
+        ("metrics.n > 1e18", LARGE[3:]),
+        ("metrics.n >= 9007199254740993.0", LARGE),
+        ("metrics.n IN (1e30, -2E+300)", LARGE[4:]),
+        ("metrics.n BETWEEN 1.0e18 AND 1e29", LARGE[3:4]),
+        ("max(metrics.n) > 1e18 AND count(metrics.n) < 1e18", LARGE[3:]),
+        ("start_time < 1e18 AND start_time > -1e18", LARGE),
+    ],
+)
+def test_numbers_that_floats_cannot_tell_apart_are_compared(
+    large: LakeflowClient, text: str, found: list[str]
+) -> None:
+    runs = large.search_runs(["0"], text, order_by=["start_time"])
+    assert [run.data.params["n"] for run in runs] == found
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> LakeflowClient:
+    """Return a client of a lake with large numbers, the first of them folded."""
+    uri = str(tmp_path_factory.mktemp("large"))
+    client = LakeflowClient(uri)
+    for place, number in enumerate(LARGE):
+        run_id = client.create_run("0", start_time=place).info.run_id
+        client.log_param(run_id, "n", number)
+        client.set_tag(run_id, "n", number)
+        client.log_metric(run_id, "n", float(number))
+        if place == 2:
+            lakeflow.compact(uri)
+    return client

@@ -32,6 +32,9 @@ _CONTEXT = f"""json_extract_string(tags, '$."{tag_names.DATASET_CONTEXT}"')"""
 _MOST_BOUND_ONE_BY_ONE = 1_000
 """Values that are bound each by itself; more of them are bound as one list."""
 
+_FLOATS_HAVE_GAPS = 2**53
+"""Whole numbers from which on not each of them is a DOUBLE."""
+
 STAGE = "lifecycle_stage"
 """Column of things that can be deleted and restored."""
 
@@ -249,6 +252,8 @@ class _Compiler:
             return f"{column} IS NULL"
         # A param or a tag that does not spell a number compares as a missing one.
         if not condition.field.is_number and not isinstance(values[0], str):
+            if any(isinstance(each, int) and abs(each) >= _FLOATS_HAVE_GAPS for each in values):
+                return self._spelt(column, operator, values)
             column = f"TRY_CAST({column} AS DOUBLE)"
         if operator == "IN":
             return _among(column, values, self._bind)
@@ -265,6 +270,29 @@ class _Compiler:
         if may_be_nan and operator in {">", ">=", "BETWEEN"}:
             return f"({compared} AND NOT isnan({column}))"
         return compared
+
+    def _spelt(self, column: str, operator: str, values: Sequence[object]) -> str:
+        """Compare numbers that texts spell, digit by digit where there are not too many."""
+        exact = f"TRY_CAST({column} AS DECIMAL(38, 9))"
+        rounded = f"TRY_CAST({column} AS DOUBLE)"
+
+        def one(operator: str, value: object) -> str:
+            if not isinstance(value, int):
+                return f"{rounded} {operator} {self._bind(value)}"
+            digits = f"CAST({self._bind(str(value))} AS DECIMAL(38, 9))"
+            # What has too many digits is as good as missing to the first of them.
+            return (
+                f"coalesce({exact} {operator} {digits}, "
+                f"{rounded} {operator} {self._bind(float(value))})"
+            )
+
+        if operator == "BETWEEN":
+            low, high = values
+            return f"({one('>=', low)} AND {one('<=', high)} AND NOT isnan({rounded}))"
+        if operator == "IN":
+            return f"({' OR '.join(one('=', each) for each in values)})"
+        compared = one(operator, values[0])
+        return f"({compared} AND NOT isnan({rounded}))" if ">" in operator else compared
 
     def _keys(self) -> list[tuple[str, bool]]:
         """Return the sort position as expressions without nulls, and which descend."""

@@ -8,6 +8,8 @@ with a key that is missing is neither true nor false, as in SQL.
 from __future__ import annotations
 
 import difflib
+from decimal import Decimal, InvalidOperation
+from math import isinf
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 100_000
 MAX_CONDITIONS = 500
 MAX_DEPTH = 50
+
+EXACT_BELOW = 10**28
+"""Whole numbers of params and tags up to which every digit is compared."""
 
 # sqlglot takes 0.6 s to import, so it is imported with the first filter that is parsed. Until
 # then its classes are known by their names only.
@@ -256,9 +261,9 @@ class _Parser:
         if isinstance(node, exp.Literal):
             if node.is_string:
                 return str(node.this)
-            return self._number(node, node.this)
+            return self._number(node, node.this, field)
         if isinstance(node, exp.Neg) and node.this.is_number:
-            return -self._number(node, node.this.this)
+            return -self._number(node, node.this.this, field)
         if isinstance(node, exp.Column) and len(node.parts) == 1 and node.this.quoted:
             return str(node.name)  # MLflow takes "text" for a text as well
         raise self._wrong(
@@ -267,18 +272,20 @@ class _Parser:
             "a number, or text in quotes",
         )
 
-    def _number(self, node: Any, text: str) -> int | float:
+    def _number(self, node: Any, text: str, field: Field) -> int | float:
+        """Return a whole number with all its digits; where it has too many, as a float."""
         try:
-            number = float(text)
-            # Below 2**53 a float holds every whole number; above it would change the digits.
-            whole = int(number) if abs(number) < 2**53 else int(text)
-        except (ValueError, OverflowError):
+            number, exact = float(text), Decimal(text)
+            if isinf(number):
+                raise OverflowError
+        except (ValueError, OverflowError, InvalidOperation):
             problem = f"{text!r} is not a number that can be compared with"
             raise self._wrong(node, problem) from None
-        # DuckDB's BIGINT ends there; a number beyond it is compared as a float.
-        if abs(whole) >= 2**63:
+        # DuckDB's BIGINT ends there. What a param spells is compared as a DECIMAL.
+        most = 2**63 if field.is_number else EXACT_BELOW
+        if abs(number) >= most or exact % 1:
             return number
-        return whole if whole == number or text.lstrip("+").isdecimal() else number
+        return int(exact)
 
     def _field(self, node: Any) -> Field:
         from sqlglot import exp
