@@ -11,6 +11,7 @@ Importing it loads none of the engines; a call loads what it needs.
 
 from lakeflow.client import LakeflowClient, MlflowClient
 from lakeflow.compaction import compact
+from lakeflow.copying import copy
 from lakeflow.exceptions import LakeflowException, MlflowException
 from lakeflow.fluent import (
     ActiveRun,
@@ -59,6 +60,7 @@ __all__ = [
     "MlflowException",
     "active_run",
     "compact",
+    "copy",
     "create_experiment",
     "delete_run",
     "end_run",

@@ -359,11 +359,8 @@ class Lake:
         """
         self.file.require_in_place()
         deleted = self._appender.deleted()
-        if deleted is None:
-            return
-        writer, *end = deleted
         # A vacuum on a machine that does not see locks of this one deletes what is folded.
-        if [*self.fold().positions.get(writer, ())[:2]] < end:
+        if deleted and self.fold().positions.get(deleted[0], ())[:2] < deleted[1:]:
             raise DamagedLakeError(
                 f"the log of this process in {self.fs.uri} was deleted: what was logged since "
                 "the last compaction is lost",

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import compact, sql
+from lakeflow.cli import compact, copy, sql
 from lakeflow.cli.terminal import printable
 from lakeflow.exceptions import LakeflowException
 
@@ -40,6 +40,14 @@ def _parser() -> argparse.ArgumentParser:
             help="fold the log into the Delta tables",
             description="Fold a lake's log into its Delta tables, merge small files, and "
             "delete what nothing needs any more. Safe to stop and to run twice at once.",
+        )
+    )
+    copy.add_arguments(
+        commands.add_parser(
+            "copy",
+            help="copy a lake that is in use",
+            description="Copy a lake as it is now to another folder or store, while others "
+            "log to it. Made again it goes on where it was stopped, and brings what is new.",
         )
     )
     sql.add_arguments(

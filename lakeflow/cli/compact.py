@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     """
     while True:
         began = time.monotonic()
-        progress = _show if sys.stderr.isatty() else None
+        progress = show_progress if sys.stderr.isatty() else None
         report = lakeflow.compact(options.uri, dry_run=options.dry_run, progress=progress)
         if progress is not None:
             print("\r\033[K", end="", file=sys.stderr)
@@ -58,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
         time.sleep(max(0.0, options.every - (time.monotonic() - began)))
 
 
-def _show(progress: Progress) -> None:
+def show_progress(progress: Progress) -> None:
+    """Say on the terminal how far something is."""
     done, total = progress.done_bytes / 1e6, progress.total_bytes / 1e6
     print(f"\r\033[K{done:,.1f} of {total:,.1f} MB  {progress.step}", end="", file=sys.stderr)
     sys.stderr.flush()

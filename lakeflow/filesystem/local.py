@@ -98,6 +98,8 @@ class LocalFilesystem(Filesystem):
 
     def sync(self, *paths: str) -> None:
         """Sync the files, and the folders up to that of the lake: those have the names."""
+        if not paths:
+            return
         folders = set()
         for path in paths:
             with self.errors("sync", path):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CLOCK = f"{folds.FOLDS}/clock"
 """An empty file that every vacuum writes: the store says when it did."""
 
-_DELETED = f"{folds.FOLDS}/deleted.json"
+DELETED = f"{folds.FOLDS}/deleted.json"
 """Says up to which fold a vacuum has deleted log; the first one that deletes some makes it."""
 
 
@@ -79,7 +79,7 @@ def _files(lake: Lake, fold: Fold) -> Iterator[tuple[str, dict[str, int]]]:
 def log_is_whole_beyond(lake: Lake, fold: Fold) -> bool:
     """Return whether no vacuum has deleted log that is beyond a fold; False if unknown."""
     try:
-        deleted_up_to = int(folds.read_json(lake.fs, _DELETED)["fold"])
+        deleted_up_to = int(folds.read_json(lake.fs, DELETED)["fold"])
     except FileNotFoundError:
         # Nothing was deleted; or both files were, with what else is in their folder.
         return lake.fs.exists(CLOCK)
@@ -91,8 +91,8 @@ def log_is_whole_beyond(lake: Lake, fold: Fold) -> bool:
 def say_deleted(lake: Lake, number: int) -> None:
     """Write down that log is about to be deleted which is folded by a fold of that number."""
     if log_is_whole_beyond(lake, folds.Fold(number - 1)):
-        put(lake, _DELETED, json.dumps({"fold": number}).encode())
-        lake.fs.sync(_DELETED)
+        put(lake, DELETED, json.dumps({"fold": number}).encode())
+        lake.fs.sync(DELETED)
 
 
 def put(lake: Lake, path: str, data: bytes) -> None:

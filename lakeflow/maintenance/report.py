@@ -1,4 +1,4 @@
-"""What a compaction says of itself: how far it is, and what it did."""
+"""What a compaction or a copy says of itself: how far it is, and what it did."""
 
 from __future__ import annotations
 
@@ -15,17 +15,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a compaction is.
+    """How far a compaction or a copy is.
 
     Attributes:
         step: What is being done.
-        done_bytes: Bytes of log that are folded.
-        total_bytes: Bytes of log to fold.
+        done_bytes: Bytes of log that are folded, or bytes that are at the target.
+        total_bytes: Bytes to fold or to copy.
     """
 
     step: str
     done_bytes: int
     total_bytes: int
+
+
+@dataclass(slots=True)
+class CopyReport:
+    """What a copy of a lake has sent.
+
+    Attributes:
+        files: Files that were not there yet.
+        bytes: Their size.
+    """
+
+    files: int = 0
+    bytes: int = 0
 
 
 @dataclass(slots=True)

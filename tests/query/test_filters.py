@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError
@@ -450,7 +451,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> LakeflowClient:
     uri = str(tmp_path_factory.mktemp("large"))
     client = LakeflowClient(uri)
     for place, number in enumerate(LARGE):
-        run_id = client.create_run("0", start_time=place).info.run_id
+        run_id = client.create_run("0", start_time=place + 1).info.run_id
         client.log_param(run_id, "n", number)
         client.set_tag(run_id, "n", number)
         client.log_metric(run_id, "n", float(number))

@@ -1,0 +1,181 @@
+"""A copy of a lake that is in use, on any filesystem: one fold, and the log beyond it.
+
+1. ``_plan`` chooses the newest finished fold with what it names, and lists the log after it.
+2. ``_check_target`` makes sure that nothing of somebody else's is overwritten.
+3. Files that never change come first, then the log, then what says that they belong together,
+   and ``lake.json`` last: before it nobody takes the target for a lake.
+
+What is there already is not sent again: a copy that was stopped goes on where it was, and one
+that is made again brings only what is new.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, InvalidStateError
+from lakeflow.lake_file import LAKE_FILE
+from lakeflow.log.positions import LOG, events_apart, writer_of
+from lakeflow.maintenance.recovery import CLOCK, DELETED
+from lakeflow.maintenance.report import CopyReport, Progress
+from lakeflow.maintenance.staging import REJECTED
+from lakeflow.tables import folds
+from lakeflow.tables.delta import TABLES
+from lakeflow.tables.mirrored_log import LOG_FOLDER, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.lake import Lake
+    from lakeflow.tables.folds import Fold, LogListing
+
+_CHUNK_BYTES = 16 * 1024 * 1024
+"""What is held in memory of one file."""
+
+_AT_ONCE = 8
+
+
+_Step = tuple[str, "Mapping[str, int]"]
+"""A name, and the sizes of some files by path: they rely on the steps before."""
+
+
+def copy_lake(
+    lake: Lake, target: Filesystem, progress: Callable[[Progress], None] = lambda _: None
+) -> CopyReport:
+    """Copy what a lake holds now; see ``lakeflow.copy``.
+
+    Args:
+        lake: The lake; others may log to it and compact it meanwhile.
+        target: Where to.
+        progress: Called as work goes on.
+
+    Raises:
+        InvalidInputError: There is something else at the target.
+        InvalidStateError: The target is another lake, or was written to since.
+        DamagedLakeError: A file of the lake is not there.
+        StorageError: One of the two cannot be read or written.
+    """
+    while True:
+        listing = lake.listing()
+        try:
+            plan = _plan(lake, listing)
+            _check_target(lake, target, listing)
+            return _carry_out(lake, target, plan, progress)
+        except FileNotFoundError as error:
+            # Compacted and deleted meanwhile: what is there now stands on a later fold.
+            lake.forget_fold()
+            if lake.fold().number == listing.fold.number:
+                raise DamagedLakeError(
+                    f"{lake.fs.uri} lacks a file: {error}", hint="restore it from a backup"
+                ) from error
+
+
+def _plan(lake: Lake, listing: LogListing) -> list[_Step]:
+    """Return what to copy, in order."""
+    fs, fold = lake.fs, listing.fold
+    # First, since a vacuum that is under way may say more by the time the rest is there: that
+    # more of the log is deleted than is copied here does no harm.
+    files = {path: fs.size(path) for path in (CLOCK, DELETED) if fs.exists(path)}
+    files |= fs.sizes(REJECTED)
+    files |= _files(lake, fold)
+    # What is folded may be deleted at any time.
+    segments = {path: listing.segments[path] for path in listing.unfolded}
+    done = [folds.done_path(fold.number)] if fold.number else []
+    return [
+        ("files", files),
+        ("log", segments),
+        ("fold", {path: fs.size(path) for path in done}),
+        ("lake", {LAKE_FILE: fs.size(LAKE_FILE)}),
+    ]
+
+
+def _files(lake: Lake, fold: Fold) -> Iterator[tuple[str, int]]:
+    """Yield the files of a fold, and the commits that brought them there."""
+    for name, files in fold.files.items():
+        folder = lake.tables[name].folder
+        yield from ((f"{folder}/{file.path}", file.size) for file in files)
+        # Later commits are of a fold that is under way.
+        for entry in lake.fs.list(f"{folder}/{LOG_FOLDER}"):
+            version = version_of(entry.name)
+            if version is not None and version <= fold.versions[name]:
+                yield f"{folder}/{LOG_FOLDER}/{entry.name}", entry.size
+    for index in fold.indexes.values():
+        yield from ((file.path, file.size) for file in index)
+
+
+def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
+    """Make sure that the target is empty, or an older copy that nobody has written to."""
+    if not target.exists(LAKE_FILE):
+        known = {entry.name for entry in lake.fs.list("")}
+        strangers = [each.name for each in target.list("") if each.name not in known]
+        if strangers:
+            raise InvalidInputError(
+                f"{target.uri} is not empty: it holds {strangers[0]!r}",
+                hint="choose an empty or new folder",
+            )
+        return
+    if target.read(LAKE_FILE) != lake.fs.read(LAKE_FILE):
+        raise InvalidStateError(
+            f"{target.uri} is another lake than {lake.fs.uri}", hint="choose a new folder"
+        )
+    segments = target.sizes(LOG)
+    writers = {*map(writer_of, listing.segments), *listing.fold.positions}
+    events, _ = events_apart(segments)
+    if (
+        not {*map(writer_of, segments)} <= writers
+        or folds.newest(target).begun > listing.fold.number
+        or any(
+            target.read(path) != lake.fs.read(path)
+            for path in events
+            if path in listing.segments
+        )
+    ):
+        raise InvalidStateError(
+            f"{target.uri} was written to since it was copied from {lake.fs.uri}",
+            hint="choose a new folder: what was written there would be lost",
+        )
+
+
+def _carry_out(
+    lake: Lake, target: Filesystem, steps: list[_Step], progress: Callable[[Progress], None]
+) -> CopyReport:
+    report = CopyReport()
+    known: dict[str, int] = {}
+    for folder in (TABLES, folds.INDEXES, LOG, REJECTED):
+        known |= target.sizes(folder)
+    total, done = sum(sum(sizes.values()) for _, sizes in steps), 0
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lakeflow-copy") as pool:
+        for step, sizes in steps:
+            new = [path for path, size in sizes.items() if known.get(path) != size]
+            done += sum(sizes.values()) - sum(map(sizes.__getitem__, new))
+            sent = pool.map(partial(_send, lake.fs, target), new, map(sizes.__getitem__, new))
+            for size in sent:
+                done += size
+                report.files += 1
+                report.bytes += size
+                progress(Progress(f"copy {step}", done, total))
+            # What says that they are there must not reach the disk before they do.
+            target.sync(*new)
+    return report
+
+
+def _send(source: Filesystem, target: Filesystem, path: str, size: int) -> int:
+    """Copy one file up to a size, which is returned.
+
+    Whoever reads it meanwhile sees the old one, or all of it.
+    """
+    with target.staging() as folder:
+        staged = Path(folder, "file")
+        with staged.open("wb") as file:
+            for start in range(0, size, _CHUNK_BYTES):
+                end = min(start + _CHUNK_BYTES, size)
+                data = source.read(path, start, end)
+                if len(data) != end - start:
+                    raise FileNotFoundError(f"{path}: {len(data)} bytes at {start}")
+                file.write(data)
+        target.upload(str(staged), path)
+    return size
