@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 import lakeflow
@@ -38,7 +40,17 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(
     "spelling",
-    ["{0}", "file://{0}", "lakeflow://{0}", "lakeflow+file://{0}", "{0}/", "lakeflow:{0}"],
+    [
+        "{0}",
+        "file://{0}",
+        "lakeflow://{0}",
+        "lakeflow+file://{0}",
+        "{0}/",
+        "lakeflow:{0}",
+        "FILE://{0}",
+        "Lakeflow+File:{0}",
+        "file://localhost{0}",
+    ],
 )
 def test_every_spelling_of_a_location_is_the_same_lake(tmp_path: Path, spelling: str) -> None:
     run = LakeflowClient(tmp_path / "lake").create_run("0")
@@ -56,6 +68,13 @@ def test_every_spelling_of_a_location_is_the_same_lake(tmp_path: Path, spelling:
         "a\nb",
         "/tmp/a%20b",
         "/tmp/a\\b",
+        "/tmp/a\tb",
+        "file:///tmp/a%09b",
+        "file:///tmp/a%ffb",
+        "file://~/lake",
+        "sftp://host/a?b",
+        "az://container/a?b#c",
+        "HTTP://localhost:5000",
         "file://host/x",
         "lakeflow://x",
         "nope://x",
@@ -85,6 +104,44 @@ def test_a_location_with_odd_characters_works(tmp_path: Path, name: str) -> None
     lakeflow.compact(lake)
     assert [m.value for m in client.get_metric_history(run_id, "loss")] == [1, 2]
     assert client.get_run(run_id).data.metrics == {"loss": 2}
+
+
+@pytest.mark.parametrize(
+    "name", ["a#1", "a?b=c", "100%", "~", "a;b", "é𠮷", "a+b", " a ", "a:b"]
+)
+@pytest.mark.parametrize("spelling", ["{0}/{1}", "file://{0}/{1}", "file:{0}/{1}"])
+def test_a_location_keeps_every_character(name: str, spelling: str) -> None:
+    assert canonical(spelling.format("/lakes", name)) == f"/lakes/{name}"
+    assert canonical(f"S3://team/{name}") == f"s3://team/{name}"
+
+
+def test_a_tilde_is_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert canonical("~/lake") == canonical(Path("~/lake")) == f"{tmp_path}/lake"
+    assert canonical("~") == str(tmp_path)
+
+
+def test_a_folder_whose_name_is_a_pattern_is_not_read_for_another(tmp_path: Path) -> None:
+    for name, other in (("g[1]", "g1"), ("g*", "gone"), ("g?", "gx")):
+        uri = tmp_path / name
+        client = LakeflowClient(uri)
+        run_id = client.create_run("0").info.run_id
+        client.log_metric(run_id, "m", float("nan"))
+        lakeflow.compact(uri)
+        client.log_metric(run_id, "m", 2, step=1)
+        Lake.open(str(uri)).seal()
+        shutil.copytree(uri, tmp_path / other)
+        for file in (tmp_path / other).rglob("*"):
+            if file.is_file():
+                file.write_text("this is the other one\n")
+        for _ in ("hot", "folded"):
+            assert len(client.search_runs(["0"], "metrics.m = 2")) == 1
+            assert len(client.get_metric_history(run_id, "m")) == 2
+            assert lakeflow.sql("FROM metrics", tracking_uri=uri).num_rows == 2
+            assert lakeflow.scan_metrics(tracking_uri=uri).collect().height == 2
+            assert lakeflow.metric_series([run_id], "m", tracking_uri=uri).num_rows == 2
+            assert duckdb.connect().execute(setup(uri) + "FROM metrics").fetchall()
+            assert lakeflow.compact(uri).rejected == 0
 
 
 def test_a_folder_with_other_things_is_not_made_a_lake(tmp_path: Path) -> None:

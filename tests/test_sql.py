@@ -597,3 +597,23 @@ def test_the_script_of_a_new_lake_makes_empty_views(tmp_path: Path) -> None:
         view = bare.sql(f"FROM {name}")
         assert dict(zip(view.columns, map(str, view.types), strict=True)) == columns
         assert len(view.to_arrow_table()) == 0, "nothing is folded yet"
+
+
+def test_metrics_are_counted_alike_before_and_after_a_fold(
+    client: LakeflowClient, uri: str
+) -> None:
+    run_id = client.create_run("0").info.run_id
+    count = 'SELECT "count", "min", "max" FROM latest_metrics'
+    points = 'SELECT count(*), min("value"), max("value") FROM metrics WHERE NOT isnan("value")'
+    equal, odd = [Metric("m", 2.0, 6, 1)] * 3, [Metric("m", math.nan, 6, 1)] * 2
+    for turn in range(1, 3):
+        for _ in range(4):
+            client.log_metric(run_id, "m", 1.0, timestamp=5, step=0)
+        client.log_batch(run_id, metrics=[*equal, *odd])
+        for _ in ("hot", "folded"):
+            (row,) = lakeflow.sql(count, tracking_uri=uri).to_pylist()
+            assert list(row.values()) == [9 * turn, 1.0, 2.0]
+            (row,) = lakeflow.sql(points, tracking_uri=uri).to_pylist()
+            assert list(row.values()) == [7 * turn, 1.0, 2.0]
+            assert len(client.search_runs(["0"], f"count(metrics.m) = {9 * turn}")) == 1
+            lakeflow.compact(uri)

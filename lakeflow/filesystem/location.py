@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from lakeflow.config import Settings
 from lakeflow.exceptions import InvalidInputError
@@ -21,6 +21,11 @@ _SERVER_URI = re.compile(
 )
 """URIs that MLflow accepts for its servers and databases; no lake is at any of them."""
 
+_SCHEME = re.compile(
+    r"\A(lakeflow\+)?([a-z][a-z0-9+.-]*(?=://)|(file|lakeflow)(?=:))", re.IGNORECASE
+)
+"""The scheme at the beginning of a URL, which means the same in capitals."""
+
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f]")
 
 
@@ -28,7 +33,7 @@ def canonical(uri: str | os.PathLike[str]) -> str:
     """Return the one spelling of a lake's location: an absolute path or an fsspec URL.
 
     Args:
-        uri: A path, ``file://``, an fsspec URL such as ``memory://name``,
+        uri: A path, also with ``~``, ``file://``, an fsspec URL such as ``memory://name``,
             ``lakeflow:///absolute/path`` or ``lakeflow+<fsspec URL>``.
 
     Raises:
@@ -37,12 +42,18 @@ def canonical(uri: str | os.PathLike[str]) -> str:
     Examples:
         >>> canonical("lakeflow:///data/lake"), canonical("lakeflow+memory://lake")
         ('/data/lake', 'memory://lake')
-        >>> canonical("file:///data/my%20lake/")
-        '/data/my lake'
+        >>> canonical("file:///data/my%20lake/"), canonical("FILE:///data/lake#1")
+        ('/data/my lake', '/data/lake#1')
     """
     text = os.fspath(uri)
-    if not text.strip() or _CONTROL_CHARACTER.search(text):
+    text = _SCHEME.sub(lambda match: match[0].lower(), text)
+    found = _spelt(text)
+    if not text.strip() or _CONTROL_CHARACTER.search(found):
         raise InvalidInputError(f"{text!r} is not the location of a lake")
+    return found
+
+
+def _spelt(text: str) -> str:
     if _SERVER_URI.match(text):
         # The URI of a database may have a password in it, which must not get into an error.
         shown = re.sub(r"//[^/@]*@", "//***@", text)
@@ -57,17 +68,28 @@ def canonical(uri: str | os.PathLike[str]) -> str:
         scheme, rest = "lakeflow", text.removeprefix("lakeflow:")
     elif not separator:
         if text.startswith("file:"):
-            return os.path.abspath(unquote(text.removeprefix("file:")))
-        return os.path.abspath(text)
+            return _folder(text.removeprefix("file:"), text)
+        return os.path.abspath(os.path.expanduser(text))
     if scheme in {"lakeflow", "file"}:
-        if not rest.startswith("/") and rest.partition("/")[0] != "localhost":
+        rest = rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
+        if not rest.startswith("/"):
             raise InvalidInputError(
                 f"{text!r} names a host, not a folder",
                 hint=f"write {scheme}:///absolute/path, or the plain path",
             )
-        return os.path.abspath(unquote(urlsplit(f"file://{rest}").path))
+        return _folder(rest, text)
     # Nothing is cut off a URL without a path, such as memory://: its slashes are part of it.
     return text.rstrip("/") if rest.strip("/") else text
+
+
+def _folder(path: str, uri: str) -> str:
+    """Return the folder that the path of a URL names; it has neither query nor fragment."""
+    try:
+        return os.path.abspath(unquote(path, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(
+            f"{uri!r} has percent signs before what is no UTF-8", hint="write the plain path"
+        ) from error
 
 
 def check_options(
@@ -164,6 +186,12 @@ def _open_by_fsspec(
             hint="use a folder, memory://name, or a URL of an fsspec filesystem that is "
             "installed, as by pip install 'lakeflow[s3]', '[gcs]', '[azure]' or '[sftp]'",
         ) from error
+    path = "" if "::" in location else location.partition("://")[2].partition("/")[2]
+    if not root.endswith(path):
+        raise InvalidInputError(
+            f"fsspec takes {location!r} for {root!r}, which is another place",
+            hint="choose a name without ? and #",
+        )
     return RemoteFilesystem(
         lambda: backend.open(location, options),
         root,

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import lakeflow
-from lakeflow import LakeflowClient
+from lakeflow import LakeflowClient, compact
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.kinds import EXPERIMENT, RUN
@@ -90,14 +89,14 @@ def lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         tags = [RunTag("x", run["x"])] if "x" in run else []
         if request.param == "half" and number % 2:
             client.log_batch(ids[-1], points[:1], params[:1], [RunTag("x", "?")])
-            lakeflow.compact(uri)
+            compact(uri)
             client.log_batch(ids[-1], points[1:], params[1:], tags)
             if not tags:
                 client.delete_tag(ids[-1], "x")
         else:
             client.log_batch(ids[-1], points, params, tags)
     if request.param == "folded":
-        lakeflow.compact(uri)
+        compact(uri)
     return client, ids
 
 
@@ -456,5 +455,5 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> LakeflowClient:
         client.set_tag(run_id, "n", number)
         client.log_metric(run_id, "n", float(number))
         if place == 2:
-            lakeflow.compact(uri)
+            compact(uri)
     return client

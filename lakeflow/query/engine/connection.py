@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +19,7 @@ from lakeflow.query.engine.interrupts import undisturbed
 from lakeflow.refusals import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import duckdb
     import pyarrow
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from lakeflow.schema import TableSpec, Type
 
 T = TypeVar("T")
+
+_PATTERN = re.compile(r"[*?\[]")
 
 SQL_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 """DuckDB's name of each type of a column."""
@@ -148,7 +151,7 @@ class Engine:
         if files:
             parts.append(_STORED_POINTS)
             values |= {
-                "files": files,
+                "files": literally(files),
                 "experiment_id": experiment_id,
                 "run_id": run_id,
                 "key": key,
@@ -214,6 +217,11 @@ def arrow_table(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pyarrow.Tab
             for each, values in zip(spec.columns, columns, strict=True)
         }
     )
+
+
+def literally(files: Iterable[str]) -> list[str]:
+    """Return what makes DuckDB open these files alone: it takes a path for a pattern."""
+    return [_PATTERN.sub(r"[\g<0>]", file) for file in files]
 
 
 def no_rows(spec: TableSpec) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds.kind import Keep
-from lakeflow.query.engine.connection import SQL_TYPES, arrow_table, no_rows
+from lakeflow.query.engine.connection import SQL_TYPES, arrow_table, literally, no_rows
 from lakeflow.query.engine.statement import with_tables
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def sources(
                 continue
             stored = ""
             if files[spec.name]:
-                values[f"files_{spec.name}"] = list(files[spec.name])
+                values[f"files_{spec.name}"] = literally(files[spec.name])
                 stored = f"read_parquet($files_{spec.name}, hive_partitioning = false)"
             parts[spec.name] = whole(kind, spec, stored, is_hot)
     return parts, values

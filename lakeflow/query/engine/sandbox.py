@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.query.engine.connection import Engine, engine_errors
+from lakeflow.query.engine.connection import Engine, engine_errors, literally
 from lakeflow.query.engine.overlay import hot as hot_table
 from lakeflow.query.engine.views import VIEWS, Views, literal
 
@@ -92,7 +92,9 @@ class Sandbox(Engine):
         connection.execute(f"SET temp_directory = {literal(spill)}")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET python_enable_replacements = false")
-        connection.execute(f"SET allowed_directories = [{literal(self._folder + '/')}]")
+        # DuckDB asks for the pattern that it is given, and for each file that it finds by it.
+        folders = {f"{each}/" for each in (self._folder, *literally([self._folder]))}
+        connection.execute(f"SET allowed_directories = [{', '.join(map(literal, folders))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return connection

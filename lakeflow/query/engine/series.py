@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds.kind import IDENTITY
 from lakeflow.query.engine.columns import column, table
-from lakeflow.query.engine.connection import LATER
+from lakeflow.query.engine.connection import LATER, literally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def series(
     values: dict[str, Any] = {"max_points": min(max_points, 2**31)}
     stored = _NOTHING
     if files:
-        values |= {"files": list(files), "key": key}
+        values |= {"files": literally(files), "key": key}
         stored = _STORED.format(wanted=_among(run_ids, values))
     places = column("long", range(len(run_ids)))
     wanted = table({"run_id": column("string", run_ids), "position": places})
@@ -105,7 +105,7 @@ def not_stored(engine: Engine, files: Sequence[str], rows: pyarrow.Table) -> pya
     )
     with contextlib.closing(engine.cursor()) as cursor:
         cursor.register("hot", rows)
-        return cursor.table(statement, {"files": list(files)})
+        return cursor.table(statement, {"files": literally(files)})
 
 
 def _among(run_ids: Sequence[str], values: dict[str, Any]) -> str:

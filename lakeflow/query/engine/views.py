@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.kinds import KINDS
+from lakeflow.query.engine.connection import literally
 from lakeflow.query.engine.overlay import whole
 from lakeflow.schema import (
     CONTROL_EVENTS,
@@ -90,7 +91,7 @@ class Views:
             files: Its files.
             is_hot: Names of the tables with ids that there are in the schema ``hot``.
         """
-        listed = ",\n    ".join(literal(file) for file in files)
+        listed = ",\n    ".join(literal(file) for file in literally(files))
         stored = f"read_parquet([\n    {listed}\n], hive_partitioning = false)" if files else ""
         rows = whole(self.kind_of[spec.name], spec, stored, is_hot, "hot.")
         return f"CREATE OR REPLACE VIEW lakeflow.{spec.name} AS\n{rows};\n"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds.kind import MADE, Keep
-from lakeflow.query.engine.connection import SQL_TYPES, Engine
+from lakeflow.query.engine.connection import SQL_TYPES, Engine, literally
 from lakeflow.query.folding import documents, fold_lines, fold_sql
 from lakeflow.query.folding.parquet import (
     Bounds,
@@ -292,7 +292,7 @@ class Folding:
     def write_rest(self, spec: TableSpec, file: str, folder: str, rows: int) -> list[Written]:
         """Write the rows of a file that are still there, without the changes."""
         Path(folder).mkdir(parents=True, exist_ok=True)
-        self._run("SET VARIABLE rest_file = $file", file=file)
+        self._run("SET VARIABLE rest_file = $files", files=[file])
         return self._copy(spec, self._still_there("rest_file"), folder, rows)
 
     def documents(self, kind: Kind) -> Iterator[tuple[str, str]]:
@@ -390,7 +390,9 @@ class Folding:
         )
         return [row[0] for row in rows]
 
-    def _run(self, statement: str, **values: object) -> list[Any]:
+    def _run(self, statement: str, **values: Any) -> list[Any]:
+        if "files" in values:
+            values["files"] = literally(values["files"])
         return self._cursor.run(statement, values)
 
     def _one(self, statement: str) -> tuple[Any, ...]:
