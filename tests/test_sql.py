@@ -18,7 +18,7 @@ import pytest
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
 from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.views import VIEWS as ALL_VIEWS
 from lakeflow.sql import setup
@@ -617,3 +617,29 @@ def test_metrics_are_counted_alike_before_and_after_a_fold(
             assert list(row.values()) == [7 * turn, 1.0, 2.0]
             assert len(client.search_runs(["0"], f"count(metrics.m) = {9 * turn}")) == 1
             lakeflow.compact(uri)
+
+
+def test_a_file_that_is_cut_is_lost_data_and_named(tmp_path: Path) -> None:
+    uri = str(tmp_path / "lake")
+    client = LakeflowClient(uri)
+    run_id = client.create_run("0").info.run_id
+    client.log_metric(run_id, "m", 1.0)
+    lakeflow.compact(uri)
+    (file,) = Path(uri, "tables", "metrics").glob("*.parquet")
+    whole = file.read_bytes()
+    damages = {
+        "cut": whole[: len(whole) // 2],
+        "empty": b"",
+        "without its end": whole[:-1],
+        "overwritten": whole[:4] + bytes(40) + whole[44:],
+    }
+    for how, content in damages.items():
+        lakeflow.sql("FROM metrics", tracking_uri=uri)  # the footer is in memory
+        file.write_bytes(content)
+        with pytest.raises(DamagedLakeError) as raised:
+            lakeflow.sql("FROM metrics", tracking_uri=uri)
+        assert raised.value.error_code == "DATA_LOSS"
+        assert how == "overwritten" or file.name in str(raised.value)
+        file.write_bytes(whole)
+    with pytest.raises(InvalidInputError):
+        lakeflow.sql("SELECT error('no') FROM metrics", tracking_uri=uri)

@@ -257,8 +257,15 @@ def engine_errors() -> Iterator[None]:
         refusal = refused("read or write a file in the query engine", error)
         raise refusal or FileNotFoundError(str(error)) from error
     except duckdb.InvalidInputException as error:
-        raise DamagedLakeError(
-            f"a file of a table cannot be read: {error}", hint="restore it from a backup"
-        ) from error
+        raise _damage(error) from error
     except duckdb.Error as error:
+        # What is of no class of its own is said by the library that reads Parquet.
+        if type(error) is duckdb.Error:
+            raise _damage(error) from error
         raise LakeflowException(f"the query engine failed: {error}") from error
+
+
+def _damage(error: Exception) -> DamagedLakeError:
+    return DamagedLakeError(
+        f"a file of a table cannot be read: {error}", hint="restore it from a backup"
+    )

@@ -22,7 +22,7 @@ from lakeflow.query.engine.overlay import hot as hot_table
 from lakeflow.query.engine.views import VIEWS, Views, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import duckdb
     import pyarrow
@@ -150,7 +150,7 @@ class Sandbox(Engine):
                 _define(cursor, self._views, question, files, hot)
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
                 try:
-                    with _user_errors():
+                    with _user_errors(itertools.chain(*files.values())):
                         return cursor.sql(question.sql, params=params).to_arrow_table()
                 finally:
                     _surely(cursor, "ROLLBACK")
@@ -297,8 +297,8 @@ def _nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _user_errors() -> Iterator[None]:
-    """Turn DuckDB's errors about a user's statement into ours."""
+def _user_errors(files: Iterable[str] = ()) -> Iterator[None]:
+    """Turn DuckDB's errors about a user's statement into ours; others are about the files."""
     import duckdb
 
     with engine_errors():
@@ -307,4 +307,9 @@ def _user_errors() -> Iterator[None]:
         except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.InternalException):
             raise
         except duckdb.Error as error:
+            # What is wrong with a file is of the same class as what is wrong with a value, but
+            # it names the file. What is of no class is said by the library that reads Parquet.
+            named = [file for file in files if file in str(error)]
+            if named or type(error) is duckdb.Error:
+                raise
             raise InvalidInputError(str(error)) from error

@@ -109,6 +109,11 @@ class _ByColumn:
             schema,
             compression="zstd",
             use_dictionary=texts,
+            # Statistics leave NaN out, and DuckDB takes a column with some for one without NaN:
+            # then max() is wrong, and so is a count of what is not NaN.
+            write_statistics=[
+                column.name for column in spec.columns if column.type != "double"
+            ],
             column_encoding={
                 column.name: _ENCODINGS[column.type]
                 for column in spec.columns
