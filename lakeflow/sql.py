@@ -116,6 +116,10 @@ def sql(
     formats.check(output_format)
     if not isinstance(query, str):
         raise InvalidInputError(f"query is {query!r}, not a text")
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(f"query is not Unicode text: {error}") from error
     store = open_store(tracking_uri, create=False)
     table = store.columns.query(query, params, store.runs.reader.as_of(as_of))
     return formats.convert(table, output_format)

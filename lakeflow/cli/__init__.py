@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import lakeflow
 from lakeflow.cli import compact, copy, sql
-from lakeflow.cli.terminal import printable
+from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
 if TYPE_CHECKING:
@@ -17,15 +17,24 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, or 1 where something went wrong."""
+    ready()
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except LakeflowException as error:
-        message = printable(str(error), "\n")
-        print(f"lakeflow: {error.error_code}: {message}", file=sys.stderr)
+        complain(f"lakeflow: {error.error_code}: {error}")
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        # Nobody who runs a command reads a traceback, and who develops it asks for one.
+        if sys.flags.dev_mode:
+            raise
+        complain(
+            f"lakeflow: INTERNAL_ERROR: {type(error).__name__}: {error}\n"
+            "Hint: python -X dev -m lakeflow.cli shows where it came from"
+        )
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

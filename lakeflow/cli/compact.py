@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import time
 from typing import TYPE_CHECKING
 
 import lakeflow
+from lakeflow.cli.terminal import complain, shown_progress, write
+from lakeflow.exceptions import ConflictError, StorageError
 
 if TYPE_CHECKING:
-    from lakeflow.maintenance.report import CompactionReport, Progress
+    from lakeflow.maintenance.report import CompactionReport
+
+_PASSING = {
+    "TEMPORARILY_UNAVAILABLE",
+    "RESOURCE_EXHAUSTED",
+    "DEADLINE_EXCEEDED",
+    "REQUEST_LIMIT_EXCEEDED",
+    "RESOURCE_CONFLICT",
+}
+"""Codes of errors after which the same may succeed later."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -44,25 +54,27 @@ def run(options: argparse.Namespace) -> int:
     """Run the command, once or again and again.
 
     Raises:
-        LakeflowException: The lake cannot be compacted.
+        LakeflowException: The lake cannot be compacted; with ``--every`` only where trying
+            again is of no use.
     """
     while True:
         began = time.monotonic()
-        progress = show_progress if sys.stderr.isatty() else None
-        report = lakeflow.compact(options.uri, dry_run=options.dry_run, progress=progress)
-        if progress is not None:
-            print("\r\033[K", end="", file=sys.stderr)
-        print(format_report(report), flush=True)
+        try:
+            _compact(options)
+        except (StorageError, ConflictError) as error:
+            if options.every is None or error.error_code not in _PASSING:
+                raise
+            message = " ".join(str(error).split())
+            complain(f"lakeflow: {error.error_code}: {message}; trying again")
         if options.every is None:
             return 0
         time.sleep(max(0.0, options.every - (time.monotonic() - began)))
 
 
-def show_progress(progress: Progress) -> None:
-    """Say on the terminal how far something is."""
-    done, total = progress.done_bytes / 1e6, progress.total_bytes / 1e6
-    print(f"\r\033[K{done:,.1f} of {total:,.1f} MB  {progress.step}", end="", file=sys.stderr)
-    sys.stderr.flush()
+def _compact(options: argparse.Namespace) -> None:
+    with shown_progress() as progress:
+        report = lakeflow.compact(options.uri, dry_run=options.dry_run, progress=progress)
+    write([f"{format_report(report)}\n"])
 
 
 def format_report(report: CompactionReport) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli.compact import show_progress
+from lakeflow.cli.terminal import shown_progress, write
 
 if TYPE_CHECKING:
     import argparse
@@ -25,9 +24,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         LakeflowException: The lake cannot be copied.
     """
-    progress = show_progress if sys.stderr.isatty() else None
-    report = lakeflow.copy(options.source, options.target, progress=progress)
-    if progress is not None:
-        print("\r\033[K", end="", file=sys.stderr)
-    print(f"copied {report.files:,} files, {report.bytes:,} bytes")
+    with shown_progress() as progress:
+        report = lakeflow.copy(options.source, options.target, progress=progress)
+    write([f"copied {report.files:,} files, {report.bytes:,} bytes\n"])
     return 0

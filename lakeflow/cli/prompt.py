@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from prompt_toolkit.completion import Completer, Completion
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory
 
-from lakeflow.cli.terminal import printable
+from lakeflow.cli.terminal import complain
 from lakeflow.exceptions import LakeflowException
 from lakeflow.query.engine.sandbox import ended
 from lakeflow.sql import sql
@@ -61,7 +60,7 @@ def converse(
                     for query in ended(text) or ():
                         answer(query)
                 except (LakeflowException, OSError, MemoryError) as error:
-                    print(printable(str(error), "\n"), file=sys.stderr)
+                    complain(str(error))
 
 
 def _session(words: _Words) -> PromptSession[str]:

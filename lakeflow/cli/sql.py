@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import os
+import json
 import re
 import shutil
 import sys
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli.terminal import format_table, printable
+from lakeflow.cli.terminal import format_table, write
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.query.engine.text import cells, json_objects
 from lakeflow.sql import setup
@@ -186,7 +186,7 @@ def _lines(rows: pyarrow.Table, kind: str, is_terminal: bool) -> Iterable[str]:
     if kind == "csv":
         return map(_csv_line, chain([rows.column_names], cells(rows)))
     if kind == "jsonl":
-        return (f"{each}\n" for each in json_objects(rows))
+        return (f"{_escaped(each)}\n" for each in json_objects(rows))
     if kind == "json":
         return _json_array(rows)
     if is_terminal:
@@ -210,35 +210,30 @@ def _csv_value(value: str | None) -> str:
     return f'"{quoted}"'
 
 
+def _escaped(text: str) -> str:
+    """Return JSON with escapes for what standard output has no characters for."""
+    if text.isascii() or (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
+        return text
+    return re.sub(r"[^\x00-\x7f]", lambda match: json.dumps(match[0])[1:-1], text)
+
+
 def _json_array(rows: pyarrow.Table) -> Iterator[str]:
     before = "[\n"
     for each in json_objects(rows):
-        yield f"{before}{each}"
+        yield f"{before}{_escaped(each)}"
         before = ",\n"
     yield "\n]\n" if rows.num_rows else "[]\n"
 
 
 def _write(output: Path | None, lines: Iterable[str]) -> None:
+    if output is None:
+        write(lines)
+        return
     try:
-        if output is None:
-            _show(lines)
-        else:
-            with output.open("w", encoding="utf-8", newline="") as file:
-                file.writelines(lines)
+        with output.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
     except OSError as error:
-        if output is None:
-            # Python writes what is left when it ends, and would fail again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # such as head, which has read enough
-            target = output or "standard output"
-            raise InvalidInputError(f"cannot write {target}: {error}") from error
-
-
-def _show(lines: Iterable[str]) -> None:
-    is_terminal = sys.stdout.isatty()
-    for line in lines:
-        sys.stdout.write(printable(line, "\n") if is_terminal else line)
-    sys.stdout.flush()
+        raise InvalidInputError(f"cannot write {output}: {error}") from error
 
 
 def _write_parquet(rows: pyarrow.Table, output: Path) -> None:
@@ -246,6 +241,10 @@ def _write_parquet(rows: pyarrow.Table, output: Path) -> None:
     import pyarrow.parquet
 
     try:
-        pyarrow.parquet.write_table(rows, output)
+        # Opened here: pyarrow deletes a path that it fails to write, be it a device.
+        with output.open("wb") as file:
+            pyarrow.parquet.write_table(rows, file)
     except (OSError, pyarrow.ArrowException) as error:
+        if output.is_file():
+            output.unlink()
         raise InvalidInputError(f"cannot write {output}: {error}") from error

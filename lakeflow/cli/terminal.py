@@ -2,22 +2,91 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
+from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine.text import cells
+from lakeflow.refusals import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow
+
+    from lakeflow.maintenance.report import Progress
 
 _NARROWEST = 12
 """Characters below which a column that is cut says nothing: then rows are blocks."""
 
 _GAP = "  "
 _EXPLAINED = ["explain_key", "explain_value"]
+
+
+def ready() -> None:
+    """Make the standard streams take any text, and be there at all."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Also that a file of the lake does not get the number of a stream that is closed.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - until the end
+    for stream in (sys.stdout, sys.stderr):
+        # What replaces it, as tests do, takes any text already.
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def write(lines: Iterable[str]) -> None:
+    """Write to standard output.
+
+    Raises:
+        StorageError: There is no room. That nobody reads it to the end is no error.
+        InvalidInputError: It cannot be written.
+    """
+    is_terminal = sys.stdout.isatty()
+    try:
+        for line in lines:
+            sys.stdout.write(printable(line, "\n") if is_terminal else line)
+        sys.stdout.flush()
+    except OSError as error:
+        # Python writes what is left when it ends, and would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # such as head, which has read enough
+            operation = "write standard output"
+            raise refused(operation, error) or InvalidInputError(
+                f"cannot {operation}: {error}"
+            ) from error
+
+
+def complain(message: str) -> None:
+    """Write a message to standard error, as far as that can be written."""
+    with contextlib.suppress(OSError):
+        print(printable(message, "\n"), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def shown_progress() -> Iterator[Callable[[Progress], None] | None]:
+    """Give what shows how far something is in one line, where somebody looks on."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        yield _show
+    finally:
+        _put("")
+
+
+def _show(progress: Progress) -> None:
+    done, total = progress.done_bytes / 1e6, progress.total_bytes / 1e6
+    _put(f"{done:,.1f} of {total:,.1f} MB  {progress.step}")
+
+
+def _put(line: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
 
 def format_table(

@@ -8,6 +8,8 @@ import io
 import json
 import os
 import pty
+import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -80,6 +82,71 @@ def test_every_goes_on_until_it_is_interrupted(lake: Path) -> None:
     assert process.returncode == 130
     assert "12 records" in folded[0]
     assert "0 records" in folded[1]
+
+
+def test_every_says_in_one_line_that_it_failed_and_tries_again(lake: Path) -> None:
+    command = [sys.executable, "-m", "lakeflow.cli", "compact", str(lake), "--every", "0.1s"]
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, most)),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for _ in range(2):
+        line = process.stderr.readline()
+        assert line.startswith("lakeflow: RESOURCE_EXHAUSTED: ")
+        assert line.endswith("ulimit -f; trying again\n")
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
+    assert process.stdout.readline().startswith("folded 12 records")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+
+
+SHOWN = "SELECT 'ü𠮷' AS \"é\""
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        *(
+            (f"PYTHONIOENCODING=ascii {{}} sql {{}} --format {each}", 0)
+            for each in ("table", "csv", "json", "jsonl")
+        ),
+        ("PYTHONIOENCODING=ascii {} sql 'SELECT ü'", 1),
+        ("LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 {} sql {}", 1),
+        ("{} sql 'FROM range(100000)' | true", 0),
+        ("{} sql {} > /dev/full", 1),
+        ("{} sql 'SELECT nope' 2> /dev/full", 1),
+        ("{} sql {} >&-", 0),
+        ("{} sql <&-", 1),
+        ("{} sql $'SELECT \\xff'", 1),
+        ("{} sql {} --format parquet --output /dev/full", 1),
+        ("{} compact > /dev/full", 1),
+        ("{} compact | true", 0),
+        ("{} compact >&- 2>&-", 0),
+        ("{} --help | true", 0),
+    ],
+)
+def test_no_traceback_is_shown(lake: Path, command: str, status: int) -> None:
+    line = command.replace("{}", f"{sys.executable} -m lakeflow.cli", 1)
+    line = line.replace("{}", shlex.quote(SHOWN))
+    process = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        env={**os.environ, "LAKEFLOW_TRACKING_URI": str(lake)},
+        capture_output=True,
+        check=False,
+    )
+    assert process.returncode == status, process.stderr
+    assert b"Traceback" not in process.stderr
+    assert (status == 0) == (process.stderr == b"") or "/dev/full" in command
+    if "json" in command:
+        text = process.stdout.decode("ascii")
+        assert json.loads(text) in ({"é": "ü𠮷"}, [{"é": "ü𠮷"}])
 
 
 def test_a_terminal_is_shown_progress(lake: Path) -> None:
@@ -236,8 +303,8 @@ def test_a_full_disk_is_a_plain_error(lake: Path) -> None:
             command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == 1
-    assert done.stderr.startswith("lakeflow: INVALID_PARAMETER_VALUE: cannot write standard")
-    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("lakeflow: RESOURCE_EXHAUSTED: cannot write standard")
+    assert len(done.stderr.splitlines()) == 2, "and a hint"
 
 
 def test_what_parquet_cannot_hold_is_a_plain_error(
