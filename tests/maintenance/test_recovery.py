@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 import deltalake
@@ -121,3 +123,31 @@ def test_a_plan_that_cannot_be_carried_out_any_more_gives_way(
 
 def _version(table: Path) -> int:
     return deltalake.DeltaTable(table).version()
+
+
+@pytest.mark.parametrize("hours", [25, -25])
+def test_ages_are_by_the_clock_of_the_store(
+    another_process: Callable[..., Store],
+    lake: tuple[Path, str],
+    monkeypatch: pytest.MonkeyPatch,
+    hours: int,
+) -> None:
+    """A machine whose clock is a day off deletes neither more nor less than others."""
+    path, run_id = lake
+    now, now_ns = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: now() + 3600 * hours)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + 3600 * hours * 10**9)
+    young, old = path / "tables/metrics/young.parquet", path / "tables/metrics/old.parquet"
+    staged = path / ".staging/young"
+    staged.mkdir(parents=True)
+    for file in (young, old):
+        file.write_bytes(b"not committed yet")
+    os.utime(old, (now() - 3600 * 30, now() - 3600 * 30))
+    store = another_process(str(path))
+    store.runs.set_tag(run_id, "late", "x")
+    compact_lake(store.lake)
+    assert young.exists()
+    assert staged.exists()
+    assert not old.exists()
+    check(another_process, path, run_id)
+    assert (path / "folds" / "0000000001.done.json").exists(), "as_of goes back to it"

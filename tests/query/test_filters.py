@@ -73,7 +73,6 @@ RUNS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module", params=["folded", "half", "hot"])
 def lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    import lakeflow
 
     uri = tmp_path_factory.mktemp("search") / "lake"
     client = LakeflowClient(uri)
