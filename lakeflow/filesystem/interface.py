@@ -215,7 +215,7 @@ class Filesystem:
         """Yield a local folder to write files in before they are uploaded."""
         # A full disk is that of temporary files, beside a lake that may have room.
         with (
-            self.errors("write temporary files for", "it"),
+            self.errors("write to", f"{tempfile.gettempdir()}, where files are staged"),
             tempfile.TemporaryDirectory(prefix="lakeflow-") as folder,
         ):
             yield folder

@@ -325,7 +325,8 @@ class Table:
         except (FileNotFoundError, FileExistsError):
             raise
         except OSError as error:
-            operation = f"write table {self.folder} in {self._fs.uri}"
+            place = self._mirror.location if self._mirror else self._fs.uri
+            operation = f"write table {self.folder} in {place}"
             raise refused(operation, error) or StorageError(
                 f"cannot {operation}: {plain(error)}"
             ) from error
