@@ -92,7 +92,7 @@ class LakeflowClient:
         tracking_uri: str | os.PathLike[str] | None = None,
         registry_uri: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._tracking_uri = canonical(tracking_uri or context.tracking_uri())
+        self._tracking_uri = canonical(tracking_uri) if tracking_uri else context.tracking_uri()
         self._registry_uri = canonical(registry_uri) if registry_uri else self._tracking_uri
 
     @property

@@ -5,21 +5,86 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import threading
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lakeflow.exceptions import InvalidInputError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MIB = 1024 * 1024
+
+_passed_on: dict[str, tuple[str, str | None]] = {}
+_taking = threading.Lock()
 
 
 def environment(name: str) -> str | None:
     """Return ``LAKEFLOW_<name>``, or else MLflow's variable of the same setting.
 
+    What this process passes on to its children does not count: it is not told to itself.
+
     Args:
         name: The setting without its prefix, such as ``TRACKING_URI``.
     """
-    return os.environ.get(f"LAKEFLOW_{name}") or os.environ.get(f"MLFLOW_{name}") or None
+    value = os.environ.get(f"LAKEFLOW_{name}")
+    passed_on, before = _passed_on.get(name, (None, None))
+    if passed_on is not None and value == passed_on:
+        value = before
+    return value or os.environ.get(f"MLFLOW_{name}") or None
+
+
+def pass_on(name: str, value: str | None) -> None:
+    """Let processes that this one starts find a setting in their environment.
+
+    Only ``LAKEFLOW_<name>`` is set: another program's MLflow is not to follow to a lake.
+
+    Args:
+        name: The setting without its prefix.
+        value: Its value; None for what the variable was before it was first passed on.
+    """
+    variable = f"LAKEFLOW_{name}"
+    found = os.environ.get(variable)
+    passed_on, before = _passed_on.pop(name, (None, None))
+    # Whoever has set the variable since then meant it.
+    before = before if passed_on is not None and found == passed_on else found
+    if value is not None:
+        _passed_on[name] = value, before
+        os.environ[variable] = value
+    elif before is not None:
+        os.environ[variable] = before
+    else:
+        os.environ.pop(variable, None)
+
+
+@contextlib.contextmanager
+def taken_once(name: str) -> Iterator[str | None]:
+    """Give a setting to one block of this process alone, and to no child after it.
+
+    A block that fails has not used it, and the next one finds it.
+
+    Args:
+        name: The setting without its prefix.
+    """
+    variables = (f"LAKEFLOW_{name}", f"MLFLOW_{name}")
+    with _taking:
+        found = {each: os.environ.pop(each) for each in variables if each in os.environ}
+    try:
+        # An empty variable is none.
+        yield next(filter(None, found.values()), None)
+    except BaseException:
+        os.environ.update(found)
+        raise
+
+
+def readable(text: str) -> str:
+    """Return a text of the system's as Unicode, with a sign for what is none.
+
+    The system's texts are bytes: a file's name or a user's may be in another encoding, which
+    Python marks with surrogates that no lake can keep.
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def user_name() -> str | None:
@@ -28,7 +93,7 @@ def user_name() -> str | None:
     A container may run under such an id.
     """
     with contextlib.suppress(OSError, KeyError, ImportError):
-        return getpass.getuser()
+        return readable(getpass.getuser())
     return None
 
 

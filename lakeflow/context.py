@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lakeflow.config import environment
+from lakeflow.config import environment, pass_on
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.filesystem.location import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,15 +32,50 @@ class Opening:
     exclusive_writer: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ChosenExperiment:
+    """The experiment for new runs.
+
+    Attributes:
+        location: The lake in which it has its id.
+        experiment_id: Its id there.
+        name: Its name, by which it is meant in every other lake.
+    """
+
+    location: str
+    experiment_id: str
+    name: str
+
+
 # Of the process and not of a thread, as MLflow has it: a script sets them once at its top.
+# Children that do not share this memory find the lake and the experiment in their environment.
 _openings: dict[str, Opening] = {}
 _tracking_uri: str | None = None
-_experiment_id: str | None = None
+_experiment: ChosenExperiment | None = None
+
+
+@functools.cache
+def _first_known(text: str) -> str:
+    """Return where a location is, however the process changes its folder afterwards."""
+    return canonical(text)
+
+
+# A path that is not absolute is one from where the process began.
+for _text in {DEFAULT_URI, environment("TRACKING_URI") or DEFAULT_URI}:
+    # Whoever uses it is told.
+    with contextlib.suppress(InvalidInputError, OSError):
+        _first_known(_text)
 
 
 def tracking_uri() -> str:
-    """Return the location that was set, else that of the environment, else ``./lake``."""
-    return _tracking_uri or environment("TRACKING_URI") or DEFAULT_URI
+    """Return the location that was set, else that of the environment, else ``./lake``.
+
+    It is an absolute path or a URL, and stays so when the process changes its folder.
+
+    Raises:
+        InvalidInputError: The environment names no location.
+    """
+    return _tracking_uri or _first_known(environment("TRACKING_URI") or DEFAULT_URI)
 
 
 def is_tracking_uri_set() -> bool:
@@ -45,9 +84,14 @@ def is_tracking_uri_set() -> bool:
 
 
 def set_tracking_uri(uri: str | None) -> None:
-    """Set the location for this process; None goes back to the environment's."""
+    """Set the location for this process and its children; None for the environment's.
+
+    Args:
+        uri: What ``canonical`` returns.
+    """
     global _tracking_uri
     _tracking_uri = uri
+    _pass_on()
 
 
 def opening(location: str) -> Opening:
@@ -60,12 +104,20 @@ def set_opening(location: str, opening: Opening) -> None:
     _openings[location] = opening
 
 
-def experiment_id() -> str | None:
-    """Return the id of the experiment that was set, if any."""
-    return _experiment_id
+def experiment() -> ChosenExperiment | None:
+    """Return the experiment that was set, if any."""
+    return _experiment
 
 
-def set_experiment_id(value: str | None) -> None:
-    """Set the experiment for runs that this process starts."""
-    global _experiment_id
-    _experiment_id = value
+def set_experiment(chosen: ChosenExperiment | None) -> None:
+    """Set the experiment for runs that this process and its children start."""
+    global _experiment
+    _experiment = chosen
+    _pass_on()
+
+
+def _pass_on() -> None:
+    pass_on("EXPERIMENT_NAME", None if _experiment is None else _experiment.name)
+    # With an experiment the default too: a child that begins in another folder would make the
+    # experiment again, in a ./lake of its own.
+    pass_on("TRACKING_URI", _tracking_uri if _experiment is None else tracking_uri())

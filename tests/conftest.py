@@ -35,14 +35,16 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     for name in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID", "RUN_ID"):
         monkeypatch.delenv(f"LAKEFLOW_{name}", raising=False)
         monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
+    # As if the process had begun here.
+    context._first_known.cache_clear()
     open_before = set(lake._OPEN)
     yield
     while active_runs.pop() is not None:
         pass
     for key in lake._OPEN.keys() - open_before:
         lake._OPEN[key].close()
+    context.set_experiment(None)
     context.set_tracking_uri(None)
-    context.set_experiment_id(None)
 
 
 @pytest.fixture(params=["file", "memory"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -150,7 +152,14 @@ def test_each_task_has_its_own_active_run() -> None:
     assert [run.data.params["name"] for run in found] == [run.info.run_name for run in found]
 
 
-def test_an_experiment_is_made_once_and_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def experiment_of_a_run(**options: Any) -> str:
+    with lakeflow.start_run(**options) as run:
+        pass
+    name: str = lakeflow.LakeflowClient().get_experiment(run.info.experiment_id).name
+    return name
+
+
+def test_an_experiment_is_made_once_and_chosen() -> None:
     first = lakeflow.set_experiment("digits")
     assert lakeflow.set_experiment("digits") == first
     assert lakeflow.set_experiment(experiment_id=first.experiment_id) == first
@@ -163,13 +172,18 @@ def test_an_experiment_is_made_once_and_chosen(monkeypatch: pytest.MonkeyPatch) 
     lakeflow.LakeflowClient().delete_experiment(first.experiment_id)
     with pytest.raises(InvalidInputError, match="deleted experiment 'digits'"):
         lakeflow.set_experiment("digits")
-    lake = lakeflow.get_tracking_uri()
-    lakeflow.set_tracking_uri("memory://another")
-    lakeflow.set_tracking_uri(lake)
+
+
+def test_a_number_is_no_name_of_an_experiment() -> None:
+    with pytest.raises(InvalidInputError, match="experiment name 5 is not") as caught:
+        lakeflow.set_experiment(5)
+    assert "experiment_id=5" in str(caught.value)
+    assert lakeflow.LakeflowClient().get_experiment_by_name("5") is None
+
+
+def test_the_experiment_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKEFLOW_EXPERIMENT_NAME", "from the environment")
-    with lakeflow.start_run() as run:
-        name = lakeflow.LakeflowClient().get_experiment(run.info.experiment_id).name
-    assert name == "from the environment"
+    assert experiment_of_a_run() == "from the environment"
 
 
 def test_the_location_comes_from_the_environment(
@@ -256,12 +270,70 @@ def test_view_types_have_names() -> None:
         ViewType.from_string("some")
 
 
-def test_the_experiment_stays_set_where_the_lake_stays(tmp_path: Path) -> None:
-    lakeflow.set_tracking_uri(tmp_path / "one")
-    experiment = lakeflow.set_experiment("e").experiment_id
-    lakeflow.set_tracking_uri(tmp_path / "one")
-    with lakeflow.start_run() as run:
-        assert run.info.experiment_id == experiment
-    lakeflow.set_tracking_uri(tmp_path / "two")
-    with lakeflow.start_run() as run:
-        assert run.info.experiment_id == "0"
+def test_the_experiment_stays_set_by_its_name_in_every_lake(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    lakeflow.LakeflowClient(two).create_experiment("another with id 1")
+    lakeflow.set_tracking_uri(one)
+    lakeflow.set_experiment("e")
+    for lake in (one, two, one):
+        lakeflow.set_tracking_uri(lake)
+        assert experiment_of_a_run() == "e"
+        assert experiment_of_a_run(experiment_id=0) == "Default"
+
+
+def test_the_environment_names_the_first_run_of_the_process_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named = lakeflow.LakeflowClient().create_run("0").info.run_id
+    monkeypatch.setenv("LAKEFLOW_RUN_ID", "f" * 32)
+    with pytest.raises(NotFoundError):
+        lakeflow.start_run()
+    monkeypatch.setenv("LAKEFLOW_RUN_ID", "")
+    monkeypatch.setenv("MLFLOW_RUN_ID", named)
+    in_thread = []
+
+    def work() -> None:
+        with lakeflow.start_run() as run:
+            in_thread.append(run.info.run_id)
+
+    with lakeflow.start_run() as first, lakeflow.start_run(nested=True) as child:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    with lakeflow.start_run() as later:
+        pass
+    assert first.info.run_id == named
+    assert "MLFLOW_RUN_ID" not in os.environ
+    assert len({named, child.info.run_id, later.info.run_id, *in_thread}) == 4
+
+
+def test_a_parent_that_cannot_be_one_is_refused() -> None:
+    client = lakeflow.LakeflowClient()
+    parent, other = (client.create_run("0").info.run_id for _ in range(2))
+    with pytest.raises(NotFoundError):
+        lakeflow.start_run(nested=True, parent_run_id="f" * 32)
+    with lakeflow.start_run(run_id=parent):
+        with pytest.raises(InvalidInputError, match=f"parent_run_id is '{other}'"):
+            lakeflow.start_run(nested=True, parent_run_id=other)
+        with lakeflow.start_run(
+            experiment_id=client.create_experiment("e"), nested=True, parent_run_id=parent
+        ) as child:
+            pass
+    assert lakeflow.get_parent_run(child.info.run_id).info.run_id == parent
+    client.delete_run(parent)
+    with pytest.raises(InvalidInputError, match="deleted"):
+        lakeflow.start_run(parent_run_id=parent)
+    assert lakeflow.active_run() is None
+    assert len(client.search_runs(["0"])) == 1
+
+
+def test_what_the_system_calls_us_never_stops_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "j\udcf6rg")
+    for arguments, name in ([], "python"), (["tr\udce4in.py"], "tr\ufffdin.py"):
+        monkeypatch.setattr(sys, "argv", arguments)
+        lakeflow.set_experiment(f"an experiment is somebody's, too: {name}")
+        with lakeflow.start_run() as run:
+            pass
+        tags = lakeflow.get_run(run.info.run_id).data.tags
+        assert tags["mlflow.source.name"] == name
+        assert tags["mlflow.user"] == "j\ufffdrg"

@@ -26,14 +26,18 @@ def create_experiment(
 def set_experiment(
     experiment_name: str | None = None, experiment_id: str | None = None
 ) -> Experiment:
-    """Choose the experiment for the runs that this process starts.
+    """Choose the experiment for the runs that this process and its children start.
+
+    It is meant in other lakes by its name, see ``set_tracking_uri``; and in children that are
+    not forked, whose environment has ``LAKEFLOW_EXPERIMENT_NAME``.
 
     Args:
         experiment_name: Its name; it is made if there is none. Processes may race.
         experiment_id: Its id, instead of the name.
 
     Raises:
-        InvalidInputError: INVALID_PARAMETER_VALUE, both or neither given, or it is deleted.
+        InvalidInputError: INVALID_PARAMETER_VALUE, both or neither given, a name that is no
+            text, or it is deleted.
         NotFoundError: RESOURCE_DOES_NOT_EXIST, no experiment with this id.
 
     Examples:
@@ -51,14 +55,30 @@ def set_experiment(
     if experiment_id is not None:
         experiment = client.get_experiment(experiment_id)
     else:
-        experiment = _experiment_named(client, str(experiment_name))
+        experiment = _experiment_named(client, _checked_name(experiment_name))
     if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
         raise InvalidInputError(
             f"Cannot set a deleted experiment {experiment.name!r} as the active experiment",
             hint="restore it with restore_experiment, or choose another name",
         )
-    context.set_experiment_id(experiment.experiment_id)
+    _choose(client, experiment)
     return experiment
+
+
+def _checked_name(name: object) -> str:
+    # By a number somebody means an id, and it would become a name.
+    if not isinstance(name, str):
+        raise InvalidInputError(
+            f"the experiment name {name!r} is not a string",
+            hint=f"for the experiment with this id: set_experiment(experiment_id={name!r})",
+        )
+    return name
+
+
+def _choose(client: LakeflowClient, experiment: Experiment) -> None:
+    context.set_experiment(
+        context.ChosenExperiment(client.tracking_uri, experiment.experiment_id, experiment.name)
+    )
 
 
 def _experiment_named(client: LakeflowClient, name: str) -> Experiment:
@@ -75,9 +95,14 @@ def _experiment_named(client: LakeflowClient, name: str) -> Experiment:
 
 def experiment_of_new_runs(client: LakeflowClient) -> str:
     """Return the experiment for a new run: set, from the environment, or the default."""
-    chosen = context.experiment_id()
+    chosen = context.experiment()
+    if chosen is not None and chosen.location == client.tracking_uri:
+        return chosen.experiment_id
     if chosen is not None:
-        return chosen
+        # Its id would be another experiment's here.
+        experiment = _experiment_named(client, chosen.name)
+        _choose(client, experiment)
+        return experiment.experiment_id
     name = environment("EXPERIMENT_NAME")
     if name:
         return _experiment_named(client, name).experiment_id

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
     """Record in another lake from now on; nothing is read or written yet.
 
-    The experiment that was set is one of the lake before, and no longer set.
+    An experiment that was set stays set by its name: the next run makes it where the lake has
+    none. Processes that this one starts record there too: their environment has
+    ``LAKEFLOW_TRACKING_URI``. Options of ``set_storage_options`` may be secret and are not
+    passed on.
 
     Args:
         uri: A folder, ``file://``, ``memory://name``, another fsspec URL,
@@ -30,10 +33,7 @@ def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
         >>> lakeflow.get_tracking_uri()
         'memory://doc-fluent'
     """
-    before = context.tracking_uri()
     context.set_tracking_uri(canonical(uri) if os.fspath(uri) else None)
-    if context.tracking_uri() != before:
-        context.set_experiment_id(None)
 
 
 def set_storage_options(
@@ -77,4 +77,4 @@ def is_tracking_uri_set() -> bool:
 
 def get_tracking_uri() -> str:
     """Return the location of the lake: an absolute path or a URL."""
-    return canonical(context.tracking_uri())
+    return context.tracking_uri()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
 from lakeflow.client import LakeflowClient, open_store
-from lakeflow.config import environment, user_name
+from lakeflow.config import readable, taken_once, user_name
 from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 from lakeflow.fluent import active_runs
@@ -16,7 +16,7 @@ from lakeflow.fluent.experiments import experiment_of_new_runs
 from lakeflow.shutdown import at_shutdown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 _logger = logging.getLogger(__name__)
@@ -62,20 +62,23 @@ def start_run(
     process exits is ended then.
 
     Args:
-        run_id: Run to resume; ``LAKEFLOW_RUN_ID`` by default. Its status becomes RUNNING.
+        run_id: Run to resume; for the first run of the process by default that of
+            ``LAKEFLOW_RUN_ID``, which is then taken out of the environment. Its status
+            becomes RUNNING.
         experiment_id: Experiment of a new run; by default that of ``set_experiment``,
             ``LAKEFLOW_EXPERIMENT_NAME``, ``LAKEFLOW_EXPERIMENT_ID``, else ``"0"``.
         run_name: Name of a new run.
         nested: Whether the run may be a child of the active one.
-        parent_run_id: Run that becomes the parent, active or not.
+        parent_run_id: Run that becomes the parent; if a run is active, that one. It may be
+            in another experiment.
         tags: Values by key.
         description: Kept as tag ``mlflow.note.content``.
 
     Raises:
         InvalidStateError: INVALID_STATE, a run is active and ``nested`` is False.
-        InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run or experiment, a bad tag,
-            or the description twice.
-        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run or experiment.
+        InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run, parent or experiment,
+            a parent other than the active run, a bad tag, or the description twice.
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run, parent or experiment.
 
     Examples:
         >>> import lakeflow
@@ -94,23 +97,45 @@ def start_run(
         )
     all_tags = _with_description(tags, description)
     client = LakeflowClient()
-    resumed = run_id or environment("RUN_ID")
-    if resumed:
-        run = _resume(client, resumed, all_tags)
-    else:
-        parent = parent_run_id or (active[-1].run.info.run_id if active else None)
-        if parent:
-            all_tags[tag_names.PARENT_RUN] = parent
-        run = client.create_run(
-            experiment_id or experiment_of_new_runs(client),
-            None,
-            _origin() | all_tags,
-            run_name,
-        )
+    # It names one run: not its children, nor those of other threads or of later.
+    with taken_once("RUN_ID") as named:
+        resumed = run_id or named
+        if resumed:
+            run = _resume(client, resumed, all_tags)
+        else:
+            parent = _parent(client, parent_run_id, active)
+            if parent is not None:
+                all_tags[tag_names.PARENT_RUN] = parent
+            run = client.create_run(
+                experiment_of_new_runs(client) if experiment_id is None else experiment_id,
+                None,
+                _origin() | all_tags,
+                run_name,
+            )
     # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
     store = open_store(client.tracking_uri, create=False)
     active_runs.push(active_runs.OpenRun(run, store))
     return ActiveRun(run.info, run.data, run.inputs)
+
+
+def _parent(
+    client: LakeflowClient, given: str | None, active: Sequence[active_runs.OpenRun]
+) -> str | None:
+    """Return the id of the parent of a new run; None if it has none."""
+    if not given:
+        return active[-1].run.info.run_id if active else None
+    if active and given != active[-1].run.info.run_id:
+        raise InvalidInputError(
+            f"parent_run_id is {given!r}, and the active run is {active[-1].run.info.run_id}",
+            hint="end the active run first, or leave parent_run_id out for a child of it",
+        )
+    # In another experiment it may be.
+    if client.get_run(given).info.lifecycle_stage == LifecycleStage.DELETED:
+        raise InvalidInputError(
+            f"Cannot start a run under the parent {given}: it is in the deleted state",
+            hint="restore it with restore_run",
+        )
+    return given
 
 
 def _with_description(
@@ -129,11 +154,15 @@ def _with_description(
 
 def _resume(client: LakeflowClient, run_id: str, tags: Mapping[str, Any]) -> Run:
     run = client.get_run(run_id)
-    chosen = context.experiment_id()
-    if chosen is not None and chosen != run.info.experiment_id:
+    chosen = context.experiment()
+    if (
+        chosen is not None
+        and chosen.location == client.tracking_uri
+        and chosen.experiment_id != run.info.experiment_id
+    ):
         raise InvalidInputError(
             f"Cannot start run with ID {run_id}: it is in experiment "
-            f"{run.info.experiment_id}, and experiment {chosen} is set"
+            f"{run.info.experiment_id}, and experiment {chosen.experiment_id} is set"
         )
     if run.info.lifecycle_stage == LifecycleStage.DELETED:
         raise InvalidInputError(
@@ -147,7 +176,9 @@ def _resume(client: LakeflowClient, run_id: str, tags: Mapping[str, Any]) -> Run
 
 def _origin() -> dict[str, str]:
     """Return the tags that say who started a run, and with which program."""
-    tags = {tag_names.SOURCE_NAME: sys.argv[0] or "python", tag_names.SOURCE_TYPE: "LOCAL"}
+    # Where Python is embedded there may be no arguments.
+    program = readable(str(next(iter(getattr(sys, "argv", ())), ""))) or "python"
+    tags = {tag_names.SOURCE_NAME: program, tag_names.SOURCE_TYPE: "LOCAL"}
     user = user_name()
     return tags if user is None else tags | {tag_names.USER: user}
 
