@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import numbers
+import operator
 import posixpath
 import re
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,9 @@ _KEY = re.compile(r"[/\w.\- :]*")
 _INT64 = 2**63
 _TIMES = "times are milliseconds since the Unix epoch: int(time.time() * 1000)"
 
+YEAR_1_MS, YEAR_10000_MS = -62_135_596_800_000, 253_402_300_800_000
+"""Between them is what a date of Python, pandas or SQL can be; nanoseconds are far beyond."""
+
 Point = tuple[str, float, int, int]
 """Key, value, timestamp in milliseconds, step."""
 
@@ -45,16 +49,37 @@ def run_id(value: object) -> str:
     raise InvalidInputError(f"{value!r} is not a run id")
 
 
+def whole(value: object) -> int | None:
+    """Return a whole number of any library's type; None for all else, truth values too."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
 def experiment_id(value: object) -> str:
     """Return an experiment id as text; integers are taken too.
 
     Raises:
         InvalidInputError: It holds something else than letters, digits, ``_`` and ``-``.
     """
-    text = str(value) if isinstance(value, int) else value
+    number = whole(value)
+    text = value if number is None else str(number)
     if isinstance(text, str) and _EXPERIMENT_ID.fullmatch(text):
         return text
     raise InvalidInputError(f"{value!r} is not an experiment id")
+
+
+def experiment_ids(value: Any) -> list[str]:
+    """Return ids of experiments, which may be given as one id.
+
+    Raises:
+        InvalidInputError: One of them is none.
+    """
+    is_one = isinstance(value, str) or not hasattr(value, "__iter__")
+    return [*map(experiment_id, [value] if is_one else value)]
 
 
 def experiment_name(value: object) -> str:
@@ -236,7 +261,9 @@ def _float(value: Any, path: str) -> float:
         ) from None
 
 
-def _whole(value: Any, path: str, least: int, hint: str | None = None) -> int:
+def _whole(
+    value: Any, path: str, least: int, hint: str | None = None, end: int = _INT64
+) -> int:
     try:
         # numpy's integers too, but no text, though ``int`` would take one.
         number = int(value) if isinstance(value, numbers.Number) else None  # type: ignore[call-overload]
@@ -244,9 +271,9 @@ def _whole(value: Any, path: str, least: int, hint: str | None = None) -> int:
         number = None
     # Who logs step 1.5 counts in something else than steps, and who logs a fraction of a
     # millisecond often in seconds: to cut it off would hide that.
-    if number is None or number != value or not least <= number < _INT64:
+    if number is None or number != value or not least <= number < end:
         raise InvalidInputError(
-            f"{path} is {value!r}, which is not a whole number from {least} to {_INT64 - 1}",
+            f"{path} is {value!r}, which is not a whole number from {least} to {end - 1}",
             hint=hint,
         )
     return int(number)
@@ -256,9 +283,9 @@ def milliseconds(value: object, path: str) -> int:
     """Return a time in milliseconds since the Unix epoch.
 
     Raises:
-        InvalidInputError: It is no whole number that fits 64 bits.
+        InvalidInputError: It is no whole number, or beyond the year 9999.
     """
-    return _whole(value, path, -_INT64, _TIMES)
+    return _whole(value, path, -_INT64, _TIMES, YEAR_10000_MS)
 
 
 _DATASET_LIMITS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lakeflow import formats
 from lakeflow.client import LakeflowClient, open_store
-from lakeflow.entities import Run, ViewType
+from lakeflow.entities import Run, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent.experiments import experiment_of_new_runs, search_experiments
 from lakeflow.fluent.pages import all_pages
@@ -170,16 +170,18 @@ def _searched(
     search_all: bool,
 ) -> list[str]:
     """Return the ids of the experiments that a search is for."""
-    # 0 is the id of an experiment.
-    given = [ids] if isinstance(ids, str | int) else list(ids or ())
+    given = None if ids is None else validation.experiment_ids(ids)
     if given and names:
         raise InvalidInputError(
             "Only experiment_ids or experiment_names can be used, but not both"
         )
     if given:
-        return [str(each) for each in given]
+        return given
     if names:
         return _ids_of_names(client, names)
+    # A list that came out empty means no experiment, and not the default one.
+    if given is not None or names is not None:
+        return []
     if search_all:
         return [experiment.experiment_id for experiment in search_experiments()]
     return [experiment_of_new_runs(client)]

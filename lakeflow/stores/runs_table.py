@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.entities.validation import YEAR_1_MS, YEAR_10000_MS
 from lakeflow.kinds import RUN
 from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.compile import compile_search
@@ -86,7 +87,7 @@ def search_table(
         snapshot_id,
         lake.fs.uri,
     )
-    limit = _LIMIT_OF_ALL_RUNS if max_results is None else max(0, max_results)
+    limit = _LIMIT_OF_ALL_RUNS if max_results is None else max(0, int(max_results))
     ids = []
     # To a search no experiments are all of them.
     if experiment_ids:
@@ -99,12 +100,21 @@ def search_table(
         columns = _from_documents(reader, ids, snapshot_id)
     else:
         columns = _from_tables(reader, ids, search, snapshot_id)
-    import pyarrow
-
     locations = [lake.fs.resolve(each) for each in columns["artifact_uri"].to_pylist()]
-    utc_ms = pyarrow.timestamp("ms", "UTC")
-    times = {name: columns[name].cast(utc_ms) for name in ("start_time", "end_time")}
+    times = {name: _dates(columns[name]) for name in ("start_time", "end_time")}
     return table({**columns, "artifact_uri": column("string", locations), **times})
+
+
+def _dates(milliseconds: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
+    """Return times as timestamps, and null for what no date can be."""
+    import pyarrow
+    from pyarrow import compute
+
+    is_date = compute.and_(
+        compute.greater_equal(milliseconds, YEAR_1_MS),
+        compute.less(milliseconds, YEAR_10000_MS),
+    )
+    return compute.if_else(is_date, milliseconds, None).cast(pyarrow.timestamp("ms", "UTC"))
 
 
 def _from_documents(

@@ -95,6 +95,7 @@ def search_of(
     Raises:
         InvalidInputError: One of them is malformed.
     """
+    ids = () if experiment_ids is None else validation.experiment_ids(experiment_ids)
     if view_type not in _STAGES:
         raise InvalidInputError(f"no view type {view_type!r}; there are 1, 2 and 3")
     return Search(
@@ -102,19 +103,10 @@ def search_of(
         parse_filter(filter_string, kind),
         tuple(parse_order(order_by, kind)),
         _STAGES[view_type],
-        _ids(experiment_ids),
+        tuple(sorted({*ids})),
         None if snapshot_id is None else snapshot_id.fold,
         root,
     )
-
-
-def _ids(given: object) -> tuple[str, ...]:
-    if given is None:
-        return ()
-    listed = [given] if isinstance(given, str | int) else given
-    if not hasattr(listed, "__iter__"):
-        raise InvalidInputError(f"experiment_ids is {given!r}, not a list of ids")
-    return tuple(sorted({validation.experiment_id(each) for each in listed}))
 
 
 def page_of(
@@ -158,18 +150,11 @@ def page_of(
 
 
 def _size(max_results: object) -> int:
-    if (
-        not isinstance(max_results, int)
-        or isinstance(max_results, bool)
-        or not 0 < max_results <= MAX_RESULTS
-    ):
-        wanted = (
-            f"at most {MAX_RESULTS}"
-            if isinstance(max_results, int) and max_results > MAX_RESULTS
-            else "a positive integer"
-        )
+    size = validation.whole(max_results)
+    if size is None or not 0 < size <= MAX_RESULTS:
+        wanted = "a positive integer" if size is None or size < 1 else f"at most {MAX_RESULTS}"
         raise InvalidInputError(
             f"Invalid value {max_results} for parameter 'max_results' supplied. "
             f"It must be {wanted}"
         )
-    return max_results
+    return size

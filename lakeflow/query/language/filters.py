@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lakeflow.kinds import Kind
 
-MAX_CHARACTERS = 100_000
+MAX_CHARACTERS = 1_000_000
 MAX_CONDITIONS = 500
 MAX_DEPTH = 50
 
