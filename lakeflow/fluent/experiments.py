@@ -10,6 +10,7 @@ from lakeflow.client import LakeflowClient
 from lakeflow.config import environment
 from lakeflow.entities import Experiment, LifecycleStage, ViewType
 from lakeflow.exceptions import AlreadyExistsError, InvalidInputError, NotFoundError
+from lakeflow.fluent import active_runs
 from lakeflow.fluent.pages import all_pages
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def set_experiment(
             "Must specify exactly one of: `experiment_id` or `experiment_name`; got "
             f"{experiment_name!r} and {experiment_id!r}"
         )
+    active_runs.here()
     client = LakeflowClient()
     if experiment_id is not None:
         experiment = client.get_experiment(experiment_id)

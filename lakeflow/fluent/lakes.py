@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow import context
 from lakeflow.filesystem.location import canonical, check_options
+from lakeflow.fluent import active_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
         >>> lakeflow.get_tracking_uri()
         'memory://doc-fluent'
     """
+    active_runs.here()
     context.set_tracking_uri(canonical(uri) if os.fspath(uri) else None)
 
 

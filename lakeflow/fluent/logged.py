@@ -23,10 +23,10 @@ def _target(run_id: str | None = None) -> tuple[Store, str]:
     """Return the run to log to and the store of its lake; starts one where none is active."""
     if run_id is not None:
         return open_store(create=False), run_id
-    if not active_runs.stack.get():
+    if not (active := active_runs.active()):
         start_run()
-    active = active_runs.stack.get()[-1]
-    return active.store, active.run.info.run_id
+        active = active_runs.active()
+    return active[-1].store, active[-1].run.info.run_id
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:

@@ -39,8 +39,8 @@ class ActiveRun(Run):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        # The block may have ended the run itself.
-        if any(each.run.info.run_id == self.info.run_id for each in active_runs.stack.get()):
+        # The block may have ended the run itself, or have left others open within it.
+        while any(self.info.run_id == each.run.info.run_id for each in active_runs.active()):
             # Ctrl-C is somebody's wish, and no fault of the run.
             broken = "KILLED" if kind and issubclass(kind, KeyboardInterrupt) else "FAILED"
             end_run("FINISHED" if kind is None else broken)
@@ -89,7 +89,7 @@ def start_run(
         >>> lakeflow.get_parent_run(child.info.run_id).info.run_name
         'parent'
     """
-    active = active_runs.stack.get()
+    active = active_runs.active()
     if active and not nested:
         raise InvalidStateError(
             f"Run with UUID {active[-1].run.info.run_id} is already active",
@@ -114,7 +114,7 @@ def start_run(
             )
     # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
     store = open_store(client.tracking_uri, create=False)
-    active_runs.push(active_runs.OpenRun(run, store))
+    active_runs.push(run, store)
     return ActiveRun(run.info, run.data, run.inputs)
 
 
@@ -188,7 +188,7 @@ def active_run() -> ActiveRun | None:
 
     Nothing is read: ``get_run`` returns it with what was logged since.
     """
-    active = active_runs.stack.get()
+    active = active_runs.active()
     if not active:
         return None
     run = active[-1].run
@@ -197,7 +197,7 @@ def active_run() -> ActiveRun | None:
 
 def last_active_run() -> Run | None:
     """Return the active run, else the one that was active last here, as it is now."""
-    last = active_runs.last.get()
+    last = active_runs.last()
     return None if last is None else last.store.runs.get(last.run.info.run_id)
 
 
