@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 _passed_on: dict[str, tuple[str, str | None]] = {}
-_taking = threading.Lock()
+_taking = threading.RLock()
 
 
 def environment(name: str) -> str | None:

@@ -140,8 +140,8 @@ class Lake:
                     is_exclusive = opening.exclusive_writer
                     settings = dataclasses.replace(settings, exclusive_writer=is_exclusive)
                 fs = open_filesystem(location, options, settings)
-                lake = cls.on(fs, settings, create=create)
-                _OPEN[key] = lake
+                # The handler of a signal may have opened it in this very thread meanwhile.
+                lake = _OPEN.setdefault(key, cls.on(fs, settings, create=create))
             return lake
 
     @classmethod
@@ -200,7 +200,7 @@ class Lake:
         """Return what a function makes of this lake; it is called at most once a process."""
         with self._lock:
             if make not in self._made:
-                self._made[make] = make(self)
+                self._made.setdefault(make, make(self))
             made: T = self._made[make]
             return made
 

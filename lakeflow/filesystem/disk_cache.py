@@ -41,7 +41,7 @@ class BlockCache:
         self._folder = folder
         self._limit_bytes = limit_bytes
         self._unswept_bytes = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def get(self, name: str, number: int) -> bytes | None:
         """Return a block; None if it is not there whole."""

@@ -66,7 +66,7 @@ class Appender:
         self._clock = clock
         self._settings = settings
         self._check = check
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._thread = threading.local()
         self._writer: LogWriter | None = None
         self.on_append = on_append
@@ -113,13 +113,16 @@ class Appender:
         with self._lock:
             # Another thread may have made it meanwhile, and a second one would never be closed.
             if self._writer is None:
-                self._writer = log_writer(
+                made = log_writer(
                     self._fs,
                     self._clock,
                     segment_bytes=self._settings.segment_bytes,
                     fsync=self._settings.durability == "fsync",
                     check=self._check,
                 )
+                # The handler of a signal may have made one in this very thread.
+                if self._writer is None:
+                    self._writer = made
             return self._writer
 
     def deleted(self) -> tuple[str, int, int] | None:

@@ -14,15 +14,15 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lakeflow.exceptions import (
     ConflictError,
     DamagedLakeError,
-    InvalidInputError,
+    InvalidStateError,
     StorageError,
 )
-from lakeflow.ids import new_id
+from lakeflow.log.changes import Change, D, Group
 from lakeflow.log.control_protocol import (
     EVENTS_AT_ONCE,
     ControlProtocol,
@@ -53,16 +53,6 @@ _LONGEST_REQUEST_S = 1.0
 _NEWEST_SHARE = 0.2
 
 
-class Draft(Protocol):
-    """What is known, and changes that are decided but not made yet."""
-
-    def add(self, bodies: Sequence[str]) -> None:
-        """Add the records of a change, so that the next one is decided on them too."""
-
-
-D = TypeVar("D", bound=Draft)
-
-
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 
@@ -75,101 +65,6 @@ def clock() -> float:
 
 def _ends(data: bytes) -> bool:
     return data.endswith(b"\n")
-
-
-_MOST_CHARACTERS = 1024 * 1024
-"""Characters of a change. The first line of an event lists all of it, and the parser of a fold
-takes lines of up to 16 MiB: room for what threads change together, escapes and UTF-8."""
-
-
-class _Change(Generic[D, T]):
-    """A change that a thread waits for until it is made, or is known not to be."""
-
-    def __init__(self, decide: Callable[[D], tuple[Sequence[str], T]]) -> None:
-        self._decide = decide
-        self._result: T | None = None
-        self.error: BaseException | None = None
-        self.is_settled = False
-
-    def decide(self, draft: D) -> Sequence[str]:
-        """Decide it anew, and return its records; none if it is refused."""
-        # An earlier decision may have been a refusal, which others have made obsolete.
-        self.error = None
-        try:
-            bodies, self._result = self._decide(draft)
-            _check_size(bodies)
-        except Exception as error:  # noqa: BLE001 - raised in the thread whose change it is
-            self.error = error
-            return ()
-        draft.add(bodies)
-        return bodies
-
-    def settle(self, error: BaseException | None = None) -> None:
-        """Let its thread go on."""
-        self.error = error or self.error
-        self.is_settled = True
-
-    def outcome(self) -> T:
-        """Return its result or raise why there is none."""
-        if self.error is not None:
-            raise self.error
-        return self._result  # type: ignore[return-value]
-
-
-def _check_size(bodies: Sequence[str]) -> None:
-    size = sum(map(len, bodies))
-    if size > _MOST_CHARACTERS:
-        raise InvalidInputError(
-            f"one change of {size:,} characters is more than {_MOST_CHARACTERS:,}",
-            hint="make it with several calls: set some of the tags afterwards, say",
-        )
-
-
-class _Group(Generic[D]):
-    """The changes that become the next event together.
-
-    Attributes:
-        gathered: All that have come.
-        decided: Those that are in the event.
-        may_be_made: Whether the event was sent since they were decided.
-    """
-
-    def __init__(
-        self,
-        waiting: deque[_Change[D, Any]],
-        events: Events[D],
-        encode: Callable[[int, str, Sequence[Sequence[str]]], bytes],
-    ) -> None:
-        self._waiting = waiting
-        self._events = events
-        self._encode = encode
-        self.gathered: list[_Change[D, Any]] = []
-        self.decided: list[_Change[D, Any]] = []
-        self.may_be_made = False
-
-    def gather(self) -> None:
-        self.gathered = list(self._waiting)
-
-    def decide(self, number: int) -> tuple[Event | None, bool]:
-        self.decided, self.may_be_made = [], False
-        draft = self._events.draft()
-        records: list[Sequence[str]] = []
-        size = 0
-        for change in self.gathered:
-            # What would make too large an event is left to the next one: its thread leads it.
-            if size > _MOST_CHARACTERS // 2:
-                break
-            self.decided.append(change)
-            records.append(change.decide(draft))
-            size += sum(map(len, records[-1]))
-        bodies = [each for each in records if each]
-        # A refusal may rest on what is not known yet, so the newest must be read first.
-        if not bodies:
-            return None, True
-        event_id = new_id()
-        event = Event(number, event_id, self._encode(number, event_id, bodies))
-        self.may_be_made = True  # the next request sends it
-        return event, len(bodies) < len(records)
 
 
 class ControlLog(Generic[D]):
@@ -217,14 +112,15 @@ class ControlLog(Generic[D]):
         self._begin()
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: deque[_Change[D, Any]] = deque()
+        self._lock = threading.RLock()
+        self._holder: int | None = None  # the thread that has it
+        self._waiting: deque[Change[D, Any]] = deque()
         self._pool: ThreadPoolExecutor | None = None
 
     def reset(self) -> None:
         """Begin anew in a forked child; what was under way stays the parent's."""
         # A thread of the parent was changing the events: they may be half changed here.
-        if self._lock.locked():
+        if self._holder is not None:
             self._protocol.reset()
         self._begin()
 
@@ -243,9 +139,10 @@ class ControlLog(Generic[D]):
         since = self._now() - max_age_s
         # Once without the lock, where a thread may be waiting for a store; then again with it,
         # since the thread that had it may have learnt all there is.
-        if self._protocol.read_at > since:
+        # The handler of a signal that has interrupted this thread in here has what is known.
+        if self._protocol.read_at > since or self._holder == threading.get_ident():
             return
-        with self._lock:
+        with self._held():
             if self._protocol.read_at <= since:
                 self._run(self._protocol.refresh())
 
@@ -264,16 +161,24 @@ class ControlLog(Generic[D]):
             The result of the decision that was carried out.
 
         Raises:
+            InvalidStateError: This is the handler of a signal which has interrupted a change.
             ConflictError: Others were first for a whole minute.
             StorageError: The lake cannot be read or written. If the answer of a remote store
                 was lost, the change may have been made.
         """
-        mine = _Change(decide)
+        if self._holder == threading.get_ident():
+            raise InvalidStateError(
+                f"a signal has interrupted this thread in a change of {self._fs.uri}, and its "
+                "handler cannot make another one",
+                hint="make it once the handler has returned",
+            )
+        mine = Change(decide)
         # Before the lock is taken, so that the thread that has it can make this change too.
         self._waiting.append(mine)
         try:
-            with self._lock:
-                if not mine.is_settled:
+            with self._held():
+                # More than once where so much waits that it takes several events.
+                while not mine.is_settled:
                     self._lead(mine)
         finally:
             if not mine.is_settled:  # this thread was interrupted
@@ -281,9 +186,18 @@ class ControlLog(Generic[D]):
                     self._waiting.remove(mine)
         return mine.outcome()
 
-    def _lead(self, mine: _Change[D, Any]) -> None:
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._lock:
+            self._holder = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._holder = None
+
+    def _lead(self, mine: Change[D, Any]) -> None:
         """Make all changes that wait; the lock is held."""
-        group = _Group(self._waiting, self._events, self._encode)
+        group = Group(self._waiting, self._events, self._encode)
         group.gather()
         try:
             self._run(self._protocol.change(group, self._now() + _DEADLINE_S))
@@ -305,7 +219,7 @@ class ControlLog(Generic[D]):
             raise
 
     def _settle(
-        self, changes: Sequence[_Change[D, Any]], mine: _Change[D, Any], error: Exception | None
+        self, changes: Sequence[Change[D, Any]], mine: Change[D, Any], error: Exception | None
     ) -> None:
         """Let threads go on; one exception cannot be raised in several of them."""
         for change in changes:

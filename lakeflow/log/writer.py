@@ -54,12 +54,13 @@ class Clock:
     def __init__(self) -> None:
         self._last = 0
         self._store_us = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def next(self) -> int:
         """Return a time later than every earlier answer."""
         with self._lock:
             now = time.time_ns() // 1000
+            # From here on no call is made, and so no handler of a signal can come in between.
             # Two calls within a microsecond, or a machine whose clock was set back.
             if now <= self._last:
                 now = self._last + 1
@@ -114,7 +115,9 @@ class LogWriter:
         self._segment_bytes = segment_bytes
         self._fsync = fsync
         self._check = check
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_appending = False
+        self._interrupting: deque[Sequence[str]] = deque()
         self._file: AppendFile | None = None
         self._used_at = 0.0
         # Records that may be there: when they are logged again, they say which one they are.
@@ -140,7 +143,23 @@ class LogWriter:
                 of a remote store was lost.
         """
         with self._lock:
-            self._append(bodies)
+            if self._is_appending:
+                # The handler of a signal has interrupted this very thread in here. Lines in
+                # between would break the order of clocks, so they come right after.
+                self._interrupting.append(bodies)
+                return
+            self._is_appending = True
+            try:
+                self._append(bodies)
+            finally:
+                self._is_appending = False
+            if self._interrupting:
+                self._append_interrupting()
+
+    def _append_interrupting(self) -> None:
+        """Append what handlers of signals have handed over; the lock is held."""
+        while self._interrupting:
+            self.append(self._interrupting.popleft())
 
     def _append(self, bodies: Sequence[str]) -> None:
         """Append records; the lock is held."""
@@ -231,6 +250,8 @@ class LogWriter:
     def close(self) -> None:
         """Seal the open segment; a later append opens a new one."""
         with self._lock:
+            # Left over where the write failed that a handler of a signal had interrupted.
+            self._append_interrupting()
             self._seal()
 
     def _seal(self) -> None:
@@ -292,9 +313,21 @@ class ObjectLogWriter(LogWriter):
         self._waiting.append(mine)
         try:
             with self._lock:
+                if self._is_appending:
+                    # The handler of a signal has interrupted this very thread in here, which
+                    # writes it next.
+                    mine.is_settled = True
+                    self._waiting.remove(mine)
+                    self._interrupting.append(bodies)
+                    return
                 if not mine.is_settled:
-                    is_leader = True
-                    self._append_waiting()
+                    is_leader, self._is_appending = True, True
+                    try:
+                        self._append_waiting()
+                    finally:
+                        self._is_appending = False
+                if self._interrupting:
+                    self._append_interrupting()
         finally:
             if not mine.is_settled:  # this thread was interrupted before its turn
                 with contextlib.suppress(ValueError):

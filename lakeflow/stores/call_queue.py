@@ -92,7 +92,8 @@ class CallQueue:
 
     def reset(self) -> None:
         """Begin anew in a forked child: what is queued is the parent's."""
-        self._room = threading.BoundedSemaphore(self._size)
+        self._unfinished = 0
+        self._starters: set[int] = set()  # threads that are about to start the one that works
         self._executor: ThreadPoolExecutor | None = None
         self._calls: deque[_Call] = deque()
         self._last: Future[Any] | None = None
@@ -101,22 +102,53 @@ class CallQueue:
         self._is_hurried = False
 
     def submit(self, function: Callable[..., Any], *args: Any) -> RunOperations:
-        """Queue a call; waits while the queue is full."""
-        # A full queue is not to wait for the end of the interval.
-        if not self._room.acquire(blocking=False):
-            self.hurry()
-            self._room.acquire()
+        """Queue a call; waits while the queue is full.
+
+        Where no thread can be started, because the process is ending or has too many, this one
+        makes the call.
+        """
         call = _Call(function, args)
         with self._changed:
+            while self._unfinished >= self._size and self._is_at_work:
+                # A full queue is not to wait for the end of the interval.
+                self.hurry()
+                self._changed.wait()
+            self._unfinished += 1
             # Under the lock under which the thread decides to stop: no call is left behind.
             self._calls.append(call)
             self._last = call.future
-            if not self._is_at_work:
-                self._is_at_work = True
-                if self._executor is None:
-                    self._executor = ThreadPoolExecutor(1, thread_name_prefix="lakeflow-log")
-                self._executor.submit(self._work)
+        # The handler of a signal which has interrupted its thread in there leaves it to that.
+        if threading.get_ident() not in self._starters:
+            self._begin_work()
         return RunOperations([call.future], self.hurry)
+
+    def _begin_work(self) -> None:
+        """Have what is queued done, if nobody is at it."""
+        while True:
+            with self._changed:
+                if self._is_at_work or not self._calls:
+                    return
+                self._is_at_work = True
+            self._starters.add(threading.get_ident())
+            try:
+                is_started = self._is_started()
+            finally:
+                self._starters.discard(threading.get_ident())
+            if not is_started:
+                self.hurry()
+                self._work()
+
+    def _is_started(self) -> bool:
+        """Let the thread begin to work; return whether it does."""
+        executor = self._executor or ThreadPoolExecutor(1, thread_name_prefix="lakeflow-log")
+        try:
+            executor.submit(self._work)
+        except RuntimeError:
+            # It may hold the work, and must not do it once a thread can be started again.
+            self._executor = None
+            return False
+        self._executor = executor
+        return True
 
     def hurry(self) -> None:
         """Have what is gathered written now."""
@@ -182,10 +214,15 @@ class CallQueue:
                 self._fail(call, error)
         else:
             for call, result in made:
-                self._room.release()
+                self._finished()
                 call.future.set_result(result)
 
     def _fail(self, call: _Call, error: BaseException) -> None:
         _logger.error("asynchronous logging failed: %s", error)
-        self._room.release()
+        self._finished()
         call.future.set_exception(error)
+
+    def _finished(self) -> None:
+        with self._changed:
+            self._unfinished -= 1
+            self._changed.notify_all()

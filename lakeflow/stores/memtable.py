@@ -49,6 +49,11 @@ class Memtable:
         self.lock = threading.RLock()
         self._empty(None)
 
+    def is_held_here(self) -> bool:
+        """Return whether this very thread reads it: then this is the handler of a signal."""
+        # Python's own conditions ask in the same way.
+        return bool(self.lock._is_owned())  # type: ignore[attr-defined]
+
     def refresh(self) -> None:
         """Read what the log has grown by; one listing, and one read a grown segment.
 

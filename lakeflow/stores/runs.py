@@ -96,7 +96,7 @@ class RunStore:
         lake.on_fork(self._reset)
 
     def _reset(self) -> None:
-        self._params_lock = threading.Lock()
+        self._params_lock = threading.RLock()
 
     def forget(self) -> None:
         """Forget what was logged: some of it could not be written."""

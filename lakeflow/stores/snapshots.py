@@ -180,7 +180,7 @@ class Snapshots:
         lake.on_fork(self._now.memtable.reset)
 
     def _forget_past(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._past: OrderedDict[SnapshotId, Snapshot] = OrderedDict()
 
     def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId | None:
@@ -206,6 +206,10 @@ class Snapshots:
             look: Whether now means a look at the log, or what this process saw last.
         """
         snapshot = self._now
+        if snapshot.memtable.is_held_here():
+            with self._apart() as apart:
+                yield apart
+            return
         if snapshot_id is not None and snapshot.snapshot_id != snapshot_id:
             past = self._past_snapshot(snapshot_id)
             if past is not None:
@@ -217,6 +221,22 @@ class Snapshots:
             if snapshot.snapshot_id is None or (look and snapshot.snapshot_id != snapshot_id):
                 self._refresh()
             yield snapshot
+
+    @contextlib.contextmanager
+    def _apart(self) -> Iterator[Snapshot]:
+        """Give what the lake holds now, read anew and for this once.
+
+        For the handler of a signal that has interrupted its thread in the middle of a read: it
+        cannot wait for that, nor touch what is half read.
+        """
+        memtable = Memtable(self._lake, self._lake.listing)
+        memtable.refresh()
+        overlay = Overlay(self._engine, self._lake.kinds, f"past_{next(self._numbers)}")
+        snapshot = Snapshot(memtable, overlay, self.stored)
+        try:
+            yield snapshot
+        finally:
+            snapshot.drop_tables()
 
     def things(
         self,

@@ -35,7 +35,7 @@ class StoredThings:
 
     def reset(self) -> None:
         """Begin anew, also in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         # By the fold's number too: a fold never changes, so what is kept is never out of date.
         self._kept: OrderedDict[tuple[int, str, str], Thing] = OrderedDict()
 

@@ -59,7 +59,7 @@ class Engine:
     def __init__(self, filesystem: Any = None, memory_bytes: int | None = None) -> None:
         self._filesystem = filesystem
         self._memory_bytes = memory_bytes
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self.connections = 0
 
@@ -73,7 +73,7 @@ class Engine:
         """Begin anew in a forked child; DuckDB's threads stayed with the parent."""
         # Destroying the parent's connection here would wait for those threads.
         _abandoned.append(self._connection)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._connection = None
         self.connections += 1
 

@@ -51,7 +51,7 @@ class JoinCache:
 
     def reset(self) -> None:
         """Begin anew, also in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._clear()
 
     def _clear(self) -> None:

@@ -1,0 +1,127 @@
+"""Changes of the control log that threads wait for, and what becomes one event of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.ids import new_id
+from lakeflow.log.control_protocol import Event
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable, Sequence
+
+    from lakeflow.log.control_protocol import Events
+
+T = TypeVar("T")
+
+
+class Draft(Protocol):
+    """What is known, and changes that are decided but not made yet."""
+
+    def add(self, bodies: Sequence[str]) -> None:
+        """Add the records of a change, so that the next one is decided on them too."""
+
+
+D = TypeVar("D", bound=Draft)
+
+_MOST_CHARACTERS = 1024 * 1024
+"""Characters of a change. The first line of an event lists all of it, and the parser of a fold
+takes lines of up to 16 MiB: room for what threads change together, escapes and UTF-8."""
+
+
+class Change(Generic[D, T]):
+    """A change that a thread waits for until it is made, or is known not to be."""
+
+    def __init__(self, decide: Callable[[D], tuple[Sequence[str], T]]) -> None:
+        self._decide = decide
+        self._result: T | None = None
+        self.error: BaseException | None = None
+        self.is_settled = False
+
+    def decide(self, draft: D) -> Sequence[str]:
+        """Decide it anew, and return its records; none if it is refused."""
+        # An earlier decision may have been a refusal, which others have made obsolete.
+        self.error = None
+        try:
+            bodies, self._result = self._decide(draft)
+            _check_size(bodies)
+        except Exception as error:  # noqa: BLE001 - raised in the thread whose change it is
+            self.error = error
+            return ()
+        draft.add(bodies)
+        return bodies
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """Let its thread go on."""
+        self.error = error or self.error
+        self.is_settled = True
+
+    def outcome(self) -> T:
+        """Return its result or raise why there is none."""
+        if self.error is not None:
+            raise self.error
+        return self._result  # type: ignore[return-value]
+
+
+def _check_size(bodies: Sequence[str]) -> None:
+    size = sum(map(len, bodies))
+    if size > _MOST_CHARACTERS:
+        raise InvalidInputError(
+            f"one change of {size:,} characters is more than {_MOST_CHARACTERS:,}",
+            hint="make it with several calls: set some of the tags afterwards, say",
+        )
+
+
+class Group(Generic[D]):
+    """The changes that become the next event together.
+
+    Attributes:
+        gathered: All that have come.
+        decided: Those that are in the event.
+        may_be_made: Whether the event was sent since they were decided.
+    """
+
+    def __init__(
+        self,
+        waiting: deque[Change[D, Any]],
+        events: Events[D],
+        encode: Callable[[int, str, Sequence[Sequence[str]]], bytes],
+    ) -> None:
+        self._waiting = waiting
+        self._events = events
+        self._encode = encode
+        self.gathered: list[Change[D, Any]] = []
+        self.decided: list[Change[D, Any]] = []
+        self.may_be_made = False
+
+    def gather(self) -> None:
+        """Take in all that wait."""
+        self.gathered = list(self._waiting)
+
+    def decide(self, number: int) -> tuple[Event | None, bool]:
+        """Decide them anew as the event of this number, as ``control_protocol`` asks for.
+
+        Returns:
+            The event, None if nothing is changed; and whether any was refused.
+        """
+        self.decided, self.may_be_made = [], False
+        draft = self._events.draft()
+        records: list[Sequence[str]] = []
+        size = 0
+        for change in self.gathered:
+            # What would make too large an event is left to the next one: its thread leads it.
+            if size > _MOST_CHARACTERS // 2:
+                break
+            self.decided.append(change)
+            records.append(change.decide(draft))
+            size += sum(map(len, records[-1]))
+        bodies = [each for each in records if each]
+        # A refusal may rest on what is not known yet, so the newest must be read first.
+        if not bodies:
+            return None, True
+        event_id = new_id()
+        event = Event(number, event_id, self._encode(number, event_id, bodies))
+        self.may_be_made = True  # the next request sends it
+        return event, len(bodies) < len(records)

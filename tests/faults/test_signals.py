@@ -1,0 +1,145 @@
+"""Handlers of signals that use the lake while their thread is in the middle of a call."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lakeflow import LakeflowClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORK = """
+import signal, sys, time
+import lakeflow
+from lakeflow import LakeflowClient
+from lakeflow.config import Settings
+from lakeflow.client import open_store
+
+uri, main, handled = sys.argv[1:]
+lakeflow.set_tracking_uri(uri)
+client = LakeflowClient()
+run = client.create_run("0").info.run_id
+other = client.create_run("0").info.run_id
+# Loaded before: an import that a handler begins anew waits for nobody, but takes long.
+client.search_runs(["0"], "metrics.loss > 1e9")
+store = open_store(create=False)
+calls = {
+    "metric": lambda n: client.log_metric(run, "loss", n, step=n, timestamp=n),
+    "async": lambda n: client.log_metric(run, "loss", n, step=n, timestamp=n, synchronous=False),
+    "param": lambda n: client.log_param(run, f"p{n}", n),
+    "tag": lambda n: client.set_tag(run, "preempted", n),
+    "run": lambda n: client.create_run("0"),
+    "get": lambda n: client.get_run(other),
+    "search": lambda n: client.search_runs(["0"], "metrics.loss >= 0"),
+    "history": lambda n: client.get_metric_history(run, "loss"),
+    "sql": lambda n: lakeflow.sql("SELECT count(*) FROM runs"),
+    "experiment": lambda n: client.get_experiment_by_name(f"e{n}"),
+    "compact": lambda n: lakeflow.compact(),
+}
+count = [0]
+done = {"main": 0, "handled": 0}
+
+def handle(*_):
+    if done["handled"] < 60:
+        count[0] += 1
+        calls[handled](count[0])
+        done["handled"] += 1
+    signal.setitimer(signal.ITIMER_REAL, 0.001)
+
+signal.signal(signal.SIGALRM, handle)
+signal.setitimer(signal.ITIMER_REAL, 0.001)
+until = time.monotonic() + 20
+while done["handled"] < 60 and time.monotonic() < until:
+    count[0] += 1
+    calls[main](count[0])
+    done["main"] += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert done["handled"] >= 20, done
+print(run, done["main"], done["handled"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("main", "handled"),
+    [
+        ("metric", "metric"),
+        ("param", "param"),
+        ("async", "async"),
+        ("async", "search"),
+        ("search", "search"),
+        ("search", "metric"),
+        ("get", "sql"),
+        ("run", "run"),
+        ("experiment", "run"),
+        ("compact", "search"),
+    ],
+)
+def test_a_handler_may_call_while_its_thread_is_in_a_call(
+    tmp_path: Path, main: str, handled: str
+) -> None:
+    command = [sys.executable, "-c", WORK, str(tmp_path / "lake"), main, handled]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    run_id, *counts = done.stdout.split()
+    logged = dict.fromkeys(("metric", "async", "param", "run"), 0)
+    for call, count in zip((main, handled), map(int, counts), strict=True):
+        if call in logged:
+            logged[call] += count
+    client = LakeflowClient(tmp_path / "lake")
+    points = client.get_metric_history(run_id, "loss")
+    assert len({point.step for point in points}) == len(points)
+    assert len(points) == logged["metric"] + logged["async"]
+    assert len(client.get_run(run_id).data.params) == logged["param"]
+    found = client.search_runs(None, max_results=50_000)
+    assert len(found) == 2 + logged["run"]
+    # Were the order of lines broken, a fold that ends between two of them would lose one.
+    for segment in (tmp_path / "lake/log").glob("*/*.jsonl"):
+        lines = segment.read_bytes().splitlines()
+        clocks = [line.split(b'"clock":')[1].split(b",")[0] for line in lines]
+        assert clocks == sorted(clocks)
+
+
+LATE = """
+import atexit, sys, threading
+import lakeflow
+lakeflow.set_tracking_uri(sys.argv[1])
+run = lakeflow.start_run()
+lakeflow.log_metric("early", 1, synchronous=False)
+atexit.register(lambda: lakeflow.log_metric("late", 1, synchronous=False))
+client = lakeflow.LakeflowClient()
+atexit.register(lambda: client.log_metric(run.info.run_id, "later", 1, synchronous=False).wait())
+print(run.info.run_id)
+"""
+
+
+def test_what_is_queued_by_an_exit_hook_is_written_and_the_process_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LATE, str(tmp_path / "lake")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    metrics = {}
+    for run in LakeflowClient(tmp_path / "lake").search_runs(["0"]):
+        metrics |= run.data.metrics
+        assert run.info.status == "FINISHED"
+    assert metrics == {"early": 1.0, "late": 1.0, "later": 1.0}, done.stderr
+
+
+def test_logging_goes_on_where_no_thread_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = LakeflowClient(tmp_path / "lake")
+    run_id = client.create_run("0").info.run_id
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("threading.Thread.start", refuse)
+        for step in range(3):
+            client.log_metric(run_id, "loss", step, step=step, synchronous=False)
+    client.log_metric(run_id, "loss", 3, step=3, synchronous=False)
+    client.set_terminated(run_id)
+    assert [point.step for point in client.get_metric_history(run_id, "loss")] == [0, 1, 2, 3]
