@@ -147,13 +147,17 @@ def pop() -> OpenRun | None:
     runs = active()
     if not runs:
         return None
-    ended = runs[-1]
-    ended.is_over = True
+    close(runs[-1])
     _active.set((here(), runs[:-1]))
-    _remember(ended)
+    _remember(runs[-1])
+    return runs[-1]
+
+
+def close(run: OpenRun) -> None:
+    """Let a run be over in every place."""
+    run.is_over = True
     for each in (_unfinished, _of_tasks):
-        each.pop(ended.run.info.run_id, None)
-    return ended
+        each.pop(run.run.info.run_id, None)
 
 
 def last() -> OpenRun | None:

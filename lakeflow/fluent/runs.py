@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from lakeflow.client import LakeflowClient, open_store
 from lakeflow.config import readable, taken_once, user_name
 from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
-from lakeflow.fluent import active_runs
+from lakeflow.fluent import active_runs, endings
 from lakeflow.fluent.experiments import experiment_of_new_runs
 from lakeflow.shutdown import at_shutdown
 
@@ -41,9 +42,7 @@ class ActiveRun(Run):
     ) -> bool:
         # The block may have ended the run itself, or have left others open within it.
         while any(self.info.run_id == each.run.info.run_id for each in active_runs.active()):
-            # Ctrl-C is somebody's wish, and no fault of the run.
-            broken = "KILLED" if kind and issubclass(kind, KeyboardInterrupt) else "FAILED"
-            end_run("FINISHED" if kind is None else broken)
+            end_run("FINISHED" if kind is None else endings.status_of(kind))
         return kind is None
 
 
@@ -59,7 +58,8 @@ def start_run(
     """Make a run, or resume one, and make it the active run of this thread or task.
 
     Use it as a context manager, or end it with ``end_run``; what is still open when the
-    process exits is ended then.
+    process exits is ended then: KILLED by an interrupt, SIGTERM or SIGHUP, FAILED by another
+    exception or a status of ``sys.exit`` other than 0.
 
     Args:
         run_id: Run to resume; for the first run of the process by default that of
@@ -114,7 +114,9 @@ def start_run(
             )
     # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
     store = open_store(client.tracking_uri, create=False)
+    endings.watch(_end_open_runs, _end_runs_of_thread)
     active_runs.push(run, store)
+    endings.guard()
     return ActiveRun(run.info, run.data, run.inputs)
 
 
@@ -213,20 +215,36 @@ def end_run(status: str = "FINISHED") -> None:
     # Before the run is taken off: with a wrong status it stays active.
     RunStatus.from_string(status)
     ended = active_runs.pop()
+    if not active_runs.unfinished():
+        endings.unguard()
     if ended is not None:
         ended.store.terminate(ended.run.info.run_id, status)
 
 
-def _end_open_runs() -> None:
-    for each in active_runs.unfinished():
-        run_id = each.run.info.run_id
-        try:
-            each.store.terminate(run_id)
-        except LakeflowException:
-            # The process is ending: nobody can catch this, and other runs are to be ended.
-            _logger.warning("cannot end run %s", run_id, exc_info=True)
-    active_runs.after_fork()
+def _end_open_runs(status: str | None = None) -> None:
+    _end_all(active_runs.unfinished(), status or endings.status())
 
+
+def _end_runs_of_thread(status: str) -> None:
+    _end_all(active_runs.of_this_thread(), status)
+
+
+def _end_all(runs: Sequence[active_runs.OpenRun], status: str) -> None:
+    for each in runs:
+        active_runs.close(each)
+        try:
+            each.store.terminate(each.run.info.run_id, status)
+        except LakeflowException:
+            # Nobody can catch this, and other runs are to be ended.
+            _logger.warning("cannot end run %s", each.run.info.run_id, exc_info=True)
+
+
+def _guard_again() -> None:
+    if active_runs.unfinished():
+        endings.guard()
+
+
+os.register_at_fork(after_in_parent=_guard_again)
 
 # Registered after the lake's own, so that it is called before: runs end, then lakes close.
 at_shutdown(_end_open_runs)

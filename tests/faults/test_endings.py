@@ -1,0 +1,121 @@
+"""How a process dies decides the status of the runs that it leaves open."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lakeflow import LakeflowClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BEGIN = """
+import asyncio, os, signal, sys, threading, time
+import lakeflow
+client = lakeflow.LakeflowClient()
+lakeflow.start_run(run_name="outer")
+lakeflow.start_run(run_name="inner", nested=True)
+lakeflow.log_metric("m", 1)
+"""
+
+# Of each program: what it does, the status of its runs, its exit code.
+PROGRAMS = {
+    "returns": ("pass", "FINISHED", 0),
+    "exception": ("1 / 0", "FAILED", 1),
+    "in a function": ("def f(): raise OSError\nf()", "FAILED", 1),
+    "in a task": ("async def f(): raise OSError\nasyncio.run(f())", "FAILED", 1),
+    "interrupt": ("signal.raise_signal(signal.SIGINT)", "KILLED", -signal.SIGINT),
+    "exit 3": ("sys.exit(3)", "FAILED", 3),
+    "exit text": ("sys.exit('no data')", "FAILED", 1),
+    "exit 0": ("sys.exit(0)", "FINISHED", 0),
+    "exit": ("sys.exit()", "FINISHED", 0),
+    "exit that is caught": ("try: sys.exit(3)\nexcept SystemExit: pass", "FINISHED", 0),
+    "exit of a thread": (
+        "t = threading.Thread(target=sys.exit, args=(3,)); t.start(); t.join()",
+        "FINISHED",
+        0,
+    ),
+    "reported, and on": (
+        "import code; code.InteractiveInterpreter().runsource('1 / 0')",
+        "FINISHED",
+        0,
+    ),
+    "an own excepthook": ("sys.excepthook = lambda *_: print('own')\n1 / 0", "FAILED", 1),
+    "terminated": ("os.kill(os.getpid(), signal.SIGTERM)", "KILLED", -signal.SIGTERM),
+    "hung up": ("os.kill(os.getpid(), signal.SIGHUP)", "KILLED", -signal.SIGHUP),
+    "an own handler": (
+        "signal.signal(signal.SIGTERM, lambda *_: print('own'))\n"
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "FINISHED",
+        0,
+    ),
+    "an own handler that calls the one before": (
+        "before = signal.signal(signal.SIGTERM, lambda *a: (print('own'), before(*a)))\n"
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "FINISHED",
+        0,
+    ),
+    "ignored": (
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\nlakeflow.end_run()\n"
+        "lakeflow.start_run(nested=True)\nos.kill(os.getpid(), signal.SIGHUP)",
+        "FINISHED",
+        0,
+    ),
+    "a forked child is terminated": (
+        "child = os.fork()\n"
+        "if not child: time.sleep(60)\n"
+        "assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL\n"
+        "os.kill(child, signal.SIGTERM)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM",
+        "FINISHED",
+        0,
+    ),
+    "nothing is left of it": (
+        "lakeflow.end_run(); lakeflow.end_run()\n"
+        "assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL",
+        "FINISHED",
+        0,
+    ),
+    "a thread dies": (
+        "lakeflow.end_run(); lakeflow.end_run()\n"
+        "for run in client.search_runs(['0']): client.delete_run(run.info.run_id)\n"
+        "def work():\n    lakeflow.start_run()\n    1 / 0\n"
+        "t = threading.Thread(target=work); t.start(); t.join()",
+        "FAILED",
+        0,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def died(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, int]]:
+    """Return for each program its folder and its exit code; they are started at once."""
+    folders = {name: tmp_path_factory.mktemp("died") for name in PROGRAMS}
+
+    def run(name: str) -> int:
+        program = folders[name] / "program.py"
+        program.write_text(BEGIN + PROGRAMS[name][0])
+        environment = {k: v for k, v in os.environ.items() if "TRACKING" not in k}
+        options = {"cwd": program.parent, "env": environment, "capture_output": True}
+        return subprocess.run([sys.executable, program], **options, timeout=60).returncode
+
+    with ThreadPoolExecutor(2) as pool:
+        codes = pool.map(run, PROGRAMS)
+    return {name: (folders[name], code) for name, code in zip(PROGRAMS, codes, strict=True)}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_run_ends_as_its_process_does(name: str, died: dict[str, tuple[Path, int]]) -> None:
+    _, status, code = PROGRAMS[name]
+    folder, exit_code = died[name]
+    runs = LakeflowClient(folder / "lake").search_runs(["0"])
+    assert {run.info.status for run in runs} == {status}
+    assert all(run.info.end_time for run in runs)
+    assert exit_code == code
