@@ -209,7 +209,8 @@ class LakeflowClient:
         what the first one does.
 
         Args:
-            experiment_ids: Ids of experiments, or one id; none for all.
+            experiment_ids: Ids of experiments, or one id; None for all. In an empty list
+                there are no runs.
             filter_string: The filter; empty for all runs.
             run_view_type: ``ViewType.ACTIVE_ONLY``, ``DELETED_ONLY`` or ``ALL``.
             max_results: Size of the page, from 1 to 50,000.

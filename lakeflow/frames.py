@@ -196,13 +196,14 @@ def metric_series(
         ([49, 99], [51.0, 1.0], [100.0, 50.0])
     """
     formats.check(output_format)
-    if type(max_points) is not int or max_points < 1:
+    most = validation.whole(max_points)
+    if most is None or most < 1:
         raise InvalidInputError(f"max_points is {max_points!r}, not a positive integer")
     if isinstance(run_ids, str):
         raise InvalidInputError(f"run_ids is {run_ids!r}, not a list of ids")
     wanted = list(dict.fromkeys(map(validation.run_id, run_ids)))
     columns = open_store(tracking_uri, create=False).columns
-    table = columns.series(wanted, validation.text(key, "key"), max_points)
+    table = columns.series(wanted, validation.text(key, "key"), most)
     return formats.convert(table, output_format)
 
 

@@ -283,9 +283,9 @@ def milliseconds(value: object, path: str) -> int:
     """Return a time in milliseconds since the Unix epoch.
 
     Raises:
-        InvalidInputError: It is no whole number, or beyond the year 9999.
+        InvalidInputError: It is no whole number, or not in the years 1 to 9999.
     """
-    return _whole(value, path, -_INT64, _TIMES, YEAR_10000_MS)
+    return _whole(value, path, YEAR_1_MS, _TIMES, YEAR_10000_MS)
 
 
 _DATASET_LIMITS = {
