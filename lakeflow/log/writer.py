@@ -240,7 +240,7 @@ class LogWriter:
         """Return writer, number and size of the open segment if somebody has deleted it."""
         with self._lock:
             file = self._file
-            if file is None or not file.is_deleted():
+            if file is None or self._is_appending or not file.is_deleted():
                 return None
             deleted = self._id, self._segments, file.size
             self._seal()
@@ -250,9 +250,11 @@ class LogWriter:
     def close(self) -> None:
         """Seal the open segment; a later append opens a new one."""
         with self._lock:
-            # Left over where the write failed that a handler of a signal had interrupted.
-            self._append_interrupting()
-            self._seal()
+            try:
+                # Left over where the write failed that a handler of a signal had interrupted.
+                self._append_interrupting()
+            finally:
+                self._seal()
 
     def _seal(self) -> None:
         if self._file is not None:
@@ -278,7 +280,9 @@ def _make_room(newcomer: LogWriter) -> None:
         # Who is writing just now is left alone: it may wait for us in the same way.
         if other is not newcomer and other._lock.acquire(blocking=False):
             try:
-                other._seal()
+                # This thread may be writing there, if it is in the handler of a signal.
+                if not other._is_appending:
+                    other._seal()
             finally:
                 other._lock.release()
 
