@@ -260,7 +260,7 @@ class LakeflowClient:
 
         Args:
             experiment_id: Experiment to make it in.
-            start_time: Milliseconds since the Unix epoch; now by default.
+            start_time: Milliseconds since the Unix epoch, in years 1 to 9999; now by default.
             tags: Values by key; values become text. ``mlflow.user`` is its user,
                 ``mlflow.parentRunId`` its parent.
             run_name: Its name, also kept as tag ``mlflow.runName``; by default that tag, or

@@ -196,7 +196,7 @@ def metric_series(
         ([49, 99], [51.0, 1.0], [100.0, 50.0])
     """
     formats.check(output_format)
-    most = validation.whole(max_points)
+    most = validation.integer(max_points)
     if most is None or most < 1:
         raise InvalidInputError(f"max_points is {max_points!r}, not a positive integer")
     if isinstance(run_ids, str):

@@ -6,13 +6,11 @@ import asyncio
 import os
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import lakeflow
-from lakeflow.client import LakeflowClient, open_store
 from lakeflow.entities import Dataset, ViewType
 from lakeflow.exceptions import (
     InvalidInputError,
@@ -339,63 +337,3 @@ def test_what_the_system_calls_us_never_stops_a_run(monkeypatch: pytest.MonkeyPa
         tags = lakeflow.get_run(run.info.run_id).data.tags
         assert tags["mlflow.source.name"] == name
         assert tags["mlflow.user"] == "j\ufffdrg"
-
-
-def test_numbers_of_any_library_are_ids_and_sizes(uri: str) -> None:
-    lakeflow.set_tracking_uri(uri)
-    numpy = pytest.importorskip("numpy")
-    experiment_id = int(lakeflow.create_experiment("e"))
-    client = LakeflowClient()
-    runs = [client.create_run(str(experiment_id)).info.run_id for _ in range(3)]
-    for number in (experiment_id, numpy.int64(experiment_id)):
-        assert client.get_experiment(number).name == "e"
-        for ids in (number, [number], numpy.array([number])):
-            assert len(client.search_runs(ids, max_results=numpy.int64(2))) == 2
-            found = lakeflow.search_runs(ids, max_results=numpy.int32(2), output_format="list")
-            assert len(found) == 2
-            assert len(lakeflow.search_runs(ids, max_results=numpy.int8(2))) == 2
-    for wrong in (True, 2.0, "2"):
-        with pytest.raises(InvalidInputError):
-            client.search_runs([str(experiment_id)], max_results=wrong)  # type: ignore[arg-type]
-    many = ", ".join(f"'{each}'" for each in [*runs, *(f"{n:032x}" for n in range(4_000))])
-    found = client.search_runs([str(experiment_id)], f"attributes.run_id IN ({many})")
-    assert len(found) == 3
-
-
-def test_an_empty_list_of_experiments_means_none(uri: str) -> None:
-    lakeflow.set_tracking_uri(uri)
-    with lakeflow.start_run():
-        pass
-    assert len(LakeflowClient().search_runs(None)) == 1
-    assert not LakeflowClient().search_runs([])
-    for given in ({"experiment_ids": []}, {"experiment_names": []}):
-        assert not lakeflow.search_runs(**given, output_format="list")  # type: ignore[call-overload]
-        assert not len(lakeflow.search_runs(**given))  # type: ignore[call-overload]
-    assert len(lakeflow.search_runs()) == 1
-
-
-def test_a_time_that_no_date_can_be_is_refused_and_read_as_none(uri: str) -> None:
-    lakeflow.set_tracking_uri(uri)
-    client = LakeflowClient()
-    run_id = client.create_run("0").info.run_id
-    nanoseconds = time.time_ns()
-    for call in (
-        lambda: client.create_run("0", start_time=nanoseconds),
-        lambda: client.set_terminated(run_id, end_time=nanoseconds),
-    ):
-        with pytest.raises(InvalidInputError, match="milliseconds"):
-            call()
-    store = open_store(create=False)
-    store.lake.append(
-        [f'"experiment_id":"0","run_id":"{run_id}","runs":{{"end_time":[{2**62}]}}']
-    )
-    for _ in range(2):
-        frame = lakeflow.search_runs(output_format="pandas")
-        assert frame["end_time"].isna().all()
-        assert frame["start_time"].notna().all()
-        assert lakeflow.search_runs(output_format="polars")["end_time"].to_list() == [None]
-        assert lakeflow.sql("SELECT end_time_at FROM runs").to_pylist() == [
-            {"end_time_at": None}
-        ]
-        assert client.get_run(run_id).info.end_time == 2**62
-        lakeflow.compact()

@@ -29,10 +29,9 @@ _RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}", re.ASCII)
 _EXPERIMENT_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,63}", re.ASCII)
 _KEY = re.compile(r"[/\w.\- :]*")
 _INT64 = 2**63
-_TIMES = "times are milliseconds since the Unix epoch: int(time.time() * 1000)"
-
-YEAR_1_MS, YEAR_10000_MS = -62_135_596_800_000, 253_402_300_800_000
-"""Between them is what a date of Python, pandas or SQL can be; nanoseconds are far beyond."""
+# No date of Python's, of Arrow's readers or of SQL lies before year 1 or after year 9999.
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+_TIMES = "milliseconds since the Unix epoch are expected: int(time.time() * 1000)"
 
 Point = tuple[str, float, int, int]
 """Key, value, timestamp in milliseconds, step."""
@@ -49,37 +48,28 @@ def run_id(value: object) -> str:
     raise InvalidInputError(f"{value!r} is not a run id")
 
 
-def whole(value: object) -> int | None:
-    """Return a whole number of any library's type; None for all else, truth values too."""
-    if isinstance(value, bool):
-        return None
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
-
-
 def experiment_id(value: object) -> str:
     """Return an experiment id as text; integers are taken too.
 
     Raises:
         InvalidInputError: It holds something else than letters, digits, ``_`` and ``-``.
     """
-    number = whole(value)
+    # Integers of a data frame are numpy's.
+    number = integer(value)
     text = value if number is None else str(number)
     if isinstance(text, str) and _EXPERIMENT_ID.fullmatch(text):
         return text
     raise InvalidInputError(f"{value!r} is not an experiment id")
 
 
-def experiment_ids(value: Any) -> list[str]:
-    """Return ids of experiments, which may be given as one id.
-
-    Raises:
-        InvalidInputError: One of them is none.
-    """
-    is_one = isinstance(value, str) or not hasattr(value, "__iter__")
-    return [*map(experiment_id, [value] if is_one else value)]
+def integer(value: Any) -> int | None:
+    """Return the Python integer that a value is, of whichever type; None if it is none."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def experiment_name(value: object) -> str:
@@ -220,9 +210,9 @@ def metric(
     if type(value) is not float:
         value = _float(value, _path("value", place))
     if type(timestamp) is not int or not 0 <= timestamp < _INT64:
-        timestamp = _whole(timestamp, _path("timestamp", place), 0, _TIMES)
+        timestamp = _whole(timestamp, _path("timestamp", place), 0, _INT64 - 1, _TIMES)
     if type(step) is not int or not -_INT64 <= step < _INT64:
-        step = _whole(step, _path("step", place), -_INT64)
+        step = _whole(step, _path("step", place), -_INT64, _INT64 - 1)
     # Zero has one sign here: a point that differs in nothing else is the same point.
     return name, value + 0.0, timestamp, step
 
@@ -261,9 +251,7 @@ def _float(value: Any, path: str) -> float:
         ) from None
 
 
-def _whole(
-    value: Any, path: str, least: int, hint: str | None = None, end: int = _INT64
-) -> int:
+def _whole(value: Any, path: str, least: int, most: int, hint: str | None = None) -> int:
     try:
         # numpy's integers too, but no text, though ``int`` would take one.
         number = int(value) if isinstance(value, numbers.Number) else None  # type: ignore[call-overload]
@@ -271,9 +259,9 @@ def _whole(
         number = None
     # Who logs step 1.5 counts in something else than steps, and who logs a fraction of a
     # millisecond often in seconds: to cut it off would hide that.
-    if number is None or number != value or not least <= number < end:
+    if number is None or number != value or not least <= number <= most:
         raise InvalidInputError(
-            f"{path} is {value!r}, which is not a whole number from {least} to {end - 1}",
+            f"{path} is {value!r}, which is not a whole number from {least} to {most}",
             hint=hint,
         )
     return int(number)
@@ -283,9 +271,9 @@ def milliseconds(value: object, path: str) -> int:
     """Return a time in milliseconds since the Unix epoch.
 
     Raises:
-        InvalidInputError: It is no whole number, or not in the years 1 to 9999.
+        InvalidInputError: It is no whole number, or lies outside of years 1 to 9999.
     """
-    return _whole(value, path, YEAR_1_MS, _TIMES, YEAR_10000_MS)
+    return _whole(value, path, FIRST_MS, LAST_MS, _TIMES)
 
 
 _DATASET_LIMITS = {

@@ -11,7 +11,7 @@ from lakeflow.config import environment
 from lakeflow.entities import Experiment, LifecycleStage, ViewType
 from lakeflow.exceptions import AlreadyExistsError, InvalidInputError, NotFoundError
 from lakeflow.fluent import active_runs
-from lakeflow.fluent.pages import all_pages
+from lakeflow.fluent.pages import all_pages, most_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,5 +141,5 @@ def search_experiments(
         lambda size, token: client.search_experiments(
             view_type, size, filter_string, order_by, token
         ),
-        max_results,
+        most_results(max_results),
     )

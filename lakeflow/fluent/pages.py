@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from lakeflow.entities import validation
+from lakeflow.exceptions import InvalidInputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -12,6 +15,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_RESULTS_A_PAGE = 10_000
+
+
+def most_results(given: object) -> int | None:
+    """Return how many results there may be at most; None for all.
+
+    Raises:
+        InvalidInputError: It is no integer.
+    """
+    number = validation.integer(given)
+    if given is not None and number is None:
+        raise InvalidInputError(f"max_results is {given!r}, not an integer")
+    return number
 
 
 def all_pages(

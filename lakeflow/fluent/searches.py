@@ -10,7 +10,8 @@ from lakeflow.client import LakeflowClient, open_store
 from lakeflow.entities import Run, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent.experiments import experiment_of_new_runs, search_experiments
-from lakeflow.fluent.pages import all_pages
+from lakeflow.fluent.pages import all_pages, most_results
+from lakeflow.stores.arguments import listed
 
 if TYPE_CHECKING:
     import datetime
@@ -98,7 +99,7 @@ def search_runs(
 
     Args:
         experiment_ids: Ids of experiments, or one id; by default the experiment in which
-            ``start_run`` would make a run.
+            ``start_run`` would make a run. In an empty list there are no runs.
         filter_string: The filter; see ``LakeflowClient.search_runs``.
         run_view_type: ``ViewType.ACTIVE_ONLY``, ``DELETED_ONLY`` or ``ALL``.
         max_results: Most runs; None for all.
@@ -138,13 +139,13 @@ def search_runs(
     formats.check(output_format)
     client = LakeflowClient()
     ids = _searched(client, experiment_ids, experiment_names, search_all_experiments)
+    max_results = most_results(max_results)
     if output_format == "list":
         return all_pages(
             lambda size, token: client.search_runs(
                 ids, filter_string, run_view_type, size, order_by, token, as_of=as_of
             ),
-            # To the client no experiments are all of them; here names may have led to none.
-            max_results if ids else 0,
+            max_results,
         )
     store = open_store(client.tracking_uri, create=True)
     # Loads sqlglot, which a job that only logs does not need.
@@ -170,21 +171,19 @@ def _searched(
     search_all: bool,
 ) -> list[str]:
     """Return the ids of the experiments that a search is for."""
-    given = None if ids is None else validation.experiment_ids(ids)
-    if given and names:
+    given, named = listed("experiment_ids", ids), listed("experiment_names", names)
+    if given and named:
         raise InvalidInputError(
             "Only experiment_ids or experiment_names can be used, but not both"
         )
-    if given:
-        return given
-    if names:
-        return _ids_of_names(client, names)
-    # A list that came out empty means no experiment, and not the default one.
-    if given is not None or names is not None:
-        return []
-    if search_all:
+    if search_all and not (given or named):
         return [experiment.experiment_id for experiment in search_experiments()]
-    return [experiment_of_new_runs(client)]
+    if given is None and named is None:
+        return [experiment_of_new_runs(client)]
+    # A list that came out empty means none.
+    return [validation.experiment_id(each) for each in given or ()] + _ids_of_names(
+        client, named or ()
+    )
 
 
 def _ids_of_names(client: LakeflowClient, names: Sequence[str | None]) -> list[str]:

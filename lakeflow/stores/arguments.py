@@ -31,6 +31,26 @@ def name_of(run_name: str | None, tags: Mapping[str, str]) -> str:
     return validation.run_name(run_name or tagged or random_run_name())
 
 
+def listed(name: str, given: Any) -> list[Any] | None:
+    """Return one thing or several as a list; None, and not an empty list, for none said.
+
+    Args:
+        name: What errors call them.
+        given: A text, an integer of any type, or several: also an array or a column.
+
+    Raises:
+        InvalidInputError: It is neither.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str) or validation.integer(given) is not None:
+        return [given]
+    try:
+        return list(given)
+    except TypeError:
+        raise InvalidInputError(f"{name} is {given!r}, not a list") from None
+
+
 def below(location: str, path: str) -> str:
     """Return a location inside another, leaving a URL's query and fragment at the end."""
     if "://" not in location:

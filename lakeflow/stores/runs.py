@@ -185,9 +185,6 @@ class RunStore:
             past,
             self._lake.fs.uri,
         )
-        # To a search no experiments are all of them; of an empty list there are no runs.
-        if experiment_ids is not None and not search.experiment_ids:
-            return PagedList([], None)
         page = page_of(
             search,
             max_results,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.entities.validation import YEAR_1_MS, YEAR_10000_MS
+from lakeflow.entities.validation import FIRST_MS, LAST_MS
 from lakeflow.kinds import RUN
 from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.compile import compile_search
@@ -87,10 +87,9 @@ def search_table(
         snapshot_id,
         lake.fs.uri,
     )
-    limit = _LIMIT_OF_ALL_RUNS if max_results is None else max(0, int(max_results))
+    limit = _LIMIT_OF_ALL_RUNS if max_results is None else max(0, max_results)
     ids = []
-    # To a search no experiments are all of them.
-    if experiment_ids:
+    if not search.is_of_none:
         statement = compile_search(search, limit)
         # From here on the snapshot that the ids are of: rows and ids must belong together.
         rows, snapshot_id = reader.search(statement, search.experiment_ids, snapshot_id)
@@ -100,21 +99,12 @@ def search_table(
         columns = _from_documents(reader, ids, snapshot_id)
     else:
         columns = _from_tables(reader, ids, search, snapshot_id)
-    locations = [lake.fs.resolve(each) for each in columns["artifact_uri"].to_pylist()]
-    times = {name: _dates(columns[name]) for name in ("start_time", "end_time")}
-    return table({**columns, "artifact_uri": column("string", locations), **times})
-
-
-def _dates(milliseconds: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-    """Return times as timestamps, and null for what no date can be."""
     import pyarrow
-    from pyarrow import compute
 
-    is_date = compute.and_(
-        compute.greater_equal(milliseconds, YEAR_1_MS),
-        compute.less(milliseconds, YEAR_10000_MS),
-    )
-    return compute.if_else(is_date, milliseconds, None).cast(pyarrow.timestamp("ms", "UTC"))
+    locations = [lake.fs.resolve(each) for each in columns["artifact_uri"].to_pylist()]
+    utc_ms = pyarrow.timestamp("ms", "UTC")
+    times = {name: _dated(columns[name]).cast(utc_ms) for name in ("start_time", "end_time")}
+    return table({**columns, "artifact_uri": column("string", locations), **times})
 
 
 def _from_documents(
@@ -192,3 +182,15 @@ def _dense(cells: pyarrow.StructArray, everyone: pyarrow.Array) -> pyarrow.Array
 
     where = pyarrow.compute.index_in(everyone, value_set=cells.field("place"))
     return cells.field("value").take(where)
+
+
+def _dated(milliseconds: pyarrow.Array | pyarrow.ChunkedArray) -> Any:
+    """Return times, null where one is no date; older lakes took nanoseconds for a time."""
+    import pyarrow.compute
+
+    first, last = pyarrow.scalar(FIRST_MS), pyarrow.scalar(LAST_MS)
+    is_date = pyarrow.compute.and_(
+        pyarrow.compute.greater_equal(milliseconds, first),
+        pyarrow.compute.less_equal(milliseconds, last),
+    )
+    return pyarrow.compute.if_else(is_date, milliseconds, None)

@@ -38,6 +38,7 @@ from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine import page_tokens
 from lakeflow.query.engine.compile import Search, compile_search
 from lakeflow.query.language.filters import parse_filter, parse_order
+from lakeflow.stores.arguments import listed
 from lakeflow.stores.snapshots import SnapshotId
 
 if TYPE_CHECKING:
@@ -88,22 +89,23 @@ def search_of(
         filter_string: The filter.
         view_type: Which lifecycle stages.
         order_by: The order.
-        experiment_ids: One id or several; none for all.
+        experiment_ids: One id or several; None for all. A list that is empty is of none.
         snapshot_id: What is gone back to; None for now.
         root: Location of the lake.
 
     Raises:
         InvalidInputError: One of them is malformed.
     """
-    ids = () if experiment_ids is None else validation.experiment_ids(experiment_ids)
     if view_type not in _STAGES:
         raise InvalidInputError(f"no view type {view_type!r}; there are 1, 2 and 3")
+    ids = listed("experiment_ids", experiment_ids)
     return Search(
         kind,
         parse_filter(filter_string, kind),
         tuple(parse_order(order_by, kind)),
         _STAGES[view_type],
-        tuple(sorted({*ids})),
+        tuple(sorted({validation.experiment_id(each) for each in ids or ()})),
+        ids == [],
         None if snapshot_id is None else snapshot_id.fold,
         root,
     )
@@ -135,6 +137,8 @@ def page_of(
         InvalidInputError: The size or the token cannot be used.
     """
     size = _size(max_results)
+    if search.is_of_none:
+        return Page([], None)
     snapshot_id: SnapshotId | None = None
     after: list[Any] = []
     if page_token:
@@ -150,9 +154,9 @@ def page_of(
 
 
 def _size(max_results: object) -> int:
-    size = validation.whole(max_results)
+    size = validation.integer(max_results)
     if size is None or not 0 < size <= MAX_RESULTS:
-        wanted = "a positive integer" if size is None or size < 1 else f"at most {MAX_RESULTS}"
+        wanted = f"at most {MAX_RESULTS}" if size and size > 0 else "a positive integer"
         raise InvalidInputError(
             f"Invalid value {max_results} for parameter 'max_results' supplied. "
             f"It must be {wanted}"

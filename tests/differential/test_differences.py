@@ -139,6 +139,7 @@ DIFFERENCES = {
     ),
     "a step has 64 bits": leaks("INTERNAL_ERROR", metric(1, 1, 2**63)),
     "a time has 64 bits": leaks("INTERNAL_ERROR", metric(1, 2**63, 1)),
+    "a start time is in milliseconds": refuses(NUMBERS, ("create_run", "0", 10**18)),
     "a step is not NaN": leaks("BAD_REQUEST", metric(1, 1, NAN)),
     "a time is not NaN": leaks("BAD_REQUEST", metric(1, NAN, 1)),
     "a time of numpy is not negative": leaks("TypeError", metric(1, np.float32(-2), 1)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import fractions
 import math
+import time
 from typing import Any
 
 import numpy
@@ -81,6 +82,15 @@ def test_what_is_no_number_is_refused(value: Any) -> None:
 def test_a_bad_time_is_refused(timestamp: Any) -> None:
     with pytest.raises(InvalidInputError, match="timestamp"):
         validation.metric("m", 1.0, timestamp, 0)
+    with pytest.raises(InvalidInputError, match="timestamp"):
+        validation.metrics({"m": 1.0}, timestamp, 0)
+
+
+@pytest.mark.parametrize("given", [time.time_ns(), -62_135_596_800_001])
+def test_what_is_no_date_is_no_time(given: int) -> None:
+    with pytest.raises(InvalidInputError, match="milliseconds since the Unix epoch") as caught:
+        validation.milliseconds(given, "start_time")
+    assert "start_time" in str(caught.value)
 
 
 @pytest.mark.parametrize("step", ["1", None, math.nan, 2**63, -(2**63) - 1])
@@ -94,7 +104,7 @@ def test_a_bad_step_is_refused(step: Any) -> None:
     [
         (2.0, 2),
         (True, 1),
-        (2.0**62, 2**62),
+        (2.0**47, 2**47),
         (numpy.int32(3), 3),
         (numpy.uint8(255), 255),
         (numpy.float32(4), 4),
@@ -111,8 +121,10 @@ def test_whole_numbers_of_any_kind_are_times_and_steps(given: Any, stored: int) 
     assert validation.milliseconds(given, "end_time") == stored
 
 
-def test_a_time_and_a_step_have_64_bits() -> None:
+def test_a_date_reaches_to_year_9999_and_the_numbers_of_a_point_have_64_bits() -> None:
     assert validation.metric("m", 1.0, 2**63 - 1, -(2**63))[2:] == (2**63 - 1, -(2**63))
+    last = 253_402_300_799_999
+    assert validation.milliseconds(last, "end_time") == last
 
 
 FRACTIONS = [

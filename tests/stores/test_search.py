@@ -7,12 +7,14 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy
+import pandas
 import pytest
 
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.config import Settings
-from lakeflow.entities import Metric, Param, ViewType
+from lakeflow.entities import Metric, Param, ViewType, validation
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
@@ -117,7 +119,8 @@ def test_experiments_may_be_one_several_or_all(client: LakeflowClient) -> None:
         return {run.info.run_id for run in client.search_runs(ids)}  # type: ignore[arg-type]
 
     assert found("0") == found(0) == found(["0"]) == {runs["0"]}
-    assert found(["0", first]) == found([]) == found(None) == set(runs.values())
+    assert found(["0", first]) == found(None) == set(runs.values())
+    assert found([]) == set()
     assert found(["77"]) == set()
     with pytest.raises(InvalidInputError):
         client.search_runs(["../0"])
@@ -232,3 +235,70 @@ def test_each_record_of_a_point_counts(
         ("count(metrics.m) > 5", False),
     ):
         assert bool(client.search_runs(["0"], text)) is is_true, text
+
+
+def test_a_list_that_came_out_empty_means_none(client: LakeflowClient, run_id: str) -> None:
+    client.log_metric(run_id, "m", 1.0)
+    lakeflow.set_tracking_uri(client.tracking_uri)
+    assert [run.info.run_id for run in client.search_runs(None)] == [run_id]
+    for none in [], (), numpy.array([], int), pandas.Series([], dtype=str):
+        assert client.search_runs(none) == []
+        for output_format in "list", "pandas", "arrow":
+            found = lakeflow.search_runs(none, output_format=output_format)
+            assert len(found) == 0
+            assert len(lakeflow.search_runs(experiment_names=none)) == 0
+    assert len(lakeflow.search_runs([], search_all_experiments=True)) == 1
+    assert lakeflow.metric_series([], "m").num_rows == 0
+    with pytest.raises(InvalidInputError, match="a positive integer"):
+        client.search_runs([], max_results=0)
+
+
+def test_what_comes_out_of_a_frame_may_be_given(client: LakeflowClient, run_id: str) -> None:
+    lakeflow.set_tracking_uri(client.tracking_uri)
+    lakeflow.set_experiment(experiment_id=numpy.int64(0))
+    frame = pandas.DataFrame({"id": [0], "most": [5], "name": ["Default"]})
+    ids, most, names = frame["id"], frame["most"][0], frame["name"]
+    for given in ids, ids.to_numpy(), ids[0], list(ids), 0, "0":
+        assert len(client.search_runs(given, max_results=most)) == 1
+        assert len(lakeflow.search_runs(given, max_results=most)) == 1
+        assert len(lakeflow.search_runs(given, max_results=most, output_format="list")) == 1
+    assert len(lakeflow.search_runs(experiment_names=names)) == 1
+    assert len(lakeflow.search_runs(experiment_names="Default")) == 1
+    assert len(client.search_experiments(max_results=most)) == 1
+    assert len(lakeflow.search_experiments(max_results=most)) == 1
+    assert client.get_experiment(ids[0]).name == "Default"
+    assert client.create_run(ids[0]).info.experiment_id == "0"
+    assert lakeflow.metric_series([run_id], "m", most).num_rows == 0
+    for wrong in 5.0, True, "5":
+        with pytest.raises(InvalidInputError, match="max_results"):
+            client.search_runs(ids, max_results=wrong)
+        with pytest.raises(InvalidInputError, match="max_results"):
+            lakeflow.search_runs(ids, max_results=wrong)
+
+
+def test_thousands_of_ids_may_be_listed(client: LakeflowClient, run_id: str) -> None:
+    ids = [f"{number:032x}" for number in range(4_000)]
+    listed = ", ".join(map(repr, [*ids, run_id]))
+    (found,) = client.search_runs(["0"], f"run_id IN ({listed})")
+    assert found.info.run_id == run_id
+
+
+def test_a_stored_time_that_is_no_date_is_missing_in_frames(
+    client: LakeflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lakeflow.set_tracking_uri(client.tracking_uri)
+    # Earlier versions took any.
+    monkeypatch.setattr(validation, "LAST_MS", 2**63 - 1)
+    nanoseconds = client.create_run("0", start_time=1_700_000_000_000_000_000).info.run_id
+    client.set_terminated(nanoseconds, end_time=1_700_000_000_000_000_000)
+    good = client.create_run("0", start_time=1_700_000_000_000).info.run_id
+    for _ in range(2):
+        frame = lakeflow.search_runs(["0"]).set_index("run_id")
+        assert pandas.isna(frame["start_time"][nanoseconds])
+        assert pandas.isna(frame["end_time"][nanoseconds])
+        assert frame["start_time"][good].year == 2023
+        table = lakeflow.search_runs(["0"], output_format="arrow")
+        assert table["start_time"].null_count == 1
+        assert lakeflow.search_runs(output_format="polars")["start_time"].null_count() == 1
+        assert client.get_run(nanoseconds).info.start_time == 1_700_000_000_000_000_000
+        lakeflow.compact()

@@ -49,6 +49,7 @@ class Search:
         order: How they are sorted, before the order of its catalogue.
         stages: Lifecycle stages, where the kind has them.
         experiment_ids: Their experiments; empty for all.
+        is_of_none: Whether it is said to be over no experiment.
         fold: Number of the fold that is searched; None for now.
         root: Location of the lake; stored locations within it are relative.
     """
@@ -58,6 +59,7 @@ class Search:
     order: tuple[Ordering, ...] = ()
     stages: tuple[str, ...] = ("active",)
     experiment_ids: tuple[str, ...] = ()
+    is_of_none: bool = False
     fold: int | None = None
     root: str = ""
 

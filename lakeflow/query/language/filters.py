@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from lakeflow.kinds import Kind
 
-MAX_CHARACTERS = 1_000_000
+# Room for a hundred thousand ids of runs; conditions and depth are what is costly.
+MAX_CHARACTERS = 4_000_000
 MAX_CONDITIONS = 500
 MAX_DEPTH = 50
 
