@@ -119,8 +119,8 @@ class LakeflowClient:
     def get_run(self, run_id: str) -> Run:
         """Return a run with its latest metrics, its params, tags and datasets.
 
-        For each metric the value at the largest (step, timestamp, value), whatever was
-        logged last; NaN counts as least.
+        For each metric the value at the largest (step, timestamp); of several there, the one
+        that was logged last.
 
         Cost: one listing of the log and a read of what it has grown by; for a run from
         before the last compaction two or three small reads as well. No engine is imported.
@@ -165,10 +165,10 @@ class LakeflowClient:
         return self._store.runs.get_parent(run_id)
 
     def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
-        """Return every point of a metric, by timestamp, step and value.
+        """Return every point of a metric, by timestamp, step and the order of logging.
 
-        A point that was logged twice is there once. For long histories
-        ``lakeflow.metric_history`` returns the same without an object a point.
+        Each call is a point, also where all its values are those of another. For long
+        histories ``lakeflow.metric_history`` returns the same without an object a point.
 
         Args:
             run_id: Id of the run.

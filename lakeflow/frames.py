@@ -84,7 +84,7 @@ def metric_history(
 
     Returns:
         Columns ``value`` (float64), ``timestamp`` (int64, milliseconds since the Unix
-        epoch) and ``step`` (int64), by timestamp, step and value.
+        epoch) and ``step`` (int64), by timestamp, step and the order of logging.
 
     Raises:
         NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run, or no lake.
@@ -176,7 +176,7 @@ def metric_series(
     Returns:
         Columns ``run_id``, ``step`` (of the bucket's last point), ``min`` and ``max`` (NaN
         left out, null if there is nothing else), ``last`` (value at the bucket's largest
-        step, timestamp and value; NaN counts as least) and ``count`` (points, NaN included);
+        step and timestamp, the one logged last) and ``count`` (points, NaN included);
         runs in the order given, steps ascending.
 
     Raises:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
 
 Type = Literal["string", "long", "double"]
@@ -68,6 +68,18 @@ _RUN_ID = Column("run_id", "string", "32 hexadecimal digits, ordered by time of 
 _KEY = Column("key", "string", "name within the run")
 _STEP = Column("step", "long", "training step, may be negative")
 _TIMESTAMP = Column("timestamp", "long", "milliseconds since the Unix epoch, UTC")
+_LOGGED = (
+    Column(
+        "clock",
+        "long",
+        "microseconds since the Unix epoch, UTC, of the record that logged the point; never "
+        "runs backwards within a writer",
+    ),
+    Column("writer", "string", "writer of that record"),
+    Column("seq", "long", "number of that record among those of its writer"),
+    Column("place", "long", "place of the point in that record, from 0 on"),
+)
+"""The order of logging: points at one step and time are compared by these columns."""
 _LIFECYCLE_CLOCK = Column(
     "lifecycle_clock",
     "long",
@@ -149,9 +161,12 @@ LATEST_METRICS = TableSpec(
         _EXPERIMENT_ID,
         _RUN_ID,
         _KEY,
-        Column("value", "double", "value at the largest (step, timestamp, value)"),
+        Column(
+            "value", "double", "value of the last point by (step, timestamp, order of logging)"
+        ),
         _STEP,
         _TIMESTAMP,
+        *_LOGGED,
         Column("min", "double", "smallest value that is not NaN", nullable=True),
         Column("max", "double", "largest value that is not NaN", nullable=True),
         Column("count", "long", "number of points, NaN included"),
@@ -170,14 +185,12 @@ METRICS = TableSpec(
         _STEP,
         _TIMESTAMP,
         Column("value", "double", "any float"),
-        Column("writer", "string", "writer of the record that it was logged by"),
-        Column("seq", "long", "number of that record among those of its writer"),
-        Column("place", "long", "place of the point in that record, from 0 on"),
+        *_LOGGED,
     ),
-    # Two records may log the same point, and both are kept: the record tells them apart.
+    # Each call is a point, also where all values are equal: the record tells them apart.
     key=("writer", "seq", "place"),
-    # A curve is read by its run and key; the record at the end makes the order total.
-    sort=(*_RUN_KEY, "step", "timestamp", "writer", "seq", "place"),
+    # A curve is read by its run and key; the order of logging at the end makes it total.
+    sort=(*_RUN_KEY, "step", "timestamp", *(column.name for column in _LOGGED)),
     by_column=True,
 )
 

@@ -468,11 +468,11 @@ def test_options_are_taken_where_they_do_something(tmp_path: Path) -> None:
 
 def test_an_older_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     LakeflowClient(tmp_path / "lake").create_run("0")
-    (tmp_path / "lake" / "lake.json").write_text(json.dumps({"format_version": 2}))
+    (tmp_path / "lake" / "lake.json").write_text(json.dumps({"format_version": 3}))
     before = sorted(path for path in (tmp_path / "lake").rglob("*"))
     fs = open_filesystem(tmp_path / "lake")
     with pytest.raises(
-        InvalidStateError, match="format 2; this lakeflow reads format 3"
+        InvalidStateError, match="format 3; this lakeflow reads format 4"
     ) as caught:
         Lake.on(fs, Settings())
     assert "new folder" in str(caught.value)

@@ -36,9 +36,10 @@ SCHEMAS = {
     "inputs": "experiment_id string!, run_id string!, name string!, digest string!, "
     "source_type string!, source string!, schema string, profile string, tags string!",
     "latest_metrics": "experiment_id string!, run_id string!, key string!, value double!, "
-    "step long!, timestamp long!, min double, max double, count long!",
+    "step long!, timestamp long!, clock long!, writer string!, seq long!, place long!, "
+    "min double, max double, count long!",
     "metrics": "experiment_id string!, run_id string!, key string!, step long!, "
-    "timestamp long!, value double!, writer string!, seq long!, place long!",
+    "timestamp long!, value double!, clock long!, writer string!, seq long!, place long!",
 }
 
 

@@ -71,7 +71,17 @@ COLUMNS = {
     "runs": RUN,
     "params": {**IDS, "key": TEXT, "value": TEXT},
     "tags": {**IDS, "key": TEXT, "value": TEXT},
-    "metrics": {**IDS, "key": TEXT, "step": MS, **POINT, "value": "DOUBLE"},
+    "metrics": {
+        **IDS,
+        "key": TEXT,
+        "step": MS,
+        **POINT,
+        "value": "DOUBLE",
+        "clock": MS,
+        "writer": TEXT,
+        "seq": MS,
+        "place": MS,
+    },
     "latest_metrics": {
         **IDS,
         "key": TEXT,

@@ -145,7 +145,7 @@ class RunData(Entity):
     """What was logged to a run.
 
     Attributes:
-        metrics: For each key the value at the largest (step, timestamp, value).
+        metrics: For each key the value at the largest (step, timestamp), the last one logged.
         params: Value by key.
         tags: Value by key.
         latest_metrics: The points behind ``metrics``, with their step and timestamp.

@@ -38,17 +38,20 @@ GONE = "removed"
 IDENTITY = ("writer", "seq", "place")
 """Columns of a part whose records all stay: which record a row is, and its place in it."""
 
+LOGGED = (CLOCK, *IDENTITY)
+"""The order of logging, as columns of such a part: no two rows are equal in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A row a key that sums up the records of a part: the last one, least, largest, how many.
 
     Attributes:
-        table: Where it is kept: the columns of ``by``, ``order`` and ``value``, and ``min``,
-            ``max`` and ``count``.
+        table: Where it is kept: the columns of ``by`` and ``last``, and ``min``, ``max`` and
+            ``count``.
         by: Columns of the part by which it is summed up.
         order: Columns of whole numbers; the record with the largest is the last one, of equals
-            the one with the largest value, and NaN is less than any number.
+            the one that was logged last.
         value: Column with a number that may be any float.
     """
 
@@ -56,6 +59,11 @@ class Summary:
     by: tuple[str, ...] = ("key",)
     order: tuple[str, ...] = ("step", "timestamp")
     value: str = "value"
+
+    @property
+    def last(self) -> tuple[str, ...]:
+        """What is kept of the last record: by what it is the last one, then its value."""
+        return (*self.order, *LOGGED, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class Part:
     Attributes:
         table: Where they are kept. Its key is the scope of the kind and the columns that tell
             the rows of one thing apart.
-        keep: Which rows of one key stay; ``EACH`` has the columns of ``IDENTITY`` last.
+        keep: Which rows of one key stay; ``EACH`` has the columns of ``LOGGED``.
         removable: Whether a row whose values are all null removes its key (``LAST`` only).
         summary: What is kept of the rows by key beside them (``EACH`` only).
         in_document: Whether the thing's document holds them; not where they are many. Then

@@ -145,7 +145,10 @@ class ColumnReader:
             runs = [thing for thing in things if thing is not None]
             # Copied while the snapshot is held: the log goes on growing them.
             points = rows_of(RUN, METRICS, snapshot, runs, key)
+            has_copies = snapshot.memory.has_copies
         files = self._lake.paths(METRICS.name, fold, run_id=run_ids)
+        if has_copies:
+            points = not_stored(self._engine, files, points)
         return series(self._engine, files, run_ids, key, max_points, points)
 
 

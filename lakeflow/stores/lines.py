@@ -261,7 +261,7 @@ class _Each(Field):
             if columns is None:
                 columns = thing.columns[table][key] = Columns(self._codes, self._last)
             if not is_copy or not columns.has(writer, seq, place):
-                columns.add(values, writer, seq, place)
+                columns.add(values, order, writer, place)
 
 
 class _Removed(Field):

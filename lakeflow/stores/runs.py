@@ -152,7 +152,7 @@ class RunStore:
         return None if parent is None else self.get(parent)
 
     def history(self, run_id: str, key: str) -> list[Metric]:
-        """Return every point of a metric, by timestamp, step and value."""
+        """Return every point of a metric, by timestamp, step and the order of logging."""
         points = self.history_table(run_id, key)
         columns = (points.column(name).to_pylist() for name in ("value", "timestamp", "step"))
         return [Metric(key, *point) for point in zip(*columns, strict=True)]

@@ -168,9 +168,9 @@ def _cells(table: str, experiment_ids: Sequence[str]) -> Statement:
         where = "WHERE experiment_id = $experiment_id"
         values = {"experiment_id": experiment_ids[0]}
     return Statement(
-        f"""SELECT "key", list({{'place': place, 'value': "value"}}) AS cells
+        f"""SELECT "key", list({{'place': found.place, 'value': "value"}}) AS cells
         FROM {table} JOIN found USING (run_id) {where}
-        GROUP BY "key" ORDER BY min(place), "key\"""",  # noqa: S608 - constants
+        GROUP BY "key" ORDER BY min(found.place), "key\"""",  # noqa: S608 - constants
         values,
         (table,),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lakeflow.kinds.kind import IDENTITY
+from lakeflow.kinds.kind import LOGGED
 from lakeflow.query.engine.columns import column, column_of, table
 from lakeflow.stores.things import kept_columns, type_codes
 
@@ -74,15 +74,11 @@ def rows_of(
     writers = [
         snapshot.memory.writer(each) for _, columns in groups for each in columns.writers
     ]
-    numbers = (
-        [columns.seqs for _, columns in groups],
-        [columns.places for _, columns in groups],
+    clocks, seqs, places = (
+        _numbers([getattr(columns, name) for _, columns in groups])
+        for name in ("clocks", "seqs", "places")
     )
-    found |= zip(
-        IDENTITY,
-        (column("string", writers), *(_numbers(each) for each in numbers)),
-        strict=True,
-    )
+    found |= zip(LOGGED, (clocks, column("string", writers), seqs, places), strict=True)
     return table({name: found[name] for name in spec.column_names})
 
 

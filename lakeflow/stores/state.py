@@ -58,7 +58,7 @@ class RunState:
             del fields[name]
         latest = []
         for key, each in self.metrics.items():
-            step, timestamp, value = each.last
+            step, timestamp, *_, value = each.last
             latest.append(Metric(key, value, timestamp, step))
         inputs = []
         for name_and_digest, (*dataset, tags) in self.inputs.items():

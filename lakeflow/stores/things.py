@@ -12,7 +12,7 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.kinds.kind import CLOCK, GONE, IDENTITY, MADE, Keep
+from lakeflow.kinds.kind import CLOCK, GONE, LOGGED, MADE, Keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ class Summed:
     """What is known of the records of a key without them.
 
     Attributes:
-        last: The columns of the order, and the value, of the last one.
+        last: What is kept of the last one, as ``Summary.last`` names it.
         min: Smallest value that is not NaN; None if all are.
         max: Largest value that is not NaN; None if all are.
         count: Number of records.
@@ -50,44 +50,42 @@ class Summed:
 
     def merge(self, other: Summed) -> Summed:
         """Return the summary of two disjoint sets of records."""
-        last = self.last if is_later(self.last, other.last) else other.last
         least = [each for each in (self.min, other.min) if each is not None]
         most = [each for each in (self.max, other.max) if each is not None]
+        # The order of logging is total, so the values at the end are never compared.
         return Summed(
-            last, min(least, default=None), max(most, default=None), self.count + other.count
+            max(self.last, other.last),
+            min(least, default=None),
+            max(most, default=None),
+            self.count + other.count,
         )
-
-
-def is_later(record: Row, than: Row) -> bool:
-    """Return whether a record is the later one: by its order, then its value; NaN is least."""
-    if record[:-1] != than[:-1]:
-        return record[:-1] > than[:-1]
-    # NaN alone differs from itself.
-    return bool(record[-1] > than[-1] or than[-1] != than[-1])
 
 
 class Columns:
     """Records of a part that all stay, those of one key, in the order in which they came.
 
-    A number takes eight bytes; a point of a metric takes 40.
+    A number takes eight bytes; a point of a metric takes 48.
 
     Args:
         codes: How each column is packed, as ``type_codes`` says it.
-        last: Places of the order's columns and of the value among them, if they are summed up.
+        last: Places of the summary's order and of the value among them, if they are summed up.
 
     Attributes:
         columns: The values, a column each.
+        clocks: Clock of the record that logged each.
         writers: Which of the memory's writers logged each.
         seqs: Number of its record among those of the writer.
         places: Its place in that record.
     """
 
     __slots__ = (
-        "_last", "_last_at", "_least", "_most", "columns", "places", "seqs", "writers",
+        "_last", "_last_at", "_least", "_most", "clocks", "columns", "places", "seqs",
+        "writers",
     )  # fmt: skip
 
     def __init__(self, codes: Iterable[str], last: tuple[int, ...]) -> None:
         self.columns: tuple[Any, ...] = tuple(array(each) if each else [] for each in codes)
+        self.clocks = array("q")
         self.writers = array("i")
         self.seqs = array("q")
         self.places = array("i")
@@ -96,22 +94,31 @@ class Columns:
         self._least = math.inf
         self._most = -math.inf
 
-    def add(self, row: Row, writer: int, seq: int, place: int) -> None:
-        """Add a record."""
+    def add(self, row: Row, order: Order, writer: int, place: int) -> None:
+        """Add a record.
+
+        Args:
+            row: Its values.
+            order: The order of the record that it is of.
+            writer: Number of that record's writer.
+            place: Its place in that record.
+        """
+        clock, name, seq = order
         for column, value in zip(self.columns, row, strict=True):
             column.append(value)
+        self.clocks.append(clock)
         self.writers.append(writer)
         self.seqs.append(seq)
         self.places.append(place)
         if self._last_at:
-            record = tuple([row[at] for at in self._last_at])
-            value = record[-1]
+            *by, value = [row[at] for at in self._last_at]
             # Neither comparison is true of NaN, which has no part in minimum and maximum.
             if value < self._least:
                 self._least = value
             if value > self._most:
                 self._most = value
-            if self._last is None or is_later(record, self._last):
+            record = (*by, clock, name, seq, place, value)
+            if self._last is None or record > self._last:
                 self._last = record
 
     def has(self, writer: int, seq: int, place: int) -> bool:
@@ -307,7 +314,7 @@ def _stored_summaries(summary: Summary, document: Mapping[str, Any]) -> dict[Any
     columns = document.get(summary.table.name)
     if not columns:
         return {}
-    last = zip(*(columns[name] for name in (*summary.order, summary.value)), strict=True)
+    last = zip(*(columns[name] for name in summary.last), strict=True)
     rest = zip(last, columns["min"], columns["max"], columns["count"], strict=True)
     return {
         key: Summed(*each) for key, each in zip(keys_of(columns, summary.by), rest, strict=True)
@@ -360,7 +367,7 @@ def _table_rows(kind: Kind, part: Part, thing: Thing) -> Iterator[Row]:
 def _summary_rows(kind: Kind, part: Part, thing: Thing) -> Iterator[Row]:
     summary = part.summary
     assert summary is not None
-    names = (*kind.scope, *summary.by, *summary.order, summary.value, "min", "max", "count")
+    names = (*kind.scope, *summary.by, *summary.last, "min", "max", "count")
     places = tuple(names.index(name) for name in summary.table.column_names)
     for key, each in thing.summaries(part).items():
         by = _as_tuple(key, summary.by)
@@ -375,7 +382,7 @@ def _as_tuple(key: Any, names: tuple[str, ...]) -> Row:
 def kept_columns(kind: Kind, part: Part) -> tuple[str, ...]:
     """Return the columns of a part of which ``Columns`` keeps the values."""
     by = part.summary.by if part.summary else ()
-    left_out = {*kind.scope, *by, *IDENTITY}
+    left_out = {*kind.scope, *by, *LOGGED}
     return tuple(name for name in part.table.column_names if name not in left_out)
 
 

@@ -10,5 +10,9 @@ SELECT
         WHEN "timestamp" BETWEEN -62135596800000 AND 253402300799999
         THEN make_timestamptz("timestamp" * 1000)
     END AS timestamp_at,
-    "value"
+    "value",
+    clock,
+    writer,
+    seq,
+    place
 FROM lakeflow.metrics;

@@ -1,6 +1,5 @@
 """Random calls, with compactions in between, leave the same in both stores."""
 
-import math
 import os
 
 from hypothesis import HealthCheck, given, settings
@@ -79,11 +78,11 @@ reading = (
 steps = logging | logging | logging | changing | changing | grouping | reading
 
 
-def unlike_other_numbers(metric, number):
-    """Give what is not a number a moment of its own; the stores rank it differently."""
-    if isinstance(metric.value, float) and math.isnan(metric.value):
-        return Metric(metric.key, metric.value, 1000 + number, metric.step)
-    return metric
+def at_its_own_time(metric, number):
+    """Give a point a moment of its own: MLflow breaks ties by value, and keeps equal ones once."""
+    if metric.timestamp == -1:
+        return metric
+    return Metric(metric.key, metric.value, metric.timestamp + 10 * number, metric.step)
 
 
 def arguments(method, args, number, count):
@@ -97,12 +96,10 @@ def arguments(method, args, number, count):
         return (str(which), *rest)
     run = f"<run {which % count + 1}>"
     if method == "log_metric":
-        metric = unlike_other_numbers(Metric(*rest), number)
+        metric = at_its_own_time(Metric(*rest), 100 * number)
         return run, metric.key, metric.value, metric.timestamp, metric.step
     if method == "log_batch":
-        points = [
-            unlike_other_numbers(each, 100 * number + i) for i, each in enumerate(rest[0])
-        ]
+        points = [at_its_own_time(each, 100 * number + i) for i, each in enumerate(rest[0])]
         return run, points, *rest[1:]
     if method == "log_inputs":
         # Of its own run: the same dataset in several runs is looked at elsewhere.

@@ -21,23 +21,26 @@ if TYPE_CHECKING:
 
 SHELF_ID = Column("shelf_id", "string", "its shelf")
 BOOK_ID = Column("book_id", "string", "its id")
-IDENTITY = (
+LOGGED = (
+    Column("clock", "long", "of the record"),
     Column("writer", "string", "of the record"),
     Column("seq", "long", "of the record"),
     Column("place", "long", "in the record"),
 )
 
+_LOGGED = tuple(column.name for column in LOGGED)
+
 
 def table(name: str, key: tuple[str, ...], *columns: Column, scope: tuple[Column, ...]) -> Any:
     names = tuple(column.name for column in scope)
-    identity = tuple(column.name for column in columns[-3:])
-    is_each = identity == ("writer", "seq", "place")
+    logged = tuple(column.name for column in columns[-4:])
+    is_each = logged == ("clock", "writer", "seq", "place")
     return TableSpec(
         name,
         f"rows of {name}",
         (*scope, *columns),
-        key=identity if is_each else (*names, *key),
-        sort=(*names, *key, *(identity if is_each else ())),
+        key=logged[1:] if is_each else (*names, *key),
+        sort=(*names, *key, *(logged if is_each else ())),
         by_column=is_each,
     )
 
@@ -85,7 +88,7 @@ READINGS = table(
     Column("room", "string", "r"),
     Column("day", "long", "d"),
     Column("minutes", "double", "any float"),
-    *IDENTITY,
+    *LOGGED,
     scope=BOOK,
 )
 TIMES = table(
@@ -94,6 +97,7 @@ TIMES = table(
     Column("room", "string", "r"),
     Column("minutes", "double", "the last"),
     Column("day", "long", "of the last"),
+    *LOGGED,
     Column("min", "double", "least", nullable=True),
     Column("max", "double", "most", nullable=True),
     Column("count", "long", "how many"),
@@ -104,7 +108,7 @@ VISITS = table(
     (),
     Column("guest", "string", "g"),
     Column("note", "string", "n", nullable=True),
-    *IDENTITY,
+    *LOGGED,
     scope=BOOK,
 )
 PAGES = table(
@@ -246,7 +250,7 @@ class Model:
         rows = self._rows(kind, spec.name, gone)
         if part.keep is Keep.EACH:
             each = [
-                {**row, "writer": order[1], "seq": order[2], "place": place}
+                {**row, **dict(zip(_LOGGED, (*order, place), strict=True))}
                 for order, place, row in rows
             ]
             found: list[Any] = [(spec, each)]
@@ -283,19 +287,13 @@ def summed(kind: Kind, summary: Summary, rows: list[dict[str, Any]]) -> list[dic
     for key, group in groups.items():
 
         def rank(row: dict[str, Any]) -> Any:
-            value = row[summary.value]
-            is_nan = math.isnan(value)
-            return (
-                *(row[name] for name in summary.order),
-                not is_nan,
-                0.0 if is_nan else value,
-            )
+            return tuple(row[name] for name in (*summary.order, *_LOGGED))
 
         last = max(group, key=rank)
         numbers = [row[summary.value] for row in group if not math.isnan(row[summary.value])]
         answer.append(
             dict(zip((*kind.scope, *summary.by), key, strict=True))
-            | {name: last[name] for name in (*summary.order, summary.value)}
+            | {name: last[name] for name in (*summary.order, *_LOGGED, summary.value)}
             | {"min": min(numbers, default=None), "max": max(numbers, default=None)}
             | {"count": len(group)}
         )

@@ -57,11 +57,14 @@ def exact(value: float) -> Any:
     return "nan" if math.isnan(value) else value
 
 
-def latest(points: set[tuple[str, Any, int, int]], key: str) -> Any:
-    rank = {
-        (s, t, v != "nan", 0.0 if v == "nan" else v): v for k, v, t, s in points if k == key
-    }
+def latest(points: list[tuple[str, Any, int, int]], key: str) -> Any:
+    rank = {(s, t, place): v for place, (k, v, t, s) in enumerate(points) if k == key}
     return rank[max(rank)]
+
+
+def in_time(points: list[tuple[str, Any, int, int]], key: str) -> list[tuple[Any, ...]]:
+    # Sorting keeps what is equal in the order of logging.
+    return sorted((p for p in points if p[0] == key), key=lambda point: point[2:])
 
 
 class LakeMachine(RuleBasedStateMachine):
@@ -96,7 +99,7 @@ class LakeMachine(RuleBasedStateMachine):
             "name": run.info.run_name,
             "status": "RUNNING",
             "stage": "active",
-            "points": set(),
+            "points": [],
             "params": {},
             "tags": {"made": tag, "mlflow.runName": run.info.run_name},
             "inputs": {},
@@ -125,7 +128,7 @@ class LakeMachine(RuleBasedStateMachine):
         if self.attempt(
             run, client, self.stores[client].runs.log_metric, key, value, time, step
         ):
-            self.model[run]["points"].add((key, exact(value), time, step))
+            self.model[run]["points"].append((key, exact(value), time, step))
 
     @rule(
         client=clients,
@@ -139,7 +142,7 @@ class LakeMachine(RuleBasedStateMachine):
         metrics = [Metric(k, v, t, s) for k, v, t, s in points]
         pairs = [RunTag(key, value) for key, value in tags.items()]
         if self.attempt(run, client, self.stores[client].runs.log_batch, metrics, [], pairs):
-            self.model[run]["points"] |= {(k, exact(v), t, s) for k, v, t, s in points}
+            self.model[run]["points"] += [(k, exact(v), t, s) for k, v, t, s in points]
             self.model[run]["tags"] |= tags
 
     @rule(client=clients, run=runs, key=keys, value=texts)
@@ -230,8 +233,7 @@ class LakeMachine(RuleBasedStateMachine):
                     (m.key, exact(m.value), m.timestamp, m.step)
                     for m in store.runs.history(run_id, key)
                 ]
-                assert len(history) == len(set(history))
-                assert set(history) == {point for point in points if point[0] == key}
+                assert history == in_time(points, key)
 
 
 class LocalLakeMachine(LakeMachine):

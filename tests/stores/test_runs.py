@@ -61,15 +61,15 @@ def test_artifacts_of_a_run_are_below_its_experiment(location: str, below: str) 
     assert arguments.below(location, "r/artifacts") == below
 
 
-def test_the_latest_point_is_by_step_then_time_then_value(
+def test_the_latest_point_is_by_step_then_time_then_the_order_of_logging(
     client: LakeflowClient, run_id: str, uri: str
 ) -> None:
     points = [
         (1.0, 5, 2),
         (9.0, 9, 1),
         (3.0, 7, 2),
-        (2.0, 7, 2),
         (math.nan, 7, 2),
+        (2.0, 7, 2),
         (8.0, 1, -5),
     ]
     for value, timestamp, step in points:
@@ -77,24 +77,62 @@ def test_the_latest_point_is_by_step_then_time_then_value(
         client.log_metric(run_id, "only nan", math.nan, timestamp, step)
     for _ in range(2):
         run = client.get_run(run_id)
-        assert run.data.metrics["m"] == 3.0
+        assert run.data.metrics["m"] == 2.0
         assert math.isnan(run.data.metrics["only nan"])
         latest = {metric.key: metric for metric in run.data.latest_metrics}
-        assert latest["m"] == Metric("m", 3.0, 7, 2)
+        assert latest["m"] == Metric("m", 2.0, 7, 2)
         lakeflow.compact(uri)
 
 
-def test_a_history_is_a_set_in_order(client: LakeflowClient, run_id: str) -> None:
+def test_a_history_has_each_call_in_order(
+    client: LakeflowClient, run_id: str, uri: str
+) -> None:
     for value, timestamp, step in [(2.0, 3, 0), (1.0, 3, 0), (5.0, 1, 9), (2.0, 3, 0)]:
         client.log_metric(run_id, "m", value, timestamp, step)
-    assert client.get_metric_history(run_id, "m") == [
-        Metric("m", 5.0, 1, 9),
-        Metric("m", 1.0, 3, 0),
-        Metric("m", 2.0, 3, 0),
-    ]
+    for _ in range(2):
+        assert client.get_metric_history(run_id, "m") == [
+            Metric("m", 5.0, 1, 9),
+            Metric("m", 2.0, 3, 0),
+            Metric("m", 1.0, 3, 0),
+            Metric("m", 2.0, 3, 0),
+        ]
+        lakeflow.compact(uri)
     assert client.get_metric_history(run_id, "none") == []
     with pytest.raises(NotFoundError):
         client.get_metric_history("f" * 32, "m")
+
+
+def test_what_is_logged_within_a_millisecond_stays_in_order(
+    client: LakeflowClient, run_id: str, uri: str
+) -> None:
+    """Falling losses and hits, without steps, before a fold, after it, and half of each."""
+    lakeflow.set_tracking_uri(uri)
+    falling = [0.9, 0.5, 0.1, 0.0]
+    for count in (1, 2):
+        for value in falling:
+            client.log_metric(run_id, "loss", value, timestamp=7)
+        for _ in range(50):
+            client.log_metric(run_id, "hit", 1, timestamp=7)
+        for _ in range(2):
+            run = client.get_run(run_id)
+            assert run.data.metrics == {"loss": 0.0, "hit": 1.0}
+            history = client.get_metric_history(run_id, "loss")
+            assert [point.value for point in history] == falling * count
+            assert len(client.get_metric_history(run_id, "hit")) == 50 * count
+            assert client.search_runs(["0"], "metrics.loss = 0 AND metrics.loss < 0.1")
+            (row,) = lakeflow.sql(
+                """SELECT "value", "count" FROM latest_metrics WHERE "key" = 'loss'"""
+            ).to_pylist()
+            assert row == {"value": 0.0, "count": 4 * count}
+            ordered = lakeflow.sql(
+                """SELECT "value" FROM metrics WHERE "key" = 'loss'
+                ORDER BY step, "timestamp", clock, writer, seq, place"""
+            )
+            assert ordered["value"].to_pylist() == falling * count
+            if count == 1:
+                lakeflow.compact(uri)
+    lakeflow.compact(uri)
+    assert client.get_run(run_id).data.metrics["loss"] == 0.0
 
 
 def test_a_param_keeps_its_first_value(client: LakeflowClient, run_id: str, uri: str) -> None:
@@ -342,7 +380,7 @@ def test_zero_has_one_sign(client: LakeflowClient, run_id: str, uri: str) -> Non
     client.log_metric(run_id, "m", -0.0, 1, 1)
     client.log_batch(run_id, [Metric("m", 0.0, 1, 1), Metric("m", -0.0, 2, 0)])
     for _ in range(2):
-        assert str([m.value for m in client.get_metric_history(run_id, "m")]) == "[0.0, 0.0]"
+        assert str([m.value for m in client.get_metric_history(run_id, "m")]) == str([0.0] * 3)
         assert str(client.get_run(run_id).data.metrics) == "{'m': 0.0}"
         lakeflow.compact(uri)
 

@@ -65,26 +65,3 @@ def table(columns: Mapping[str, pyarrow.Array]) -> pyarrow.Table:
     pyarrow = _imported("pyarrow")
 
     return pyarrow.Table.from_arrays(list(columns.values()), names=list(columns))
-
-
-def without_repeats(rows: pyarrow.Table) -> pyarrow.Table:
-    """Return rows of numbers without those that equal the one before, NaN being itself."""
-    pyarrow = _imported("pyarrow")
-    compute = _imported("pyarrow.compute")
-
-    if len(rows) < 2:
-        return rows
-    is_new = None
-    for name in rows.column_names:
-        values = rows.column(name).combine_chunks()
-        if isinstance(values, pyarrow.ChunkedArray):
-            values = values.chunk(0)
-        # NaN does not equal itself, but its bits do.
-        bits = values.view(pyarrow.int64())
-        differs = compute.not_equal(bits.slice(1), bits.slice(0, len(bits) - 1))
-        is_new = differs if is_new is None else compute.or_(is_new, differs)
-    # Most histories have no repeats, and the filter would copy all rows.
-    if compute.all(is_new).as_py():
-        return rows
-    first = pyarrow.array([True], pyarrow.bool_())
-    return rows.filter(pyarrow.concat_arrays([first, is_new]))

@@ -14,7 +14,8 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
-from lakeflow.query.engine.columns import column, table, without_repeats
+from lakeflow.kinds.kind import LOGGED
+from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.interrupts import undisturbed
 from lakeflow.refusals import refused
 
@@ -33,16 +34,14 @@ _PATTERN = re.compile(r"[*?\[]")
 SQL_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 """DuckDB's name of each type of a column."""
 
-LATER = """{'step': step, 'timestamp': "timestamp",
-            'number': NOT isnan("value"), 'value': "value"}"""
-"""The last of several points has the largest of these; NaN is less than any number."""
+_POINT = f'"value", "timestamp", step, {", ".join(LOGGED)}'
 
-_STORED_POINTS = """
-    SELECT "value", "timestamp", step FROM read_parquet($files, hive_partitioning = false)
+_STORED_POINTS = f"""
+    SELECT {_POINT} FROM read_parquet($files, hive_partitioning = false)
     WHERE experiment_id = $experiment_id AND run_id = $run_id AND "key" = $key
-"""
+"""  # noqa: S608 - constants
 
-_ORDER = 'ORDER BY "timestamp", step, "value"'
+_ORDER = f'ORDER BY "timestamp", step, {", ".join(LOGGED)}'
 
 
 class Engine:
@@ -142,8 +141,7 @@ class Engine:
             hot: Points that are not in the files, with these columns among others.
 
         Returns:
-            By timestamp, step and value; NaN last among equals. What was logged several times
-            is there once, as in MLflow.
+            By timestamp, step and the order of logging.
         """
         parts = []
         values: dict[str, Any] = {}
@@ -158,13 +156,13 @@ class Engine:
             }
         if hot is not None:
             cursor.register("hot", hot)
-            parts.append('SELECT "value", "timestamp", step FROM hot')
+            parts.append(f"SELECT {_POINT} FROM hot")  # noqa: S608 - constants
         if not parts:
             numbers: dict[str, Type] = {"value": "double", "timestamp": "long", "step": "long"}
             return table({name: column(kind, ()) for name, kind in numbers.items()})
         points = " UNION ALL ".join(parts)
-        statement = f"SELECT * FROM ({points}) {_ORDER}"  # noqa: S608 - constants
-        return without_repeats(cursor.table(statement, values))
+        statement = f'SELECT "value", "timestamp", step FROM ({points}) {_ORDER}'  # noqa: S608
+        return cursor.table(statement, values)
 
 
 class Cursor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.kinds.kind import IDENTITY
+from lakeflow.kinds.kind import IDENTITY, LOGGED
 from lakeflow.query.engine.columns import column, table
-from lakeflow.query.engine.connection import LATER, literally
+from lakeflow.query.engine.connection import literally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 
 _MOST_RUNS_BOUND_ONE_BY_ONE = 1_000
 
-_STORED = """
-    SELECT run_id, step, "timestamp", "value"
-    FROM read_parquet($files, hive_partitioning = false)
-    WHERE "key" = $key AND {wanted}
-"""
+_POINT = ("step", "timestamp", *LOGGED, "value")
+"""Columns of a point; of several the last one is the largest, field by field."""
 
-_NOTHING = 'SELECT run_id, step, "timestamp", "value" FROM hot WHERE false'
+_COLUMNS = ", ".join(f'"{name}"' for name in ("run_id", *_POINT))
+
+_LAST = "{{{}}}".format(", ".join(f"'{name}': \"{name}\"" for name in _POINT))
+
+_STORED = f"""
+    SELECT {_COLUMNS} FROM read_parquet($files, hive_partitioning = false)
+    WHERE "key" = $key AND {{wanted}}
+"""  # noqa: S608 - constants
+
+_NOTHING = f"SELECT {_COLUMNS} FROM hot WHERE false"  # noqa: S608 - constants
 
 _NUMBER = 'CASE WHEN isnan("value") THEN NULL ELSE "value" END'
 
@@ -33,7 +39,7 @@ _BUCKETS = f"""
     points AS MATERIALIZED (
         SELECT * FROM stored
         UNION ALL
-        SELECT run_id, step, "timestamp", "value" FROM hot
+        SELECT {_COLUMNS} FROM hot
     ),
     runs AS (
         SELECT run_id, position, min(step) AS least, max(step) AS most,
@@ -41,13 +47,13 @@ _BUCKETS = f"""
         FROM points JOIN wanted USING (run_id) GROUP BY run_id, position
     ),
     buckets AS (
-        SELECT run_id, position, max({LATER}) AS last, min({_NUMBER}) AS "min",
+        SELECT run_id, position, max({_LAST}) AS last, min({_NUMBER}) AS "min",
             max({_NUMBER}) AS "max", count(*) AS "count"
         FROM points JOIN runs USING (run_id) WHERE is_long
         GROUP BY run_id, position,
             (step::HUGEINT - least) * $max_points // (most::HUGEINT - least + 1)
         UNION ALL
-        SELECT run_id, position, {LATER}, {_NUMBER}, {_NUMBER}, 1
+        SELECT run_id, position, {_LAST}, {_NUMBER}, {_NUMBER}, 1
         FROM points JOIN runs USING (run_id) WHERE NOT is_long
     )
     SELECT run_id, last.step AS step, "min", "max", last."value" AS "last", "count"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lakeflow.kinds.kind import CLOCK, IDENTITY, Keep
+from lakeflow.kinds.kind import CLOCK, LOGGED, Keep
 from lakeflow.query.engine.connection import SQL_TYPES
 from lakeflow.records import LONGEST_LINE_BYTES, ORIGIN, REMOVED
 
@@ -42,7 +42,7 @@ def _written(kind: Kind, spec: TableSpec, part: Part | None) -> tuple[str, ...]:
     """Return the columns that a field of a line has."""
     left_out = {*kind.clocks, *(kind.scope if kind.is_line else ())}
     if part is not None and part.keep is Keep.EACH:
-        left_out |= {*IDENTITY}
+        left_out |= {*LOGGED}
     return tuple(name for name in spec.column_names if name not in left_out)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lakeflow.kinds.kind import CLOCK, GONE, IDENTITY, MADE, Keep
+from lakeflow.kinds.kind import CLOCK, GONE, IDENTITY, LOGGED, MADE, Keep
 from lakeflow.query.folding.fold_lines import fields, fresh_rows, quoted, types_of
 from lakeflow.records import REMOVED
 
@@ -283,11 +283,12 @@ def _kept_rows(kind: Kind, part: Part, fresh: str, *, has_old: bool) -> str:
 def _each_rows(kind: Kind, part: Part, fresh: str, *, has_copies: bool) -> str:
     """Return the rows of records that all stay; of copies in one fold one is enough."""
     spec = part.table
-    columns = quoted(name for name in spec.column_names if name not in IDENTITY)
+    columns = quoted(name for name in spec.column_names if name not in LOGGED)
     # The same record may have come by two ways, as itself and as a copy.
     distinct = f"DISTINCT ON ({quoted(IDENTITY)}) " if has_copies else ""
     return f"""
-        SELECT {distinct}{columns}, ord.writer AS writer, ord.seq AS seq, place, is_copy
+        SELECT {distinct}{columns}, ord.clock AS {CLOCK}, ord.writer AS writer,
+            ord.seq AS seq, place, is_copy
         FROM ({fresh})
     """
 
@@ -315,26 +316,24 @@ def drop_known(spec: TableSpec) -> str:
 
 def _summed_rows(kind: Kind, spec: TableSpec, summary: Summary, *, has_old: bool) -> str:
     """Return the summary of each key; only of things that change, so that the groups fit."""
-    by, order, value = summary.by, summary.order, f'"{summary.value}"'
+    by, last, value = summary.by, summary.last, f'"{summary.value}"'
     columns = quoted((*kind.scope, *by))
     number = f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END"
     both = f"""
-        SELECT {columns}, {value}, {quoted(order)}, {number} AS "min", {number} AS "max",
+        SELECT {columns}, {quoted(last)}, {number} AS "min", {number} AS "max",
             1 AS "count"
         FROM rows_{spec.name}
     """
     if has_old:
         table = summary.table
-        types = types_of(table, (*by, summary.value, *order, "min", "max", "count"))
+        types = types_of(table, (*by, *last, "min", "max", "count"))
         both += f" UNION ALL {_old_rows(kind, table, types, f'rows_{spec.name}')}"
-    # DuckDB holds NaN for the largest number; here it is less than any. So whether the value is
-    # a number is compared before the value itself.
-    later = "".join(f"'{name}': \"{name}\", " for name in order)
-    later += f"'number': NOT isnan({value}), 'value': {value}"
-    last = ", ".join(f'last."{name}" AS "{name}"' for name in order)
+    # A struct is compared field by field; the value comes last and decides nothing.
+    record = ", ".join(f"'{name}': \"{name}\"" for name in last)
+    unpacked = ", ".join(f'last."{name}" AS "{name}"' for name in last)
     return f"""
-        SELECT {columns}, last.value AS {value}, {last}, "min", "max", "count" FROM (
-            SELECT {columns}, max({{{later}}}) AS last, min("min") AS "min",
+        SELECT {columns}, {unpacked}, "min", "max", "count" FROM (
+            SELECT {columns}, max({{{record}}}) AS last, min("min") AS "min",
                 max("max") AS "max", sum("count")::BIGINT AS "count"
             FROM ({both}) GROUP BY {columns}
         )
