@@ -487,15 +487,10 @@ def test_experiments_come_all_at_once(
 Point = tuple[int, int, float]
 
 
-def later(point: Point) -> tuple[int, int, bool, float]:
-    """Sort as a metric's last value is found: NaN is least."""
-    step, timestamp, value = point
-    return step, timestamp, not math.isnan(value), 0.0 if math.isnan(value) else value
-
-
 def evaluated(points: list[Point], max_points: int) -> list[tuple[Any, ...]]:
     """Return the buckets of a curve, in Python."""
-    ordered = sorted(points, key=later)
+    # Sorting is stable: at one step and time the order of logging stays.
+    ordered = sorted(points, key=lambda point: point[:2])
     steps = [step for step, _, _ in ordered]
     buckets: dict[int, list[Point]] = defaultdict(list)
     for number, point in enumerate(ordered):

@@ -213,7 +213,7 @@ def metric(
         timestamp = _whole(timestamp, _path("timestamp", place), 0, _INT64 - 1, _TIMES)
     if type(step) is not int or not -_INT64 <= step < _INT64:
         step = _whole(step, _path("step", place), -_INT64, _INT64 - 1)
-    # Zero has one sign here: a point that differs in nothing else is the same point.
+    # Zero has one sign: a search for 0 finds both, and so does everyone who prints it.
     return name, value + 0.0, timestamp, step
 
 

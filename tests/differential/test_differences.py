@@ -21,7 +21,9 @@ NAMES = "a name is checked in every call that gives one"
 IDS = "what cannot be an id is told apart from an id that is not there"
 NUMBERS = "whole numbers of 64 bits are what the columns are for"
 TEXT = "tags become text in every call that gives one"
-ORDER = "one order of values in every store"
+ORDER = (
+    "each call is a point, and of several at one step and time the last one logged is the last"
+)
 STATES = "what no run can ever be is a slip, and not a search that finds nothing"
 LEAK = "MLflow lets an error of Python or of its database through"
 
@@ -123,7 +125,10 @@ DIFFERENCES = {
     "None becomes a tag": shows(TEXT, tag, None, "None", batch([], [], [RunTag("t", None)])),
     "text is Unicode": leaks("INTERNAL_ERROR", ("log_param", RUN, "p", "\udc80")),
     # Metrics
-    "NaN is least": shows(ORDER, value_of_m, "<nan>", -1.0, metric(NAN), metric(-1)),
+    "NaN is no last value": shows(ORDER, value_of_m, "<nan>", -1.0, metric(NAN), metric(-1)),
+    "the last one logged is the last": shows(
+        ORDER, value_of_m, 1.0, 0.5, metric(1), metric(0.5)
+    ),
     "NaN is logged twice": leaks("BAD_REQUEST", metric(NAN), metric(NAN), lakeflow="fine"),
     # On SQLite: another database rounds it, and to a server MLflow's client cannot send it.
     "a step is whole": refuses(NUMBERS, metric(1, 1, 1.5)),

@@ -120,7 +120,7 @@ def test_time_and_step_of_a_batch_have_to_be_given(both, run):
     both.refuse(INVALID, "log_batch", run, [Metric("m", 1.0, 1, None)])
 
 
-def test_the_latest_metric_is_that_of_step_then_time_then_value(both, run):
+def test_the_latest_metric_is_that_of_step_then_time(both, run):
     points = [(5, 10, 1), (4, 11, 1), (9, 10, 1), (1, 0, 2), (7, 99, 0), (2, 0, 2), (8, 5, -3)]
     for value, timestamp, step in points:
         both("log_metric", run, "m", value, timestamp=timestamp, step=step)
@@ -129,7 +129,7 @@ def test_the_latest_metric_is_that_of_step_then_time_then_value(both, run):
     both.compact()
     both("log_metric", run, "m", 3, timestamp=0, step=1)
     assert both("get_run", run)["metrics"] == {"m": 2.0}
-    both("log_batch", run, [Metric("m", 6.0, 0, 2), Metric("m", 5.5, 0, 2)])
+    both("log_batch", run, [Metric("m", 6.0, 1, 2), Metric("m", 5.5, 0, 2)])
     assert both("get_run", run)["metrics"] == {"m": 6.0}
 
 
@@ -148,18 +148,6 @@ def test_not_a_number_is_a_value_and_can_be_the_latest(both, run):
     both("log_metric", run, "m", 2, timestamp=1, step=3)
     assert both("get_run", run)["metrics"] == {"m": 2.0}
     assert len(both("get_metric_history", run, "m")) == 3
-
-
-def test_a_point_logged_again_is_stored_once(both, run):
-    for _ in range(2):
-        both("log_metric", run, "m", 1, timestamp=1, step=1)
-    both("log_batch", run, [Metric("m", 1.0, 1, 1), Metric("m", 1.0, 1, 1)])
-    both.compact()
-    both("log_batch", run, [Metric("m", 1.0, 1, 1), Metric("m", 2.0, 1, 1)])
-    assert both("get_metric_history", run, "m") == [
-        {"point": ["m", 1.0, 1, 1]},
-        {"point": ["m", 2.0, 1, 1]},
-    ]
 
 
 def test_the_history_of_an_unknown_metric_is_empty(both, run):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import decimal
 import fractions
 import math
-import time
 from typing import Any
 
 import numpy
@@ -86,7 +85,7 @@ def test_a_bad_time_is_refused(timestamp: Any) -> None:
         validation.metrics({"m": 1.0}, timestamp, 0)
 
 
-@pytest.mark.parametrize("given", [time.time_ns(), -62_135_596_800_001])
+@pytest.mark.parametrize("given", [1_700_000_000_000_000_000, -62_135_596_800_001])
 def test_what_is_no_date_is_no_time(given: int) -> None:
     with pytest.raises(InvalidInputError, match="milliseconds since the Unix epoch") as caught:
         validation.milliseconds(given, "start_time")
