@@ -240,7 +240,7 @@ def test_an_empty_batch_looks_for_no_run(both):
 def test_a_batch_logs_everything(both, run):
     metrics = [Metric("m", float(i), i, -i) for i in range(5)]
     both("log_batch", run, metrics, [Param("p", "1")], [RunTag("t", "1")])
-    both("log_batch", run, metrics=metrics)
+    both("log_batch", run, metrics=[Metric("m", float(i), i, i) for i in range(5, 9)])
     both("log_batch", run, params=[Param("p", "1"), Param("q", "2")])
     both("log_batch", run, tags=[RunTag("t", "2")])
 

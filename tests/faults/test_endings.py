@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BEGIN = """
 import asyncio, os, signal, sys, threading, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs this may have left it ignored
 import lakeflow
 client = lakeflow.LakeflowClient()
 lakeflow.start_run(run_name="outer")
