@@ -351,7 +351,8 @@ def test_a_search_is_in_the_experiments_that_it_names(
         assert {run.info.run_id for run in listed} == set(found(**arguments)["run_id"])
         return {run.info.run_id for run in listed}
 
-    assert ids() == ids(experiment_ids=["0"]) == ids(experiment_ids=[]) == {in_default}
+    assert ids() == ids(experiment_ids=["0"]) == {in_default}
+    assert ids(experiment_ids=[]) == ids(experiment_names=[]) == set()
     lakeflow.set_experiment("other")
     assert ids() == {in_other}
     assert ids(experiment_ids=0) == ids(experiment_ids="0") == {in_default}
