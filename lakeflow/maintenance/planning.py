@@ -70,7 +70,9 @@ class FoldPlanner:
             plan = self._plan(base, max(done, begun) + 1, must=base.number < max(done, begun))
             if plan is None:
                 return None
-            spans = folded_spans(self.listed, base.positions, plan.positions)
+            spans = self._spans(base, plan)
+            if spans is None:
+                continue  # folded and deleted by somebody else since it was listed
             # What a plan names is on the disk before it, or a power cut could leave a plan that
             # nobody can carry out.
             self._lake.fs.sync(*spans)
@@ -92,16 +94,23 @@ class FoldPlanner:
             return None
         if missing_file(self._lake, base) is not None:
             return None
+        # The plan may name segments that are newer than our listing. We list again, or we would
+        # take them for deleted.
+        self.listed = list_segments(self._lake.fs)
+        spans = self._spans(base, plan)
+        if spans is None:
+            return None
+        restore_tables(self._lake, base, plan.mark)
+        return NextFold(base, plan, spans)
+
+    def _spans(self, base: Fold, plan: FoldPlan) -> Mapping[str, tuple[int, int]] | None:
+        """Return what a fold reads of each segment; None if a segment is gone."""
         for _ in range(_LISTINGS):
-            # The plan may name segments that are newer than our listing. We list again, or we
-            # would take them for deleted.
-            self.listed = list_segments(self._lake.fs)
             try:
-                spans = folded_spans(self.listed, base.positions, plan.positions)
+                return folded_spans(self.listed, base.positions, plan.positions)
             except FileNotFoundError:
-                continue  # the listing is incomplete, or the segment is deleted
-            restore_tables(self._lake, base, plan.mark)
-            return NextFold(base, plan, spans)
+                # The listing is incomplete, or the segment is deleted.
+                self.listed = list_segments(self._lake.fs)
         return None
 
     def _plan(self, base: Fold, number: int, *, must: bool) -> FoldPlan | None:
