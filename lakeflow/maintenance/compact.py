@@ -29,7 +29,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeflow.exceptions import ConflictError, StorageError
+from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
 from lakeflow.log.positions import hot_spans, number_of, writer_of
 from lakeflow.maintenance.indexes import write_indexes
@@ -207,6 +207,12 @@ class _Compaction:
                 lambda files: folding.stage(files).misfits,
             )
             staged = folding.stage(fitting)
+            if staged.misfits:
+                raise DamagedLakeError(
+                    f"fold {fold.plan.number} of {lake.fs.uri} has {staged.misfits} lines that "
+                    "are neither taken nor set aside",
+                    hint="nothing was lost; keep the log, and report it",
+                )
         indexes, numbers = dict(previous.indexes), dict(previous.numbers)
         for kind in filter(folding.is_about, lake.kinds):
             self._stage_kind(kind, previous, folding, folder)
