@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 
 from lakeflow.exceptions import StorageError
 from lakeflow.ids import new_id
@@ -83,6 +83,14 @@ class Clock:
         the store: who believed any number would write records that sort last for ever.
         """
         return max(time.time_ns() // 1000, self._store_us) + _FURTHEST_AHEAD_US
+
+
+class _Options(TypedDict):
+    """What a ``LogWriter`` is made with, of whichever kind."""
+
+    segment_bytes: int
+    fsync: bool
+    check: NotRequired[Callable[[], None]]
 
 
 class LogWriter:
@@ -299,16 +307,8 @@ class _Waiting:
 class ObjectLogWriter(LogWriter):
     """The writer where each write is an object: threads that come meanwhile share the next."""
 
-    def __init__(
-        self,
-        fs: Filesystem,
-        clock: Clock,
-        *,
-        segment_bytes: int,
-        fsync: bool,
-        check: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__(fs, clock, segment_bytes=segment_bytes, fsync=fsync, check=check)
+    def __init__(self, fs: Filesystem, clock: Clock, **options: Unpack[_Options]) -> None:
+        super().__init__(fs, clock, **options)
         self._waiting: deque[_Waiting] = deque()
 
     def append(self, bodies: Sequence[str]) -> None:
@@ -379,14 +379,7 @@ class ObjectLogWriter(LogWriter):
         self.written_bytes += len(data)
 
 
-def log_writer(
-    fs: Filesystem,
-    clock: Clock,
-    *,
-    segment_bytes: int,
-    fsync: bool,
-    check: Callable[[], None] = lambda: None,
-) -> LogWriter:
+def log_writer(fs: Filesystem, clock: Clock, **options: Unpack[_Options]) -> LogWriter:
     """Return the writer for a kind of filesystem; arguments as for ``LogWriter``."""
     writer = LogWriter if fs.can_append else ObjectLogWriter
-    return writer(fs, clock, segment_bytes=segment_bytes, fsync=fsync, check=check)
+    return writer(fs, clock, **options)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, InvalidStateError
 from lakeflow.lake_file import LAKE_FILE
 from lakeflow.log.positions import LOG, events_apart, writer_of
-from lakeflow.maintenance.recovery import CLOCK, DELETED
+from lakeflow.maintenance.recovery import CLOCK, DELETED, sizes_of
 from lakeflow.maintenance.report import CopyReport, Progress
 from lakeflow.maintenance.staging import REJECTED
 from lakeflow.tables import folds
@@ -81,7 +81,8 @@ def _plan(lake: Lake, listing: LogListing) -> list[_Step]:
     # more of the log is deleted than is copied here does no harm.
     files = {path: fs.size(path) for path in (CLOCK, DELETED) if fs.exists(path)}
     files |= fs.sizes(REJECTED)
-    files |= _files(lake, fold)
+    files |= sizes_of(lake, fold)
+    files |= _commits(lake, fold)
     # What is folded may be deleted at any time.
     segments = {path: listing.segments[path] for path in listing.unfolded}
     done = [folds.done_path(fold.number)] if fold.number else []
@@ -93,18 +94,15 @@ def _plan(lake: Lake, listing: LogListing) -> list[_Step]:
     ]
 
 
-def _files(lake: Lake, fold: Fold) -> Iterator[tuple[str, int]]:
-    """Yield the files of a fold, and the commits that brought them there."""
-    for name, files in fold.files.items():
-        folder = lake.tables[name].folder
-        yield from ((f"{folder}/{file.path}", file.size) for file in files)
-        # Later commits are of a fold that is under way.
-        for entry in lake.fs.list(f"{folder}/{LOG_FOLDER}"):
+def _commits(lake: Lake, fold: Fold) -> Iterator[tuple[str, int]]:
+    """Yield the commits that brought the tables to where a fold has them, and their sizes."""
+    for name, newest in fold.versions.items():
+        folder = f"{lake.tables[name].folder}/{LOG_FOLDER}"
+        for entry in lake.fs.list(folder):
             version = version_of(entry.name)
-            if version is not None and version <= fold.versions[name]:
-                yield f"{folder}/{LOG_FOLDER}/{entry.name}", entry.size
-    for index in fold.indexes.values():
-        yield from ((file.path, file.size) for file in index)
+            # Later commits are of a fold that is under way.
+            if version is not None and version <= newest:
+                yield f"{folder}/{entry.name}", entry.size
 
 
 def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:

@@ -15,8 +15,6 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.tables import folds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lakeflow.lake import Lake
     from lakeflow.tables.folds import Fold
 
@@ -42,7 +40,7 @@ def standing_fold(lake: Lake, newest: int) -> Fold:
     lacking = None
     for fold in folds.standing_folds(lake.fs, newest):
         missing = missing_file(lake, fold)
-        if missing is None and (lacking is None or log_is_whole_beyond(lake, fold)):
+        if missing is None and (lacking is None or log_is_whole_beyond(lake, fold.number)):
             return fold
         lacking = lacking or missing
     raise DamagedLakeError(
@@ -56,28 +54,30 @@ def missing_file(lake: Lake, fold: Fold) -> str | None:
     """Return a file of a fold that is not there, or of another size; None if all are there."""
     if fold.number == lake.whole_fold:
         return None
-    for folder, sizes in _files(lake, fold):
-        found = {entry.name: entry.size for entry in lake.fs.list(folder)}
-        for name, size in sizes.items():
-            if found.get(name) != size:
-                return f"{folder}/{name}"
-    lake.whole_fold = fold.number
-    return None
+    sizes = sizes_of(lake, fold)
+    found = {
+        f"{folder}/{entry.name}": entry.size
+        for folder in {path.rpartition("/")[0] for path in sizes}
+        for entry in lake.fs.list(folder)
+    }
+    missing = next((path for path, size in sizes.items() if found.get(path) != size), None)
+    if missing is None:
+        lake.whole_fold = fold.number
+    return missing
 
 
-def _files(lake: Lake, fold: Fold) -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield the folders that hold files of a fold, and the size of each of them."""
-    for name, files in fold.files.items():
-        if files:
-            yield lake.tables[name].folder, {file.path: file.size for file in files}
-    for name, index in fold.indexes.items():
-        if index:
-            sizes = {file.path.rpartition("/")[2]: file.size for file in index}
-            yield folds.index_folder(name), sizes
+def sizes_of(lake: Lake, fold: Fold) -> dict[str, int]:
+    """Return the size of every file that a fold has, of tables and indexes, by its path."""
+    sizes = {
+        f"{lake.tables[name].folder}/{file.path}": file.size
+        for name, files in fold.files.items()
+        for file in files
+    }
+    return sizes | {file.path: file.size for files in fold.indexes.values() for file in files}
 
 
-def log_is_whole_beyond(lake: Lake, fold: Fold) -> bool:
-    """Return whether no vacuum has deleted log that is beyond a fold; False if unknown."""
+def log_is_whole_beyond(lake: Lake, number: int) -> bool:
+    """Return whether no vacuum has deleted log beyond a fold; False if that is unknown."""
     try:
         deleted_up_to = int(folds.read_json(lake.fs, DELETED)["fold"])
     except FileNotFoundError:
@@ -85,12 +85,12 @@ def log_is_whole_beyond(lake: Lake, fold: Fold) -> bool:
         return lake.fs.exists(CLOCK)
     except (ValueError, TypeError, KeyError):
         return False
-    return fold.number >= deleted_up_to
+    return number >= deleted_up_to
 
 
 def say_deleted(lake: Lake, number: int) -> None:
     """Write down that log is about to be deleted which is folded by a fold of that number."""
-    if log_is_whole_beyond(lake, folds.Fold(number - 1)):
+    if log_is_whole_beyond(lake, number - 1):
         put(lake, DELETED, json.dumps({"fold": number}).encode())
         lake.fs.sync(DELETED)
 
@@ -120,12 +120,14 @@ def restore_tables(lake: Lake, fold: Fold, mark: int | None = None) -> None:
     for name, table in lake.tables.items():
         # The first fold makes the tables, and not who makes the lake: a job that only logs
         # would have to load deltalake.
-        table.create()
+        if name not in fold.versions:
+            table.create()
+        table.version()  # a look: the mark is that of the version last looked at
         expected = fold.marks.get(name, 0)
         found = table.mark()
         if found in {expected, mark}:
             continue
-        if not log_is_whole_beyond(lake, fold):
+        if not log_is_whole_beyond(lake, fold.number):
             raise DamagedLakeError(
                 f"{table.folder} in {lake.fs.uri} carries a fold {folds.number_of(found)} that "
                 f"{folds.FOLDS}/ does not know, and the log may lack what is in it",

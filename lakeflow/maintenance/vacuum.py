@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakeflow.log.positions import LOG, events_apart, list_segments, number_of, writer_of
-from lakeflow.maintenance.recovery import CLOCK, missing_file, put, say_deleted
+from lakeflow.maintenance.recovery import CLOCK, missing_file, put, say_deleted, sizes_of
 from lakeflow.tables import folds
 
 if TYPE_CHECKING:
@@ -186,21 +186,13 @@ def _replaced_files(
     lake: Lake, fold: Fold, finished: Mapping[int, float], now: float
 ) -> Iterator[str]:
     """Yield files that a fold replaced long ago."""
-    live = _live(lake, fold)
+    live = sizes_of(lake, fold)
     for number, finished_s in finished.items():
         if finished_s > now - lake.settings.retention_s:
             continue
         for folder, names in _removed(lake, number).items():
             paths = (f"{folder}/{name}" for name in names)
             yield from (path for path in paths if path not in live and lake.fs.exists(path))
-
-
-def _live(lake: Lake, fold: Fold) -> set[str]:
-    """Return the paths of what a fold has."""
-    live = {file.path for files in fold.indexes.values() for file in files}
-    for name, files in fold.files.items():
-        live |= {f"{lake.tables[name].folder}/{file.path}" for file in files}
-    return live
 
 
 def _past_folds(
@@ -241,7 +233,7 @@ def _abandoned_files(
     # Most lakes have none, and what follows reads a file a fold.
     if not old:
         return
-    known = _live(lake, fold)
+    known = {*sizes_of(lake, fold)}
     # Readers may still use what past folds replaced; ``_replaced_files`` sees to it later.
     for number in finished:
         for folder, names in _removed(lake, number).items():

@@ -185,7 +185,7 @@ def _dense(cells: pyarrow.StructArray, everyone: pyarrow.Array) -> pyarrow.Array
 
 
 def _dated(milliseconds: pyarrow.Array | pyarrow.ChunkedArray) -> Any:
-    """Return times, null where one is no date; older lakes took nanoseconds for a time."""
+    """Return times, null where one is no date, as what other programs write may be."""
     import pyarrow.compute
 
     first, last = pyarrow.scalar(FIRST_MS), pyarrow.scalar(LAST_MS)
