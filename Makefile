@@ -19,7 +19,7 @@ endef
 demo: .venv-demo/ready
 	.venv-demo/bin/python examples/digits_sweep.py
 
-test: .venv/ready .venv-mlflow/ready .venv-duckdb/ready
+test: .venv/ready .venv-mlflow/ready .venv-engines/ready
 	.venv/bin/python -m pytest -n auto
 
 check: .venv/ready
@@ -46,10 +46,10 @@ bench: .venv/ready
 	.venv-mlflow/bin/python -m pip install --quiet --requirement tests/differential/requirements.txt
 	touch $@
 
-.venv-duckdb/ready: tests/other_engines/requirements.txt
-	$(call make_venv,.venv-duckdb)
-	.venv-duckdb/bin/python -m pip install --quiet --requirement tests/other_engines/requirements.txt
+.venv-engines/ready: tests/other_engines/requirements.txt
+	$(call make_venv,.venv-engines)
+	.venv-engines/bin/python -m pip install --quiet --requirement tests/other_engines/requirements.txt
 	touch $@
 
 clean:
-	rm -rf .venv .venv-demo .venv-mlflow .venv-duckdb demo-lake
+	rm -rf .venv .venv-demo .venv-mlflow .venv-engines demo-lake

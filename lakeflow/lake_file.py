@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 LAKE_FILE = "lake.json"
 """Its path in the lake."""
+
+_logger = logging.getLogger(__name__)
 
 _TRUSTED_S = 60.0
 """Seconds for which a look at the file is good enough where it is a request."""
@@ -76,6 +79,7 @@ class LakeFile:
         }
         with contextlib.suppress(FileExistsError):
             self._fs.create(LAKE_FILE, json.dumps(content).encode())
+            _logger.info("made the lake %s %s", self._fs.uri, self._fs.users())
 
     def is_in_place(self) -> bool:
         """Return whether the lake is still where it was opened, and no other one.

@@ -44,8 +44,6 @@ class TableSpec:
         sort: Order of the rows within a file.
         row_group_rows: Rows of a row group, the unit of what is read.
         file_rows: Rows of a full file; files below half of that are merged.
-        by_column: Whether files are written so that long columns of numbers become smallest:
-            whole numbers as differences, floats with their bytes apart.
     """
 
     name: str
@@ -55,7 +53,6 @@ class TableSpec:
     sort: tuple[str, ...]
     row_group_rows: int = 32_768
     file_rows: int = 4_194_304
-    by_column: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -191,7 +188,6 @@ METRICS = TableSpec(
     key=("writer", "seq", "place"),
     # A curve is read by its run and key; the order of logging at the end makes it total.
     sort=(*_RUN_KEY, "step", "timestamp", *(column.name for column in _LOGGED)),
-    by_column=True,
 )
 
 INPUTS = TableSpec(

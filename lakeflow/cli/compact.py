@@ -75,6 +75,8 @@ def _compact(options: argparse.Namespace) -> None:
     with shown_progress() as progress:
         report = lakeflow.compact(options.uri, dry_run=options.dry_run, progress=progress)
     write([f"{format_report(report)}\n"])
+    for refusal in report.vacuum.refusals:
+        complain(f"lakeflow: not deleted: {refusal}")
 
 
 def format_report(report: CompactionReport) -> str:

@@ -186,9 +186,19 @@ class Filesystem:
         raise NotImplementedError
 
     def delete_many(self, paths: Sequence[str]) -> None:
-        """Delete files; it is fine if some are not there."""
+        """Delete files, as many as one may; it is fine if some are not there.
+
+        Raises:
+            StorageError: One of them cannot be deleted.
+        """
+        refused: list[StorageError] = []
         for path in paths:
-            self.delete(path)
+            try:
+                self.delete(path)
+            except StorageError as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
 
     def delete_folder(self, path: str) -> None:
         """Delete a folder if it is empty; on stores without folders there is nothing to do."""
@@ -231,6 +241,14 @@ class Filesystem:
         """Return the path on this machine, where there is one."""
         return None
 
+    def users(self) -> str:
+        """Return who may use the lake, in a few words; empty where one cannot tell."""
+        return ""
+
+    def way_out(self, path: str) -> str | None:
+        """Return what lets this user at a path that permissions refuse, if one can tell."""
+        return None
+
     @contextlib.contextmanager
     def errors(self, operation: str, path: str) -> Iterator[None]:
         """Turn what the filesystem raises into errors that name operation and object."""
@@ -241,6 +259,9 @@ class Filesystem:
             raise
         except OSError as error:
             cause = cause_of(error)
+            hint = cause.hint
+            if cause.code == "PERMISSION_DENIED":
+                hint = self.way_out(path) or hint
             raise StorageError(
-                f"cannot {operation} {path} in {self.uri}: {error}", cause.code, hint=cause.hint
+                f"cannot {operation} {path} in {self.uri}: {error}", cause.code, hint=hint
             ) from error

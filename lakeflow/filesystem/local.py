@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING, ClassVar
 
+from lakeflow.filesystem import sharing
 from lakeflow.filesystem.interface import AppendFile, Entry, Filesystem
 from lakeflow.ids import new_id
 
@@ -73,7 +74,7 @@ class LocalFilesystem(Filesystem):
         folder, name = os.path.split(target)
         temporary = f"{folder}/.{name}.{new_id()}"
         with self.errors("create", path):
-            os.makedirs(folder, exist_ok=True)
+            self._make_folder(folder)
             # Who has lost already need not wait for the disk.
             if os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
@@ -84,6 +85,7 @@ class LocalFilesystem(Filesystem):
                     # Before the link: after a power cut the name must not lead to an empty
                     # file, which would be taken for the one that was created.
                     os.fsync(file.fileno())
+                self._share(temporary)
                 os.link(temporary, target)
             finally:
                 with contextlib.suppress(FileNotFoundError):
@@ -93,7 +95,8 @@ class LocalFilesystem(Filesystem):
         """Move the file: staging is on the same disk."""
         target = self.full(path)
         with self.errors("write", path):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+            self._make_folder(os.path.dirname(target))
+            self._share(local)
             os.replace(local, target)
 
     def sync(self, *paths: str) -> None:
@@ -128,9 +131,11 @@ class LocalFilesystem(Filesystem):
         target = self.full(path)
         with self.errors("create", path):
             while True:
-                os.makedirs(os.path.dirname(target), exist_ok=True)
+                self._make_folder(os.path.dirname(target))
                 try:
-                    return _LocalAppendFile(self, path, target)
+                    file = _LocalAppendFile(self, path, target)
+                    self._share(target)
+                    return file
                 except FileNotFoundError:
                     continue  # a vacuum may delete the empty folder in between
                 except OSError:
@@ -159,8 +164,10 @@ class LocalFilesystem(Filesystem):
 
         target = self.full(path)
         with self.errors("lock", path):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._make_folder(os.path.dirname(target))
+            # Reading is enough for a lock, also of a file that somebody else has made.
+            descriptor = os.open(target, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._share(target)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -183,8 +190,9 @@ class LocalFilesystem(Filesystem):
         """Stage inside the lake, so that publishing a file is a rename."""
         parent = self.full(STAGING)
         with self.errors("create", STAGING):
-            os.makedirs(parent, exist_ok=True)
+            self._make_folder(parent)
             folder, owner = tempfile.mkdtemp(dir=parent), os.getpid()
+            self._share(folder)
         try:
             with self.errors("write", STAGING):
                 yield folder
@@ -204,6 +212,22 @@ class LocalFilesystem(Filesystem):
     def local_path(self, path: str) -> str | None:
         """Every file is on this machine."""
         return self.full(path)
+
+    def users(self) -> str:
+        """Tell it by the lake's folder."""
+        return sharing.described(self._root)
+
+    def way_out(self, path: str) -> str | None:
+        """Say whose file or folder it is that stands in the way."""
+        with contextlib.suppress(OSError):
+            return sharing.way_out(self._root, self.full(path))
+        return None
+
+    def _make_folder(self, folder: str) -> None:
+        sharing.make_folder(self._root, folder)
+
+    def _share(self, path: str) -> None:
+        sharing.share(self._root, path)
 
 
 def _sync(path: str) -> None:

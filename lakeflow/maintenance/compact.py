@@ -275,7 +275,7 @@ class _Compaction:
             if not (changes or whole or split):
                 return
             target = folder / f"{spec.name}-{attempt}"
-            written = self._write(folding, spec, target, changes, whole, split)
+            written = self._write(folding, spec, target, whole, split)
             added = self._upload(table.folder, written)
             removed = [*whole, *split]
             try:
@@ -343,18 +343,15 @@ class _Compaction:
         folding: Folding,
         spec: TableSpec,
         folder: Path,
-        changes: int,
         whole: Sequence[DataFile],
         split: Sequence[DataFile],
     ) -> list[Written]:
         """Write the changes with the stored rows they belong to, and what stays of files."""
         paths = self._lake.engine_paths
-        split_paths = paths(spec.name, split)
         folding.stage_stored(paths(spec.name, whole))
-        rows = changes + sum(file.rows for file in whole)
-        written = folding.write(spec, str(folder), rows)
-        for path, file in zip(split_paths, split, strict=True):
-            written += folding.write_rest(spec, path, str(folder), file.rows)
+        written = folding.write(spec, str(folder))
+        for path in paths(spec.name, split):
+            written += folding.write_rest(spec, path, str(folder))
         return written
 
     def _stored(self, kind: Kind, spec: TableSpec, files: Sequence[DataFile]) -> list[Stored]:

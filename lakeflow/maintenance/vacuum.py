@@ -8,9 +8,10 @@ meets a gap all the same takes the newest fold and goes on.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lakeflow.exceptions import StorageError
 from lakeflow.log.positions import LOG, events_apart, list_segments, number_of, writer_of
 from lakeflow.maintenance.recovery import CLOCK, missing_file, put, say_deleted, sizes_of
 from lakeflow.tables import folds
@@ -37,11 +38,14 @@ class VacuumReport:
         segments: Log segments that are folded.
         table_files: Files that tables no longer use.
         bytes_freed: Size of the segments.
+        refusals: Why some files could not be deleted, where permissions refused it; they are
+            counted all the same.
     """
 
     segments: int = 0
     table_files: int = 0
     bytes_freed: int = 0
+    refusals: list[str] = field(default_factory=list)
 
 
 def vacuum(
@@ -67,19 +71,7 @@ def vacuum(
     on_record = lake.fs.list(folds.FOLDS)
     now = _now(on_record)
     finished = folds.finished(on_record)
-    # The grace of events is the lake's, since writers of the control log rely on it; that of
-    # other segments is only a kindness to slow readers, and each process may set it.
-    events, others = events_apart(listed)
-    segments: dict[str, int] = {}
-    deleted_up_to = 0
-    for age_s, some in (
-        (lake.file.event_grace_s, events),
-        (lake.settings.vacuum_grace_s, others),
-    ):
-        settled = _settled(lake, fold, finished, now - age_s)
-        folded = dict(_folded_segments(lake, (settled, fold), some))
-        segments |= folded
-        deleted_up_to = max(deleted_up_to, settled.number if folded else 0)
+    segments, deleted_up_to = _past_segments(lake, fold, finished, listed, now)
     files = set(_replaced_files(lake, fold, finished, now))
     past = [
         f"{folds.FOLDS}/{name}" for name in _past_folds(lake, fold, on_record, finished, now)
@@ -90,20 +82,33 @@ def vacuum(
         files |= set(_abandoned_files(lake, fold, finished, now))
         before_s = now - max(ABANDONED_S, lake.settings.retention_s)
         past += [path for table in lake.tables.values() for path in table.past_log(before_s)]
-    if not dry_run:
-        if segments:
-            # It names what holds the records, all of which was on the disk before it.
-            lake.fs.sync(folds.done_path(fold.number))
-            say_deleted(lake, deleted_up_to)
-            lake.fs.delete_many(list(segments))
-        # Folders can only be empty once their segments are deleted.
-        _drop_empty_writers(lake)
-        lake.fs.clear_staging(now - ABANDONED_S)
-        # The folds say which files to delete, so they go last: a vacuum that is stopped
-        # before can be done again.
-        lake.fs.delete_many(sorted(files))
-        lake.fs.delete_many(past)
-    return VacuumReport(len(segments), len(files), sum(segments.values()))
+    report = VacuumReport(len(segments), len(files), sum(segments.values()))
+    if dry_run:
+        return report
+    if segments:
+        # It names what holds the records, all of which was on the disk before it.
+        lake.fs.sync(folds.done_path(fold.number))
+        say_deleted(lake, deleted_up_to)
+        _delete(lake, list(segments), report)
+    # Folders can only be empty once their segments are deleted.
+    _drop_empty_writers(lake)
+    lake.fs.clear_staging(now - ABANDONED_S)
+    # The folds say which files to delete, so they go last: a vacuum that is stopped before can
+    # be done again.
+    _delete(lake, sorted(files), report)
+    _delete(lake, past, report)
+    return report
+
+
+def _delete(lake: Lake, paths: Sequence[str], report: VacuumReport) -> None:
+    """Delete files; where permissions refuse one, the rest goes all the same."""
+    try:
+        lake.fs.delete_many(paths)
+    except StorageError as error:
+        # What is folded is folded: it costs room, and the next vacuum tries again.
+        if error.error_code != "PERMISSION_DENIED":
+            raise
+        report.refusals.append(error.message)
 
 
 def replaced_files(lake: Lake, previous: Fold, finished: Fold) -> dict[str, list[str]]:
@@ -136,6 +141,30 @@ def _now(on_record: Iterable[Entry]) -> float:
     # what it stands on is kept for the whole grace, even where our own clock is ahead.
     stamps = [entry.modified_s for entry in on_record if CLOCK.endswith(f"/{entry.name}")]
     return max(stamps, default=0.0) or time.time()
+
+
+def _past_segments(
+    lake: Lake,
+    fold: Fold,
+    finished: Mapping[int, float],
+    listed: Mapping[str, int],
+    now: float,
+) -> tuple[dict[str, int], int]:
+    """Return the segments that are folded for long, and the newest fold that says so."""
+    # The grace of events is the lake's, since writers of the control log rely on it; that of
+    # other segments is only a kindness to slow readers, and each process may set it.
+    events, others = events_apart(listed)
+    segments: dict[str, int] = {}
+    deleted_up_to = 0
+    for age_s, some in (
+        (lake.file.event_grace_s, events),
+        (lake.settings.vacuum_grace_s, others),
+    ):
+        settled = _settled(lake, fold, finished, now - age_s)
+        folded = dict(_folded_segments(lake, (settled, fold), some))
+        segments |= folded
+        deleted_up_to = max(deleted_up_to, settled.number if folded else 0)
+    return segments, deleted_up_to
 
 
 def _settled(lake: Lake, fold: Fold, finished: Mapping[int, float], latest: float) -> Fold:

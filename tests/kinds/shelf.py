@@ -41,7 +41,6 @@ def table(name: str, key: tuple[str, ...], *columns: Column, scope: tuple[Column
         (*scope, *columns),
         key=logged[1:] if is_each else (*names, *key),
         sort=(*names, *key, *(logged if is_each else ())),
-        by_column=is_each,
     )
 
 

@@ -18,7 +18,7 @@ ROOT = HERE.parents[1]
 
 
 def test_the_delta_recipe_gives_the_rows_that_lakeflow_gives(tmp_path: Path) -> None:
-    python = ROOT / ".venv-duckdb" / "bin" / "python"
+    python = ROOT / ".venv-engines" / "bin" / "python"
     assert python.exists(), "make test installs DuckDB with its delta extension there"
     lake = tmp_path / "lake"
     client = lakeflow.MlflowClient(lake)

@@ -21,13 +21,7 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds.kind import MADE, Keep
 from lakeflow.query.engine.connection import SQL_TYPES, Engine, literally
 from lakeflow.query.folding import documents, fold_lines, fold_sql
-from lakeflow.query.folding.parquet import (
-    Bounds,
-    Written,
-    copied,
-    new_name,
-    write_by_column,
-)
+from lakeflow.query.folding.parquet import Bounds, Written, write_files
 from lakeflow.records import REMOVED
 
 if TYPE_CHECKING:
@@ -272,13 +266,12 @@ class Folding:
             f"hive_partitioning = false) {joins}"
         )
 
-    def write(self, spec: TableSpec, folder: str, most_rows: int) -> list[Written]:
+    def write(self, spec: TableSpec, folder: str) -> list[Written]:
         """Write changes and staged stored rows as new files, sorted one after another.
 
         Args:
             spec: The table.
             folder: A new folder on this machine.
-            most_rows: Rows that they may come to.
 
         Returns:
             The files written; none where no rows are left.
@@ -287,13 +280,13 @@ class Folding:
         rows = "SELECT * FROM changes"
         if self._stored_rows:
             rows = f"{self._stored_rows} UNION ALL BY NAME {rows}"
-        return self._copy(spec, rows, folder, most_rows)
+        return self._write(spec, rows, folder)
 
-    def write_rest(self, spec: TableSpec, file: str, folder: str, rows: int) -> list[Written]:
+    def write_rest(self, spec: TableSpec, file: str, folder: str) -> list[Written]:
         """Write the rows of a file that are still there, without the changes."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         self._run("SET VARIABLE rest_file = $files", files=[file])
-        return self._copy(spec, self._still_there("rest_file"), folder, rows)
+        return self._write(spec, self._still_there("rest_file"), folder)
 
     def documents(self, kind: Kind) -> Iterator[tuple[str, str]]:
         """Yield the new documents of the things touched: id and text, by id."""
@@ -339,37 +332,19 @@ class Folding:
         if and_records:
             self._run("DROP TABLE records")
 
-    def _copy(self, spec: TableSpec, rows: str, folder: str, most_rows: int) -> list[Written]:
+    def _write(self, spec: TableSpec, rows: str, folder: str) -> list[Written]:
         columns = ", ".join(
             f'CAST("{column.name}" AS {SQL_TYPES[column.type]}) AS "{column.name}"'
             for column in spec.columns
         )
         order = ", ".join(f'"{name}"' for name in spec.sort)
         selection = f"SELECT {columns} FROM ({rows}) ORDER BY {order}"  # noqa: S608
-        if spec.by_column:
-            size = spec.row_group_rows
-            return self._cursor.call(
-                lambda cursor: write_by_column(
-                    spec, cursor.sql(selection).to_arrow_reader(size), folder
-                )
+        size = spec.row_group_rows
+        return self._cursor.call(
+            lambda cursor: write_files(
+                spec, cursor.sql(selection).to_arrow_reader(size), folder
             )
-        # Several threads keep the order of one file, but not that of several; and they hold
-        # more than they may where a file is large.
-        several = most_rows > min(spec.file_rows, _MOST_ROWS_BY_THREADS)
-        rotation = (
-            f"ROW_GROUPS_PER_FILE {spec.file_rows // spec.row_group_rows}, "
-            "FILENAME_PATTERN 'part-{uuidv7}', "
         )
-        statement = (
-            f"COPY ({selection}) TO $target (FORMAT parquet, COMPRESSION zstd, "
-            f"PARQUET_VERSION v2, ROW_GROUP_SIZE {spec.row_group_rows}, "
-            f"{rotation if several else ''}RETURN_STATS true)"
-        )
-        self._run("SET threads = 1" if several else "RESET threads")
-        found = self._run(statement, target=folder if several else f"{folder}/{new_name()}")
-        self._run("RESET threads")
-        # A commit must not name a file without rows.
-        return [copied(spec, row) for row in found if row[1] > 0]
 
     def _overlapping(self, stored: Sequence[Stored], changes: str, column: str) -> list[str]:
         """Return the files whose range of ids holds one of a table of changes."""
@@ -400,9 +375,6 @@ class Folding:
 
 
 _FILES_A_STATEMENT = 100
-
-_MOST_ROWS_BY_THREADS = 1_048_576
-"""Rows up to which a file is written by several threads."""
 
 _ROWS_A_FETCH = 1_024
 
