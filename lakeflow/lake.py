@@ -258,9 +258,9 @@ class Lake:
         """The newest finished fold as of the last look; None before the first one."""
         return self._fold
 
-    def forget_fold(self) -> None:
-        """Look for the newest fold anew the next time."""
-        self._fold = None
+    def stand_on(self, fold: folds.Fold | None) -> None:
+        """Take a fold for the newest one until a later one is finished; None to look anew."""
+        self._fold = fold
 
     def has_later(self, number: int) -> bool:
         """Return whether a later fold is finished."""

@@ -67,7 +67,7 @@ def copy_lake(
             return _carry_out(lake, target, plan, progress)
         except FileNotFoundError as error:
             # Compacted and deleted meanwhile: what is there now stands on a later fold.
-            lake.forget_fold()
+            lake.stand_on(None)
             if lake.fold().number == listing.fold.number:
                 raise DamagedLakeError(
                     f"{lake.fs.uri} lacks a file: {error}", hint="restore it from a backup"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lakeflow import records
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
 from lakeflow.log.positions import folded_spans, hot_spans, list_segments, writer_of
-from lakeflow.maintenance.recovery import missing_file, restore_tables, standing_fold
+from lakeflow.maintenance.recovery import restore_tables, standing_fold, whole_fold
 from lakeflow.tables import folds
 
 if TYPE_CHECKING:
@@ -89,10 +89,10 @@ class FoldPlanner:
         """Return a fold that was begun; None if it cannot be carried out any more."""
         plan = folds.read_plan(self._lake.fs, number)
         try:
-            base = folds.read_fold(self._lake.fs, plan.base)
+            base = whole_fold(self._lake, folds.read_fold(self._lake.fs, plan.base))
         except FileNotFoundError:
             return None
-        if missing_file(self._lake, base) is not None:
+        if base is None:
             return None
         # The plan may name segments that are newer than our listing. We list again, or we would
         # take them for deleted.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.tables import folds
+from lakeflow.tables.rewritten import as_rewritten
 
 if TYPE_CHECKING:
     from lakeflow.lake import Lake
@@ -39,10 +40,10 @@ def standing_fold(lake: Lake, newest: int) -> Fold:
     """
     lacking = None
     for fold in folds.standing_folds(lake.fs, newest):
-        missing = missing_file(lake, fold)
-        if missing is None and (lacking is None or log_is_whole_beyond(lake, fold.number)):
-            return fold
-        lacking = lacking or missing
+        whole = whole_fold(lake, fold)
+        if whole is not None and (lacking is None or log_is_whole_beyond(lake, fold.number)):
+            return whole
+        lacking = lacking or missing_file(lake, fold)
     raise DamagedLakeError(
         f"{lacking} of {lake.fs.uri} is not there as a fold left it, and the log no longer has "
         "what is in it",
@@ -50,20 +51,35 @@ def standing_fold(lake: Lake, newest: int) -> Fold:
     )
 
 
+def whole_fold(lake: Lake, fold: Fold) -> Fold | None:
+    """Return a fold as the lake holds it whole; None if a file of it is gone.
+
+    Another tool may have put other files with the same rows in the place of some.
+    """
+    if missing_file(lake, fold) is None:
+        return fold
+    rewritten = as_rewritten(fold, lake.tables)
+    return rewritten if _missing(lake, rewritten) is None else None
+
+
 def missing_file(lake: Lake, fold: Fold) -> str | None:
     """Return a file of a fold that is not there, or of another size; None if all are there."""
     if fold.number == lake.whole_fold:
         return None
+    missing = _missing(lake, fold)
+    if missing is None:
+        lake.whole_fold = fold.number
+    return missing
+
+
+def _missing(lake: Lake, fold: Fold) -> str | None:
     sizes = sizes_of(lake, fold)
     found = {
         f"{folder}/{entry.name}": entry.size
         for folder in {path.rpartition("/")[0] for path in sizes}
         for entry in lake.fs.list(folder)
     }
-    missing = next((path for path, size in sizes.items() if found.get(path) != size), None)
-    if missing is None:
-        lake.whole_fold = fold.number
-    return missing
+    return next((path for path, size in sizes.items() if found.get(path) != size), None)
 
 
 def sizes_of(lake: Lake, fold: Fold) -> dict[str, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.filesystem.interface import ENGINE_PROTOCOL
@@ -63,6 +65,7 @@ class ColumnReader:
     def _scan(self, kind: Kind, spec: TableSpec, snapshot_id: SnapshotId | None) -> Scan:
         with self._snapshots.held(snapshot_id) as snapshot:
             files = self._lake.paths(spec.name, snapshot.fold)
+            self._require_local(files)
             # Their hot rows stand for single stored ones, and no list of ids can say for which.
             if spec in kind.keyed_tables:
                 return Scan([], kind.id, (), self._whole(snapshot, kind, spec, files))
@@ -73,6 +76,18 @@ class ColumnReader:
             if is_each and snapshot.memory.has_copies:
                 fresh = not_stored(self._engine, files, fresh)
         return Scan(files, kind.id, replaced if files else (), fresh)
+
+    def _require_local(self, files: Sequence[str]) -> None:
+        """Make sure that files are there, which a lazy frame opens only later.
+
+        Raises:
+            FileNotFoundError: Another tool has deleted one.
+        """
+        # Where a look is a request, polars finds out.
+        if self._lake.fs.can_append:
+            for path in files:
+                if not os.path.exists(path):
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
     def _hot_rows(self, snapshot: Snapshot, kind: Kind, spec: TableSpec) -> pyarrow.Table:
         """Return the rows of hot things in a table; the lock is held."""

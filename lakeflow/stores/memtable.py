@@ -69,7 +69,7 @@ class Memtable:
                     if self._is_past:
                         raise
                     # Folded and deleted since it was listed: there is a newer fold.
-                    self._lake.forget_fold()
+                    self._lake.stand_on(None)
                 else:
                     return
 
@@ -77,7 +77,8 @@ class Memtable:
         # Taken before the listing is asked for: that may be true of the time of asking only.
         began = clock()
         listing = self._list()
-        if self.fold is None or listing.fold.number != self.fold.number:
+        # Also one of the same number, whose files another tool has rewritten.
+        if listing.fold is not self.fold:
             self._empty(listing.fold)
         grown = {
             path: (max(begin, self._offsets.get(path, begin)), end)

@@ -15,6 +15,7 @@ from lakeflow.stores.memtable import Memtable
 from lakeflow.stores.stored_things import StoredThings
 from lakeflow.stores.things import merged, rows_by_table
 from lakeflow.tables.folds import fold_as_of, read_fold
+from lakeflow.tables.rewritten import as_rewritten
 
 if TYPE_CHECKING:
     import datetime
@@ -309,13 +310,15 @@ def retry_when_replaced(lake: Lake, read: Callable[[], T]) -> T:
         try:
             return read()
         except FileNotFoundError as error:
-            lake.forget_fold()
+            lake.stand_on(None)
             now = lake.fold()
-            # The same fold names that file still, and reading again would not help: another
-            # tool has deleted it.
-            if before is not None and now.number == before.number:
+            if before is None or now.number != before.number:
+                continue
+            # The same fold names that file still: another tool has deleted it.
+            rewritten = as_rewritten(before, lake.tables)
+            if rewritten == before:
                 raise DamagedLakeError(
                     f"a table of {lake.fs.uri} lacks a file: {error}",
-                    hint="if another tool has rewritten the table, run "
-                    f"'lakeflow compact {lake.fs.uri}'; else restore the file",
+                    hint="restore the file from a backup",
                 ) from error
+            lake.stand_on(rewritten)

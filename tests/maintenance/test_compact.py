@@ -375,14 +375,35 @@ def test_a_table_that_another_tool_has_rewritten_is_read_again(
     for number in range(3):
         store.runs.log_metric(run_id, "loss", number, number, number)
         compact_lake(store.lake)
+    assert lakeflow.scan_metrics(lake).collect().height == 3
+    reader = another_process(str(lake))
+    assert len(reader.runs.history(run_id, "loss")) == 3
+    store.runs.log_metric(run_id, "loss", 9, 9, 9)
+    for name in TABLES:
+        table = deltalake.DeltaTable(lake / "tables" / name)
+        table.optimize.compact()
+        table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+
+    def look(store: Store) -> None:
+        assert len(store.runs.history(run_id, "loss")) == 4
+        assert [run.info.run_id for run in store.runs.search(["0"], "metrics.loss = 9")] == [
+            run_id
+        ]
+        assert (
+            store.columns.query("SELECT count(*) AS n FROM metrics", None)["n"][0].as_py() == 4
+        )
+
+    look(reader)
+    assert lakeflow.scan_metrics(lake).collect().height == 4
+    compact_lake(store.lake)
+    look(reader)
+    look(another_process(str(lake)))
+    # Nothing is logged in between: a fold of nothing says which files there are now.
     table = deltalake.DeltaTable(lake / "tables/metrics")
     table.optimize.compact()
     table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-    compact_lake(store.lake)
-    assert len(another_process(str(lake)).runs.history(run_id, "loss")) == 3
-    store.runs.log_metric(run_id, "loss", 9, 9, 9)
-    compact_lake(store.lake)
-    assert len(another_process(str(lake)).runs.history(run_id, "loss")) == 4
+    assert compact_lake(another_process(str(lake)).lake).folds
+    look(another_process(str(lake)))
 
 
 def test_values_too_large_for_the_memory_that_is_set_are_folded_all_the_same(
