@@ -7,20 +7,27 @@ PYTHON ?= python3
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-# Debian splits venv off Python; everywhere else the first command is enough.
+# Hundreds of tests start a Python of their own, which would compile everything once more.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Debian splits venv off Python, and apt-get refuses to run twice at once; everywhere else the
+# first command is enough.
 define make_venv
-	$(PYTHON) -m venv $(1) || { rm -rf $(1); apt-get update -qq; \
-		apt-get install -y -qq python3-venv; $(PYTHON) -m venv $(1); }
+	$(PYTHON) -m venv $(1) || { rm -rf $(1); flock Makefile sh -c \
+		"apt-get update -qq && apt-get install -y -qq python3-venv"; $(PYTHON) -m venv $(1); }
 	$(1)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 endef
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench environments clean
 
 demo: .venv-demo/ready
 	.venv-demo/bin/python examples/digits_sweep.py
 
-test: .venv/ready .venv-mlflow/ready .venv-engines/ready
-	.venv/bin/python -m pytest -n auto
+# Workers begin with a half of the tests each, so that few servers are started twice.
+test: environments
+	.venv/bin/python -m pytest -n auto --dist worksteal
+
+environments: .venv/ready .venv-mlflow/ready .venv-engines/ready
 
 check: .venv/ready
 	.venv/bin/ruff format --check .
