@@ -34,10 +34,15 @@ REQUIREMENTS = {
         "pandas<3",
         "setuptools<81",
     ],
+    "trackers": ["trackio==0.43.0", "wandb==0.31.0", "mltraq==0.1.165"],
 }
 """What pip installs into each environment."""
 
-VARIABLES = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+VARIABLES = {
+    "MLFLOW_ALLOW_FILE_STORE": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "WANDB_SILENT": "true",
+}
 """Set for every worker: without the first one MLflow 3 refuses its file store."""
 
 
