@@ -192,27 +192,8 @@ class _Compaction:
         Returns:
             The fold that it stands on, with the indexes and numbers of this one.
         """
-        lake, previous, spans = self._lake, fold.base, fold.spans
-        self._say("read the log")
-        staged = folding.stage(stage_spans(lake, spans, folder / "log"))
-        rejected = 0
-        if staged.misfits:
-            # This comes before the commits: whoever finds the tables committed does not carry
-            # the fold out again, so the lines would never be set aside.
-            fitting, rejected = set_aside(
-                lake,
-                fold.plan.number,
-                spans,
-                folder / "fitting",
-                lambda files: folding.stage(files).misfits,
-            )
-            staged = folding.stage(fitting)
-            if staged.misfits:
-                raise DamagedLakeError(
-                    f"fold {fold.plan.number} of {lake.fs.uri} has {staged.misfits} lines that "
-                    "are neither taken nor set aside",
-                    hint="nothing was lost; keep the log, and report it",
-                )
+        lake, previous = self._lake, fold.base
+        records, rejected = self._stage_log(fold, folder, folding)
         indexes, numbers = dict(previous.indexes), dict(previous.numbers)
         for kind in filter(folding.is_about, lake.kinds):
             self._stage_kind(kind, previous, folding, folder)
@@ -230,9 +211,40 @@ class _Compaction:
             for spec in kind.tables:
                 if spec not in kind.held_tables:
                     self._fold_table(kind, spec, fold, folding, folder)
-        self._report.records += staged.records
+        self._report.records += records
         self._report.rejected += rejected
         return replace(previous, indexes=indexes, numbers=numbers)
+
+    def _stage_log(self, fold: NextFold, folder: Path, folding: Folding) -> tuple[int, int]:
+        """Read what a fold takes of the log, and set aside what is no record.
+
+        Returns:
+            How many lines are records, and how many were set aside.
+
+        Raises:
+            DamagedLakeError: A line is neither taken nor set aside.
+        """
+        lake, spans = self._lake, fold.spans
+        self._say("read the log")
+        staged, rejected = folding.stage(stage_spans(lake, spans, folder / "log")), 0
+        if staged.misfits:
+            # This comes before the commits: whoever finds the tables committed does not carry
+            # the fold out again, so the lines would never be set aside.
+            fitting, rejected = set_aside(
+                lake,
+                fold.plan.number,
+                spans,
+                folder / "fitting",
+                lambda files: folding.stage(files).misfits,
+            )
+            staged = folding.stage(fitting)
+        if staged.misfits:
+            raise DamagedLakeError(
+                f"fold {fold.plan.number} of {lake.fs.uri} has {staged.misfits} lines that are "
+                "neither taken nor set aside",
+                hint="nothing was lost; keep the log, and report it",
+            )
+        return staged.records, rejected
 
     def _stage_kind(self, kind: Kind, previous: Fold, folding: Folding, folder: Path) -> None:
         """Work out what changes in the tables of a kind, with the documents of before."""
