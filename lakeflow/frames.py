@@ -201,7 +201,11 @@ def metric_series(
         raise InvalidInputError(f"max_points is {max_points!r}, not a positive integer")
     if isinstance(run_ids, str):
         raise InvalidInputError(f"run_ids is {run_ids!r}, not a list of ids")
-    wanted = list(dict.fromkeys(map(validation.run_id, run_ids)))
+    wanted = list(
+        dict.fromkeys(
+            validation.run_id(each, f"run_ids[{place}]") for place, each in enumerate(run_ids)
+        )
+    )
     columns = open_store(tracking_uri, create=False).columns
     table = columns.series(wanted, validation.text(key, "key"), most)
     return formats.convert(table, output_format)

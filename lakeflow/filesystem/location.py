@@ -37,7 +37,8 @@ def canonical(uri: str | os.PathLike[str]) -> str:
             ``lakeflow:///absolute/path`` or ``lakeflow+<fsspec URL>``.
 
     Raises:
-        InvalidInputError: It is empty, or names a host where a path is expected.
+        InvalidInputError: It is empty, begins with a blank or a quote, or names a host where a
+            path is expected.
 
     Examples:
         >>> canonical("lakeflow:///data/lake"), canonical("lakeflow+memory://lake")
@@ -50,6 +51,12 @@ def canonical(uri: str | os.PathLike[str]) -> str:
     found = _spelt(text)
     if not text.strip() or _CONTROL_CHARACTER.search(found):
         raise InvalidInputError(f"{text!r} is not the location of a lake")
+    # ' /lake' would be a folder below the current one, and nobody would notice.
+    if text[0].isspace() or text[0] in "'\"":
+        raise InvalidInputError(
+            f"{text!r} begins with a blank or a quote, which is no part of a location",
+            hint="leave it out; a folder that is called so is './' and its name",
+        )
     return found
 
 

@@ -181,9 +181,7 @@ def _searched(
     if given is None and named is None:
         return [experiment_of_new_runs(client)]
     # A list that came out empty means none.
-    return [validation.experiment_id(each) for each in given or ()] + _ids_of_names(
-        client, named or ()
-    )
+    return validation.experiment_ids(given or ()) + _ids_of_names(client, named or ())
 
 
 def _ids_of_names(client: LakeflowClient, names: Sequence[str | None]) -> list[str]:
