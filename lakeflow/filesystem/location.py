@@ -62,10 +62,8 @@ def canonical(uri: str | os.PathLike[str]) -> str:
 
 def _spelt(text: str) -> str:
     if _SERVER_URI.match(text):
-        # The URI of a database may have a password in it, which must not get into an error.
-        shown = re.sub(r"//[^/@]*@", "//***@", text)
         raise InvalidInputError(
-            f"{shown!r} is where a server or a database is, not a lake",
+            f"{without_password(text)!r} is where a server or a database is, not a lake",
             hint="lakeflow needs neither: give a folder, or a URL such as s3://bucket/lake",
         )
     text = text.removeprefix("lakeflow+")
@@ -87,6 +85,11 @@ def _spelt(text: str) -> str:
         return _folder(rest, text)
     # Nothing is cut off a URL without a path, such as memory://: its slashes are part of it.
     return text.rstrip("/") if rest.strip("/") else text
+
+
+def without_password(uri: str) -> str:
+    """Return a location as it may be shown: who may log in is left out of a URL."""
+    return re.sub(r"//[^/@]*@", "//***@", uri)
 
 
 def _folder(path: str, uri: str) -> str:
