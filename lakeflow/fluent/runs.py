@@ -14,6 +14,7 @@ from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 from lakeflow.fluent import active_runs, endings
 from lakeflow.fluent.experiments import experiment_of_new_runs
+from lakeflow.fluent.git import program_commit
 from lakeflow.shutdown import at_shutdown
 from lakeflow.stores.arguments import given_name
 
@@ -185,8 +186,8 @@ def _origin() -> dict[str, str]:
     # Where Python is embedded there may be no arguments.
     program = readable(str(next(iter(getattr(sys, "argv", ())), ""))) or "python"
     tags = {tag_names.SOURCE_NAME: program, tag_names.SOURCE_TYPE: "LOCAL"}
-    user = user_name()
-    return tags if user is None else tags | {tag_names.USER: user}
+    known = {tag_names.USER: user_name(), tag_names.GIT_COMMIT: program_commit()}
+    return tags | {name: value for name, value in known.items() if value is not None}
 
 
 def active_run() -> ActiveRun | None:
