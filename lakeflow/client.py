@@ -221,8 +221,9 @@ class LakeflowClient:
                 before them those whose metric is NaN. What is equal, and everything by
                 default, is sorted by start time, the latest first, then by id.
             page_token: ``token`` of the page before.
-            as_of: A time, or a Delta version of the table ``runs``: what the lake held in
-                its tables then. ``LAKEFLOW_RETENTION_S`` says how far back.
+            as_of: A time, local unless it has a zone, or a Delta version of the table
+                ``runs``: what the lake held in its tables then. ``LAKEFLOW_RETENTION_S``
+                says how far back.
 
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE, a malformed filter, order or token;

@@ -224,8 +224,8 @@ def scan_runs(
 
     Args:
         tracking_uri: Location of the lake; that of the process by default.
-        as_of: A time, or a Delta version of the table ``runs``: what the lake held in its
-            tables then.
+        as_of: A time, local unless it has a zone, or a Delta version of the table ``runs``:
+            what the lake held in its tables then.
 
     Returns:
         The columns of the table as the reference of files and tables lists them; times are

@@ -228,6 +228,14 @@ def test_blanks_and_quotes_around_a_variable_are_no_part_of_it(
     assert (settings.cache_folder, settings.cache_bytes) == ("/c", 7)
 
 
+def test_an_id_of_the_environment_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    lakeflow.create_experiment("makes the lake")
+    for name, value in {"EXPERIMENT_ID": "a b", "RUN_ID": "f" * 32}.items():
+        monkeypatch.setenv(f"LAKEFLOW_{name}", value)
+        with pytest.raises(LakeflowException, match=f"{name} of the environment"):
+            lakeflow.start_run()
+
+
 def test_a_child_finds_an_experiment_whose_name_has_quotes() -> None:
     for name in ('"e"', " e ", "'"):
         lakeflow.set_experiment(name)

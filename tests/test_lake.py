@@ -123,6 +123,11 @@ def test_a_location_that_begins_with_a_blank_or_a_quote_is_refused(text: str) ->
     assert canonical(f"./{text}").endswith(text)
 
 
+def test_a_location_in_bytes_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="is not a text"):
+        lakeflow.set_tracking_uri(b"/x")  # type: ignore[arg-type]
+
+
 def test_a_tilde_is_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert canonical("~/lake") == canonical(Path("~/lake")) == f"{tmp_path}/lake"

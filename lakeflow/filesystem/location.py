@@ -47,6 +47,8 @@ def canonical(uri: str | os.PathLike[str]) -> str:
         ('/data/my lake', '/data/lake#1')
     """
     text = os.fspath(uri)
+    if not isinstance(text, str):
+        raise InvalidInputError(f"the location {uri!r} is not a text")
     text = _SCHEME.sub(lambda match: match[0].lower(), text)
     found = _spelt(text)
     if not text.strip() or _CONTROL_CHARACTER.search(found):

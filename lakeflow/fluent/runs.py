@@ -103,7 +103,8 @@ def start_run(
     with taken_once("RUN_ID") as named:
         resumed = run_id or named
         if resumed:
-            run = _resume(client, resumed, run_name, all_tags)
+            path = "run_id" if run_id else "RUN_ID of the environment"
+            run = _resume(client, resumed, path, run_name, all_tags)
         else:
             parent = _parent(client, parent_run_id, active)
             if parent is not None:
@@ -158,9 +159,13 @@ def _with_description(
 
 
 def _resume(
-    client: LakeflowClient, run_id: str, run_name: str | None, tags: Mapping[str, Any]
+    client: LakeflowClient,
+    run_id: str,
+    path: str,
+    run_name: str | None,
+    tags: Mapping[str, Any],
 ) -> Run:
-    run = client.get_run(run_id)
+    run = open_store(client.tracking_uri, create=False).runs.get(run_id, path)
     chosen = context.experiment()
     if (
         chosen is not None
