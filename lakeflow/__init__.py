@@ -92,3 +92,9 @@ __all__ = [
     "sql",
     "start_run",
 ]
+
+
+def __dir__() -> list[str]:
+    # What is offered by whoever completes names: not the modules that this one is made of.
+    special = [name for name in globals() if name.startswith("__")]
+    return [*__all__, "entities", "exceptions", *special]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
 from lakeflow.entities import ViewType
-from lakeflow.filesystem.location import canonical
+from lakeflow.filesystem.location import canonical, without_password
 from lakeflow.lake import Lake
 from lakeflow.maintenance.schedule import AutoCompaction
 from lakeflow.stores.store import Store
@@ -110,6 +110,9 @@ class LakeflowClient:
         if "_store" not in vars(self):
             self._store = open_store(self._tracking_uri, create=True)
         return self._store
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({without_password(self._tracking_uri)!r})"
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "_store"}
@@ -218,8 +221,9 @@ class LakeflowClient:
                 before them those whose metric is NaN. What is equal, and everything by
                 default, is sorted by start time, the latest first, then by id.
             page_token: ``token`` of the page before.
-            as_of: A time, or a Delta version of the table ``runs``: what the lake held in
-                its tables then. ``LAKEFLOW_RETENTION_S`` says how far back.
+            as_of: A time, local unless it has a zone, or a Delta version of the table
+                ``runs``: what the lake held in its tables then. ``LAKEFLOW_RETENTION_S``
+                says how far back.
 
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE, a malformed filter, order or token;

@@ -20,6 +20,25 @@ _passed_on: dict[str, tuple[str, str | None]] = {}
 _taking = threading.RLock()
 
 
+def bare(text: str) -> str:
+    """Return the text of a variable without blanks and one pair of quotes around it.
+
+    Files of variables bring them along, as docker's ``--env-file`` does; nobody means them.
+
+    Examples:
+        >>> bare(" 'my lake' ")
+        'my lake'
+    """
+    text = text.strip()
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if is_quoted else text
+
+
+def _variable(name: str) -> str | None:
+    text = os.environ.get(name)
+    return None if text is None else bare(text)
+
+
 def environment(name: str) -> str | None:
     """Return ``LAKEFLOW_<name>``, or else MLflow's variable of the same setting.
 
@@ -32,7 +51,7 @@ def environment(name: str) -> str | None:
     passed_on, before = _passed_on.get(name, (None, None))
     if passed_on is not None and value == passed_on:
         value = before
-    return value or os.environ.get(f"MLFLOW_{name}") or None
+    return bare(value or "") or _variable(f"MLFLOW_{name}") or None
 
 
 def pass_on(name: str, value: str | None) -> None:
@@ -50,6 +69,8 @@ def pass_on(name: str, value: str | None) -> None:
     # Whoever has set the variable since then meant it.
     before = before if passed_on is not None and found == passed_on else found
     if value is not None:
+        # What has blanks or quotes of its own keeps them.
+        value = value if bare(value) == value else f'"{value}"'
         _passed_on[name] = value, before
         os.environ[variable] = value
     elif before is not None:
@@ -72,7 +93,7 @@ def taken_once(name: str) -> Iterator[str | None]:
         found = {each: os.environ.pop(each) for each in variables if each in os.environ}
     try:
         # An empty variable is none.
-        yield next(filter(None, found.values()), None)
+        yield next(filter(None, map(bare, found.values())), None)
     except BaseException:
         os.environ.update(found)
         raise
@@ -204,7 +225,7 @@ class Settings:
         given: dict[str, object] = {}
         for field in fields(cls):
             name = field.name.upper()
-            text = os.environ.get(f"LAKEFLOW_{name}")
+            text = _variable(f"LAKEFLOW_{name}")
             if text is None:
                 continue
             given[field.name] = _parse(name, text, field.default)

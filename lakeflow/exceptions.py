@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import json
 
+from lakeflow.printable import printable
+
 HTTP_STATUS = {
     "INTERNAL_ERROR": 500,
     "INVALID_STATE": 500,
@@ -76,7 +78,9 @@ class LakeflowException(Exception):
         hint: str | None = None,
         **kwargs: object,
     ) -> None:
-        self.message = f"{message}\nHint: {hint}" if hint else str(message)
+        whole = f"{message}\nHint: {hint}" if hint else str(message)
+        # Names and paths in it are of whoever wrote to the lake, and it ends on a terminal.
+        self.message = printable(whole, "\n\t")
         self.error_code = error_code or self.default_code
         self.json_kwargs = kwargs
         super().__init__(self.message)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import polars
     import pyarrow
 
@@ -41,7 +43,8 @@ def convert(table: pyarrow.Table, output_format: Format) -> Any:
     Args:
         table: The table.
         output_format: ``"arrow"`` for the table itself, ``"polars"`` or ``"pandas"`` for a
-            frame, ``"list"`` for a dict a row.
+            frame, ``"list"`` for a dict a row. Where values are objects of Python, a map is a
+            dict.
 
     Raises:
         LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
@@ -50,7 +53,16 @@ def convert(table: pyarrow.Table, output_format: Format) -> Any:
         return to_polars(table)
     if output_format == "pandas":
         return to_pandas(table)
-    return table if output_format == "arrow" else table.to_pylist(maps_as_pydicts="strict")
+    return table if output_format == "arrow" else _with_dicts(table.to_pylist)
+
+
+def _with_dicts(convert: Callable[..., Any]) -> Any:
+    """Return what a conversion of Arrow's makes, with dicts for maps where that can be."""
+    try:
+        return convert(maps_as_pydicts="strict")
+    except TypeError:
+        # A key that is a list itself is the key of no dict: then maps are lists of pairs.
+        return convert()
 
 
 def require(module: str, install: str) -> Any:
@@ -85,4 +97,4 @@ def to_pandas(table: pyarrow.Table) -> Any:
     # pandas 2 counts nanoseconds where pandas 3 counts microseconds.
     time_type = pandas.Series([pandas.to_datetime(0, unit="ms", utc=True)]).dtype
     times = [field.name for field in table.schema if pyarrow.types.is_timestamp(field.type)]
-    return table.to_pandas().astype(dict.fromkeys(times, time_type))
+    return _with_dicts(table.to_pandas).astype(dict.fromkeys(times, time_type))

@@ -201,7 +201,11 @@ def metric_series(
         raise InvalidInputError(f"max_points is {max_points!r}, not a positive integer")
     if isinstance(run_ids, str):
         raise InvalidInputError(f"run_ids is {run_ids!r}, not a list of ids")
-    wanted = list(dict.fromkeys(map(validation.run_id, run_ids)))
+    wanted = list(
+        dict.fromkeys(
+            validation.run_id(each, f"run_ids[{place}]") for place, each in enumerate(run_ids)
+        )
+    )
     columns = open_store(tracking_uri, create=False).columns
     table = columns.series(wanted, validation.text(key, "key"), most)
     return formats.convert(table, output_format)
@@ -220,8 +224,8 @@ def scan_runs(
 
     Args:
         tracking_uri: Location of the lake; that of the process by default.
-        as_of: A time, or a Delta version of the table ``runs``: what the lake held in its
-            tables then.
+        as_of: A time, local unless it has a zone, or a Delta version of the table ``runs``:
+            what the lake held in its tables then.
 
     Returns:
         The columns of the table as the reference of files and tables lists them; times are

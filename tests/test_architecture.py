@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import lakeflow
-from lakeflow import client, exceptions, fluent
+from lakeflow import client, entities, exceptions, fluent
 
 ROOT = Path(lakeflow.__file__).parent
 
@@ -87,6 +87,16 @@ def test_public_names_are_the_ones_listed() -> None:
     ]
     assert lakeflow.__all__ == sorted(public)
     assert all(getattr(lakeflow, name).__doc__ for name in lakeflow.__all__)
+
+
+def test_who_completes_names_is_offered_the_public_ones() -> None:
+    offered = {name for name in dir(lakeflow) if not name.startswith("__")}
+    assert offered == {*lakeflow.__all__, "entities", "exceptions"}
+    assert all(hasattr(lakeflow, name) for name in dir(lakeflow))
+    assert {name for name in dir(entities) if name[:2] != "__"} == set(entities.__all__)
+    starred: dict[str, object] = {}
+    exec("from lakeflow import *", starred)
+    assert starred.keys() - {"__builtins__"} == set(lakeflow.__all__)
 
 
 def test_the_version_is_the_one_of_the_package() -> None:

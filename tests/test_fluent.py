@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import lakeflow
+from lakeflow.config import Settings
 from lakeflow.entities import Dataset, ViewType
 from lakeflow.exceptions import (
     InvalidInputError,
@@ -189,12 +191,73 @@ def test_the_experiment_may_come_from_the_environment(monkeypatch: pytest.Monkey
 def test_the_location_comes_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    lakeflow.set_tracking_uri("")
-    assert lakeflow.get_tracking_uri().endswith("/lake")
+    for nothing in ("", None):
+        lakeflow.set_tracking_uri(tmp_path)
+        lakeflow.set_tracking_uri(nothing)
+        assert not lakeflow.is_tracking_uri_set()
+        assert lakeflow.get_tracking_uri().endswith("/lake")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "theirs"))
     assert lakeflow.get_tracking_uri() == f"{tmp_path}/theirs"
     monkeypatch.setenv("LAKEFLOW_TRACKING_URI", f"file://{tmp_path}/ours")
     assert lakeflow.get_tracking_uri() == f"{tmp_path}/ours"
+
+
+@pytest.mark.parametrize("prefix", ["LAKEFLOW", "MLFLOW"])
+@pytest.mark.parametrize("around", [" {}", "'{}'", '"{}"', ' "{}"\n'])
+def test_blanks_and_quotes_around_a_variable_are_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, prefix: str, around: str
+) -> None:
+    lakeflow.set_tracking_uri(None)
+    run_id = lakeflow.LakeflowClient(tmp_path / "l").create_run("0").info.run_id
+    given = {
+        "TRACKING_URI": f"{tmp_path}/l",
+        "EXPERIMENT_NAME": "e",
+        "RUN_ID": run_id,
+        "ENABLE_ASYNC_LOGGING": "true",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(f"{prefix}_{name}", around.format(value))
+    monkeypatch.setenv("LAKEFLOW_CACHE_FOLDER", around.format("/c"))
+    monkeypatch.setenv("LAKEFLOW_CACHE_BYTES", around.format("7"))
+    assert lakeflow.get_tracking_uri() == f"{tmp_path}/l"
+    with lakeflow.start_run() as run:
+        assert lakeflow.log_metric("m", 1) is not None
+    assert run.info.run_id == run_id
+    assert experiment_of_a_run() == "e"
+    settings = Settings.from_environment()
+    assert (settings.cache_folder, settings.cache_bytes) == ("/c", 7)
+
+
+def test_an_id_of_the_environment_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    lakeflow.create_experiment("makes the lake")
+    for name, value in {"EXPERIMENT_ID": "a b", "RUN_ID": "f" * 32}.items():
+        monkeypatch.setenv(f"LAKEFLOW_{name}", value)
+        with pytest.raises(LakeflowException, match=f"{name} of the environment"):
+            lakeflow.start_run()
+
+
+def test_a_child_finds_an_experiment_whose_name_has_quotes() -> None:
+    for name in ('"e"', " e ", "'"):
+        lakeflow.set_experiment(name)
+        code = "import lakeflow; print(lakeflow.config.environment('EXPERIMENT_NAME'), end='.')"
+        found = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        assert found.stdout == f"{name}."
+
+
+def test_a_run_that_is_resumed_takes_the_name_that_it_is_given() -> None:
+    run_id = lakeflow.LakeflowClient().create_run("0", run_name="old").info.run_id
+    for name in (None, ""):
+        with lakeflow.start_run(run_id, run_name=name) as run:
+            assert run.info.run_name == "old"
+    with lakeflow.start_run(run_id, run_name="new") as run:
+        assert (run.info.run_name, run.data.tags["mlflow.runName"]) == ("new", "new")
+    with lakeflow.start_run(run_id, tags={"mlflow.runName": "newer"}) as run:
+        assert run.info.run_name == "newer"
+    with pytest.raises(InvalidInputError, match="different values"):
+        lakeflow.start_run(run_id, run_name="a", tags={"mlflow.runName": "b"})
+    assert lakeflow.get_run(run_id).info.status == "FINISHED"
 
 
 def test_a_run_stays_in_the_lake_it_was_started_in(tmp_path: Path, lake: str) -> None:

@@ -115,6 +115,19 @@ def test_a_location_keeps_every_character(name: str, spelling: str) -> None:
     assert canonical(f"S3://team/{name}") == f"s3://team/{name}"
 
 
+@pytest.mark.parametrize("text", [" /x", "'/x'", '"s3://team/x"', "\u00a0lake"])
+def test_a_location_that_begins_with_a_blank_or_a_quote_is_refused(text: str) -> None:
+    for place in (canonical, lakeflow.set_tracking_uri, LakeflowClient):
+        with pytest.raises(InvalidInputError, match="begins with a blank or a quote"):
+            place(text)
+    assert canonical(f"./{text}").endswith(text)
+
+
+def test_a_location_in_bytes_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="is not a text"):
+        lakeflow.set_tracking_uri(b"/x")  # type: ignore[arg-type]
+
+
 def test_a_tilde_is_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert canonical("~/lake") == canonical(Path("~/lake")) == f"{tmp_path}/lake"

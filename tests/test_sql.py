@@ -26,6 +26,8 @@ from lakeflow.sql import setup
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lakeflow import formats
+
 VIEWS = ALL_VIEWS.reads
 MS = "BIGINT"
 AT = "TIMESTAMP WITH TIME ZONE"
@@ -281,6 +283,25 @@ def test_each_format_has_the_same_rows(client: LakeflowClient, uri: str) -> None
     assert pandas["start_time_at"][0].timestamp() == 1_700_000_000.123
     with pytest.raises(InvalidInputError, match="'list'"):
         lakeflow.sql(query, tracking_uri=uri, output_format="rows")  # type: ignore[call-overload]
+
+
+def test_a_map_is_a_dict_in_every_format_with_objects(
+    client: LakeflowClient, run_id: str, uri: str
+) -> None:
+    client.log_metric(run_id, "m", 0.5)
+
+    def ask(query: str, output_format: formats.Format) -> Any:
+        return lakeflow.sql(query, tracking_uri=uri, output_format=output_format)
+
+    query = "SELECT metrics, [metrics] AS several FROM runs_wide"
+    assert ask(query, "pandas")["metrics"][0] == {"m": 0.5}
+    assert list(ask(query, "pandas")["several"][0]) == [{"m": 0.5}]
+    assert ask(query, "list") == [{"metrics": {"m": 0.5}, "several": [{"m": 0.5}]}]
+    assert ask("SELECT NULL::MAP(VARCHAR, INT) AS m", "pandas")["m"][0] is None
+    # What is the key of no dict.
+    assert ask("SELECT MAP {[1]: 2} AS m", "list") == [{"m": [([1], 2)]}]
+    ((key, value),) = ask("SELECT MAP {[1]: 2} AS m", "pandas")["m"][0]
+    assert (list(key), value) == ([1], 2)
 
 
 def test_an_error_of_a_statement_is_duckdbs_own_text(

@@ -211,10 +211,19 @@ def _csv_value(value: str | None) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return JSON with escapes for what standard output has no characters for."""
-    if text.isascii() or (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
+    """Return JSON with escapes for what standard output has no characters for.
+
+    Also for what a terminal would act on: to JSON it is the same text.
+    """
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    if text.isascii() or (is_unicode and text.isprintable()):
         return text
-    return re.sub(r"[^\x00-\x7f]", lambda match: json.dumps(match[0])[1:-1], text)
+    return "".join(
+        each
+        if each.isascii() or (is_unicode and each.isprintable())
+        else json.dumps(each)[1:-1]
+        for each in text
+    )
 
 
 def _json_array(rows: pyarrow.Table) -> Iterator[str]:

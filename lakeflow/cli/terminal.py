@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.printable import printable
 from lakeflow.query.engine.text import cells
 from lakeflow.refusals import refused
 
@@ -104,7 +105,8 @@ def format_table(
     """
     shown = rows if limit is None else rows.slice(0, limit)
     if rows.column_names == _EXPLAINED:
-        yield from (f"{(plan or '').rstrip()}\n" for _, plan in cells(shown))
+        plans = (printable(plan or "", "\n") for _, plan in cells(shown))
+        yield from (f"{plan.rstrip()}\n" for plan in plans)
         return
     names = list(map(printable, rows.column_names))
     texts = [
@@ -121,25 +123,6 @@ def format_table(
     if shown.num_rows < rows.num_rows:
         count += f", the first {shown.num_rows} shown"
     yield f"({count})\n"
-
-
-def printable(text: str, kept: str = "") -> str:
-    r"""Return a text with an escape for each character that a terminal would act on.
-
-    Args:
-        text: The text.
-        kept: Such characters that stay as they are.
-
-    Examples:
-        >>> print(printable("red: \x1b[31m\n"))
-        red: \x1b[31m\n
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() or each in kept else each.encode("unicode_escape").decode()
-        for each in text
-    )
 
 
 def _fitted(

@@ -37,3 +37,7 @@ __all__ = [
     "RunTag",
     "ViewType",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from lakeflow.entities._base import Entity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class InputTag(Entity):
     """A tag of one use of a dataset, such as ``mlflow.data.context``.
 
@@ -20,7 +20,7 @@ class InputTag(Entity):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Dataset(Entity):
     """What identifies a dataset, and where it came from.
 
@@ -40,12 +40,8 @@ class Dataset(Entity):
     schema: str | None = None
     profile: str | None = None
 
-    def to_dictionary(self) -> dict[str, object]:
-        """Return the fields by name."""
-        return dict(self)
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DatasetInput(Entity):
     """One use of a dataset by a run.
 

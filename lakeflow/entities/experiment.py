@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from lakeflow.entities._base import Entity
+from lakeflow.entities._base import Entity, short
 from lakeflow.exceptions import InvalidInputError
 
 
@@ -61,7 +61,7 @@ class ViewType:
         raise InvalidInputError(f"no view type {view_type!r}; there are 1, 2 and 3")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ExperimentTag(Entity):
     """One tag of an experiment.
 
@@ -74,7 +74,7 @@ class ExperimentTag(Entity):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Experiment(Entity):
     """A named group of runs, as it was when it was read.
 
@@ -97,3 +97,10 @@ class Experiment(Entity):
     tags: dict[str, str] = field(default_factory=dict)
     creation_time: int | None = None
     last_update_time: int | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(experiment_id={self.experiment_id!r}, "
+            f"name={short(self.name)}, lifecycle_stage={self.lifecycle_stage!r}, "
+            f"tags: {len(self.tags):,})"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from lakeflow.entities._base import Entity
+from lakeflow.entities._base import Entity, short
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class RunStatus:
         return list(cls._NAMES.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Metric(Entity):
     """One value of one metric at one step.
 
@@ -82,7 +82,7 @@ class Metric(Entity):
     step: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Param(Entity):
     """One parameter of a run; it keeps the first value that it is given.
 
@@ -95,7 +95,7 @@ class Param(Entity):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunTag(Entity):
     """One tag of a run; it keeps the last value that it is given.
 
@@ -108,7 +108,7 @@ class RunTag(Entity):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunInfo(Entity):
     """What is known of a run besides what was logged to it.
 
@@ -140,7 +140,7 @@ class RunInfo(Entity):
         return self.run_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunData(Entity):
     """What was logged to a run.
 
@@ -154,10 +154,14 @@ class RunData(Entity):
     metrics: dict[str, float] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    latest_metrics: tuple[Metric, ...] = ()
+    latest_metrics: tuple[Metric, ...] = field(default=(), repr=False)
+
+    def to_dictionary(self) -> dict[str, object]:
+        """Return metrics, params and tags, each as a dictionary of its own."""
+        return {name: dict(values) for name, values in self}  # type: ignore[call-overload]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunInputs(Entity):
     """The datasets that a run used.
 
@@ -167,8 +171,12 @@ class RunInputs(Entity):
 
     dataset_inputs: list[DatasetInput] = field(default_factory=list)
 
+    def to_dictionary(self) -> dict[str, object]:
+        """Return the datasets as nested dictionaries."""
+        return {"dataset_inputs": [each.to_dictionary() for each in self.dataset_inputs]}
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Run(Entity):
     """A run as it was when it was read; later writes do not show in it.
 
@@ -185,13 +193,16 @@ class Run(Entity):
     def to_dictionary(self) -> dict[str, object]:
         """Return the run as nested dictionaries, with MLflow's keys."""
         return {
-            "info": dict(self.info),
-            "data": {
-                "metrics": dict(self.data.metrics),
-                "params": dict(self.data.params),
-                "tags": dict(self.data.tags),
-            },
-            "inputs": {
-                "dataset_inputs": [each.to_dictionary() for each in self.inputs.dataset_inputs]
-            },
+            "info": self.info.to_dictionary(),
+            "data": self.data.to_dictionary(),
+            "inputs": self.inputs.to_dictionary(),
         }
+
+    def __repr__(self) -> str:
+        info, data = self.info, self.data
+        return (
+            f"{type(self).__name__}(run_id={info.run_id!r}, run_name={short(info.run_name)}, "
+            f"experiment_id={info.experiment_id!r}, status={info.status!r}, "
+            f"metrics: {len(data.metrics):,}, params: {len(data.params):,}, "
+            f"tags: {len(data.tags):,}, datasets: {len(self.inputs.dataset_inputs):,})"
+        )

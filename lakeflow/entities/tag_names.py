@@ -18,5 +18,8 @@ SOURCE_NAME = "mlflow.source.name"
 SOURCE_TYPE = "mlflow.source.type"
 """Kind of that program, such as ``"LOCAL"``."""
 
+GIT_COMMIT = "mlflow.source.git.commit"
+"""Commit of the repository that the program is in."""
+
 DATASET_CONTEXT = "mlflow.data.context"
 """What a run uses a dataset for, such as ``"training"``; a tag of that use."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import numbers
 import operator
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lakeflow.entities.dataset import DatasetInput
 
@@ -27,6 +28,7 @@ MAX_VALUE_BYTES = 1024 * 1024
 # Ids become parts of paths: no other alphabets, no dot or dash at the beginning.
 _RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}", re.ASCII)
 _EXPERIMENT_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,63}", re.ASCII)
+_IDS = "an id has letters, digits, _ and -, as {} does"
 _KEY = re.compile(r"[/\w.\- :]*")
 _INT64 = 2**63
 # No date of Python's, of Arrow's readers or of SQL lies before year 1 or after year 9999.
@@ -37,7 +39,7 @@ Point = tuple[str, float, int, int]
 """Key, value, timestamp in milliseconds, step."""
 
 
-def run_id(value: object) -> str:
+def run_id(value: object, path: str = "run_id") -> str:
     """Return a run id that is one.
 
     Raises:
@@ -45,10 +47,12 @@ def run_id(value: object) -> str:
     """
     if isinstance(value, str) and _RUN_ID.fullmatch(value):
         return value
-    raise InvalidInputError(f"{value!r} is not a run id")
+    raise InvalidInputError(
+        f"{path} is {value!r}, which is not a run id", hint=_IDS.format("info.run_id of a run")
+    )
 
 
-def experiment_id(value: object) -> str:
+def experiment_id(value: object, path: str = "experiment_id") -> str:
     """Return an experiment id as text; integers are taken too.
 
     Raises:
@@ -59,7 +63,17 @@ def experiment_id(value: object) -> str:
     text = value if number is None else str(number)
     if isinstance(text, str) and _EXPERIMENT_ID.fullmatch(text):
         return text
-    raise InvalidInputError(f"{value!r} is not an experiment id")
+    raise InvalidInputError(
+        f"{path} is {value!r}, which is not an experiment id",
+        hint=_IDS.format("experiment_id of an experiment"),
+    )
+
+
+def experiment_ids(values: Iterable[object]) -> list[str]:
+    """Return experiment ids as texts; see ``experiment_id``."""
+    return [
+        experiment_id(each, f"experiment_ids[{place}]") for place, each in enumerate(values)
+    ]
 
 
 def integer(value: Any) -> int | None:
@@ -274,6 +288,18 @@ def milliseconds(value: object, path: str) -> int:
         InvalidInputError: It is no whole number, or lies outside of years 1 to 9999.
     """
     return _whole(value, path, FIRST_MS, LAST_MS, _TIMES)
+
+
+def moment(time: datetime.datetime) -> datetime.datetime:
+    """Return a time with its zone: one without any is local, as Python has it."""
+    if time.tzinfo is not None:
+        return time
+    try:
+        # Of its parts: pandas has a subclass that takes its own times for UTC.
+        return datetime.datetime.combine(time.date(), time.time()).astimezone()
+    except (OverflowError, ValueError, OSError):
+        # At the ends of the calendar, where a zone's hours lead out of it.
+        return time.replace(tzinfo=datetime.UTC)
 
 
 _DATASET_LIMITS = {

@@ -37,7 +37,8 @@ def canonical(uri: str | os.PathLike[str]) -> str:
             ``lakeflow:///absolute/path`` or ``lakeflow+<fsspec URL>``.
 
     Raises:
-        InvalidInputError: It is empty, or names a host where a path is expected.
+        InvalidInputError: It is empty, begins with a blank or a quote, or names a host where a
+            path is expected.
 
     Examples:
         >>> canonical("lakeflow:///data/lake"), canonical("lakeflow+memory://lake")
@@ -46,19 +47,25 @@ def canonical(uri: str | os.PathLike[str]) -> str:
         ('/data/my lake', '/data/lake#1')
     """
     text = os.fspath(uri)
+    if not isinstance(text, str):
+        raise InvalidInputError(f"the location {uri!r} is not a text")
     text = _SCHEME.sub(lambda match: match[0].lower(), text)
     found = _spelt(text)
     if not text.strip() or _CONTROL_CHARACTER.search(found):
         raise InvalidInputError(f"{text!r} is not the location of a lake")
+    # ' /lake' would be a folder below the current one, and nobody would notice.
+    if text[0].isspace() or text[0] in "'\"":
+        raise InvalidInputError(
+            f"{text!r} begins with a blank or a quote, which is no part of a location",
+            hint="leave it out; a folder that is called so is './' and its name",
+        )
     return found
 
 
 def _spelt(text: str) -> str:
     if _SERVER_URI.match(text):
-        # The URI of a database may have a password in it, which must not get into an error.
-        shown = re.sub(r"//[^/@]*@", "//***@", text)
         raise InvalidInputError(
-            f"{shown!r} is where a server or a database is, not a lake",
+            f"{without_password(text)!r} is where a server or a database is, not a lake",
             hint="lakeflow needs neither: give a folder, or a URL such as s3://bucket/lake",
         )
     text = text.removeprefix("lakeflow+")
@@ -80,6 +87,11 @@ def _spelt(text: str) -> str:
         return _folder(rest, text)
     # Nothing is cut off a URL without a path, such as memory://: its slashes are part of it.
     return text.rstrip("/") if rest.strip("/") else text
+
+
+def without_password(uri: str) -> str:
+    """Return a location as it may be shown: who may log in is left out of a URL."""
+    return re.sub(r"//[^/@]*@", "//***@", uri)
 
 
 def _folder(path: str, uri: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import context
 from lakeflow.client import LakeflowClient
 from lakeflow.config import environment
-from lakeflow.entities import Experiment, LifecycleStage, ViewType
+from lakeflow.entities import Experiment, LifecycleStage, ViewType, validation
 from lakeflow.exceptions import AlreadyExistsError, InvalidInputError, NotFoundError
 from lakeflow.fluent import active_runs
 from lakeflow.fluent.pages import all_pages, most_results
@@ -108,7 +108,9 @@ def experiment_of_new_runs(client: LakeflowClient) -> str:
     name = environment("EXPERIMENT_NAME")
     if name:
         return _experiment_named(client, name).experiment_id
-    return environment("EXPERIMENT_ID") or "0"
+    return validation.experiment_id(
+        environment("EXPERIMENT_ID") or "0", "EXPERIMENT_ID of the environment"
+    )
 
 
 def search_experiments(

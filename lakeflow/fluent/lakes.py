@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
+def set_tracking_uri(uri: str | os.PathLike[str] | None) -> None:
     """Record in another lake from now on; nothing is read or written yet.
 
     An experiment that was set stays set by its name: the next run makes it where the lake has
@@ -23,7 +23,8 @@ def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
 
     Args:
         uri: A folder, ``file://``, ``memory://name``, another fsspec URL,
-            ``lakeflow:///folder`` or ``lakeflow+<URL>``; ``""`` goes back to the default.
+            ``lakeflow:///folder`` or ``lakeflow+<URL>``; None or ``""`` goes back to the
+            environment's or the default one.
 
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, it is no location.
@@ -35,7 +36,7 @@ def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
         'memory://doc-fluent'
     """
     active_runs.here()
-    context.set_tracking_uri(canonical(uri) if os.fspath(uri) else None)
+    context.set_tracking_uri(None if uri is None or not os.fspath(uri) else canonical(uri))
 
 
 def set_storage_options(

@@ -14,7 +14,9 @@ from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 from lakeflow.fluent import active_runs, endings
 from lakeflow.fluent.experiments import experiment_of_new_runs
+from lakeflow.fluent.git import program_commit
 from lakeflow.shutdown import at_shutdown
+from lakeflow.stores.arguments import given_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +69,7 @@ def start_run(
             becomes RUNNING.
         experiment_id: Experiment of a new run; by default that of ``set_experiment``,
             ``LAKEFLOW_EXPERIMENT_NAME``, ``LAKEFLOW_EXPERIMENT_ID``, else ``"0"``.
-        run_name: Name of a new run.
+        run_name: Name of a new run; a run that is resumed is renamed.
         nested: Whether the run may be a child of the active one.
         parent_run_id: Run that becomes the parent; if a run is active, that one. It may be
             in another experiment.
@@ -101,7 +103,8 @@ def start_run(
     with taken_once("RUN_ID") as named:
         resumed = run_id or named
         if resumed:
-            run = _resume(client, resumed, all_tags)
+            path = "run_id" if run_id else "RUN_ID of the environment"
+            run = _resume(client, resumed, path, run_name, all_tags)
         else:
             parent = _parent(client, parent_run_id, active)
             if parent is not None:
@@ -132,7 +135,8 @@ def _parent(
             hint="end the active run first, or leave parent_run_id out for a child of it",
         )
     # In another experiment it may be.
-    if client.get_run(given).info.lifecycle_stage == LifecycleStage.DELETED:
+    runs = open_store(client.tracking_uri, create=False).runs
+    if runs.get(given, "parent_run_id").info.lifecycle_stage == LifecycleStage.DELETED:
         raise InvalidInputError(
             f"Cannot start a run under the parent {given}: it is in the deleted state",
             hint="restore it with restore_run",
@@ -154,8 +158,14 @@ def _with_description(
     return combined
 
 
-def _resume(client: LakeflowClient, run_id: str, tags: Mapping[str, Any]) -> Run:
-    run = client.get_run(run_id)
+def _resume(
+    client: LakeflowClient,
+    run_id: str,
+    path: str,
+    run_name: str | None,
+    tags: Mapping[str, Any],
+) -> Run:
+    run = open_store(client.tracking_uri, create=False).runs.get(run_id, path)
     chosen = context.experiment()
     if (
         chosen is not None
@@ -171,7 +181,7 @@ def _resume(client: LakeflowClient, run_id: str, tags: Mapping[str, Any]) -> Run
             f"Cannot start run with ID {run_id} because it is in the deleted state",
             hint="restore it with restore_run",
         )
-    client.update_run(run_id, "RUNNING")
+    client.update_run(run_id, "RUNNING", given_name(run_name, tags))
     client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
     return client.get_run(run_id)
 
@@ -181,8 +191,8 @@ def _origin() -> dict[str, str]:
     # Where Python is embedded there may be no arguments.
     program = readable(str(next(iter(getattr(sys, "argv", ())), ""))) or "python"
     tags = {tag_names.SOURCE_NAME: program, tag_names.SOURCE_TYPE: "LOCAL"}
-    user = user_name()
-    return tags if user is None else tags | {tag_names.USER: user}
+    known = {tag_names.USER: user_name(), tag_names.GIT_COMMIT: program_commit()}
+    return tags | {name: value for name, value in known.items() if value is not None}
 
 
 def active_run() -> ActiveRun | None:

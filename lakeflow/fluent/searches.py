@@ -109,8 +109,8 @@ def search_runs(
             time and memory of a list. See docs/reference/frames.md.
         search_all_experiments: Whether to search all active experiments if none is named.
         experiment_names: Names of experiments, instead of ids; unknown ones are skipped.
-        as_of: A time, or a Delta version of the table ``runs``: what the lake held in its
-            tables then.
+        as_of: A time, local unless it has a zone, or a Delta version of the table ``runs``:
+            what the lake held in its tables then.
 
     Returns:
         A row for each run with columns ``run_id``, ``experiment_id``, ``status``,
@@ -181,9 +181,7 @@ def _searched(
     if given is None and named is None:
         return [experiment_of_new_runs(client)]
     # A list that came out empty means none.
-    return [validation.experiment_id(each) for each in given or ()] + _ids_of_names(
-        client, named or ()
-    )
+    return validation.experiment_ids(given or ()) + _ids_of_names(client, named or ())
 
 
 def _ids_of_names(client: LakeflowClient, names: Sequence[str | None]) -> list[str]:

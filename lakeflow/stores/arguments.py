@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
 
 def name_of(run_name: str | None, tags: Mapping[str, str]) -> str:
-    """Return the name of a new run from its argument and its tag.
+    """Return the name of a new run from its argument and its tag, or a random one.
+
+    Raises:
+        InvalidInputError: They disagree.
+    """
+    return validation.run_name(given_name(run_name, tags) or random_run_name())
+
+
+def given_name(run_name: str | None, tags: Mapping[str, Any]) -> str | None:
+    """Return the name of a run from its argument and its tag; None or "" if neither is given.
 
     Raises:
         InvalidInputError: They disagree.
@@ -28,7 +37,7 @@ def name_of(run_name: str | None, tags: Mapping[str, str]) -> str:
             f"Both 'run_name' argument and '{tag_names.RUN_NAME}' tag are specified, but with "
             f"different values (run_name='{run_name}', {tag_names.RUN_NAME}='{tagged}')."
         )
-    return validation.run_name(run_name or tagged or random_run_name())
+    return run_name or tagged
 
 
 def listed(name: str, given: Any) -> list[Any] | None:

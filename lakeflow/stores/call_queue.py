@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import random
+import reprlib
 import threading
 import time
 from collections import deque
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,9 @@ _MOST_JITTER = 0.25
 # A process that ends waits for the thread at most this long before it is noticed.
 _SECONDS_BETWEEN_LOOKS = 0.1
 
+_SECONDS_OF_REST = 1.0
+"""Seconds after which a thread that has nothing to do ends."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -37,20 +42,25 @@ class RunOperations:
     Args:
         operation_futures: One future a call.
         hurry: Asks for what is gathered to be written now.
+        about: Returns what the calls log, for the text of an error.
     """
 
     def __init__(
-        self, operation_futures: Sequence[Future[Any]], hurry: Callable[[], None] = lambda: None
+        self,
+        operation_futures: Sequence[Future[Any]],
+        hurry: Callable[[], None] = lambda: None,
+        about: Callable[[], str] = lambda: "logging",
     ) -> None:
         self._operation_futures = list(operation_futures)
         self._hurry = hurry
+        self._about = about
 
     def wait(self) -> None:
         """Return once every call is done; what is gathered is written at once.
 
         Raises:
-            LakeflowException: Calls failed; the message lists why. The code is that of the
-                first one.
+            LakeflowException: Calls failed; the message says which run and keys they were
+                about, and why. The code is that of the first one.
         """
         self._hurry()
         errors = [
@@ -61,7 +71,7 @@ class RunOperations:
         if errors:
             reasons = "; ".join(str(error) for error in errors)
             raise LakeflowException(
-                f"{len(errors)} asynchronous call(s) failed: {reasons}",
+                f"{len(errors)} asynchronous call(s) failed: {self._about()}: {reasons}",
                 getattr(errors[0], "error_code", None),
             ) from errors[0]
 
@@ -72,11 +82,21 @@ class _Call:
     args: tuple[Any, ...]
     future: Future[Any] = field(default_factory=Future)
 
+    def about(self) -> str:
+        """Return what it logs to which run: a run id is its first argument, keys follow."""
+        run_id, first, *others = self.args
+        keys = [first]
+        if isinstance(first, Collection) and not isinstance(first, str):
+            several = [each for each in (first, *others) if isinstance(each, Collection)]
+            keys = [getattr(each, "key", each) for some in several for each in some]
+        return f"{self.function.__name__} of {reprlib.repr(keys)} to run {run_id!r}"
+
 
 class CallQueue:
     """Calls in order, at most so many waiting.
 
-    The thread is not a daemon: a process that ends does what is queued first.
+    The thread is not a daemon: a process that ends does what is queued first. It ends when it
+    has had nothing to do for a while, and the next call starts another one.
 
     Args:
         lake: Where they log.
@@ -94,10 +114,10 @@ class CallQueue:
         """Begin anew in a forked child: what is queued is the parent's."""
         self._unfinished = 0
         self._starters: set[int] = set()  # threads that are about to start the one that works
-        self._executor: ThreadPoolExecutor | None = None
         self._calls: deque[_Call] = deque()
         self._last: Future[Any] | None = None
         self._is_at_work = False
+        self._is_resting = False
         self._changed = threading.Condition()
         self._is_hurried = False
 
@@ -117,10 +137,12 @@ class CallQueue:
             # Under the lock under which the thread decides to stop: no call is left behind.
             self._calls.append(call)
             self._last = call.future
+            if self._is_resting:
+                self._changed.notify_all()
         # The handler of a signal which has interrupted its thread in there leaves it to that.
         if threading.get_ident() not in self._starters:
             self._begin_work()
-        return RunOperations([call.future], self.hurry)
+        return RunOperations([call.future], self.hurry, call.about)
 
     def _begin_work(self) -> None:
         """Have what is queued done, if nobody is at it."""
@@ -136,24 +158,26 @@ class CallQueue:
                 self._starters.discard(threading.get_ident())
             if not is_started:
                 self.hurry()
-                self._work()
+                self._work(0)
 
     def _is_started(self) -> bool:
         """Let the thread begin to work; return whether it does."""
-        executor = self._executor or ThreadPoolExecutor(1, thread_name_prefix="lakeflow-log")
+        # Not kept: where no thread can be started it may hold the work, and must not do it once
+        # one can be started again.
+        executor = ThreadPoolExecutor(1, thread_name_prefix="lakeflow-log")
         try:
-            executor.submit(self._work)
+            executor.submit(self._work, _SECONDS_OF_REST)
         except RuntimeError:
-            # It may hold the work, and must not do it once a thread can be started again.
-            self._executor = None
             return False
-        self._executor = executor
+        # Its thread does the work and ends.
+        executor.shutdown(wait=False)
         return True
 
     def hurry(self) -> None:
         """Have what is gathered written now."""
         with self._changed:
-            self._is_hurried = True
+            # Else it would be the next call that is not gathered.
+            self._is_hurried = self._is_at_work or bool(self._calls)
             self._changed.notify_all()
 
     def drain(self) -> None:
@@ -164,9 +188,11 @@ class CallQueue:
         if last is not None:
             self.hurry()
             wait([last])
+            # Nor is the thread to rest: who drains the queue has done with it.
+            self.hurry()
 
-    def _work(self) -> None:
-        """Make calls until there are none; then the next one begins anew."""
+    def _work(self, rest_s: float) -> None:
+        """Make calls until there are none for a while; then the next one begins anew."""
         while True:
             self._gather()
             with self._changed:
@@ -175,20 +201,32 @@ class CallQueue:
                 self._is_hurried = False
             self._make(calls)
             with self._changed:
+                self._rest(rest_s)
                 if not self._calls:
-                    self._is_at_work = False
+                    self._is_at_work = self._is_hurried = False
                     return
+
+    def _rest(self, rest_s: float) -> None:
+        """Wait for a call with the lock in hand."""
+        # To start a thread takes as long as some calls: a loop that logs is to find this one.
+        self._is_resting = True
+        self._wait(rest_s, lambda: bool(self._calls))
+        self._is_resting = False
 
     def _gather(self) -> None:
         """Wait for more calls, so that many are one write; not if somebody waits for them."""
-        until = time.monotonic() + self._interval_s * random.uniform(1, 1 + _MOST_JITTER)
         with self._changed:
-            while (
-                not self._is_hurried
-                and threading.main_thread().is_alive()
-                and (rest := until - time.monotonic()) > 0
-            ):
-                self._changed.wait(min(rest, _SECONDS_BETWEEN_LOOKS))
+            self._wait(self._interval_s * random.uniform(1, 1 + _MOST_JITTER), lambda: False)
+
+    def _wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
+        """Wait with the lock in hand, unless somebody is in a hurry or the process ends."""
+        until = time.monotonic() + seconds
+        while (
+            not (self._is_hurried or is_over())
+            and threading.main_thread().is_alive()
+            and (rest := until - time.monotonic()) > 0
+        ):
+            self._changed.wait(min(rest, _SECONDS_BETWEEN_LOOKS))
 
     def _make(self, calls: Sequence[_Call]) -> None:
         """Make calls, write what they have logged, and only then say that they are done."""
@@ -215,10 +253,12 @@ class CallQueue:
         else:
             for call, result in made:
                 self._finished()
+                # Whoever keeps the promise does not keep what was logged.
+                call.args = ()
                 call.future.set_result(result)
 
     def _fail(self, call: _Call, error: BaseException) -> None:
-        _logger.error("asynchronous logging failed: %s", error)
+        _logger.error("asynchronous logging failed: %s: %s", call.about(), error)
         self._finished()
         call.future.set_exception(error)
 

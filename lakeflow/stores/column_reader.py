@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.entities import validation
 from lakeflow.filesystem.interface import ENGINE_PROTOCOL
 from lakeflow.kinds import RUN
 from lakeflow.kinds.kind import Keep
@@ -21,7 +24,7 @@ from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
 from lakeflow.tables.delta import TABLES as TABLES_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pyarrow
 
@@ -116,8 +119,9 @@ class ColumnReader:
     ) -> pyarrow.Table:
         """Return the rows of a user's statement; see ``lakeflow.sql``."""
         question = self._sandbox.question(query)
+        values = _with_zones(params)
         return retry_when_replaced(
-            self._lake, lambda: self._query(question, params, snapshot_id)
+            self._lake, lambda: self._query(question, values, snapshot_id)
         )
 
     def _query(
@@ -165,6 +169,20 @@ class ColumnReader:
         if has_copies:
             points = not_stored(self._engine, files, points)
         return series(self._engine, files, run_ids, key, max_points, points)
+
+
+def _with_zones(params: Any) -> Any:
+    """Return values of a statement in which a time without a zone is local, as elsewhere."""
+    # The engine would take it for UTC beside the times of the views.
+    if isinstance(params, Mapping):
+        return {name: _with_zone(value) for name, value in params.items()}
+    if isinstance(params, (list, tuple)):
+        return [_with_zone(value) for value in params]
+    return params
+
+
+def _with_zone(value: Any) -> Any:
+    return validation.moment(value) if isinstance(value, datetime.datetime) else value
 
 
 def _is_each(kind: Kind, spec: TableSpec) -> bool:

@@ -186,7 +186,8 @@ class ExperimentStore:
 
     def _not_found(self, experiment_id: object) -> NotFoundError:
         return NotFoundError(
-            f"No Experiment with id={experiment_id} exists in {self._lake.fs.uri}"
+            f"No Experiment with id={experiment_id} exists in {self._lake.fs.uri}: "
+            "experiment_id names none there"
         )
 
     def _change(self, experiment_id: str, check: Callable[[_Fields, Known], _Fields]) -> None:

@@ -50,18 +50,25 @@ class Reader:
         self._joins = JoinCache(engine)
         lake.on_fork(self._joins.reset)
 
-    def run(self, run_id: str) -> RunState:
+    def run(self, run_id: str, path: str = "run_id") -> RunState:
         """Return a run as it is now.
 
         A look at the log, a read of each segment that has grown, and where the run was folded
         two or three small reads.
+
+        Args:
+            run_id: The run.
+            path: What the caller has called it.
 
         Raises:
             NotFoundError: There is no such run.
         """
         found = retry_when_replaced(self._lake, lambda: self._runs([run_id])).get(run_id)
         if found is None:
-            raise NotFoundError(f"Run with id={run_id} not found in {self._lake.fs.uri}")
+            raise NotFoundError(
+                f"Run with id={run_id} not found in {self._lake.fs.uri}: {path} names no run "
+                "there"
+            )
         return found
 
     def runs(

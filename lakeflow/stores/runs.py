@@ -137,19 +137,23 @@ class RunStore:
         fields |= dict.fromkeys(RUN.clocks)
         return self._entity(RunState(fields, {}, pairs, {}, {}))
 
-    def get(self, run_id: str) -> Run:
+    def get(self, run_id: str, path: str = "run_id") -> Run:
         """Return a run as it is now.
+
+        Args:
+            run_id: The run.
+            path: What the caller has called it.
 
         Raises:
             InvalidInputError: This is no run id.
             NotFoundError: There is no such run.
         """
-        return self._entity(self.reader.run(validation.run_id(run_id)))
+        return self._entity(self.reader.run(validation.run_id(run_id, path), path))
 
     def get_parent(self, run_id: str) -> Run | None:
         """Return the run that a run says is its parent; None if it names none."""
         parent = self.get(run_id).data.tags.get(tag_names.PARENT_RUN)
-        return None if parent is None else self.get(parent)
+        return None if parent is None else self.get(parent, f"the tag {tag_names.PARENT_RUN}")
 
     def history(self, run_id: str, key: str) -> list[Metric]:
         """Return every point of a metric, by timestamp, step and the order of logging."""

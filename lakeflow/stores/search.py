@@ -104,7 +104,7 @@ def search_of(
         parse_filter(filter_string, kind),
         tuple(parse_order(order_by, kind)),
         _STAGES[view_type],
-        tuple(sorted({validation.experiment_id(each) for each in ids or ()})),
+        tuple(sorted(set(validation.experiment_ids(ids or ())))),
         ids == [],
         None if snapshot_id is None else snapshot_id.fold,
         root,

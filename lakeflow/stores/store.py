@@ -57,7 +57,8 @@ class Store:
         Args:
             synchronous: Whether to make it now; None takes the setting of the environment.
             call: A method of a store.
-            *args: Its arguments; they must not change any more.
+            *args: Its arguments, of which the first is the run's id; they must not change any
+                more.
 
         Returns:
             What the call returns, or the ``RunOperations`` to wait for it.

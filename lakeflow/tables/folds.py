@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakeflow.entities import validation
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
 from lakeflow.log.positions import CONTROL, Position, hot_spans
 from lakeflow.tables.block_files import BlockFile
@@ -342,7 +343,8 @@ def fold_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Fold:
 
     Args:
         fs: The lake's filesystem.
-        as_of: A time, UTC unless it says otherwise; or a Delta version of ``runs``.
+        as_of: A time, of this machine's zone unless it says otherwise; or a Delta version of
+            ``runs``.
 
     Raises:
         InvalidInputError: It is neither.
@@ -353,7 +355,7 @@ def fold_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Fold:
     if not is_version and not isinstance(as_of, datetime.datetime):
         raise InvalidInputError(
             f"as_of is {as_of!r}, which is neither a datetime nor a version from 0 on",
-            hint="such as datetime.datetime.fromisoformat('2026-11-24T12:00:00+00:00')",
+            hint="such as datetime.datetime(2026, 11, 24, 12), a local time",
         )
     on_record = finished(fs.list(FOLDS))
     newest_number = max(on_record, default=0)
@@ -362,9 +364,7 @@ def fold_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Fold:
         if fold.number == 0:
             return fold
         if isinstance(as_of, datetime.datetime):
-            # Python would take a time without a zone for one of this machine's.
-            aware = as_of if as_of.tzinfo else as_of.replace(tzinfo=datetime.UTC)
-            if on_record[fold.number] <= aware.timestamp():
+            if on_record[fold.number] <= validation.moment(as_of).timestamp():
                 return fold
         elif fold.versions["runs"] <= as_of:
             if fold.number == newest_number and as_of > fold.versions["runs"]:

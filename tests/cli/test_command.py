@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
 import io
@@ -475,3 +476,62 @@ def test_the_printed_script_works_without_lakeflow(
     )
     name = LakeflowClient(lake).search_runs(["0"])[0].info.run_name
     assert found.fetchall() == [(45, name)]
+
+
+HOSTILE = "\x1b]0;owned\x07 \x9b31m \u202e \r end"
+
+
+def test_what_others_have_logged_does_nothing_to_a_terminal(tmp_path: Path) -> None:
+    LakeflowClient(tmp_path / "l").create_run("0", run_name=HOSTILE, tags={"t": HOSTILE})
+    code = f"""
+import sys
+from lakeflow import cli
+asks = ["sql", "--uri", sys.argv[1]]
+for kind in ("csv", "json", "jsonl", "table"):
+    cli.main([*asks, "--format", kind, "SELECT run_name, metrics, tags FROM runs_wide"])
+cli.main([*asks, "SELECT " + {HOSTILE!r}])
+cli.main([*asks, "--uri", {HOSTILE!r}, "SELECT 1"])
+"""
+    terminal, theirs = pty.openpty()
+    command = [sys.executable, "-c", code, str(tmp_path / "l")]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    # Once nobody has the other end any more, reading fails.
+    with contextlib.suppress(OSError):
+        while read := os.read(terminal, 65_536):
+            shown += read
+    os.close(terminal)
+    assert process.wait(60) == 0
+    text = shown.decode().replace("\r\n", "\n")
+    assert text.count("owned") >= 10
+    assert "\n(1 row)\n" in text
+    assert text.replace("\n", "").isprintable()
+
+
+def test_a_file_and_a_pipe_have_what_was_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    LakeflowClient(tmp_path / "l").create_run("0", run_name=HOSTILE)
+    query = "SELECT run_name FROM runs"
+    output = tmp_path / "rows.csv"
+    assert ask(tmp_path / "l", "--output", str(output), query) == 0
+    with output.open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file))[1] == [HOSTILE]
+    assert ask(tmp_path / "l", "--format", "json", query) == 0
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == [{"run_name": HOSTILE}]
+    assert printed.replace("\n", "").isprintable()
+    assert ask(tmp_path / "l", query) == 0
+    assert capsys.readouterr().out.replace("\n", "").isprintable(), "a table is for eyes"
+
+
+def test_json_has_no_word_that_its_readers_do_not_take(
+    lake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = "SELECT 'nan'::DOUBLE AS n, map {'k': '-inf'::DOUBLE} AS m, 1.5 AS x"
+    wanted = {"n": "NaN", "m": {"k": "-Infinity"}, "x": 1.5}
+    for kind, read in (("json", lambda each: each[0]), ("jsonl", lambda each: each)):
+        assert ask(lake, "--format", kind, query) == 0
+        found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+        assert read(found) == wanted

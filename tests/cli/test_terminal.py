@@ -6,7 +6,8 @@ import duckdb
 import pyarrow
 import pytest
 
-from lakeflow.cli.terminal import format_table, printable
+from lakeflow.cli.terminal import format_table
+from lakeflow.printable import printable
 
 
 def lines(rows: pyarrow.Table, width: int | None = None, limit: int | None = None) -> list[str]:

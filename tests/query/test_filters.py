@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -456,3 +457,12 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> LakeflowClient:
         if place == 2:
             compact(uri)
     return client
+
+
+@pytest.mark.parametrize("text", ["metrics.m > > 1", "metrics.m = 'x", "(" * 40 + "= 1"])
+def test_a_filter_that_does_not_parse_is_a_short_error(text: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        parse_filter(text, RUN)
+    printed = "".join(traceback.format_exception(caught.value))
+    assert "sqlglot" not in printed
+    assert len(printed.splitlines()) < 25

@@ -30,8 +30,8 @@ def rows(query: str) -> pyarrow.Table:
         ("170141183460469231731687303715884105727::HUGEINT", "1" + "70141183460469231731687303715884105727", None),
         ("12345678901234567.1234567890::DECIMAL(38, 10)", "12345678901234567.1234567890", None),
         ("18446744073709551615::UBIGINT", "18446744073709551615", None),
-        ("'nan'::DOUBLE", "nan", "NaN"),
-        ("'-inf'::DOUBLE", "-inf", "-Infinity"),
+        ("'nan'::DOUBLE", "nan", '"NaN"'),
+        ("'-inf'::DOUBLE", "-inf", '"-Infinity"'),
         ("1.0::DOUBLE", "1.0", None),
         ("true", "true", None),
         ("NULL", None, "null"),
@@ -45,7 +45,12 @@ def rows(query: str) -> pyarrow.Table:
         ),
         ("DATE '2023-11-14'", "2023-11-14", '"2023-11-14"'),
         ("INTERVAL 3 DAY", "3 days", '"3 days"'),
-        ("MAP {'k': 'nan'::DOUBLE}", '{"k":NaN}', None),
+        ("MAP {'k': 'nan'::DOUBLE}", '{"k":"NaN"}', None),
+        (
+            "{'a\"NaN': ['-inf'::FLOAT, 1.5], 'b': '\\\", NaN'}",
+            r'{"a\"NaN":["-Infinity",1.5],"b":"\\\", NaN"}',
+            None,
+        ),
         ("[{'a': 1, 'b': NULL}]", '[{"a":1,"b":null}]', None),
         ("NULL::MAP(VARCHAR, DOUBLE)", None, "null"),
     ],
@@ -67,7 +72,10 @@ def test_any_float_is_read_back_as_it_was() -> None:
     found = pyarrow.table({"v": numbers})
     wanted = list(map(bits, numbers))
     assert [bits(float(text or "")) for (text,) in cells(found)] == wanted
-    assert [bits(json.loads(text)["v"]) for text in json_objects(found)] == wanted
+    assert [
+        bits(float(json.loads(text, parse_constant=pytest.fail)["v"]))
+        for text in json_objects(found)
+    ] == wanted
 
 
 @pytest.mark.parametrize("write", [cells, json_objects])

@@ -395,3 +395,45 @@ def test_a_parent_is_found_by_its_tag(client: LakeflowClient, run_id: str) -> No
     client.set_tag(run_id, "mlflow.parentRunId", "0" * 32)
     with pytest.raises(NotFoundError):
         client.get_parent_run(run_id)
+
+
+def test_an_id_that_names_nothing_is_called_by_its_argument(
+    client: LakeflowClient, run_id: str, uri: str
+) -> None:
+    missing = "f" * 32
+    calls: dict[str, Callable[[], object]] = {
+        "run_id names no run": lambda: client.get_run(missing),
+        "run_id is '../x'": lambda: client.log_metric("../x", "m", 1.0),
+        "run_id is None": lambda: client.get_metric_history(None, "m"),  # type: ignore[arg-type]
+        "the tag mlflow.parentRunId names no run": lambda: client.get_parent_run(
+            client.create_run("0", tags={"mlflow.parentRunId": missing}).info.run_id
+        ),
+        r"run_ids\[1\] is 'a b'": lambda: lakeflow.metric_series(
+            [run_id, "a b"], "m", tracking_uri=uri
+        ),
+        "experiment_id names none": lambda: client.get_experiment("99"),
+        "experiment_id is 'a b'": lambda: client.create_run("a b"),
+        r"experiment_ids\[1\] is '.'": lambda: client.search_runs(["0", "."]),
+    }
+    for text, call in calls.items():
+        with pytest.raises(LakeflowException, match=text):
+            call()
+    lakeflow.set_tracking_uri(uri)
+    with pytest.raises(LakeflowException, match="parent_run_id names no run"):
+        lakeflow.start_run(parent_run_id=missing)
+
+
+def test_only_a_conflict_of_params_explains_params(client: LakeflowClient, run_id: str) -> None:
+    client.log_param(run_id, "p", 1)
+    with pytest.raises(InvalidInputError, match="keeps its first value"):
+        client.log_param(run_id, "p", 2)
+    twice = [Param("a", "1"), Param("a", "2")]
+    for call in (
+        lambda: client.log_param(run_id, "a*b", 1),
+        lambda: client.log_param(run_id, "long", "x" * 2_000_000),
+        lambda: client.log_param("f" * 32, "p", 1),
+        lambda: client.log_batch(run_id, params=twice),
+    ):
+        with pytest.raises(LakeflowException) as caught:
+            call()
+        assert "keeps its first value" not in str(caught.value)

@@ -146,6 +146,31 @@ def test_a_search_goes_back_to_what_the_tables_held(client: LakeflowClient, uri:
     assert len(client.search_runs(["0"], "metrics.m = 3")) == 1
 
 
+def test_a_time_without_a_zone_is_local(
+    client: LakeflowClient, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    try:
+        client.create_run("0")
+        lakeflow.compact(uri)
+        now = datetime.datetime.now() + datetime.timedelta(minutes=1)  # noqa: DTZ005
+        pandas_now = pandas.Timestamp(now)
+        hour_ago = now - datetime.timedelta(hours=1)
+        for as_of in (now, pandas_now):
+            assert len(client.search_runs(["0"], as_of=as_of)) == 1
+            assert lakeflow.scan_runs(uri, as_of=as_of).collect().height == 1
+            asked = "SELECT run_id FROM runs WHERE start_time_at < $1 AND start_time_at > $2"
+            for params in ([as_of, hour_ago], {"1": as_of, "2": hour_ago}):
+                assert lakeflow.sql(asked, params, tracking_uri=uri).num_rows == 1
+        assert client.search_runs(["0"], as_of=hour_ago) == []
+        assert client.search_runs(["0"], as_of=datetime.datetime.min) == []  # noqa: DTZ901
+        assert len(client.search_runs(["0"], as_of=datetime.datetime.max)) == 1  # noqa: DTZ901
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_what_is_no_longer_kept_is_said(
     another_process: Callable[..., Store], uri: str
 ) -> None:

@@ -8,6 +8,7 @@ file to which a shell appends.
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING
 
 from lakeflow.query.engine.connection import Engine
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     import duckdb
     import pyarrow
+
+# Texts are found first, so that what they say is left alone.
+_TEXT_OR_NO_NUMBER = re.compile(r'("(?:[^"\\]|\\.)*")|(NaN|-?Infinity)')
 
 _AT_ONCE = 10_000
 """Rows that are in memory as text."""
@@ -39,15 +43,23 @@ def cells(rows: pyarrow.Table) -> Iterator[tuple[str | None, ...]]:
             for name, kind in zip(names, rows.schema.types, strict=True)
         ]
 
+    are_json = [pyarrow.types.is_nested(kind) for kind in rows.schema.types]
     for batch in _selected(rows, texts):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        columns = (
+            [text and _strict(text) for text in column.to_pylist()]
+            if is_json
+            else column.to_pylist()
+            for column, is_json in zip(batch.columns, are_json, strict=True)
+        )
+        yield from zip(*columns, strict=True)
 
 
 def json_objects(rows: pyarrow.Table) -> Iterator[str]:
     """Return rows as JSON objects.
 
-    NaN and the infinities are ``NaN`` and ``Infinity``: JSON has no such words, but most of its
-    readers take them. A name that another column has gets a number: an object has it once.
+    NaN and the infinities are the texts "NaN", "Infinity" and "-Infinity", as in the JSON of
+    protobuf: JSON has no such numbers, and null would be another value. A name that another
+    column has gets a number: an object has it once.
 
     Args:
         rows: The rows. They are read as the objects are asked for.
@@ -60,7 +72,14 @@ def json_objects(rows: pyarrow.Table) -> Iterator[str]:
         return [FunctionExpression("to_json", FunctionExpression("struct_pack", *columns))]
 
     for batch in _selected(rows, objects):
-        yield from batch.column(0).to_pylist()
+        yield from map(_strict, batch.column(0).to_pylist())
+
+
+def _strict(text: str) -> str:
+    """Return JSON of the engine's with quotes around what JSON has no number for."""
+    if "NaN" not in text and "Infinity" not in text:
+        return text
+    return _TEXT_OR_NO_NUMBER.sub(lambda match: match[1] or f'"{match[2]}"', text)
 
 
 def _selected(

@@ -144,13 +144,14 @@ class _Parser:
                 trees = sqlglot.parse(self._text, read="sqlite")
             else:
                 trees = [sqlglot.parse_one(self._text, read="sqlite", into=into)]
+        # What the parser says of its own insides would be a hundred lines of a traceback.
         except SqlglotError as error:
             details = getattr(error, "errors", None) or [{}]
             raise self._error(
                 "it does not parse", self._offset(details[0].get("line"), details[0].get("col"))
-            ) from error
-        except RecursionError as error:
-            raise self._error("it is nested too deeply", None) from error
+            ) from None
+        except RecursionError:
+            raise self._error("it is nested too deeply", None) from None
         if len(trees) != 1 or trees[0] is None:
             raise self._error(
                 f"one {self._noun} is expected, not {len(trees)} statements", None
@@ -166,10 +167,10 @@ class _Parser:
 
         try:
             tokens = tokenize(self._text, read="sqlite")
-        except SqlglotError as error:
+        except SqlglotError:
             raise self._error(
                 "a quotation is not closed, or a character is unknown", None
-            ) from error
+            ) from None
         depth = 0
         for token in tokens:
             if token.comments:
