@@ -95,3 +95,16 @@ def test_a_forked_child_logs_to_the_run_of_its_parent(
 ) -> None:
     assert forked(lambda: lakeflow.MlflowClient().log_metric(runs[-1], "child", 1.0)) == 0
     assert lakeflow.get_run(runs[-1]).data.metrics["child"] == 1.0
+
+
+def test_a_lake_is_copied_from_a_store_to_a_folder_and_back(
+    server: S3Server, lake: str, runs: list[str], tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", f"{lake}-copy"
+    lakeflow.copy(lake, here)
+    assert lakeflow.copy(here, there, target_options=server.storage_options).files > 10
+    assert lakeflow.copy(here, there, target_options=server.storage_options).files < 5
+    lakeflow.set_storage_options(there, server.storage_options)
+    for location in (here, there):
+        points = lakeflow.MlflowClient(location).get_metric_history(runs[4], "loss")
+        assert [point.step for point in points] == list(range(10))
