@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +85,6 @@ class Sandbox(Engine):
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = super()._connect()
-        # Two DuckDBs in one folder would overwrite each other's spill files.
-        spill = f"{tempfile.gettempdir()}/lakeflow-{os.getpid()}-sql"
-        connection.execute(f"SET temp_directory = {literal(spill)}")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET python_enable_replacements = false")
         # DuckDB asks for the pattern that it is given, and for each file that it finds by it.
