@@ -281,8 +281,8 @@ def _out_of_memory(error: Exception) -> OutOfMemoryError:
     said = str(error).partition("\n")[0]
     return OutOfMemoryError(
         f"the statement needs more memory than it may have: {said}",
-        hint="ask for less; what does not fit is kept in temporary files where there is room: "
-        f"{temporary.MOVED_BY}",
+        hint="ask for less, or let SQL have more with LAKEFLOW_SQL_MEMORY_BYTES; what does not "
+        f"fit is kept in temporary files where there is room: {temporary.MOVED_BY}",
     )
 
 
