@@ -190,6 +190,10 @@ class Settings:
             on a filesystem that cannot create a file exactly once.
         staleness_s: Seconds for which a reader may go without a look at the log, where this
             process has written nothing meanwhile: what dashboards save requests with.
+        sql_seconds: Seconds that a user's SQL statement may take; 0 for any.
+        sql_memory_bytes: What all of them may hold at once before they spill to disk; 0 for
+            DuckDB's default, most of the machine's memory.
+        sql_rows: Rows that one may return; 0 for any.
         vacuum_grace_s: Age in seconds from which on folded log segments are deleted. The
             lake keeps the value of the process that makes it for the events of its control
             log, since whoever changes experiments relies on it.
@@ -212,6 +216,9 @@ class Settings:
     cache_folder: str = ""
     exclusive_writer: bool = False
     staleness_s: int = 0
+    sql_seconds: int = 600
+    sql_memory_bytes: int = 2048 * MIB
+    sql_rows: int = 10_000_000
     vacuum_grace_s: int = 120
     retention_s: int = 24 * 3600
 

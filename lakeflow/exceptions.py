@@ -7,6 +7,7 @@
     |- InvalidStateError            INVALID_STATE
     |- ConflictError                RESOURCE_CONFLICT: somebody else committed first
     |- DamagedLakeError             DATA_LOSS: what is stored cannot be read
+    |- OutOfMemoryError             RESOURCE_EXHAUSTED; also a MemoryError
     `- StorageError                 PERMISSION_DENIED, RESOURCE_EXHAUSTED, ...; also an OSError
 
 A code is MLflow's string for the same cause, so that code that compares ``error_code``
@@ -144,6 +145,12 @@ class DamagedLakeError(LakeflowException):
     """Something stored in the lake cannot be read; nothing was overwritten."""
 
     default_code = "DATA_LOSS"
+
+
+class OutOfMemoryError(LakeflowException, MemoryError):
+    """A statement needs more memory than it may have; the process goes on."""
+
+    default_code = "RESOURCE_EXHAUSTED"
 
 
 class StorageError(LakeflowException, OSError):

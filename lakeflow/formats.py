@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.exceptions import InvalidInputError, LakeflowException, OutOfMemoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +47,21 @@ def convert(table: pyarrow.Table, output_format: Format) -> Any:
             dict.
 
     Raises:
+        InvalidInputError: A value has no place in the format, such as a year past 9999.
+        OutOfMemoryError: RESOURCE_EXHAUSTED, there is no memory for it.
         LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
     """
+    try:
+        return _converted(table, output_format)
+    except LakeflowException:
+        raise
+    except MemoryError as error:
+        raise OutOfMemoryError(f"there is no memory for {table.num_rows} rows") from error
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise _misfit(output_format, error) from error
+
+
+def _converted(table: pyarrow.Table, output_format: Format) -> Any:
     if output_format == "polars":
         return to_polars(table)
     if output_format == "pandas":
@@ -63,6 +76,13 @@ def _with_dicts(convert: Callable[..., Any]) -> Any:
     except TypeError:
         # A key that is a list itself is the key of no dict: then maps are lists of pairs.
         return convert()
+
+
+def _misfit(output_format: str, error: Exception) -> InvalidInputError:
+    return InvalidInputError(
+        f"a value has no place in output_format={output_format!r}: {error}",
+        hint="cast it to a text, or take output_format='arrow'",
+    )
 
 
 def require(module: str, install: str) -> Any:
@@ -85,7 +105,11 @@ def require(module: str, install: str) -> Any:
 
 def to_polars(table: pyarrow.Table) -> polars.DataFrame:
     """Return a table as a polars frame; numbers are not copied."""
-    frame: polars.DataFrame = require("polars", POLARS).from_arrow(table)
+    library = require("polars", POLARS)
+    try:
+        frame: polars.DataFrame = library.from_arrow(table)
+    except library.exceptions.PolarsError as error:
+        raise _misfit("polars", error) from error
     return frame
 
 
@@ -96,5 +120,9 @@ def to_pandas(table: pyarrow.Table) -> Any:
     pandas = require("pandas", "lakeflow[pandas]")
     # pandas 2 counts nanoseconds where pandas 3 counts microseconds.
     time_type = pandas.Series([pandas.to_datetime(0, unit="ms", utc=True)]).dtype
-    times = [field.name for field in table.schema if pyarrow.types.is_timestamp(field.type)]
+    times = [
+        field.name
+        for field in table.schema
+        if pyarrow.types.is_timestamp(field.type) and field.type.tz is not None
+    ]
     return _with_dicts(table.to_pandas).astype(dict.fromkeys(times, time_type))

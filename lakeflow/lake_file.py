@@ -31,6 +31,7 @@ class LakeFile:
         fs: The lake's filesystem.
 
     Attributes:
+        lake_id: What it is and no other lake, wherever it is moved; empty where it says none.
         format_version: Format of the lake; None if there is no lake.
         event_grace_s: Seconds for which a vacuum keeps events after a fold holds them. The lake
             says it, and no process: whoever changes experiments relies on it.
@@ -40,7 +41,7 @@ class LakeFile:
         self._fs = fs
         self.format_version: int | None = None
         self.event_grace_s = 0
-        self._lake_id = ""
+        self.lake_id = ""
         self._seen: object = None
         self._looked_at = 0.0
 
@@ -60,7 +61,7 @@ class LakeFile:
         try:
             content = json.loads(data)
             self.event_grace_s = int(content.get("event_grace_s", 0))
-            self._lake_id = str(content.get("lake_id", ""))
+            self.lake_id = str(content.get("lake_id", ""))
             self.format_version = int(content["format_version"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DamagedLakeError(
@@ -99,7 +100,7 @@ class LakeFile:
     def _is_same(self) -> bool:
         found = LakeFile(self._fs)
         found.read()
-        if found.format_version is None or found._lake_id != self._lake_id:
+        if found.format_version is None or found.lake_id != self.lake_id:
             return False
         self._seen, self._looked_at = found._seen, found._looked_at
         return True

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args, overload
 
 from lakeflow import formats
 from lakeflow.client import open_store
+from lakeflow.entities.validation import integer
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine.views import VIEWS
 
 if TYPE_CHECKING:
     import datetime
     import os
-    from collections.abc import Mapping, Sequence
 
     import polars
     import pyarrow
@@ -28,6 +30,9 @@ def sql(
     output_format: Literal["arrow"] = ...,
     tracking_uri: str | os.PathLike[str] | None = ...,
     as_of: int | datetime.datetime | None = ...,
+    max_seconds: float | None = ...,
+    max_memory_bytes: int | None = ...,
+    max_rows: int | None = ...,
 ) -> pyarrow.Table: ...
 
 
@@ -39,6 +44,9 @@ def sql(
     output_format: Literal["polars"],
     tracking_uri: str | os.PathLike[str] | None = ...,
     as_of: int | datetime.datetime | None = ...,
+    max_seconds: float | None = ...,
+    max_memory_bytes: int | None = ...,
+    max_rows: int | None = ...,
 ) -> polars.DataFrame: ...
 
 
@@ -50,6 +58,9 @@ def sql(
     output_format: Literal["pandas"],
     tracking_uri: str | os.PathLike[str] | None = ...,
     as_of: int | datetime.datetime | None = ...,
+    max_seconds: float | None = ...,
+    max_memory_bytes: int | None = ...,
+    max_rows: int | None = ...,
 ) -> Any: ...
 
 
@@ -61,6 +72,9 @@ def sql(
     output_format: Literal["list"],
     tracking_uri: str | os.PathLike[str] | None = ...,
     as_of: int | datetime.datetime | None = ...,
+    max_seconds: float | None = ...,
+    max_memory_bytes: int | None = ...,
+    max_rows: int | None = ...,
 ) -> list[dict[str, Any]]: ...
 
 
@@ -71,6 +85,9 @@ def sql(
     output_format: formats.Format = "arrow",
     tracking_uri: str | os.PathLike[str] | None = None,
     as_of: int | datetime.datetime | None = None,
+    max_seconds: float | None = None,
+    max_memory_bytes: int | None = None,
+    max_rows: int | None = None,
 ) -> Any:
     """Return the rows of one statement of DuckDB's SQL over the lake.
 
@@ -80,7 +97,8 @@ def sql(
 
     A statement only reads, and only the views: SELECT, also as FROM, WITH, VALUES, PIVOT
     with IN, DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN. It sees no file, no variable of
-    this program and no network.
+    this program and no network. Of several columns with one name the later ones get a number:
+    ``a``, ``a_1``.
 
     Cost: a look at the log, some milliseconds to set up the views that are named, and the
     row groups that DuckDB needs. Rows that are not compacted yet are copied once a call.
@@ -93,13 +111,21 @@ def sql(
         tracking_uri: Location of the lake; that of the process by default.
         as_of: A time, or a Delta version of the table ``runs``: what the lake held in its
             tables then.
+        max_seconds: Seconds that it may take; 0 for any, by default ``LAKEFLOW_SQL_SECONDS``.
+        max_memory_bytes: What DuckDB may hold before it spills to disk; 0 for most of the
+            machine's memory, by default ``LAKEFLOW_SQL_MEMORY_BYTES``.
+        max_rows: Rows that it may return; 0 for any, by default ``LAKEFLOW_SQL_ROWS``.
 
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, DuckDB cannot make sense of the
-            statement or it does not only read; no such format.
+            statement, it does not only read, or its rows have no place in the format; no
+            such format.
+        OutOfMemoryError: RESOURCE_EXHAUSTED, it needs more memory than it may have.
         NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake, or ``as_of`` is too far
             back.
-        LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
+        LakeflowException: RESOURCE_EXHAUSTED, it has more rows than it may return;
+            DEADLINE_EXCEEDED, it takes longer than it may; FEATURE_DISABLED, polars or pandas
+            is not installed.
 
     Examples:
         >>> import lakeflow
@@ -120,9 +146,44 @@ def sql(
         query.encode()
     except UnicodeEncodeError as error:
         raise InvalidInputError(f"query is not Unicode text: {error}") from error
+    _check_params(params)
+    bounds = {
+        "seconds": _bound("max_seconds", max_seconds),
+        "memory_bytes": _bound("max_memory_bytes", max_memory_bytes),
+        "rows": _bound("max_rows", max_rows),
+    }
+    given = {name: value for name, value in bounds.items() if value is not None}
     store = open_store(tracking_uri, create=False)
-    table = store.columns.query(query, params, store.runs.reader.as_of(as_of))
+    table = store.columns.query(query, params, store.runs.reader.as_of(as_of), **given)
     return formats.convert(table, output_format)
+
+
+def _check_params(params: object) -> None:
+    if isinstance(params, str) and params in get_args(formats.Format):
+        raise InvalidInputError(
+            f"params is {params!r}, which is a format", hint=f"give output_format={params!r}"
+        )
+    is_sequence = isinstance(params, Sequence) and not isinstance(params, str | bytes)
+    if not (params is None or is_sequence or isinstance(params, Mapping)):
+        raise InvalidInputError(
+            f"params is {params!r}, and neither a sequence nor a mapping",
+            hint="one value is [value]",
+        )
+
+
+def _bound(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    number = float(value) if name == "max_seconds" and _is_real(value) else integer(value)
+    if number is None or not 0 <= number < 2**53:
+        raise InvalidInputError(
+            f"{name} is {value!r}, not a number from 0 on", hint="0 is no bound"
+        )
+    return number
+
+
+def _is_real(value: object) -> TypeGuard[Real]:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def setup(tracking_uri: str | os.PathLike[str] | None = None) -> str:

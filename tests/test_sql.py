@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import math
@@ -337,14 +338,22 @@ READING = [
     "DESCRIBE runs_wide",
     "SUMMARIZE metrics",
     "SHOW TABLES",
-    "SHOW ALL TABLES",
+    "SHOW runs",
     "EXPLAIN SELECT * FROM runs",
     "-- plan\nexplain\tanalyze SELECT * FROM runs",
     "SELECT * FROM range(3), generate_series(1, 2)",
     "SELECT unnest(map_keys(metrics)) FROM runs_wide",
     "SELECT key, value FROM runs, json_each('{\"a\": 1}')",
     "SELECT table_name FROM information_schema.tables",
-    "SELECT * FROM pragma_table_info('runs')",
+    "FROM main.runs",
+    "WITH RECURSIVE n USING KEY (a) AS (SELECT 1 a UNION SELECT a FROM recurring.n) FROM n",
+    "SELECT repeat('ab', 2), lpad('a', 3, 'b'), list_resize([1], 3), range(1, 9, 2), range(3)",
+    "SELECT replace(params['lr'], '0', 'zero'), regexp_replace('ab', '(.)', '\\\\1x', 'g') "
+    "FROM runs_wide",
+    "SELECT range(date '2020-01-01', date '2020-01-05', interval 1 day)",
+    "SELECT printf('%5d|%s', 1, 'a'), format('{:.3f}', 1.5)",
+    "SELECT a->'b'->'c'->'d'->'e'->'f'->'g' FROM (SELECT '{}'::JSON a)",
+    "SELECT [x + 1 for x in [y for y in [1, 2]] if x > 1]",
     'SELECT "key", row_number() OVER (ORDER BY step) FROM metrics QUALIFY true',
 ]
 
@@ -413,6 +422,50 @@ HOSTILE = [
     "SELECT * FROM query_table('{secret}')",
     "SELECT getenv('HOME')",
     "SELECT * FROM variable_of_python",
+    # what DuckDB knows of the process, of its own tables, and of other statements
+    "SELECT current_setting('home_directory')",
+    "SELECT current_query()",
+    "SELECT getvariable('x')",
+    "SELECT pg_get_viewdef(1)",
+    "SELECT write_log('x')",
+    "FROM pg_settings",
+    "FROM pg_catalog.pg_views",
+    "FROM information_schema.views",
+    "FROM sqlite_master",
+    "FROM duckdb_views",
+    "FROM duckdb_views()",
+    "FROM duckdb_settings()",
+    "FROM duckdb_temporary_files()",
+    "FROM pragma_table_info('{stored}')",
+    "SHOW ALL TABLES",
+    "SHOW DATABASES",
+    "SHOW TABLES FROM lakeflow",
+    "FROM call_0.main.runs",
+    "FROM (WITH pg_settings AS (SELECT 1) SELECT 1), pg_settings",
+    "FROM (WITH \"{stored}\" AS (SELECT 1) SELECT 1), '{stored}'",
+    # what is parsed or bound out of a text, and what ends the process
+    "SELECT from_json('[]', repeat('[',20000)||'\"INT\"'||repeat(']',20000))",
+    "SELECT '[]'.from_json_strict(repeat('[',20000)||'\"INT\"'||repeat(']',20000))",
+    "SELECT main.json_transform('[]', repeat('[',20000)||'\"INT\"'||repeat(']',20000))",
+    "SELECT (repeat('[',100000)||repeat(']',100000))::JSON::VARIANT",
+    'SELECT NULL::STRUCT(a "variant"[])',
+    "SELECT json_contains('[]', '1')",
+    "SELECT json_serialize_plan('FROM read_text(''{secret}'')')",
+    "SELECT json_deserialize_sql(json_serialize_sql('SELECT 1'))",
+    "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+    "SELECT 1 FROM a" + ", a" * 9000,
+    "SELECT 1 FROM a" + ", a" * 200000,
+    "SELECT 1 WHERE " + "'a' = '" + "a" * 1_000_000 + "'",
+    "SELECT a" + ".a" * 9000,
+    "SELECT " + "list_transform([1], lambda x: " * 40 + "1" + ")" * 40,
+    "SELECT " + "[" * 80 + "1" + "]" * 80,
+    "SELECT " + "[" * 900 + "1" + "]" * 900,
+    "SELECT 1" + "+1" * 9000,
+    "SELECT system.main.repeat('x', 3000000000)",
+    "SELECT format('{:1000000000}', 1)",
+    "SELECT format('{:{}}', 1, 1000000000)",
+    "SELECT printf('%*d', 1000000000, 1)",
+    "SELECT printf(printf('%%%dd', 100000000), 1)",
     # settings, extensions, network
     "SET threads = 1",
     "SET VARIABLE x = 1",
@@ -475,7 +528,7 @@ def fortress(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("query", HOSTILE)
+@pytest.mark.parametrize("query", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_statement_is_refused_and_changes_nothing(
     query: str, fortress: dict[str, str], tmp_path: Path
 ) -> None:
@@ -491,6 +544,96 @@ def test_a_hostile_statement_is_refused_and_changes_nothing(
     names = lakeflow.sql("SELECT run_name FROM runs", tracking_uri=fortress["lake"])
     assert sorted(names.column("run_name").to_pylist()) == ["hot", "stored"]
     del variable_of_python
+
+
+def test_a_name_of_a_file_is_none_wherever_the_process_stands(
+    fortress: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = Path(fortress["stored"])
+    monkeypatch.chdir(stored.parent)
+    for name in (stored.name, "*.parquet", "typo.parquet"):
+        for query in (f"FROM '{name}'", f'SHOW "{name}"', f"SUMMARIZE '{name}'"):
+            with pytest.raises(InvalidInputError, match="there is no table") as raised:
+                lakeflow.sql(query, tracking_uri=fortress["lake"])
+            assert raised.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_a_statement_takes_no_more_time_memory_and_rows_than_it_may(
+    client: LakeflowClient, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    client.search_experiments()
+    for query, bounds, code in (
+        (
+            "SELECT count(*) FROM range(10000000000000)",
+            {"max_seconds": 0.2},
+            "DEADLINE_EXCEEDED",
+        ),
+        ("FROM range(11)", {"max_rows": 10}, "RESOURCE_EXHAUSTED"),
+        ("SELECT list(i) FROM range(9000000) t(i)", {"max_memory_bytes": 20 << 20}, None),
+        ("SELECT length(repeat('x', 3000000000))", {}, None),
+        ("SELECT len(range(3000000000))", {}, None),
+        ("SELECT len(range(0, 3000000000, 1))", {}, None),
+        ("SELECT len(list_resize([1], 3000000000))", {}, None),
+        ("SELECT length('x'.lpad(2000000000, 'x'))", {}, None),
+        ("SELECT replace(repeat('x', 99999), 'x', repeat('y', 99999))", {}, None),
+        ("SELECT regexp_replace(repeat('x', 99999), 'x', repeat('y', 99999), 'g')", {}, None),
+    ):
+        with pytest.raises(LakeflowException) as raised:
+            ask(query, **bounds)
+        assert raised.value.error_code == (code or "RESOURCE_EXHAUSTED"), query
+        assert isinstance(raised.value, MemoryError) == (code is None)
+    assert len(ask("FROM range(10)", max_rows=10, max_seconds=60)) == 10
+    assert len(ask("FROM range(10)", max_rows=0, max_seconds=0, max_memory_bytes=0)) == 10
+    for wrong in ({"max_rows": -1}, {"max_rows": 1.5}, {"max_seconds": NAN}, {"max_rows": "1"}):
+        with pytest.raises(InvalidInputError, match=next(iter(wrong))):
+            ask("SELECT 1", **wrong)
+
+
+def test_the_settings_bound_who_gives_no_bounds(
+    monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    monkeypatch.setenv("LAKEFLOW_SQL_ROWS", "2")
+    LakeflowClient(uri).create_run("0")
+    with pytest.raises(LakeflowException, match="LAKEFLOW_SQL_ROWS"):
+        lakeflow.sql("FROM range(3)", tracking_uri=uri)
+    assert lakeflow.sql("FROM range(3)", tracking_uri=uri, max_rows=3).num_rows == 3
+
+
+@pytest.mark.parametrize("output_format", ["arrow", "polars", "pandas", "list"])
+def test_no_format_loses_a_column_or_raises_what_is_not_ours(
+    output_format: Any, client: LakeflowClient, uri: str
+) -> None:
+    client.search_experiments()
+
+    def ask(query: str) -> Any:
+        return lakeflow.sql(query, tracking_uri=uri, output_format=output_format)
+
+    found = ask("SELECT 1 AS a, 2 AS a, 3 AS A")
+    if output_format == "list":
+        assert found == [{"a": 1, "a_1": 2, "A_2": 3}]
+    else:
+        names = found.column_names if output_format == "arrow" else list(found.columns)
+        assert names == ["a", "a_1", "A_2"]
+    assert len(ask("SELECT TIMESTAMP '2020-01-01 00:00:00' AS a")) == 1
+    for value in (
+        "INTERVAL 1 DAY",
+        "union_value(k := 1)",
+        "MAP {[1]: 2}",
+        "'infinity'::DATE",
+        "'290000-01-01'::TIMESTAMPTZ",
+        "'24:00:00'::TIME",
+    ):
+        # Where it has no place, the error is ours; Arrow has one for all.
+        with contextlib.suppress(() if output_format == "arrow" else InvalidInputError):
+            assert len(ask(f"SELECT {value} AS a")) == 1
+
+
+def test_a_format_in_the_place_of_the_values_is_told_where_it_belongs(uri: str) -> None:
+    with pytest.raises(InvalidInputError, match="output_format='pandas'"):
+        lakeflow.sql("SELECT 1", "pandas", tracking_uri=uri)
+    for wrong in ("text", b"bytes", 5, {1, 2}):
+        with pytest.raises(InvalidInputError, match="params is"):
+            lakeflow.sql("SELECT ?", wrong, tracking_uri=uri)  # type: ignore[call-overload]
 
 
 def test_who_wants_to_write_is_told_how(client: LakeflowClient, uri: str) -> None:

@@ -75,6 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="by default what the ending of --output says, else a table",
     )
     parser.add_argument("--output", type=Path, help="a file for the rows")
+    for name, kind, what in (
+        ("seconds", float, "seconds that a statement may take"),
+        ("memory-bytes", int, "what the engine may hold before it spills to disk"),
+        ("rows", int, "rows that a statement may return"),
+    ):
+        variable = f"LAKEFLOW_SQL_{name.upper().replace('-', '_')}"
+        parser.add_argument(
+            f"--max-{name}",
+            type=kind,
+            metavar="N",
+            help=f"{what}; 0: any (default: {variable})",
+        )
     parser.set_defaults(run=run)
 
 
@@ -157,7 +169,13 @@ def _converse(options: argparse.Namespace, kind: str) -> None:
 
 def _answer(options: argparse.Namespace, kind: str, query: str) -> None:
     rows = lakeflow.sql(
-        query, _params(options.param), tracking_uri=options.uri, as_of=options.as_of
+        query,
+        _params(options.param),
+        tracking_uri=options.uri,
+        as_of=options.as_of,
+        max_seconds=options.max_seconds,
+        max_memory_bytes=options.max_memory_bytes,
+        max_rows=options.max_rows,
     )
     if kind == "parquet":
         _write_parquet(rows, options.output)

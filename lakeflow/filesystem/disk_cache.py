@@ -1,15 +1,18 @@
 """Blocks of remote files that never change, kept on a local disk.
 
-Processes share the folder. A block is written under another name and moved into place, and
-says by a checksum whether it is whole; whatever is wrong with it, it is fetched again. Past a
-limit the blocks that were not used for longest are deleted.
+Processes of one user share the folder, and nobody else may read or write what is in it. A block
+is written under another name and moved into place, and says by a checksum whether it is whole;
+whatever is wrong with it, it is fetched again. Past a limit the blocks that were not used for
+longest are deleted.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
+import stat
 import threading
 import zlib
 from pathlib import Path
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 64 * 1024
 """Size of a block. What is fetched is rounded to it: a column chunk of a curve is larger."""
 
+_logger = logging.getLogger(__name__)
+
 _CHECKSUM_BYTES = 4
 
 # A sweep looks at every block. So it comes only after a sixteenth of the limit was written.
@@ -33,7 +38,8 @@ class BlockCache:
     """Blocks by the name of their file and their number; threads and processes share it.
 
     Args:
-        folder: Where they are.
+        folder: Where they are. One that other users may write to is not used: they could plant
+            blocks and links there.
         limit_bytes: Size of all blocks together after a sweep; a sixteenth may come on top.
     """
 
@@ -42,9 +48,18 @@ class BlockCache:
         self._limit_bytes = limit_bytes
         self._unswept_bytes = 0
         self._lock = threading.RLock()
+        self._is_private = _is_private(folder)
+        if not self._is_private:
+            _logger.warning(
+                "nothing is cached in %s, since other users may write to it; give this user's "
+                "own folder in LAKEFLOW_CACHE_FOLDER",
+                folder,
+            )
 
     def get(self, name: str, number: int) -> bytes | None:
         """Return a block; None if it is not there whole."""
+        if not self._is_private:
+            return None
         path = self._path(name, number)
         try:
             content = path.read_bytes()
@@ -57,11 +72,14 @@ class BlockCache:
 
     def put(self, name: str, number: int, data: bytes) -> None:
         """Keep a block; a disk that is full or read-only keeps none."""
+        if not self._is_private:
+            return
         path = self._path(name, number)
         temporary = path.with_name(f".{new_id()}")
         # A cache that cannot be written only costs time, so it is no reason for an error.
         with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(0o700, exist_ok=True)
             try:
                 temporary.write_bytes(_checksum(data) + data)
                 temporary.replace(path)
@@ -99,6 +117,16 @@ class BlockCache:
     def _path(self, name: str, number: int) -> Path:
         digest = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
         return self._folder / digest[:2] / f"{digest}-{number}"
+
+
+def _is_private(folder: Path) -> bool:
+    """Return whether only this user may write to a folder, or it is not there yet."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return True
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return status.st_uid == os.geteuid() and not status.st_mode & others
 
 
 def _checksum(data: bytes) -> bytes:

@@ -8,9 +8,9 @@ makes a file exactly once however many processes try.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
+from lakeflow import temporary
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.failures import cause_of
 
@@ -225,8 +225,8 @@ class Filesystem:
         """Yield a local folder to write files in before they are uploaded."""
         # A full disk is that of temporary files, beside a lake that may have room.
         with (
-            self.errors("write to", f"{tempfile.gettempdir()}, where files are staged"),
-            tempfile.TemporaryDirectory(prefix="lakeflow-") as folder,
+            temporary.folder("staged") as folder,
+            self.errors("write to", f"{folder}, where files are staged"),
         ):
             yield folder
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import errno
+import functools
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from lakeflow.entities import validation
 from lakeflow.filesystem.interface import ENGINE_PROTOCOL
 from lakeflow.kinds import RUN
 from lakeflow.kinds.kind import Keep
+from lakeflow.query.engine.bounds import Bounds
 from lakeflow.query.engine.connection import arrow_table
 from lakeflow.query.engine.overlay import gone_ids, hot, hot_ids, sources
 from lakeflow.query.engine.sandbox import Sandbox
@@ -24,7 +27,7 @@ from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
 from lakeflow.tables.delta import TABLES as TABLES_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow
 
@@ -51,7 +54,14 @@ class ColumnReader:
         self._snapshots = snapshots
         tables = lake.fs.local_path(TABLES_FOLDER) or f"{ENGINE_PROTOCOL}://{TABLES_FOLDER}"
         self._views = Views(lake.kinds)
-        self._sandbox = Sandbox(lake.engine_filesystem(), tables, self._views)
+        settings = lake.settings
+        self._bounds = Bounds(
+            settings.sql_seconds, settings.sql_memory_bytes, settings.sql_rows
+        )
+        self._new_sandbox = functools.partial(
+            Sandbox, lake.engine_filesystem(), tables, self._views
+        )
+        self._sandbox = self._new_sandbox(self._bounds.memory_bytes or None)
         lake.on_close(self._sandbox.close)
         lake.on_fork(self._sandbox.reset)
 
@@ -116,23 +126,44 @@ class ColumnReader:
         query: str,
         params: Sequence[Any] | Mapping[str, Any] | None,
         snapshot_id: SnapshotId | None = None,
+        **bounds: float,
     ) -> pyarrow.Table:
-        """Return the rows of a user's statement; see ``lakeflow.sql``."""
-        question = self._sandbox.question(query)
-        values = _with_zones(params)
-        return retry_when_replaced(
-            self._lake, lambda: self._query(question, values, snapshot_id)
-        )
+        """Return the rows of a user's statement; see ``lakeflow.sql``.
 
-    def _query(
-        self, question: Question, params: Any, snapshot_id: SnapshotId | None
-    ) -> pyarrow.Table:
+        Args:
+            query: The statement.
+            params: Values by position or by name.
+            snapshot_id: To see what the lake held then; None for now.
+            **bounds: Fields of ``Bounds`` that are not those of the settings.
+        """
+        wanted = dataclasses.replace(self._bounds, **bounds)  # type: ignore[arg-type]
+        values = _with_zones(params)
+        with self._sandbox_of(wanted.memory_bytes) as sandbox:
+            question = sandbox.question(query)
+            return retry_when_replaced(
+                self._lake,
+                lambda: sandbox.answer(*self._asked(question, snapshot_id), values, wanted),
+            )
+
+    @contextlib.contextmanager
+    def _sandbox_of(self, memory_bytes: int) -> Iterator[Sandbox]:
+        """Yield the sandbox, or one for this call where it may hold another amount."""
+        if memory_bytes == self._bounds.memory_bytes:
+            yield self._sandbox
+            return
+        with contextlib.closing(self._new_sandbox(memory_bytes or None)) as sandbox:
+            yield sandbox
+
+    def _asked(
+        self, question: Question, snapshot_id: SnapshotId | None
+    ) -> tuple[Question, dict[str, list[str]], dict[str, pyarrow.Table]]:
+        """Return a statement, with the files and the hot tables that it reads."""
         asked = [self._views.tables[name] for name in question.tables]
         with self._snapshots.held(snapshot_id) as snapshot:
             fold = snapshot.fold
             files = {spec.name: self._lake.paths(spec.name, fold) for spec in asked}
             fresh = self._fresh(snapshot, asked, files) if asked else {}
-        return self._sandbox.answer(question, files, fresh, params)
+        return question, files, fresh
 
     def _fresh(
         self, snapshot: Snapshot, asked: Sequence[TableSpec], files: Mapping[str, Sequence[str]]

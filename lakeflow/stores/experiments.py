@@ -110,6 +110,7 @@ class ExperimentStore:
         search = search_of(EXPERIMENT, filter_string, view_type, order_by)
         page = page_of(
             search,
+            self._lake.file.lake_id,
             max_results,
             page_token,
             lambda statement, snapshot_id: self._reader.search(statement, (), snapshot_id),

@@ -191,6 +191,7 @@ class RunStore:
         )
         page = page_of(
             search,
+            self._lake.file.lake_id,
             max_results,
             page_token,
             lambda statement, snapshot_id: self.reader.search(

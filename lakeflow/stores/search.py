@@ -113,6 +113,7 @@ def search_of(
 
 def page_of(
     search: Search,
+    lake_id: str,
     max_results: object,
     page_token: str | None,
     fetch: Callable[
@@ -127,6 +128,7 @@ def page_of(
 
     Args:
         search: What is searched.
+        lake_id: In which lake.
         max_results: Size of the page, from 1 to 50,000.
         page_token: Token of the page before; None for the first one.
         fetch: Carries out a statement on a snapshot; None for the one that the search is of.
@@ -142,14 +144,16 @@ def page_of(
     snapshot_id: SnapshotId | None = None
     after: list[Any] = []
     if page_token:
-        at, after = page_tokens.decode(page_token, search, compile_search(search, 1).keys)
+        at, after = page_tokens.decode(
+            page_token, search, lake_id, compile_search(search, 1).keys
+        )
         snapshot_id = SnapshotId(*at) if at else None
     # One row more than the page has tells whether there is a next page.
     rows, seen = fetch(compile_search(search, size + 1, after), snapshot_id)
     ids = [row[0] for row in rows[:size]]
     if len(rows) <= size:
         return Page(ids, snapshot_id)
-    token = page_tokens.encode(search, snapshot_id or seen, rows[size - 1][1:])
+    token = page_tokens.encode(search, lake_id, snapshot_id or seen, rows[size - 1][1:])
     return Page(ids, snapshot_id, token)
 
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import tempfile
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakeflow import temporary
 from lakeflow.exceptions import ConflictError
 
 if TYPE_CHECKING:
@@ -42,12 +41,11 @@ class MirroredLog:
     def __init__(self, fs: Filesystem, folder: str) -> None:
         self._fs = fs
         self._folder = f"{folder}/{LOG_FOLDER}"
-        self.location = tempfile.mkdtemp(prefix="lakeflow-")
+        self.location = temporary.make("log")
         self._local = Path(self.location, LOG_FOLDER)
         self._local.mkdir()
         self._version = -1
-        # Not __del__: this is called when the process ends, too.
-        weakref.finalize(self, _remove, self.location, os.getpid())
+        weakref.finalize(self, temporary.remove, self.location, os.getpid())
 
     def fetch(self) -> None:
         """Bring the mirror up to date: a read for each new commit, and one that finds nothing.
@@ -159,9 +157,3 @@ def is_whole_checkpoint(data: bytes) -> bool:
     except (pyarrow.ArrowException, OSError):
         return False
     return True
-
-
-def _remove(folder: str, owner: int) -> None:
-    """Delete a mirror, unless this is a forked child and the parent still uses it."""
-    if os.getpid() == owner:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import json
 import math
 import time
 from typing import TYPE_CHECKING, Any
@@ -97,6 +99,31 @@ def test_a_token_of_another_search_is_refused(client: LakeflowClient, ten: list[
             client.search_runs(["0"], page_token=token, **options)
     with pytest.raises(InvalidInputError, match="another search"):
         client.search_runs(["0", "1"], "metrics.m > 0", page_token=token)
+
+
+def test_a_token_is_good_for_its_lake_under_any_name_and_for_no_other_lake(
+    tmp_path: Path,
+) -> None:
+    clients = [LakeflowClient(tmp_path / name) for name in ("lake", "other")]
+    for client in clients:
+        for _ in range(3):
+            client.create_run("0")
+    (tmp_path / "link").symlink_to(tmp_path / "lake")
+    ours, other = clients
+    link = LakeflowClient(tmp_path / "link")
+    first = ours.search_runs(["0"], max_results=1)
+    token = first.token
+    assert token is not None
+    second = link.search_runs(["0"], max_results=2, page_token=token)
+    assert len({run.info.run_id for run in (*first, *second)}) == 3
+    with pytest.raises(InvalidInputError, match="another lake"):
+        other.search_runs(["0"], max_results=1, page_token=token)
+    content = json.loads(base64.urlsafe_b64decode(token))
+    content["after"][-1] = "f" * 32
+    forged = base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
+    with pytest.raises(InvalidInputError, match="page token") as raised:
+        ours.search_runs(["0"], max_results=1, page_token=forged)
+    assert raised.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
 @pytest.mark.parametrize("token", ["x", "eyJ9", "e30=", "W10=", "🙂", 5])

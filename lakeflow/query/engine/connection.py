@@ -7,13 +7,18 @@ folder. Fixed statements, every value bound.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import tempfile
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
+from lakeflow import temporary
+from lakeflow.exceptions import (
+    DamagedLakeError,
+    InvalidInputError,
+    LakeflowException,
+    OutOfMemoryError,
+    StorageError,
+)
 from lakeflow.kinds.kind import LOGGED
 from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.interrupts import undisturbed
@@ -87,12 +92,12 @@ class Engine:
     def _connect(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        # A download would make the first search fail without a network. The process is in the
-        # name of the folder, since two DuckDBs in one would overwrite each other's files.
+        # A download would make the first search fail without a network. Two DuckDBs that spill
+        # into one folder would overwrite each other's files.
         config: dict[str, Any] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "temp_directory": f"{tempfile.gettempdir()}/lakeflow-{os.getpid()}",
+            "temp_directory": _spill_folder(),
         }
         if self._memory_bytes is not None:
             config["memory_limit"] = f"{self._memory_bytes}B"
@@ -206,6 +211,14 @@ class Cursor:
         self._cursor.close()
 
 
+def _spill_folder() -> str:
+    """Return where one engine may spill to; empty where it cannot."""
+    # Most statements spill nothing, and need no place for it.
+    with contextlib.suppress(StorageError):
+        return temporary.path("spill")
+    return ""
+
+
 def arrow_table(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pyarrow.Table:
     """Return rows, columns in the table's order, as an Arrow table."""
     columns = zip(*rows, strict=True) if rows else [()] * len(spec.columns)
@@ -241,7 +254,7 @@ def engine_errors() -> Iterator[None]:
     Raises:
         FileNotFoundError: A file is gone.
         StorageError: A file cannot be opened or written.
-        MemoryError: The statement needs more than it may have.
+        OutOfMemoryError: The statement needs more than it may have.
         DamagedLakeError: A file cannot be read.
         LakeflowException: INTERNAL_ERROR, anything else.
     """
@@ -250,7 +263,7 @@ def engine_errors() -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        raise MemoryError(str(error)) from error
+        raise _out_of_memory(error) from error
     except duckdb.IOException as error:
         refusal = refused("read or write a file in the query engine", error)
         raise refusal or FileNotFoundError(str(error)) from error
@@ -261,6 +274,16 @@ def engine_errors() -> Iterator[None]:
         if type(error) is duckdb.Error:
             raise _damage(error) from error
         raise LakeflowException(f"the query engine failed: {error}") from error
+
+
+def _out_of_memory(error: Exception) -> OutOfMemoryError:
+    # The rest tells which of DuckDB's own settings to change.
+    said = str(error).partition("\n")[0]
+    return OutOfMemoryError(
+        f"the statement needs more memory than it may have: {said}",
+        hint="ask for less, or let SQL have more with LAKEFLOW_SQL_MEMORY_BYTES; what does not "
+        f"fit is kept in temporary files where there is room: {temporary.MOVED_BY}",
+    )
 
 
 def _damage(error: Exception) -> DamagedLakeError:

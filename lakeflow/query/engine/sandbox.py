@@ -2,21 +2,21 @@
 
 DuckDB's own lock keeps its files and settings out of reach, with two gaps: what it may read
 it may also write, by ``COPY`` inside ``WITH`` or ``EXPLAIN ANALYZE``, and table functions
-change its state. So a statement is parsed first, and every part of it must be known to read.
+change its state. So a statement is parsed first, and every part of it must be known to read
+(``permitted``). What it may take is bounded (``bounds``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import json
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.exceptions import InvalidInputError
+from lakeflow.exceptions import InvalidInputError, LakeflowException, OutOfMemoryError
+from lakeflow.query.engine import permitted
+from lakeflow.query.engine.bounds import MACROS, TOO_LONG, Bounds
 from lakeflow.query.engine.connection import Engine, engine_errors, literally
 from lakeflow.query.engine.overlay import hot as hot_table
 from lakeflow.query.engine.views import VIEWS, Views, literal
@@ -27,30 +27,9 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
-_READS = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
-
-_FUNCTIONS = {
-    "duckdb_columns",
-    "duckdb_functions",
-    "duckdb_keywords",
-    "duckdb_types",
-    "duckdb_views",
-    "generate_series",
-    "json_each",
-    "json_tree",
-    "pragma_table_info",
-    "range",
-    "repeat",
-    "unnest",
-}
-
-_INTERNAL = {"lakeflow", "hot"}
-
 _EXPLAIN = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(explain\s+(?:analyze\s+)?)", re.IGNORECASE | re.DOTALL
 )
-
-_ONLY_READS = "write through the client: LakeflowClient.log_metric, set_tag and so on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +56,26 @@ class Sandbox(Engine):
         filesystem: fsspec filesystem behind the paths it is given; None for local files.
         folder: The one folder whose files it may open.
         views: The views that there are.
+        memory_bytes: What it may hold before it spills to disk; None for DuckDB's default.
     """
 
-    def __init__(self, filesystem: Any, folder: str, views: Views = VIEWS) -> None:
-        super().__init__(filesystem)
+    def __init__(
+        self,
+        filesystem: Any,
+        folder: str,
+        views: Views = VIEWS,
+        memory_bytes: int | None = None,
+    ) -> None:
+        super().__init__(filesystem, memory_bytes)
         self._views = views
         self._folder = folder
         self._numbers = itertools.count()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = super()._connect()
-        # Two DuckDBs in one folder would overwrite each other's spill files.
-        spill = f"{tempfile.gettempdir()}/lakeflow-{os.getpid()}-sql"
-        connection.execute(f"SET temp_directory = {literal(spill)}")
+        connection.execute(MACROS)
+        connection.execute(f"SET max_expression_depth = {permitted.MAX_DEPTH}")
+        connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET python_enable_replacements = false")
         # DuckDB asks for the pattern that it is given, and for each file that it finds by it.
@@ -106,18 +92,19 @@ class Sandbox(Engine):
             InvalidInputError: It does not parse, is not one statement, or may do something
                 else than read the views.
         """
+        _check_length(query)
         with contextlib.closing(self.cursor()) as cursor:
             kind, explain, body, answer = cursor.call(lambda found: _parsed(found, query))
-        tree = _tree(answer)
+        tree = permitted.parsed(answer)
         if len(tree.get("statements", ())) != 1:
             raise InvalidInputError(
                 "the lake is read through SQL and written through the client: this is no "
                 f"SELECT but {kind}",
                 hint="name the columns: PIVOT ... ON key IN ('loss', 'accuracy') ..."
                 if kind == "MULTI"
-                else _ONLY_READS,
+                else permitted.ONLY_READS,
             )
-        names = _names(tree)
+        names = permitted.names(tree, self._views.reads)
         views = names & self._views.reads.keys()
         tables = dict.fromkeys(
             spec.name for name in sorted(views) for spec in self._views.reads[name]
@@ -130,8 +117,9 @@ class Sandbox(Engine):
         files: Mapping[str, Sequence[str]],
         hot: Mapping[str, pyarrow.Table],
         params: Sequence[Any] | Mapping[str, Any] | None = None,
+        bounds: Bounds = Bounds(),  # noqa: B008 - frozen
     ) -> pyarrow.Table:
-        """Return the rows of a user's statement.
+        """Return the rows of a user's statement; no two of its columns have one name.
 
         Args:
             question: The statement.
@@ -139,19 +127,21 @@ class Sandbox(Engine):
             hot: Tables of the schema ``hot``, to lay over the files; ``views.relation`` says
                 how.
             params: Values by position or by name.
+            bounds: What it may take.
 
         Raises:
             InvalidInputError: DuckDB refuses the statement, or a value in the data.
+            LakeflowException: RESOURCE_EXHAUSTED or DEADLINE_EXCEEDED, it takes too much.
             FileNotFoundError: A file is gone.
         """
 
         def work(cursor: duckdb.DuckDBPyConnection) -> pyarrow.Table:
-            with self._database(cursor):
+            with bounds.in_time(cursor), self._database(cursor):
                 _define(cursor, self._views, question, files, hot)
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
                 try:
                     with _user_errors(itertools.chain(*files.values())):
-                        return cursor.sql(question.sql, params=params).to_arrow_table()
+                        return bounds.table(cursor.sql(question.sql, params=params))
                 finally:
                     _surely(cursor, "ROLLBACK")
 
@@ -163,7 +153,8 @@ class Sandbox(Engine):
         name = f"call_{next(self._numbers)}"
         try:
             cursor.execute(f"ATTACH ':memory:' AS {name}")
-            cursor.execute(f"USE {name}")
+            # Behind its own tables are the bounded functions.
+            cursor.execute(f"SET search_path = '{name}.main,memory.main'")
             cursor.execute("CREATE SCHEMA lakeflow; CREATE SCHEMA hot")
             yield
         finally:
@@ -171,25 +162,56 @@ class Sandbox(Engine):
             _surely(cursor, f"DETACH DATABASE IF EXISTS {name}")
 
 
+def _check_length(query: str) -> None:
+    """Refuse what would take long to parse, since nothing stops that.
+
+    Raises:
+        InvalidInputError: The statement is too long.
+    """
+    most = permitted.MAX_CHARACTERS
+    if len(query) > most or len(_tokens(query)[1]) > permitted.MAX_TOKENS:
+        raise InvalidInputError(
+            f"the statement has more than {most} characters or {permitted.MAX_TOKENS} words "
+            "and signs",
+            hint="bind long lists: WHERE run_id IN (SELECT unnest(?))",
+        )
+
+
 def ended(text: str) -> list[str] | None:
     """Return the statements of a text; None where the last one has no semicolon yet.
 
     A semicolon inside a text, a quoted name or a comment is none.
     """
-    import duckdb
-
-    # Places count bytes. What is typed may hold bytes that are no text.
-    data = text.encode(errors="replace")
-    tokens = [
-        (place, kind is duckdb.token_type.operator and data[place : place + 1] == b";")
-        for place, kind in duckdb.tokenize(data.decode())
-        if kind is not duckdb.token_type.comment
-    ]
+    data, tokens = _tokens(text)
     if not tokens or not tokens[-1][1]:
         return None
     ends = [0, *(place + 1 for place, is_end in tokens if is_end)]
     parts = [data[start:end].decode() for start, end in itertools.pairwise(ends)]
     return [part for part in parts if part.strip("; \t\r\n")]
+
+
+def _without_end(text: str) -> str:
+    """Return a statement without the semicolon at its end and what comes after."""
+    data, tokens = _tokens(text)
+    end = len(data)
+    for place, is_end in reversed(tokens):
+        if not is_end:
+            break
+        end = place
+    return data[:end].decode()
+
+
+def _tokens(text: str) -> tuple[bytes, list[tuple[int, bool]]]:
+    """Return a text's bytes, and the places of what is no comment: is it a semicolon?"""
+    import duckdb
+
+    # Places count bytes. What is typed may hold bytes that are no text.
+    data = text.encode(errors="replace")
+    return data, [
+        (place, kind is duckdb.token_type.operator and data[place : place + 1] == b";")
+        for place, kind in duckdb.tokenize(data.decode())
+        if kind is not duckdb.token_type.comment
+    ]
 
 
 def _define(
@@ -229,71 +251,11 @@ def _parsed(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[str, str, st
             raise InvalidInputError(
                 f"these are {len(statements)} statements, not one", hint="ask one by one"
             )
-        text = statements[0].query
+        text = _without_end(statements[0].query)
         explain = _EXPLAIN.match(text)
         body = text[explain.end() :] if explain else text
         (answer,) = cursor.execute("SELECT json_serialize_sql($q)", {"q": body}).fetchall()
     return statements[0].type.name, explain[1] if explain else "", body, answer[0]
-
-
-def _tree(text: str) -> dict[str, Any]:
-    try:
-        tree: dict[str, Any] = json.loads(text)
-    except RecursionError as error:
-        raise InvalidInputError("the statement is nested too deeply") from error
-    return tree
-
-
-def _names(tree: dict[str, Any]) -> set[str]:
-    """Return the names of what a parsed statement reads.
-
-    Raises:
-        InvalidInputError: A part of it is not known to read only.
-    """
-    names = set()
-    for node in _nodes(tree):
-        kind = node.get("type")
-        if kind == "BASE_TABLE":
-            names.add(_table(node["schema_name"], node["table_name"]))
-        elif kind == "SHOW_REF":
-            names.add(kind)
-        elif kind == "TABLE_FUNCTION":
-            function = node["function"]["function_name"].lower()
-            if function not in _FUNCTIONS:
-                raise InvalidInputError(
-                    f"there is no table function {function} here: SQL reads views only",
-                    hint=f"the views are {', '.join(VIEWS.reads)}",
-                )
-            names.add(function)
-        elif isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READS:
-            raise InvalidInputError(
-                "the lake is read through SQL and written through the client: there is "
-                f"{kind.partition('_')[0]} in this statement",
-                hint=_ONLY_READS,
-            )
-    return names
-
-
-def _table(schema: str, name: str) -> str:
-    """Return the name of a table that may be a view, or be made by the statement."""
-    # DuckDB would open a path.
-    if "/" in name or schema.lower() in _INTERNAL:
-        raise InvalidInputError(
-            f"there is no table {name!r}: SQL reads views, not files",
-            hint=f"the views are {', '.join(VIEWS.reads)}",
-        )
-    return name.lower()
-
-
-def _nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    left: list[Any] = [tree]
-    while left:
-        node = left.pop()
-        if isinstance(node, dict):
-            yield node
-            left += node.values()
-        elif isinstance(node, list):
-            left += node
 
 
 @contextlib.contextmanager
@@ -304,7 +266,13 @@ def _user_errors(files: Iterable[str] = ()) -> Iterator[None]:
     with engine_errors():
         try:
             yield
-        except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.InternalException):
+        except (
+            LakeflowException,
+            duckdb.InterruptException,
+            duckdb.OutOfMemoryException,
+            duckdb.IOException,
+            duckdb.InternalException,
+        ):
             raise
         except duckdb.Error as error:
             # What is wrong with a file is of the same class as what is wrong with a value, but
@@ -312,4 +280,13 @@ def _user_errors(files: Iterable[str] = ()) -> Iterator[None]:
             named = [file for file in files if file in str(error)]
             if named or type(error) is duckdb.Error:
                 raise
+            if TOO_LONG in str(error):
+                raise OutOfMemoryError(
+                    f"a function makes a value that is {TOO_LONG}"
+                ) from error
             raise InvalidInputError(str(error)) from error
+        except MemoryError as error:
+            raise OutOfMemoryError("a value of the statement needs too much memory") from error
+        # Values that DuckDB cannot take from Python, or Arrow not from DuckDB.
+        except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+            raise InvalidInputError(f"the statement cannot be answered: {error}") from error
