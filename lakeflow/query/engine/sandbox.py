@@ -284,7 +284,8 @@ def _user_errors(files: Iterable[str] = ()) -> Iterator[None]:
                 raise OutOfMemoryError(
                     f"a function makes a value that is {TOO_LONG}"
                 ) from error
-            raise InvalidInputError(str(error)) from error
+            # Not as its cause: a traceback would print the same once more, and unescaped.
+            raise InvalidInputError(str(error)) from None
         except MemoryError as error:
             raise OutOfMemoryError("a value of the statement needs too much memory") from error
         # Values that DuckDB cannot take from Python, or Arrow not from DuckDB.
