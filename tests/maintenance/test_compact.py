@@ -191,7 +191,7 @@ def test_rows_are_sorted_within_files_and_from_file_to_file(
     lake = str(tmp_path / "lake")
     store = another_process(lake)
     experiments = ["0", *(store.experiments.create(f"e{n}") for n in range(4))]
-    for number in range(400):
+    for number in range(120):
         run_id = store.runs.create(experiments[number % 5]).info.run_id
         points = [Metric(f"m{n}", n, n, n) for n in range(800)]
         store.runs.log_batch(run_id, points, [Param(f"p{n}", "v") for n in range(20)])
@@ -410,7 +410,7 @@ def test_values_too_large_for_the_memory_that_is_set_are_folded_all_the_same(
     another_process: Callable[..., Store], uri: str
 ) -> None:
     store = another_process(uri, fold_memory_bytes=32 * 2**20)
-    values = {f"p{n}": random.Random(n).randbytes(2**19).hex() for n in range(60)}
+    values = {f"p{n}": random.Random(n).randbytes(2**19).hex() for n in range(40)}
     run_id = store.runs.create("0").info.run_id
     store.runs.log_batch(run_id, params=[Param(key, value) for key, value in values.items()])
     assert compact_lake(store.lake).rejected == 0
@@ -486,7 +486,7 @@ def test_threads_read_tables_and_log_of_one_fold(
 
     with ThreadPoolExecutor(3) as pool:
         looks = [pool.submit(look) for _ in range(3)]
-        for step in range(300):
+        for step in range(160):
             store.runs.log_metric(run_id, "loss", step, step, step)
             logged = step + 1
             if step % 20 == 0:
