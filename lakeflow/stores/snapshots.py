@@ -223,6 +223,12 @@ class Snapshots:
             snapshot_id: The snapshot; None for now.
             look: Whether now means a look at the log, or what this process saw last.
         """
+        # The tables that are filled are to be there when they are read.
+        with self._engine.held(), self._held(snapshot_id, look=look) as snapshot:
+            yield snapshot
+
+    @contextlib.contextmanager
+    def _held(self, snapshot_id: SnapshotId | None, *, look: bool) -> Iterator[Snapshot]:
         snapshot = self._now
         if snapshot.memtable.is_held_here():
             with self._apart() as apart:

@@ -80,7 +80,7 @@ class Sandbox(Engine):
     """
 
     def __init__(self, filesystem: Any, folder: str, views: Views = VIEWS) -> None:
-        super().__init__(filesystem)
+        super().__init__(filesystem, is_one_of_many=True)
         self._views = views
         self._folder = folder
         self._numbers = itertools.count()
