@@ -39,6 +39,8 @@ def compact(
         NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake.
         InvalidInputError: INVALID_PARAMETER_VALUE, the URI is no location, or the options
             would do nothing for it.
+        InvalidStateError: INVALID_STATE, the handler of a signal has interrupted this very
+            compaction.
         StorageError: The lake cannot be written.
         DamagedLakeError: DATA_LOSS, a table or a fold cannot be read.
 

@@ -33,7 +33,7 @@ def main() -> None:
     start = json.loads(sys.stdin.readline()) + random.uniform(0, SPREAD_S)
     pause_until(start)
     cpu_s = time.process_time()
-    values, pending = log(client, run_id, options, start)
+    values, pending, times = log(client, run_id, options, start)
     client.set_terminated(run_id)
     errors = settle(values, pending)
     cpu_s = time.process_time() - cpu_s
@@ -42,6 +42,7 @@ def main() -> None:
         {
             "acknowledged": sum(not math.isnan(value) for value in values),
             "errors": errors,
+            "times": times,
             "start": start,
             "end": time.time(),
             "cpu_s": cpu_s,
@@ -52,10 +53,14 @@ def main() -> None:
 
 def log(
     client: Any, run_id: str, options: argparse.Namespace, start: float
-) -> tuple[array[float], list[Any]]:
-    """Log values until the time is over, fewer of them where they are held up."""
+) -> tuple[array[float], list[Any], list[float]]:
+    """Log values until the time is over, fewer of them where they are held up.
+
+    Returns:
+        The values, what each call returned, and the seconds that it took.
+    """
     values: array[float] = array("d")
-    pending = []
+    pending, times = [], []
     for step in range(options.rate * options.seconds):
         pause_until(start + step / options.rate)
         value = time.time()
@@ -63,6 +68,7 @@ def log(
             break
         values.append(value)
         moment_ms = int(value * 1000)
+        began = time.perf_counter()
         try:
             pending.append(
                 client.log_metric(
@@ -76,7 +82,8 @@ def log(
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, it was not logged
             pending.append(error)
-    return values, pending
+        times.append(time.perf_counter() - began)
+    return values, pending, times
 
 
 def settle(values: array[float], pending: list[Any]) -> int:

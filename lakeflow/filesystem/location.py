@@ -52,7 +52,10 @@ def canonical(uri: str | os.PathLike[str]) -> str:
     text = _SCHEME.sub(lambda match: match[0].lower(), text)
     found = _spelt(text)
     if not text.strip() or _CONTROL_CHARACTER.search(found):
-        raise InvalidInputError(f"{text!r} is not the location of a lake")
+        raise InvalidInputError(
+            f"{text!r} is not the location of a lake",
+            hint="give a folder or a URL without control characters, such as tabs",
+        )
     # ' /lake' would be a folder below the current one, and nobody would notice.
     if text[0].isspace() or text[0] in "'\"":
         raise InvalidInputError(

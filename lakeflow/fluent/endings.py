@@ -1,17 +1,21 @@
 """How this process ends, as the status of the runs that nobody has ended.
 
 An exception that nobody catches is left by Python in ``sys.last_value``. The status of
-``sys.exit`` it leaves nowhere, so ``sys.exit`` is wrapped; and a thread that dies is only told
-to ``threading.excepthook``, which is chained. By SIGTERM and SIGHUP a process dies without a
-word: where their default is in place while a run is open, a handler of ours ends the runs,
-then lets the signal do what it would have done. No handler of the application is replaced.
+``sys.exit`` it leaves nowhere, so ``sys.exit`` is wrapped, as are ``exit`` and ``quit``. Of a
+``SystemExit`` that a program raises itself nothing is left but the place where the program
+stopped: there a status is read that is written out, and any other is taken for success. A
+thread that dies is only told to ``threading.excepthook``, which is chained. By SIGTERM and
+SIGHUP a process dies without a word: where their default is in place while a run is open, a
+handler of ours ends the runs, then lets the signal do what it would have done. No handler of
+the application is replaced.
 """
 
 from __future__ import annotations
 
+import builtins
 import contextlib
+import dis
 import functools
-import opcode
 import os
 import signal
 import sys
@@ -27,7 +31,11 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 # A store that does not answer must not keep a process that is told to end.
 _MOST_SECONDS_TO_END_RUNS = 10
 
+# What ``sys.exit`` was given last, and the outermost frame at that time.
 _exit_asked_for: tuple[FrameType, object] | None = None
+
+# Of the main thread the outermost frame, and that of the program, as the first run began.
+_begun_in: tuple[FrameType, FrameType] | None = None
 _end_runs: Callable[[str], None] = lambda _: None  # noqa: E731
 
 
@@ -43,12 +51,16 @@ def status() -> str:
     trace = getattr(error, "__traceback__", None)
     if error is not None and trace is not None and _was_left_by_an_exception(trace.tb_frame):
         return status_of(type(error))
-    if _exit_asked_for is not None:
-        outermost, code = _exit_asked_for
-        is_success = code is None or (isinstance(code, int) and code == 0)
-        if not is_success and _was_left_by_an_exception(outermost):
-            return "FAILED"
+    if _exit_asked_for is not None and _was_left_by_an_exception(_exit_asked_for[0]):
+        return _status_of_exit(_exit_asked_for[1])
+    if _begun_in is not None and _was_left_by_an_exception(_begun_in[0]):
+        return _status_of_exit(_exit_written_out(_begun_in[1]))
     return "FINISHED"
+
+
+def _status_of_exit(code: object) -> str:
+    is_success = code is None or (isinstance(code, int) and code == 0)
+    return "FINISHED" if is_success else "FAILED"
 
 
 def _was_left_by_an_exception(frame: FrameType) -> bool:
@@ -59,8 +71,22 @@ def _was_left_by_an_exception(frame: FrameType) -> bool:
     """
     if hasattr(sys, "ps1") or frame.f_lasti < 0:
         return False
-    instruction = opcode.opname[frame.f_code.co_code[frame.f_lasti]]
+    instruction = dis.opname[frame.f_code.co_code[frame.f_lasti]]
     return not instruction.startswith("RETURN")
+
+
+def _exit_written_out(frame: FrameType) -> object:
+    """Return the 3 of a ``raise SystemExit(3)`` where a frame stopped; None if it did not."""
+    calls = {"PUSH_NULL", "PRECALL", "CALL"}
+    steps = [
+        (each.opname, each.argval)
+        for each in dis.get_instructions(frame.f_code)
+        if each.offset <= frame.f_lasti and each.opname not in calls
+    ]
+    match steps[-3:]:
+        case [(_, "SystemExit"), ("LOAD_CONST" | "LOAD_SMALL_INT", code), ("RAISE_VARARGS", 1)]:
+            return code
+    return None
 
 
 @functools.cache
@@ -71,27 +97,46 @@ def watch(end_runs: Callable[[str], None], end_runs_of_thread: Callable[[str], N
         end_runs: Ends all runs that are open with a status; called before a signal kills.
         end_runs_of_thread: Ends those of this thread; called when it dies by an exception.
     """
-    global _end_runs
+    global _begun_in, _end_runs
     _end_runs = end_runs
-    _wrap_exit()
+    stack = _stack(sys._current_frames().get(threading.main_thread().ident or 0))
+    program = [each for each in stack if _is_program(each)]
+    if program:
+        _begun_in = stack[-1], program[-1]
+    sys.exit = _noted(sys.exit)
+    # Both are objects of one class; without ``site`` there are none.
+    kind: Any = type(getattr(builtins, "exit", None))
+    if kind.__name__ == "Quitter":
+        kind.__call__ = _noted(kind.__call__, 1)
     _chain_excepthook(end_runs_of_thread)
 
 
-def _wrap_exit() -> None:
-    original = sys.exit
+def _stack(frame: FrameType | None) -> list[FrameType]:
+    """Return a frame and all that have called it, the outermost one last."""
+    found = []
+    while frame is not None:
+        found.append(frame)
+        frame = frame.f_back
+    return found
+
+
+def _is_program(frame: FrameType) -> bool:
+    return frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == "__main__"
+
+
+def _noted(original: Callable[..., Any], place: int = 0) -> Callable[..., Any]:
+    """Return a function that ends the program, and notes the status at a place before."""
 
     @functools.wraps(original)
-    def exit_noted(*args: Any) -> None:
+    def noted(*args: Any, **named: Any) -> None:
         global _exit_asked_for
         # In another thread it ends the thread alone.
         if threading.current_thread() is threading.main_thread():
-            frame = sys._getframe()
-            while frame.f_back is not None:
-                frame = frame.f_back
-            _exit_asked_for = frame, args[0] if args else None
-        original(*args)
+            code = args[place] if len(args) > place else named.get("code")
+            _exit_asked_for = _stack(sys._getframe())[-1], code
+        original(*args, **named)
 
-    sys.exit = exit_noted  # type: ignore[assignment]
+    return noted
 
 
 def _chain_excepthook(end_runs_of_thread: Callable[[str], None]) -> None:

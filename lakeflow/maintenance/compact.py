@@ -23,13 +23,14 @@ documents of the fold before it. So it comes out the same, however often it is b
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
+from lakeflow.exceptions import ConflictError, DamagedLakeError, InvalidStateError, StorageError
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
 from lakeflow.log.positions import hot_spans, number_of, writer_of
 from lakeflow.maintenance.indexes import write_indexes
@@ -64,6 +65,9 @@ _LOCK_POLL_S = 0.05
 LOCK = f"{folds.FOLDS}/lock"
 """Spares a second compaction of the same lake the work; not what makes it safe."""
 
+# Threads that compact, with what they compact.
+_under_way: set[tuple[int, str]] = set()
+
 
 def compact_lake(
     lake: Lake,
@@ -86,7 +90,8 @@ def compact_lake(
 
     Raises:
         StorageError: The lake cannot be written.
-        InvalidStateError: It was moved or deleted since it was opened.
+        InvalidStateError: It was moved or deleted since it was opened; or this thread is in
+            the middle of compacting it, and this is the handler of a signal.
         DamagedLakeError: A table or a fold cannot be read.
     """
     # Before the lock, whose folder would be made where the lake was.
@@ -105,14 +110,28 @@ def compact_lake(
 
 def _locked(lake: Lake, wait: bool, work: Callable[[], None]) -> None:
     """Do work under the lock, or where somebody else has it leave the work to them."""
-    while True:
-        with lake.fs.exclusive(LOCK) as mine:
-            if mine:
-                work()
-                return
+    here = threading.get_ident(), lake.fs.uri
+    if here in _under_way:
         if not wait:
             return
-        time.sleep(_LOCK_POLL_S)
+        # Waiting for the lock would be waiting for oneself.
+        raise InvalidStateError(
+            f"a signal has interrupted this thread while it compacts {lake.fs.uri}, and its "
+            "handler cannot compact it too",
+            hint="what the handler has logged is safe; compact once it has returned",
+        )
+    _under_way.add(here)
+    try:
+        while True:
+            with lake.fs.exclusive(LOCK) as mine:
+                if mine:
+                    work()
+                    return
+            if not wait:
+                return
+            time.sleep(_LOCK_POLL_S)
+    finally:
+        _under_way.discard(here)
 
 
 class _Compaction:

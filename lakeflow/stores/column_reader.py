@@ -19,7 +19,7 @@ from lakeflow.query.engine.bounds import Bounds
 from lakeflow.query.engine.connection import arrow_table
 from lakeflow.query.engine.overlay import gone_ids, hot, hot_ids, sources
 from lakeflow.query.engine.sandbox import Sandbox
-from lakeflow.query.engine.series import not_stored, series
+from lakeflow.query.engine.series import series
 from lakeflow.query.engine.views import Views
 from lakeflow.schema import METRICS
 from lakeflow.stores.scans import Scan, rows_of
@@ -85,9 +85,6 @@ class ColumnReader:
             fresh = self._hot_rows(snapshot, kind, spec)
             is_each = _is_each(kind, spec)
             replaced = snapshot.memory.gone(kind) if is_each else snapshot.ids(kind)
-            # The records that were copied may be in the files already.
-            if is_each and snapshot.memory.has_copies:
-                fresh = not_stored(self._engine, files, fresh)
         return Scan(files, kind.id, replaced if files else (), fresh)
 
     def _require_local(self, files: Sequence[str]) -> None:
@@ -162,11 +159,11 @@ class ColumnReader:
         with self._snapshots.held(snapshot_id) as snapshot:
             fold = snapshot.fold
             files = {spec.name: self._lake.paths(spec.name, fold) for spec in asked}
-            fresh = self._fresh(snapshot, asked, files) if asked else {}
+            fresh = self._fresh(snapshot, asked) if asked else {}
         return question, files, fresh
 
     def _fresh(
-        self, snapshot: Snapshot, asked: Sequence[TableSpec], files: Mapping[str, Sequence[str]]
+        self, snapshot: Snapshot, asked: Sequence[TableSpec]
     ) -> dict[str, pyarrow.Table]:
         """Return the hot tables that relations read; the lock is held."""
         overlay = snapshot.sync_tables()
@@ -179,9 +176,6 @@ class ColumnReader:
                     fresh[name] = cursor.table(f"FROM {name}")
                 if names:
                     fresh[hot(spec)] = self._hot_rows(snapshot, kind, spec)
-                if names and _is_each(kind, spec) and snapshot.memory.has_copies:
-                    rows = fresh[hot(spec)]
-                    fresh[hot(spec)] = not_stored(self._engine, files[spec.name], rows)
         return fresh
 
     def series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:
@@ -195,10 +189,7 @@ class ColumnReader:
             runs = [thing for thing in things if thing is not None]
             # Copied while the snapshot is held: the log goes on growing them.
             points = rows_of(RUN, METRICS, snapshot, runs, key)
-            has_copies = snapshot.memory.has_copies
         files = self._lake.paths(METRICS.name, fold, run_id=run_ids)
-        if has_copies:
-            points = not_stored(self._engine, files, points)
         return series(self._engine, files, run_ids, key, max_points, points)
 
 

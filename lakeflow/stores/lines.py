@@ -262,6 +262,8 @@ class _Each(Field):
                 columns = thing.columns[table][key] = Columns(self._codes, self._last)
             if not is_copy or not columns.has(writer, seq, place):
                 columns.add(values, order, writer, place)
+            if is_copy:
+                memory.copied.setdefault(table, {}).setdefault(thing.id, set()).add(key)
 
 
 class _Removed(Field):

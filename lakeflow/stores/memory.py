@@ -26,6 +26,8 @@ class Memory:
         things: For each kind the things by id.
         removed: For each kind the order of removal by id.
         changed: For each kind the ids of what has changed; whoever reads them may clear them.
+        copied: For each table whose records all stay the keys by thing that have copies;
+            whoever has looked whether the tables hold them may clear it.
         latest: Clock of the latest record taken in; 0 for none.
         misfits: Lines that are none; a fold sets them aside.
     """
@@ -36,6 +38,7 @@ class Memory:
         self._fields = fields_of(kinds)
         self._names: list[str] = []
         self._copies: set[tuple[str, int]] = set()
+        self.copied: dict[str, dict[str, set[Any]]] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -49,6 +52,7 @@ class Memory:
         self._writers: dict[str, int] = {}
         self._names.clear()
         self._copies.clear()
+        self.copied.clear()
 
     def writer(self, number: int) -> str:
         """Return the name of a writer that ``Columns`` gives as a number."""
@@ -86,11 +90,6 @@ class Memory:
             self._copies.add((writer, seq))
         if clock > self.latest:
             self.latest = clock
-
-    @property
-    def has_copies(self) -> bool:
-        """Whether copies of records were taken in."""
-        return bool(self._copies)
 
     def is_copied(self, writer: str, seq: int) -> bool:
         """Return whether a copy of a record was taken in before."""

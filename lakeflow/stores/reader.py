@@ -9,7 +9,6 @@ from lakeflow.exceptions import NotFoundError
 from lakeflow.kinds import EXPERIMENT, RUN
 from lakeflow.query.engine.join_cache import JoinCache
 from lakeflow.query.engine.overlay import laid_over, stored
-from lakeflow.query.engine.series import not_stored
 from lakeflow.schema import METRICS, PARAMS
 from lakeflow.stores.scans import rows_of
 from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
@@ -247,13 +246,10 @@ class Reader:
         with self._snapshots.held() as snapshot:
             fold, run = snapshot.fold, snapshot.thing(RUN, run_id)
             points = rows_of(RUN, METRICS, snapshot, [run], key) if run is not None else None
-            has_copies = snapshot.memory.has_copies
         # The second way looks at the log, and raises where there is no such run.
         found = self._runs([run_id], look=False).get(run_id) or self.run(run_id)
         experiment_id = found.fields["experiment_id"]
         files = self._lake.paths(
             METRICS.name, fold, run_id=[run_id], experiment_id=[experiment_id]
         )
-        if points is not None and has_copies:
-            points = not_stored(self._engine, files, points)
         return self._engine.history(files, experiment_id, run_id, key, points)

@@ -44,10 +44,11 @@ def rows_of(
     Args:
         kind: The kind of thing.
         spec: The table of one of its parts.
-        snapshot: Whose things they are; nothing may be merged into them meanwhile.
+        snapshot: Whose things they are; its lock is held.
         things: The things.
         key: Only the records of this key; None for all.
     """
+    snapshot.leave_out_stored()
     (part,) = (each for each in kind.parts if each.table is spec)
     by = part.summary.by if part.summary else ()
     groups = [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.query.engine.overlay import Overlay
+from lakeflow.stores.copies import leave_out_stored
 from lakeflow.stores.memtable import Memtable
 from lakeflow.stores.stored_things import StoredThings
 from lakeflow.stores.things import merged, rows_by_table
@@ -49,9 +50,11 @@ class Snapshot:
     """The log beyond a fold, merged by thing, and the same as tables of the engine.
 
     Args:
+        lake: The lake.
+        engine: Whose memory the tables are in.
         memtable: The log, read up to now or up to some clock.
-        overlay: Where the tables are.
         stored: What the fold holds of single things.
+        schema: Of the engine's, where the tables are.
 
     Attributes:
         memtable: The log; its lock is held while anything here is read.
@@ -59,10 +62,19 @@ class Snapshot:
         overlay: Where the tables are.
     """
 
-    def __init__(self, memtable: Memtable, overlay: Overlay, stored: StoredThings) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        engine: Engine,
+        memtable: Memtable,
+        stored: StoredThings,
+        schema: str = "main",
+    ) -> None:
+        self._lake = lake
+        self._engine = engine
         self.memtable = memtable
         self.memory = memtable.memory
-        self.overlay = overlay
+        self.overlay = Overlay(engine, lake.kinds, schema)
         self._stored = stored
         self._overlaid: Fold | None = None
 
@@ -130,8 +142,13 @@ class Snapshot:
                 found[identity] = thing
         return self._still_owned(kind, found) if kind.may_be_gone else found
 
+    def leave_out_stored(self) -> None:
+        """Take out of memory what the fold holds of copies; the lock is held."""
+        leave_out_stored(self._lake, self._engine, self.memory, self.fold)
+
     def sync_tables(self) -> Overlay:
         """Bring the tables in the engine up to date with the log; the lock is held."""
+        self.leave_out_stored()
         is_new = self.overlay.is_lost() or self.fold is not self._overlaid
         if is_new:
             self.overlay.clear()
@@ -169,9 +186,7 @@ class Snapshots:
         self._lake = lake
         self._engine = engine
         self.stored = StoredThings(lake)
-        self._now = Snapshot(
-            Memtable(lake, lake.listing), Overlay(engine, lake.kinds), self.stored
-        )
+        self._now = self._snapshot(Memtable(lake, lake.listing))
         self._numbers = itertools.count()
         self._looked_at = -float("inf")
         self._written_bytes = 0
@@ -179,6 +194,9 @@ class Snapshots:
         lake.on_close(self._forget_past)
         lake.on_fork(self._forget_past)
         lake.on_fork(self._now.memtable.reset)
+
+    def _snapshot(self, memtable: Memtable, schema: str = "main") -> Snapshot:
+        return Snapshot(self._lake, self._engine, memtable, self.stored, schema)
 
     def _forget_past(self) -> None:
         self._lock = threading.RLock()
@@ -206,6 +224,12 @@ class Snapshots:
             snapshot_id: The snapshot; None for now.
             look: Whether now means a look at the log, or what this process saw last.
         """
+        # The tables that are filled are to be there when they are read.
+        with self._engine.held(), self._held(snapshot_id, look=look) as snapshot:
+            yield snapshot
+
+    @contextlib.contextmanager
+    def _held(self, snapshot_id: SnapshotId | None, *, look: bool) -> Iterator[Snapshot]:
         snapshot = self._now
         if snapshot.memtable.is_held_here():
             with self._apart() as apart:
@@ -232,8 +256,7 @@ class Snapshots:
         """
         memtable = Memtable(self._lake, self._lake.listing)
         memtable.refresh()
-        overlay = Overlay(self._engine, self._lake.kinds, f"past_{next(self._numbers)}")
-        snapshot = Snapshot(memtable, overlay, self.stored)
+        snapshot = self._snapshot(memtable, f"past_{next(self._numbers)}")
         try:
             yield snapshot
         finally:
@@ -295,8 +318,7 @@ class Snapshots:
         listing = self._lake.list_log_beyond(fold, with_log=snapshot_id.clock > 0)
         memtable = Memtable(self._lake, lambda: listing, snapshot_id.clock)
         memtable.refresh()
-        overlay = Overlay(self._engine, self._lake.kinds, f"past_{next(self._numbers)}")
-        return Snapshot(memtable, overlay, self.stored)
+        return self._snapshot(memtable, f"past_{next(self._numbers)}")
 
 
 def retry_when_replaced(lake: Lake, read: Callable[[], T]) -> T:

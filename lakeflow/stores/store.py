@@ -38,7 +38,7 @@ class Store:
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
-        engine = Engine(lake.engine_filesystem())
+        engine = Engine(lake.engine_filesystem(), is_one_of_many=True)
         self.snapshots = Snapshots(lake, engine)
         reader = Reader(lake, engine, self.snapshots)
         control = ControlStore(lake, self.snapshots.stored)

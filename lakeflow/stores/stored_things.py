@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _MOST_THINGS_KEPT = 1024
 
+# In memory a thing takes about five times the characters of its document, and a run with a
+# thousand metrics has a hundred thousand of them.
+_MOST_CHARACTERS_KEPT = 8 * 1024 * 1024
+
 
 class StoredThings:
     """Looks things up in the documents of a lake, without an engine; threads share it.
@@ -37,18 +41,19 @@ class StoredThings:
         """Begin anew, also in a forked child."""
         self._lock = threading.RLock()
         # By the fold's number too: a fold never changes, so what is kept is never out of date.
-        self._kept: OrderedDict[tuple[int, str, str], Thing] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, str, str], tuple[Thing, int]] = OrderedDict()
+        self._characters = 0
 
     def get(self, kind: Kind, ids: Iterable[str], fold: Fold) -> dict[str, Thing]:
         """Return those of some things that a finished fold holds: a few small reads each."""
         found, missing = {}, []
         with self._lock:
             for identity in ids:
-                thing = self._kept.get((fold.number, kind.name, identity))
-                if thing is None:
+                kept = self._kept.get((fold.number, kind.name, identity))
+                if kept is None:
                     missing.append(identity)
                 else:
-                    found[identity] = thing
+                    found[identity] = kept[0]
         if missing:
             # The lock is free while we read: two threads that lack one thing read it twice,
             # and nobody waits for a remote store on another's account.
@@ -58,10 +63,19 @@ class StoredThings:
             found |= loaded
             with self._lock:
                 for identity, thing in loaded.items():
-                    self._kept[fold.number, kind.name, identity] = thing
-                while len(self._kept) > _MOST_THINGS_KEPT:
-                    self._kept.popitem(last=False)
+                    key = fold.number, kind.name, identity
+                    # Another thread may have read it meanwhile.
+                    self._characters -= self._kept.pop(key, (thing, 0))[1]
+                    self._kept[key] = thing, len(documents[identity])
+                    self._characters += len(documents[identity])
+                self._forget()
         return found
+
+    def _forget(self) -> None:
+        """Keep no more than there is room for: those of past folds go first."""
+        while len(self._kept) > _MOST_THINGS_KEPT or self._characters > _MOST_CHARACTERS_KEPT:
+            _, (_, characters) = self._kept.popitem(last=False)
+            self._characters -= characters
 
     def find(self, kind: Kind, column: str, value: str, fold: Fold) -> str | None:
         """Return the id of the thing that had a value in a unique column last; None if none.

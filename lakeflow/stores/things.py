@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds.kind import CLOCK, GONE, LOGGED, MADE, Keep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from lakeflow.kinds import Kind, Part, Summary
     from lakeflow.schema import TableSpec
@@ -125,6 +126,21 @@ class Columns:
         """Return whether this row of a record is there."""
         return (writer, seq, place) in zip(self.writers, self.seqs, self.places, strict=True)
 
+    def leave_out(self, records: Collection[tuple[int, int, int]]) -> None:
+        """Take out rows that are stored; what is summed up holds with those that are stored.
+
+        Args:
+            records: Writer, number and place of each.
+        """
+        rows = zip(self.writers, self.seqs, self.places, strict=True)
+        kept = [each not in records for each in rows]
+        if all(kept):
+            return
+        self.columns = tuple(_picked(each, kept) for each in self.columns)
+        self.clocks, self.writers, self.seqs, self.places = (
+            _picked(each, kept) for each in (self.clocks, self.writers, self.seqs, self.places)
+        )
+
     def summed(self) -> Summed:
         """Return what is known of the records without them."""
         assert self._last is not None
@@ -136,6 +152,11 @@ class Columns:
             self._most if is_number else None,
             len(self.seqs),
         )
+
+
+def _picked(values: Any, kept: Iterable[bool]) -> Any:
+    picked = compress(values, kept)
+    return array(values.typecode, picked) if isinstance(values, array) else list(picked)
 
 
 class Thing:

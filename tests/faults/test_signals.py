@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+import lakeflow
 from lakeflow import LakeflowClient
+from lakeflow.exceptions import InvalidStateError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,3 +146,30 @@ def test_logging_goes_on_where_no_thread_can_be_started(
     client.log_metric(run_id, "loss", 3, step=3, synchronous=False)
     client.set_terminated(run_id)
     assert [point.step for point in client.get_metric_history(run_id, "loss")] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("place", ["lake", "memory://compacted-in-a-handler"])
+def test_a_handler_that_compacts_what_is_being_compacted_is_refused(
+    place: str, tmp_path: Path
+) -> None:
+    uri = place if "://" in place else str(tmp_path / place)
+    client = LakeflowClient(uri)
+    run_id = client.create_run("0").info.run_id
+    client.log_metric(run_id, "loss", 1)
+    refused = []
+
+    def handle(*_: object) -> None:
+        with pytest.raises(InvalidStateError, match="signal") as caught:
+            lakeflow.compact(uri)
+        refused.append(caught.value)
+        client.log_metric(run_id, "loss", 2, step=1)
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        report = lakeflow.compact(uri, progress=lambda _: signal.raise_signal(signal.SIGUSR1))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert refused
+    assert report.folds
+    assert lakeflow.compact(uri).folds, "it is free again"
+    assert len(client.get_metric_history(run_id, "loss")) == 1 + len(refused)

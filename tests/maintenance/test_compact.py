@@ -122,12 +122,12 @@ def test_a_copy_of_a_record_is_no_other_one(
     for _ in range(2):
         store.lake.append([f'"origin":{origin},{line[about:-1]}'])
     for _ in range(2):
+        count = store.columns.query('SELECT "count" FROM latest_metrics', None)
+        assert count["count"].to_pylist() == [3]
         rows = store.columns.query('SELECT "value" FROM metrics ORDER BY "value"', None)
         assert rows["value"].to_pylist() == [0, 1, 2]
         assert len(store.runs.history(run_id, "loss")) == 3
         compact_lake(store.lake)
-    count = store.columns.query('SELECT "count" FROM latest_metrics', None)
-    assert count["count"].to_pylist() == [3]
 
 
 def test_small_files_are_merged_once_there_are_enough(

@@ -20,6 +20,7 @@ from lakeflow.exceptions import (
     StorageError,
 )
 from lakeflow.kinds.kind import LOGGED
+from lakeflow.query.engine import open_engines
 from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.interrupts import undisturbed
 from lakeflow.refusals import refused
@@ -55,23 +56,50 @@ class Engine:
     Args:
         filesystem: fsspec filesystem behind the paths it is given; None for local files.
         memory_bytes: What it may hold before it spills to disk; None for DuckDB's default.
+        is_one_of_many: Whether it is closed where the process has too many of these, unless it
+            is held.
 
     Attributes:
         connections: How often it has lost what was in its memory.
+        holders: How many hold it.
     """
 
-    def __init__(self, filesystem: Any = None, memory_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        filesystem: Any = None,
+        memory_bytes: int | None = None,
+        *,
+        is_one_of_many: bool = False,
+    ) -> None:
         self._filesystem = filesystem
         self._memory_bytes = memory_bytes
+        self._is_one_of_many = is_one_of_many
         self._lock = threading.RLock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self.connections = 0
+        self.holders = 0
 
     def close(self) -> None:
         """Let go of the connection; the next call makes a new one."""
+        self.begin_anew()
+
+    def begin_anew(self) -> duckdb.DuckDBPyConnection | None:
+        """Forget the connection and return it; cursors that it has given go on."""
         with self._lock:
-            self._connection = None
+            connection, self._connection = self._connection, None
             self.connections += 1
+            return connection
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep what is in its memory meanwhile, unless it is closed."""
+        with open_engines.lock:
+            self.holders += 1
+        try:
+            yield
+        finally:
+            with open_engines.lock:
+                self.holders -= 1
 
     def reset(self) -> None:
         """Begin anew in a forked child; DuckDB's threads stayed with the parent."""
@@ -80,6 +108,7 @@ class Engine:
         self._lock = threading.RLock()
         self._connection = None
         self.connections += 1
+        self.holders = 0
 
     def cursor(self) -> Cursor:
         """Return a cursor on the connection, made at the first call."""
@@ -87,10 +116,19 @@ class Engine:
             if self._connection is None:
                 # It is soon made, so nothing stops it.
                 self._connection = undisturbed(self._connect, lambda: None)
-            return Cursor(self._connection.cursor())
+            cursor = Cursor(self._connection.cursor())
+        if self._is_one_of_many:
+            open_engines.used(self)
+        return cursor
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        import duckdb
+        try:
+            import duckdb
+        except (ImportError, OSError) as error:
+            refusal = refused("load the query engine", error)
+            if refusal is None:
+                raise
+            raise refusal from error
 
         # A download would make the first search fail without a network. Two DuckDBs that spill
         # into one folder would overwrite each other's files.

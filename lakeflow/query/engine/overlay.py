@@ -88,7 +88,7 @@ class Overlay:
         """Drop the tables."""
         # A lost schema went with the memory of its connection.
         if not self.is_lost():
-            self._engine.cursor().run(f"DROP SCHEMA {self._schema} CASCADE")
+            self._engine.cursor().run(f"DROP SCHEMA IF EXISTS {self._schema} CASCADE")
         self._connections = -1
 
     def cursor(self) -> Cursor:

@@ -66,7 +66,7 @@ class Sandbox(Engine):
         views: Views = VIEWS,
         memory_bytes: int | None = None,
     ) -> None:
-        super().__init__(filesystem, memory_bytes)
+        super().__init__(filesystem, memory_bytes, is_one_of_many=True)
         self._views = views
         self._folder = folder
         self._numbers = itertools.count()

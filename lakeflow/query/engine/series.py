@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.kinds.kind import IDENTITY, LOGGED
+from lakeflow.kinds.kind import LOGGED
 from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.connection import literally
 
@@ -95,23 +95,6 @@ def series(
         cursor.register("wanted", wanted)
         statement = f"WITH stored AS MATERIALIZED ({stored}), {_BUCKETS}"
         return cursor.table(statement, values)
-
-
-def not_stored(engine: Engine, files: Sequence[str], rows: pyarrow.Table) -> pyarrow.Table:
-    """Return those rows of a part whose records all stay that are not in its files.
-
-    Needed only where some are of copies: of other records it is known from their positions.
-    """
-    if not files:
-        return rows
-    identity = ", ".join(IDENTITY)
-    statement = (
-        f"SELECT * FROM hot ANTI JOIN (SELECT {identity} FROM "  # noqa: S608 - constants
-        f"read_parquet($files, hive_partitioning = false)) AS stored USING ({identity})"
-    )
-    with contextlib.closing(engine.cursor()) as cursor:
-        cursor.register("hot", rows)
-        return cursor.table(statement, {"files": literally(files)})
 
 
 def _among(run_ids: Sequence[str], values: dict[str, Any]) -> str:
