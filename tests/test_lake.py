@@ -281,11 +281,11 @@ print(client.get_run(run_id).data.metrics)
 try:
     client.log_metric(run_id, "loss", 3)
 except Exception as error:
-    print(type(error).__name__, error.error_code, "permissions" in str(error))
+    print(type(error).__name__, error.error_code, "belongs to" in str(error))
 try:
     LakeflowClient(lake + "/log/new").create_run("0")
 except Exception as error:
-    print(type(error).__name__, error.error_code, "permissions" in str(error))
+    print(type(error).__name__, error.error_code, "belongs to" in str(error))
 """
 
 

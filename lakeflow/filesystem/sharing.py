@@ -71,9 +71,12 @@ def way_out(root: str, path: str) -> str | None:
     culprit = _culprit(root, path)
     if culprit is None:
         return None
-    lake, found = os.stat(root), os.stat(culprit)
+    found = os.stat(culprit)
     user, mode = user_name(found.st_uid), stat.S_IMODE(found.st_mode)
     is_of = f"{culprit} belongs to {user} and has mode {mode:03o}"
+    if len(culprit) < len(root):
+        return is_of
+    lake = os.stat(root)
     if not (lake.st_mode ^ found.st_mode) & (0o777 if stat.S_ISDIR(found.st_mode) else 0o666):
         return f"{is_of}, as the lake has; to share a lake see docs/how-to/share-a-lake.md"
     modes = ",".join(
@@ -116,7 +119,12 @@ def _group_name(gid: int) -> str:
 
 
 def _culprit(root: str, path: str) -> str | None:
-    """Return the first thing from the lake's folder on that this user may not use."""
+    """Return the first thing from the lake's folder on that this user may not use.
+
+    Where there is no lake yet, that is the folder in which it was to be made.
+    """
+    if not os.path.lexists(root):
+        return _culprit(os.path.dirname(root), os.path.dirname(root))
     below = [name for name in path[len(root) :].split("/") if name]
     places = itertools.accumulate([root, *below], lambda folder, name: f"{folder}/{name}")
     there = [place for place in places if os.path.lexists(place)]
