@@ -98,6 +98,9 @@ def hot_spans(
             number, offset = number + 1, 0
         while number in segments:
             path, size = segments[number]
+            # An event is complete when it is made, so an empty one is not there yet.
+            if is_complete(path) and not size:
+                break
             if size > offset:
                 spans[path] = offset, size
             number, offset = number + 1, 0

@@ -3,7 +3,7 @@
 1. ``_Compaction.run`` lists the log, and folds until it has reached the end of that listing.
 2. ``FoldPlanner.next`` plans a fold (on which finished one it stands, and up to where it goes),
    and claims it: a file that can be made only once.
-3. ``stage_spans`` copies what it reads of each segment, and ``Folding.stage`` parses it in the
+3. ``stage_log`` copies what it reads of each segment, and ``Folding.stage`` parses it in the
    engine.
 4. ``_stage_kind`` joins the documents of the fold before, and works out the new rows.
 5. ``_fold_table`` writes one table: ``_files_to_rewrite``, ``_write``, ``_upload``, and one
@@ -37,10 +37,10 @@ from lakeflow.maintenance.planning import FoldPlanner
 from lakeflow.maintenance.recovery import standing_fold
 from lakeflow.maintenance.report import CompactionReport, Progress, TableReport
 from lakeflow.maintenance.staging import (
+    keep_rejected,
     removed_before,
-    set_aside,
     stage_documents,
-    stage_spans,
+    stage_log,
 )
 from lakeflow.maintenance.tiers import files_to_rewrite
 from lakeflow.maintenance.vacuum import replaced_files, vacuum
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
     from lakeflow.maintenance.planning import NextFold
+    from lakeflow.query.folding.fold_runner import Staged
     from lakeflow.query.folding.parquet import Written
     from lakeflow.schema import TableSpec
     from lakeflow.tables.folds import Fold
@@ -192,27 +193,9 @@ class _Compaction:
         Returns:
             The fold that it stands on, with the indexes and numbers of this one.
         """
-        lake, previous, spans = self._lake, fold.base, fold.spans
+        lake, previous = self._lake, fold.base
         self._say("read the log")
-        staged = folding.stage(stage_spans(lake, spans, folder / "log"))
-        rejected = 0
-        if staged.misfits:
-            # This comes before the commits: whoever finds the tables committed does not carry
-            # the fold out again, so the lines would never be set aside.
-            fitting, rejected = set_aside(
-                lake,
-                fold.plan.number,
-                spans,
-                folder / "fitting",
-                lambda files: folding.stage(files).misfits,
-            )
-            staged = folding.stage(fitting)
-            if staged.misfits:
-                raise DamagedLakeError(
-                    f"fold {fold.plan.number} of {lake.fs.uri} has {staged.misfits} lines that "
-                    "are neither taken nor set aside",
-                    hint="nothing was lost; keep the log, and report it",
-                )
+        staged, rejected = self._stage_log(fold, folder, folding)
         indexes, numbers = dict(previous.indexes), dict(previous.numbers)
         for kind in filter(folding.is_about, lake.kinds):
             self._stage_kind(kind, previous, folding, folder)
@@ -233,6 +216,28 @@ class _Compaction:
         self._report.records += staged.records
         self._report.rejected += rejected
         return replace(previous, indexes=indexes, numbers=numbers)
+
+    def _stage_log(self, fold: NextFold, folder: Path, folding: Folding) -> tuple[Staged, int]:
+        """Stage what a fold reads; return it, and how many lines were set aside."""
+        lake, spans = self._lake, fold.spans
+        log = stage_log(lake, spans, folder / "log")
+        staged = folding.stage(log.files)
+        if staged.misfits:
+            log = stage_log(
+                lake, spans, folder / "fitting", lambda files: folding.stage(files).misfits
+            )
+            staged = folding.stage(log.files)
+            if staged.misfits:
+                raise DamagedLakeError(
+                    f"fold {fold.plan.number} of {lake.fs.uri} has {staged.misfits} lines that "
+                    "are neither taken nor set aside",
+                    hint="nothing was lost; keep the log, and report it",
+                )
+        if log.rejected:
+            # This comes before the commits: whoever finds the tables committed does not carry
+            # the fold out again, so the lines would never be set aside.
+            keep_rejected(lake, fold.plan.number, log.rejected)
+        return staged, len(log.rejected)
 
     def _stage_kind(self, kind: Kind, previous: Fold, folding: Folding, folder: Path) -> None:
         """Work out what changes in the tables of a kind, with the documents of before."""
