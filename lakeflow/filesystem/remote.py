@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -319,9 +320,12 @@ class RemoteFilesystem(Filesystem):
             for _ in self._threads().map(self.delete, paths):
                 pass
             return
-        full = [self.full(path) for path in paths]
+        # fsspec would take these for patterns.
+        for path in filter(_PATTERN.search, paths):
+            self.delete(path)
+        full = [self.full(path) for path in paths if not _PATTERN.search(path)]
         with contextlib.suppress(FileNotFoundError):
-            self._persist("delete", paths[0], lambda fs: fs.rm(full))
+            self._persist("delete", paths[0], lambda fs: fs.rm(full) if full else None)
 
     @contextlib.contextmanager
     def exclusive(self, path: str) -> Iterator[bool]:
@@ -401,6 +405,9 @@ class RemoteFilesystem(Filesystem):
             if self._fs is not None:
                 type(self._fs).clear_instance_cache()
             self._fs = None
+
+
+_PATTERN = re.compile(r"[*?\[]")
 
 
 def _stretches(numbers: Sequence[int]) -> list[range]:

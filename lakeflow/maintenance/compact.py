@@ -29,7 +29,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
+from lakeflow.exceptions import (
+    ConflictError,
+    DamagedLakeError,
+    LakeflowException,
+    StorageError,
+)
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
 from lakeflow.log.positions import hot_spans, number_of, writer_of
 from lakeflow.maintenance.indexes import write_indexes
@@ -39,6 +44,7 @@ from lakeflow.maintenance.report import CompactionReport, Progress, TableReport
 from lakeflow.maintenance.staging import (
     keep_rejected,
     removed_before,
+    require_documents,
     stage_documents,
     stage_log,
 )
@@ -47,6 +53,7 @@ from lakeflow.maintenance.vacuum import replaced_files, vacuum
 from lakeflow.query.engine.connection import Engine
 from lakeflow.query.folding.fold_runner import Folding, Stored
 from lakeflow.tables import folds
+from lakeflow.tables.damage import require_readable
 from lakeflow.tables.delta import DataFile
 
 if TYPE_CHECKING:
@@ -158,9 +165,12 @@ class _Compaction:
         try:
             known = self._fold_with_memory(fold) if fold.spans else fold.base
             self._finish(fold, known)
-        except ConflictError:
+        except LakeflowException as error:
+            if error.error_code in {"DATA_LOSS", "INTERNAL_ERROR"}:
+                require_readable(self._lake.fs, self._lake.tables.values(), fold.base)
             # Somebody else may have finished it, and may be at a later one by now.
-            if folds.newest(self._lake.fs).done < fold.plan.number:
+            is_lost = isinstance(error, ConflictError)
+            if not is_lost or folds.newest(self._lake.fs).done < fold.plan.number:
                 raise
             return
         self._report.folds.append(fold.plan.number)
@@ -252,7 +262,11 @@ class _Compaction:
             owners = removed_before(lake, kind.owner, previous, folding.owner_ids(kind))
             folding.leave_out(kind, owners)
         documents = stage_documents(lake, kind, previous, ids, folder / kind.name)
-        folding.stage_rows(kind, documents, stored)
+        try:
+            folding.stage_rows(kind, documents, stored)
+        except LakeflowException:
+            require_documents(lake, kind, previous, ids)
+            raise
         # The last fold may sort a table into which only the folds before it brought rows.
         is_sorted = self._is_last and any(self._folded[spec.name] for spec in kind.tables)
         if is_sorted or folding.has_gone(kind):

@@ -8,7 +8,6 @@ is looked at here, by the declarations that readers of the log go by.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -16,12 +15,12 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow import records
-from lakeflow.kinds.kind import GONE
 from lakeflow.log.event_files import read_event
 from lakeflow.log.line_reader import read_lines
 from lakeflow.log.positions import CONTROL, LOG, events_apart, is_complete, number_of
 from lakeflow.query.folding.fold_runner import Documents
 from lakeflow.stores.lines import Declarations
+from lakeflow.stores.stored_things import read_thing
 from lakeflow.tables.block_files import look_up
 
 if TYPE_CHECKING:
@@ -257,5 +256,19 @@ def stage_documents(
 
 def removed_before(lake: Lake, kind: Kind, fold: Fold, ids: Sequence[str]) -> list[str]:
     """Return those of some things that a fold holds as removed."""
-    found = look_up(lake.index(kind.name, fold), ids)
-    return [identity for identity in found if GONE in json.loads(found[identity])]
+    files = lake.index(kind.name, fold)
+    found = look_up(files, ids)
+    return [each for each in found if read_thing(kind, each, found[each], files).is_gone]
+
+
+def require_documents(lake: Lake, kind: Kind, fold: Fold, ids: Sequence[str]) -> None:
+    """Read the documents that a fold holds of some things, once the engine could not.
+
+    Raises:
+        DamagedLakeError: One cannot be read; its file is named.
+    """
+    files = lake.index(kind.name, fold)
+    for first in range(0, len(ids), _DOCUMENTS_AT_ONCE):
+        found = look_up(files, ids[first : first + _DOCUMENTS_AT_ONCE])
+        for identity, document in found.items():
+            read_thing(kind, identity, document, files)

@@ -102,7 +102,7 @@ class ColumnReader:
         """Return the rows of a user's statement; see ``lakeflow.sql``."""
         question = self._sandbox.question(query)
         return retry_when_replaced(
-            self._lake, lambda: self._query(question, params, snapshot_id)
+            self._lake, lambda: self._query(question, params, snapshot_id), is_users=True
         )
 
     def _query(

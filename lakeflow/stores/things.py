@@ -263,13 +263,18 @@ def merged(kind: Kind, stored: Thing | None, hot: Thing | None) -> Thing | None:
 
 
 def thing_of(kind: Kind, document: Mapping[str, Any]) -> Thing:
-    """Return the thing of a document: a record by column that sums up all before it."""
+    """Return the thing of a document: a record by column that sums up all before it.
+
+    Fields and columns that the kind does not have are left out.
+    """
     thing = Thing(kind, tuple([document[name] for name in kind.scope]))
     if GONE in document:
         thing.is_gone = True
         return thing
     clocks: dict[str, int] = document["clocks"]
-    row: dict[str, Any] = document[kind.row.name]
+    # A later version may have more columns.
+    known = {*kind.row.column_names}
+    row = {name: each for name, each in document[kind.row.name].items() if name in known}
     if clocks.get(MADE) is not None:
         # What was set since stays out: should an older record come, it is no longer known
         # what the thing was made with, and what is set always comes first.

@@ -280,7 +280,14 @@ class BlockReader:
     def _index(self, start: int, end: int) -> list[_Block]:
         raw = _inflate(self._bytes(start, end), self.file.path)
         rows = (line.split(b"\t") for line in raw.split(b"\n")[1:])
-        return [_Block(_unescape(first), *map(int, numbers)) for first, *numbers in rows]
+        try:
+            blocks = [_Block(_unescape(first), *map(int, numbers)) for first, *numbers in rows]
+            # Each block is written before what leads to it.
+            if not all(0 <= each.start < each.end <= start for each in blocks):
+                raise ValueError("a block is not where it can be")
+        except (ValueError, TypeError) as error:
+            raise _damage(self.file.path, str(error)) from error
+        return blocks
 
     def _fetch(self, blocks: Iterable[_Block]) -> Iterator[_Stored]:
         for run in _runs(blocks):

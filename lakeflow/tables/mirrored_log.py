@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import ConflictError
+from lakeflow.filesystem.names import is_plain, number_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +142,7 @@ def commit_name(version: int) -> str:
 
 def version_of(name: str) -> int | None:
     """Return the version that a file of the log is about; None for other files."""
-    return int(name[:20]) if name[:20].isdigit() and name[20:21] == "." else None
+    return number_in(name[:20]) if name[20:21] == "." and is_plain(name) else None
 
 
 def is_checkpoint(name: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lakeflow
-from lakeflow import LakeflowClient, records
+from lakeflow import LakeflowClient
 from lakeflow.config import Settings
 from lakeflow.entities import ViewType
 from lakeflow.filesystem.location import open_filesystem
