@@ -128,7 +128,8 @@ def replaced_files(lake: Lake, previous: Fold, finished: Fold) -> dict[str, list
     """
     removed: dict[str, list[str]] = {}
     for name, before in previous.files.items():
-        if previous.versions.get(name) != finished.versions.get(name):
+        # A later version may know more tables.
+        if name in lake.tables and previous.versions.get(name) != finished.versions[name]:
             gone = {f.path for f in before} - {f.path for f in finished.files[name]}
             removed[lake.tables[name].folder] = sorted(gone)
     for name, index in previous.indexes.items():

@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import time
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,11 @@ from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag, ViewType
 from lakeflow.exceptions import LakeflowException
 from lakeflow.filesystem.location import open_filesystem
+from lakeflow.kinds import EXPERIMENT
 from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.maintenance.vacuum import vacuum
+from lakeflow.stores.things import thing_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,20 +118,19 @@ def readers(uri: str) -> Iterator[Callable[[], object]]:
 RUNS: dict[str, list[str]] = {}
 
 
-def outcome(call: Callable[[], object], seconds: float = 10) -> str | None:
+def outcome(call: Callable[[], object]) -> str | None:
     """Return the code of the error of a call; None if it works."""
-    began = time.monotonic()
     try:
         call()
     except LakeflowException as error:
-        assert error.error_code != "INTERNAL_ERROR", error
-        assert len(error.message) < 1_500, error.message[:3000]
-        assert "SELECT" not in error.message, error.message
-        return error.error_code
-    finally:
-        # Not a measure of speed: what is endless, or waits for a pipe, ends by a limit of pytest.
-        assert time.monotonic() - began < 60 * seconds
-    return None
+        failure = error
+    else:
+        return None
+    # What is wrong with a file is said of the file, in a few words.
+    assert failure.error_code != "INTERNAL_ERROR", failure
+    assert len(failure.message) < 1_500, failure.message[:3000]
+    assert "SELECT" not in failure.message
+    return failure.error_code
 
 
 def walk(lake: Path) -> dict[str, list[str | None]]:
@@ -139,7 +141,7 @@ def walk(lake: Path) -> dict[str, list[str | None]]:
     found["compact"] = [outcome(lambda: compact_lake(opened(lake)))]
     age_folds(lake)
     found["vacuum"] = [outcome(lambda: vacuum(opened(lake)))]
-    found["again"] = [outcome(call) for call in readers(uri)]
+    found["again"] = [outcome(call) for call in islice(readers(uri), 3)]
     assert beside(lake) == before, "something beside the lake was touched"
     return found
 
@@ -316,7 +318,7 @@ CASES: dict[str, Plant] = {
     "folder for lake file": folder_for_file("lake.json"),
     **{f"file for {name}": file_for_folder(name) for name in ("log", "folds", "tables", "index", ".staging", "rejected", "log/stranger", "tables/runs", "tables/runs/_delta_log", "log/control")},
     "sparse segment": sparse,
-    "zeros": segment(b"\x00" * 200_000_000),
+    "zeros": segment(b"\x00" * 70_000_000),
     "deep line": segment(b"[" * 1_000_000 + b"\n" + LINE),
     "deep object": segment(b'{"seq":1,"clock":1,"a":' * 5000 + b"\n" + LINE),
     "long number": segment(b'{"seq":' + b"1" * 1_000_000 + b',"clock":1}\n' + LINE),
@@ -338,8 +340,8 @@ CASES: dict[str, Plant] = {
     "plan far beyond": lambda lake: (lake / "folds" / "0000000003.json").write_text(json.dumps({"mark": 3 << 32, "base": 2, "positions": {each.name: [10**12, 0, 3] for each in (lake / "log").iterdir()}, "latest_clock": 2**62})),
     "plan on itself": lambda lake: (lake / "folds" / "0000000003.json").write_text(json.dumps({"mark": 3 << 32, "base": 3, "positions": {}, "latest_clock": 1})),
     "fold on itself": edit(lambda done: done.update({"base": 2})),
-    "many entries": edit(lambda done: done["files"].update(runs=[[f"part-{n}.parquet", 1, 1, {}] for n in range(1_000_000)])),
-    "many removed": edit(lambda done: done["removed"].update({"tables/runs": [f"part-{n}.parquet" for n in range(100_000)]})),
+    "many entries": lambda lake: newest_done(lake).write_text('{"files":{"runs":[' + '["part.parquet",1,1,{}],' * 1_500_000),
+    "many removed": edit(lambda done: done["removed"].update({"tables/runs": [f"part-{n}.parquet" for n in range(20_000)]})),
     "wrong counts": edit(lambda done: [row.__setitem__(2, 10**15) for rows in done["files"].values() for row in rows]),
     "wrong sizes": edit(lambda done: [row.__setitem__(1, 10**15) for rows in done["files"].values() for row in rows]),
     "bounds of one": edit(lambda done: [row.__setitem__(3, {"run_id": ["a"]}) for rows in done["files"].values() for row in rows]),
@@ -359,12 +361,14 @@ CASES: dict[str, Plant] = {
     "empty event": lambda lake: (lake / "log" / "control" / f"{5:08d}.jsonl").touch(),
     **{f"flipped {pattern} at {place}": flip(pattern, place) for pattern in ("tables/runs/*.parquet", "tables/metrics/*.parquet", "index/run/*", "index/experiment.name/*", "tables/runs/_delta_log/*.json") for place in (0, 0.5, 0.99)},
     "column missing": replace_column(lambda table: table.drop_columns(["status"])),
-    "column of another type": replace_column(lambda table: table.set_column(0, "start_time", pyarrow.array(["x"] * table.num_rows)).drop_columns([]) if False else table.set_column(table.schema.get_field_index("start_time"), "start_time", pyarrow.array(["x"] * table.num_rows))),
+    "column of another type": replace_column(lambda table: table.set_column(table.schema.get_field_index("start_time"), "start_time", pyarrow.array(["x"] * table.num_rows))),
+    "more fields": edit(lambda done: (done.update(new=[1]), [row.append("new") for rows in done["files"].values() for row in rows], [row.append("new") for rows in done["indexes"].values() for row in rows])),
+    "more tables": edit(lambda done: [done[name].update(new=value) for name, value in (("files", [["a.parquet", 1, 1, {}]]), ("versions", 3), ("marks", 0))]),
     "more columns": replace_column(lambda table: table.append_column("new", pyarrow.array([1] * table.num_rows))),
 }  # fmt: skip
 
 WORKS = {
-    "more columns", "fifo", "socket", "device", "writer link", "segment link", "empty plan", "plan of garbage",
+    "more columns", "more fields", "more tables", "fifo", "socket", "device", "writer link", "segment link", "empty plan", "plan of garbage",
     "plan beyond", "plan far beyond", "plan on itself", "huge fold", "huge plan", "fold of digits", "sparse segment",
     "zeros", "deep line", "deep object", "long number", "long line", "empty segments", "folder for segment",
     "wrong counts",
@@ -384,3 +388,26 @@ def test_a_planted_lake_is_read_or_refused(case: str, lake: Path, good: Path) ->
     assert codes <= {"DATA_LOSS", "INVALID_STATE", *gone}, found
     if case in WORKS or case.startswith(("writer '", "segment '")):
         assert not codes, found
+    left = (
+        list((lake / "log" / "stranger").glob("*"))
+        if (lake / "log" / "stranger").is_dir()
+        else []
+    )
+    assert case != "empty segments" or not left
+
+
+def test_a_document_may_have_more_than_is_known() -> None:
+    document = {
+        "experiment_id": "0", "name": "n", "artifact_location": "a", "lifecycle_stage": "active",
+        "creation_time": 1, "last_update_time": 1, "lifecycle_clock": None,
+    }  # fmt: skip
+    known = {"experiment_id": "0", "clocks": {"made": 1}, "experiments": document}
+    more = {
+        **known,
+        "new": [1],
+        "clocks": {"made": 1, "new": 2},
+        "experiments": {**document, "new": 1},
+    }
+    assert thing_of(EXPERIMENT, more).row(EXPERIMENT) == thing_of(EXPERIMENT, known).row(
+        EXPERIMENT
+    )
