@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lakeflow import formats
 from lakeflow.client import open_store
 from lakeflow.entities import validation
-from lakeflow.exceptions import InvalidInputError
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError
 from lakeflow.kinds import EXPERIMENT, RUN
 from lakeflow.schema import EXPERIMENTS, INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
 
@@ -329,12 +330,14 @@ def _with_stages(
     import polars
 
     scan = store.columns.scan(EXPERIMENT, EXPERIMENTS, snapshot_id)
-    moved = (
-        _frame_of(store.lake, scan)
-        .filter(polars.col("lifecycle_clock").is_not_null())
-        .select("experiment_id", "lifecycle_stage", "lifecycle_clock")
-        .collect()
-    )
+    stages = _frame_of(store.lake, scan).filter(polars.col("lifecycle_clock").is_not_null())
+    try:
+        moved = stages.select("experiment_id", "lifecycle_stage", "lifecycle_clock").collect()
+    except (OSError, polars.exceptions.PolarsError) as error:
+        raise DamagedLakeError(
+            f"the table experiments of {store.lake.fs.uri} cannot be read: {error}",
+            hint=f"run 'lakeflow compact {store.lake.fs.uri}'; else restore the file",
+        ) from error
     if moved.is_empty():
         return runs
     later = polars.col("lifecycle_clock_of_experiment")
@@ -351,7 +354,7 @@ def _frame_of(lake: Lake, scan: Scan) -> polars.LazyFrame:
 
     parts = []
     if scan.files:
-        stored = _stored(lake, scan.files)
+        stored = _stored(lake, scan.files, formats.to_polars(scan.fresh).schema)
         if scan.replaced:
             stored = stored.filter(~polars.col(scan.id).is_in(scan.replaced))
         parts.append(stored)
@@ -360,12 +363,16 @@ def _frame_of(lake: Lake, scan: Scan) -> polars.LazyFrame:
     return polars.concat(parts)
 
 
-def _stored(lake: Lake, files: list[str]) -> polars.LazyFrame:
+def _stored(lake: Lake, files: list[str], schema: polars.Schema) -> polars.LazyFrame:
     import polars
 
     filesystem = lake.engine_filesystem()
     if filesystem is None:
-        return polars.scan_parquet(files, glob=False, hive_partitioning=False)
+        # Files of a later version may have more columns; so may some of them only.
+        takes = inspect.signature(polars.scan_parquet).parameters
+        more: dict[str, Any] = {"schema": schema, "extra_columns": "ignore"}
+        given = more if more.keys() <= takes.keys() else {}
+        return polars.scan_parquet(files, glob=False, hive_partitioning=False, **given)
     import pyarrow.dataset
     import pyarrow.fs
 

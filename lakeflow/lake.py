@@ -33,7 +33,8 @@ from lakeflow.log.positions import LOG, event_path, folded_spans, list_segments
 from lakeflow.log.writer import Clock
 from lakeflow.schema import FORMAT_VERSION
 from lakeflow.shutdown import at_shutdown
-from lakeflow.tables import folds
+from lakeflow.tables import checked, folds
+from lakeflow.tables.checked import INDEXES
 from lakeflow.tables.delta import TABLES as TABLES_FOLDER
 from lakeflow.tables.delta import DataFile, Table
 from lakeflow.tables.folds import LogListing
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_OWN_NAMES = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, folds.INDEXES, STAGING, PROBES}
+_OWN_NAMES = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, INDEXES, STAGING, PROBES}
 
 
 class Lake:
@@ -222,6 +223,9 @@ class Lake:
             # Segments are deleted only once a later fold is finished. So where there is none
             # after the listing, the listing is complete; else it is made again.
             if not self.has_later(fold.number):
+                checked.require_log(
+                    self.fs, folds.done_path(fold.number), fold.positions, segments
+                )
                 return LogListing(fold, segments)
             self._fold = folds.following(self.fs, fold.number)
 

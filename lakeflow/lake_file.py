@@ -24,6 +24,10 @@ _TRUSTED_S = 60.0
 """Seconds for which a look at the file is good enough where it is a request."""
 
 
+_LARGEST_BYTES = 1024 * 1024
+"""What is read of the file: what goes on is none of ours, and does not parse."""
+
+
 class LakeFile:
     """What one lake says of itself, as this process has read it.
 
@@ -54,7 +58,7 @@ class LakeFile:
         try:
             # Before the content: should the file be replaced in between, the next look differs.
             seen = self._fs.identity(LAKE_FILE)
-            data = self._fs.read(LAKE_FILE)
+            data = self._fs.read(LAKE_FILE, 0, _LARGEST_BYTES)
         except FileNotFoundError:
             self.format_version = None
             return
@@ -63,7 +67,14 @@ class LakeFile:
             self.event_grace_s = int(content.get("event_grace_s", 0))
             self.lake_id = str(content.get("lake_id", ""))
             self.format_version = int(content["format_version"])
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise DamagedLakeError(
                 f"{LAKE_FILE} in {self._fs.uri} is damaged: {error!r}",
                 hint=f'it must hold {{"format_version": {FORMAT_VERSION}}}',

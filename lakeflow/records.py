@@ -14,6 +14,7 @@ A line is one call, with everything that it logs: a JSON object.
 from __future__ import annotations
 
 import json
+import re
 from json.encoder import encode_basestring
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -192,20 +193,50 @@ def parse(line: bytes) -> dict[str, Any]:
     Raises:
         MisfitError: It is none.
     """
-    if len(line) > LONGEST_LINE_BYTES:
-        raise MisfitError
-    try:
-        record = json.loads(line)
-        # DuckDB refuses half of a surrogate pair, which Python takes for a character.
-        if b"\\u" in line and (b"\\ud" in line or b"\\uD" in line):
-            json.dumps(record, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        raise MisfitError from None
-    if type(record) is not dict or not _is_long(record.get("seq")):
-        raise MisfitError
-    if not _is_long(record.get("clock")):
+    record = parse_object(line)
+    if not (_is_long(record.get("seq")) and _is_long(record.get("clock"))):
         raise MisfitError
     return record
+
+
+def parse_object(text: bytes) -> dict[str, Any]:
+    """Return the JSON object of a text.
+
+    Raises:
+        MisfitError: It is none, or one that not every parser takes.
+    """
+    if len(text) > LONGEST_LINE_BYTES or _is_deep(text):
+        raise MisfitError
+    try:
+        # Not the bytes: the parser would guess their encoding, and let halves of pairs pass.
+        found = json.loads(text.decode())
+        # Nor is half of a surrogate pair a character where it is written as an escape.
+        if b"\\u" in text and (b"\\ud" in text or b"\\uD" in text):
+            json.dumps(found, ensure_ascii=False).encode()
+    except ValueError:
+        raise MisfitError from None
+    if type(found) is not dict:
+        raise MisfitError
+    return found
+
+
+_DEEPEST = 100
+"""Lists and objects within one another. How many Python's parser takes depends on who calls."""
+
+_BRACKET_OR_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', re.DOTALL)
+
+
+def _is_deep(line: bytes) -> bool:
+    """Return whether there is too much within one another in a line."""
+    # Only a line with so many brackets is looked into; most of them are in texts.
+    if line.count(b"[") + line.count(b"{") <= _DEEPEST:
+        return False
+    depth = deepest = 0
+    for found in _BRACKET_OR_TEXT.finditer(line):
+        bracket = found.group()
+        depth += (bracket in b"[{") - (bracket in b"]}")
+        deepest = max(deepest, depth)
+    return deepest > _DEEPEST
 
 
 def origin_of(value: Any) -> tuple[str, int, int]:
@@ -233,6 +264,64 @@ def clock(line: bytes, latest: int) -> int | None:
     except MisfitError:
         return None
     return min(found, latest)
+
+
+def written(record: Mapping[str, Any], names: Iterable[str]) -> bytes:
+    """Return the line of a record with those of its fields that are named.
+
+    All parsers read it alike, also where the record was written in a way that they do not.
+    """
+    kept = {name: record[name] for name in names if record.get(name) is not None}
+    return f"{_dump(kept)}\n".encode()
+
+
+# Lines as they are written here, in the order in which they are: of these it is known that all
+# parsers read them alike. Any other may have a name twice, 1.0 for 1, or a text for a number.
+_TEXT = r'"[^"\\\x00-\x1f]*(?:\\["\\/bfnrt][^"\\\x00-\x1f]*)*"'
+_WHOLE = r"-?(?:0|[1-9][0-9]{0,17})"
+_NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|NaN|-?Infinity)"
+
+
+def _list_of(value: str) -> str:
+    return rf"\[(?:{value}(?:,{value})*)?\]"
+
+
+def _columns(**columns: str) -> str:
+    listed = ",".join(f'"{name}":{_list_of(value)}' for name, value in columns.items())
+    return rf"\{{{listed}\}}"
+
+
+def _one_row(**columns: str) -> str:
+    """Return the pattern of a row of some of the columns, in this order."""
+    each = [rf'"{name}":\[{value}\]' for name, value in columns.items()]
+    begun = (
+        first + "".join(f"(?:,{other})?" for other in each[place + 1 :])
+        for place, first in enumerate(each)
+    )
+    return rf"\{{(?:{'|'.join(begun)})\}}"
+
+
+_FIELDS = {
+    "runs": _one_row(
+        start_time=_WHOLE,
+        status=_TEXT,
+        end_time=_WHOLE,
+        lifecycle_stage=_TEXT,
+        run_name=_TEXT,
+        user_id=_TEXT,
+        artifact_uri=_TEXT,
+    ),
+    "tags": _columns(key=_TEXT, value=f"(?:{_TEXT}|null)"),
+    "metrics": _columns(key=_TEXT, value=_NUMBER, timestamp=_WHOLE, step=_WHOLE),
+    "params": _columns(key=_TEXT, value=_TEXT),
+}
+
+PLAIN_LINE = (
+    rf'\A\{{"seq":{_WHOLE},"clock":{_WHOLE},"experiment_id":{_TEXT},"run_id":{_TEXT}'
+    + "".join(f'(?:,"{name}":{rows})?' for name, rows in _FIELDS.items())
+    + r"\}\n\z"
+)
+"""Lines as lakeflow writes them itself, in the language of RE2."""
 
 
 def rejected(segment: str, offset: int, line: bytes) -> str:
@@ -267,15 +356,31 @@ def event(number: int, clock: int, event_id: str, user: str, bodies: Sequence[st
     ).encode()
 
 
+def event_lines(data: bytes) -> list[bytes]:
+    """Return the lines of an event."""
+    return data.split(b"\n")[:-1]
+
+
 def is_whole_event(data: bytes) -> bool:
     """Return whether an event has all of its lines: an answer may be cut short at any byte."""
-    lines = data.splitlines()
+    lines = event_lines(data)
     try:
-        # The first line lists the changes of all of them.
-        said = json.loads(lines[0])["control_events"]["changes"][0]
-        return data.endswith(b"\n") and len(lines) == len(json.loads(said))
-    except (ValueError, LookupError, TypeError):
+        first = json.loads(lines[0])
+    except (ValueError, LookupError, RecursionError):
         return False
+    # What says no number of lines, or has more of them, is whole, and void.
+    said = changes_of(first)
+    return data.endswith(b"\n") and (said is None or len(lines) >= said)
+
+
+def changes_of(record: Any) -> int | None:
+    """Return of how many lines an event is by its first record; None if it does not say."""
+    try:
+        (changes,) = record["control_events"]["changes"]
+        found = json.loads(changes)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return len(found) if type(found) is list else None
 
 
 # A line takes its place in the low 20 bits of its ``seq``, the event its number above them. So

@@ -24,12 +24,14 @@ class Column(NamedTuple):
         type: Delta's name of its type.
         comment: Meaning and unit; stored in the table's schema.
         nullable: Whether it may be null.
+        is_object: Whether the text is a JSON object whose values are texts.
     """
 
     name: str
     type: Type
     comment: str = ""
     nullable: bool = False
+    is_object: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ INPUTS = TableSpec(
         Column("source", "string", "where it came from"),
         Column("schema", "string", "its columns", nullable=True),
         Column("profile", "string", "a summary", nullable=True),
-        Column("tags", "string", "tags of this use, as one JSON object"),
+        Column("tags", "string", "tags of this use, as one JSON object", is_object=True),
     ),
     key=("experiment_id", "run_id", "name", "digest"),
     sort=("name", "digest", "experiment_id", "run_id"),

@@ -152,6 +152,10 @@ class Filesystem:
         """Return the size of a file in bytes."""
         raise NotImplementedError
 
+    def skip_hole(self, path: str, start: int) -> int:
+        """Return from where on a file may have something but zeros that are on no disk."""
+        return start
+
     def identity(self, path: str) -> object:
         """Return what tells a file from another one of its name; None if that is a request.
 

@@ -6,9 +6,12 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
+from io import FileIO
 from typing import TYPE_CHECKING, ClassVar
 
+from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem import sharing
 from lakeflow.filesystem.interface import AppendFile, Entry, Filesystem
 from lakeflow.ids import new_id
@@ -19,6 +22,14 @@ if TYPE_CHECKING:
 STAGING = ".staging"
 """Folder of files that are still being written."""
 
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+# To pass through a folder takes no permission to list it, where the system can tell.
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+
+_NOT_OURS = frozenset({errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO})
+"""A folder where a file belongs, or a file for a folder; a link; a socket."""
+
 
 class LocalFilesystem(Filesystem):
     """A folder on a disk of this machine, or one that is mounted like it."""
@@ -26,9 +37,20 @@ class LocalFilesystem(Filesystem):
     can_write: ClassVar[bool] = True
     can_append: ClassVar[bool] = True
 
+    @contextlib.contextmanager
+    def errors(self, operation: str, path: str) -> Iterator[None]:
+        """Tell what is wrong within the lake from a wrong location of it."""
+        with super().errors(operation, path):
+            try:
+                yield
+            except OSError as error:
+                if path and error.errno in _NOT_OURS and os.path.isdir(self.full("")):
+                    raise _not_ours(self, path) from error
+                raise
+
     def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
         """Read by position, without fsspec's own buffering."""
-        with self.errors("read", path), open(self.full(path), "rb", buffering=0) as file:
+        with self.errors("read", path), self._opened(path) as file:
             file.seek(start)
             if end is None:
                 return file.read()
@@ -38,6 +60,45 @@ class LocalFilesystem(Filesystem):
                 parts.append(part)
                 rest -= len(part)
             return b"".join(parts)
+
+    def _opened(self, path: str) -> FileIO:
+        """Open a file, which is neither a link nor something that would make us wait."""
+        file = FileIO(os.open(self.full(path), _READING))
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise _not_ours(self, path)
+        return file
+
+    @contextlib.contextmanager
+    def _inside(self, path: str) -> Iterator[tuple[int, str]]:
+        """Give the folder around a path, which no link has led to, and the name in it.
+
+        Whoever deletes by these two deletes in the lake, whatever others rename meanwhile.
+        """
+        *folders, name = path.split("/")
+        if not {*folders, name}.isdisjoint({"", ".", ".."}):
+            raise _not_ours(self, path)
+        folder = os.open(self.full(""), _FOLDER)
+        try:
+            for each in folders:
+                inner = os.open(each, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            yield folder, name
+        finally:
+            os.close(folder)
+
+    def _make_folder(self, path: str) -> None:
+        """Make the folders around a path, none of which may be a link: it leads anywhere."""
+        folder = around = path.rpartition("/")[0]
+        while around:
+            if os.path.islink(self.full(around)):
+                raise _not_ours(self, around)
+            around = around.rpartition("/")[0]
+        try:
+            sharing.make_folder(self._root, self.full(folder))
+        except FileExistsError as error:
+            raise _not_ours(self, folder) from error
 
     def list(self, path: str) -> list[Entry]:
         """List with one scan of the folder."""
@@ -53,12 +114,27 @@ class LocalFilesystem(Filesystem):
 
     def exists(self, path: str) -> bool:
         """Ask with one system call."""
-        return os.path.isfile(self.full(path))
+        try:
+            return stat.S_ISREG(os.lstat(self.full(path)).st_mode)
+        except (OSError, ValueError):
+            return False
 
     def size(self, path: str) -> int:
         """Ask with one system call."""
         with self.errors("look at", path):
-            return os.stat(self.full(path)).st_size
+            status = os.lstat(self.full(path))
+            if not stat.S_ISREG(status.st_mode):
+                raise _not_ours(self, path)
+            return status.st_size
+
+    def skip_hole(self, path: str, start: int) -> int:
+        """Ask the disk, where the system knows how."""
+        with self.errors("read", path), self._opened(path) as file:
+            try:
+                return os.lseek(file.fileno(), start, os.SEEK_DATA)
+            except OSError as error:
+                # Nothing but the hole is left; or this kind of disk does not say.
+                return os.fstat(file.fileno()).st_size if error.errno == errno.ENXIO else start
 
     def identity(self, path: str) -> object:
         """Ask with one system call; a folder that is replaced has other files."""
@@ -74,7 +150,7 @@ class LocalFilesystem(Filesystem):
         folder, name = os.path.split(target)
         temporary = f"{folder}/.{name}.{new_id()}"
         with self.errors("create", path):
-            self._make_folder(folder)
+            self._make_folder(path)
             # Who has lost already need not wait for the disk.
             if os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
@@ -95,7 +171,7 @@ class LocalFilesystem(Filesystem):
         """Move the file: staging is on the same disk."""
         target = self.full(path)
         with self.errors("write", path):
-            self._make_folder(os.path.dirname(target))
+            self._make_folder(path)
             self._share(local)
             os.replace(local, target)
 
@@ -119,19 +195,24 @@ class LocalFilesystem(Filesystem):
 
     def delete(self, path: str) -> None:
         """Delete with one system call."""
-        with self.errors("delete", path), contextlib.suppress(FileNotFoundError):
-            os.unlink(self.full(path))
+        with (
+            self.errors("delete", path),
+            contextlib.suppress(FileNotFoundError),
+            self._inside(path) as (folder, name),
+        ):
+            os.unlink(name, dir_fd=folder)
 
     def delete_folder(self, path: str) -> None:
         """Delete the folder unless somebody has just put something into it."""
-        _delete_if_empty(self.full(path))
+        with contextlib.suppress(OSError), self._inside(path) as (folder, name):
+            os.rmdir(name, dir_fd=folder)
 
     def open_append(self, path: str) -> AppendFile:
         """Open a new file, and hold a shared lock on it for as long as it is open."""
         target = self.full(path)
         with self.errors("create", path):
             while True:
-                self._make_folder(os.path.dirname(target))
+                self._make_folder(path)
                 try:
                     file = _LocalAppendFile(self, path, target)
                     self._share(target)
@@ -148,7 +229,7 @@ class LocalFilesystem(Filesystem):
         import fcntl
 
         try:
-            with open(self.full(path), "rb") as file:
+            with self._opened(path) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return False
         except FileNotFoundError:
@@ -164,9 +245,9 @@ class LocalFilesystem(Filesystem):
 
         target = self.full(path)
         with self.errors("lock", path):
-            self._make_folder(os.path.dirname(target))
+            self._make_folder(path)
             # Reading is enough for a lock, also of a file that somebody else has made.
-            descriptor = os.open(target, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(target, _READING | os.O_CREAT, 0o666)
             self._share(target)
         try:
             try:
@@ -190,7 +271,7 @@ class LocalFilesystem(Filesystem):
         """Stage inside the lake, so that publishing a file is a rename."""
         parent = self.full(STAGING)
         with self.errors("create", STAGING):
-            self._make_folder(parent)
+            self._make_folder(f"{STAGING}/file")
             folder, owner = tempfile.mkdtemp(dir=parent), os.getpid()
             self._share(folder)
         try:
@@ -204,10 +285,13 @@ class LocalFilesystem(Filesystem):
     def clear_staging(self, before_s: float) -> None:
         """Delete the folders of killed processes."""
         for entry in self.list(STAGING):
-            folder = self.full(f"{STAGING}/{entry.name}")
-            with contextlib.suppress(FileNotFoundError):
-                if os.stat(folder).st_mtime < before_s:
-                    shutil.rmtree(folder, ignore_errors=True)
+            with (
+                contextlib.suppress(OSError, DamagedLakeError),
+                self._inside(f"{STAGING}/{entry.name}") as (folder, name),
+            ):
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if status.st_mtime < before_s:
+                    shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
 
     def local_path(self, path: str) -> str | None:
         """Every file is on this machine."""
@@ -222,9 +306,6 @@ class LocalFilesystem(Filesystem):
         with contextlib.suppress(OSError):
             return sharing.way_out(self._root, self.full(path))
         return None
-
-    def _make_folder(self, folder: str) -> None:
-        sharing.make_folder(self._root, folder)
 
     def _share(self, path: str) -> None:
         sharing.share(self._root, path)
@@ -244,14 +325,25 @@ def _delete_if_empty(folder: str) -> None:
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:
-    if found.is_dir():
+    """Return an entry of a folder; None for links, pipes, devices: no part of a lake."""
+    if found.is_dir(follow_symlinks=False):
         return Entry(found.name, 0, True, 0.0)
     try:
-        status = found.stat()
+        status = found.stat(follow_symlinks=False)
     # It was deleted after the scan had seen its name.
     except FileNotFoundError:
         return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
     return Entry(found.name, status.st_size, False, status.st_mtime)
+
+
+def _not_ours(fs: Filesystem, path: str) -> DamagedLakeError:
+    return DamagedLakeError(
+        f"{path!r} in {fs.uri} is not what belongs there: it is of another kind, or a "
+        "symbolic link",
+        hint="within a lake no link is followed; put there what belongs there, or remove it",
+    )
 
 
 class _LocalAppendFile:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ HOLE_BYTES = 512 * 1024
 """Bytes between two blocks that are fetched along: a request costs as much as a megabyte."""
 
 _WRITES = frozenset({"create", "write"})
+_PATTERN = re.compile(r"[*?\[]")
 _REQUESTS_AT_ONCE = 16
 _SLOWEST_BYTES_PER_S = 512 * 1024
 _LEASE_S = 120.0
@@ -319,9 +321,12 @@ class RemoteFilesystem(Filesystem):
             for _ in self._threads().map(self.delete, paths):
                 pass
             return
-        full = [self.full(path) for path in paths]
+        # fsspec would take these for patterns.
+        for path in filter(_PATTERN.search, paths):
+            self.delete(path)
+        full = [self.full(path) for path in paths if not _PATTERN.search(path)]
         with contextlib.suppress(FileNotFoundError):
-            self._persist("delete", paths[0], lambda fs: fs.rm(full))
+            self._persist("delete", paths[0], lambda fs: fs.rm(full) if full else None)
 
     @contextlib.contextmanager
     def exclusive(self, path: str) -> Iterator[bool]:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lakeflow.exceptions import (
     ConflictError,
-    DamagedLakeError,
     InvalidStateError,
     StorageError,
 )
@@ -34,6 +33,7 @@ from lakeflow.log.control_protocol import (
     Pause,
     Read,
 )
+from lakeflow.log.event_files import read_event
 from lakeflow.log.positions import event_path
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DEADLINE_S = 60.0
-_READ_ATTEMPTS = 3
 
 # Pauses are measured in requests. One that hung must not make the next pauses long, so each
 # counts as at most a second, and for a fifth of the average.
@@ -305,19 +304,11 @@ class ControlLog(Generic[D]):
         return self._pool.map(self._event, numbers)
 
     def _event(self, number: int) -> bytes | None:
-        """Return the content of the file of an event; an answer that was cut short is none."""
-        path = event_path(number)
-        for _ in range(_READ_ATTEMPTS):
-            try:
-                data = self._fs.read(path)
-            except FileNotFoundError:
-                return None
-            if self._is_whole(data):
-                return data
-        raise DamagedLakeError(
-            f"{path} in {self._fs.uri} is damaged: it is not whole",
-            hint="restore this file from a backup; nothing else of the lake was touched",
-        )
+        """Return the content of the file of an event; None if there is none."""
+        try:
+            return read_event(self._fs, event_path(number), self._is_whole)
+        except FileNotFoundError:
+            return None
 
 
 def _shared(error: Exception) -> StorageError:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lakeflow.log.line_reader import end_of_lines, find_newline, reader
 from lakeflow.log.positions import Position, events_apart, is_complete, number_of, writer_of
+from lakeflow.records import LONGEST_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lakeflow.filesystem.interface import Filesystem
-
-# Lines are found in blocks of one page: the line of a call is shorter, as a rule.
-_PROBE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class FoldBoundaryFinder:
                 pass  # from here on they are read from the cache
         self._starts = {path: start for path, (start, _) in spans.items()}
         self._ends = {
-            path: self._last_newline(path, start, end) for path, (start, end) in spans.items()
+            path: self._end_of_lines(path, start, end) for path, (start, end) in spans.items()
         }
         self._lines: dict[tuple[str, int], tuple[int, int | None]] = {}
 
@@ -82,9 +81,7 @@ class FoldBoundaryFinder:
             begin = self._ends.get(path, start)
             while begin < size:
                 end = self._next_line(path, begin, size)
-                line = self._read(path, begin, end, size)
-                # The last line may still be in the middle of its write.
-                clock = clock_of(line) if line.endswith(b"\n") else None
+                clock = self._clock_of_line(path, begin, end, clock_of, size)
                 # The clock of a writer never runs backwards: its later lines say nothing new.
                 if clock is not None:
                     missed.append(clock)
@@ -219,7 +216,7 @@ class FoldBoundaryFinder:
         """Return the clock of the last line before an offset that has one."""
         clock = None
         while clock is None and high > low:
-            high = self._last_newline(path, low, high - 1)
+            high = self._end_of_lines(path, low, high - 1)
             clock = self._line(path, high, clock_of)[1]
         return clock
 
@@ -229,35 +226,40 @@ class FoldBoundaryFinder:
         """Return end and clock of the line that begins at an offset."""
         if (path, begin) not in self._lines:
             end = self._next_line(path, begin, self._ends[path])
-            self._lines[path, begin] = end, clock_of(self._read(path, begin, end))
+            clock = self._clock_of_line(path, begin, end, clock_of)
+            self._lines[path, begin] = end, clock
         return self._lines[path, begin]
+
+    def _clock_of_line(
+        self,
+        path: str,
+        begin: int,
+        end: int,
+        clock_of: Callable[[bytes], int | None],
+        size: int = 0,
+    ) -> int | None:
+        if end - begin > LONGEST_LINE_BYTES + 1:
+            return None  # no record, and maybe more than there is memory for
+        line = self._read(path, begin, end, size)
+        # The last line may still be in the middle of its write.
+        return clock_of(line[:-1]) if line.endswith(b"\n") else None
 
     def _read(self, path: str, start: int, end: int, size: int = 0) -> bytes:
         """Read part of a segment of which the size is known; it may be a newer one."""
         if path in self._events:
             return self._events[path][start:end]
-        # A segment that may grow, and an event, must not come from the cache.
-        if self._fs.can_append or is_complete(path):
-            return self._fs.read(path, start, end)
-        return self._fs.read_fixed(path, self._sizes.get(path, size), start, end)
+        return reader(self._fs, path, self._sizes.get(path, size))(start, end)
 
     def _next_line(self, path: str, position: int, ceiling: int) -> int:
         """Return the offset after the first newline at or after a position."""
-        while position < ceiling:
-            block = self._read(path, position, min(position + _PROBE_BYTES, ceiling), ceiling)
-            found = block.find(b"\n")
-            if found >= 0:
-                return position + found + 1
-            # The file is shorter than it was listed: there is nothing left to find.
-            position += len(block) or ceiling
-        return ceiling
+        if path in self._events:
+            found = self._events[path].find(b"\n", position, ceiling)
+            return ceiling if found < 0 else found + 1
+        newline = find_newline(self._fs, path, position, ceiling)
+        return ceiling if newline is None else newline + 1
 
-    def _last_newline(self, path: str, start: int, end: int) -> int:
-        """Return the offset after the last newline of a segment; ``start`` if none."""
-        while end > start:
-            begin = max(start, end - _PROBE_BYTES)
-            found = self._read(path, begin, end).rfind(b"\n")
-            if found >= 0:
-                return begin + found + 1
-            end = begin
-        return start
+    def _end_of_lines(self, path: str, start: int, end: int) -> int:
+        """Return the offset after the last newline of a stretch; its start if none."""
+        if path in self._events:
+            return max(start, self._events[path].rfind(b"\n", start, end) + 1)
+        return end_of_lines(self._fs, path, start, end)

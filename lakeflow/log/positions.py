@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from lakeflow.filesystem.names import is_plain, number_in
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -59,12 +61,18 @@ def events_apart(segments: Mapping[str, T]) -> tuple[dict[str, T], dict[str, T]]
 
 
 def list_segments(fs: Filesystem) -> dict[str, int]:
-    """Return the size of every segment by its path."""
-    return {
-        path: size
-        for path, size in fs.sizes(LOG).items()
-        if path.endswith(".jsonl") and path.rsplit("/", 1)[1][:-6].isdigit()
-    }
+    """Return the size of every segment by its path; what is named otherwise is none."""
+    return {path: size for path, size in fs.sizes(LOG).items() if _is_segment(path)}
+
+
+def _is_segment(path: str) -> bool:
+    folder, *names = path.split("/")
+    if folder != LOG or len(names) != 2 or not all(map(is_plain, names)):
+        return False
+    digits, _, ending = names[1].partition(".")
+    number = number_in(digits)
+    # Only as it is written here: 1.jsonl and 00000001.jsonl would be the same number.
+    return ending == "jsonl" and number is not None and digits == f"{number:08d}"
 
 
 def writer_of(segment: str) -> str:
@@ -98,6 +106,9 @@ def hot_spans(
             number, offset = number + 1, 0
         while number in segments:
             path, size = segments[number]
+            # An event is complete when it is made, so an empty one is not there yet.
+            if is_complete(path) and not size:
+                break
             if size > offset:
                 spans[path] = offset, size
             number, offset = number + 1, 0
@@ -135,6 +146,20 @@ def folded_spans(
             if last > first:
                 spans[path] = first, last
     return spans
+
+
+def beyond_its_end(sizes: Mapping[str, int], folded: Mapping[str, Position]) -> str | None:
+    """Return a segment that is shorter than a fold says it has folded of it; None if none is.
+
+    Args:
+        sizes: Size of every segment, as listed after the fold.
+        folded: Position by writer.
+    """
+    for writer, position in folded.items():
+        path = f"{LOG}/{writer}/{position.segment:08d}.jsonl"
+        if position.offset > sizes.get(path, position.offset):
+            return path
+    return None
 
 
 def _by_writer(sizes: Mapping[str, int]) -> dict[str, dict[int, tuple[str, int]]]:

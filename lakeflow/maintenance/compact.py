@@ -3,7 +3,7 @@
 1. ``_Compaction.run`` lists the log, and folds until it has reached the end of that listing.
 2. ``FoldPlanner.next`` plans a fold (on which finished one it stands, and up to where it goes),
    and claims it: a file that can be made only once.
-3. ``stage_spans`` copies what it reads of each segment, and ``Folding.stage`` parses it in the
+3. ``stage_log`` copies what it reads of each segment, and ``Folding.stage`` parses it in the
    engine.
 4. ``_stage_kind`` joins the documents of the fold before, and works out the new rows.
 5. ``_fold_table`` writes one table: ``_files_to_rewrite``, ``_write``, ``_upload``, and one
@@ -23,14 +23,18 @@ documents of the fold before it. So it comes out the same, however often it is b
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeflow.exceptions import ConflictError, DamagedLakeError, InvalidStateError, StorageError
+from lakeflow.exceptions import (
+    ConflictError,
+    DamagedLakeError,
+    LakeflowException,
+    StorageError,
+)
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
 from lakeflow.log.positions import hot_spans, number_of, writer_of
 from lakeflow.maintenance.indexes import write_indexes
@@ -38,16 +42,19 @@ from lakeflow.maintenance.planning import FoldPlanner
 from lakeflow.maintenance.recovery import standing_fold
 from lakeflow.maintenance.report import CompactionReport, Progress, TableReport
 from lakeflow.maintenance.staging import (
+    keep_rejected,
     removed_before,
-    set_aside,
+    require_documents,
     stage_documents,
-    stage_spans,
+    stage_log,
 )
 from lakeflow.maintenance.tiers import files_to_rewrite
+from lakeflow.maintenance.turns import in_turn
 from lakeflow.maintenance.vacuum import replaced_files, vacuum
 from lakeflow.query.engine.connection import Engine
 from lakeflow.query.folding.fold_runner import Folding, Stored
 from lakeflow.tables import folds
+from lakeflow.tables.damage import require_readable
 from lakeflow.tables.delta import DataFile
 
 if TYPE_CHECKING:
@@ -56,17 +63,10 @@ if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
     from lakeflow.maintenance.planning import NextFold
+    from lakeflow.query.folding.fold_runner import Staged
     from lakeflow.query.folding.parquet import Written
     from lakeflow.schema import TableSpec
     from lakeflow.tables.folds import Fold
-
-_LOCK_POLL_S = 0.05
-
-LOCK = f"{folds.FOLDS}/lock"
-"""Spares a second compaction of the same lake the work; not what makes it safe."""
-
-# Threads that compact, with what they compact.
-_under_way: set[tuple[int, str]] = set()
 
 
 def compact_lake(
@@ -103,35 +103,9 @@ def compact_lake(
         report.log_bytes, report.log_segments = listing.unfolded_bytes, len(listing.unfolded)
         report.vacuum = vacuum(lake, dry_run=True)
     else:
-        _locked(lake, wait, lambda: _Compaction(lake, report, progress).run())
+        in_turn(lake, wait, lambda: _Compaction(lake, report, progress).run())
     report.seconds = time.monotonic() - began
     return report
-
-
-def _locked(lake: Lake, wait: bool, work: Callable[[], None]) -> None:
-    """Do work under the lock, or where somebody else has it leave the work to them."""
-    here = threading.get_ident(), lake.fs.uri
-    if here in _under_way:
-        if not wait:
-            return
-        # Waiting for the lock would be waiting for oneself.
-        raise InvalidStateError(
-            f"a signal has interrupted this thread while it compacts {lake.fs.uri}, and its "
-            "handler cannot compact it too",
-            hint="what the handler has logged is safe; compact once it has returned",
-        )
-    _under_way.add(here)
-    try:
-        while True:
-            with lake.fs.exclusive(LOCK) as mine:
-                if mine:
-                    work()
-                    return
-            if not wait:
-                return
-            time.sleep(_LOCK_POLL_S)
-    finally:
-        _under_way.discard(here)
 
 
 class _Compaction:
@@ -176,9 +150,12 @@ class _Compaction:
         try:
             known = self._fold_with_memory(fold) if fold.spans else fold.base
             self._finish(fold, known)
-        except ConflictError:
+        except LakeflowException as error:
+            if error.error_code in {"DATA_LOSS", "INTERNAL_ERROR"}:
+                require_readable(self._lake.fs, self._lake.tables.values(), fold.base)
             # Somebody else may have finished it, and may be at a later one by now.
-            if folds.newest(self._lake.fs).done < fold.plan.number:
+            is_lost = isinstance(error, ConflictError)
+            if not is_lost or folds.newest(self._lake.fs).done < fold.plan.number:
                 raise
             return
         self._report.folds.append(fold.plan.number)
@@ -212,7 +189,8 @@ class _Compaction:
             The fold that it stands on, with the indexes and numbers of this one.
         """
         lake, previous = self._lake, fold.base
-        records, rejected = self._stage_log(fold, folder, folding)
+        self._say("read the log")
+        staged, rejected = self._stage_log(fold, folder, folding)
         indexes, numbers = dict(previous.indexes), dict(previous.numbers)
         for kind in filter(folding.is_about, lake.kinds):
             self._stage_kind(kind, previous, folding, folder)
@@ -230,40 +208,31 @@ class _Compaction:
             for spec in kind.tables:
                 if spec not in kind.held_tables:
                     self._fold_table(kind, spec, fold, folding, folder)
-        self._report.records += records
+        self._report.records += staged.records
         self._report.rejected += rejected
         return replace(previous, indexes=indexes, numbers=numbers)
 
-    def _stage_log(self, fold: NextFold, folder: Path, folding: Folding) -> tuple[int, int]:
-        """Read what a fold takes of the log, and set aside what is no record.
-
-        Returns:
-            How many lines are records, and how many were set aside.
-
-        Raises:
-            DamagedLakeError: A line is neither taken nor set aside.
-        """
+    def _stage_log(self, fold: NextFold, folder: Path, folding: Folding) -> tuple[Staged, int]:
+        """Stage what a fold reads; return it, and how many lines were set aside."""
         lake, spans = self._lake, fold.spans
-        self._say("read the log")
-        staged, rejected = folding.stage(stage_spans(lake, spans, folder / "log")), 0
+        log = stage_log(lake, spans, folder / "log")
+        staged = folding.stage(log.files)
         if staged.misfits:
+            log = stage_log(
+                lake, spans, folder / "fitting", lambda files: folding.stage(files).misfits
+            )
+            staged = folding.stage(log.files)
+            if staged.misfits:
+                raise DamagedLakeError(
+                    f"fold {fold.plan.number} of {lake.fs.uri} has {staged.misfits} lines that "
+                    "are neither taken nor set aside",
+                    hint="nothing was lost; keep the log, and report it",
+                )
+        if log.rejected:
             # This comes before the commits: whoever finds the tables committed does not carry
             # the fold out again, so the lines would never be set aside.
-            fitting, rejected = set_aside(
-                lake,
-                fold.plan.number,
-                spans,
-                folder / "fitting",
-                lambda files: folding.stage(files).misfits,
-            )
-            staged = folding.stage(fitting)
-        if staged.misfits:
-            raise DamagedLakeError(
-                f"fold {fold.plan.number} of {lake.fs.uri} has {staged.misfits} lines that are "
-                "neither taken nor set aside",
-                hint="nothing was lost; keep the log, and report it",
-            )
-        return staged.records, rejected
+            keep_rejected(lake, fold.plan.number, log.rejected)
+        return staged, len(log.rejected)
 
     def _stage_kind(self, kind: Kind, previous: Fold, folding: Folding, folder: Path) -> None:
         """Work out what changes in the tables of a kind, with the documents of before."""
@@ -278,7 +247,11 @@ class _Compaction:
             owners = removed_before(lake, kind.owner, previous, folding.owner_ids(kind))
             folding.leave_out(kind, owners)
         documents = stage_documents(lake, kind, previous, ids, folder / kind.name)
-        folding.stage_rows(kind, documents, stored)
+        try:
+            folding.stage_rows(kind, documents, stored)
+        except LakeflowException:
+            require_documents(lake, kind, previous, ids)
+            raise
         # The last fold may sort a table into which only the folds before it brought rows.
         is_sorted = self._is_last and any(self._folded[spec.name] for spec in kind.tables)
         if is_sorted or folding.has_gone(kind):

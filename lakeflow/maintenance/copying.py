@@ -23,6 +23,7 @@ from lakeflow.maintenance.recovery import CLOCK, DELETED, sizes_of
 from lakeflow.maintenance.report import CopyReport, Progress
 from lakeflow.maintenance.staging import REJECTED
 from lakeflow.tables import folds
+from lakeflow.tables.checked import INDEXES
 from lakeflow.tables.delta import TABLES
 from lakeflow.tables.mirrored_log import LOG_FOLDER, version_of
 
@@ -97,6 +98,8 @@ def _plan(lake: Lake, listing: LogListing) -> list[_Step]:
 def _commits(lake: Lake, fold: Fold) -> Iterator[tuple[str, int]]:
     """Yield the commits that brought the tables to where a fold has them, and their sizes."""
     for name, newest in fold.versions.items():
+        if name not in lake.tables:
+            continue
         folder = f"{lake.tables[name].folder}/{LOG_FOLDER}"
         for entry in lake.fs.list(folder):
             version = version_of(entry.name)
@@ -143,7 +146,7 @@ def _carry_out(
 ) -> CopyReport:
     report = CopyReport()
     known: dict[str, int] = {}
-    for folder in (TABLES, folds.INDEXES, LOG, REJECTED):
+    for folder in (TABLES, INDEXES, LOG, REJECTED):
         known |= target.sizes(folder)
     total, done = sum(sum(sizes.values()) for _, sizes in steps), 0
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lakeflow-copy") as pool:

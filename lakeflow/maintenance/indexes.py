@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from lakeflow.ids import new_id
 from lakeflow.maintenance.tiers import files_to_merge
-from lakeflow.tables.block_files import BlockReader, BlockWriter, merge
+from lakeflow.tables.block_files import BlockReader, BlockWriter
+from lakeflow.tables.block_merge import merge
 from lakeflow.tables.folds import index_folder
 
 if TYPE_CHECKING:

@@ -7,10 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lakeflow import records
+from lakeflow.exceptions import DamagedLakeError
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
-from lakeflow.log.positions import folded_spans, hot_spans, list_segments, writer_of
+from lakeflow.log.positions import (
+    beyond_its_end,
+    folded_spans,
+    hot_spans,
+    list_segments,
+    writer_of,
+)
 from lakeflow.maintenance.recovery import restore_tables, standing_fold, whole_fold
-from lakeflow.tables import folds
+from lakeflow.tables import checked, folds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,10 +94,11 @@ class FoldPlanner:
 
     def _left_unfinished(self, number: int) -> NextFold | None:
         """Return a fold that was begun; None if it cannot be carried out any more."""
-        plan = folds.read_plan(self._lake.fs, number)
         try:
+            plan = folds.read_plan(self._lake.fs, number)
             base = whole_fold(self._lake, folds.read_fold(self._lake.fs, plan.base))
-        except FileNotFoundError:
+        # A plan that cannot be read, after a power cut say, can be carried out by nobody.
+        except (FileNotFoundError, DamagedLakeError):
             return None
         if base is None:
             return None
@@ -98,7 +106,7 @@ class FoldPlanner:
         # take them for deleted.
         self.listed = list_segments(self._lake.fs)
         spans = self._spans(base, plan)
-        if spans is None:
+        if spans is None or beyond_its_end(self.listed, plan.positions) is not None:
             return None
         restore_tables(self._lake, base, plan.mark)
         return NextFold(base, plan, spans)
@@ -120,6 +128,8 @@ class FoldPlanner:
         # listing says what may be folded, and the newer one which records that one has
         # missed: the fold ends before the first of them.
         sizes, self.listed = self.listed, list_segments(lake.fs)
+        done = folds.done_path(base.number)
+        checked.require_log(lake.fs, done, base.positions, self.listed)
         later = hot_spans(self.listed, base.positions)
         finder = FoldBoundaryFinder(lake.fs, hot_spans(sizes, base.positions))
         latest_clock = lake.clock.latest()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError
-from lakeflow.tables import folds
+from lakeflow.tables import checked, folds
 from lakeflow.tables.rewritten import as_rewritten
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def sizes_of(lake: Lake, fold: Fold) -> dict[str, int]:
     sizes = {
         f"{lake.tables[name].folder}/{file.path}": file.size
         for name, files in fold.files.items()
+        if name in lake.tables
         for file in files
     }
     return sizes | {file.path: file.size for files in fold.indexes.values() for file in files}
@@ -95,7 +96,7 @@ def sizes_of(lake: Lake, fold: Fold) -> dict[str, int]:
 def log_is_whole_beyond(lake: Lake, number: int) -> bool:
     """Return whether no vacuum has deleted log beyond a fold; False if that is unknown."""
     try:
-        deleted_up_to = int(folds.read_json(lake.fs, DELETED)["fold"])
+        deleted_up_to = checked.whole(checked.read_json(lake.fs, DELETED)["fold"])
     except FileNotFoundError:
         # Nothing was deleted; or both files were, with what else is in their folder.
         return lake.fs.exists(CLOCK)

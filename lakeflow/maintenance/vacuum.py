@@ -8,13 +8,16 @@ meets a gap all the same takes the newest fold and goes on.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import StorageError
+from lakeflow.log.line_reader import find_newline
 from lakeflow.log.positions import LOG, events_apart, list_segments, number_of, writer_of
 from lakeflow.maintenance.recovery import CLOCK, missing_file, put, say_deleted, sizes_of
-from lakeflow.tables import folds
+from lakeflow.tables import checked, folds
+from lakeflow.tables.checked import INDEXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +31,10 @@ ABANDONED_S = 24 * 3600
 
 SWEPT_FOLDS = 16
 """On a remote lake every so many folds look for the files that killed processes left."""
+
+
+_MADE_S = 60
+"""Seconds within which a writer writes to a segment that it has made."""
 
 
 @dataclass(slots=True)
@@ -68,6 +75,8 @@ def vacuum(
         put(lake, CLOCK, b"")
     if listed is None or lake.fs.can_append:
         listed = list_segments(lake.fs)
+    # A fold that says what cannot be says wrongly what is folded, too.
+    checked.require_log(lake.fs, folds.done_path(fold.number), fold.positions, listed)
     on_record = lake.fs.list(folds.FOLDS)
     now = _now(on_record)
     finished = folds.finished(on_record)
@@ -123,7 +132,8 @@ def replaced_files(lake: Lake, previous: Fold, finished: Fold) -> dict[str, list
     """
     removed: dict[str, list[str]] = {}
     for name, before in previous.files.items():
-        if previous.versions[name] != finished.versions[name]:
+        # A later version may know more tables.
+        if name in lake.tables and previous.versions.get(name) != finished.versions[name]:
             gone = {f.path for f in before} - {f.path for f in finished.files[name]}
             removed[lake.tables[name].folder] = sorted(gone)
     for name, index in previous.indexes.items():
@@ -164,7 +174,7 @@ def _past_segments(
         folded = dict(_folded_segments(lake, (settled, fold), some))
         segments |= folded
         deleted_up_to = max(deleted_up_to, settled.number if folded else 0)
-    return segments, deleted_up_to
+    return segments | dict(_segments_of_nothing(lake, fold, others, now)), deleted_up_to
 
 
 def _settled(lake: Lake, fold: Fold, finished: Mapping[int, float], latest: float) -> Fold:
@@ -191,15 +201,46 @@ def _folded_segments(
             continue
         offset = position.offset if number_of(path) == position.segment else size
         # What follows the last newline was never acknowledged: its writer is gone.
-        if offset >= size or not _has_line(fs, path, offset):
+        if offset >= size or not _has_line(fs, path, offset, size):
             yield path, size
 
 
-def _has_line(fs: Filesystem, path: str, offset: int) -> bool:
+def _has_line(fs: Filesystem, path: str, offset: int, size: int) -> bool:
     try:
-        return b"\n" in fs.read(path, offset)
+        return find_newline(fs, path, offset, size) is not None
     except FileNotFoundError:  # deleted by somebody else since it was listed
         return False
+
+
+def _segments_of_nothing(
+    lake: Lake, fold: Fold, listed: Mapping[str, int], now: float
+) -> Iterator[tuple[str, int]]:
+    """Yield old segments at the end of a writer's without a line, to which nobody appends.
+
+    No fold ever comes to them. One with lines after it stays, since numbers have no gaps.
+    """
+    by_writer: dict[str, list[str]] = defaultdict(list)
+    # Whoever has just made one is about to write to it, or holds it.
+    latest = now - max(lake.settings.vacuum_grace_s, _MADE_S)
+    # Where files cannot grow, each was written whole.
+    for path in sorted(listed, reverse=True) if lake.fs.can_append else ():
+        by_writer[writer_of(path)].append(path)
+    for writer, paths in by_writer.items():
+        last = fold.positions[writer].segment if writer in fold.positions else 0
+        beyond = [path for path in paths if number_of(path) > last]
+        if not beyond or _has_line(lake.fs, beyond[0], 0, listed[beyond[0]]):
+            continue
+        folder = f"{LOG}/{writer}"
+        old = {
+            f"{folder}/{entry.name}"
+            for entry in lake.fs.list(folder)
+            if entry.modified_s <= latest
+        }
+        for path in beyond:
+            is_left = path in old and not lake.fs.is_held(path)
+            if not is_left or _has_line(lake.fs, path, 0, listed[path]):
+                break
+            yield path, listed[path]
 
 
 def _drop_empty_writers(lake: Lake) -> None:
@@ -239,7 +280,7 @@ def _past_folds(
         age = max(age, int(folds.REMEMBERED_S))
     for entry in on_record:
         # The clock and the lock are in this folder too; they count as young.
-        number = int(entry.name[:10]) if entry.name[:10].isdigit() else fold.number
+        number = folds.fold_of(entry.name) or fold.number
         # A fold was the newest one until the next was finished, and its age begins there.
         until = finished.get(number + 1, entry.modified_s)
         if number < fold.number and until <= now - age:
@@ -252,7 +293,7 @@ def _abandoned_files(
     """Yield old files that no commit mentions: their writer was killed before it."""
     latest = now - max(ABANDONED_S, lake.settings.retention_s)
     folders = [table.folder for table in lake.tables.values()]
-    folders += [f"{folds.INDEXES}/{each.name}" for each in lake.fs.list(folds.INDEXES)]
+    folders += [f"{INDEXES}/{each.name}" for each in lake.fs.list(INDEXES)]
     old = [
         f"{folder}/{entry.name}"
         for folder in folders

@@ -140,6 +140,7 @@ class ColumnReader:
             return retry_when_replaced(
                 self._lake,
                 lambda: sandbox.answer(*self._asked(question, snapshot_id), values, wanted),
+                is_users=True,
             )
 
     @contextlib.contextmanager

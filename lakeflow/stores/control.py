@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from lakeflow.kinds import EVENT
 from lakeflow.log.control_log import ControlLog
 from lakeflow.log.control_protocol import Folded
 from lakeflow.log.positions import CONTROL
+from lakeflow.stores.lines import Declarations
 from lakeflow.stores.memory import Memory
 from lakeflow.stores.things import merged
 from lakeflow.tables.folds import BEGINNING
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from lakeflow.stores.stored_things import StoredThings
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
+
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+"""An id that counts as a number: what a column of 64 bits holds, and room beyond it."""
 
 
 class Events:
@@ -45,7 +51,7 @@ class Events:
         self.numbers: dict[str, int] = {}
 
     def take(self, data: bytes) -> None:
-        """Take in the lines of an event."""
+        """Take in the lines of an event, or of changes that are only drafted."""
         with self.lock:
             self.memory.take(data, CONTROL)
             for kind in self.memory.kinds:
@@ -61,7 +67,7 @@ class Events:
             # Old values stay: whoever finds an id by one looks at the thing itself.
             if value is not None:
                 self.ids.setdefault((kind.name, column), {})[value] = thing.id
-        if kind.is_numbered and thing.id.isdecimal():
+        if kind.is_numbered and _NUMBER.fullmatch(thing.id):
             self.numbers[kind.name] = max(self.numbers.get(kind.name, -1), int(thing.id))
 
 
@@ -137,6 +143,7 @@ class ControlStore:
         self._lake = lake
         self._stored = stored
         self._kinds = [kind for kind in lake.kinds if kind.is_controlled]
+        self._declared = Declarations(lake.kinds)
         self._reset()
         lake.on_fork(self._reset)
 
@@ -174,7 +181,9 @@ class ControlStore:
     def take(self, number: int, data: bytes) -> None:
         """Take in the next event."""
         _, events = self._state
-        events.take(data)
+        # A void one changes nothing, and its number is taken all the same.
+        if self._declared.is_event(number, data):
+            events.take(data)
         self._lake.clock.observe(events.memory.latest)
         self.last = number
 

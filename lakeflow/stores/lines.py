@@ -10,7 +10,7 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
-from lakeflow.kinds.kind import Keep
+from lakeflow.kinds.kind import CLOCK, Keep
 from lakeflow.records import MisfitError
 from lakeflow.stores.things import Columns, is_removal, kept_columns, keys_of, type_codes
 
@@ -30,23 +30,77 @@ _TYPES = {
 _NOTHING = type(None)
 
 
-def is_record(fields: Mapping[str, Field], line: bytes) -> bool:
-    """Return whether a line is a record that fits the declarations.
+class Declarations:
+    """What a line may say, by the kinds of things that there are.
 
     Args:
-        fields: What ``fields_of`` returns.
-        line: The line, without its end.
+        kinds: The kinds.
+
+    Attributes:
+        names: The names of all that a line may say, in the order in which it is written.
     """
-    try:
-        record = records.parse(line)
-        for name, field in fields.items():
-            if name in record:
-                field.check(record, record[name])
-        if records.ORIGIN in record:
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        kinds = tuple(kinds)
+        scope = [name for kind in kinds if kind.is_line for name in kind.scope]
+        self._fields = fields_of(kinds)
+        self._changes = {
+            spec.name for kind in kinds if kind.is_controlled for spec in kind.tables
+        }
+        self.names = ["seq", CLOCK, records.ORIGIN, *dict.fromkeys(scope), *self._fields]
+
+    def rows(self, record: Mapping[str, Any], *, in_event: bool) -> list[tuple[Field, Any]]:
+        """Return the fields of a record, each with its rows as ``Field.merge`` takes them.
+
+        Args:
+            record: The record.
+            in_event: Whether it stands in the control log. What is unique is changed there
+                alone.
+
+        Raises:
+            MisfitError: One does not fit its declaration.
+        """
+        if record.get(records.ORIGIN) is not None:
             records.origin_of(record[records.ORIGIN])
-    except MisfitError:
-        return False
-    return True
+        if not in_event and not self._changes.isdisjoint(record):
+            raise MisfitError
+        return [
+            (field, field.check(record, record[name]))
+            for name, field in self._fields.items()
+            if name in record
+        ]
+
+    def fitting(self, line: bytes, *, in_event: bool) -> dict[str, Any] | None:
+        """Return the record of a line without its end; None if it is none."""
+        try:
+            record = records.parse(line)
+            self.rows(record, in_event=in_event)
+        except MisfitError:
+            return None
+        return record
+
+    def is_event(self, number: int, data: bytes) -> bool:
+        """Return whether a whole file of the control log is an event; else it is void.
+
+        It is one as a whole or not at all, since its changes are made together: one line that
+        does not fit, or another number in it than in its name, makes it void.
+
+        Args:
+            number: Its place in the total order, by its name.
+            data: Its content.
+        """
+        found = [self.fitting(line, in_event=True) for line in records.event_lines(data)]
+        first = found[0] if found else None
+        if first is None or records.changes_of(first) != len(found):
+            return False
+        if first["control_events"].get("number") != [records.event_number(number)]:
+            return False
+        return all(
+            record is not None
+            and record[CLOCK] == first[CLOCK]
+            and (record is first or "control_events" not in record)
+            for record in found
+        )
 
 
 class Field:
@@ -115,7 +169,18 @@ def _checked(column: Column, values: Any, count: int, *, nullable: bool) -> Any:
             array("q" if column.type == "long" else "d", present)
         except OverflowError:
             raise MisfitError from None
+    if column.is_object and not all(each is None or _is_object(each) for each in values):
+        raise MisfitError
     return values
+
+
+def _is_object(text: str) -> bool:
+    """Return whether a text is a JSON object whose values are texts."""
+    try:
+        found = records.parse_object(text.encode())
+    except MisfitError:
+        return False
+    return {*map(type, found.values())} <= _TYPES["string"]
 
 
 def _count(rows: Any, spec: TableSpec) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
+from lakeflow.log.positions import CONTROL
 from lakeflow.records import MisfitError
-from lakeflow.stores.lines import fields_of
+from lakeflow.stores.lines import Declarations
 from lakeflow.stores.things import Order, Thing
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Memory:
     def __init__(self, kinds: Sequence[Kind], until: int | None = None) -> None:
         self.kinds = kinds
         self._until = until
-        self._fields = fields_of(kinds)
+        self._declared = Declarations(kinds)
         self._names: list[str] = []
         self._copies: set[tuple[str, int]] = set()
         self.copied: dict[str, dict[str, set[Any]]] = {}
@@ -66,24 +67,20 @@ class Memory:
             try:
                 self._take(records.parse(line), writer, latest_clock)
             except MisfitError:
-                self.misfits += 1
+                self.misfits += bool(line.strip())
 
     def _take(self, record: dict[str, Any], writer: str, latest_clock: int) -> None:
         clock = min(record["clock"], latest_clock)
         if self._until is not None and clock > self._until:
             return
+        # All fields before any is merged: a line is taken in whole or not at all.
+        checked = self._declared.rows(record, in_event=writer == CONTROL)
         seq: int = record["seq"]
         origin = record.get(records.ORIGIN)
         if origin is not None:
             # A copy counts as the record that it is a copy of.
             writer, seq, _ = records.origin_of(origin)
         order = (clock if origin is None else min(origin[2], latest_clock), writer, seq)
-        # All fields before any is merged: a line is taken in whole or not at all.
-        checked = [
-            (field, field.check(record, record[name]))
-            for name, field in self._fields.items()
-            if name in record
-        ]
         for field, rows in checked:
             field.merge(self, rows, order, is_copy=origin is not None)
         if origin is not None:

@@ -9,8 +9,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from lakeflow import records
 from lakeflow.log.control_log import clock
-from lakeflow.log.positions import complete_lines, events_apart, writer_of
+from lakeflow.log.event_files import read_event
+from lakeflow.log.line_reader import read_lines
+from lakeflow.log.positions import events_apart, number_of, writer_of
+from lakeflow.stores.lines import Declarations
 from lakeflow.stores.memory import Memory
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ class Memtable:
         self._lake = lake
         self._list = listing
         self._is_past = until is not None
+        self._declared = Declarations(lake.kinds)
         self.memory = Memory(lake.kinds, until)
         self.reset()
 
@@ -83,20 +88,25 @@ class Memtable:
         grown = {
             path: (max(begin, self._offsets.get(path, begin)), end)
             for path, (begin, end) in listing.unfolded.items()
-            if end > self._offsets.get(path, begin)
+            if end > max(self._sizes.get(path, 0), self._offsets.get(path, begin))
         }
         # The number of a deleted event is free again, so another event may have this name some
         # day and a cache must not answer for it. A segment is its writer's for good.
         events, others = events_apart(grown)
+        # From their beginning: an event is taken whole or not at all.
+        whole = {path: (0, end) for path, (_, end) in events.items()}
+        for path, data in self._lake.fs.read_many(whole, fixed=False):
+            self._take_event(path, data, grown[path][0])
         latest_clock = self._lake.clock.latest()
-        for path, data in (
-            *self._lake.fs.read_many(events, fixed=False),
-            *self._lake.fs.read_many(others),
-        ):
+        for path, lines in read_lines(self._lake.fs, others):
+            if lines.is_cut:
+                self.memory.misfits += 1
+            else:
+                self.memory.take(lines.data, writer_of(path), latest_clock)
             # The last line may still be on its way: the offset stays before it.
-            lines = complete_lines(data)
-            self.memory.take(lines, writer_of(path), latest_clock)
-            self._offsets[path] = grown[path][0] + len(lines)
+            self._offsets[path] = lines.end
+        # What ends in no newline is not read again until it has grown.
+        self._sizes |= {path: end for path, (_, end) in grown.items()}
         # What this process logs from now on is later than everything that it has seen.
         self._lake.clock.observe(self.memory.latest)
         # After half the grace of events, those that were listed may be deleted, and others read
@@ -109,7 +119,16 @@ class Memtable:
         ):
             raise FileNotFoundError("events were folded and deleted meanwhile")
 
+    def _take_event(self, path: str, data: bytes, start: int) -> None:
+        data = read_event(self._lake.fs, path, records.is_whole_event, data)
+        if self._declared.is_event(number_of(path), data):
+            self.memory.take(data[start:], writer_of(path), self._lake.clock.latest())
+        else:
+            self.memory.misfits += len(records.event_lines(data))
+        self._offsets[path] = len(data)
+
     def _empty(self, fold: Fold | None) -> None:
         self.fold = fold
         self.memory.clear()
         self._offsets: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}

@@ -9,12 +9,13 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from lakeflow.exceptions import DamagedLakeError
+from lakeflow.exceptions import DamagedLakeError, LakeflowException
 from lakeflow.query.engine.overlay import Overlay
 from lakeflow.stores.copies import leave_out_stored
 from lakeflow.stores.memtable import Memtable
 from lakeflow.stores.stored_things import StoredThings
 from lakeflow.stores.things import merged, rows_by_table
+from lakeflow.tables.damage import require_readable
 from lakeflow.tables.folds import fold_as_of, read_fold
 from lakeflow.tables.rewritten import as_rewritten
 
@@ -321,11 +322,17 @@ class Snapshots:
         return self._snapshot(memtable, f"past_{next(self._numbers)}")
 
 
-def retry_when_replaced(lake: Lake, read: Callable[[], T]) -> T:
+def retry_when_replaced(lake: Lake, read: Callable[[], T], *, is_users: bool = False) -> T:
     """Read again where a file was replaced and deleted in between.
 
+    Args:
+        lake: The lake.
+        read: Reads.
+        is_users: Whether it carries out a statement of a user's, which the engine blames for
+            what is wrong with a file.
+
     Raises:
-        DamagedLakeError: A file of the newest fold is gone.
+        DamagedLakeError: A file of the newest fold is gone, or damaged.
     """
     while True:
         before = lake.known_fold
@@ -344,3 +351,10 @@ def retry_when_replaced(lake: Lake, read: Callable[[], T]) -> T:
                     hint="restore the file from a backup",
                 ) from error
             lake.stand_on(rewritten)
+        except LakeflowException as error:
+            # The engine seldom says which file it is, and what it says of one is its own SQL.
+            is_damage = error.error_code in {"DATA_LOSS", "INTERNAL_ERROR"}
+            if lake.known_fold is not None and (is_damage or is_users):
+                tables = lake.tables.values()
+                require_readable(lake.fs, tables, lake.known_fold, footers_only=not is_damage)
+            raise

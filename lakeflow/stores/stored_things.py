@@ -7,15 +7,17 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from lakeflow.stores.things import thing_of
+from lakeflow.exceptions import DamagedLakeError
+from lakeflow.stores.documents import thing_of
 from lakeflow.tables.block_files import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
     from lakeflow.stores.things import Thing
+    from lakeflow.tables.block_files import BlockReader
     from lakeflow.tables.folds import Fold
 
 _MOST_THINGS_KEPT = 1024
@@ -59,7 +61,10 @@ class StoredThings:
             # and nobody waits for a remote store on another's account.
             files = self._lake.index(kind.name, fold)
             documents = look_up(files, sorted(missing))
-            loaded = {each: thing_of(kind, json.loads(documents[each])) for each in documents}
+            loaded = {
+                identity: read_thing(kind, identity, document, files)
+                for identity, document in documents.items()
+            }
             found |= loaded
             with self._lock:
                 for identity, thing in loaded.items():
@@ -83,3 +88,29 @@ class StoredThings:
         It may have another value by now: whoever asks looks at the thing itself.
         """
         return look_up(self._lake.index(kind.index(column), fold), [value]).get(value)
+
+
+def read_thing(kind: Kind, identity: str, document: str, files: Sequence[BlockReader]) -> Thing:
+    """Return the thing of a document.
+
+    Args:
+        kind: Its kind.
+        identity: Its id.
+        document: The document.
+        files: Where it was looked up.
+
+    Raises:
+        DamagedLakeError: It is no document of that thing.
+    """
+    try:
+        thing = thing_of(kind, json.loads(document))
+        if thing.id != identity:
+            raise ValueError(f"it is about {thing.id!r}")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        place = next((each.file.path for each in files if each.get([identity])), "an index")
+        raise DamagedLakeError(
+            f"{place} is damaged: the document of {kind.name} {identity!r} cannot be read "
+            f"({error!r})",
+            hint="restore it from a backup",
+        ) from error
+    return thing

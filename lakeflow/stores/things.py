@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.kinds.kind import CLOCK, GONE, LOGGED, MADE, Keep
+from lakeflow.kinds.kind import LOGGED, Keep
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from lakeflow.kinds import Kind, Part, Summary
+    from lakeflow.kinds import Kind, Part
     from lakeflow.schema import TableSpec
 
 Order = tuple[int, str, int]
@@ -280,66 +280,9 @@ def merged(kind: Kind, stored: Thing | None, hot: Thing | None) -> Thing | None:
     return both
 
 
-# Documents
-
-
-def thing_of(kind: Kind, document: Mapping[str, Any]) -> Thing:
-    """Return the thing of a document: a record by column that sums up all before it."""
-    thing = Thing(kind, tuple([document[name] for name in kind.scope]))
-    if GONE in document:
-        thing.is_gone = True
-        return thing
-    clocks: dict[str, int] = document["clocks"]
-    row: dict[str, Any] = document[kind.row.name]
-    if clocks.get(MADE) is not None:
-        # What was set since stays out: should an older record come, it is no longer known
-        # what the thing was made with, and what is set always comes first.
-        thing.made = _stored_order(clocks[MADE]), row
-    for name in kind.settable:
-        if clocks.get(name) is not None:
-            thing.fields[name] = _stored_order(clocks[name]), row[name]
-    for part in kind.parts:
-        if part.is_in_document:
-            thing.parts[part.table.name] = _stored_rows(kind, part, document)
-        if part.summary is not None:
-            thing.summed[part.summary.table.name] = _stored_summaries(part.summary, document)
-    return thing
-
-
-def _stored_order(clock: int) -> Order:
-    """Return the order of what is stored: its writer is not known any more."""
-    # Any writer's name is greater than the empty one: at the same clock the log is later.
-    return clock, "", 0
-
-
-def _stored_rows(
-    kind: Kind, part: Part, document: Mapping[str, Any]
-) -> dict[Any, tuple[Order, Row | None]]:
-    columns = document.get(part.table.name)
-    if not columns:
-        return {}
-    keys = keys_of(columns, kind.key(part.table))
-    values = zip(*(columns[name] for name in kind.values(part.table)), strict=True)
-    return {
-        key: (_stored_order(clock), None if is_removal(part, row) else row)
-        for key, clock, row in zip(keys, columns[CLOCK], values, strict=True)
-    }
-
-
 def is_removal(part: Part, values: Row) -> bool:
     """Return whether a row removes its key."""
     return part.removable and all(value is None for value in values)
-
-
-def _stored_summaries(summary: Summary, document: Mapping[str, Any]) -> dict[Any, Summed]:
-    columns = document.get(summary.table.name)
-    if not columns:
-        return {}
-    last = zip(*(columns[name] for name in summary.last), strict=True)
-    rest = zip(last, columns["min"], columns["max"], columns["count"], strict=True)
-    return {
-        key: Summed(*each) for key, each in zip(keys_of(columns, summary.by), rest, strict=True)
-    }
 
 
 def keys_of(columns: Mapping[str, Any], names: tuple[str, ...]) -> Iterable[Any]:

@@ -12,25 +12,23 @@ Keys are sorted as Python sorts texts, by code point.
 
 from __future__ import annotations
 
-import heapq
 import struct
 import zlib
 from bisect import bisect_right
 from collections import defaultdict
 from functools import lru_cache
-from itertools import chain, groupby, islice, pairwise
+from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.exceptions import DamagedLakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
     _Entry = tuple[str, str | None]
     _Line = tuple[str, bytes, int, int]
-    _Step = tuple[str, int, "_Stored | str | None"]
 
 BLOCK_BYTES = 16 * 1024
 """What a block holds before it is compressed; smaller ones cost size, larger ones time."""
@@ -67,7 +65,7 @@ class BlockFile(NamedTuple):
     most: str
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """Where a block is, and how many entries are in it or below it."""
 
     first: str
@@ -77,15 +75,16 @@ class _Block(NamedTuple):
     removed: int
 
 
-class _Stored(NamedTuple):
+class StoredBlock(NamedTuple):
     """A data block as it is in a file; its keys are less than `below`, if that is given."""
 
-    block: _Block
+    block: Block
     content: bytes
     path: str
     below: str = ""
 
     def raw(self) -> bytes:
+        """Return its lines; raises DATA_LOSS if it is not what was written."""
         return _inflate(self.content, self.path)
 
 
@@ -108,7 +107,7 @@ class BlockWriter:
         self._end = 0
         self._least: str | None = None
         self._last = ""
-        self._copied: _Stored | None = None
+        self._copied: StoredBlock | None = None
 
     def add(self, key: str, value: str | None) -> None:
         """Write the document of a key; None says that the key was removed.
@@ -123,7 +122,7 @@ class BlockWriter:
         document = b"" if value is None else value.encode("utf-8", "surrogatepass")
         self._append(0, (key, b"%b\t%b" % (_escape(key), document), 1, value is None))
 
-    def copy_block(self, stored: _Stored) -> None:
+    def copy_block(self, stored: StoredBlock) -> None:
         """Write a block of another file as it is there, without a look into it."""
         # Few entries before it go into one block with it. Otherwise every merge would leave
         # small blocks behind, for the next merge to copy.
@@ -157,7 +156,7 @@ class BlockWriter:
     def _look_into_copied(self) -> None:
         """Find the last key that was copied; no index tells it."""
         if self._copied is not None:
-            *_, (self._last, _) = _split(self._copied.raw())
+            *_, (self._last, _) = entries_of(self._copied.raw())
             self._copied = None
 
     def _advance(self, key: str) -> None:
@@ -206,7 +205,7 @@ class BlockReader:
         self.file = file
         self._read = read
         self._tail = file.size, b""
-        self._root: tuple[list[_Block], int] | None = None
+        self._root: tuple[list[Block], int] | None = None
         # Threads may read an index block twice, but none waits for another one.
         self._below = lru_cache(_INDEX_BLOCKS_KEPT)(self._index)
 
@@ -230,15 +229,15 @@ class BlockReader:
         One read for each piece of 1 MiB and each index block.
         """
         for stored in self.blocks(first, last):
-            for key, value in _split(stored.raw()):
+            for key, value in entries_of(stored.raw()):
                 if key >= first and (last is None or key <= last):
                     yield key, value
 
-    def blocks(self, first: str = "", last: str | None = None) -> Iterator[_Stored]:
+    def blocks(self, first: str = "", last: str | None = None) -> Iterator[StoredBlock]:
         """Yield the data blocks that may have keys of a range; see ``entries``."""
         return self._fetch(self._between(*self._opened(), first, last))
 
-    def _opened(self) -> tuple[list[_Block], int]:
+    def _opened(self) -> tuple[list[Block], int]:
         """Return the lines of the root, and the levels of index blocks."""
         if self._root is None:
             size = self.file.size
@@ -255,8 +254,8 @@ class BlockReader:
         return self._root
 
     def _locate(
-        self, blocks: list[_Block], depth: int, keys: Iterable[str]
-    ) -> Iterator[tuple[_Block, list[str]]]:
+        self, blocks: list[Block], depth: int, keys: Iterable[str]
+    ) -> Iterator[tuple[Block, list[str]]]:
         """Yield the data blocks that may have sorted keys, and which of them."""
         for place, group in groupby(keys, lambda key: bisect_right(blocks, key, key=_first)):
             block = blocks[place - 1]
@@ -266,8 +265,8 @@ class BlockReader:
                 yield from self._locate(self._below(*block[1:3]), depth - 1, group)
 
     def _between(
-        self, blocks: list[_Block], depth: int, first: str, last: str | None
-    ) -> Iterator[_Block]:
+        self, blocks: list[Block], depth: int, first: str, last: str | None
+    ) -> Iterator[Block]:
         """Yield the data blocks that may have keys of a range."""
         start = max(0, bisect_right(blocks, first, key=_first) - 1)
         stop = len(blocks) if last is None else bisect_right(blocks, last, key=_first)
@@ -277,18 +276,25 @@ class BlockReader:
             else:
                 yield from self._between(self._below(*block[1:3]), depth - 1, first, last)
 
-    def _index(self, start: int, end: int) -> list[_Block]:
+    def _index(self, start: int, end: int) -> list[Block]:
         raw = _inflate(self._bytes(start, end), self.file.path)
         rows = (line.split(b"\t") for line in raw.split(b"\n")[1:])
-        return [_Block(_unescape(first), *map(int, numbers)) for first, *numbers in rows]
+        try:
+            blocks = [Block(_unescape(first), *map(int, numbers)) for first, *numbers in rows]
+            # Each block is written before what leads to it.
+            if not all(0 <= each.start < each.end <= start for each in blocks):
+                raise ValueError("a block is not where it can be")
+        except (ValueError, TypeError) as error:
+            raise _damage(self.file.path, str(error)) from error
+        return blocks
 
-    def _fetch(self, blocks: Iterable[_Block]) -> Iterator[_Stored]:
+    def _fetch(self, blocks: Iterable[Block]) -> Iterator[StoredBlock]:
         for run in _runs(blocks):
             start = run[0].start
             content = self._bytes(start, run[-1].end)
             for block in run:
                 part = content[block.start - start : block.end - start]
-                yield _Stored(block, part, self.file.path)
+                yield StoredBlock(block, part, self.file.path)
 
     def _bytes(self, start: int, end: int) -> bytes:
         offset, tail = self._tail
@@ -315,53 +321,9 @@ def look_up(readers: Iterable[BlockReader], keys: Iterable[str]) -> dict[str, st
     return {key: value for key, value in found.items() if value is not None}
 
 
-def merge(readers: Sequence[BlockReader], writer: BlockWriter, *, drop_removed: bool) -> None:
-    """Write the entries of several files into one; of a key in several, the newest.
-
-    A block between whose keys no other file has one is copied as it is.
-
-    Args:
-        readers: Of the files, newest first.
-        writer: Takes the entries; it is not finished.
-        drop_removed: Whether to leave out removed keys: right if no older file may have them.
-    """
-    walks = [_walk(reader, age) for age, reader in enumerate(readers)]
-    # Where several files have a key, the newest comes first by its age.
-    ahead = [step for walk in walks for step in islice(walk, 1)]
-    heapq.heapify(ahead)
-    written: str | None = None
-    while ahead:
-        key, age, item = ahead[0]
-        is_copied = False
-        if isinstance(item, _Stored):
-            # The least key that the other files have is one of the next two in the heap.
-            is_apart = key != written and all(item.below <= other for other, *_ in ahead[1:3])
-            is_copied = is_apart and not (drop_removed and item.block.removed)
-            if is_copied:
-                writer.copy_block(item)
-        elif key != written:
-            written = key
-            if not (drop_removed and item is None):
-                writer.add(key, item)
-        try:
-            heapq.heapreplace(ahead, walks[age].send(is_copied))
-        except StopIteration:
-            heapq.heappop(ahead)
-
-
-def _walk(reader: BlockReader, age: int) -> Generator[_Step, bool, None]:
-    """Yield each block with its first key and, unless it was copied, its entries."""
-    # The text right after the last key is that key and a NUL.
-    end = _Stored(_Block(reader.file.most + "\0", 0, 0, 0, 0), b"", "")
-    for stored, following in pairwise(chain(reader.blocks(), [end])):
-        whole = stored._replace(below=following.block.first)
-        if not (yield stored.block.first, age, whole):
-            yield from ((key, age, value) for key, value in _split(stored.raw()))
-
-
-def _runs(blocks: Iterable[_Block]) -> Iterator[list[_Block]]:
+def _runs(blocks: Iterable[Block]) -> Iterator[list[Block]]:
     """Yield blocks that are near each other in the file, to be read together."""
-    run: list[_Block] = []
+    run: list[Block] = []
     for block in blocks:
         is_far = run and block.start - run[-1].end > _HOLE_BYTES
         if is_far or (run and block.end - run[0].start > _PIECE_BYTES):
@@ -377,10 +339,10 @@ def _pick(raw: bytes, keys: Iterable[str]) -> Iterator[_Entry]:
     for key in keys:
         _, beginning, rest = raw.partition(b"\n%b\t" % _escape(key))
         if beginning:
-            yield from _split(beginning + rest.partition(b"\n")[0])
+            yield from entries_of(beginning + rest.partition(b"\n")[0])
 
 
-def _split(raw: bytes) -> Iterator[_Entry]:
+def entries_of(raw: bytes) -> Iterator[_Entry]:
     """Yield the entries of a data block."""
     for line in raw.split(b"\n")[1:]:
         key, _, document = line.partition(b"\t")

@@ -20,6 +20,7 @@ from lakeflow.exceptions import (
     LakeflowException,
     StorageError,
 )
+from lakeflow.filesystem import names
 from lakeflow.refusals import plain, refused
 from lakeflow.tables.mirrored_log import (
     LOG_FOLDER,
@@ -330,7 +331,7 @@ class Table:
             raise refused(operation, error) or StorageError(
                 f"cannot {operation}: {plain(error)}"
             ) from error
-        except _deltalake().exceptions.DeltaError as error:
+        except (_deltalake().exceptions.DeltaError, ValueError) as error:
             raise refused(f"use table {self.folder}", error) or DamagedLakeError(
                 f"table {self.folder} in {self._fs.uri} cannot be read: {plain(error)}",
                 hint=f"restore {self.folder}/_delta_log from a backup",
@@ -369,7 +370,7 @@ def _statistics(file: DataFile) -> str:
 
 
 def _data_files(handle: Any) -> tuple[DataFile, ...]:
-    """Read the file list of a handle, with the bounds that pruning needs."""
+    """Read the file list of a handle, with bounds; ValueError if one is in another folder."""
     actions = handle.get_add_actions(flatten=True)
     columns = {
         name: actions.column(index).to_pylist()
@@ -382,7 +383,7 @@ def _data_files(handle: Any) -> tuple[DataFile, ...]:
     ]
     return tuple(
         DataFile(
-            path,
+            names.plain(path),
             size,
             rows or 0,
             {

@@ -18,25 +18,25 @@ import json
 import secrets
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.entities import validation
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
-from lakeflow.log.positions import CONTROL, Position, hot_spans
-from lakeflow.tables.block_files import BlockFile
-from lakeflow.tables.delta import DataFile
+from lakeflow.filesystem.names import number_in
+from lakeflow.log.positions import CONTROL, hot_spans
+from lakeflow.tables import checked
+from lakeflow.tables.checked import INDEXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from lakeflow.filesystem.interface import Entry, Filesystem
+    from lakeflow.log.positions import Position
+    from lakeflow.tables.block_files import BlockFile
+    from lakeflow.tables.delta import DataFile
 
 FOLDS = "folds"
 """Folder of the folds within a lake."""
-
-INDEXES = "index"
-"""Folder of the indexes within a lake."""
-
 
 REMEMBERED_S = 60.0
 """On remote lakes vacuum keeps the file of a finished fold for so long. Until then, a look for
@@ -127,12 +127,20 @@ class LogListing:
         return sum(end - start for start, end in self.unfolded.values())
 
 
+_LARGEST = 2**31 - 1
+"""No lake gets to so many folds, one a second for 68 years; and a mark has 63 bits."""
+
 # A mark has the number of its fold above these bits, and below them what was drawn for it.
 _DRAWN_BITS = 32
 
 
 def new_mark(number: int) -> int:
-    """Return a mark for a fold, unlike that of any other fold with its number."""
+    """Return a mark for a fold, unlike any other; DamagedLakeError if none is left."""
+    if number > _LARGEST:
+        raise DamagedLakeError(
+            f"{done_path(number - 1)} has the largest number that a fold may have",
+            hint="it cannot be one of a compaction: delete it, with the file of its plan",
+        )
     return number << _DRAWN_BITS | secrets.randbits(_DRAWN_BITS)
 
 
@@ -173,8 +181,8 @@ class Newest(NamedTuple):
 def newest(fs: Filesystem) -> Newest:
     """Return which folds are the newest ones. One listing."""
     entries = fs.list(FOLDS)
-    done = [int(each.name[:10]) for each in entries if _is(each.name, ".done.json")]
-    begun = [int(each.name[:10]) for each in entries if _is(each.name, ".json")]
+    done = [number for each in entries if (number := _number(each.name, ".done.json"))]
+    begun = [number for each in entries if (number := _number(each.name, ".json"))]
     written_s = max((each.modified_s for each in entries), default=0.0)
     return Newest(max(done, default=0), max(begun + done, default=0), written_s)
 
@@ -186,14 +194,21 @@ def finished(on_record: Iterable[Entry]) -> dict[int, float]:
         on_record: The entries of the folder of folds.
     """
     return {
-        int(entry.name[:10]): entry.modified_s
+        number: entry.modified_s
         for entry in on_record
-        if _is(entry.name, ".done.json")
+        if (number := _number(entry.name, ".done.json"))
     }
 
 
-def _is(name: str, ending: str) -> bool:
-    return name[:10].isdigit() and name[10:] == ending
+def fold_of(name: str) -> int | None:
+    """Return the number of the fold that a file of its folder is of; None if of none."""
+    return _number(name, ".json") or _number(name, ".done.json")
+
+
+def _number(name: str, ending: str) -> int | None:
+    number = number_in(name[:10])
+    is_one = name[10:] == ending and number is not None and 0 < number <= _LARGEST
+    return number if is_one else None
 
 
 def begin(fs: Filesystem, plan: FoldPlan) -> None:
@@ -214,8 +229,13 @@ def read_plan(fs: Filesystem, fold: int) -> FoldPlan:
     """
     path = plan_path(fold)
     with _damage(fs, path):
-        content = read_json(fs, path)
-        plan = FoldPlan(**content | {"positions": _positions(content)})
+        content = checked.read_json(fs, path)
+        plan = FoldPlan(
+            checked.whole(content["mark"]),
+            checked.base(content, fold),
+            checked.positions(content),
+            checked.whole(content["latest_clock"]),
+        )
         if plan.number != fold:
             raise ValueError(f"mark {plan.mark} is that of another fold")
         return plan
@@ -279,27 +299,28 @@ def read_fold(fs: Filesystem, number: int) -> Fold:
         return BEGINNING
     path = done_path(number)
     with _damage(fs, path):
-        content = read_json(fs, path)
-        files = {
-            table: tuple(DataFile(*each) for each in listed)
-            for table, listed in content["files"].items()
-        }
-        indexes = {
-            name: tuple(
-                BlockFile(f"{index_folder(name)}/{file}", *rest) for file, *rest in listed
-            )
-            for name, listed in content["indexes"].items()
-        }
+        content = checked.read_json(fs, path)
         return Fold(
             number,
-            base=content["base"],
-            positions=_positions(content),
-            versions=content["versions"],
-            files=files,
-            marks=content["marks"],
-            indexes=indexes,
-            numbers=content["numbers"],
-            removed=content["removed"],
+            base=checked.base(content, number),
+            positions=checked.positions(content),
+            versions=checked.numbers(content["versions"]),
+            files={
+                checked.plain(table): tuple(checked.data_file(*each[:4]) for each in listed)
+                for table, listed in content["files"].items()
+            },
+            marks=checked.numbers(content["marks"]),
+            indexes={
+                checked.plain(name): tuple(
+                    checked.block_file(index_folder(name), *each[:5]) for each in listed
+                )
+                for name, listed in content["indexes"].items()
+            },
+            numbers=checked.numbers(content["numbers"], least=-1),
+            removed={
+                checked.folder(folder): list(map(checked.plain, names))
+                for folder, names in content["removed"].items()
+            },
         )
 
 
@@ -382,28 +403,15 @@ def fold_as_of(fs: Filesystem, as_of: int | datetime.datetime) -> Fold:
     )
 
 
-def read_json(fs: Filesystem, path: str) -> Any:
-    """Return the content of a file; an answer that was cut short is asked for again."""
-    try:
-        return json.loads(fs.read(path))
-    # Only once more: if it still does not parse, the file itself is damaged.
-    except ValueError:
-        return json.loads(fs.read(path))
-
-
 def _dump(content: Mapping[str, object]) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()
-
-
-def _positions(content: Mapping[str, Any]) -> dict[str, Position]:
-    return {writer: Position(*position) for writer, position in content["positions"].items()}
 
 
 @contextlib.contextmanager
 def _damage(fs: Filesystem, path: str) -> Iterator[None]:
     try:
         yield
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise DamagedLakeError(
             f"{path} in {fs.uri} is damaged: {error!r}",
             hint="restore this file from a backup; nothing else of the lake was touched",

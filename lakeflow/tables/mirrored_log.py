@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow import temporary
 from lakeflow.exceptions import ConflictError
+from lakeflow.filesystem.names import is_plain, number_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,7 +140,7 @@ def commit_name(version: int) -> str:
 
 def version_of(name: str) -> int | None:
     """Return the version that a file of the log is about; None for other files."""
-    return int(name[:20]) if name[:20].isdigit() and name[20:21] == "." else None
+    return number_in(name[:20]) if name[20:21] == "." and is_plain(name) else None
 
 
 def is_checkpoint(name: str) -> bool:

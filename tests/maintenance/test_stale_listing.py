@@ -10,7 +10,7 @@ import pytest
 from lakeflow.config import Settings
 from lakeflow.ids import new_id
 from lakeflow.lake import Lake
-from lakeflow.maintenance import compact, vacuum
+from lakeflow.maintenance import compact, turns, vacuum
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
 from lakeflow.tables import folds
@@ -59,7 +59,7 @@ def test_a_claim_that_ends_beyond_the_listing_is_carried_out_whole(
             for step in range(10):
                 writer.runs.log_metric(run_id, "loss", float(step), step, step)
             gathered.write()
-        theirs.lake.fs._lease(compact.LOCK, 0)
+        theirs.lake.fs._lease(turns.LOCK, 0)
         with monkeypatch.context() as patched:
             patched.setattr(compact._Compaction, "_carry_out", until_a_segment_is_split)
             with pytest.raises(Killed):

@@ -12,13 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakeflow.exceptions import DamagedLakeError
-from lakeflow.tables.block_files import (
-    BlockFile,
-    BlockReader,
-    BlockWriter,
-    look_up,
-    merge,
-)
+from lakeflow.tables.block_files import BlockFile, BlockReader, BlockWriter, look_up
+from lakeflow.tables.block_merge import merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -122,4 +122,8 @@ def names(kind: Kind, column: str) -> str:
 
 def last_number(kind: Kind) -> str:
     """Return the largest number that is the id of a thing which the lines are about."""
-    return f'SELECT max(TRY_CAST("{kind.id}" AS BIGINT)) FROM touched_{kind.name}'
+    # As ``stores.control`` takes an id for a number; a cast would take ' 1' for one, and 1e3.
+    return f"""
+        SELECT max(TRY_CAST("{kind.id}" AS BIGINT)) FROM touched_{kind.name}
+        WHERE regexp_full_match("{kind.id}", '[0-9]{{1,18}}')
+    """

@@ -1,0 +1,142 @@
+"""What the files of folds say, checked where it is read: others may have written it.
+
+Each name is plain, and each number one that can be. What is not so is a ValueError, or where a
+value has another shape a TypeError or one of its kind.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import DamagedLakeError
+from lakeflow.filesystem.names import plain
+from lakeflow.log.positions import Position, beyond_its_end
+from lakeflow.tables.block_files import BlockFile
+from lakeflow.tables.delta import TABLES, DataFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lakeflow.filesystem.interface import Filesystem
+
+__all__ = [
+    "INDEXES",
+    "base",
+    "block_file",
+    "data_file",
+    "folder",
+    "numbers",
+    "plain",
+    "positions",
+    "read_json",
+    "require_log",
+    "whole",
+]
+
+INDEXES = "index"
+"""Folder of the indexes within a lake."""
+
+_LARGEST_FILE_BYTES = 32 * 1024 * 1024
+"""Larger files are none of ours: this is room for fifty thousand files of tables."""
+
+
+def read_json(fs: Filesystem, path: str) -> Any:
+    """Return the content of a file; an answer that was cut short is asked for again.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: It does not parse.
+    """
+    try:
+        return _parsed(fs, path)
+    # Only once more: if it still does not parse, the file itself is damaged.
+    except ValueError:
+        return _parsed(fs, path)
+
+
+def _parsed(fs: Filesystem, path: str) -> Any:
+    data = fs.read(path, 0, _LARGEST_FILE_BYTES + 1)
+    if len(data) > _LARGEST_FILE_BYTES:
+        raise ValueError(f"it has more than {_LARGEST_FILE_BYTES:,} bytes")
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("it has too much within one another") from error
+
+
+def require_log(
+    fs: Filesystem, path: str, folded: Mapping[str, Position], segments: Mapping[str, int]
+) -> None:
+    """Make sure that a fold says nothing of the log that cannot be.
+
+    Args:
+        fs: The lake's filesystem.
+        path: The file that says it.
+        folded: Position by writer.
+        segments: Size of every segment, as listed after the fold.
+
+    Raises:
+        DamagedLakeError: It has folded more of a segment than there is.
+    """
+    segment = beyond_its_end(segments, folded)
+    if segment is not None:
+        raise DamagedLakeError(
+            f"{path} in {fs.uri} says that more of {segment} is folded than the "
+            f"{segments[segment]:,} bytes that it has",
+            hint="restore both files from a backup; what the segment had more may be lost",
+        )
+
+
+def whole(value: Any, least: int = 0) -> int:
+    """Return a whole number of 63 bits."""
+    if type(value) is not int or not least <= value < 2**63:
+        raise ValueError(f"{value!r} is no whole number from {least} on")
+    return value
+
+
+def base(content: Mapping[str, Any], fold: int) -> int:
+    """Return the number of the fold that one stands on."""
+    number = whole(content["base"])
+    if number >= fold:
+        raise ValueError(f"it stands on fold {number}, which is none before it")
+    return number
+
+
+def positions(content: Mapping[str, Any]) -> dict[str, Position]:
+    """Return the position of each writer."""
+    return {
+        plain(writer): Position(whole(segment, 1), whole(offset), whole(fold))
+        for writer, (segment, offset, fold) in content["positions"].items()
+    }
+
+
+def numbers(content: Any, least: int = 0) -> dict[str, int]:
+    """Return whole numbers by name."""
+    return {name: whole(value, least) for name, value in content.items()}
+
+
+def data_file(path: Any, size: Any, rows: Any, bounds: Any) -> DataFile:
+    """Return a file of a table."""
+    for pair in bounds.values():
+        least, most = pair
+        if type(least) is not type(most) or type(least) not in {str, int, float}:
+            raise ValueError(f"{pair!r} are no bounds of {path!r}")
+    return DataFile(plain(path), whole(size), whole(rows), bounds)
+
+
+def block_file(
+    folder: str, name: Any, size: Any, entries: Any, least: Any, most: Any
+) -> BlockFile:
+    """Return a file of the index in a folder."""
+    if type(least) is not str or type(most) is not str:
+        raise ValueError(f"{least!r} and {most!r} are no keys of {name!r}")
+    return BlockFile(f"{folder}/{plain(name)}", whole(size), whole(entries), least, most)
+
+
+def folder(path: Any) -> str:
+    """Return a folder of files of a table or an index, which a fold may replace."""
+    around, _, name = str(path).partition("/")
+    if around not in {TABLES, INDEXES}:
+        raise ValueError(f"{path!r} is no folder of tables or indexes")
+    return f"{around}/{plain(name)}"
