@@ -33,9 +33,7 @@ from lakeflow.log.positions import LOG, event_path, folded_spans, list_segments
 from lakeflow.log.writer import Clock
 from lakeflow.schema import FORMAT_VERSION
 from lakeflow.shutdown import at_shutdown
-from lakeflow.tables import checked, folds
-from lakeflow.tables.checked import INDEXES
-from lakeflow.tables.delta import TABLES as TABLES_FOLDER
+from lakeflow.tables import checked, delta, folds
 from lakeflow.tables.delta import DataFile, Table
 from lakeflow.tables.folds import LogListing
 from lakeflow.tables.index_files import IndexFiles
@@ -50,7 +48,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_OWN_NAMES = {LAKE_FILE, TABLES_FOLDER, LOG, folds.FOLDS, INDEXES, STAGING, PROBES}
+_OWN_NAMES = {LAKE_FILE, delta.TABLES, LOG, folds.FOLDS, checked.INDEXES, STAGING, PROBES}
 
 
 class Lake:
@@ -223,9 +221,7 @@ class Lake:
             # Segments are deleted only once a later fold is finished. So where there is none
             # after the listing, the listing is complete; else it is made again.
             if not self.has_later(fold.number):
-                checked.require_log(
-                    self.fs, folds.done_path(fold.number), fold.positions, segments
-                )
+                checked.require_log(self.fs, fold, segments)
                 return LogListing(fold, segments)
             self._fold = folds.following(self.fs, fold.number)
 

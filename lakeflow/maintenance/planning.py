@@ -128,8 +128,7 @@ class FoldPlanner:
         # listing says what may be folded, and the newer one which records that one has
         # missed: the fold ends before the first of them.
         sizes, self.listed = self.listed, list_segments(lake.fs)
-        done = folds.done_path(base.number)
-        checked.require_log(lake.fs, done, base.positions, self.listed)
+        checked.require_log(lake.fs, base, self.listed)
         later = hot_spans(self.listed, base.positions)
         finder = FoldBoundaryFinder(lake.fs, hot_spans(sizes, base.positions))
         latest_clock = lake.clock.latest()

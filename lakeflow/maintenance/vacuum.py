@@ -76,7 +76,7 @@ def vacuum(
     if listed is None or lake.fs.can_append:
         listed = list_segments(lake.fs)
     # A fold that says what cannot be says wrongly what is folded, too.
-    checked.require_log(lake.fs, folds.done_path(fold.number), fold.positions, listed)
+    checked.require_log(lake.fs, fold, listed)
     on_record = lake.fs.list(folds.FOLDS)
     now = _now(on_record)
     finished = folds.finished(on_record)

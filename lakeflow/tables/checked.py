@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.tables.folds import Fold
 
 __all__ = [
     "INDEXES",
@@ -65,26 +66,23 @@ def _parsed(fs: Filesystem, path: str) -> Any:
         raise ValueError("it has too much within one another") from error
 
 
-def require_log(
-    fs: Filesystem, path: str, folded: Mapping[str, Position], segments: Mapping[str, int]
-) -> None:
+def require_log(fs: Filesystem, fold: Fold, segments: Mapping[str, int]) -> None:
     """Make sure that a fold says nothing of the log that cannot be.
 
     Args:
         fs: The lake's filesystem.
-        path: The file that says it.
-        folded: Position by writer.
+        fold: The fold.
         segments: Size of every segment, as listed after the fold.
 
     Raises:
         DamagedLakeError: It has folded more of a segment than there is.
     """
-    segment = beyond_its_end(segments, folded)
+    segment = beyond_its_end(segments, fold.positions)
     if segment is not None:
         raise DamagedLakeError(
-            f"{path} in {fs.uri} says that more of {segment} is folded than the "
+            f"fold {fold.number} of {fs.uri} says that more of {segment} is folded than the "
             f"{segments[segment]:,} bytes that it has",
-            hint="restore both files from a backup; what the segment had more may be lost",
+            hint="restore both from a backup; what the segment had more may be lost",
         )
 
 
