@@ -21,20 +21,6 @@ if TYPE_CHECKING:
     from lakeflow.filesystem.interface import Filesystem
     from lakeflow.tables.folds import Fold
 
-__all__ = [
-    "INDEXES",
-    "base",
-    "block_file",
-    "data_file",
-    "folder",
-    "numbers",
-    "plain",
-    "positions",
-    "read_json",
-    "require_log",
-    "whole",
-]
-
 INDEXES = "index"
 """Folder of the indexes within a lake."""
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.entities import validation
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
-from lakeflow.filesystem.names import number_in
+from lakeflow.filesystem.names import number_in, plain
 from lakeflow.log.positions import CONTROL, hot_spans
 from lakeflow.tables import checked
 from lakeflow.tables.checked import INDEXES
@@ -306,19 +306,19 @@ def read_fold(fs: Filesystem, number: int) -> Fold:
             positions=checked.positions(content),
             versions=checked.numbers(content["versions"]),
             files={
-                checked.plain(table): tuple(checked.data_file(*each[:4]) for each in listed)
+                plain(table): tuple(checked.data_file(*each[:4]) for each in listed)
                 for table, listed in content["files"].items()
             },
             marks=checked.numbers(content["marks"]),
             indexes={
-                checked.plain(name): tuple(
+                plain(name): tuple(
                     checked.block_file(index_folder(name), *each[:5]) for each in listed
                 )
                 for name, listed in content["indexes"].items()
             },
             numbers=checked.numbers(content["numbers"], least=-1),
             removed={
-                checked.folder(folder): list(map(checked.plain, names))
+                checked.folder(folder): list(map(plain, names))
                 for folder, names in content["removed"].items()
             },
         )
