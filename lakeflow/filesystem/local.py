@@ -204,6 +204,9 @@ class LocalFilesystem(Filesystem):
 
     def delete_folder(self, path: str) -> None:
         """Delete the folder unless somebody has just put something into it."""
+        if not path:
+            _delete_if_empty(self.full(path))
+            return
         with contextlib.suppress(OSError), self._inside(path) as (folder, name):
             os.rmdir(name, dir_fd=folder)
 

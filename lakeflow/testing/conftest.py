@@ -46,7 +46,7 @@ def delete_folders(fs: Filesystem, path: str) -> None:
     """Delete the empty folders below one and that one itself, where there are folders."""
     for entry in fs.list(path):
         if entry.is_folder:
-            delete_folders(fs, f"{path}/{entry.name}")
+            delete_folders(fs, f"{path}/{entry.name}".lstrip("/"))
     fs.delete_folder(path)
 
 
