@@ -94,7 +94,7 @@ class ColumnReader:
             FileNotFoundError: Another tool has deleted one.
         """
         # Where a look is a request, polars finds out.
-        if self._lake.fs.can_append:
+        if self._lake.fs.local_path("") is not None:
             for path in files:
                 if not os.path.exists(path):
                     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
