@@ -264,7 +264,7 @@ class Filesystem:
         except OSError as error:
             cause = cause_of(error)
             hint = cause.hint
-            if cause.code == "PERMISSION_DENIED":
+            if isinstance(error, PermissionError):
                 hint = self.way_out(path) or hint
             raise StorageError(
                 f"cannot {operation} {path} in {self.uri}: {error}", cause.code, hint=hint

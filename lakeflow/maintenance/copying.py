@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, InvalidStateError
 from lakeflow.lake_file import LAKE_FILE
-from lakeflow.log.positions import LOG, events_apart, writer_of
+from lakeflow.log.positions import LOG, events_apart, list_segments, writer_of
 from lakeflow.maintenance.recovery import CLOCK, DELETED, sizes_of
 from lakeflow.maintenance.report import CopyReport, Progress
 from lakeflow.maintenance.staging import REJECTED
@@ -65,7 +65,9 @@ def copy_lake(
         try:
             plan = _plan(lake, listing)
             _check_target(lake, target, listing)
-            return _carry_out(lake, target, plan, progress)
+            report = _carry_out(lake, target, plan, progress)
+            _drop_past(target, listing)
+            return report
         except FileNotFoundError as error:
             # Compacted and deleted meanwhile: what is there now stands on a later fold.
             lake.stand_on(None)
@@ -162,6 +164,19 @@ def _carry_out(
             # What says that they are there must not reach the disk before they do.
             target.sync(*new)
     return report
+
+
+def _drop_past(target: Filesystem, listing: LogListing) -> None:
+    """Delete what only an older copy had: log that is folded now, and past folds."""
+    newest = listing.fold.number
+    past = [number for number in folds.finished(target.list(folds.FOLDS)) if number < newest]
+    target.delete_many(
+        [
+            *(path for path in list_segments(target) if path not in listing.unfolded),
+            *map(folds.done_path, past),
+            *map(folds.plan_path, past),
+        ]
+    )
 
 
 def _send(source: Filesystem, target: Filesystem, path: str, size: int) -> int:

@@ -19,13 +19,13 @@ _LOCK_POLL_S = 0.05
 LOCK = f"{folds.FOLDS}/lock"
 """Spares a second compaction of the same lake the work; not what makes it safe."""
 
-# Threads that compact, with what they compact.
-_under_way: set[tuple[int, str]] = set()
+# Threads that compact, with the lake that each has open.
+_under_way: set[tuple[int, int]] = set()
 
 
 def in_turn(lake: Lake, wait: bool, work: Callable[[], None]) -> None:
     """Do work under the lock, or where somebody else has it leave the work to them."""
-    here = threading.get_ident(), lake.fs.uri
+    here = threading.get_ident(), id(lake)
     if here in _under_way:
         if not wait:
             return

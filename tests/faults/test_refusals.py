@@ -196,7 +196,7 @@ def test_a_full_disk_is_one_line_and_what_was_refused_leaves_nothing(tmp_path: P
                 assert len(str(error).splitlines()) == 2, "and a hint"
                 reasons.add(str(error).split(":")[0].split("/")[0])
             compact(uri)
-        assert len(reasons) > 2
+        assert len(reasons) > 1
         assert len(client.get_run(run_id).data.params) == step + 1
         assert len(client.get_metric_history(run_id, "m")) == 500 * (step + 1)
         writers = len(list((disk / "lake" / "log").iterdir()))
