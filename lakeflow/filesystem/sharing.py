@@ -72,7 +72,7 @@ def way_out(root: str, path: str) -> str | None:
     if culprit is None:
         return None
     found = os.stat(culprit)
-    user, mode = user_name(found.st_uid), stat.S_IMODE(found.st_mode)
+    user, mode = _user_name(found.st_uid), stat.S_IMODE(found.st_mode)
     is_of = f"{culprit} belongs to {user} and has mode {mode:03o}"
     if len(culprit) < len(root):
         return is_of
@@ -89,7 +89,7 @@ def way_out(root: str, path: str) -> str | None:
 def described(root: str) -> str:
     """Return who may use a lake, by its folder, in a few words."""
     found = os.stat(root)
-    user, group = user_name(found.st_uid), _group_name(found.st_gid)
+    user, group = _user_name(found.st_uid), _group_name(found.st_gid)
     everybody = (("the group " + group, 3), ("everybody", 0))
     may = [f"{who} may write" for who, shift in everybody if found.st_mode >> shift & 0o2]
     may += [
@@ -99,7 +99,7 @@ def described(root: str) -> str:
     return f"of {user}, mode {stat.S_IMODE(found.st_mode):03o}: {others}"
 
 
-def user_name(uid: int) -> str:
+def _user_name(uid: int) -> str:
     """Return the name of a user; the number where it has none."""
     import pwd
 

@@ -110,16 +110,16 @@ def find_newline(fs: Filesystem, path: str, start: int, end: int) -> int | None:
     """Return the offset of the first newline of a stretch; None if it has none."""
     read, block = reader(fs, path, end), 4096
     while start < end:
-        # A file may be a petabyte of nothing, which takes no room on a disk.
-        start = fs.skip_hole(path, start)
         data = read(start, min(start + block, end))
         found = data.find(b"\n")
         if found >= 0:
             return start + found
         if not data:
             return None
-        # A line of a call is short, as a rule.
-        start, block = start + len(data), min(2 * block, _AT_ONCE_BYTES)
+        # A line of a call is short, as a rule; a file may also be a petabyte of nothing, which
+        # takes no room on a disk.
+        start = fs.skip_hole(path, start + len(data))
+        block = min(2 * block, _AT_ONCE_BYTES)
     return None
 
 

@@ -26,12 +26,13 @@ from lakeflow.stores.stored_things import read_thing
 from lakeflow.tables.block_files import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
     from lakeflow.log.line_reader import Lines
+    from lakeflow.tables.block_files import BlockReader
     from lakeflow.tables.folds import Fold
 
     MisfitsIn = Callable[[list[str]], int]
@@ -129,7 +130,7 @@ class _Stage:
             return False
         end = 0
         for _, lines in read_lines(self._fs, {path: span}):
-            if not is_plain(lines.data):
+            if not are_plain(lines.data):
                 return False
             end = lines.end
         return end == span[1]
@@ -142,7 +143,7 @@ class _Stage:
 
     def _fitting(self, path: str, offset: int, data: bytes) -> bytes:
         """Return the lines that are records, and keep the others apart."""
-        if self._misfits_in is None and is_plain(data):
+        if self._misfits_in is None and are_plain(data):
             return data
         found: list[Line] = []
         for line in re.finditer(rb"[^\n]*\n", data):
@@ -186,7 +187,7 @@ def _write(target: Path, contents: Iterable[bytes]) -> str:
     return str(target)
 
 
-def is_plain(data: bytes) -> bool:
+def are_plain(data: bytes) -> bool:
     """Return whether lines are as lakeflow writes them itself: all parsers read them alike."""
     import numpy
     import pyarrow
@@ -266,12 +267,10 @@ def stage_documents(
         return None
     longest = 0
     with target.open("wb") as file:
-        for first in range(0, len(ids), _DOCUMENTS_AT_ONCE):
-            found = look_up(files, ids[first : first + _DOCUMENTS_AT_ONCE])
-            for document in found.values():
-                line = f"{document}\n".encode()
-                longest = max(longest, len(line))
-                file.write(line)
+        for _, document in _documents(files, ids):
+            line = f"{document}\n".encode()
+            longest = max(longest, len(line))
+            file.write(line)
     return Documents(str(target), longest) if longest else None
 
 
@@ -289,7 +288,11 @@ def require_documents(lake: Lake, kind: Kind, fold: Fold, ids: Sequence[str]) ->
         DamagedLakeError: One cannot be read; its file is named.
     """
     files = lake.index(kind.name, fold)
+    for identity, document in _documents(files, ids):
+        read_thing(kind, identity, document, files)
+
+
+def _documents(files: Sequence[BlockReader], ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the documents of those things that have one, in bounded memory."""
     for first in range(0, len(ids), _DOCUMENTS_AT_ONCE):
-        found = look_up(files, ids[first : first + _DOCUMENTS_AT_ONCE])
-        for identity, document in found.items():
-            read_thing(kind, identity, document, files)
+        yield from look_up(files, ids[first : first + _DOCUMENTS_AT_ONCE]).items()
