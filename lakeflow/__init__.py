@@ -9,6 +9,7 @@
 Importing it loads none of the engines; a call loads what it needs.
 """
 
+from lakeflow import artifacts as artifacts
 from lakeflow.client import LakeflowClient, MlflowClient
 from lakeflow.compaction import compact
 from lakeflow.copying import copy
@@ -24,11 +25,15 @@ from lakeflow.fluent import (
     get_tracking_uri,
     is_tracking_uri_set,
     last_active_run,
+    log_artifact,
+    log_artifacts,
+    log_dict,
     log_inputs,
     log_metric,
     log_metrics,
     log_param,
     log_params,
+    log_text,
     search_experiments,
     search_runs,
     set_experiment,
@@ -69,11 +74,15 @@ __all__ = [
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
     "log_inputs",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
+    "log_text",
     "metric_history",
     "metric_series",
     "scan_inputs",
@@ -97,4 +106,4 @@ __all__ = [
 def __dir__() -> list[str]:
     # What is offered by whoever completes names: not the modules that this one is made of.
     special = [name for name in globals() if name.startswith("__")]
-    return [*__all__, "entities", "exceptions", *special]
+    return [*__all__, "artifacts", "entities", "exceptions", *special]

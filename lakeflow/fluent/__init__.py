@@ -7,6 +7,7 @@ with mlflow.start_run(run_name="first"):
     mlflow.log_metric("loss", 0.5, step=1)
 """
 
+from lakeflow.fluent.artifacts import log_artifact, log_artifacts, log_dict, log_text
 from lakeflow.fluent.experiments import (
     create_experiment,
     search_experiments,
@@ -50,11 +51,15 @@ __all__ = [
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
     "log_inputs",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
+    "log_text",
     "search_experiments",
     "search_runs",
     "set_experiment",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.store import Store
 
 
-def _target(run_id: str | None = None) -> tuple[Store, str]:
+def target(run_id: str | None = None) -> tuple[Store, str]:
     """Return the run to log to and the store of its lake; starts one where none is active."""
     if run_id is not None:
         return open_store(create=False), run_id
@@ -31,7 +31,7 @@ def _target(run_id: str | None = None) -> tuple[Store, str]:
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
     """Log a param of the active run; see ``LakeflowClient.log_param``."""
-    store, run_id = _target()
+    store, run_id = target()
     return store.log(synchronous, store.runs.log_param, run_id, key, value)
 
 
@@ -45,9 +45,9 @@ def log_params(
         synchronous: As for ``LakeflowClient.log_metric``.
         run_id: Run to log to; the active one by default.
     """
-    store, target = _target(run_id)
+    store, run = target(run_id)
     pairs = [Param(key, str(value)) for key, value in params.items()]
-    return store.log(synchronous, store.runs.log_batch, target, (), pairs, ())  # type: ignore[no-any-return]
+    return store.log(synchronous, store.runs.log_batch, run, (), pairs, ())  # type: ignore[no-any-return]
 
 
 def log_metric(
@@ -68,8 +68,8 @@ def log_metric(
         timestamp: Milliseconds since the Unix epoch; now by default.
         run_id: Run to log to; the active one by default.
     """
-    store, target = _target(run_id)
-    return store.log_metric(target, key, value, timestamp, step, synchronous)
+    store, run = target(run_id)
+    return store.log_metric(run, key, value, timestamp, step, synchronous)
 
 
 def log_metrics(
@@ -88,22 +88,22 @@ def log_metrics(
         run_id: Run to log to; the active one by default.
         timestamp: Milliseconds since the Unix epoch; now by default.
     """
-    store, target = _target(run_id)
+    store, run = target(run_id)
     # One time for all of them, and that of the call, even if it is queued.
     logged_at = now_ms() if timestamp is None else timestamp
     call = store.runs.log_metrics
-    return store.log(synchronous, call, target, dict(metrics), logged_at, step or 0)  # type: ignore[no-any-return]
+    return store.log(synchronous, call, run, dict(metrics), logged_at, step or 0)  # type: ignore[no-any-return]
 
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None) -> RunOperations | None:
     """Set a tag of the active run; see ``LakeflowClient.set_tag``."""
-    store, run_id = _target()
+    store, run_id = target()
     return store.log(synchronous, store.runs.set_tag, run_id, key, value)  # type: ignore[no-any-return]
 
 
 def set_tags(tags: dict[str, Any], synchronous: bool | None = None) -> RunOperations | None:
     """Set several tags of the active run, all or none."""
-    store, run_id = _target()
+    store, run_id = target()
     pairs = [RunTag(key, str(value)) for key, value in tags.items()]
     return store.log(synchronous, store.runs.log_batch, run_id, (), (), pairs)  # type: ignore[no-any-return]
 
@@ -142,7 +142,7 @@ def log_inputs(
             f"{len(datasets)} datasets, {len(uses)} contexts and {len(extra)} tags: "
             "there must be one of each for each dataset"
         )
-    store, run_id = _target()
+    store, run_id = target()
     inputs = []
     for dataset, use, tags in zip(datasets, uses, extra, strict=True):
         named = {} if use is None else {tag_names.DATASET_CONTEXT: use}
