@@ -10,6 +10,7 @@ Importing it loads none of the engines; a call loads what it needs.
 """
 
 from lakeflow import artifacts as artifacts
+from lakeflow.artifacts import load_images
 from lakeflow.client import LakeflowClient, MlflowClient
 from lakeflow.compaction import compact
 from lakeflow.copying import copy
@@ -20,6 +21,8 @@ from lakeflow.fluent import (
     create_experiment,
     delete_run,
     end_run,
+    flush_artifact_async_logging,
+    flush_async_logging,
     get_parent_run,
     get_run,
     get_tracking_uri,
@@ -28,6 +31,8 @@ from lakeflow.fluent import (
     log_artifact,
     log_artifacts,
     log_dict,
+    log_figure,
+    log_image,
     log_inputs,
     log_metric,
     log_metrics,
@@ -53,12 +58,14 @@ from lakeflow.frames import (
     scan_runs,
     scan_tags,
 )
+from lakeflow.media.images import Image
 from lakeflow.sql import sql
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ActiveRun",
+    "Image",
     "LakeflowClient",
     "LakeflowException",
     "MlflowClient",
@@ -69,14 +76,19 @@ __all__ = [
     "create_experiment",
     "delete_run",
     "end_run",
+    "flush_artifact_async_logging",
+    "flush_async_logging",
     "get_parent_run",
     "get_run",
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
+    "load_images",
     "log_artifact",
     "log_artifacts",
     "log_dict",
+    "log_figure",
+    "log_image",
     "log_inputs",
     "log_metric",
     "log_metrics",

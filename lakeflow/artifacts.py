@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     import PIL.Image
 
     from lakeflow.entities import FileInfo
+    from lakeflow.stores.images import LoggedImage
 
-__all__ = ["download_artifacts", "list_artifacts", "load_dict", "load_image", "load_text"]
+__all__ = [
+    "download_artifacts",
+    "list_artifacts",
+    "load_dict",
+    "load_image",
+    "load_images",
+    "load_text",
+]
 
 _OF_A_RUN = re.compile(r"runs:/+([^/]+)(?:/(.*))?", re.DOTALL)
 
@@ -166,6 +174,38 @@ def load_image(artifact_uri: str) -> PIL.Image.Image:
             f"{artifact_uri} is no image: {error}", "BAD_REQUEST"
         ) from error
     return image
+
+
+def load_images(
+    run_id: str, key: str, tracking_uri: str | os.PathLike[str] | None = None
+) -> list[LoggedImage]:
+    """Return the images that ``log_image`` has logged to a run under a key, by step and time.
+
+    Each has its ``step``, its ``timestamp`` in milliseconds, its ``path``, and an ``image`` and
+    a ``thumbnail``, which are fetched whenever they are looked at. Cost: one read of what is
+    recorded, and one request a look. Images that are still queued are not among them; see
+    ``flush_async_logging``.
+
+    Args:
+        run_id: Id of the run.
+        key: Name of the images; an unknown one has none.
+        tracking_uri: Location of the lake; that of the process by default.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+
+    Examples:
+        >>> import lakeflow, numpy
+        >>> lakeflow.set_tracking_uri("memory://doc-load-images")
+        >>> with lakeflow.start_run() as run:
+        ...     for step in (1, 2):
+        ...         pixels = numpy.full((20, 30), step, dtype=numpy.uint8)
+        ...         lakeflow.log_image(pixels, key="digits", step=step)
+        >>> images = lakeflow.load_images(run.info.run_id, "digits")
+        >>> [(each.step, each.image.size, each.image.getpixel((0, 0))) for each in images]
+        [(1, (30, 20), 1), (2, (30, 20), 2)]
+    """
+    return open_store(tracking_uri, create=False).images.load(run_id, key)
 
 
 def _content(artifact_uri: str) -> bytes:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    import numpy
+    import PIL.Image
+
     from lakeflow.entities import (
         DatasetInput,
         Experiment,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
         Run,
         RunTag,
     )
+    from lakeflow.media.images import Image
     from lakeflow.stores.call_queue import RunOperations
 
 
@@ -826,6 +830,102 @@ class LakeflowClient:
         """
         return self._store.artifacts.log_dict(run_id, dictionary, artifact_file)
 
+    def log_figure(
+        self,
+        run_id: str,
+        figure: Any,
+        artifact_file: str,
+        *,
+        save_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        """Log a figure of matplotlib or plotly as an artifact.
+
+        Args:
+            run_id: Id of the run.
+            figure: The figure.
+            artifact_file: Path of the file below the run's artifacts; its extension says the
+                format. Of plotly: .html, which loads plotly's library from the net where
+                ``include_plotlyjs`` says nothing else, or with kaleido .png, .jpeg, .webp,
+                .svg and .pdf.
+            save_kwargs: Further arguments of the library's method that saves a figure.
+
+        Raises:
+            TypeError: It is no such figure, or plotly has no such format.
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a path that leads out of the run's
+                artifacts, or the id of a trace.
+            LakeflowException: FEATURE_DISABLED, kaleido is missing.
+            StorageError: It could not be written.
+
+        Examples:
+            >>> from matplotlib.figure import Figure
+            >>> client = LakeflowClient("memory://doc-log-figure")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> figure = Figure()
+            >>> _ = figure.subplots().plot([0, 1], [2, 3])
+            >>> client.log_figure(run_id, figure, "plots/loss.svg", save_kwargs={"dpi": 50})
+            >>> [each.path for each in client.list_artifacts(run_id, "plots")]
+            ['plots/loss.svg']
+        """
+        return self._store.artifacts.log_figure(run_id, figure, artifact_file, save_kwargs)
+
+    def log_image(
+        self,
+        run_id: str,
+        image: numpy.ndarray[Any, Any] | PIL.Image.Image | Image,
+        artifact_file: str | None = None,
+        key: str | None = None,
+        step: int | None = None,
+        timestamp: int | None = None,
+        synchronous: bool | None = None,
+    ) -> None:
+        """Log an image: one of each step with ``key``, or one alone with ``artifact_file``.
+
+        An image of a step is a PNG, exact to the pixel, and a WebP of 256 pixels, below
+        ``images/`` under MLflow's names for them; ``lakeflow.load_images`` finds them, and the
+        run gets the tag ``mlflow.loggedImages``.
+
+        An array has height x width, with 1 channel for grey, 3 for RGB or 4 for RGBA as a third
+        dimension: booleans, integers of 0 to 255, or floats of 0 to 1. Where floats lie
+        outside of that, all are scaled to it by their minimum and maximum, with a warning.
+
+        Args:
+            run_id: Id of the run.
+            image: An array of numpy's, an image of Pillow's, or a ``lakeflow.Image``.
+            artifact_file: Path of the file below the run's artifacts, such as ``"a/b.png"``;
+                its extension says the format.
+            key: Name of the image: letters, digits, ``_``, ``-``, ``.``, blanks and ``/``.
+            step: Training step, a 64-bit integer; 0 by default.
+            timestamp: Milliseconds since the Unix epoch; now by default.
+            synchronous: False copies an image of a step and returns: it is checked now,
+                encoded and sent later. It waits while the queue holds
+                ``LAKEFLOW_QUEUE_BYTES``. What fails then is raised by ``set_terminated`` or
+                ``flush_async_logging``. None as for ``log_metric``.
+
+        Raises:
+            TypeError: ``artifact_file`` together with the others, neither it nor a key, no
+                such image, or an array of objects.
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, an array of another shape, integers
+                outside of 0 to 255, another key, a mode or an extension that has no format, a
+                deleted run, a path that leads out of the run's artifacts, or the id of a
+                trace. It is a ValueError.
+            StorageError: It could not be written.
+
+        Examples:
+            >>> import numpy
+            >>> client = LakeflowClient("memory://doc-log-image")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> pixels = numpy.zeros((100, 100, 3), dtype=numpy.uint8)
+            >>> client.log_image(run_id, pixels, key="dogs", step=3)
+            >>> client.log_image(run_id, pixels, "image.png")
+            >>> [each.path for each in client.list_artifacts(run_id)]
+            ['image.png', 'images']
+        """
+        return self._store.images.log(
+            run_id, image, artifact_file, key, step, timestamp, synchronous
+        )
+
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
         """Return what is in a folder of a run's artifacts, by path.
 
@@ -897,6 +997,8 @@ class LakeflowClient:
         Raises:
             NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
             InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run, no such status.
+            LakeflowException: The run has ended, but asynchronous calls to it had failed
+                before, and nobody was told; the code is that of the first one.
 
         Examples:
             >>> client = LakeflowClient("memory://doc-set-terminated")

@@ -186,6 +186,8 @@ class Settings:
         fold_memory_bytes: What the query engine may hold while folding, before it spills
             to disk.
         queue_records: Calls that asynchronous logging holds before it makes the caller wait.
+        queue_bytes: What those calls may hold in memory, such as the pixels of images, before
+            it makes the caller wait.
         flush_interval_ms: Milliseconds for which asynchronous logging gathers calls before it
             writes them, on a store where every write is an object.
         check_interval_ms: Milliseconds for which a writer there trusts what it has seen of
@@ -218,6 +220,7 @@ class Settings:
     fold_bytes: int = 96 * MIB
     fold_memory_bytes: int = 384 * MIB
     queue_records: int = 10_000
+    queue_bytes: int = 256 * MIB
     flush_interval_ms: int = 2000
     check_interval_ms: int = 5000
     remote_deadline_s: int = 60

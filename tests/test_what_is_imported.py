@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = {"deltalake", "duckdb", "fsspec", "numpy", "pandas", "polars", "pyarrow", "sqlglot"}
+HEAVY |= {"PIL", "matplotlib", "plotly"}
 
 LOGS = """
 lakeflow.set_experiment("digits")
@@ -28,6 +29,11 @@ lakeflow.log_metric("m", 0.5)
 client.rename_experiment(other, "renamed " + run.info.run_id)
 client.set_experiment_tag(other, "k", "v")
 client.delete_experiment(other)
+"""
+LOGS_AN_IMAGE = """
+import numpy
+with lakeflow.start_run():
+    lakeflow.log_image(numpy.zeros((2, 2), numpy.uint8), key="k")
 """
 READS_ONE = "assert lakeflow.get_run(sys.argv[2]).data.params == {'p': '1'}"
 SEARCHES = """
@@ -71,6 +77,10 @@ def test_a_job_that_logs_loads_no_engine(tmp_path: Path, folded: tuple[Path, str
     assert modules_after(lake, LOGS) == set(), "experiments in a fold"
     resumed = f"lakeflow.start_run(run_id={run_id!r}); lakeflow.log_metric('m', 1)"
     assert modules_after(lake, resumed) == set()
+
+
+def test_a_job_that_logs_images_loads_no_engine(tmp_path: Path) -> None:
+    assert modules_after(tmp_path / "new", LOGS_AN_IMAGE) == {"numpy", "PIL"}
 
 
 def test_one_run_is_read_without_an_engine(folded: tuple[Path, str]) -> None:

@@ -21,5 +21,8 @@ SOURCE_TYPE = "mlflow.source.type"
 GIT_COMMIT = "mlflow.source.git.commit"
 """Commit of the repository that the program is in."""
 
+LOGGED_IMAGES = "mlflow.loggedImages"
+"""``"True"`` for a run with images that were logged by steps."""
+
 DATASET_CONTEXT = "mlflow.data.context"
 """What a run uses a dataset for, such as ``"training"``; a tag of that use."""

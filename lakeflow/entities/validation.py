@@ -290,6 +290,15 @@ def milliseconds(value: object, path: str) -> int:
     return _whole(value, path, FIRST_MS, LAST_MS, _TIMES)
 
 
+def step(value: object, path: str = "step") -> int:
+    """Return a step.
+
+    Raises:
+        InvalidInputError: It is no whole number of 64 bits.
+    """
+    return _whole(value, path, -_INT64, _INT64 - 1)
+
+
 def moment(time: datetime.datetime) -> datetime.datetime:
     """Return a time with its zone: one without any is local, as Python has it."""
     if time.tzinfo is not None:

@@ -13,6 +13,7 @@ from lakeflow.fluent.experiments import (
     search_experiments,
     set_experiment,
 )
+from lakeflow.fluent.images import log_figure, log_image
 from lakeflow.fluent.lakes import (
     get_tracking_uri,
     is_tracking_uri_set,
@@ -20,6 +21,8 @@ from lakeflow.fluent.lakes import (
     set_tracking_uri,
 )
 from lakeflow.fluent.logged import (
+    flush_artifact_async_logging,
+    flush_async_logging,
     log_inputs,
     log_metric,
     log_metrics,
@@ -46,6 +49,8 @@ __all__ = [
     "create_experiment",
     "delete_run",
     "end_run",
+    "flush_artifact_async_logging",
+    "flush_async_logging",
     "get_parent_run",
     "get_run",
     "get_tracking_uri",
@@ -54,6 +59,8 @@ __all__ = [
     "log_artifact",
     "log_artifacts",
     "log_dict",
+    "log_figure",
+    "log_image",
     "log_inputs",
     "log_metric",
     "log_metrics",

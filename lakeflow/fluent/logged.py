@@ -9,6 +9,7 @@ from lakeflow.entities import DatasetInput, InputTag, Param, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent import active_runs
 from lakeflow.fluent.runs import start_run
+from lakeflow.stores import call_queue
 from lakeflow.stores.experiments import now_ms
 
 if TYPE_CHECKING:
@@ -149,3 +150,30 @@ def log_inputs(
         pairs = named | dict(tags or {})
         inputs.append(DatasetInput(dataset, [InputTag(*pair) for pair in pairs.items()]))
     store.runs.log_inputs(run_id, inputs)
+
+
+def flush_async_logging() -> None:
+    """Return once everything is logged that this process has queued: to all its runs.
+
+    Raises:
+        LakeflowException: Calls failed, and nobody was told yet; the message says which runs
+            and keys they were about, and why. The code is that of the first one.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-flush")
+        >>> with lakeflow.start_run() as run:
+        ...     _ = lakeflow.log_metric("loss", 0.5, synchronous=False)
+        ...     lakeflow.flush_async_logging()
+        ...     lakeflow.get_run(run.info.run_id).data.metrics
+        {'loss': 0.5}
+    """
+    call_queue.flush()
+
+
+def flush_artifact_async_logging() -> None:
+    """Return once every image is logged that this process has queued.
+
+    There is one queue for all that is logged: the same as ``flush_async_logging``.
+    """
+    call_queue.flush()

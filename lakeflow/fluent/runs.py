@@ -16,6 +16,7 @@ from lakeflow.fluent import active_runs, endings
 from lakeflow.fluent.experiments import experiment_of_new_runs
 from lakeflow.fluent.git import program_commit
 from lakeflow.shutdown import at_shutdown
+from lakeflow.stores import call_queue
 from lakeflow.stores.arguments import given_name
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ class ActiveRun(Run):
         trace: TracebackType | None,
     ) -> bool:
         # The block may have ended the run itself, or have left others open within it.
+        lost = []
         while any(self.info.run_id == each.run.info.run_id for each in active_runs.active()):
-            end_run("FINISHED" if kind is None else endings.status_of(kind))
+            lost.append(_end("FINISHED" if kind is None else endings.status_of(kind)))
+        _tell(lost, error)
         return kind is None
 
 
@@ -221,18 +224,37 @@ def end_run(status: str = "FINISHED") -> None:
 
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, no such status; the run stays active.
+        LakeflowException: As for ``LakeflowClient.set_terminated``; the run has ended.
     """
+    _tell([_end(status)])
+
+
+def _end(status: str) -> LakeflowException | None:
+    """End the active run; return the error that tells what of it could not be logged."""
     # Before the run is taken off: with a wrong status it stays active.
     RunStatus.from_string(status)
     ended = active_runs.pop()
     if not active_runs.unfinished():
         endings.unguard()
-    if ended is not None:
-        ended.store.terminate(ended.run.info.run_id, status)
+    if ended is None:
+        return None
+    ended.store.end(ended.run.info.run_id, status)
+    return ended.store.lost(ended.run.info.run_id)
+
+
+def _tell(lost: Sequence[LakeflowException | None], error: BaseException | None = None) -> None:
+    """Raise what runs have lost, or put it on the error that has ended them."""
+    found: list[BaseException] = [each for each in (error, *lost) if each is not None]
+    for each in found[1:]:
+        found[0].add_note(str(each))
+    if error is None and found:
+        raise found[0]
 
 
 def _end_open_runs(status: str | None = None) -> None:
     _end_all(active_runs.unfinished(), status or endings.status())
+    # A signal that kills closes no lake.
+    call_queue.tell()
 
 
 def _end_runs_of_thread(status: str) -> None:
@@ -243,7 +265,7 @@ def _end_all(runs: Sequence[active_runs.OpenRun], status: str) -> None:
     for each in runs:
         active_runs.close(each)
         try:
-            each.store.terminate(each.run.info.run_id, status)
+            each.store.end(each.run.info.run_id, status)
         except LakeflowException:
             # Nobody can catch this, and other runs are to be ended.
             _logger.warning("cannot end run %s", each.run.info.run_id, exc_info=True)

@@ -12,11 +12,12 @@ from lakeflow.config import is_progress_shown
 from lakeflow.entities import FileInfo, validation
 from lakeflow.exceptions import InvalidInputError, StorageError
 from lakeflow.filesystem.parts import PART_BYTES
+from lakeflow.media import figures
 from lakeflow.media.documents import document
 from lakeflow.schema import ARTIFACTS
 from lakeflow.stores.artifact_places import ArtifactPlaces
 from lakeflow.stores.experiments import now_ms
-from lakeflow.transfer import fetching, paths, progress, sending
+from lakeflow.transfer import at_once, fetching, paths, progress, sending
 from lakeflow.transfer.fetching import Wanted
 from lakeflow.transfer.sending import Sent, Source
 
@@ -88,7 +89,7 @@ class ArtifactStore:
 
     def log(self, run_id: str, local_path: Any, artifact_path: Any = None) -> None:
         """Log a file of this machine, or a folder under its own name."""
-        _require_run(run_id)
+        require_run(run_id)
         local, folder = os.fspath(local_path), paths.checked(artifact_path, "artifact_path")
         name = os.path.basename(os.path.abspath(local))
         path = paths.normal(paths.below(folder, name), "local_path")
@@ -99,7 +100,7 @@ class ArtifactStore:
 
     def log_folder(self, run_id: str, local_dir: Any, artifact_path: Any = None) -> None:
         """Log the files of a folder of this machine."""
-        _require_run(run_id)
+        require_run(run_id)
         local, folder = os.fspath(local_dir), paths.checked(artifact_path, "artifact_path")
         if not os.path.isdir(local):
             raise InvalidInputError(f"local_dir is {local!r}, which is no folder")
@@ -109,7 +110,7 @@ class ArtifactStore:
         self, run_id: str, artifact_file: Any, data: bytes, label: Label | None = None
     ) -> str:
         """Log a content as a file, and return the path that it has below the run's."""
-        _require_run(run_id)
+        require_run(run_id)
         path = paths.normal(artifact_file, "artifact_file")
         head, place = self._place(run_id)
         sent = Sent(path, len(data), sending.digest_of(data))
@@ -126,12 +127,40 @@ class ArtifactStore:
         """Log what JSON or YAML can say."""
         self.log_bytes(run_id, artifact_file, document(dictionary, os.fspath(artifact_file)))
 
+    def log_figure(
+        self, run_id: str, figure: Any, artifact_file: Any, options: Mapping[str, Any] | None
+    ) -> None:
+        """Log a figure of matplotlib or plotly."""
+        with self.written(run_id, artifact_file, Label("figure")) as local:
+            figures.save(figure, local, options)
+
+    def log_new(
+        self, run_id: str, contents: Mapping[str, bytes], label: Label, tags: Mapping[str, str]
+    ) -> None:
+        """Log contents under names that nobody has used, and tags with them: one record.
+
+        Args:
+            run_id: The run.
+            contents: By path; several go at once where each is a request.
+            label: What they are.
+            tags: Values by key.
+        """
+        head, place = self._place(run_id)
+
+        def sent(path: str) -> Sent:
+            data = contents[path]
+            place.fs.put(posixpath.join(place.folder, path), data)
+            return Sent(path, len(data), sending.digest_of(data))
+
+        files = at_once.done(place.fs, sent, contents, lambda path: len(contents[path]))
+        self._record(head, place, [*files], label, records.tags(tags.items()))
+
     @contextlib.contextmanager
     def written(
         self, run_id: str, artifact_file: Any, label: Label | None = None
     ) -> Iterator[str]:
         """Give the path of a file on this machine, which is logged when it is written."""
-        _require_run(run_id)
+        require_run(run_id)
         path = paths.normal(artifact_file, "artifact_file")
         with temporary.folder("artifact") as folder:
             local = os.path.join(folder, posixpath.basename(path))
@@ -162,7 +191,14 @@ class ArtifactStore:
             if arrived:
                 self._record(head, place, arrived, label or Label())
 
-    def _record(self, head: RunHead, place: Place, files: Sequence[Sent], label: Label) -> None:
+    def _record(
+        self,
+        head: RunHead,
+        place: Place,
+        files: Sequence[Sent],
+        label: Label,
+        *fields: records.Pieces,
+    ) -> None:
         if self._lake.settings.durability == "fsync":
             place.fs.sync(*(posixpath.join(place.folder, each.path) for each in files))
         now = now_ms()
@@ -176,7 +212,8 @@ class ArtifactStore:
             }
             for each in files
         ]
-        self._lake.append(records.bodies(head.about, records.table(ARTIFACTS.name, rows)))
+        table = records.table(ARTIFACTS.name, rows)
+        self._lake.append(records.bodies(head.about, table, *fields))
         # An image has a name of its own, which nobody logs again.
         if head.artifacts is not None and label.key is None:
             head.artifacts |= {
@@ -211,6 +248,23 @@ class ArtifactStore:
             for row in rows
             if not path or row["path"] == path or row["path"].startswith(f"{path}/")
         }
+
+    def content(self, run_id: str, path: str, known: Recorded) -> bytes:
+        """Return the content of a small file.
+
+        Raises:
+            DamagedLakeError: It is not what was logged.
+            StorageError: RESOURCE_DOES_NOT_EXIST, it is gone; or it could not be read.
+        """
+        _, place = self._place(run_id)
+        full = posixpath.join(place.folder, path)
+        try:
+            data = place.fs.read(full)
+        except FileNotFoundError as error:
+            raise _missing(place, path) from error
+        if sending.digest_of(data) != known.sha256:
+            raise fetching.changed(place.fs, full)
+        return data
 
     def listing(self, run_id: str, path: Any = None) -> list[FileInfo]:
         """Return what is in a folder of a run's artifacts; see ``LakeflowClient``."""
@@ -309,7 +363,7 @@ class ArtifactStore:
         return head, self._places.of_run(run_id, head.artifact_uri)
 
 
-def _require_run(run_id: object) -> None:
+def require_run(run_id: object) -> None:
     """Refuse the id of a trace, which MLflow's clients tell from that of a run.
 
     Raises:

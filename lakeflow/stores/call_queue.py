@@ -1,12 +1,21 @@
-"""Asynchronous logging: a thread makes calls in order, and writes what they log together."""
+"""Asynchronous logging: a thread makes calls in order, and writes what they log together.
+
+There is a queue for each lake: one that does not answer holds up no other, and the calls of a
+run, which is of one lake, stay in order.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import random
 import reprlib
+import sys
 import threading
 import time
+import traceback
+import weakref
 from collections import deque
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import LakeflowException
+from lakeflow.stores.untold import Untold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +40,9 @@ _MOST_JITTER = 0.25
 # A process that ends waits for the thread at most this long before it is noticed.
 _SECONDS_BETWEEN_LOOKS = 0.1
 
+_BYTES_OF_AN_ITEM = 64
+"""What one thing of a batch holds in memory beside its text."""
+
 _SECONDS_OF_REST = 1.0
 """Seconds after which a thread that has nothing to do ends."""
 
@@ -43,6 +56,7 @@ class RunOperations:
         operation_futures: One future a call.
         hurry: Asks for what is gathered to be written now.
         about: Returns what the calls log, for the text of an error.
+        on_told: Called with the futures when somebody learns here that calls failed.
     """
 
     def __init__(
@@ -50,10 +64,12 @@ class RunOperations:
         operation_futures: Sequence[Future[Any]],
         hurry: Callable[[], None] = lambda: None,
         about: Callable[[], str] = lambda: "logging",
+        on_told: Callable[[Sequence[Future[Any]]], None] = lambda _: None,
     ) -> None:
         self._operation_futures = list(operation_futures)
         self._hurry = hurry
         self._about = about
+        self._on_told = on_told
 
     def wait(self) -> None:
         """Return once every call is done; what is gathered is written at once.
@@ -69,6 +85,7 @@ class RunOperations:
             if (error := future.exception()) is not None
         ]
         if errors:
+            self._on_told(self._operation_futures)
             reasons = "; ".join(str(error) for error in errors)
             raise LakeflowException(
                 f"{len(errors)} asynchronous call(s) failed: {self._about()}: {reasons}",
@@ -80,6 +97,7 @@ class RunOperations:
 class _Call:
     function: Callable[..., Any]
     args: tuple[Any, ...]
+    held: int
     future: Future[Any] = field(default_factory=Future)
 
     def about(self) -> str:
@@ -91,12 +109,41 @@ class _Call:
             keys = [getattr(each, "key", each) for some in several for each in some]
         return f"{self.function.__name__} of {reprlib.repr(keys)} to run {run_id!r}"
 
+    def forget(self) -> bool:
+        """Let go of what it logs, if what it is about can still be said; return whether."""
+        # The keys of a batch are in what it logs.
+        is_of_one = isinstance(self.args[1], str)
+        if is_of_one:
+            self.args = self.args[:2]
+        return is_of_one
+
+
+def held_by(args: Sequence[Any]) -> int:
+    """Return roughly how many bytes the arguments of a call hold: texts can be long.
+
+    Args:
+        args: Keys, values, and lists or dicts of them.
+    """
+    total = 0
+    for each in args:
+        if isinstance(each, str):
+            total += len(each)
+        elif isinstance(each, list | tuple | dict):
+            values = each.values() if isinstance(each, dict) else each
+            texts = (getattr(value, "value", value) for value in values)
+            total += sum(len(text) for text in texts if isinstance(text, str))
+            total += len(each) * _BYTES_OF_AN_ITEM
+    return total
+
 
 class CallQueue:
-    """Calls in order, at most so many waiting.
+    """Calls in order, of which those that wait are bounded by their number and their memory.
 
     The thread is not a daemon: a process that ends does what is queued first. It ends when it
     has had nothing to do for a while, and the next call starts another one.
+
+    A failure is told once: by ``wait``, else by the end of its run or a flush, else on stderr
+    when the process ends.
 
     Args:
         lake: Where they log.
@@ -107,12 +154,16 @@ class CallQueue:
         self._lake = lake
         self._on_loss = on_loss
         self._size = max(1, lake.settings.queue_records)
+        self._most_held = lake.settings.queue_bytes
         self._interval_s = 0 if lake.fs.can_append else lake.settings.flush_interval_ms / 1000
         self.reset()
+        _queues.add(self)
 
     def reset(self) -> None:
         """Begin anew in a forked child: what is queued is the parent's."""
+        self.untold = Untold()
         self._unfinished = 0
+        self._held = 0
         self._starters: set[int] = set()  # threads that are about to start the one that works
         self._calls: deque[_Call] = deque()
         self._last: Future[Any] | None = None
@@ -121,19 +172,25 @@ class CallQueue:
         self._changed = threading.Condition()
         self._is_hurried = False
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> RunOperations:
+    def submit(self, function: Callable[..., Any], *args: Any, held: int = 0) -> RunOperations:
         """Queue a call; waits while the queue is full.
 
         Where no thread can be started, because the process is ending or has too many, this one
         makes the call.
+
+        Args:
+            function: What is to be called.
+            *args: Its arguments: the run's id, what it logs, and what else there is to it.
+            held: Bytes that they hold in memory until the call is made.
         """
-        call = _Call(function, args)
+        call = _Call(function, args, held)
         with self._changed:
-            while self._unfinished >= self._size and self._is_at_work:
+            while self._is_full(held) and self._is_at_work:
                 # A full queue is not to wait for the end of the interval.
                 self.hurry()
                 self._changed.wait()
             self._unfinished += 1
+            self._held += held
             # Under the lock under which the thread decides to stop: no call is left behind.
             self._calls.append(call)
             self._last = call.future
@@ -142,7 +199,12 @@ class CallQueue:
         # The handler of a signal which has interrupted its thread in there leaves it to that.
         if threading.get_ident() not in self._starters:
             self._begin_work()
-        return RunOperations([call.future], self.hurry, call.about)
+        return RunOperations([call.future], self.hurry, call.about, self.untold.told)
+
+    def _is_full(self, held: int) -> bool:
+        # What is larger than the bound goes alone.
+        is_too_large = self._held > 0 and held > 0 and self._held + held > self._most_held
+        return is_too_large or self._unfinished >= self._size
 
     def _begin_work(self) -> None:
         """Have what is queued done, if nobody is at it."""
@@ -191,6 +253,19 @@ class CallQueue:
             # Nor is the thread to rest: who drains the queue has done with it.
             self.hurry()
 
+    def close(self) -> None:
+        """Drain it, and tell on stderr what nobody was told."""
+        self.drain()
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell on stderr of what failed, unless somebody was told: the process ends."""
+        error = self.untold.take()
+        # Without a console there is nobody to tell.
+        if error is not None and sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(f"lakeflow: {error}\n")
+
     def _work(self, rest_s: float) -> None:
         """Make calls until there are none for a while; then the next one begins anew."""
         while True:
@@ -234,9 +309,12 @@ class CallQueue:
         with self._lake.gathering() as gathered:
             for call in calls:
                 try:
-                    made.append((call, call.function(*call.args)))
+                    result = call.function(*call.args)
                 except BaseException as error:  # noqa: BLE001 - it is the caller's, in the future
                     self._fail(call, error)
+                else:
+                    made.append((call, result))
+                    self._let_go(call)
                 if gathered.size > _MOST_CHARACTERS_A_WRITE:
                     self._write(gathered, made)
                     made = []
@@ -252,17 +330,70 @@ class CallQueue:
                 self._fail(call, error)
         else:
             for call, result in made:
-                self._finished()
-                # Whoever keeps the promise does not keep what was logged.
+                self._finished(call)
                 call.args = ()
                 call.future.set_result(result)
 
+    def _let_go(self, call: _Call) -> None:
+        """Let go of what a call has logged: the next one may wait for that memory.
+
+        Nor does whoever keeps the promise keep it.
+        """
+        if call.held and call.forget():
+            with self._changed:
+                self._release(call)
+
+    def _release(self, call: _Call) -> None:
+        self._held -= call.held
+        call.held = 0
+        self._changed.notify_all()
+
     def _fail(self, call: _Call, error: BaseException) -> None:
-        _logger.error("asynchronous logging failed: %s: %s", call.about(), error)
-        self._finished()
+        about = call.about()
+        _logger.error("asynchronous logging failed: %s: %s", about, error)
+        self.untold.add(call.future, str(call.args[0]), about, error)
+        # Else the error would keep it, which somebody may look at later.
+        traceback.clear_frames(error.__traceback__)
+        call.forget()
+        self._finished(call)
         call.future.set_exception(error)
 
-    def _finished(self) -> None:
+    def _finished(self, call: _Call) -> None:
         with self._changed:
             self._unfinished -= 1
-            self._changed.notify_all()
+            self._release(call)
+
+
+# Not to keep them: a lake that is let go of takes its queue along.
+_queues: weakref.WeakSet[CallQueue] = weakref.WeakSet()
+
+
+def flush() -> None:
+    """Return once everything is logged that this process has queued before.
+
+    Raises:
+        LakeflowException: Calls failed, and nobody was told yet.
+    """
+    errors = []
+    for queue in list(_queues):
+        queue.drain()
+        errors.append(queue.untold.take())
+    found = [each for each in errors if each is not None]
+    if found:
+        for other in found[1:]:
+            found[0].add_note(str(other))
+        raise found[0]
+
+
+def tell() -> None:
+    """Tell on stderr of all that failed in this process and nobody was told of."""
+    for queue in list(_queues):
+        queue.tell()
+
+
+def _begin_anew() -> None:
+    for queue in list(_queues):
+        queue.reset()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

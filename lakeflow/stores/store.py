@@ -8,10 +8,11 @@ from lakeflow.config import is_logging_async
 from lakeflow.entities import LifecycleStage
 from lakeflow.query.engine.connection import Engine
 from lakeflow.stores.artifacts import ArtifactStore
-from lakeflow.stores.call_queue import CallQueue
+from lakeflow.stores.call_queue import CallQueue, held_by
 from lakeflow.stores.column_reader import ColumnReader
 from lakeflow.stores.control import ControlStore
 from lakeflow.stores.experiments import ExperimentStore, now_ms
+from lakeflow.stores.images import ImageStore
 from lakeflow.stores.reader import Reader
 from lakeflow.stores.runs import RunStore
 from lakeflow.stores.snapshots import Snapshots
@@ -19,6 +20,7 @@ from lakeflow.stores.snapshots import Snapshots
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lakeflow.exceptions import LakeflowException
     from lakeflow.lake import Lake
     from lakeflow.stores.call_queue import RunOperations
 
@@ -35,6 +37,7 @@ class Store:
         experiments: Its experiments.
         runs: Its runs.
         artifacts: The files beside them.
+        images: The images among those.
         columns: What reads it by the column.
     """
 
@@ -48,13 +51,19 @@ class Store:
         self.runs = RunStore(lake, self.experiments, reader)
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
         self.columns = ColumnReader(lake, engine, self.snapshots)
+        self.images = ImageStore(self.artifacts, self.runs.heads, self.log)
         lake.on_close(engine.close)
         lake.on_fork(engine.reset)
         self._queue = CallQueue(lake, self.runs.heads.forget)
-        lake.on_close(self._queue.drain)
-        lake.on_fork(self._queue.reset)
+        lake.on_close(self._queue.close)
 
-    def log(self, synchronous: bool | None, call: Callable[..., Any], *args: Any) -> Any:
+    def log(
+        self,
+        synchronous: bool | None,
+        call: Callable[..., Any],
+        *args: Any,
+        held: int | None = None,
+    ) -> Any:
         """Make a logging call now, or queue it.
 
         Args:
@@ -62,12 +71,14 @@ class Store:
             call: A method of a store.
             *args: Its arguments, of which the first is the run's id; they must not change any
                 more.
+            held: Bytes that they hold in memory; found out where it is not given.
 
         Returns:
             What the call returns, or the ``RunOperations`` to wait for it.
         """
         if is_logging_async() if synchronous is None else not synchronous:
-            return self._queue.submit(call, *args)
+            held = held_by(args) if held is None else held
+            return self._queue.submit(call, *args, held=held)
         return call(*args)
 
     def log_metric(
@@ -91,9 +102,23 @@ class Store:
     def terminate(
         self, run_id: str, status: str | None = None, end_time: int | None = None
     ) -> None:
-        """End a run after everything that was queued."""
+        """End a run after everything that was queued; see ``LakeflowClient.set_terminated``."""
+        self.end(run_id, status, end_time)
+        lost = self.lost(run_id)
+        if lost is not None:
+            raise lost
+
+    def end(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
+        """End a run after everything that was queued, whether or not that could be logged."""
         self._queue.drain()
         self.runs.terminate(run_id, status, end_time)
+
+    def lost(self, run_id: str) -> LakeflowException | None:
+        """Return the error that tells what was queued for a run and could not be logged.
+
+        None if all was, or if somebody was told; whoever gets it is to tell.
+        """
+        return self._queue.untold.take(run_id)
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Delete an experiment and its runs."""

@@ -86,6 +86,14 @@ def fetch(fs: Filesystem, folder: str, wanted: Iterable[Wanted]) -> Iterator[Wan
     )
 
 
+def changed(fs: Filesystem, path: str) -> DamagedLakeError:
+    """Return the error that a file is not what was logged."""
+    return DamagedLakeError(
+        f"{path} in {fs.uri} is not what was logged: its SHA-256 is another one",
+        hint="it was changed since, or is damaged; log it again, or read the file itself",
+    )
+
+
 def _fetch(fs: Filesystem, folder: str, wanted: Wanted) -> Wanted:
     source = posixpath.join(folder, wanted.path)
     try:
@@ -99,10 +107,7 @@ def _fetch(fs: Filesystem, folder: str, wanted: Wanted) -> Wanted:
                 _fill(fs, source, wanted, file)
             os.replace(file.name, wanted.local)
     except _ChangedError:
-        raise DamagedLakeError(
-            f"{source} in {fs.uri} is not what was logged: its SHA-256 is another one",
-            hint="it was changed since, or is damaged; log it again, or read the file itself",
-        ) from None
+        raise changed(fs, source) from None
     except FileNotFoundError:
         raise
     except OSError as error:
