@@ -1,5 +1,6 @@
 """Calls on MLflow's client in plain JSON; as a script, a server of them for MLflow itself."""
 
+import hashlib
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import sys
 import time
 
 GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
+UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 HOUR_MS = 3_600_000
 
 
@@ -23,6 +25,9 @@ def encode(value):
         return [encode(each) for each in value]
     if isinstance(value, dict):
         return {"is": "dict", "of": [[encode(k), encode(v)] for k, v in value.items()]}
+    if type(value).__module__ == "PIL.Image":
+        pixels = list(value.tobytes())
+        return {"is": "pillow", "of": [value.mode, list(value.size), pixels]}
     if type(value).__module__ == "numpy":
         return {"is": "numpy", "dtype": str(value.dtype), "of": encode(value.tolist())}
     return {"is": kind, "of": encode([getattr(value, name) for name in value.__slots__])}
@@ -50,6 +55,8 @@ class Side:
         try:
             if method == "walk":
                 return {"value": self._walk(*args, **kwargs)}
+            if method == "pictures":
+                return {"value": self._pictures(*self._decode(args))}
             given = self._decode(args)
             options = {name: self._decode(value) for name, value in kwargs.items()}
             value = getattr(self._client, method)(*given, **options)
@@ -72,6 +79,23 @@ class Side:
             if not token:
                 return {"pages": json.dumps(pages)}
 
+    def _pictures(self, run_id):
+        """Return what is in each file of a run's images, whose names have a random end."""
+        import PIL.Image
+
+        folder = self._client.get_run(run_id).info.artifact_uri.removeprefix("file://")
+        found = {}
+        for each in self._client.list_artifacts(run_id, "images"):
+            with PIL.Image.open(os.path.join(folder, each.path)) as image:
+                pixels = image.tobytes() if image.format == "PNG" else b""
+                small = image.convert("RGBA").resize((16, 16)).tobytes()
+                found[UUID.sub("<uuid>", each.path)] = {
+                    "kind": [image.format, image.mode, *image.size],
+                    "pixels": hashlib.sha256(pixels).hexdigest(),
+                    "small": list(small),
+                }
+        return found
+
     def _decode(self, value):
         if isinstance(value, list):
             return [self._decode(each) for each in value]
@@ -89,6 +113,11 @@ class Side:
             return float(content)
         if kind == "dict":
             return dict(content)
+        if kind == "pillow":
+            import PIL.Image
+
+            mode, size, pixels = content
+            return PIL.Image.frombytes(mode, tuple(size), bytes(pixels))
         if kind == "numpy":
             import numpy as np
 

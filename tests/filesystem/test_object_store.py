@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy
 import polars
 import pytest
 
@@ -88,6 +89,22 @@ def test_asynchronous_calls_are_there_once_the_run_has_ended(lake: str) -> None:
     assert ended.info.status == "FINISHED"
     assert ended.data.params == {"lr": "1"}
     assert len(lakeflow.metric_history(run.info.run_id, "loss")) == 200
+
+
+def test_images_are_there_once_the_run_has_ended(lake: str, tmp_path: Path) -> None:
+    pixels = numpy.random.default_rng(0).integers(0, 256, (40, 30, 3), numpy.uint8)
+    with lakeflow.start_run() as run:
+        for step in range(3):
+            lakeflow.log_image(pixels // (step + 1), key="val/a b", step=step)
+    lakeflow.compact(lake)
+    found = lakeflow.load_images(run.info.run_id, "val/a b")
+    assert [each.step for each in found] == [0, 1, 2]
+    assert (numpy.asarray(found[1].image) == pixels // 2).all()
+    assert found[2].thumbnail.size == (192, 256)
+    client = lakeflow.MlflowClient()
+    assert len(client.list_artifacts(run.info.run_id, "images")) == 6
+    local = client.download_artifacts(run.info.run_id, found[0].path, str(tmp_path))
+    assert (lakeflow.Image(local).to_array() == pixels).all()
 
 
 def test_a_forked_child_logs_to_the_run_of_its_parent(
