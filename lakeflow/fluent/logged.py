@@ -174,6 +174,7 @@ def flush_async_logging() -> None:
 def flush_artifact_async_logging() -> None:
     """Return once every image is logged that this process has queued.
 
-    There is one queue for all that is logged: the same as ``flush_async_logging``.
+    The same as ``flush_async_logging``, since images are in the queue of all that is logged. No
+    run is started where none is active, as MLflow would do.
     """
     call_queue.flush()

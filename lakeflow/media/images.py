@@ -31,6 +31,9 @@ _PNG_MODES = {"1", "LA", "P", "I;16", *_PLAIN_MODES}
 _INFO_OF_PNG = {"icc_profile", "transparency"}
 """What of an image's ``info`` Pillow writes to a PNG."""
 
+_CHUNK_BYTES = 2**30
+"""Half of what a chunk of a PNG may have."""
+
 _MOST_BYTES_A_PIXEL = 4
 
 _BITS_OF_NOISE = 7.5
@@ -254,8 +257,10 @@ def png(picture: Picture) -> bytes:
     colour_type = _COLOUR_TYPES[channels[0] if channels else 1]
     header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
     data = packer.compress(rows.data) + packer.flush()
-    chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b""))
-    return b"".join((b"\x89PNG\r\n\x1a\n", *chunks))
+    parts = [data[at : at + _CHUNK_BYTES] for at in range(0, len(data), _CHUNK_BYTES)]
+    chunks = [_chunk(b"IDAT", each) for each in parts]
+    ends = _chunk(b"IHDR", header), _chunk(b"IEND", b"")
+    return b"".join((b"\x89PNG\r\n\x1a\n", ends[0], *chunks, ends[1]))
 
 
 def _is_plain(image: PIL.Image.Image) -> bool:

@@ -352,8 +352,7 @@ class CallQueue:
         about = call.about()
         _logger.error("asynchronous logging failed: %s: %s", about, error)
         self.untold.add(call.future, str(call.args[0]), about, error)
-        # Else the error would keep it, which somebody may look at later.
-        traceback.clear_frames(error.__traceback__)
+        _forget_frames(error)
         call.forget()
         self._finished(call)
         call.future.set_exception(error)
@@ -362,6 +361,13 @@ class CallQueue:
         with self._changed:
             self._unfinished -= 1
             self._release(call)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let an error and its causes, which a promise keeps, let go of what was to be logged."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 # Not to keep them: a lake that is let go of takes its queue along.

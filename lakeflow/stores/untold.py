@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from lakeflow.exceptions import LakeflowException
 
@@ -18,7 +20,9 @@ _MOST_KEPT = 1_000
 _MOST_SPELT_OUT = 10
 
 
-class _Failure(NamedTuple):
+# Of two that read alike each is told.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Failure:
     run_id: str
     reason: str
     code: str | None
@@ -29,7 +33,9 @@ class Untold:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._failures: dict[Future[Any], _Failure] = {}
+        self._failures: list[_Failure] = []
+        # Weak: the error in a future may keep hold of what was to be logged.
+        self._by_future: WeakKeyDictionary[Future[Any], _Failure] = WeakKeyDictionary()
         self._others: Counter[str] = Counter()
 
     def add(self, future: Future[Any], run_id: str, about: str, error: BaseException) -> None:
@@ -44,7 +50,9 @@ class Untold:
         code = getattr(error, "error_code", None)
         with self._lock:
             if len(self._failures) < _MOST_KEPT:
-                self._failures[future] = _Failure(run_id, f"{about}: {error}", code)
+                failure = _Failure(run_id, f"{about}: {error}", code)
+                self._failures.append(failure)
+                self._by_future[future] = failure
             else:
                 self._others[run_id] += 1
 
@@ -52,7 +60,9 @@ class Untold:
         """Forget failures of which the caller learns otherwise."""
         with self._lock:
             for each in futures:
-                self._failures.pop(each, None)
+                failure = self._by_future.pop(each, None)
+                if failure is not None and failure in self._failures:
+                    self._failures.remove(failure)
 
     def take(self, run_id: str | None = None) -> LakeflowException | None:
         """Return the error that tells of the failures of a run, or of all; None without any.
@@ -60,23 +70,20 @@ class Untold:
         They are told with it: the next call returns None.
         """
         with self._lock:
-            found = {
-                future: each
-                for future, each in self._failures.items()
-                if run_id in {None, each.run_id}
-            }
-            self.told(found)
+            found = [each for each in self._failures if run_id in {None, each.run_id}]
+            self._failures = [
+                each for each in self._failures if run_id not in {None, each.run_id}
+            ]
             runs = list(self._others) if run_id is None else [run_id]
             others = sum(self._others.pop(each, 0) for each in runs)
         if not found and not others:
             return None
-        failures = list(found.values())
-        reasons = [each.reason for each in failures[:_MOST_SPELT_OUT]]
-        count = len(failures) + others
+        reasons = [each.reason for each in found[:_MOST_SPELT_OUT]]
+        count = len(found) + others
         if count > len(reasons):
             reasons.append(f"and {count - len(reasons)} more")
         return LakeflowException(
             f"{count} asynchronous call(s) failed, and what they logged is lost: "
             + "; ".join(reasons),
-            failures[0].code if failures else None,
+            found[0].code if found else None,
         )

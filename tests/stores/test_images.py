@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -233,3 +235,31 @@ def test_a_figure_is_recorded_as_one(uri: str) -> None:
     assert {path: known.label.kind for path, known in recorded.items()} == {
         "plots/a.svg": "figure"
     }
+
+
+def test_images_that_could_not_be_sent_are_let_go_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def refuse(picture: Any) -> bytes:
+        seen.append(weakref.ref(picture))
+        try:
+            _refuse(picture)
+        except OSError as error:
+            raise StorageError("the disk is full") from error
+        return b""
+
+    def _refuse(picture: Any) -> None:
+        raise OSError(28, f"no room for {picture.shape}")
+
+    monkeypatch.setattr(images, "png", refuse)
+    client = LakeflowClient(tmp_path / "lake")
+    run_id = client.create_run("0").info.run_id
+    for step in range(3):
+        client.log_image(run_id, PIXELS, key="k", step=step, synchronous=False)
+    open_store(client.tracking_uri, create=False)._queue.drain()
+    gc.collect()
+    assert [each() for each in seen] == [None] * 3
+    with pytest.raises(LakeflowException, match="3 asynchronous"):
+        client.set_terminated(run_id)
