@@ -9,6 +9,8 @@ from lakeflow.entities._base import Entity, short
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lakeflow.entities.dataset import DatasetInput
 
 
@@ -138,6 +140,10 @@ class RunInfo(Entity):
     def run_uuid(self) -> str:
         """The run id, by the name that MLflow 2 has for it too."""
         return self.run_id
+
+    def __iter__(self) -> Iterator[tuple[str, object]]:
+        yield from Entity.__iter__(self)
+        yield "run_uuid", self.run_id
 
 
 @dataclass(frozen=True, slots=True, repr=False)
