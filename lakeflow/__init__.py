@@ -9,6 +9,9 @@
 Importing it loads none of the engines; a call loads what it needs.
 """
 
+from lakeflow import data as data
+from lakeflow import tracking as tracking
+from lakeflow import utils as utils
 from lakeflow.client import LakeflowClient, MlflowClient
 from lakeflow.compaction import compact
 from lakeflow.copying import copy
@@ -17,13 +20,20 @@ from lakeflow.fluent import (
     ActiveRun,
     active_run,
     create_experiment,
+    delete_experiment,
     delete_run,
+    delete_tag,
     end_run,
+    get_artifact_uri,
+    get_experiment,
+    get_experiment_by_name,
     get_parent_run,
+    get_registry_uri,
     get_run,
     get_tracking_uri,
     is_tracking_uri_set,
     last_active_run,
+    log_input,
     log_inputs,
     log_metric,
     log_metrics,
@@ -32,6 +42,9 @@ from lakeflow.fluent import (
     search_experiments,
     search_runs,
     set_experiment,
+    set_experiment_tag,
+    set_experiment_tags,
+    set_registry_uri,
     set_storage_options,
     set_tag,
     set_tags,
@@ -62,13 +75,20 @@ __all__ = [
     "compact",
     "copy",
     "create_experiment",
+    "delete_experiment",
     "delete_run",
+    "delete_tag",
     "end_run",
+    "get_artifact_uri",
+    "get_experiment",
+    "get_experiment_by_name",
     "get_parent_run",
+    "get_registry_uri",
     "get_run",
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
+    "log_input",
     "log_inputs",
     "log_metric",
     "log_metrics",
@@ -85,6 +105,9 @@ __all__ = [
     "search_experiments",
     "search_runs",
     "set_experiment",
+    "set_experiment_tag",
+    "set_experiment_tags",
+    "set_registry_uri",
     "set_storage_options",
     "set_tag",
     "set_tags",
@@ -97,4 +120,4 @@ __all__ = [
 def __dir__() -> list[str]:
     # What is offered by whoever completes names: not the modules that this one is made of.
     special = [name for name in globals() if name.startswith("__")]
-    return [*__all__, "entities", "exceptions", *special]
+    return [*__all__, "data", "entities", "exceptions", "tracking", "utils", *special]

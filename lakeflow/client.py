@@ -73,7 +73,9 @@ class LakeflowClient:
             another fsspec URL, ``lakeflow:///folder`` or ``lakeflow+<URL>``. By default what
             ``set_tracking_uri`` set, else ``LAKEFLOW_TRACKING_URI`` or
             ``MLFLOW_TRACKING_URI``, else ``./lake``.
-        registry_uri: Location of the model registry; the same lake by default.
+        registry_uri: Location of the model registry. By default what ``set_registry_uri``
+            set, else ``LAKEFLOW_REGISTRY_URI`` or ``MLFLOW_REGISTRY_URI``, else the same
+            lake.
 
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, a URI that is no location.
@@ -93,7 +95,8 @@ class LakeflowClient:
         registry_uri: str | os.PathLike[str] | None = None,
     ) -> None:
         self._tracking_uri = canonical(tracking_uri) if tracking_uri else context.tracking_uri()
-        self._registry_uri = canonical(registry_uri) if registry_uri else self._tracking_uri
+        chosen = canonical(registry_uri) if registry_uri else context.registry_uri()
+        self._registry_uri = chosen or self._tracking_uri
 
     @property
     def tracking_uri(self) -> str:
@@ -476,7 +479,7 @@ class LakeflowClient:
             >>> client.get_experiment(experiment_id).tags
             {'nlp.framework': 'Spark NLP'}
         """
-        return self._made_store.experiments.set_tag(experiment_id, key, value)
+        return self._made_store.experiments.set_tags(experiment_id, {key: value})
 
     # Runs: log
 

@@ -1,4 +1,4 @@
-"""What a process has chosen: the tracking URI, the experiment, how lakes are opened."""
+"""What a process has chosen: tracking and registry URI, experiment, how lakes are opened."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class ChosenExperiment:
 # Children that do not share this memory find the lake and the experiment in their environment.
 _openings: dict[str, Opening] = {}
 _tracking_uri: str | None = None
+_registry_uri: str | None = None
 _experiment: ChosenExperiment | None = None
 
 
@@ -61,7 +62,11 @@ def _first_known(text: str) -> str:
 
 
 # A path that is not absolute is one from where the process began.
-for _text in {DEFAULT_URI, environment("TRACKING_URI") or DEFAULT_URI}:
+for _text in {
+    DEFAULT_URI,
+    environment("TRACKING_URI") or DEFAULT_URI,
+    environment("REGISTRY_URI") or DEFAULT_URI,
+}:
     # Whoever uses it is told.
     with contextlib.suppress(InvalidInputError, OSError):
         _first_known(_text)
@@ -92,6 +97,23 @@ def set_tracking_uri(uri: str | None) -> None:
     global _tracking_uri
     _tracking_uri = uri
     _pass_on()
+
+
+def registry_uri() -> str | None:
+    """Return the location of the registry that was set or is in the environment, if any.
+
+    Raises:
+        InvalidInputError: The environment names no location.
+    """
+    named = environment("REGISTRY_URI")
+    return _registry_uri or (_first_known(named) if named else None)
+
+
+def set_registry_uri(uri: str | None) -> None:
+    """Set the location of the registry, as ``set_tracking_uri`` does that of the lake."""
+    global _registry_uri
+    _registry_uri = uri
+    pass_on("REGISTRY_URI", uri)
 
 
 def opening(location: str) -> Opening:

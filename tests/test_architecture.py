@@ -57,6 +57,7 @@ FLUENT = {
     "search_runs": "experiment_ids filter_string run_view_type max_results order_by "
     "output_format search_all_experiments experiment_names as_of",
     "search_experiments": "view_type max_results filter_string order_by",
+    "log_inputs": "datasets contexts tags_list",
 }
 
 
@@ -91,7 +92,8 @@ def test_public_names_are_the_ones_listed() -> None:
 
 def test_who_completes_names_is_offered_the_public_ones() -> None:
     offered = {name for name in dir(lakeflow) if not name.startswith("__")}
-    assert offered == {*lakeflow.__all__, "entities", "exceptions"}
+    rooms = {"data", "entities", "exceptions", "tracking", "utils"}
+    assert offered == {*lakeflow.__all__, *rooms}
     assert all(hasattr(lakeflow, name) for name in dir(lakeflow))
     assert {name for name in dir(entities) if name[:2] != "__"} == set(entities.__all__)
     starred: dict[str, object] = {}

@@ -37,6 +37,13 @@ found = lakeflow.search_runs(
 assert found
 """
 
+LOGS_ARRAYS = """
+import numpy
+digits = lakeflow.data.from_numpy(numpy.zeros((3, 2)), targets=numpy.arange(3))
+with lakeflow.start_run():
+    lakeflow.log_input(digits, context="training")
+"""
+
 
 def modules_after(lake: Path, code: str, *arguments: str) -> set[str]:
     """Return which heavy libraries a process has loaded at its end."""
@@ -71,6 +78,10 @@ def test_a_job_that_logs_loads_no_engine(tmp_path: Path, folded: tuple[Path, str
     assert modules_after(lake, LOGS) == set(), "experiments in a fold"
     resumed = f"lakeflow.start_run(run_id={run_id!r}); lakeflow.log_metric('m', 1)"
     assert modules_after(lake, resumed) == set()
+
+
+def test_a_dataset_of_arrays_needs_numpy_alone(tmp_path: Path) -> None:
+    assert modules_after(tmp_path / "lake", LOGS_ARRAYS) == {"numpy"}
 
 
 def test_one_run_is_read_without_an_engine(folded: tuple[Path, str]) -> None:

@@ -1,5 +1,7 @@
 """Calls on MLflow's client in plain JSON; as a script, a server of them for MLflow itself."""
 
+import importlib
+import inspect
 import json
 import math
 import os
@@ -139,6 +141,7 @@ class Side:
             "tags": self._plain(data.tags),
             "latest": self._plain(list(data._metric_objs if latest is None else latest)),
             "inputs": self._plain(list(run.inputs.dataset_inputs) if run.inputs else []),
+            "dictionary": self._plain([run.to_dictionary()[part] for part in ("info", "data")]),
         }
 
     def _plain_metric(self, metric):
@@ -159,6 +162,7 @@ class Side:
             "tags": self._plain(experiment.tags),
             "created": self._plain(experiment.creation_time),
             "updated": self._plain(experiment.last_update_time),
+            "dictionary": self._plain(dict(experiment)),
             "changed": experiment.last_update_time > experiment.creation_time,
         }
 
@@ -184,8 +188,66 @@ def origin(argv, environment):
             del os.environ[name]
 
 
+def fields(kinds):
+    """Return the names that iterating over an entity of each kind gives."""
+    from mlflow import entities
+
+    return {"value": {kind: sorted(getattr(entities, kind)._properties()) for kind in kinds}}
+
+
+def constants(module):
+    """Return the texts and numbers that a module of MLflow's has in capitals."""
+    found = vars(importlib.import_module(module))
+    return {
+        "value": {
+            name: value
+            for name, value in found.items()
+            if name.isupper() and isinstance(value, int | str)
+        }
+    }
+
+
+def dataset(constructor, arguments):
+    """Return what is logged of a dataset.
+
+    Args:
+        constructor: Name of a function of ``mlflow.data``.
+        arguments: An expression of Python's with its arguments as a dict.
+    """
+    import mlflow.data
+    import numpy
+    import pandas
+
+    given = eval(arguments, {"np": numpy, "pd": pandas})
+    try:
+        return {"value": getattr(mlflow.data, constructor)(**given).to_dict()}
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+        return {"error": getattr(error, "error_code", repr(error))}
+
+
+def parameters(function):
+    """Return the parameters of a function in order, those with a default with that."""
+    return [
+        each.name if each.default is each.empty else f"{each.name}={each.default!r}"
+        for each in inspect.signature(function).parameters.values()
+    ]
+
+
+def signatures(names):
+    """Return the parameters of functions of the top level."""
+    import mlflow
+
+    return {"value": {name: parameters(getattr(mlflow, name)) for name in names}}
+
+
 # Beside calls on a client.
-OTHERS = {"origin": origin}
+OTHERS = {
+    "constants": constants,
+    "dataset": dataset,
+    "fields": fields,
+    "origin": origin,
+    "signatures": signatures,
+}
 
 
 def serve(requests, answers):
