@@ -204,9 +204,10 @@ class LocalFilesystem(Filesystem):
             try:
                 yield self.full(staged)
                 self.upload(self.full(staged), path)
-            finally:
+            except BaseException:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.full(staged))
+                raise
 
     def sync(self, *paths: str) -> None:
         """Sync the files, and the folders up to that of the lake: those have the names."""

@@ -130,9 +130,10 @@ def _unfinished(wanted: Wanted) -> Iterator[BinaryIO]:
     try:
         with _opened(path) as file:
             yield file
-    finally:
+    except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+        raise
 
 
 def _opened(path: str) -> BinaryIO:
