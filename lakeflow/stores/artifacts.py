@@ -223,7 +223,13 @@ class ArtifactStore:
         return self._listed(self._places.at(uri), paths.checked(path, "path"))
 
     def _listed(self, place: Place, below: str) -> list[FileInfo]:
-        found = place.fs.list(posixpath.join(place.folder, below).rstrip("/"))
+        source = posixpath.join(place.folder, below).rstrip("/")
+        if place.fs.can_append:
+            # A look costs nothing here, and to list a file is an error.
+            entry = place.fs.entry(source)
+            if entry is None or not entry.is_folder:
+                return []
+        found = place.fs.list(source)
         return [
             FileInfo(
                 paths.below(below, each.name),
