@@ -132,7 +132,9 @@ def test_the_same_again_moves_no_bytes(
     kept = Path(client.get_run(run_id).info.artifact_uri)
 
     def files() -> dict[str, int]:
-        return {str(each): each.stat().st_ctime_ns for each in kept.rglob("*") if each.is_file()}
+        return {
+            str(each): each.stat().st_ctime_ns for each in kept.rglob("*") if each.is_file()
+        }
 
     before = files()
     client.log_artifacts(run_id, folder)
@@ -207,7 +209,7 @@ def test_what_is_not_there_is_named(
         client.log_artifact(run_id, tmp_path / "no-such-file")
     with pytest.raises(InvalidInputError, match="no folder"):
         client.log_artifacts(run_id, tmp_path / "no-such-folder")
-    with pytest.raises(InvalidInputError, match="dst_path is '.*missing', which is no folder"):
+    with pytest.raises(InvalidInputError, match=r"dst_path is '.*missing', which is no folder"):
         client.download_artifacts(run_id, "", tmp_path / "missing")
 
 

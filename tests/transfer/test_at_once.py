@@ -58,10 +58,9 @@ def test_after_a_failure_nothing_begins_and_what_had_begun_is_told() -> None:
         time.sleep(0.005)
         return number
 
-    told = []
+    told: list[int] = []
     with pytest.raises(ValueError, match="the third"):
-        for each in at_once.done(STORE, work, range(10_000), lambda _: 1):
-            told.append(each)
+        told.extend(at_once.done(STORE, work, range(10_000), lambda _: 1))
     assert sorted([*told, 3]) == sorted(begun)
     assert len(begun) < 500
 
