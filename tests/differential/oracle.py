@@ -3,9 +3,11 @@
 import json
 import math
 import os
+import pathlib
 import re
 import shutil
 import sys
+import tempfile
 import time
 
 GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
@@ -50,6 +52,8 @@ class Side:
         try:
             if method == "walk":
                 return {"value": self._walk(*args, **kwargs)}
+            if method == "contents":
+                return {"value": self._contents(*args)}
             given = self._decode(args)
             options = {name: self._decode(value) for name, value in kwargs.items()}
             value = getattr(self._client, method)(*given, **options)
@@ -71,6 +75,16 @@ class Side:
             token = found.token
             if not token:
                 return {"pages": json.dumps(pages)}
+
+    def _contents(self, run):
+        """Return the text of every artifact of a run by its path."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._client.download_artifacts(self._decode(run), "", folder)
+            return {
+                os.path.relpath(path, folder): path.read_bytes().decode("latin-1")
+                for path in pathlib.Path(folder).rglob("*")
+                if path.is_file()
+            }
 
     def _decode(self, value):
         if isinstance(value, list):
@@ -140,6 +154,9 @@ class Side:
             "latest": self._plain(list(data._metric_objs if latest is None else latest)),
             "inputs": self._plain(list(run.inputs.dataset_inputs) if run.inputs else []),
         }
+
+    def _plain_fileinfo(self, found):
+        return [found.path, found.is_dir, found.file_size]
 
     def _plain_metric(self, metric):
         parts = (metric.key, metric.value, metric.timestamp, metric.step)
