@@ -1,4 +1,8 @@
-"""Names of MLflow that lakeflow leaves to MLflow itself: models, flavours, autologging."""
+"""Names of MLflow that lakeflow leaves to MLflow itself: models, flavours, autologging.
+
+``import lakeflow.sklearn`` is Python's own ModuleNotFoundError: only a finder in
+``sys.meta_path`` could say more, and that would take part in all imports of the process.
+"""
 
 from __future__ import annotations
 

@@ -165,7 +165,11 @@ def _absences(
     parents: Parents,
     real: set[ast.Import | ast.ImportFrom],
 ) -> Iterator[Finding]:
-    found = [*_absent_imports(imports, real), *_absent_uses(uses), *_keywords(uses, parents)]
+    found = [
+        *_absent_imports(imports, real),
+        *_absent_uses(uses, parents),
+        *_keywords(uses, parents),
+    ]
     for (name, missing), group in groupby(sorted(found), key=lambda each: each[:2]):
         lines = tuple(dict.fromkeys(line for *_, line in group))
         if stays_with_mlflow(name):
@@ -193,12 +197,31 @@ def _absent_imports(
             yield each.loads, missing, each.node.lineno
 
 
-def _absent_uses(uses: Sequence[Use]) -> Iterator[tuple[str, str, int]]:
+def _absent_uses(uses: Sequence[Use], parents: Parents) -> Iterator[tuple[str, str, int]]:
     for use in uses:
         missing = look_up(use.path).missing
         # A name alone was imported, and the import says it.
-        if missing and not isinstance(use.node, ast.Name):
+        if missing and not isinstance(use.node, ast.Name) and not _is_asked_for(use, parents):
             yield use.path, missing, use.node.lineno
+
+
+def _is_asked_for(use: Use, parents: Parents) -> bool:
+    """Return whether a name is used only where ``hasattr`` finds it."""
+    conditions = [
+        node.test
+        for node in _from_the_top(use.node, parents)
+        if isinstance(node, ast.If | ast.IfExp)
+    ]
+    asked = {
+        call.args[1].value
+        for condition in conditions
+        for call in ast.walk(condition)
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "id", "") == "hasattr"
+        and len(call.args) == 2
+        and isinstance(call.args[1], ast.Constant)
+    }
+    return not asked.isdisjoint(use.path.split("."))
 
 
 def _keywords(uses: Sequence[Use], parents: Parents) -> Iterator[tuple[str, str, int]]:

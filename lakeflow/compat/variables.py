@@ -122,6 +122,10 @@ class _Variables:
             if node.annotation is not None:
                 yield node.arg, self._annotated(node.annotation)
             return
+        if isinstance(node, ast.FunctionDef):
+            if node.returns is not None and any(map(_is_property, node.decorator_list)):
+                yield f"self.{node.name}", self._annotated(node.returns)
+            return
         targets, value = _targets(node)
         if isinstance(value, ast.Constant) and value.value is None:
             return
@@ -136,9 +140,17 @@ class _Variables:
 
     def _annotated(self, annotation: ast.expr) -> str | None:
         """Return the path of a client where one is named, as in ``MlflowClient | None``."""
-        paths = (self.path_of(each) or "" for each in ast.walk(annotation))
+        paths = (
+            str(each.value) if isinstance(each, ast.Constant) else self.path_of(each) or ""
+            for each in ast.walk(annotation)
+        )
         is_client = any(path.rpartition(".")[2] in _CLIENTS for path in paths)
         return "MlflowClient" if is_client else None
+
+
+def _is_property(decorator: ast.expr) -> bool:
+    root, names = chain(decorator)
+    return "property" in (names[-1] if names else getattr(root, "id", ""))
 
 
 def _only(paths: set[str | None]) -> str | None:

@@ -93,6 +93,15 @@ CLIENTS = {
             def f(self):
                 self._client.fly()
     """,
+    "property": """
+        class A:
+            @property
+            @rank_zero_only
+            def experiment(self) -> "MlflowClient":
+                return self._it
+            def f(self):
+                self.experiment.fly()
+    """,
     "given": "def f(client):\n    client.fly()\ndef g():\n    client = MlflowClient()\n    f(client)",
 }
 
@@ -196,6 +205,16 @@ def test_addresses_of_servers_are_shown_without_passwords() -> None:
     assert [each.lines[0] for each in script.findings] == [3, 4, 7]
     assert {each.kind for each in script.findings} == {"location"}
     assert "secret" not in script.findings[0].text
+
+
+def test_a_name_that_is_asked_for_first_is_not_missed() -> None:
+    assert found("""
+        import mlflow
+        if hasattr(mlflow, "log_sound"):
+            mlflow.log_sound("a")
+        say = mlflow.log_sound if x and hasattr(mlflow, "log_sound") else print
+        mlflow.log_sound("b")
+    """) == [("absent", "mlflow.log_sound", (6,))]
 
 
 def test_names_of_other_packages_are_none_of_ours() -> None:
