@@ -9,10 +9,13 @@
 Importing it loads none of the engines; a call loads what it needs.
 """
 
+import typing
+
 from lakeflow import artifacts as artifacts
 from lakeflow.client import LakeflowClient, MlflowClient
 from lakeflow.compaction import compact
 from lakeflow.copying import copy
+from lakeflow.elsewhere import missing as _missing
 from lakeflow.exceptions import LakeflowException, MlflowException
 from lakeflow.fluent import (
     ActiveRun,
@@ -107,3 +110,10 @@ def __dir__() -> list[str]:
     # What is offered by whoever completes names: not the modules that this one is made of.
     special = [name for name in globals() if name.startswith("__")]
     return [*__all__, "artifacts", "entities", "exceptions", *special]
+
+
+# To a type checker a module with this function has every name, also those that are typos.
+if not typing.TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise _missing(name)

@@ -8,6 +8,7 @@
     |- ConflictError                RESOURCE_CONFLICT: somebody else committed first
     |- DamagedLakeError             DATA_LOSS: what is stored cannot be read
     |- OutOfMemoryError             RESOURCE_EXHAUSTED; also a MemoryError
+    |- NotHereError                 NOT_IMPLEMENTED: MLflow has it; also an AttributeError
     `- StorageError                 PERMISSION_DENIED, RESOURCE_EXHAUSTED, ...; also an OSError
 
 A code is MLflow's string for the same cause, so that code that compares ``error_code``
@@ -151,6 +152,12 @@ class OutOfMemoryError(LakeflowException, MemoryError):
     """A statement needs more memory than it may have; the process goes on."""
 
     default_code = "RESOURCE_EXHAUSTED"
+
+
+class NotHereError(LakeflowException, AttributeError):
+    """MLflow has this name, and lakeflow leaves it to MLflow."""
+
+    default_code = "NOT_IMPLEMENTED"
 
 
 class StorageError(LakeflowException, OSError):
