@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from lakeflow.filesystem.threads import submitted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from concurrent.futures import Executor, Future
@@ -105,7 +107,7 @@ def send_in_parts(
             # Each holds its part in memory.
             if len(running) == _AT_ONCE:
                 digests.append(running.popleft().result())
-            running.append(threads.submit(send, number))
+            running.append(submitted(threads, send, number))
         digests += [each.result() for each in running]
     finally:
         for each in running:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lakeflow.exceptions import DamagedLakeError, StorageError
 from lakeflow.filesystem.parts import PART_BYTES
+from lakeflow.filesystem.threads import submitted
 from lakeflow.ids import new_id
 from lakeflow.refusals import refused
 from lakeflow.transfer import at_once
@@ -192,7 +193,7 @@ def _parts(fs: Filesystem, source: str, start: int, end: int) -> Iterator[bytes]
             for span in spans:
                 if len(running) == _PARTS_AT_ONCE:
                     yield running.popleft().result()
-                running.append(threads.submit(_part, fs, source, span))
+                running.append(submitted(threads, _part, fs, source, span))
             while running:
                 yield running.popleft().result()
         finally:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from servers.proxy import Fault, Proxy, Request
 
 import lakeflow
-from lakeflow.exceptions import StorageError
+from lakeflow.exceptions import InvalidInputError, StorageError
 from lakeflow.filesystem import retry
 from lakeflow.filesystem.parts import PART_BYTES
 
@@ -251,3 +253,47 @@ def test_threads_share_one_store(through: Store, run_id: str, tmp_path: Path) ->
         each.join()
     assert len(through.artifacts.recorded(run_id)) == 32
     assert fetched(through, run_id, "7/3", tmp_path / "down") == b"3"
+
+
+@pytest.mark.parametrize("name", ["a/../../escaped", "../escaped", "a\\b", "C:/x", "new\nline"])
+def test_a_name_of_another_tool_leads_nowhere_else(
+    name: str,
+    gateway: CephServer,
+    bucket: str,
+    open_store: Callable[..., Store],
+    tmp_path: Path,
+) -> None:
+    store = open_store(gateway)
+    run_id = store.runs.create("0").info.run_id
+    store.artifacts.log_text(run_id, "mine", "mine.txt")
+    key = f"lake/artifacts/0/{run_id}/artifacts/{name}"
+    gateway.client().put_object(Bucket=bucket, Key=key, Body=b"theirs")
+    down = tmp_path / "a" / "down"
+    down.mkdir(parents=True)
+    with pytest.raises(InvalidInputError, match="would lead elsewhere"):
+        store.artifacts.download(run_id, "", down)
+    assert os.listdir(down) == []
+    assert fetched(store, run_id, "mine.txt", down) == b"mine"
+    assert "mine.txt" in [each.path for each in store.artifacts.listing(run_id)]
+    assert sorted(os.listdir(tmp_path / "a")) == ["down"]
+
+
+def test_a_program_logs_artifacts_in_its_exit_hook(
+    gateway: CephServer, bucket: str, small: Path, big: Path, tmp_path: Path
+) -> None:
+    program = f"""
+import atexit, lakeflow
+lakeflow.set_storage_options({f"s3://{bucket}/lake"!r}, {gateway.storage_options!r})
+client = lakeflow.MlflowClient({f"s3://{bucket}/lake"!r})
+run_id = client.create_run("0").info.run_id
+
+@atexit.register
+def log():
+    client.log_artifacts(run_id, {str(small)!r})
+    client.log_artifact(run_id, {str(big)!r})
+    print(len(client.list_artifacts(run_id)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{FILES + 1}\n", "")
