@@ -9,12 +9,16 @@
 Importing it loads none of the engines; a call loads what it needs.
 """
 
+import typing
+
+from lakeflow import artifacts as artifacts
 from lakeflow import data as data
 from lakeflow import tracking as tracking
 from lakeflow import utils as utils
 from lakeflow.client import LakeflowClient, MlflowClient
 from lakeflow.compaction import compact
 from lakeflow.copying import copy
+from lakeflow.elsewhere import missing as _missing
 from lakeflow.exceptions import LakeflowException, MlflowException
 from lakeflow.fluent import (
     ActiveRun,
@@ -33,12 +37,16 @@ from lakeflow.fluent import (
     get_tracking_uri,
     is_tracking_uri_set,
     last_active_run,
+    log_artifact,
+    log_artifacts,
+    log_dict,
     log_input,
     log_inputs,
     log_metric,
     log_metrics,
     log_param,
     log_params,
+    log_text,
     search_experiments,
     search_runs,
     set_experiment,
@@ -88,12 +96,16 @@ __all__ = [
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
     "log_input",
     "log_inputs",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
+    "log_text",
     "metric_history",
     "metric_series",
     "scan_inputs",
@@ -120,4 +132,20 @@ __all__ = [
 def __dir__() -> list[str]:
     # What is offered by whoever completes names: not the modules that this one is made of.
     special = [name for name in globals() if name.startswith("__")]
-    return [*__all__, "data", "entities", "exceptions", "tracking", "utils", *special]
+    return [
+        *__all__,
+        "artifacts",
+        "data",
+        "entities",
+        "exceptions",
+        "tracking",
+        "utils",
+        *special,
+    ]
+
+
+# To a type checker a module with this function has every name, also those that are typos.
+if not typing.TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise _missing(name)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lakeflow.entities import (
         DatasetInput,
         Experiment,
+        FileInfo,
         Metric,
         PagedList,
         Param,
@@ -703,6 +704,186 @@ class LakeflowClient:
             'digits'
         """
         return self._store.runs.log_inputs(run_id, datasets)
+
+    # Runs: artifacts
+
+    def log_artifact(
+        self,
+        run_id: str,
+        local_path: str | os.PathLike[str],
+        artifact_path: str | None = None,
+    ) -> None:
+        """Log a file of this machine as an artifact of a run; a folder, under its own name.
+
+        The file is below the run's ``artifact_uri`` under its own name, where every tool can
+        read it; nobody sees a part of it. Its size and SHA-256 are recorded, so that the
+        same file again moves no bytes. Large files go to S3 in parts, and a call that was
+        broken off is completed by the next one.
+
+        Args:
+            run_id: Id of the run.
+            local_path: The file or folder.
+            artifact_path: Folder among the run's artifacts to put it into, such as
+                ``"plots"``; by default the run's own.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a path that leads out of the run's
+                artifacts, or the id of a trace.
+            StorageError: A file could not be read or written; the message says which.
+
+        Examples:
+            >>> import tempfile
+            >>> from pathlib import Path
+            >>> client = LakeflowClient("memory://doc-log-artifact")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     _ = Path(folder, "notes.txt").write_text("rooms, zipcode")
+            ...     client.log_artifact(run_id, f"{folder}/notes.txt", "texts")
+            >>> client.list_artifacts(run_id, "texts")
+            [FileInfo(path='texts/notes.txt', is_dir=False, file_size=14)]
+        """
+        return self._store.artifacts.log(run_id, local_path, artifact_path)
+
+    def log_artifacts(
+        self,
+        run_id: str,
+        local_dir: str | os.PathLike[str],
+        artifact_path: str | None = None,
+    ) -> None:
+        """Log the files of a folder of this machine, and of those in it, as artifacts.
+
+        Links are followed as far as they stay in the folder; empty folders are no artifacts.
+        Where an error breaks off the call, the run has the files that arrived before, and the
+        same call again sends only the others. On a terminal a line shows how far it is, if it
+        takes longer than a second (``LAKEFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR``).
+
+        Args:
+            run_id: Id of the run.
+            local_dir: The folder.
+            artifact_path: Folder among the run's artifacts to put them into; by default the
+                run's own.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, as for ``log_artifact``; also a link
+                that leads out of the folder, and a name that not every system can have.
+            StorageError: A file could not be read or written; the message says which.
+
+        Examples:
+            >>> import tempfile
+            >>> from pathlib import Path
+            >>> client = LakeflowClient("memory://doc-log-artifacts")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     _ = Path(folder, "a.json").write_text("{}")
+            ...     client.log_artifacts(run_id, folder, artifact_path="states")
+            >>> client.list_artifacts(run_id)
+            [FileInfo(path='states', is_dir=True, file_size=None)]
+        """
+        return self._store.artifacts.log_folder(run_id, local_dir, artifact_path)
+
+    def log_text(self, run_id: str, text: str, artifact_file: str) -> None:
+        """Log a text as an artifact, in UTF-8.
+
+        Args:
+            run_id: Id of the run.
+            text: The text.
+            artifact_file: Path of the file below the run's artifacts, such as ``"a/b.txt"``.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a path that leads out of the run's
+                artifacts, or the id of a trace.
+            StorageError: It could not be written.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-log-text")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.log_text(run_id, "<h1>header</h1>", "pages/index.html")
+            >>> [each.path for each in client.list_artifacts(run_id, "pages")]
+            ['pages/index.html']
+        """
+        return self._store.artifacts.log_text(run_id, text, artifact_file)
+
+    def log_dict(self, run_id: str, dictionary: Any, artifact_file: str) -> None:
+        """Log what JSON can say as an artifact: as YAML where the path ends in .yml or .yaml.
+
+        Args:
+            run_id: Id of the run.
+            dictionary: A dictionary, or a list. What JSON has no form for becomes text.
+            artifact_file: Path of the file below the run's artifacts, such as ``"a.json"``.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a path that leads out of the run's
+                artifacts, or the id of a trace.
+            StorageError: It could not be written.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-log-dict")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.log_dict(run_id, {"k": "v"}, "data.yml")
+            >>> client.list_artifacts(run_id)
+            [FileInfo(path='data.yml', is_dir=False, file_size=5)]
+        """
+        return self._store.artifacts.log_dict(run_id, dictionary, artifact_file)
+
+    def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
+        """Return what is in a folder of a run's artifacts, by path.
+
+        Also what other tools have put there. Cost: one listing of that folder.
+
+        Args:
+            run_id: Id of the run.
+            path: The folder; by default that of all artifacts. A file has nothing in it.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a path that leads out of the run's
+                artifacts.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-list-artifacts")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.log_text(run_id, "price", "labels.txt")
+            >>> client.list_artifacts(run_id)
+            [FileInfo(path='labels.txt', is_dir=False, file_size=5)]
+        """
+        return self._store.artifacts.listing(run_id, path)
+
+    def download_artifacts(
+        self, run_id: str, path: str, dst_path: str | os.PathLike[str] | None = None
+    ) -> str:
+        """Fetch a file or a folder of a run's artifacts, and return where it is.
+
+        What is fetched is compared with the SHA-256 of what was logged. A large file comes in
+        parts; a call that was broken off goes on where it stopped.
+
+        Args:
+            run_id: Id of the run.
+            path: The file or folder; ``""`` for all artifacts.
+            dst_path: Folder of this machine to fetch it into, under its path; it must be
+                there. By default a new temporary one that goes with the process; or where
+                the artifacts are on this machine, they are left where they are.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a path that leads out of the run's
+                artifacts, or a ``dst_path`` that is no folder.
+            DamagedLakeError: DATA_LOSS, a file is not what was logged.
+            StorageError: RESOURCE_DOES_NOT_EXIST, no such artifact; or it could not be
+                read, or written here.
+
+        Examples:
+            >>> from pathlib import Path
+            >>> client = LakeflowClient("memory://doc-download-artifacts")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.log_text(run_id, "price", "texts/labels.txt")
+            >>> Path(client.download_artifacts(run_id, "texts/labels.txt")).read_text()
+            'price'
+        """
+        return self._store.artifacts.download(run_id, path, dst_path)
 
     # Runs: end
 

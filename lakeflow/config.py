@@ -135,6 +135,15 @@ def is_logging_async() -> bool:
     return _flag("ENABLE_ASYNC_LOGGING", environment("ENABLE_ASYNC_LOGGING") or "false")
 
 
+def is_progress_shown() -> bool:
+    """Return whether long transfers of files show how far they are; on by default.
+
+    ``LAKEFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR``, or MLflow's variable of that name.
+    """
+    name = "ENABLE_ARTIFACTS_PROGRESS_BAR"
+    return _flag(name, environment(name) or "true")
+
+
 def _flag(name: str, text: str) -> bool:
     if text.lower() in {"true", "1"}:
         return True

@@ -121,6 +121,15 @@ def opening(location: str) -> Opening:
     return _openings.get(location, Opening())
 
 
+def storage_options_below(location: str) -> Mapping[str, object]:
+    """Return the options that were set for a location, or for what it is in."""
+    while location:
+        if location in _openings:
+            return _openings[location].storage_options
+        location = location.rpartition("/")[0]
+    return {}
+
+
 def set_opening(location: str, opening: Opening) -> None:
     """Set how the lake at a location is opened from now on in this process."""
     _openings[location] = opening

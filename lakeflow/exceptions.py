@@ -1,6 +1,7 @@
 """Every error that lakeflow raises on purpose.
 
     LakeflowException               any code; what MLflow calls MlflowException
+    |- NotHereError                 NOT_IMPLEMENTED: MLflow has it; also an AttributeError
     `- RestException                where MLflow's server would answer with an error
        |- InvalidInputError         INVALID_PARAMETER_VALUE, BAD_REQUEST; also a ValueError
        |- NotFoundError             RESOURCE_DOES_NOT_EXIST; also a LookupError
@@ -169,6 +170,12 @@ class OutOfMemoryError(RestException, MemoryError):
     """A statement needs more memory than it may have; the process goes on."""
 
     default_code = "RESOURCE_EXHAUSTED"
+
+
+class NotHereError(LakeflowException, AttributeError):
+    """MLflow has this name, and lakeflow leaves it to MLflow."""
+
+    default_code = "NOT_IMPLEMENTED"
 
 
 class StorageError(RestException, OSError):

@@ -22,8 +22,7 @@ from lakeflow.exceptions import (
     InvalidStateError,
     NotFoundError,
 )
-from lakeflow.filesystem.interface import ENGINE_PROTOCOL, Filesystem
-from lakeflow.filesystem.local import STAGING
+from lakeflow.filesystem.interface import ENGINE_PROTOCOL, STAGING, Filesystem
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.filesystem.probe import PROBES
 from lakeflow.kinds import KINDS, first_event, tables_of

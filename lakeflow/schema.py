@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
 
 Type = Literal["string", "long", "double"]
@@ -208,6 +208,25 @@ INPUTS = TableSpec(
     ),
     key=("experiment_id", "run_id", "name", "digest"),
     sort=("name", "digest", "experiment_id", "run_id"),
+)
+
+ARTIFACTS = TableSpec(
+    "artifacts",
+    "one row per file that was logged to a run; the file itself is below its artifact_uri",
+    (
+        _EXPERIMENT_ID,
+        _RUN_ID,
+        Column("path", "string", "path below the artifact_uri of the run, with slashes"),
+        Column("size", "long", "bytes"),
+        Column("sha256", "string", "SHA-256 of the content, 64 hexadecimal digits"),
+        Column("log_time", "long", "milliseconds since the Unix epoch, UTC"),
+        Column("kind", "string", "file, figure, image or table"),
+        Column("key", "string", "name of an image that was logged by steps", nullable=True),
+        Column("step", "long", "training step of such an image", nullable=True),
+        Column("timestamp", "long", "time of such an image, milliseconds", nullable=True),
+    ),
+    key=("experiment_id", "run_id", "path"),
+    sort=("experiment_id", "run_id", "path"),
 )
 
 CONTROL_EVENTS = TableSpec(

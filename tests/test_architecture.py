@@ -38,6 +38,12 @@ SIGNATURES = {
     "update_run": "run_id status name",
     "log_batch": "run_id metrics params tags synchronous",
     "log_inputs": "run_id datasets",
+    "log_artifact": "run_id local_path artifact_path",
+    "log_artifacts": "run_id local_dir artifact_path",
+    "log_text": "run_id text artifact_file",
+    "log_dict": "run_id dictionary artifact_file",
+    "list_artifacts": "run_id path",
+    "download_artifacts": "run_id path dst_path",
     "set_terminated": "run_id status end_time",
     "delete_run": "run_id",
     "restore_run": "run_id",
@@ -52,6 +58,10 @@ FLUENT = {
     "log_metrics": "metrics step synchronous run_id timestamp",
     "set_tag": "key value synchronous",
     "set_tags": "tags synchronous",
+    "log_artifact": "local_path artifact_path run_id",
+    "log_artifacts": "local_dir artifact_path run_id",
+    "log_text": "text artifact_file run_id",
+    "log_dict": "dictionary artifact_file run_id",
     "set_experiment": "experiment_name experiment_id",
     "create_experiment": "name artifact_location tags",
     "search_runs": "experiment_ids filter_string run_view_type max_results order_by "
@@ -92,7 +102,7 @@ def test_public_names_are_the_ones_listed() -> None:
 
 def test_who_completes_names_is_offered_the_public_ones() -> None:
     offered = {name for name in dir(lakeflow) if not name.startswith("__")}
-    rooms = {"data", "entities", "exceptions", "tracking", "utils"}
+    rooms = {"artifacts", "data", "entities", "exceptions", "tracking", "utils"}
     assert offered == {*lakeflow.__all__, *rooms}
     assert all(hasattr(lakeflow, name) for name in dir(lakeflow))
     assert {name for name in dir(entities) if name[:2] != "__"} == set(entities.__all__)

@@ -96,6 +96,19 @@ COLUMNS = {
         "count": MS,
     },
     "inputs": {**IDS, **INPUT},
+    "artifacts": {
+        **IDS,
+        "path": "VARCHAR",
+        "size": MS,
+        "sha256": "VARCHAR",
+        "kind": "VARCHAR",
+        "key": "VARCHAR",
+        "step": MS,
+        "timestamp": MS,
+        "timestamp_at": AT,
+        "log_time": MS,
+        "log_time_at": AT,
+    },
     "runs_wide": {
         **RUN,
         "params": "MAP(VARCHAR, VARCHAR)",
@@ -149,6 +162,7 @@ def fill(client: LakeflowClient, name: str) -> str:
     client.log_batch(run_id, points, params, [RunTag("team", "ML")])
     source = Dataset("d", "1", "local", "s", "schema")
     client.log_inputs(run_id, [DatasetInput(source, [InputTag("k", "v")])])
+    client.log_text(run_id, "text", "a file.txt")
     return run_id
 
 
@@ -195,7 +209,7 @@ def test_hot_stored_and_mixed_rows_look_alike(
     mixed = shown()
     lakeflow.compact(uri)
     assert shown() == mixed
-    assert [len(mixed[name]) for name in VIEWS] == [2, 2, 3, 5, 4, 12, 5, 2, 3]
+    assert [len(mixed[name]) for name in VIEWS] == [2, 2, 3, 5, 4, 12, 5, 2, 2, 3]
 
 
 def test_a_record_of_a_point_is_there_once(

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import compact, copy, sql
+from lakeflow.cli import compact, compat, copy, sql
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -49,6 +49,15 @@ def _parser() -> argparse.ArgumentParser:
             help="fold the log into the Delta tables",
             description="Fold a lake's log into its Delta tables, merge small files, and "
             "delete what nothing needs any more. Safe to stop and to run twice at once.",
+        )
+    )
+    compat.add_arguments(
+        commands.add_parser(
+            "compat",
+            help="say which scripts run on lakeflow instead of MLflow",
+            description="Read scripts that use MLflow, without running them, and list what "
+            "lakeflow does not have. The status is 0 where a changed import is enough for all "
+            "of them, else 1.",
         )
     )
     copy.add_arguments(

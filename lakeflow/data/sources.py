@@ -8,10 +8,11 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING, Any, Self
 
+from lakeflow.artifacts import download_artifacts
 from lakeflow.data.dataset_source import DatasetSource
 from lakeflow.entities import Dataset as DatasetEntity
 from lakeflow.entities import DatasetInput
-from lakeflow.exceptions import InvalidInputError, LakeflowException, StorageError
+from lakeflow.exceptions import InvalidInputError, StorageError
 from lakeflow.fluent.origin import origin_tags
 
 if TYPE_CHECKING:
@@ -50,21 +51,18 @@ class FileSystemDatasetSource(DatasetSource):
         return cls(source_dict["uri"])
 
     def load(self, dst_path: str | None = None) -> str:
-        """Return the local path; what is not on this machine is not fetched.
+        """Return the local path; what is not on this machine is fetched as artifacts are.
 
         Args:
-            dst_path: Folder to copy it to; None for the path of the file itself.
+            dst_path: Folder to copy it to. By default the path of the file itself, and for
+                what is fetched a new temporary one.
 
         Raises:
             StorageError: There is nothing at the path, or it cannot be copied.
-            LakeflowException: NOT_IMPLEMENTED, it is the URL of a store.
+            LakeflowException: As for ``lakeflow.artifacts.download_artifacts``.
         """
         if self._get_source_type() != "local":
-            raise LakeflowException(
-                f"{self.uri!r} is not on this machine",
-                "NOT_IMPLEMENTED",
-                hint="open it with the library of the store, or with fsspec.open",
-            )
+            return download_artifacts(self.uri, dst_path=dst_path)
         path = _local_path(self.uri)
         try:
             return path if dst_path is None else _copied(path, dst_path)

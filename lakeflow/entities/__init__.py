@@ -7,6 +7,7 @@ from lakeflow.entities.experiment import (
     LifecycleStage,
     ViewType,
 )
+from lakeflow.entities.file_info import FileInfo
 from lakeflow.entities.paging import PagedList
 from lakeflow.entities.run import (
     Metric,
@@ -24,6 +25,7 @@ __all__ = [
     "DatasetInput",
     "Experiment",
     "ExperimentTag",
+    "FileInfo",
     "InputTag",
     "LifecycleStage",
     "Metric",

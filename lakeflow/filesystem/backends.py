@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING, Any
 from fsspec.core import url_to_fs
 
 from lakeflow.filesystem.failures import EXISTS, store_code
+from lakeflow.filesystem.parts import S3Parts
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from lakeflow.filesystem.parts import Parts
 
 _ALONE = {"skip_instance_cache": True}
 """Options for a connection that only one lake uses: few can serve two threads at once."""
@@ -54,6 +57,9 @@ class Backend:
         prepare: Readies a filesystem that was opened.
         is_connected: Whether its connection is whole, where it has one.
         has_folders: Whether a folder must be made before there is a file in it.
+        rename: Gives a file another name, in the place of what has that; None where a file is
+            seen only once it is whole.
+        parts: How a file is sent in parts; None if it goes in one request.
     """
 
     name: str
@@ -63,6 +69,8 @@ class Backend:
     prepare: Callable[[Any], None] = lambda _: None
     is_connected: Callable[[Any], bool] = lambda _: True
     has_folders: bool = True
+    rename: Callable[[Any, str, str], None] | None = None
+    parts: Parts | None = None
 
 
 def create_by_condition(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -> None:
@@ -145,6 +153,7 @@ _S3 = Backend(
     },
     prepare=_prepare_s3,
     has_folders=False,
+    parts=S3Parts(),
 )
 
 
@@ -251,6 +260,7 @@ _SFTP = Backend(
     },
     prepare=_prepare_sftp,
     is_connected=_is_connected_by_ssh,
+    rename=lambda fs, old, new: fs.ftp.posix_rename(old, new),
 )
 
 

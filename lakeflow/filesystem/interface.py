@@ -17,6 +17,9 @@ from lakeflow.filesystem.failures import cause_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+STAGING = ".staging"
+"""Folder of files that are still being written."""
+
 ENGINE_PROTOCOL = "lake"
 """Where files are not on this machine, the query engine opens ``lake://<path>``."""
 
@@ -152,6 +155,14 @@ class Filesystem:
         """Return the size of a file in bytes."""
         raise NotImplementedError
 
+    def entry(self, path: str) -> Entry | None:
+        """Return what is at a path, with one request where it is a file; None for nothing.
+
+        Raises:
+            StorageError: One cannot look there.
+        """
+        raise NotImplementedError
+
     def skip_hole(self, path: str, start: int) -> int:
         """Return from where on a file may have something but zeros that are on no disk."""
         return start
@@ -181,6 +192,14 @@ class Filesystem:
     def upload(self, local: str, path: str) -> None:
         """Publish a complete local file under a name that nobody else uses."""
         raise NotImplementedError
+
+    def put(self, path: str, data: bytes) -> None:
+        """Give a file this content, whether there is one or not: nobody sees a part of it."""
+        raise NotImplementedError
+
+    def put_file(self, local: str, path: str) -> None:
+        """Do the same with the content of a file of this machine, which stays where it is."""
+        self.upload(local, path)
 
     def sync(self, *paths: str) -> None:
         """Return once files survive a power cut; remote stores see to it themselves."""

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem import sharing
-from lakeflow.filesystem.interface import AppendFile, Entry, Filesystem
+from lakeflow.filesystem.interface import STAGING, AppendFile, Entry, Filesystem
+from lakeflow.filesystem.local_append import LocalAppendFile, delete_if_empty
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-STAGING = ".staging"
-"""Folder of files that are still being written."""
 
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -127,6 +125,15 @@ class LocalFilesystem(Filesystem):
                 raise _not_ours(self, path)
             return status.st_size
 
+    def entry(self, path: str) -> Entry | None:
+        """Ask with one system call; links, pipes and devices are nothing."""
+        with self.errors("look at", path):
+            try:
+                status = os.lstat(self.full(path))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return _entry_of(path.rpartition("/")[2], status)
+
     def skip_hole(self, path: str, start: int) -> int:
         """Ask the disk, where the system knows how."""
         with self.errors("read", path), self._opened(path) as file:
@@ -175,6 +182,33 @@ class LocalFilesystem(Filesystem):
             self._share(local)
             os.replace(local, target)
 
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file beside all others, and give it the name."""
+        with self._staged(path) as staged, open(staged, "xb", buffering=0) as file:
+            # One system call takes 2 GiB at most.
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+
+    def put_file(self, local: str, path: str) -> None:
+        """Copy the file beside all others, in the kernel where it can, and give it the name."""
+        with self._staged(path) as staged:
+            shutil.copyfile(local, staged)
+
+    @contextlib.contextmanager
+    def _staged(self, path: str) -> Iterator[str]:
+        """Give a path to write a file to, which gets its name once it is whole."""
+        staged = f"{STAGING}/{new_id()}"
+        with self.errors("write", path):
+            self._make_folder(staged)
+            try:
+                yield self.full(staged)
+                self.upload(self.full(staged), path)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.full(staged))
+                raise
+
     def sync(self, *paths: str) -> None:
         """Sync the files, and the folders up to that of the lake: those have the names."""
         if not paths:
@@ -205,7 +239,7 @@ class LocalFilesystem(Filesystem):
     def delete_folder(self, path: str) -> None:
         """Delete the folder unless somebody has just put something into it."""
         if not path:
-            _delete_if_empty(self.full(path))
+            delete_if_empty(self.full(path))
             return
         with contextlib.suppress(OSError), self._inside(path) as (folder, name):
             os.rmdir(name, dir_fd=folder)
@@ -217,14 +251,14 @@ class LocalFilesystem(Filesystem):
             while True:
                 self._make_folder(path)
                 try:
-                    file = _LocalAppendFile(self, path, target)
+                    file = LocalAppendFile(self, path, target)
                     self._share(target)
                     return file
                 except FileNotFoundError:
                     continue  # a vacuum may delete the empty folder in between
                 except OSError:
                     # A writer begins another folder each time, and nobody would delete them.
-                    _delete_if_empty(os.path.dirname(target))
+                    delete_if_empty(os.path.dirname(target))
                     raise
 
     def is_held(self, path: str) -> bool:
@@ -286,14 +320,16 @@ class LocalFilesystem(Filesystem):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def clear_staging(self, before_s: float) -> None:
-        """Delete the folders of killed processes."""
+        """Delete the files and folders of killed processes."""
         for entry in self.list(STAGING):
             with (
                 contextlib.suppress(OSError, DamagedLakeError),
                 self._inside(f"{STAGING}/{entry.name}") as (folder, name),
             ):
                 status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                if status.st_mtime < before_s:
+                if status.st_mtime < before_s and stat.S_ISREG(status.st_mode):
+                    os.unlink(name, dir_fd=folder)
+                elif status.st_mtime < before_s:
                     shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
 
     def local_path(self, path: str) -> str | None:
@@ -322,23 +358,21 @@ def _sync(path: str) -> None:
         os.close(descriptor)
 
 
-def _delete_if_empty(folder: str) -> None:
-    with contextlib.suppress(OSError):
-        os.rmdir(folder)
-
-
 def _entry(found: os.DirEntry[str]) -> Entry | None:
     """Return an entry of a folder; None for links, pipes, devices: no part of a lake."""
-    if found.is_dir(follow_symlinks=False):
-        return Entry(found.name, 0, True, 0.0)
     try:
-        status = found.stat(follow_symlinks=False)
+        return _entry_of(found.name, found.stat(follow_symlinks=False))
     # It was deleted after the scan had seen its name.
     except FileNotFoundError:
         return None
+
+
+def _entry_of(name: str, status: os.stat_result) -> Entry | None:
+    if stat.S_ISDIR(status.st_mode):
+        return Entry(name, 0, True, 0.0)
     if not stat.S_ISREG(status.st_mode):
         return None
-    return Entry(found.name, status.st_size, False, status.st_mtime)
+    return Entry(name, status.st_size, False, status.st_mtime)
 
 
 def _not_ours(fs: Filesystem, path: str) -> DamagedLakeError:
@@ -347,55 +381,3 @@ def _not_ours(fs: Filesystem, path: str) -> DamagedLakeError:
         "symbolic link",
         hint="within a lake no link is followed; put there what belongs there, or remove it",
     )
-
-
-class _LocalAppendFile:
-    """A file descriptor in append mode; one ``write`` system call a record."""
-
-    def __init__(self, fs: Filesystem, path: str, target: str) -> None:
-        import fcntl
-
-        # O_EXCL: a segment has one writer. O_APPEND: each write goes to the end in one step.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._fs = fs
-        self._path = path
-        self._target = target
-        self._descriptor = os.open(target, flags, 0o666)
-        self.size = 0
-        with contextlib.suppress(OSError):  # a mount without locks
-            # Waits only for somebody who looks whether the segment is held.
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
-
-    def write(self, data: bytes) -> None:
-        try:
-            # A disk that is nearly full takes a part of it; only the next call says why.
-            written = os.write(self._descriptor, data)
-            while written < len(data):
-                written += os.write(self._descriptor, data[written:])
-        except OSError as error:
-            # Half a record must not stay at the end, though the writer goes on in another
-            # segment all the same.
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self.size)
-                if self.size == 0:
-                    os.unlink(self._target)
-                    _delete_if_empty(os.path.dirname(self._target))
-            with self._fs.errors("append to", self._path):
-                raise error from None
-        self.size += len(data)
-
-    def sync(self) -> None:
-        with self._fs.errors("sync", self._path):
-            os.fsync(self._descriptor)
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-    def is_deleted(self) -> bool:
-        # An open file outlives its name; it has no links any more.
-        return os.fstat(self._descriptor).st_nlink == 0
-
-    def abandon(self) -> None:
-        # The lock belongs to the open file that parent and child share: closing here
-        # neither releases it for the parent nor keeps it once the parent is gone.
-        os.close(self._descriptor)

@@ -55,6 +55,14 @@ class MemoryFilesystem(Filesystem):
         """Ask the stored bytes."""
         return len(self.read(path))
 
+    def entry(self, path: str) -> Entry | None:
+        """Look in the store."""
+        with self._lock:
+            try:
+                return entry_of(self._fs.info(self.full(path)))
+            except FileNotFoundError:
+                return None
+
     def identity(self, path: str) -> object:
         """Return what the store has."""
         try:
@@ -76,8 +84,12 @@ class MemoryFilesystem(Filesystem):
 
     def upload(self, local: str, path: str) -> None:
         """Copy the file into memory."""
+        self.put(path, Path(local).read_bytes())
+
+    def put(self, path: str, data: bytes) -> None:
+        """Store it under the lock."""
         with self._lock:
-            self._fs.pipe_file(self.full(path), Path(local).read_bytes())
+            self._fs.pipe_file(self.full(path), data)
 
     def open_append(self, path: str) -> AppendFile:
         """Append to the stored bytes in place."""

@@ -20,23 +20,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.backends import READ_S, create_after_a_look, make_folder
-from lakeflow.filesystem.disk_cache import BLOCK_BYTES, BlockCache, default_folder
+from lakeflow.filesystem.disk_cache import BlockCache, default_folder
 from lakeflow.filesystem.failures import NO_BUCKET, PAST_END, cause_of, store_code
-from lakeflow.filesystem.interface import Entry, Filesystem
+from lakeflow.filesystem.fixed_files import FixedFiles
+from lakeflow.filesystem.interface import STAGING, Entry, Filesystem
 from lakeflow.filesystem.listing import entry_of, name_of
+from lakeflow.filesystem.parts import PART_BYTES, WHOLE_BYTES, send_in_parts
 from lakeflow.filesystem.probe import check_creates_once
 from lakeflow.filesystem.retry import retry_until_deadline
+from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lakeflow.config import Settings
     from lakeflow.filesystem.backends import Backend
+    from lakeflow.filesystem.parts import PartCall
 
 T = TypeVar("T")
-
-HOLE_BYTES = 512 * 1024
-"""Bytes between two blocks that are fetched along: a request costs as much as a megabyte."""
 
 _WRITES = frozenset({"create", "write"})
 _PATTERN = re.compile(r"[*?\[]")
@@ -72,7 +73,8 @@ class RemoteFilesystem(Filesystem):
         self.can_write = self._create is not None  # type: ignore[misc]
         self._is_exclusive = settings.exclusive_writer
         folder = Path(settings.cache_folder) if settings.cache_folder else default_folder()
-        self._cache = BlockCache(folder, settings.cache_bytes) if settings.cache_bytes else None
+        cache = BlockCache(folder, settings.cache_bytes) if settings.cache_bytes else None
+        self._blocks = FixedFiles(uri, cache, self._whole, self._threads)
         self._reset()
 
     def _reset(self) -> None:
@@ -115,57 +117,15 @@ class RemoteFilesystem(Filesystem):
 
     def read_fixed(self, path: str, size: int, start: int, end: int) -> bytes:
         """Read blocks from this machine where they are kept, and fetch and keep the others."""
-        numbers = range(start // BLOCK_BYTES, -(-end // BLOCK_BYTES))  # -(-n) rounds up
-        blocks = self._fetched(path, size, numbers)
-        data = b"".join(blocks[number] for number in numbers)
-        begin = start - numbers.start * BLOCK_BYTES
-        return data[begin : begin + end - start]
+        return self._blocks.read(path, size, start, end)
 
     def prefetch(self, path: str, size: int, spans: Iterable[tuple[int, int]]) -> None:
         """Fetch what will be read, several stretches at once."""
-        numbers = {
-            number
-            for start, end in spans
-            for number in range(start // BLOCK_BYTES, -(-min(end, size) // BLOCK_BYTES))
-        }
-        if self._cache is not None:
-            self._fetched(path, size, sorted(numbers))
-
-    def _fetched(self, path: str, size: int, numbers: Sequence[int]) -> dict[int, bytes]:
-        blocks = {}
-        if self._cache is not None:
-            name = f"{self.uri}/{path}"
-            for number in numbers:
-                block = self._cache.get(name, number)
-                # The last block of a file is shorter.
-                expected = min(BLOCK_BYTES, size - number * BLOCK_BYTES)
-                if block is not None and len(block) == expected:
-                    blocks[number] = block
-        missing = [number for number in numbers if number not in blocks]
-        stretches = _stretches(missing)
-        spans = [
-            (each.start * BLOCK_BYTES, min(each.stop * BLOCK_BYTES, size)) for each in stretches
-        ]
-        # Who reads one stretch need not start threads.
-        if len(spans) < 2:
-            contents: Iterable[bytes] = [self._whole(path, *span) for span in spans]
-        else:
-            contents = self._threads().map(lambda span: self._whole(path, *span), spans)
-        for each, data in zip(stretches, contents, strict=True):
-            for number in each:
-                begin = (number - each.start) * BLOCK_BYTES
-                blocks[number] = data[begin : begin + BLOCK_BYTES]
-                self._keep_block(path, number, blocks[number])
-        return blocks
+        self._blocks.prefetch(path, size, spans)
 
     def keep(self, path: str, data: bytes) -> None:
         """Keep what will be read again by this process."""
-        for number, begin in enumerate(range(0, len(data), BLOCK_BYTES)):
-            self._keep_block(path, number, data[begin : begin + BLOCK_BYTES])
-
-    def _keep_block(self, path: str, number: int, data: bytes) -> None:
-        if self._cache is not None:
-            self._cache.put(f"{self.uri}/{path}", number, data)
+        self._blocks.keep(path, data)
 
     def _whole(self, path: str, start: int, end: int) -> bytes:
         """Read bytes that are known to be there; an answer that is short is no answer."""
@@ -252,6 +212,14 @@ class RemoteFilesystem(Filesystem):
             return False
         return True
 
+    def entry(self, path: str) -> Entry | None:
+        """Ask with one request, or two where there is no such file: it may be a folder."""
+        try:
+            found = self._persist("look at", path, lambda fs: fs.info(self.full(path)))
+        except FileNotFoundError:
+            return None
+        return entry_of(found)
+
     def size(self, path: str) -> int:
         """Ask with one request."""
         return self._persist("look at", path, lambda fs: int(fs.size(self.full(path))))
@@ -295,18 +263,39 @@ class RemoteFilesystem(Filesystem):
         return f"{self._backend.name} {place}".strip()
 
     def upload(self, local: str, path: str) -> None:
-        """Put a file under a name that nobody else uses; it may be sent twice."""
-        size = os.path.getsize(local)
+        """Send a file, a large one in parts where the store takes parts."""
+        size, parts = os.path.getsize(local), self._backend.parts
+        if parts is None or size <= WHOLE_BYTES:
+            self._publish(path, size, lambda fs, at, limit: fs.put_file(local, at, **limit))
+        else:
+            send_in_parts(parts, local, self.full(path), self._sender(path), self._threads())
+
+    def put(self, path: str, data: bytes) -> None:
+        """Put it with one request; where a file is seen as it grows, it gets its name after."""
+        self._publish(path, len(data), lambda fs, at, limit: fs.pipe_file(at, data, **limit))
+
+    def _publish(
+        self, path: str, size: int, write: Callable[[Any, str, dict[str, float]], None]
+    ) -> None:
+        """Write a file; it may be written twice."""
+        rename = self._backend.rename
 
         def attempt(fs: Any) -> None:
-            self._make_folder(fs, path)
-            fs.put_file(local, self.full(path), **self._limit(fs, size))
+            at = self.full(f"{STAGING}/{new_id()}" if rename else path)
+            if self._backend.has_folders:
+                make_folder(fs, at)
+            write(fs, at, self._limit(fs, size))
+            if rename:
+                make_folder(fs, self.full(path))
+                rename(fs, at, self.full(path))
 
         self._persist("write", path, attempt)
 
-    def _make_folder(self, fs: Any, path: str) -> None:
-        if self._backend.has_folders:
-            make_folder(fs, self.full(path))
+    def _sender(self, path: str) -> Callable[[PartCall], Any]:
+        """Return what makes the calls by which a file goes in parts."""
+        return lambda call: self._persist(
+            "write", path, lambda fs: call(fs, self._limit(fs, PART_BYTES))
+        )
 
     def delete(self, path: str) -> None:
         """Delete with one request."""
@@ -350,13 +339,7 @@ class RemoteFilesystem(Filesystem):
 
     def _lease(self, path: str, until: float) -> None:
         """Write a lease; overwriting needs no permission to delete."""
-        content = json.dumps({"until": until}).encode()
-
-        def attempt(fs: Any) -> None:
-            self._make_folder(fs, path)
-            fs.pipe_file(self.full(path), content, **self._limit(fs))
-
-        self._persist("write", path, attempt)
+        self.put(path, json.dumps({"until": until}).encode())
 
     # Calling
 
@@ -406,14 +389,3 @@ class RemoteFilesystem(Filesystem):
             if self._fs is not None:
                 type(self._fs).clear_instance_cache()
             self._fs = None
-
-
-def _stretches(numbers: Sequence[int]) -> list[range]:
-    """Return ranges that cover numbers in order, with holes not worth a request."""
-    found: list[range] = []
-    for number in numbers:
-        if found and (number - found[-1].stop) * BLOCK_BYTES <= HOLE_BYTES:
-            found[-1] = range(found[-1].start, number + 1)
-        else:
-            found.append(range(number, number + 1))
-    return found

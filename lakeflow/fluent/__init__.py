@@ -7,6 +7,13 @@ with mlflow.start_run(run_name="first"):
     mlflow.log_metric("loss", 0.5, step=1)
 """
 
+from lakeflow.fluent.artifacts import (
+    get_artifact_uri,
+    log_artifact,
+    log_artifacts,
+    log_dict,
+    log_text,
+)
 from lakeflow.fluent.experiments import (
     create_experiment,
     delete_experiment,
@@ -27,7 +34,6 @@ from lakeflow.fluent.lakes import (
 )
 from lakeflow.fluent.logged import (
     delete_tag,
-    get_artifact_uri,
     log_input,
     log_inputs,
     log_metric,
@@ -66,12 +72,16 @@ __all__ = [
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
     "log_input",
     "log_inputs",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
+    "log_text",
     "search_experiments",
     "search_runs",
     "set_experiment",

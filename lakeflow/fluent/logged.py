@@ -1,4 +1,4 @@
-"""What is logged to the active run: params, metrics, tags and inputs; where its files go."""
+"""What is logged to the active run: params, metrics, tags and inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.store import Store
 
 
-def _target(run_id: str | None = None) -> tuple[Store, str]:
+def target(run_id: str | None = None) -> tuple[Store, str]:
     """Return the run to log to and the store of its lake; starts one where none is active."""
     if run_id is not None:
         return open_store(create=False), run_id
@@ -30,7 +30,7 @@ def _target(run_id: str | None = None) -> tuple[Store, str]:
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
     """Log a param of the active run; see ``LakeflowClient.log_param``."""
-    store, run_id = _target()
+    store, run_id = target()
     return store.log(synchronous, store.runs.log_param, run_id, key, value)
 
 
@@ -44,9 +44,9 @@ def log_params(
         synchronous: As for ``LakeflowClient.log_metric``.
         run_id: Run to log to; the active one by default.
     """
-    store, target = _target(run_id)
+    store, run = target(run_id)
     pairs = [Param(key, str(value)) for key, value in params.items()]
-    return store.log(synchronous, store.runs.log_batch, target, (), pairs, ())  # type: ignore[no-any-return]
+    return store.log(synchronous, store.runs.log_batch, run, (), pairs, ())  # type: ignore[no-any-return]
 
 
 def log_metric(
@@ -67,8 +67,8 @@ def log_metric(
         timestamp: Milliseconds since the Unix epoch; now by default.
         run_id: Run to log to; the active one by default.
     """
-    store, target = _target(run_id)
-    return store.log_metric(target, key, value, timestamp, step, synchronous)
+    store, run = target(run_id)
+    return store.log_metric(run, key, value, timestamp, step, synchronous)
 
 
 def log_metrics(
@@ -87,48 +87,30 @@ def log_metrics(
         run_id: Run to log to; the active one by default.
         timestamp: Milliseconds since the Unix epoch; now by default.
     """
-    store, target = _target(run_id)
+    store, run = target(run_id)
     # One time for all of them, and that of the call, even if it is queued.
     logged_at = now_ms() if timestamp is None else timestamp
     call = store.runs.log_metrics
-    return store.log(synchronous, call, target, dict(metrics), logged_at, step or 0)  # type: ignore[no-any-return]
+    return store.log(synchronous, call, run, dict(metrics), logged_at, step or 0)  # type: ignore[no-any-return]
 
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None) -> RunOperations | None:
     """Set a tag of the active run; see ``LakeflowClient.set_tag``."""
-    store, run_id = _target()
+    store, run_id = target()
     return store.log(synchronous, store.runs.set_tag, run_id, key, value)  # type: ignore[no-any-return]
 
 
 def set_tags(tags: dict[str, Any], synchronous: bool | None = None) -> RunOperations | None:
     """Set several tags of the active run, all or none."""
-    store, run_id = _target()
+    store, run_id = target()
     pairs = [RunTag(key, str(value)) for key, value in tags.items()]
     return store.log(synchronous, store.runs.log_batch, run_id, (), (), pairs)  # type: ignore[no-any-return]
 
 
 def delete_tag(key: str) -> None:
     """Remove a tag of the active run; see ``LakeflowClient.delete_tag``."""
-    store, run_id = _target()
+    store, run_id = target()
     store.runs.delete_tag(run_id, key)
-
-
-def get_artifact_uri(artifact_path: str | None = None) -> str:
-    """Return where the artifacts of the active run are, or where one of them is or would be.
-
-    Args:
-        artifact_path: Path of the artifact below the run's folder; None for the folder.
-
-    Examples:
-        >>> import lakeflow
-        >>> lakeflow.set_tracking_uri("memory://doc-artifact-uri")
-        >>> with lakeflow.start_run() as run:
-        ...     lakeflow.get_artifact_uri("plots/loss.png").removeprefix(run.info.artifact_uri)
-        '/plots/loss.png'
-    """
-    _target()
-    folder = active_runs.active()[-1].run.info.artifact_uri
-    return f"{folder}/{artifact_path.strip('/')}" if artifact_path else folder
 
 
 class DescribesItself(Protocol):
@@ -201,7 +183,7 @@ def log_inputs(
             f"{len(datasets)} datasets, {len(uses)} contexts and {len(extra)} tags: "
             "there must be one of each for each dataset"
         )
-    store, run_id = _target()
+    store, run_id = target()
     inputs = []
     for dataset, use, tags in zip(datasets, uses, extra, strict=True):
         named = {} if use is None else {tag_names.DATASET_CONTEXT: use}

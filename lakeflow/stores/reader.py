@@ -9,7 +9,8 @@ from lakeflow.exceptions import NotFoundError
 from lakeflow.kinds import EXPERIMENT, RUN
 from lakeflow.query.engine.join_cache import JoinCache
 from lakeflow.query.engine.overlay import laid_over, stored
-from lakeflow.schema import METRICS, PARAMS
+from lakeflow.query.engine.statement import Statement
+from lakeflow.schema import ARTIFACTS, METRICS, PARAMS
 from lakeflow.stores.scans import rows_of
 from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
 from lakeflow.stores.state import RunState, run_state
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
     from lakeflow.query.engine.connection import Engine
-    from lakeflow.query.engine.statement import Statement
     from lakeflow.stores.snapshots import Snapshot, SnapshotId
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
@@ -233,6 +233,23 @@ class Reader:
         if fold.number != known_fold:
             return fold.number, self.run(run_id).params
         return known_fold, known
+
+    def artifacts(self, run_id: str) -> list[dict[str, Any]]:
+        """Return the rows of ``artifacts`` about a run.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        experiment_id = self.run(run_id).fields["experiment_id"]
+        statement = Statement(
+            f"SELECT * FROM {ARTIFACTS.name} WHERE run_id = $run_id",  # noqa: S608 - a constant
+            {"run_id": run_id},
+            (ARTIFACTS.name,),
+            named={ARTIFACTS.name: ("run_id", [run_id])},
+        )
+        (found,) = self.tables([statement], [experiment_id], None)
+        rows: list[dict[str, Any]] = found.to_pylist()
+        return rows
 
     def history(self, run_id: str, key: str) -> pyarrow.Table:
         """Return one metric's points as columns ``value, timestamp, step``.

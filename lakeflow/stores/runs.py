@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
@@ -25,6 +23,7 @@ from lakeflow.ids import new_id
 from lakeflow.kinds import RUN
 from lakeflow.stores.arguments import below, checked, checked_tags, distinct, name_of
 from lakeflow.stores.experiments import now_ms
+from lakeflow.stores.run_heads import RunHead, RunHeads
 from lakeflow.stores.state import RunState
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.stores.experiments import ExperimentStore
     from lakeflow.stores.reader import Reader
-
-_MOST_HEADS_KEPT = 10_000
 
 # With eight processes that log params at once a look before every param took 3 to 12 ms.
 PARAM_STALENESS_S = 0.1
@@ -55,23 +52,6 @@ a param keeps its first value. To log several values of one param, give each its
             log_param("depth", 5)"""
 
 
-class _Head:
-    """What writing to a run needs to know of it."""
-
-    __slots__ = (
-        "about", "experiment_id", "fold", "is_active", "is_own", "looked_at", "params",
-    )  # fmt: skip
-
-    def __init__(self, experiment_id: str, run_id: str, stage: str, *, is_own: bool) -> None:
-        self.experiment_id = experiment_id
-        self.about = records.about(experiment_id, run_id)
-        self.is_own = is_own
-        self.looked_at = time.monotonic() if is_own else -math.inf
-        self.is_active = stage == LifecycleStage.ACTIVE
-        self.params: dict[str, str] = {}
-        self.fold = -1
-
-
 class RunStore:
     """Runs of a lake; threads share it.
 
@@ -85,22 +65,19 @@ class RunStore:
 
     Attributes:
         reader: The same.
+        heads: What is remembered of the runs.
     """
 
     def __init__(self, lake: Lake, experiments: ExperimentStore, reader: Reader) -> None:
         self._lake = lake
         self._experiments = experiments
         self.reader = reader
-        self._heads: OrderedDict[str, _Head] = OrderedDict()
+        self.heads = RunHeads(reader)
         self._reset()
         lake.on_fork(self._reset)
 
     def _reset(self) -> None:
         self._params_lock = threading.RLock()
-
-    def forget(self) -> None:
-        """Forget what was logged: some of it could not be written."""
-        self._heads.clear()
 
     # Making and reading
 
@@ -129,9 +106,11 @@ class RunStore:
             "user_id": pairs.get(tag_names.USER, "unknown"),
             "artifact_uri": below(location, f"{run_id}/artifacts"),
         }
-        head = _Head(experiment_id, run_id, LifecycleStage.ACTIVE, is_own=True)
+        head = RunHead(
+            experiment_id, run_id, LifecycleStage.ACTIVE, fields["artifact_uri"], is_own=True
+        )
         self._append(head, records.run(fields), records.tags(pairs.items()))
-        self._remember(run_id, head)
+        self.heads.keep(run_id, head)
         # What would be read back: a look at the log for it would cost more than the write.
         fields |= {"run_id": run_id, "experiment_id": experiment_id, "end_time": None}
         fields |= dict.fromkeys(RUN.clocks)
@@ -207,7 +186,7 @@ class RunStore:
         """Change status or name; see ``LakeflowClient.update_run``."""
         if status is None and name is None:
             return
-        head = self._active(run_id)
+        head = self.heads.active(run_id)
         fields: dict[str, str] = {}
         if status:
             RunStatus.from_string(status)
@@ -227,7 +206,9 @@ class RunStore:
         end = validation.milliseconds(end_time, "end_time") if end_time else now_ms()
         # Here at the latest somebody learns that nothing of the run was kept.
         self._lake.require_in_place()
-        self._append(self._active(run_id), records.run({"status": status, "end_time": end}))
+        self._append(
+            self.heads.active(run_id), records.run({"status": status, "end_time": end})
+        )
 
     def set_stage(self, run_id: str, stage: str) -> None:
         """Delete or restore a run; doing it twice is fine.
@@ -235,17 +216,10 @@ class RunStore:
         Raises:
             NotFoundError: There is no such run.
         """
-        head = self._head(run_id)
+        head = self.heads.get(run_id)
         self._append(head, records.run({"lifecycle_stage": stage}))
         # Only now: a stage that could not be written does not hold.
         head.is_active = stage == LifecycleStage.ACTIVE
-
-    def forget_stages(self, experiment_id: str) -> None:
-        """Look again whether runs of an experiment are deleted, before logging to them."""
-        # A list, since other threads remember runs meanwhile.
-        for run_id, head in list(self._heads.items()):
-            if head.experiment_id == experiment_id:
-                self._heads.pop(run_id, None)
 
     # Logging
 
@@ -253,7 +227,7 @@ class RunStore:
         """Log one point: one write, and no read after the first to this run."""
         point = validation.metric(key, value, timestamp, step)
         # What ``_append`` does, spelt out: training loops come this way at every step.
-        self._lake.append((f"{self._active(run_id).about},{records.metric(point)}",))
+        self._lake.append((f"{self.heads.active(run_id).about},{records.metric(point)}",))
 
     def log_metrics(
         self, run_id: str, values: Mapping[str, Any], timestamp: Any, step: Any
@@ -261,7 +235,7 @@ class RunStore:
         """Log one point of each of several metrics, all or none."""
         points = validation.metrics(values, timestamp, step)
         if points:
-            self._append(self._active(run_id), records.metrics(points))
+            self._append(self.heads.active(run_id), records.metrics(points))
 
     def log_param(self, run_id: str, key: str, value: Any) -> Any:
         """Log a param and return the value that was given."""
@@ -279,7 +253,7 @@ class RunStore:
         Raises:
             NotFoundError: The run has no such tag, or there is no such run.
         """
-        head = self._active(run_id)
+        head = self.heads.active(run_id)
         if validation.text(key, "key") not in self.reader.run(run_id).tags:
             raise NotFoundError(f"No tag with name: {key} in run with id {run_id}")
         self._append(head, records.tags([(key, None)]))
@@ -299,7 +273,7 @@ class RunStore:
             for place, each in enumerate(metrics)
         ]
         if not (params or tags):
-            self._append(self._active(run_id), records.metrics(points))
+            self._append(self.heads.active(run_id), records.metrics(points))
             return
         self._log(run_id, points, distinct("params", params), dict(checked("tags", tags)))
 
@@ -312,7 +286,7 @@ class RunStore:
         for index, each in enumerate(datasets or ()):
             validation.dataset_input(each, f"datasets[{index}]")
         if datasets:
-            self._append(self._active(run_id), records.inputs(datasets))
+            self._append(self.heads.active(run_id), records.inputs(datasets))
 
     def _log(
         self,
@@ -325,7 +299,7 @@ class RunStore:
 
         An empty name is none: name and tag stay as they are.
         """
-        head = self._active(run_id)
+        head = self.heads.active(run_id)
         fields = [*(_tag_fields(tags) if tags else ()), records.metrics(points)]
         if not params:
             if any(fields):
@@ -342,7 +316,7 @@ class RunStore:
             head.params |= new
 
     def _new_params(
-        self, run_id: str, head: _Head, params: Mapping[str, str]
+        self, run_id: str, head: RunHead, params: Mapping[str, str]
     ) -> dict[str, str]:
         """Return the params that the run does not have yet.
 
@@ -375,36 +349,8 @@ class RunStore:
             )
         return {key: value for key, value in params.items() if key not in head.params}
 
-    def _append(self, head: _Head, *fields: records.Pieces) -> None:
+    def _append(self, head: RunHead, *fields: records.Pieces) -> None:
         self._lake.append(records.bodies(head.about, *fields))
-
-    # Remembering
-
-    def _active(self, run_id: str) -> _Head:
-        # Most calls find it here, and save the call of ``_head``.
-        head = self._heads.get(run_id) or self._head(run_id)
-        if not head.is_active:
-            raise InvalidInputError(
-                f"The run {run_id} must be in the 'active' state; it is deleted",
-                hint="restore it with restore_run",
-            )
-        return head
-
-    def _head(self, run_id: str) -> _Head:
-        head = self._heads.get(run_id)
-        if head is None:
-            fields = self.reader.run(validation.run_id(run_id)).fields
-            stage = fields["lifecycle_stage"]
-            head = _Head(fields["experiment_id"], run_id, stage, is_own=False)
-            self._remember(run_id, head)
-        return head
-
-    def _remember(self, run_id: str, head: _Head) -> None:
-        self._heads[run_id] = head
-        # The one that was remembered first goes, not the one used longest ago: an order of use
-        # would have to be kept by every logging call.
-        if len(self._heads) > _MOST_HEADS_KEPT:
-            self._heads.popitem(last=False)
 
     def _entity(self, state: RunState) -> Run:
         return state.entity(self._lake.fs.resolve)

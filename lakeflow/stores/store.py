@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.config import is_logging_async
 from lakeflow.entities import LifecycleStage
 from lakeflow.query.engine.connection import Engine
+from lakeflow.stores.artifacts import ArtifactStore
 from lakeflow.stores.call_queue import CallQueue
 from lakeflow.stores.column_reader import ColumnReader
 from lakeflow.stores.control import ControlStore
@@ -33,6 +34,7 @@ class Store:
         snapshots: What it holds now, and what it held.
         experiments: Its experiments.
         runs: Its runs.
+        artifacts: The files beside them.
         columns: What reads it by the column.
     """
 
@@ -44,10 +46,11 @@ class Store:
         control = ControlStore(lake, self.snapshots.stored)
         self.experiments = ExperimentStore(lake, control, reader)
         self.runs = RunStore(lake, self.experiments, reader)
+        self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
         self.columns = ColumnReader(lake, engine, self.snapshots)
         lake.on_close(engine.close)
         lake.on_fork(engine.reset)
-        self._queue = CallQueue(lake, self.runs.forget)
+        self._queue = CallQueue(lake, self.runs.heads.forget)
         lake.on_close(self._queue.drain)
         lake.on_fork(self._queue.reset)
 
@@ -103,4 +106,4 @@ class Store:
     def _move_experiment(self, experiment_id: str, stage: str) -> None:
         # The event first: a run forgotten before it could be looked up again as an active one.
         self.experiments.set_stage(experiment_id, stage)
-        self.runs.forget_stages(str(experiment_id))
+        self.runs.heads.forget_stages(str(experiment_id))

@@ -202,9 +202,16 @@ def test_a_local_source_is_a_path_and_copied_on_demand(tmp_path: Path) -> None:
     assert Path(folder, file.name).read_text() == "1,2"
     with pytest.raises(StorageError, match="nope"):
         lakeflow.data.sources.resolve("/nope").load(str(tmp_path))
-    with pytest.raises(LakeflowException, match="s3://b/x") as error:
-        lakeflow.data.sources.resolve("s3://b/x").load()
-    assert error.value.error_code == "NOT_IMPLEMENTED"
+
+
+def test_a_source_on_a_store_is_fetched(tmp_path: Path) -> None:
+    lakeflow.set_tracking_uri("memory://a-source-of-a-dataset")
+    with lakeflow.start_run() as run:
+        lakeflow.log_text("1,2", "x.csv")
+    for uri in (f"{run.info.artifact_uri}/x.csv", f"runs:/{run.info.run_id}/x.csv"):
+        source = lakeflow.data.sources.resolve(uri)
+        assert Path(source.load()).read_text() == "1,2"
+        assert source.load(str(tmp_path)) == str(tmp_path / "x.csv")
 
 
 def test_a_page_is_downloaded_as_a_whole_or_not_at_all(

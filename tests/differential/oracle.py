@@ -5,9 +5,11 @@ import inspect
 import json
 import math
 import os
+import pathlib
 import re
 import shutil
 import sys
+import tempfile
 import time
 
 GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
@@ -52,6 +54,8 @@ class Side:
         try:
             if method == "walk":
                 return {"value": self._walk(*args, **kwargs)}
+            if method == "contents":
+                return {"value": self._contents(*args)}
             given = self._decode(args)
             options = {name: self._decode(value) for name, value in kwargs.items()}
             value = getattr(self._client, method)(*given, **options)
@@ -73,6 +77,16 @@ class Side:
             token = found.token
             if not token:
                 return {"pages": json.dumps(pages)}
+
+    def _contents(self, run):
+        """Return the text of every artifact of a run by its path."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._client.download_artifacts(self._decode(run), "", folder)
+            return {
+                os.path.relpath(path, folder): path.read_bytes().decode("latin-1")
+                for path in pathlib.Path(folder).rglob("*")
+                if path.is_file()
+            }
 
     def _decode(self, value):
         if isinstance(value, list):
@@ -143,6 +157,9 @@ class Side:
             "inputs": self._plain(list(run.inputs.dataset_inputs) if run.inputs else []),
             "dictionary": self._plain([run.to_dictionary()[part] for part in ("info", "data")]),
         }
+
+    def _plain_fileinfo(self, found):
+        return [found.path, found.is_dir, found.file_size]
 
     def _plain_metric(self, metric):
         parts = (metric.key, metric.value, metric.timestamp, metric.step)
@@ -253,6 +270,7 @@ OTHERS = {
 def serve(requests, answers):
     """Answer requests, a line each: a new empty store, or a call on the last one."""
     from mlflow import MlflowClient, entities
+    from names import public_names
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
@@ -272,6 +290,8 @@ def serve(requests, answers):
             answer = {"value": None}
         elif request["method"] in OTHERS:
             answer = OTHERS[request["method"]](*request["args"])
+        elif request["method"] == "names":
+            answer = {"value": public_names()}
         else:
             answer = side.ask(request["method"], request["args"], request["kwargs"])
         answers.write(json.dumps(answer) + "\n")

@@ -1,100 +1,66 @@
-"""Names of modules, parameters and entities that code imports from MLflow are the same here."""
+"""The page of names: which names of MLflow 2.19 are here, as MLflow and lakeflow say themselves.
 
-import pytest
+``make names`` writes it anew.
+"""
 
-import lakeflow
-from lakeflow import entities
-from lakeflow.error_codes import ErrorCode
-from lakeflow.utils import mlflow_tags, validation
+from __future__ import annotations
 
-FUNCTIONS = [
-    "delete_experiment",
-    "delete_run",
-    "delete_tag",
-    "end_run",
-    "get_artifact_uri",
-    "get_experiment",
-    "get_experiment_by_name",
-    "get_parent_run",
-    "get_registry_uri",
-    "get_run",
-    "get_tracking_uri",
-    "is_tracking_uri_set",
-    "last_active_run",
-    "log_input",
-    "log_metric",
-    "log_metrics",
-    "log_param",
-    "log_params",
-    "search_experiments",
-    "set_experiment",
-    "set_experiment_tag",
-    "set_experiment_tags",
-    "set_registry_uri",
-    "set_tag",
-    "set_tags",
-    "set_tracking_uri",
-]
+import os
+from pathlib import Path
 
-# The limits of a lake that are not MLflow's: values are longer, profiles shorter.
-OTHER_LIMITS = {
-    "MAX_PARAM_VAL_LENGTH",
-    "MAX_TAG_VAL_LENGTH",
-    "MAX_EXPERIMENT_TAG_VAL_LENGTH",
-    "MAX_DATASET_PROFILE_SIZE",
-}
+from lakeflow.compat.names import look_up, stays_with_mlflow, takes
+from lakeflow.elsewhere import MLFLOWS_OWN
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "names.md"
+
+TOP = """\
+# Names of MLflow
+
+Which public names of MLflow 2.19 are in lakeflow. `make names` writes this page from both packages, and
+a test holds it to them.
+
+- **yes**: `import lakeflow as mlflow` has it, with MLflow's parameters unless it says otherwise.
+- **MLflow's own**: models, their flavours, autologging and projects stay MLflow's. `lakeflow.sklearn` and
+  the like raise a `NotHereError`, and `import lakeflow.sklearn` a `ModuleNotFoundError`.
+- **no**: it is not there, or not yet.
+
+The door for the last two is MLflow itself with its store in a lake: `import mlflow` and
+`mlflow.set_tracking_uri("lakeflow:///path/to/lake")`. The plugin for it comes in a later release; this one
+does not have it. [`lakeflow compat`](command-line.md) says which of the names a script uses.
+"""
 
 
-def capitals(module):
-    return {
-        name: value
-        for name, value in vars(module).items()
-        if name.isupper() and isinstance(value, int | str)
-    }
+def answer(where: str, name: str, parameters: list[str] | None) -> str:
+    path = f"{where}.{name}".removeprefix("mlflow.")
+    found = look_up(path)
+    if found.missing:
+        return "MLflow's own" if stays_with_mlflow(path) else "no"
+    absent = [each for each in parameters or () if not takes(found.value, each)]
+    return f"yes, without {', '.join(f'`{each}`' for each in absent)}" if absent else "yes"
 
 
-def test_functions_take_what_mlflows_take(mlflow, parameters_of):
-    theirs = mlflow.ask("signatures", [FUNCTIONS])["value"]
-    ours = {name: parameters_of(getattr(lakeflow, name)) for name in FUNCTIONS}
-    assert ours == theirs
-
-
-def test_tags_have_mlflows_names(mlflow):
-    assert (
-        capitals(mlflow_tags) == mlflow.ask("constants", ["mlflow.utils.mlflow_tags"])["value"]
+def section(where: str, names: dict[str, list[str] | None]) -> str:
+    title, prefix = ("Other modules", "mlflow") if where == "modules" else (f"`{where}`", where)
+    answers = {name: answer(prefix, name, given) for name, given in names.items()}
+    count = sum(each.startswith("yes") for each in answers.values())
+    rows = "".join(f"| `{name}` | {answers[name]} |\n" for name in answers)
+    return (
+        f"\n## {title}\n\n{count} of {len(answers)} are here.\n\n"
+        f"| name | in lakeflow |\n| --- | --- |\n{rows}"
     )
 
 
-def test_limits_are_mlflows_but_for_those_of_values(mlflow):
-    theirs = mlflow.ask("constants", ["mlflow.utils.validation"])["value"]
-    ours = {name: getattr(validation, name) for name in validation.__all__}
-    assert ours.keys() <= theirs.keys()
-    assert {name for name in ours if ours[name] != theirs[name]} == OTHER_LIMITS
+def test_the_page_says_which_names_are_here(mlflow) -> None:
+    names = mlflow.ask("names")["value"]
+    page = TOP + "".join(section(where, found) for where, found in names.items())
+    if "LAKEFLOW_TEST_WRITE_NAMES" in os.environ:
+        PAGE.write_text(page)
+    assert PAGE.read_text() == page, "make names writes it anew"
 
 
-def test_error_codes_have_mlflows_numbers(mlflow):
-    theirs = mlflow.ask("constants", ["mlflow.protos.databricks_pb2"])["value"]
-    assert {code.name: code.value for code in ErrorCode}.items() <= theirs.items()
-
-
-@pytest.fixture(scope="module")
-def run():
-    lakeflow.set_tracking_uri("memory://names-of-fields")
-    digits = entities.Dataset("digits", "1a2b", "local", "/data")
-    with lakeflow.start_run() as active:
-        lakeflow.log_metric("m", 1)
-        lakeflow.log_input(digits, "training")
-    return lakeflow.get_run(active.info.run_id)
-
-
-def test_entities_give_the_fields_that_mlflows_do(mlflow, run):
-    use = run.inputs.dataset_inputs[0]
-    some = [run, run.info, run.data, run.inputs, use, use.dataset, use.tags[0]]
-    some += [run.data.latest_metrics[0], lakeflow.get_experiment("0")]
-    some += [
-        entities.Param("p", "1"),
-        entities.RunTag("t", "1"),
-        entities.ExperimentTag("t", "1"),
-    ]
-    ours = {type(each).__name__: sorted(dict(each)) for each in some}
-    assert ours == mlflow.ask("fields", [list(ours)])["value"]
+def test_what_stays_with_mlflow_is_in_mlflow(mlflow) -> None:
+    names = mlflow.ask("names")["value"]
+    functions = {"autolog", "evaluate", "run", "validate_evaluation_results"}
+    unlisted = {"deployments", "evaluation", "gateway", "sagemaker"}
+    assert functions <= set(names["mlflow"])
+    assert set(names["modules"]) - {"tracing"} == MLFLOWS_OWN - functions - unlisted

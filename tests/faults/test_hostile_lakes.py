@@ -383,7 +383,7 @@ CASES: dict[str, Plant] = {
     "fold of a list": lambda lake: newest_done(lake).write_text("[]"),
     "deep deletions": lambda lake: (lake / "folds" / "deleted.json").write_text("[" * 100_000),
     "deep lake file": lambda lake: (lake / "lake.json").write_text("[" * 100_000),
-    "infinite grace": lambda lake: (lake / "lake.json").write_text('{"format_version":4,"event_grace_s":1e999}'),
+    "infinite grace": lambda lake: (lake / "lake.json").write_text('{"format_version":5,"event_grace_s":1e999}'),
     "torn event": lambda lake: (lake / "log" / "control" / f"{5:08d}.jsonl").write_bytes(b'{"seq":1'),
     "empty event": lambda lake: (lake / "log" / "control" / f"{5:08d}.jsonl").touch(),
     **{f"flipped {pattern} at {place}": flip(pattern, place) for pattern in ("tables/runs/*.parquet", "tables/metrics/*.parquet", "index/run/*", "index/experiment.name/*", "tables/runs/_delta_log/*.json") for place in (0.5, 0.99)},

@@ -76,6 +76,8 @@ def test_artifacts_have_a_place_below_the_folder_of_their_run() -> None:
     assert folder == lakeflow.active_run().info.artifact_uri
     assert lakeflow.get_artifact_uri("a/b.txt") == f"{folder}/a/b.txt"
     assert lakeflow.get_artifact_uri("/a/") == f"{folder}/a"
+    with pytest.raises(InvalidInputError, match=r"\.\./b"):
+        lakeflow.get_artifact_uri("../b")
 
 
 def test_a_run_with_datasets_is_a_dictionary_that_json_takes() -> None:

@@ -113,13 +113,13 @@ class LakeMachine(RuleBasedStateMachine):
         A client that remembers the run as active may not know yet that another deleted it.
         """
         if self.model[run_id]["stage"] == "deleted":
-            self.stores[client].runs._heads.pop(run_id, None)
+            self.stores[client].runs.heads._heads.pop(run_id, None)
             with pytest.raises(InvalidInputError, match="'active' state"):
                 call(run_id, *args)
             return False
-        head = self.stores[client].runs._heads.get(run_id)
+        head = self.stores[client].runs.heads._heads.get(run_id)
         if head is not None and not head.is_active:
-            self.stores[client].runs._heads.pop(run_id)
+            self.stores[client].runs.heads._heads.pop(run_id)
         call(run_id, *args)
         return True
 
@@ -149,7 +149,7 @@ class LakeMachine(RuleBasedStateMachine):
     def log_param(self, client: int, run: str, key: str, value: str) -> None:
         model = self.model[run]["params"]
         if model.get(key, value) != value and self.model[run]["stage"] == "active":
-            self.stores[client].runs._heads.pop(run, None)
+            self.stores[client].runs.heads._heads.pop(run, None)
             with pytest.raises(InvalidInputError, match="Changing param values is not allowed"):
                 self.stores[client].runs.log_param(run, key, value)
             batch = [Param("new", "x"), Param(key, value)]
@@ -166,7 +166,7 @@ class LakeMachine(RuleBasedStateMachine):
     @rule(client=clients, run=runs, key=keys)
     def delete_tag(self, client: int, run: str, key: str) -> None:
         if self.model[run]["stage"] == "active" and key not in self.model[run]["tags"]:
-            self.stores[client].runs._heads.pop(run, None)
+            self.stores[client].runs.heads._heads.pop(run, None)
             with pytest.raises(NotFoundError, match="No tag with name"):
                 self.stores[client].runs.delete_tag(run, key)
         elif self.attempt(run, client, self.stores[client].runs.delete_tag, key):

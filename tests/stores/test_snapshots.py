@@ -163,7 +163,7 @@ class Reading:
 
     def delete(self, number: int) -> None:
         self.store.runs.set_stage(self.ids[number % RUNS], "deleted")
-        self.store.runs.forget()
+        self.store.runs.heads.forget()
 
     def step(self, name: str, number: int) -> None:
         steps: dict[str, Callable[[], object]] = {

@@ -14,6 +14,7 @@ from lakeflow.kinds import KINDS
 from lakeflow.query.engine.connection import literally
 from lakeflow.query.engine.overlay import whole
 from lakeflow.schema import (
+    ARTIFACTS,
     CONTROL_EVENTS,
     EXPERIMENT_TAGS,
     EXPERIMENTS,
@@ -40,6 +41,7 @@ _SHIPPED = {
     "metrics": (METRICS,),
     "latest_metrics": (LATEST_METRICS,),
     "inputs": (INPUTS,),
+    "artifacts": (ARTIFACTS,),
     "runs_wide": (RUNS, EXPERIMENTS, PARAMS, TAGS, LATEST_METRICS, INPUTS),
 }
 """The tables that each view of ``sql/views`` reads."""

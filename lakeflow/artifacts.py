@@ -1,0 +1,199 @@
+"""Artifacts by their URIs; MLflow's ``mlflow.artifacts``."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from lakeflow import temporary
+from lakeflow.client import open_store
+from lakeflow.exceptions import InvalidInputError, LakeflowException
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    from lakeflow.entities import FileInfo
+
+__all__ = ["download_artifacts", "list_artifacts", "load_dict", "load_image", "load_text"]
+
+_OF_A_RUN = re.compile(r"runs:/+([^/]+)(?:/(.*))?", re.DOTALL)
+
+
+def download_artifacts(
+    artifact_uri: str | None = None,
+    run_id: str | None = None,
+    artifact_path: str | None = None,
+    dst_path: str | os.PathLike[str] | None = None,
+    tracking_uri: str | os.PathLike[str] | None = None,
+) -> str:
+    """Fetch a file or a folder of artifacts, and return where it is.
+
+    Args:
+        artifact_uri: ``runs:/<run id>/<path>``, a path of this machine, or any URL that
+            fsspec opens.
+        run_id: The run whose artifacts they are, instead.
+        artifact_path: With ``run_id``: the file or folder among them; all by default.
+        dst_path: Folder of this machine to fetch it into; made where it is not there. By
+            default as for ``LakeflowClient.download_artifacts``.
+        tracking_uri: Location of the lake; that of the process by default.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+        InvalidInputError: INVALID_PARAMETER_VALUE, both or neither of ``artifact_uri`` and
+            ``run_id``, a path beside a URI, a path that leads elsewhere.
+        DamagedLakeError: DATA_LOSS, a file is not what was logged.
+        StorageError: RESOURCE_DOES_NOT_EXIST, no such artifact; or it could not be read.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-artifacts")
+        >>> with lakeflow.start_run() as run:
+        ...     lakeflow.log_text("price", "texts/labels.txt")
+        >>> path = lakeflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/texts")
+        >>> os.listdir(path)
+        ['labels.txt']
+    """
+    _require_one(artifact_uri, run_id, artifact_path)
+    if dst_path is not None:
+        os.makedirs(dst_path, exist_ok=True)
+    store = open_store(tracking_uri, create=False).artifacts
+    run, path = _of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
+    if run is not None:
+        return store.download(run, path, dst_path)
+    return store.download_at(*_split(path or ""), dst_path)
+
+
+def list_artifacts(
+    artifact_uri: str | None = None,
+    run_id: str | None = None,
+    artifact_path: str | None = None,
+    tracking_uri: str | os.PathLike[str] | None = None,
+) -> list[FileInfo]:
+    """Return what is in a folder of artifacts, by path.
+
+    Args:
+        artifact_uri: As for ``download_artifacts``.
+        run_id: The run whose artifacts they are, instead.
+        artifact_path: With ``run_id``: the folder among them; that of all by default.
+        tracking_uri: Location of the lake; that of the process by default.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+        InvalidInputError: INVALID_PARAMETER_VALUE, as for ``download_artifacts``.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-artifacts-list")
+        >>> with lakeflow.start_run() as run:
+        ...     lakeflow.log_text("price", "labels.txt")
+        >>> lakeflow.artifacts.list_artifacts(f"runs:/{run.info.run_id}")
+        [FileInfo(path='labels.txt', is_dir=False, file_size=5)]
+    """
+    _require_one(artifact_uri, run_id, artifact_path)
+    store = open_store(tracking_uri, create=False).artifacts
+    run, path = _of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
+    if run is not None:
+        return store.listing(run, path)
+    return store.listing_at(*_split(path or ""))
+
+
+def load_text(artifact_uri: str) -> str:
+    """Return the text of an artifact, which is in UTF-8.
+
+    Raises:
+        InvalidInputError: BAD_REQUEST, it is no such text.
+        LakeflowException: As for ``download_artifacts``.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-load-text")
+        >>> with lakeflow.start_run() as run:
+        ...     lakeflow.log_text("This is a sentence", "file.txt")
+        >>> lakeflow.artifacts.load_text(run.info.artifact_uri + "/file.txt")
+        'This is a sentence'
+    """
+    try:
+        return _content(artifact_uri).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(
+            f"{artifact_uri} is no text in UTF-8: {error}", "BAD_REQUEST"
+        ) from error
+
+
+def load_dict(artifact_uri: str) -> Any:
+    """Return what the JSON of an artifact says.
+
+    Raises:
+        InvalidInputError: BAD_REQUEST, it is no JSON.
+        LakeflowException: As for ``download_artifacts``.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-load-dict")
+        >>> with lakeflow.start_run() as run:
+        ...     lakeflow.log_dict({"n_cores": "10"}, "config.json")
+        >>> lakeflow.artifacts.load_dict(run.info.artifact_uri + "/config.json")
+        {'n_cores': '10'}
+    """
+    try:
+        return json.loads(_content(artifact_uri))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"{artifact_uri} is no JSON: {error}", "BAD_REQUEST") from error
+
+
+def load_image(artifact_uri: str) -> PIL.Image.Image:
+    """Return the image of an artifact.
+
+    Raises:
+        InvalidInputError: BAD_REQUEST, it is no image that Pillow knows.
+        LakeflowException: As for ``download_artifacts``.
+    """
+    import io
+
+    import PIL.Image
+
+    try:
+        image = PIL.Image.open(io.BytesIO(_content(artifact_uri)))
+        image.load()
+    except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
+        if isinstance(error, LakeflowException):
+            raise
+        raise InvalidInputError(
+            f"{artifact_uri} is no image: {error}", "BAD_REQUEST"
+        ) from error
+    return image
+
+
+def _content(artifact_uri: str) -> bytes:
+    with temporary.folder("loaded") as folder:
+        return Path(download_artifacts(artifact_uri, dst_path=folder)).read_bytes()
+
+
+def _require_one(
+    artifact_uri: str | None, run_id: str | None, artifact_path: str | None
+) -> None:
+    if (artifact_uri is None) == (run_id is None):
+        raise InvalidInputError("Exactly one of `run_id` or `artifact_uri` must be specified")
+    if artifact_uri is not None and artifact_path is not None:
+        raise InvalidInputError(
+            "`artifact_path` cannot be specified if `artifact_uri` is specified"
+        )
+
+
+def _of_run(uri: str) -> tuple[str | None, str]:
+    """Return the run that a URI names, and the path below its artifacts; else None and it."""
+    named = _OF_A_RUN.fullmatch(uri)
+    if named:
+        return named[1], (named[2] or "").rstrip("/")
+    return None, uri
+
+
+def _split(uri: str) -> tuple[str, str]:
+    """Return the folder around what a location names, and its name."""
+    around, _, name = uri.rstrip("/").rpartition("/")
+    # The name of a file URL is quoted, and that of any other URL is not.
+    return around or "/", unquote(name) if uri.lower().startswith("file:") else name

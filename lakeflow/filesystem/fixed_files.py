@@ -1,0 +1,111 @@
+"""Reads remote files that never change, by blocks of which copies are kept on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakeflow.filesystem.disk_cache import BLOCK_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Executor
+
+    from lakeflow.filesystem.disk_cache import BlockCache
+
+HOLE_BYTES = 512 * 1024
+"""Bytes between two blocks that are fetched along: a request costs as much as a megabyte."""
+
+
+class FixedFiles:
+    """The files of one lake.
+
+    Args:
+        uri: The location of the lake.
+        cache: Where copies are kept; None for nowhere.
+        fetch: Reads a file from an offset up to another.
+        threads: Returns what fetches several stretches at once.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        cache: BlockCache | None,
+        fetch: Callable[[str, int, int], bytes],
+        threads: Callable[[], Executor],
+    ) -> None:
+        self._uri = uri
+        self._cache = cache
+        self._fetch = fetch
+        self._threads = threads
+
+    def read(self, path: str, size: int, start: int, end: int) -> bytes:
+        """Return bytes of a file.
+
+        Args:
+            path: The file.
+            size: Its size.
+            start: Offset from which on, within the file.
+            end: Offset up to which, within the file.
+        """
+        numbers = range(start // BLOCK_BYTES, -(-end // BLOCK_BYTES))  # -(-n) rounds up
+        blocks = self._fetched(path, size, numbers)
+        data = b"".join(blocks[number] for number in numbers)
+        begin = start - numbers.start * BLOCK_BYTES
+        return data[begin : begin + end - start]
+
+    def prefetch(self, path: str, size: int, spans: Iterable[tuple[int, int]]) -> None:
+        """Fetch stretches of a file that will be read, several at once."""
+        numbers = {
+            number
+            for start, end in spans
+            for number in range(start // BLOCK_BYTES, -(-min(end, size) // BLOCK_BYTES))
+        }
+        if self._cache is not None:
+            self._fetched(path, size, sorted(numbers))
+
+    def keep(self, path: str, data: bytes) -> None:
+        """Keep a whole file."""
+        for number, begin in enumerate(range(0, len(data), BLOCK_BYTES)):
+            self._keep_block(path, number, data[begin : begin + BLOCK_BYTES])
+
+    def _fetched(self, path: str, size: int, numbers: Sequence[int]) -> dict[int, bytes]:
+        blocks = {}
+        if self._cache is not None:
+            name = f"{self._uri}/{path}"
+            for number in numbers:
+                block = self._cache.get(name, number)
+                # The last block of a file is shorter.
+                expected = min(BLOCK_BYTES, size - number * BLOCK_BYTES)
+                if block is not None and len(block) == expected:
+                    blocks[number] = block
+        missing = [number for number in numbers if number not in blocks]
+        stretches = _stretches(missing)
+        spans = [
+            (each.start * BLOCK_BYTES, min(each.stop * BLOCK_BYTES, size)) for each in stretches
+        ]
+        # Who reads one stretch need not start threads.
+        if len(spans) < 2:
+            contents: Iterable[bytes] = [self._fetch(path, *span) for span in spans]
+        else:
+            contents = self._threads().map(lambda span: self._fetch(path, *span), spans)
+        for each, data in zip(stretches, contents, strict=True):
+            for number in each:
+                begin = (number - each.start) * BLOCK_BYTES
+                blocks[number] = data[begin : begin + BLOCK_BYTES]
+                self._keep_block(path, number, blocks[number])
+        return blocks
+
+    def _keep_block(self, path: str, number: int, data: bytes) -> None:
+        if self._cache is not None:
+            self._cache.put(f"{self._uri}/{path}", number, data)
+
+
+def _stretches(numbers: Sequence[int]) -> list[range]:
+    """Return ranges that cover numbers in order, with holes not worth a request."""
+    found: list[range] = []
+    for number in numbers:
+        if found and (number - found[-1].stop) * BLOCK_BYTES <= HOLE_BYTES:
+            found[-1] = range(found[-1].start, number + 1)
+        else:
+            found.append(range(number, number + 1))
+    return found

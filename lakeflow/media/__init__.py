@@ -1,0 +1,1 @@
+"""Values as files and files as values: documents, figures, images, tables. Knows no store."""

@@ -1,0 +1,101 @@
+"""Where the artifacts of runs are: in the lake, or wherever an experiment says."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from lakeflow import context
+from lakeflow.exceptions import DamagedLakeError
+from lakeflow.filesystem.location import canonical, open_filesystem
+from lakeflow.filesystem.names import is_plain
+
+if TYPE_CHECKING:
+    from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.lake import Lake
+
+_STALE_S = 24 * 3600
+
+
+class Place(NamedTuple):
+    """A folder of artifacts.
+
+    Attributes:
+        fs: The filesystem that it is on.
+        folder: Its path there.
+    """
+
+    fs: Filesystem
+    folder: str
+
+    @property
+    def uri(self) -> str:
+        """The location of the folder."""
+        return f"{self.fs.uri}/{self.folder}".rstrip("/")
+
+
+class ArtifactPlaces:
+    """Finds them; threads share it.
+
+    Args:
+        lake: The lake, whose own folder has the artifacts that are nowhere else.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._opened: dict[str, Filesystem] = {}
+        self._lock = threading.RLock()
+        lake.on_fork(self._reset)
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+
+    def of_run(self, run_id: str, artifact_uri: str) -> Place:
+        """Return where the artifacts of a run are.
+
+        Args:
+            run_id: The run.
+            artifact_uri: Their location, as it is stored.
+
+        Raises:
+            DamagedLakeError: The location cannot be one.
+            InvalidInputError: No filesystem is known for it.
+        """
+        if self._lake.fs.resolve(artifact_uri) == artifact_uri:
+            # All runs of an experiment are below one folder, and share its filesystem.
+            return self.at(artifact_uri, f"/{run_id}/artifacts")
+        if not all(map(is_plain, artifact_uri.split("/"))):
+            raise DamagedLakeError(
+                f"run {run_id} of {self._lake.fs.uri} says that its artifacts are in "
+                f"{artifact_uri!r}, which is no folder of the lake",
+                hint="somebody else has written that; log to another run",
+            )
+        return Place(self._lake.fs, artifact_uri)
+
+    def at(self, uri: str, below: str = "") -> Place:
+        """Return a folder at any location.
+
+        Args:
+            uri: A folder of this machine, or a URL.
+            below: An end of it that is not part of where the filesystem begins.
+
+        Raises:
+            InvalidInputError: No filesystem is known for it.
+        """
+        location = canonical(uri)
+        root = location.removesuffix(below)
+        if root == self._lake.fs.uri or root.startswith(f"{self._lake.fs.uri}/"):
+            return Place(self._lake.fs, location[len(self._lake.fs.uri) + 1 :])
+        return Place(self._filesystem(root), location[len(root) + 1 :])
+
+    def _filesystem(self, root: str) -> Filesystem:
+        with self._lock:
+            fs = self._opened.get(root)
+            if fs is None:
+                options = context.storage_options_below(root)
+                fs = open_filesystem(root, options, self._lake.settings)
+                # What killed processes left there; within the lake a compaction deletes it.
+                fs.clear_staging(time.time() - _STALE_S)
+                self._opened[root] = fs
+            return fs

@@ -1,0 +1,335 @@
+"""Artifacts: files beside a run, and what is recorded of each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lakeflow import records, temporary
+from lakeflow.config import is_progress_shown
+from lakeflow.entities import FileInfo, validation
+from lakeflow.exceptions import InvalidInputError, StorageError
+from lakeflow.filesystem.parts import PART_BYTES
+from lakeflow.media.documents import document
+from lakeflow.schema import ARTIFACTS
+from lakeflow.stores.artifact_places import ArtifactPlaces
+from lakeflow.stores.experiments import now_ms
+from lakeflow.transfer import fetching, paths, progress, sending
+from lakeflow.transfer.fetching import Wanted
+from lakeflow.transfer.sending import Sent, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from lakeflow.lake import Lake
+    from lakeflow.stores.artifact_places import Place
+    from lakeflow.stores.reader import Reader
+    from lakeflow.stores.run_heads import RunHead, RunHeads
+
+_ROWS_A_RECORD = 1_000
+"""Files after which they are recorded: what a process that is killed then sends no more."""
+
+_MOST_REMEMBERED = 100_000
+
+_SECONDS_OF_CLOCK = 1.0
+"""A file that is this much younger than its record may have another content."""
+
+
+class Label(NamedTuple):
+    """What a file is.
+
+    Attributes:
+        kind: ``file``, ``figure``, ``image`` or ``table``.
+        key: Name of an image that was logged by steps.
+        step: Its step.
+        timestamp: Its time, in milliseconds since the Unix epoch.
+    """
+
+    kind: str = "file"
+    key: str | None = None
+    step: int | None = None
+    timestamp: int | None = None
+
+
+class Recorded(NamedTuple):
+    """What is recorded of a file.
+
+    Attributes:
+        size: Bytes.
+        sha256: Digest of its content.
+        log_time: When it was logged, in milliseconds since the Unix epoch.
+        label: What it is.
+    """
+
+    size: int
+    sha256: str
+    log_time: int
+    label: Label
+
+
+class ArtifactStore:
+    """The artifacts of a lake's runs; threads share it.
+
+    Args:
+        lake: The lake.
+        heads: What is remembered of its runs.
+        reader: What reads what is recorded.
+    """
+
+    def __init__(self, lake: Lake, heads: RunHeads, reader: Reader) -> None:
+        self._lake = lake
+        self._heads = heads
+        self._reader = reader
+        self._places = ArtifactPlaces(lake)
+
+    # Logging
+
+    def log(self, run_id: str, local_path: Any, artifact_path: Any = None) -> None:
+        """Log a file of this machine, or a folder under its own name."""
+        _require_run(run_id)
+        local, folder = os.fspath(local_path), paths.checked(artifact_path, "artifact_path")
+        name = os.path.basename(os.path.abspath(local))
+        path = paths.normal(paths.below(folder, name), "local_path")
+        if os.path.isdir(local):
+            self._send(run_id, sending.files_below(local, path))
+        else:
+            self._send(run_id, [sending.file_at(local, path)])
+
+    def log_folder(self, run_id: str, local_dir: Any, artifact_path: Any = None) -> None:
+        """Log the files of a folder of this machine."""
+        _require_run(run_id)
+        local, folder = os.fspath(local_dir), paths.checked(artifact_path, "artifact_path")
+        if not os.path.isdir(local):
+            raise InvalidInputError(f"local_dir is {local!r}, which is no folder")
+        self._send(run_id, sending.files_below(local, folder))
+
+    def log_bytes(
+        self, run_id: str, artifact_file: Any, data: bytes, label: Label | None = None
+    ) -> str:
+        """Log a content as a file, and return the path that it has below the run's."""
+        _require_run(run_id)
+        path = paths.normal(artifact_file, "artifact_file")
+        head, place = self._place(run_id)
+        sent = Sent(path, len(data), sending.digest_of(data))
+        if not self._is_there(run_id, head, place, *sent[:3]):
+            place.fs.put(posixpath.join(place.folder, path), data)
+            self._record(head, place, [sent], label or Label())
+        return path
+
+    def log_text(self, run_id: str, text: str, artifact_file: Any) -> None:
+        """Log a text in UTF-8."""
+        self.log_bytes(run_id, artifact_file, validation.text(text, "text").encode())
+
+    def log_dict(self, run_id: str, dictionary: Any, artifact_file: Any) -> None:
+        """Log what JSON or YAML can say."""
+        self.log_bytes(run_id, artifact_file, document(dictionary, os.fspath(artifact_file)))
+
+    @contextlib.contextmanager
+    def written(
+        self, run_id: str, artifact_file: Any, label: Label | None = None
+    ) -> Iterator[str]:
+        """Give the path of a file on this machine, which is logged when it is written."""
+        _require_run(run_id)
+        path = paths.normal(artifact_file, "artifact_file")
+        with temporary.folder("artifact") as folder:
+            local = os.path.join(folder, posixpath.basename(path))
+            yield local
+            self._send(run_id, [sending.file_at(local, path)], label)
+
+    def _send(self, run_id: str, sources: Iterable[Source], label: Label | None = None) -> None:
+        head, place = self._place(run_id)
+        # The whole folder first: a bad name in it is an error before anything is sent.
+        found = list(sources)
+        arrived: list[Sent] = []
+
+        def is_there(path: str, size: int, sha256: str) -> bool:
+            return self._is_there(run_id, head, place, path, size, sha256)
+
+        try:
+            with progress.shown(
+                "uploaded", len(found), is_wanted=is_progress_shown()
+            ) as advance:
+                for sent in sending.send(place.fs, place.folder, found, is_there):
+                    advance(sent.size)
+                    arrived += [sent] if sent.is_new else []
+                    if len(arrived) == _ROWS_A_RECORD:
+                        self._record(head, place, arrived, label or Label())
+                        arrived = []
+        finally:
+            # What has arrived before an error is kept, and is not sent again.
+            if arrived:
+                self._record(head, place, arrived, label or Label())
+
+    def _record(self, head: RunHead, place: Place, files: Sequence[Sent], label: Label) -> None:
+        if self._lake.settings.durability == "fsync":
+            place.fs.sync(*(posixpath.join(place.folder, each.path) for each in files))
+        now = now_ms()
+        rows = [
+            {
+                "path": each.path,
+                "size": each.size,
+                "sha256": each.sha256,
+                "log_time": now,
+                **label._asdict(),
+            }
+            for each in files
+        ]
+        self._lake.append(records.bodies(head.about, records.table(ARTIFACTS.name, rows)))
+        # An image has a name of its own, which nobody logs again.
+        if head.artifacts is not None and label.key is None:
+            head.artifacts |= {
+                each.path: Recorded(each.size, each.sha256, now, label) for each in files
+            }
+
+    def _is_there(
+        self, run_id: str, head: RunHead, place: Place, path: str, size: int, sha256: str
+    ) -> bool:
+        """Return whether a file has this content, as far as one can tell without reading it."""
+        if head.artifacts is None or len(head.artifacts) > _MOST_REMEMBERED:
+            head.artifacts = self.recorded(run_id)
+        known = head.artifacts.get(path)
+        if known is None or known[:2] != (size, sha256):
+            return False
+        entry = place.fs.entry(posixpath.join(place.folder, path))
+        written = known.log_time / 1000 + _SECONDS_OF_CLOCK
+        return entry is not None and entry.size == size and entry.modified_s <= written
+
+    # Reading
+
+    def recorded(self, run_id: str, path: str = "") -> dict[str, Recorded]:
+        """Return what is recorded of the files of a run by path: of all, or of one folder."""
+        rows = self._reader.artifacts(validation.run_id(run_id))
+        return {
+            row["path"]: Recorded(
+                row["size"],
+                row["sha256"],
+                row["log_time"],
+                Label(row["kind"], row["key"], row["step"], row["timestamp"]),
+            )
+            for row in rows
+            if not path or row["path"] == path or row["path"].startswith(f"{path}/")
+        }
+
+    def listing(self, run_id: str, path: Any = None) -> list[FileInfo]:
+        """Return what is in a folder of a run's artifacts; see ``LakeflowClient``."""
+        below = paths.checked(path, "path")
+        _, place = self._place(run_id)
+        return self._listed(place, below)
+
+    def listing_at(self, uri: str, path: Any = None) -> list[FileInfo]:
+        """Return what is in a folder at any location."""
+        return self._listed(self._places.at(uri), paths.checked(path, "path"))
+
+    def _listed(self, place: Place, below: str) -> list[FileInfo]:
+        source = posixpath.join(place.folder, below).rstrip("/")
+        if place.fs.can_append:
+            # A look costs nothing here, and to list a file is an error.
+            entry = place.fs.entry(source)
+            if entry is None or not entry.is_folder:
+                return []
+        found = place.fs.list(source)
+        return [
+            FileInfo(
+                paths.below(below, each.name),
+                each.is_folder,
+                None if each.is_folder else each.size,
+            )
+            for each in found
+            # An object store may list names that lead elsewhere.
+            if each.name not in {"", ".", ".."}
+        ]
+
+    def download(self, run_id: str, path: Any, dst_path: Any = None) -> str:
+        """Fetch a file or folder of a run's artifacts; see ``LakeflowClient``."""
+        below = paths.checked(path, "path")
+        _, place = self._place(run_id)
+        return self._fetched(place, below, dst_path, lambda: self.recorded(run_id, below))
+
+    def download_at(self, uri: str, path: Any, dst_path: Any = None) -> str:
+        """Fetch a file or folder at any location; nothing is known of its content."""
+        below = paths.checked(path, "path")
+        return self._fetched(self._places.at(uri), below, dst_path, dict)
+
+    def _fetched(
+        self,
+        place: Place,
+        below: str,
+        dst_path: Any,
+        recorded: Callable[[], Mapping[str, Recorded]],
+    ) -> str:
+        source = posixpath.join(place.folder, below).rstrip("/")
+        here = place.fs.local_path(source)
+        if dst_path is None and here is not None:
+            if place.fs.entry(source) is None:
+                raise _missing(place, below)
+            return here
+        target = temporary.make("download") if dst_path is None else os.fspath(dst_path)
+        if not os.path.isdir(target):
+            raise InvalidInputError(
+                f"dst_path is {target!r}, which is no folder", hint="make it first"
+            )
+        wanted = self._wanted(place, below, target, recorded())
+        with progress.shown(
+            "downloaded", len(wanted), is_wanted=is_progress_shown()
+        ) as advance:
+            try:
+                for each in fetching.fetch(place.fs, place.folder, wanted):
+                    advance(each.size)
+            except FileNotFoundError as error:
+                raise _missing(place, below) from error
+        return os.path.join(target, below) if below else target
+
+    def _wanted(
+        self, place: Place, below: str, target: str, recorded: Mapping[str, Recorded]
+    ) -> list[Wanted]:
+        source = posixpath.join(place.folder, below).rstrip("/")
+        begun = fetching.first_part(place.fs, source) if below else None
+        if begun is not None:
+            known = recorded.get(below)
+            size = len(begun)
+            if size == PART_BYTES:
+                size = known.size if known else place.fs.size(source)
+            sha256 = known.sha256 if known else None
+            return [Wanted(below, os.path.join(target, below), size, sha256, begun)]
+        sizes = place.fs.sizes(source)
+        if not sizes and below:
+            raise _missing(place, below)
+        wanted = []
+        for full, size in sizes.items():
+            path = full[len(place.folder) :].lstrip("/")
+            if not paths.is_safe(path):
+                raise InvalidInputError(
+                    f"{path!r} in {place.uri} has a name that would lead elsewhere on this "
+                    "machine",
+                    hint="fetch the other files one by one",
+                )
+            known = recorded.get(path)
+            sha256 = known.sha256 if known and known.size == size else None
+            wanted.append(Wanted(path, os.path.join(target, path), size, sha256))
+        return wanted
+
+    def _place(self, run_id: str) -> tuple[RunHead, Place]:
+        head = self._heads.get(run_id)
+        return head, self._places.of_run(run_id, head.artifact_uri)
+
+
+def _require_run(run_id: object) -> None:
+    """Refuse the id of a trace, which MLflow's clients tell from that of a run.
+
+    Raises:
+        InvalidInputError: It is one.
+    """
+    if isinstance(run_id, str) and run_id.startswith("tr-"):
+        raise InvalidInputError(
+            f"Invalid run id: {run_id}. It is that of a trace, and must map to a valid run."
+        )
+
+
+def _missing(place: Place, below: str) -> StorageError:
+    return StorageError(
+        f"No such artifact: {below!r} in {place.uri}",
+        "RESOURCE_DOES_NOT_EXIST",
+        hint="list_artifacts shows what there is",
+    )

@@ -1,0 +1,58 @@
+"""How far files are on their way, in a line of the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SECONDS_BEFORE_IT_IS_SHOWN = 1.0
+_SECONDS_BETWEEN_LINES = 0.2
+
+
+@contextlib.contextmanager
+def shown(what: str, files: int, *, is_wanted: bool) -> Iterator[Callable[[int], None]]:
+    """Give what is called with the bytes of each file that has arrived.
+
+    Nothing is shown in the first second, nor where standard error is no terminal.
+
+    Args:
+        what: What is being done, such as ``uploaded``.
+        files: How many files there are.
+        is_wanted: Whether to show anything.
+    """
+    stream = sys.stderr
+    # Where Python is embedded there may be no stream.
+    if not is_wanted or stream is None or not stream.isatty():
+        yield lambda size: None
+        return
+    begun = time.monotonic()
+    lock = threading.Lock()
+    done, sent, shown_at = 0, 0, begun + _SECONDS_BEFORE_IT_IS_SHOWN - _SECONDS_BETWEEN_LINES
+
+    def advance(size: int) -> None:
+        nonlocal done, sent, shown_at
+        with lock:
+            done, sent, now = done + 1, sent + size, time.monotonic()
+            if now - shown_at < _SECONDS_BETWEEN_LINES:
+                return
+            shown_at = now
+            rate = sent / 1e6 / (now - begun)
+            line = f"{what} {done:,} of {files:,} files, {sent / 1e6:,.1f} MB, {rate:,.1f} MB/s"
+            _put(f"\r\033[K{line}")
+
+    def _put(text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            stream.write(text)
+            stream.flush()
+
+    try:
+        yield advance
+    finally:
+        if shown_at > begun + _SECONDS_BEFORE_IT_IS_SHOWN - _SECONDS_BETWEEN_LINES:
+            _put("\r\033[K")
