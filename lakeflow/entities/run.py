@@ -67,6 +67,52 @@ class RunStatus:
         return list(cls._NAMES.values())
 
 
+class SourceType:
+    """Kinds of programs that start runs; the tag ``mlflow.source.type`` has the name."""
+
+    NOTEBOOK = 1
+    JOB = 2
+    PROJECT = 3
+    LOCAL = 4
+    UNKNOWN = 5
+    RECIPE = 6
+
+    _NAMES: ClassVar[dict[str, int]] = {
+        "NOTEBOOK": NOTEBOOK,
+        "JOB": JOB,
+        "PROJECT": PROJECT,
+        "LOCAL": LOCAL,
+        "UNKNOWN": UNKNOWN,
+        "RECIPE": RECIPE,
+    }
+
+    @classmethod
+    def from_string(cls, status_str: str) -> int:
+        """Return the number of a name.
+
+        Raises:
+            InvalidInputError: There is no such kind.
+        """
+        try:
+            return cls._NAMES[status_str]
+        except KeyError:
+            raise InvalidInputError(
+                f"no source type {status_str!r}; there are {', '.join(cls._NAMES)}"
+            ) from None
+
+    @classmethod
+    def to_string(cls, status: int) -> str:
+        """Return the name of a number.
+
+        Raises:
+            InvalidInputError: There is no such kind.
+        """
+        for name, number in cls._NAMES.items():
+            if number == status:
+                return name
+        raise InvalidInputError(f"no source type has the number {status!r}")
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Metric(Entity):
     """One value of one metric at one step.
