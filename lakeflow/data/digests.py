@@ -49,10 +49,18 @@ def of_pandas(frame: pandas.DataFrame) -> str:
 
 
 def _is_text(column: pandas.Series[Any]) -> bool:
-    # Not a look at every number of a long column; without rows any column is one of texts.
-    return not len(column) or (
-        column.dtype.kind == "O" and all(type(value) is str for value in column)
-    )
+    import pandas
+
+    # All rows count, and most columns can tell without a look at each value of theirs in
+    # Python; without rows any column is one of texts.
+    if not len(column) or column.dtype.kind != "O":
+        return not len(column)
+    if isinstance(column.dtype, pandas.StringDtype):
+        return not column.hasnans
+    if column.dtype == object:
+        found: str = pandas.api.types.infer_dtype(column, skipna=False)
+        return found == "string"
+    return all(type(value) is str for value in column)
 
 
 def of_numpy(*arrays: numpy.ndarray[Any, Any]) -> str:

@@ -40,7 +40,7 @@ class PandasDataset(FrameDataset):
 def _column(column: pandas.Series[Any]) -> dict[str, Any]:
     # Of objects the first ones tell the type, as of a digest.
     kind = (
-        column_types.of_values(column.head(digests.MOST_ROWS).to_list())
+        column_types.of_values(column.head(digests.MOST_ROWS).dropna().to_list())
         if column.dtype.kind == "O"
         else column_types.of_dtype(column.dtype)
     )

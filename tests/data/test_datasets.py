@@ -119,6 +119,18 @@ def test_a_dataset_is_json_text() -> None:
     assert dataset.name in repr(dataset)
 
 
+def test_a_column_with_a_gap_of_any_kind_is_not_required() -> None:
+    gaps = {
+        "string": pandas.Series(["x", None], dtype="string"),
+        "datetime": pandas.Series([pandas.Timestamp("2024-01-01"), pandas.NaT]),
+        "long": pandas.Series([1, None], dtype="Int64"),
+        "double": pandas.Series([1.0, None]),
+    }
+    schema = lakeflow.data.from_pandas(pandas.DataFrame(gaps), "/x").schema
+    for column in schema["mlflow_colspec"]:
+        assert column == {"type": column["name"], "name": column["name"], "required": False}
+
+
 def test_a_column_may_be_called_by_a_time() -> None:
     frame = pandas.DataFrame([[1, 2]], columns=[pandas.Timestamp("2024-01-01"), ("a", 1)])
     schema = json.loads(lakeflow.data.from_pandas(frame, "/x").to_dict()["schema"] or "")

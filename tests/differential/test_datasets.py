@@ -12,6 +12,9 @@ from lakeflow.exceptions import LakeflowException
 FRAMES = {
     "numbers": "pd.DataFrame({'a': [1, 2, 3], 'b': [0.5, np.nan, 0.0]})",
     "texts": "pd.DataFrame({'b': ['x', 'y'], 'a': [True, False], 'c': [1.5, 2.5]})",
+    "texts of each kind": "pd.DataFrame({'o': pd.Series(['x', 'y'], dtype=object), "
+    "'n': pd.Series(['x', None], dtype=object), 's': pd.Series(['x', 'y'], dtype='string'), "
+    "'c': pd.Categorical(['x', None])})",
     "missing texts": "pd.DataFrame({'a': ['x', None], 'b': ['y', 'z']})",
     "small types": "pd.DataFrame({t: np.arange(3).astype(t) for t in "
     "['int8', 'int16', 'int32', 'uint8', 'uint16', 'uint32', 'float32', 'float64']})",
