@@ -34,7 +34,8 @@ def bare(text: str) -> str:
     return text[1:-1] if is_quoted else text
 
 
-def _variable(name: str) -> str | None:
+def variable(name: str) -> str | None:
+    """Return the bare text of a variable of the environment; None where it is not set."""
     text = os.environ.get(name)
     return None if text is None else bare(text)
 
@@ -51,7 +52,7 @@ def environment(name: str) -> str | None:
     passed_on, before = _passed_on.get(name, (None, None))
     if passed_on is not None and value == passed_on:
         value = before
-    return bare(value or "") or _variable(f"MLFLOW_{name}") or None
+    return bare(value or "") or variable(f"MLFLOW_{name}") or None
 
 
 def pass_on(name: str, value: str | None) -> None:
@@ -232,7 +233,7 @@ class Settings:
         given: dict[str, object] = {}
         for field in fields(cls):
             name = field.name.upper()
-            text = _variable(f"LAKEFLOW_{name}")
+            text = variable(f"LAKEFLOW_{name}")
             if text is None:
                 continue
             given[field.name] = _parse(name, text, field.default)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
 from lakeflow.client import LakeflowClient, open_store
-from lakeflow.config import readable, taken_once, user_name
+from lakeflow.config import taken_once
 from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 from lakeflow.fluent import active_runs, endings
 from lakeflow.fluent.experiments import experiment_of_new_runs
-from lakeflow.fluent.git import program_commit
+from lakeflow.fluent.origin import origin_tags
 from lakeflow.shutdown import at_shutdown
 from lakeflow.stores.arguments import given_name
 
@@ -112,7 +111,7 @@ def start_run(
             run = client.create_run(
                 experiment_of_new_runs(client) if experiment_id is None else experiment_id,
                 None,
-                _origin() | all_tags,
+                origin_tags(run_name) | all_tags,
                 run_name,
             )
     # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
@@ -184,15 +183,6 @@ def _resume(
     client.update_run(run_id, "RUNNING", given_name(run_name, tags))
     client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
     return client.get_run(run_id)
-
-
-def _origin() -> dict[str, str]:
-    """Return the tags that say who started a run, and with which program."""
-    # Where Python is embedded there may be no arguments.
-    program = readable(str(next(iter(getattr(sys, "argv", ())), ""))) or "python"
-    tags = {tag_names.SOURCE_NAME: program, tag_names.SOURCE_TYPE: "LOCAL"}
-    known = {tag_names.USER: user_name(), tag_names.GIT_COMMIT: program_commit()}
-    return tags | {name: value for name, value in known.items() if value is not None}
 
 
 def active_run() -> ActiveRun | None:

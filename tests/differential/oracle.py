@@ -167,6 +167,27 @@ def _identity(found):
     return found.name if hasattr(found, "name") else found.info.run_id
 
 
+def origin(argv, environment):
+    """Return the tags that MLflow gives to a run of a program, from what it is started with."""
+    from mlflow.tracking.context import registry
+
+    before, sys.argv = sys.argv, argv
+    os.environ.update(environment)
+    try:
+        for provider in registry._run_context_provider_registry:
+            # The commit is found once a process.
+            getattr(provider, "_cache", {}).clear()
+        return {"value": registry.resolve_tags()}
+    finally:
+        sys.argv = before
+        for name in environment:
+            del os.environ[name]
+
+
+# Beside calls on a client.
+OTHERS = {"origin": origin}
+
+
 def serve(requests, answers):
     """Answer requests, a line each: a new empty store, or a call on the last one."""
     from mlflow import MlflowClient, entities
@@ -187,6 +208,8 @@ def serve(requests, answers):
             shutil.copyfile(template, path)
             side = Side(MlflowClient(f"sqlite:///{path}"), entities, places)
             answer = {"value": None}
+        elif request["method"] in OTHERS:
+            answer = OTHERS[request["method"]](*request["args"])
         else:
             answer = side.ask(request["method"], request["args"], request["kwargs"])
         answers.write(json.dumps(answer) + "\n")
