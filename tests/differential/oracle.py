@@ -184,8 +184,27 @@ def origin(argv, environment):
             del os.environ[name]
 
 
+def system_metrics(folder):
+    """Return the names under which MLflow logs what the machine is busy with.
+
+    Args:
+        folder: Where psutil is, and what is to be taken for ``pynvml``.
+    """
+    sys.path.insert(0, folder)
+    try:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        os.environ["MLFLOW_SYSTEM_METRICS_NODE_ID"] = "node"
+        monitor = SystemMetricsMonitor("run")
+        monitor.collect_metrics()
+        prefix = monitor._metrics_prefix + monitor.node_id + "/"
+        return {"value": sorted(prefix + name for name in monitor.aggregate_metrics())}
+    finally:
+        sys.path.remove(folder)
+
+
 # Beside calls on a client.
-OTHERS = {"origin": origin}
+OTHERS = {"origin": origin, "system_metrics": system_metrics}
 
 
 def serve(requests, answers):
