@@ -57,6 +57,13 @@ from lakeflow.frames import (
     scan_tags,
 )
 from lakeflow.sql import sql
+from lakeflow.system_metrics import (
+    disable_system_metrics_logging,
+    enable_system_metrics_logging,
+    set_system_metrics_node_id,
+    set_system_metrics_samples_before_logging,
+    set_system_metrics_sampling_interval,
+)
 
 __version__ = "0.1.0"
 
@@ -71,6 +78,8 @@ __all__ = [
     "copy",
     "create_experiment",
     "delete_run",
+    "disable_system_metrics_logging",
+    "enable_system_metrics_logging",
     "end_run",
     "get_parent_run",
     "get_run",
@@ -98,6 +107,9 @@ __all__ = [
     "search_runs",
     "set_experiment",
     "set_storage_options",
+    "set_system_metrics_node_id",
+    "set_system_metrics_samples_before_logging",
+    "set_system_metrics_sampling_interval",
     "set_tag",
     "set_tags",
     "set_tracking_uri",

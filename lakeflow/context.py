@@ -1,4 +1,4 @@
-"""What a process has chosen: the tracking URI, the experiment, how lakes are opened."""
+"""What a process has chosen: tracking URI, experiment, how lakes are opened, settings."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class ChosenExperiment:
 _openings: dict[str, Opening] = {}
 _tracking_uri: str | None = None
 _experiment: ChosenExperiment | None = None
+_settings: dict[str, str] = {}
 
 
 @functools.cache
@@ -123,6 +124,24 @@ def set_experiment(chosen: ChosenExperiment | None) -> None:
     global _experiment
     _experiment = chosen
     _pass_on()
+
+
+def setting(name: str) -> str | None:
+    """Return a setting that was chosen in this process, else that of the environment.
+
+    Args:
+        name: The setting without its prefix.
+    """
+    return _settings.get(name) or environment(name)
+
+
+def choose(name: str, value: str | None) -> None:
+    """Choose a setting for this process and its children; None for the environment's."""
+    if value is None:
+        _settings.pop(name, None)
+    else:
+        _settings[name] = value
+    pass_on(name, value)
 
 
 def _pass_on() -> None:

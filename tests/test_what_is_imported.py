@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = {"deltalake", "duckdb", "fsspec", "numpy", "pandas", "polars", "pyarrow", "sqlglot"}
+HEAVY |= {"psutil"}
 
 LOGS = """
 lakeflow.set_experiment("digits")

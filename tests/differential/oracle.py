@@ -184,6 +184,46 @@ def _identity(found):
     return found.name if hasattr(found, "name") else found.info.run_id
 
 
+def origin(argv, environment):
+    """Return the tags that MLflow gives to a run of a program, from what it is started with."""
+    from mlflow.tracking.context import registry
+
+    before, sys.argv = sys.argv, argv
+    os.environ.update(environment)
+    try:
+        for provider in registry._run_context_provider_registry:
+            # The commit is found once a process.
+            getattr(provider, "_cache", {}).clear()
+        return {"value": registry.resolve_tags()}
+    finally:
+        sys.argv = before
+        for name in environment:
+            del os.environ[name]
+
+
+def system_metrics(folder):
+    """Return the names under which MLflow logs what the machine is busy with.
+
+    Args:
+        folder: Where psutil is, and what is to be taken for ``pynvml``.
+    """
+    sys.path.insert(0, folder)
+    try:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        os.environ["MLFLOW_SYSTEM_METRICS_NODE_ID"] = "node"
+        monitor = SystemMetricsMonitor("run")
+        monitor.collect_metrics()
+        prefix = monitor._metrics_prefix + monitor.node_id + "/"
+        return {"value": sorted(prefix + name for name in monitor.aggregate_metrics())}
+    finally:
+        sys.path.remove(folder)
+
+
+# Beside calls on a client.
+OTHERS = {"origin": origin, "system_metrics": system_metrics}
+
+
 def serve(requests, answers):
     """Answer requests, a line each: a new empty store, or a call on the last one."""
     from mlflow import MlflowClient, entities
@@ -207,6 +247,8 @@ def serve(requests, answers):
             answer = {"value": None}
         elif request["method"] == "names":
             answer = {"value": public_names()}
+        elif request["method"] in OTHERS:
+            answer = OTHERS[request["method"]](*request["args"])
         else:
             answer = side.ask(request["method"], request["args"], request["kwargs"])
         answers.write(json.dumps(answer) + "\n")
