@@ -70,6 +70,13 @@ from lakeflow.frames import (
     scan_tags,
 )
 from lakeflow.sql import sql
+from lakeflow.system_metrics import (
+    disable_system_metrics_logging,
+    enable_system_metrics_logging,
+    set_system_metrics_node_id,
+    set_system_metrics_samples_before_logging,
+    set_system_metrics_sampling_interval,
+)
 
 __version__ = "0.1.0"
 
@@ -86,6 +93,8 @@ __all__ = [
     "delete_experiment",
     "delete_run",
     "delete_tag",
+    "disable_system_metrics_logging",
+    "enable_system_metrics_logging",
     "end_run",
     "get_artifact_uri",
     "get_experiment",
@@ -121,6 +130,9 @@ __all__ = [
     "set_experiment_tags",
     "set_registry_uri",
     "set_storage_options",
+    "set_system_metrics_node_id",
+    "set_system_metrics_samples_before_logging",
+    "set_system_metrics_sampling_interval",
     "set_tag",
     "set_tags",
     "set_tracking_uri",

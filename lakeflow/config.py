@@ -132,7 +132,7 @@ def is_logging_async() -> bool:
         or b"MLFLOW_ENABLE_ASYNC_LOGGING" in variables
     ):
         return False
-    return _flag("ENABLE_ASYNC_LOGGING", environment("ENABLE_ASYNC_LOGGING") or "false")
+    return flag("ENABLE_ASYNC_LOGGING", environment("ENABLE_ASYNC_LOGGING") or "false")
 
 
 def is_progress_shown() -> bool:
@@ -141,10 +141,19 @@ def is_progress_shown() -> bool:
     ``LAKEFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR``, or MLflow's variable of that name.
     """
     name = "ENABLE_ARTIFACTS_PROGRESS_BAR"
-    return _flag(name, environment(name) or "true")
+    return flag(name, environment(name) or "true")
 
 
-def _flag(name: str, text: str) -> bool:
+def flag(name: str, text: str) -> bool:
+    """Return what the text of a setting says.
+
+    Args:
+        name: The setting without its prefix.
+        text: ``true``, ``false``, ``1`` or ``0``, in capitals or not.
+
+    Raises:
+        InvalidInputError: It is none of them.
+    """
     if text.lower() in {"true", "1"}:
         return True
     if text.lower() in {"false", "0"}:
@@ -251,7 +260,7 @@ class Settings:
 
 def _parse(name: str, text: str, default: object) -> object:
     if isinstance(default, bool):
-        return _flag(name, text)
+        return flag(name, text)
     if isinstance(default, int):
         return _number(name, text)
     if name == "DURABILITY" and text not in {"process", "fsync"}:

@@ -1,4 +1,4 @@
-"""What a process has chosen: tracking and registry URI, experiment, how lakes are opened."""
+"""What a process has chosen: where it records, experiment, how lakes are opened, settings."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class ChosenExperiment:
 # Children that do not share this memory find the lake and the experiment in their environment.
 _openings: dict[str, Opening] = {}
 _tracking_uri: str | None = None
-_registry_uri: str | None = None
 _experiment: ChosenExperiment | None = None
+_settings: dict[str, str] = {}
 
 
 @functools.cache
@@ -105,15 +105,8 @@ def registry_uri() -> str | None:
     Raises:
         InvalidInputError: The environment names no location.
     """
-    named = environment("REGISTRY_URI")
-    return _registry_uri or (_first_known(named) if named else None)
-
-
-def set_registry_uri(uri: str | None) -> None:
-    """Set the location of the registry, as ``set_tracking_uri`` does that of the lake."""
-    global _registry_uri
-    _registry_uri = uri
-    pass_on("REGISTRY_URI", uri)
+    named = setting("REGISTRY_URI")
+    return _first_known(named) if named else None
 
 
 def opening(location: str) -> Opening:
@@ -145,6 +138,24 @@ def set_experiment(chosen: ChosenExperiment | None) -> None:
     global _experiment
     _experiment = chosen
     _pass_on()
+
+
+def setting(name: str) -> str | None:
+    """Return a setting that was chosen in this process, else that of the environment.
+
+    Args:
+        name: The setting without its prefix.
+    """
+    return _settings.get(name) or environment(name)
+
+
+def choose(name: str, value: str | None) -> None:
+    """Choose a setting for this process and its children; None for the environment's."""
+    if value is None:
+        _settings.pop(name, None)
+    else:
+        _settings[name] = value
+    pass_on(name, value)
 
 
 def _pass_on() -> None:

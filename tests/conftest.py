@@ -44,7 +44,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     for key in lake._OPEN.keys() - open_before:
         lake._OPEN[key].close()
     context.set_experiment(None)
-    context.set_registry_uri(None)
+    context.choose("REGISTRY_URI", None)
     context.set_tracking_uri(None)
 
 

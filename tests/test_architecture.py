@@ -50,7 +50,8 @@ SIGNATURES = {
 }
 
 FLUENT = {
-    "start_run": "run_id experiment_id run_name nested parent_run_id tags description",
+    "start_run": "run_id experiment_id run_name nested parent_run_id tags description "
+    "log_system_metrics",
     "end_run": "status",
     "log_param": "key value synchronous",
     "log_params": "params synchronous run_id",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = {"deltalake", "duckdb", "fsspec", "numpy", "pandas", "polars", "pyarrow", "sqlglot"}
+HEAVY |= {"psutil"}
 
 LOGS = """
 lakeflow.set_experiment("digits")
@@ -21,7 +22,9 @@ with lakeflow.start_run(run_name="r") as run:
     lakeflow.log_param("p", 1)
     lakeflow.log_metrics({"a": 1, "b": 2}, step=1)
     lakeflow.set_tag("t", "v")
+lakeflow.log_text("text", "a.txt")
 client = lakeflow.MlflowClient()
+client.list_artifacts(run.info.run_id)
 other = client.create_experiment("other " + run.info.run_id, tags={"a": "b"})
 lakeflow.set_experiment(experiment_id=other)
 lakeflow.log_metric("m", 0.5)

@@ -102,7 +102,8 @@ def set_registry_uri(uri: str | os.PathLike[str] | None) -> None:
         >>> lakeflow.get_registry_uri() == lakeflow.get_tracking_uri()
         True
     """
-    context.set_registry_uri(None if uri is None or not os.fspath(uri) else canonical(uri))
+    chosen = None if uri is None or not os.fspath(uri) else canonical(uri)
+    context.choose("REGISTRY_URI", chosen)
 
 
 def get_registry_uri() -> str:

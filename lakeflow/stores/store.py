@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.config import is_logging_async
-from lakeflow.entities import LifecycleStage
+from lakeflow.entities import LifecycleStage, RunStatus
 from lakeflow.query.engine.connection import Engine
+from lakeflow.sampling.sampler import Samplers
 from lakeflow.stores.artifacts import ArtifactStore
 from lakeflow.stores.call_queue import CallQueue
 from lakeflow.stores.column_reader import ColumnReader
@@ -36,6 +37,7 @@ class Store:
         runs: Its runs.
         artifacts: The files beside them.
         columns: What reads it by the column.
+        samplers: What samples the machine beside its runs.
     """
 
     def __init__(self, lake: Lake) -> None:
@@ -53,6 +55,11 @@ class Store:
         self._queue = CallQueue(lake, self.runs.heads.forget)
         lake.on_close(self._queue.drain)
         lake.on_fork(self._queue.reset)
+        self.samplers = Samplers(
+            lambda run_id, values, step: self.runs.log_metrics(run_id, values, now_ms(), step)
+        )
+        lake.on_close(self.samplers.stop_all)
+        lake.on_fork(self.samplers.reset)
 
     def log(self, synchronous: bool | None, call: Callable[..., Any], *args: Any) -> Any:
         """Make a logging call now, or queue it.
@@ -91,7 +98,10 @@ class Store:
     def terminate(
         self, run_id: str, status: str | None = None, end_time: int | None = None
     ) -> None:
-        """End a run after everything that was queued."""
+        """End a run after everything that was queued, and stop sampling beside it."""
+        # With a wrong status the run goes on, and so do its samples.
+        RunStatus.from_string(status or "FINISHED")
+        self.samplers.stop(run_id)
         self._queue.drain()
         self.runs.terminate(run_id, status, end_time)
 

@@ -237,3 +237,10 @@ def test_of_many_experiments_with_one_name_one_is_made(
         made = [each for each in pool.map(make, stores) if each is not None]
     assert len(made) == 1
     assert open_store().experiments.find("taken").experiment_id == made[0]  # type: ignore[union-attr]
+
+
+def test_what_a_killed_process_was_writing_is_cleared(fs: Filesystem) -> None:
+    """Nothing that is staged is listed among files, and nothing stays for ever."""
+    fs.put("folder/a", b"x")
+    fs.clear_staging(2**40)
+    assert fs.sizes("") == {"folder/a": 1}

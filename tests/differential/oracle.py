@@ -205,6 +205,25 @@ def origin(argv, environment):
             del os.environ[name]
 
 
+def system_metrics(folder):
+    """Return the names under which MLflow logs what the machine is busy with.
+
+    Args:
+        folder: Where psutil is, and what is to be taken for ``pynvml``.
+    """
+    sys.path.insert(0, folder)
+    try:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        os.environ["MLFLOW_SYSTEM_METRICS_NODE_ID"] = "node"
+        monitor = SystemMetricsMonitor("run")
+        monitor.collect_metrics()
+        prefix = monitor._metrics_prefix + monitor.node_id + "/"
+        return {"value": sorted(prefix + name for name in monitor.aggregate_metrics())}
+    finally:
+        sys.path.remove(folder)
+
+
 def fields(kinds):
     """Return the names that iterating over an entity of each kind gives."""
     from mlflow import entities
@@ -264,6 +283,7 @@ OTHERS = {
     "fields": fields,
     "origin": origin,
     "signatures": signatures,
+    "system_metrics": system_metrics,
 }
 
 
@@ -288,10 +308,10 @@ def serve(requests, answers):
             shutil.copyfile(template, path)
             side = Side(MlflowClient(f"sqlite:///{path}"), entities, places)
             answer = {"value": None}
-        elif request["method"] in OTHERS:
-            answer = OTHERS[request["method"]](*request["args"])
         elif request["method"] == "names":
             answer = {"value": public_names()}
+        elif request["method"] in OTHERS:
+            answer = OTHERS[request["method"]](*request["args"])
         else:
             answer = side.ask(request["method"], request["args"], request["kwargs"])
         answers.write(json.dumps(answer) + "\n")

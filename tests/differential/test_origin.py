@@ -1,9 +1,17 @@
-"""What MLflow says of where a run comes from."""
+"""What MLflow says of where a run comes from, and of the machine it runs on."""
 
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType
+
+import psutil
+
+from lakeflow.sampling import sensors
+from lakeflow.sampling.plan import Plan
+from lakeflow.sampling.sampler import mean
 
 PROGRAM = """
 import json, os, sys, lakeflow
@@ -61,3 +69,22 @@ def test_a_run_has_the_tags_that_it_has_in_mlflow(mlflow, tmp_path):
         argv, ours = json.loads(done.stdout)
         theirs = mlflow.ask("origin", [argv, environment])["value"]
         assert ours == theirs, arguments
+
+
+def test_system_metrics_have_the_names_of_mlflow(mlflow, tmp_path, monkeypatch):
+    (tmp_path / "psutil").symlink_to(Path(psutil.__file__).parent)
+    (tmp_path / "pynvml.py").write_text("""
+import types
+class NVMLError(Exception): pass
+nvmlInit = nvmlShutdown = lambda: None
+nvmlDeviceGetCount = lambda: 1
+nvmlDeviceGetHandleByIndex = lambda index: index
+nvmlDeviceGetMemoryInfo = lambda device: types.SimpleNamespace(used=1, total=2)
+nvmlDeviceGetUtilizationRates = lambda device: types.SimpleNamespace(gpu=3)
+nvmlDeviceGetPowerUsage = nvmlDeviceGetEnforcedPowerLimit = lambda device: 4
+""")
+    fake = ModuleType("pynvml")
+    exec((tmp_path / "pynvml.py").read_text(), vars(fake))
+    monkeypatch.setattr(sensors, "pynvml", fake)
+    ours = [Plan(node_id="node").prefix + name for name in mean([sensors.Sensors()()])]
+    assert sorted(ours) == mlflow.ask("system_metrics", [str(tmp_path)])["value"]
