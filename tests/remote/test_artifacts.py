@@ -151,6 +151,17 @@ def test_a_large_file_goes_in_parts_and_a_broken_one_goes_on(
     assert between.summary.sent_bytes == 0
 
 
+def test_an_upload_whose_last_answer_is_lost_is_there(
+    through: Store, between: Proxy, run_id: str, big: Path, tmp_path: Path
+) -> None:
+    through.artifacts.log_bytes(run_id, "big.bin", b"what was there before")
+    between.clear()
+    between.faults = [Fault("drop_after", "POST", "uploadId")]
+    through.artifacts.log(run_id, big)
+    assert operations(between)["CompleteMultipartUpload"] == 2
+    assert fetched(through, run_id, "big.bin", tmp_path / "down") == big.read_bytes()
+
+
 def test_a_download_that_was_broken_off_goes_on(
     through: Store, between: Proxy, run_id: str, big: Path, tmp_path: Path
 ) -> None:

@@ -427,3 +427,23 @@ MlflowClient({str(lake)!r}).log_artifacts({run_id!r}, {str(folder)!r})
     client.log_artifacts(run_id, folder)
     assert contents(kept) == contents(folder)
     assert store_of(client).artifacts.recorded(run_id).keys() == contents(folder).keys()
+
+
+def test_beside_the_runs_of_an_experiment_only_our_own_remains_are_deleted(
+    tmp_path: Path,
+) -> None:
+    client = LakeflowClient(tmp_path / "lake")
+    elsewhere = tmp_path / "elsewhere"
+    run_id = client.create_run(client.create_experiment("e", str(elsewhere))).info.run_id
+    staging = elsewhere / ".staging"
+    (staging / "folder of others").mkdir(parents=True)
+    for name in ("0" * 32, "1" * 32, "file of others"):
+        (staging / name).write_text("x")
+        os.utime(staging / name, (1, 1))
+    os.utime(staging / ("1" * 32))
+    os.utime(staging / "folder of others", (1, 1))
+    lakeflow.set_tracking_uri(tmp_path / "lake")
+    lakeflow.artifacts.list_artifacts(str(elsewhere))
+    assert len(os.listdir(staging)) == 4
+    client.log_text(run_id, "x", "x.txt")
+    assert sorted(os.listdir(staging)) == ["1" * 32, "file of others", "folder of others"]
