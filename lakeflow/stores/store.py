@@ -15,6 +15,7 @@ from lakeflow.stores.experiments import ExperimentStore, now_ms
 from lakeflow.stores.reader import Reader
 from lakeflow.stores.runs import RunStore
 from lakeflow.stores.snapshots import Snapshots
+from lakeflow.stores.tables import TableStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ class Store:
         experiments: Its experiments.
         runs: Its runs.
         artifacts: The files beside them.
+        tables: The tables among those.
         columns: What reads it by the column.
     """
 
@@ -47,6 +49,7 @@ class Store:
         self.experiments = ExperimentStore(lake, control, reader)
         self.runs = RunStore(lake, self.experiments, reader)
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
+        self.tables = TableStore(lake, self.runs.heads, reader, self.artifacts)
         self.columns = ColumnReader(lake, engine, self.snapshots)
         lake.on_close(engine.close)
         lake.on_fork(engine.reset)
