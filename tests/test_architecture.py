@@ -38,6 +38,8 @@ SIGNATURES = {
     "update_run": "run_id status name",
     "log_batch": "run_id metrics params tags synchronous",
     "log_inputs": "run_id datasets",
+    "log_table": "run_id data artifact_file",
+    "load_table": "experiment_id artifact_file run_ids extra_columns",
     "set_terminated": "run_id status end_time",
     "delete_run": "run_id",
     "restore_run": "run_id",
@@ -52,6 +54,8 @@ FLUENT = {
     "log_metrics": "metrics step synchronous run_id timestamp",
     "set_tag": "key value synchronous",
     "set_tags": "tags synchronous",
+    "log_table": "data artifact_file run_id",
+    "load_table": "artifact_file run_ids extra_columns",
     "set_experiment": "experiment_name experiment_id",
     "create_experiment": "name artifact_location tags",
     "search_runs": "experiment_ids filter_string run_view_type max_results order_by "

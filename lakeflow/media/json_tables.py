@@ -64,13 +64,13 @@ def rows(columns: Sequence[Sequence[Any]]) -> bytes:
 def split(content: bytes) -> Document | None:
     """Return a file as head and rows; None where it is not exactly of the form above."""
     # No text in JSON has a quote without a backslash before it.
-    at = content.find(b"]" + _MIDDLE)
-    head = content[: at + 1 + len(_MIDDLE)]
+    head = content[: content.find(_MIDDLE) + len(_MIDDLE)]
     found = content[len(head) : -len(TAIL)]
     is_whole = content.endswith((b"]" + TAIL, _MIDDLE + TAIL)) and found[:1] in {b"", b"["}
-    if at < 0 or not content.startswith(_BEGIN) or not is_whole:
+    try:
+        return Document(head, found) if is_whole and _names(head) is not None else None
+    except ValueError:
         return None
-    return Document(head, found)
 
 
 def parsed(content: bytes) -> Document:
@@ -94,7 +94,7 @@ def more(head: bytes, names: Sequence[Any], columns: Sequence[list[Any]]) -> byt
     Raises:
         InvalidInputError: Several columns have one name, and it is not clear which is which.
     """
-    known, given = _hashable(json.loads(head[len(_BEGIN) : -len(_MIDDLE)])), _hashable(names)
+    known, given = _hashable(_names(head) or ()), _hashable(names)
     if known == given:
         return rows(columns)
     _require_unique(known)
@@ -154,6 +154,11 @@ def _widened(content: bytes, names: Sequence[Any], columns: Sequence[list[Any]])
     missing = [None] * len(columns[0])
     below = [given.get(key, missing) for key in _hashable([*known, *new])]
     return document([*known, *new], [[*a, *b] for a, b in zip(above, below, strict=True)])
+
+
+def _names(head: bytes) -> list[Any] | None:
+    names = json.loads(head[len(_BEGIN) : -len(_MIDDLE)])
+    return names if head.startswith(_BEGIN) and isinstance(names, list) else None
 
 
 def _parsed(content: bytes) -> tuple[list[Any], list[list[Any]]]:

@@ -89,7 +89,8 @@ def _joined(first: pyarrow.Table, second: pyarrow.Table) -> pyarrow.Table:
     import pyarrow
 
     # What pandas has noted of its columns holds for these alone.
-    if not first.schema.equals(second.schema, check_metadata=True):
+    noted = [(each.schema.metadata or {}).get(b"pandas") for each in (first, second)]
+    if noted[0] != noted[1]:
         first, second = (each.replace_schema_metadata(None) for each in (first, second))
     return pyarrow.concat_tables([first, second], promote_options="permissive")
 
