@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from lakeflow.exceptions import InvalidInputError
 from lakeflow.media.tables import unpacked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow
 
     from lakeflow.media.tables import Table
@@ -27,16 +30,12 @@ def saved(content: bytes | None, table: Table) -> bytes:
     """
     import pyarrow.parquet
 
-    try:
-        found = arrow(table)
-        whole = found if content is None else _joined(read(content), found)
+    found = arrow(table)
+    above = None if content is None else read(content)
+    with _refusals():
         written = io.BytesIO()
+        whole = found if above is None else _joined(above, found)
         pyarrow.parquet.write_table(whole, written)
-    except (pyarrow.ArrowException, TypeError, OverflowError) as error:
-        raise InvalidInputError(
-            f"Failed to save the table as Parquet. Error: {error}",
-            hint="a column has one type in Parquet; a table in JSON takes values of any",
-        ) from error
     return written.getvalue()
 
 
@@ -71,18 +70,36 @@ def read(content: bytes) -> pyarrow.Table:
 
 
 def arrow(table: Table) -> pyarrow.Table:
-    """Return a table of Arrow."""
+    """Return a table of Arrow.
+
+    Raises:
+        InvalidInputError: A column has values of several types, or of none that Arrow has.
+    """
     import pyarrow
 
-    if table.frame is None:
-        columns = [_array(column) for column in table.columns]
-        return pyarrow.table(columns, names=[str(name) for name in table.names])
-    # A frame that shares its columns with the user's, and may get others.
-    frame = table.frame.copy(deep=False)
-    for index, column in enumerate(table.columns):
-        if isinstance(column, list):
-            frame.isetitem(index, column)
-    return pyarrow.Table.from_pandas(frame, preserve_index=False)
+    with _refusals():
+        if table.frame is None:
+            columns = [_array(column) for column in table.columns]
+            return pyarrow.table(columns, names=[str(name) for name in table.names])
+        # A frame that shares its columns with the user's, and may get others.
+        frame = table.frame.copy(deep=False)
+        for index, column in enumerate(table.columns):
+            if isinstance(column, list):
+                frame.isetitem(index, column)
+        return pyarrow.Table.from_pandas(frame, preserve_index=False)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise InvalidInputError(
+            f"the table does not fit into columns of one type each: {error}",
+            hint="a table in JSON takes values of any type",
+        ) from error
 
 
 def _joined(first: pyarrow.Table, second: pyarrow.Table) -> pyarrow.Table:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import lakeflow
 from lakeflow import LakeflowClient
 
 PROGRAM = """
@@ -44,7 +43,6 @@ def test_a_killed_call_is_completed_by_a_second_one(tmp_path: Path, where: str) 
     assert seen == [[1], [2], [3]][: 3 if where == "written" else 2]
     client.log_table(run_id, {"n": [3]}, "t.json")
     client.log_table(run_id, {"n": [4]}, "t.json")
-    lakeflow.compact(uri)
     assert client.load_table("0", "t.json")["n"].tolist() == [1, 2, 3, 4]
     # Its digest is the one that is recorded.
     client.download_artifacts(run_id, "t.json", tmp_path)

@@ -144,7 +144,7 @@ def test_a_type_of_pandas_comes_back_from_parquet() -> None:
     found = parquet_tables.read(content).to_pandas()
     assert found["i"].dtype == "Int64"
     assert found["c"].tolist() == ["x", "y", "x", "y"]
-    with pytest.raises(InvalidInputError, match="one type"):
+    with pytest.raises(InvalidInputError, match="of one type"):
         parquet_tables.saved(content, table_of({"i": ["text"]}))
-    with pytest.raises(InvalidInputError, match="one type"):
+    with pytest.raises(InvalidInputError, match="of one type"):
         parquet_tables.saved(None, table_of({"i": [1, "text"]}))
