@@ -21,6 +21,8 @@ with lakeflow.start_run(run_name="r") as run:
     lakeflow.log_param("p", 1)
     lakeflow.log_metrics({"a": 1, "b": 2}, step=1)
     lakeflow.set_tag("t", "v")
+    lakeflow.log_table({"a": [1, 2]}, "t.json")
+    lakeflow.log_table({"a": [3]}, "t.json")
 client = lakeflow.MlflowClient()
 other = client.create_experiment("other " + run.info.run_id, tags={"a": "b"})
 lakeflow.set_experiment(experiment_id=other)

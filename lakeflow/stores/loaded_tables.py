@@ -6,6 +6,7 @@ next to nothing for one more row.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import logging
@@ -13,16 +14,18 @@ import posixpath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import formats
-from lakeflow.entities import ViewType, tag_names
+from lakeflow.entities import ViewType, tag_names, validation
 from lakeflow.exceptions import DamagedLakeError, NotFoundError
 from lakeflow.media import json_tables, parquet_tables
+from lakeflow.query.engine.statement import Statement
+from lakeflow.schema import ARTIFACTS
 from lakeflow.stores import table_tags
 from lakeflow.stores.arguments import listed
 from lakeflow.stores.runs_table import search_table
 from lakeflow.transfer import at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pyarrow
 
@@ -72,7 +75,8 @@ def load(
         extra_columns: Columns of ``search_runs`` to put beside the rows.
     """
     formats.require("pandas", formats.PANDAS)
-    runs = _runs(lake, reader, experiment_id, path, listed("run_ids", run_ids))
+    searched = validation.experiment_id(experiment_id)
+    runs = _runs(lake, reader, searched, path, listed("run_ids", run_ids))
     extra = {}
     for column in dict.fromkeys(extra_columns or ()):
         if column not in runs.column_names:
@@ -96,22 +100,16 @@ def _runs(
     lake: Lake, reader: Reader, experiment_id: str, path: str, run_ids: list[str] | None
 ) -> pyarrow.Table:
     """Return the runs that have a table, the last one that was started first."""
-    import pyarrow
-
     # What LIKE lets through is compared below: to it a _ is any character.
     name = json.dumps(path)[1:].replace("\\", "_")
-    tag = f"tags.`{tag_names.LOGGED_ARTIFACTS}`"
-    condition = f"{tag} LIKE '%{name}%'"
-    if run_ids:
-        wanted = ", ".join(f"'{each}'" for each in run_ids if "'" not in str(each))
-        condition += f" AND attributes.run_id IN ({wanted})"
-    runs = search_table(
-        lake, reader, [experiment_id], condition, ViewType.ACTIVE_ONLY, _MOST_RUNS, None, None
-    )
-    column = f"tags.{tag_names.LOGGED_ARTIFACTS}"
-    if runs.num_rows:
-        tags = runs.column(column).to_pylist()
-        runs = runs.filter(pyarrow.array([table_tags.has_table(each, path) for each in tags]))
+    condition = f"tags.`{tag_names.LOGGED_ARTIFACTS}` LIKE '%{name}%'"
+    search = functools.partial(_search, lake, reader, experiment_id, path, run_ids)
+    recorded = _recorded(reader, experiment_id, path)
+    runs = search(condition, recorded)
+    missing = recorded.difference(runs.column("run_id").to_pylist())
+    if missing:
+        # Two processes have set the tag at once, and one of them did not see the other's.
+        runs = search(f"({condition} OR {_one_of(missing)})", recorded)
     if not runs.num_rows:
         raise NotFoundError(
             f"No runs found with the corresponding table artifact: {path!r} in experiment "
@@ -126,6 +124,53 @@ def _runs(
             len(set(run_ids)),
         )
     return runs
+
+
+def _recorded(reader: Reader, experiment_id: str, path: str) -> set[str]:
+    """Return the ids of the runs, deleted ones too, of which a table is recorded."""
+    statement = Statement(
+        f"""SELECT run_id FROM {ARTIFACTS.name}
+        WHERE experiment_id = $experiment_id AND path = $path AND kind = 'table'""",  # noqa: S608 - a constant
+        {"experiment_id": experiment_id, "path": path},
+        (ARTIFACTS.name,),
+    )
+    (found,) = reader.tables([statement], [experiment_id], None)
+    return set(found.column("run_id").to_pylist())
+
+
+def _search(
+    lake: Lake,
+    reader: Reader,
+    experiment_id: str,
+    path: str,
+    run_ids: list[str] | None,
+    condition: str,
+    recorded: set[str],
+) -> pyarrow.Table:
+    import pyarrow
+
+    if run_ids:
+        condition += f" AND {_one_of(run_ids)}"
+    runs = search_table(
+        lake, reader, [experiment_id], condition, ViewType.ACTIVE_ONLY, _MOST_RUNS, None, None
+    )
+    column = f"tags.{tag_names.LOGGED_ARTIFACTS}"
+    tags = runs[column].to_pylist() if column in runs.column_names else [None] * runs.num_rows
+    return runs.filter(
+        pyarrow.array(
+            [
+                run_id in recorded or table_tags.has_table(tag, path)
+                for run_id, tag in zip(runs["run_id"].to_pylist(), tags, strict=True)
+            ],
+            pyarrow.bool_(),
+        )
+    )
+
+
+def _one_of(run_ids: Iterable[object]) -> str:
+    # What has a quote in it is no id, and names no run.
+    ids = [f"'{each}'" for each in run_ids if "'" not in str(each)] or ["''"]
+    return f"attributes.run_id IN ({', '.join(ids)})"
 
 
 def _contents(found: Sequence[Place], path: str, ids: Sequence[str]) -> list[bytes]:

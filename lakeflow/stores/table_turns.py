@@ -8,7 +8,7 @@ import time
 import zlib
 from typing import TYPE_CHECKING
 
-from lakeflow.exceptions import InvalidStateError
+from lakeflow.exceptions import InvalidStateError, StorageError
 from lakeflow.tables.folds import FOLDS
 
 if TYPE_CHECKING:
@@ -21,12 +21,15 @@ _LOCKS = 16
 
 _POLL_S = 0.002
 
+_PATIENCE_S = 600
+"""Longer than a table takes to be written: whoever has the turn then has stopped halfway."""
+
 
 class TableTurns:
     """Gives turns; threads share it.
 
-    Threads of a process wait for one another everywhere, processes where the lake's filesystem
-    has locks: in folders of one machine.
+    Threads of a process wait for one another everywhere, processes where the lake is in a
+    folder with locks.
 
     Args:
         lake: The lake.
@@ -47,6 +50,7 @@ class TableTurns:
 
         Raises:
             InvalidStateError: A signal has interrupted this thread while it logs a table.
+            StorageError: DEADLINE_EXCEEDED, another process does not let go of its turn.
         """
         here = threading.get_ident()
         if here in self._under_way:
@@ -66,9 +70,20 @@ class TableTurns:
 
     @contextlib.contextmanager
     def _locked(self, path: str) -> Iterator[None]:
-        while True:
+        if not self._lake.fs.can_append:
+            # A lease would cost three requests, let two have it at once, and outlive the dead.
+            yield
+            return
+        until = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until:
             with self._lake.fs.exclusive(path) as mine:
                 if mine:
                     yield
                     return
             time.sleep(_POLL_S)
+        raise StorageError(
+            f"another process has held {path} in {self._lake.fs.uri} for {_PATIENCE_S} seconds: "
+            "the turn to log tables",
+            "DEADLINE_EXCEEDED",
+            hint="see which one has the file open, and whether it was stopped",
+        )

@@ -137,6 +137,18 @@ def test_names_are_compared_as_they_are(client: LakeflowClient) -> None:
         assert client.load_table("0", path)["path"].tolist() == [path]
 
 
+def test_a_table_is_found_though_another_process_has_set_the_tag_anew(
+    client: LakeflowClient, run_id: str
+) -> None:
+    client.log_table(run_id, {"a": 1}, "t.json")
+    client.set_tag(run_id, "mlflow.loggedArtifacts", "[]")
+    for run_ids in (None, [run_id, "it's none"]):
+        assert client.load_table("0", "t.json", run_ids)["a"].tolist() == [1]
+    client.delete_run(run_id)
+    with pytest.raises(NotFoundError, match="No runs found"):
+        client.load_table("0", "t.json")
+
+
 def test_a_file_that_is_gone_is_named(client: LakeflowClient, run_id: str) -> None:
     client.log_table(run_id, {"a": 1}, "t.json")
     client._store.lake.fs.delete(f"artifacts/0/{run_id}/artifacts/t.json")
