@@ -156,13 +156,25 @@ def _widened(content: bytes, names: Sequence[Any], columns: Sequence[list[Any]])
     return document([*known, *new], [[*a, *b] for a, b in zip(above, below, strict=True)])
 
 
+def values(text: bytes) -> Any:
+    """Return what JSON says.
+
+    Raises:
+        ValueError: It is none, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def _names(head: bytes) -> list[Any] | None:
-    names = json.loads(head[len(_BEGIN) : -len(_MIDDLE)])
+    names = values(head[len(_BEGIN) : -len(_MIDDLE)])
     return names if head.startswith(_BEGIN) and isinstance(names, list) else None
 
 
 def _parsed(content: bytes) -> tuple[list[Any], list[list[Any]]]:
-    found = json.loads(content)
+    found = values(content)
     if not isinstance(found, dict) or not isinstance(found.get("columns"), list):
         raise ValueError("it is no JSON with columns and data, as orient='split' makes it")
     names, data = found["columns"], found.get("data")
@@ -197,14 +209,19 @@ def _tupled(name: Any) -> Any:
 def _text(value: Any) -> str:
     try:
         try:
-            return _encode(value)
+            text = _encode(value)
         except (TypeError, ValueError):
             # NaN somewhere, or a key that is no text.
-            return _encode(_plain(value))
+            value = _plain(value)
+            text = _encode(value)
+        if "\\ud" in text:
+            # Half a character, which JSON can write and hardly anybody can read.
+            _encode_as_it_is(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(
             f"Failed to save the table as the data is not JSON serializable. Error: {error}"
         ) from error
+    return text
 
 
 def _plain(value: Any) -> Any:
@@ -259,4 +276,8 @@ _SAYINGS: list[tuple[Any, Callable[[Any], Any]]] = [
     (Mapping, dict),
 ]
 
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_said).encode
+_FORM: dict[str, Any] = {"allow_nan": False, "separators": (",", ":"), "default": _said}
+
+_encode = json.JSONEncoder(**_FORM).encode
+
+_encode_as_it_is = json.JSONEncoder(**_FORM, ensure_ascii=False).encode

@@ -196,7 +196,6 @@ def _contents(found: Sequence[Place], path: str, ids: Sequence[str]) -> list[byt
 
 
 def _json_groups(contents: Sequence[bytes], path: str, ids: Sequence[str]) -> list[_Group]:
-    pandas = formats.require("pandas", formats.PANDAS)
     grouped: dict[Any, list[tuple[int, bytes]]] = {}
     for index, content in enumerate(contents):
         try:
@@ -211,16 +210,25 @@ def _json_groups(contents: Sequence[bytes], path: str, ids: Sequence[str]) -> li
     for (head, _), files in grouped.items():
         whole = head + b",".join(rows for _, rows in files if rows) + json_tables.TAIL
         counts = [_count(rows, path, ids[index]) for index, rows in files]
-        frame = pandas.read_json(io.BytesIO(whole), orient="split", precise_float=True)
-        groups.append(_Group(frame, [index for index, _ in files], counts))
+        groups.append(_Group(_frame(whole), [index for index, _ in files], counts))
     return groups
 
 
 def _count(rows: bytes, path: str, run_id: str) -> int:
     try:
-        return len(json.loads(b"[" + rows + b"]"))
+        return len(json_tables.values(b"[" + rows + b"]"))
     except ValueError as error:
         raise _damaged(path, run_id, error) from error
+
+
+def _frame(content: bytes) -> Any:
+    pandas = formats.require("pandas", formats.PANDAS)
+    try:
+        return pandas.read_json(io.BytesIO(content), orient="split", precise_float=True)
+    except ValueError:
+        # It is JSON, but pandas stops at a number of more than 64 bits.
+        found = json_tables.values(content)
+        return pandas.DataFrame(found["data"], columns=found["columns"])
 
 
 def _parquet_groups(contents: Sequence[bytes], path: str, ids: Sequence[str]) -> list[_Group]:

@@ -82,7 +82,7 @@ class TableTurns:
                     return
             time.sleep(_POLL_S)
         raise StorageError(
-            f"another process has held {path} in {self._lake.fs.uri} for {_PATIENCE_S} seconds: "
+            f"another process has held {path} in {self._lake.fs.uri} for {_PATIENCE_S} s: "
             "the turn to log tables",
             "DEADLINE_EXCEEDED",
             hint="see which one has the file open, and whether it was stopped",

@@ -72,13 +72,14 @@ def test_what_json_lacks_is_said_as_pandas_says_it_but_whole() -> None:
         *[None] * 6,
         {"x": [None], "(1, 2)": None},
     ]
+    assert said("\U0001f600", "\\ud800") == ["\U0001f600", "\\ud800"]
     assert said(1e-15, 1 / 3, 2**70) == [1e-15, 1 / 3, 2**70]
 
 
 def test_what_has_no_end_or_no_text_is_refused() -> None:
     circle: list[Any] = []
     circle.append(circle)
-    for value in (circle, b"\xff"):
+    for value in (circle, b"\xff", "\ud800", {"\udc00": 1}):
         with pytest.raises(InvalidInputError, match="not JSON serializable"):
             said(value)
 

@@ -15,7 +15,12 @@ import pytest
 
 import lakeflow
 from lakeflow import LakeflowClient
-from lakeflow.exceptions import InvalidInputError, InvalidStateError, NotFoundError
+from lakeflow.exceptions import (
+    DamagedLakeError,
+    InvalidInputError,
+    InvalidStateError,
+    NotFoundError,
+)
 from lakeflow.stores.artifacts import ArtifactStore
 
 
@@ -147,6 +152,27 @@ def test_a_table_is_found_though_another_process_has_set_the_tag_anew(
     client.delete_run(run_id)
     with pytest.raises(NotFoundError, match="No runs found"):
         client.load_table("0", "t.json")
+
+
+def test_what_pandas_cannot_read_is_read(client: LakeflowClient, run_id: str) -> None:
+    client.log_table(run_id, {"n": [2**70, 1], "s": ["é", "x"]}, "t.json")
+    found = client.load_table("0", "t.json", extra_columns=["run_id"])
+    assert found.values.tolist() == [[2**70, "é", run_id], [1, "x", run_id]]
+
+
+def test_a_file_that_is_no_table_any_more_is_named(client: LakeflowClient, run_id: str) -> None:
+    other = client.create_run("0").info.run_id
+    for path, content in (
+        ("a.json", "["),
+        ("b.json", '{"columns":["a"],"data":[[1,]]}'),
+        ("c.json", '{"columns":["a"],"data":[' + "[" * 100_000 + "]" * 100_000 + "]}"),
+        ("d.parquet", "PAR1"),
+    ):
+        client.log_table(other, {"a": 1}, path)
+        client.log_table(run_id, {"a": 1}, path)
+        client.log_text(run_id, content, path)
+        with pytest.raises(DamagedLakeError, match=f"{path} of run {run_id} is no table"):
+            client.load_table("0", path)
 
 
 def test_a_file_that_is_gone_is_named(client: LakeflowClient, run_id: str) -> None:
