@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import records, temporary
 from lakeflow.config import is_progress_shown
 from lakeflow.entities import FileInfo, validation
-from lakeflow.exceptions import InvalidInputError, StorageError
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, StorageError
 from lakeflow.filesystem.parts import PART_BYTES
 from lakeflow.media.documents import document
 from lakeflow.schema import ARTIFACTS
@@ -283,7 +284,20 @@ class ArtifactStore:
             raise InvalidInputError(
                 f"dst_path is {target!r}, which is no folder", hint="make it first"
             )
-        wanted = self._wanted(place, below, target, recorded())
+        known = recorded()
+        while True:
+            try:
+                self._fetch(place, below, self._wanted(place, below, target, known))
+                break
+            except DamagedLakeError:
+                # It may have been logged anew since, and is recorded right after.
+                time.sleep(_SECONDS_OF_CLOCK)
+                before, known = known, recorded()
+                if known == before:
+                    raise
+        return os.path.join(target, below) if below else target
+
+    def _fetch(self, place: Place, below: str, wanted: Sequence[Wanted]) -> None:
         with progress.shown(
             "downloaded", len(wanted), is_wanted=is_progress_shown()
         ) as advance:
@@ -292,7 +306,6 @@ class ArtifactStore:
                     advance(each.size)
             except FileNotFoundError as error:
                 raise _missing(place, below) from error
-        return os.path.join(target, below) if below else target
 
     def _wanted(
         self, place: Place, below: str, target: str, recorded: Mapping[str, Recorded]

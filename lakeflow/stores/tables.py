@@ -84,8 +84,8 @@ class TableStore:
         if images:
             table = self._with_images(run_id, path, table, images)
         with self._turns.turn(run_id):
-            # Read and written in one turn, so that no other call sets it in between.
             head, place = self._artifacts.place(run_id)
+            # Read and set in one turn, so that no call loses the entry of another one.
             tags = self._tags(run_id, path)
             sent = self._saved(run_id, place, path, table)
             try:
@@ -103,7 +103,8 @@ class TableStore:
                 cells = []
                 for image in table.columns[index]:
                     name = str(uuid.uuid4())
-                    table_images.save(image, os.path.join(folder, name))
+                    with self._lake.fs.errors("save an image in", folder):
+                        table_images.save(image, os.path.join(folder, name))
                     cells.append(table_images.cell(posixpath.join(around, name)))
                 table = table.with_column(index, cells)
             self._artifacts.log_folder(run_id, folder, around, Label("image"))
@@ -184,11 +185,11 @@ class TableStore:
         self, run_id: str, path: str, content: bytes, known: _Written | None, table: Table
     ) -> bool:
         """Return whether a call has written these rows, and was killed before it said so."""
-        sha256 = digest_of(content)
-        if known and known.sha256 == sha256:
+        digest = digest_of(content)
+        if known and known.sha256 == digest:
             return False
         recorded = self._artifacts.recorded(run_id, path).get(path)
-        if recorded and recorded.sha256 == sha256:
+        if recorded and recorded.sha256 == digest:
             return False
         size = recorded.size if recorded else None
         return bool(_form(path).is_saved(content, size, table))

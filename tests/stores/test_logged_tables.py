@@ -220,6 +220,25 @@ def test_a_call_that_stopped_before_it_was_recorded_adds_its_rows_once(
     assert recorded(uri, path)["size"] == len(content(client, run_id, path))
 
 
+def test_a_table_that_grows_while_it_is_downloaded_is_no_damage(
+    client: LakeflowClient, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.log_table(run_id, {"a": [1]}, "t.json")
+    recorded = ArtifactStore.recorded
+    rows_to_come = [2]
+
+    def grown_meanwhile(self: ArtifactStore, *args: str) -> Any:
+        found = recorded(self, *args)
+        if rows_to_come:
+            client.log_table(run_id, {"a": [rows_to_come.pop()]}, "t.json")
+        return found
+
+    monkeypatch.setattr(ArtifactStore, "recorded", grown_meanwhile)
+    monkeypatch.setattr("lakeflow.stores.artifacts._SECONDS_OF_CLOCK", 0)
+    path = client.download_artifacts(run_id, "t.json", tmp_path)
+    assert json.loads(Path(path).read_text())["data"] == [[1], [2]]
+
+
 def test_no_row_is_lost_by_threads_and_processes(tmp_path: Path) -> None:
     uri = tmp_path / "lake"
     client = LakeflowClient(uri)
