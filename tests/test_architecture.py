@@ -44,6 +44,8 @@ SIGNATURES = {
     "log_dict": "run_id dictionary artifact_file",
     "list_artifacts": "run_id path",
     "download_artifacts": "run_id path dst_path",
+    "log_table": "run_id data artifact_file",
+    "load_table": "experiment_id artifact_file run_ids extra_columns",
     "set_terminated": "run_id status end_time",
     "delete_run": "run_id",
     "restore_run": "run_id",
@@ -63,6 +65,8 @@ FLUENT = {
     "log_artifacts": "local_dir artifact_path run_id",
     "log_text": "text artifact_file run_id",
     "log_dict": "dictionary artifact_file run_id",
+    "log_table": "data artifact_file run_id",
+    "load_table": "artifact_file run_ids extra_columns",
     "set_experiment": "experiment_name experiment_id",
     "create_experiment": "name artifact_location tags",
     "search_runs": "experiment_ids filter_string run_view_type max_results order_by "

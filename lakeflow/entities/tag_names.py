@@ -23,3 +23,6 @@ GIT_COMMIT = "mlflow.source.git.commit"
 
 DATASET_CONTEXT = "mlflow.data.context"
 """What a run uses a dataset for, such as ``"training"``; a tag of that use."""
+
+LOGGED_ARTIFACTS = "mlflow.loggedArtifacts"
+"""Tables and the like of a run: a JSON list of objects with ``path`` and ``type``."""

@@ -54,6 +54,7 @@ from lakeflow.fluent.runs import (
     start_run,
 )
 from lakeflow.fluent.searches import search_runs
+from lakeflow.fluent.tables import load_table, log_table
 
 __all__ = [
     "ActiveRun",
@@ -72,6 +73,7 @@ __all__ = [
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
+    "load_table",
     "log_artifact",
     "log_artifacts",
     "log_dict",
@@ -81,6 +83,7 @@ __all__ = [
     "log_metrics",
     "log_param",
     "log_params",
+    "log_table",
     "log_text",
     "search_experiments",
     "search_runs",

@@ -9,6 +9,7 @@ import errno
 import functools
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import validation
@@ -123,6 +124,7 @@ class ColumnReader:
         query: str,
         params: Sequence[Any] | Mapping[str, Any] | None,
         snapshot_id: SnapshotId | None = None,
+        given: Mapping[str, pyarrow.Table] = MappingProxyType({}),
         **bounds: float,
     ) -> pyarrow.Table:
         """Return the rows of a user's statement; see ``lakeflow.sql``.
@@ -131,15 +133,18 @@ class ColumnReader:
             query: The statement.
             params: Values by position or by name.
             snapshot_id: To see what the lake held then; None for now.
+            given: Tables that it may read besides, by name in small letters.
             **bounds: Fields of ``Bounds`` that are not those of the settings.
         """
         wanted = dataclasses.replace(self._bounds, **bounds)  # type: ignore[arg-type]
         values = _with_zones(params)
         with self._sandbox_of(wanted.memory_bytes) as sandbox:
-            question = sandbox.question(query)
+            question = sandbox.question(query, given)
             return retry_when_replaced(
                 self._lake,
-                lambda: sandbox.answer(*self._asked(question, snapshot_id), values, wanted),
+                lambda: sandbox.answer(
+                    *self._asked(question, snapshot_id), values, wanted, given
+                ),
                 is_users=True,
             )
 

@@ -16,6 +16,7 @@ from lakeflow.stores.experiments import ExperimentStore, now_ms
 from lakeflow.stores.reader import Reader
 from lakeflow.stores.runs import RunStore
 from lakeflow.stores.snapshots import Snapshots
+from lakeflow.stores.tables import TableStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ class Store:
         experiments: Its experiments.
         runs: Its runs.
         artifacts: The files beside them.
+        tables: The tables among those.
         columns: What reads it by the column.
         samplers: What samples the machine beside its runs.
     """
@@ -49,6 +51,7 @@ class Store:
         self.experiments = ExperimentStore(lake, control, reader)
         self.runs = RunStore(lake, self.experiments, reader)
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
+        self.tables = TableStore(lake, self.runs.heads, reader, self.artifacts)
         self.columns = ColumnReader(lake, engine, self.snapshots)
         lake.on_close(engine.close)
         lake.on_fork(engine.reset)

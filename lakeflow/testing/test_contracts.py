@@ -151,6 +151,17 @@ def test_artifacts_go_up_and_come_down_as_they_were(
     assert Path(one).read_bytes() == b"xxx"
 
 
+def test_a_file_is_extended_from_the_bytes_that_are_kept(fs: Filesystem) -> None:
+    """Rows are put below those that are there, in place of the end of the file."""
+    fs.put("folder/table", b"[1,2]")
+    fs.extend("folder/table", 4, b",3]")
+    fs.extend("folder/table", 6, b"]")
+    assert fs.read("folder/table") == b"[1,2,3]"
+    with pytest.raises(FileNotFoundError):
+        fs.extend("folder/none", 1, b"x")
+    assert [entry.name for entry in fs.list("folder")] == ["table"]
+
+
 def test_many_files_are_read_at_once(fs: Filesystem) -> None:
     """As many as a fleet writes between two folds."""
     contents = {f"log/w/{number:08d}.jsonl": b"x" * (number + 1) for number in range(100)}

@@ -201,3 +201,21 @@ def test_a_compaction_lists_the_log_twice(
         assert len(compact_lake(compactor.lake).folds) == 1
         listed = [each.query for each in counted.requests if "%2Flog%2F" in each.query]
         assert len(listed) == 2, listed
+
+
+def test_tables_are_put_whole_and_read_with_one_request_each(
+    open_store: Callable[[str], Store], counted: proxy.Proxy
+) -> None:
+    store = open_store("tables")
+    first, second = (store.runs.create("0").info.run_id for _ in range(2))
+    store.tables.log(first, {"a": [1]}, "t.json")
+    counted.clear()
+    # The tag is looked up with two of them; the table and the line of the log are put.
+    store.tables.log(second, {"a": [1]}, "t.json")
+    assert spent(counted) == {"GET": 3, "HEAD": 1, "PUT": 2}
+    store.tables.log(first, {"a": [2]}, "t.json")
+    assert spent(counted) == {"GET": 3, "HEAD": 1, "PUT": 2}
+    assert store.tables.load("0", "t.json")["a"].sum() == 4
+    paths = [request.path for request in counted.requests]
+    assert sum(path.endswith("t.json") for path in paths) == 2
+    assert len(paths) <= 8

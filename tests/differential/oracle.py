@@ -1,5 +1,6 @@
 """Calls on MLflow's client in plain JSON; as a script, a server of them for MLflow itself."""
 
+import datetime
 import importlib
 import inspect
 import json
@@ -16,6 +17,14 @@ GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 HOUR_MS = 3_600_000
 
 
+CELLS = {
+    "DataFrame": lambda frame: [[name, encode(frame[name].tolist())] for name in frame],
+    "Image": lambda image: [list(image.size), image.tobytes().hex()],
+    "datetime": lambda time: time.isoformat(),
+}
+"""What is logged in tables, and tables themselves."""
+
+
 def encode(value):
     """Return an argument as JSON can hold it; entities by the name of their class."""
     kind = type(value).__name__
@@ -29,6 +38,8 @@ def encode(value):
         return {"is": "dict", "of": [[encode(k), encode(v)] for k, v in value.items()]}
     if type(value).__module__ == "numpy":
         return {"is": "numpy", "dtype": str(value.dtype), "of": encode(value.tolist())}
+    if kind in CELLS:
+        return {"is": kind, "of": CELLS[kind](value)}
     return {"is": kind, "of": encode([getattr(value, name) for name in value.__slots__])}
 
 
@@ -52,10 +63,8 @@ class Side:
     def ask(self, method, args, kwargs):
         """Return the answer of a method: its value, or its error with code and message."""
         try:
-            if method == "walk":
-                return {"value": self._walk(*args, **kwargs)}
-            if method == "contents":
-                return {"value": self._contents(*args)}
+            if method in {"walk", "contents", "content", "pictures"}:
+                return {"value": getattr(self, f"_{method}")(*args, **kwargs)}
             given = self._decode(args)
             options = {name: self._decode(value) for name, value in kwargs.items()}
             value = getattr(self._client, method)(*given, **options)
@@ -88,6 +97,24 @@ class Side:
                 if path.is_file()
             }
 
+    def _content(self, run, path):
+        """Return what the JSON of an artifact says."""
+        local = self._client.download_artifacts(self._decode(run), path)
+        with open(local) as file:
+            return {"text": json.dumps(json.load(file))}
+
+    def _pictures(self, run, folder):
+        """Return the names and the pixels of the images in a folder, but what is random."""
+        import PIL.Image
+
+        run, found = self._decode(run), []
+        for each in self._client.list_artifacts(run, folder):
+            name, end = os.path.splitext(os.path.basename(each.path))
+            with PIL.Image.open(self._client.download_artifacts(run, each.path)) as image:
+                pixels = image.tobytes().hex() if end == ".png" else ""
+                found.append([len(name), end, list(image.size), pixels])
+        return {"pictures": json.dumps(sorted(found))}
+
     def _decode(self, value):
         if isinstance(value, list):
             return [self._decode(each) for each in value]
@@ -110,6 +137,16 @@ class Side:
 
             array = np.array(content, dtype=value["dtype"])
             return array if isinstance(content, list) else array[()]
+        if kind == "DataFrame":
+            import pandas as pd
+
+            return pd.DataFrame(dict(content))
+        if kind == "datetime":
+            return datetime.datetime.fromisoformat(content)
+        if kind == "Image":
+            import PIL.Image
+
+            return PIL.Image.frombytes("RGB", tuple(content[0]), bytes.fromhex(content[1]))
         return getattr(self._entities, kind)(*content)
 
     def _plain(self, value):
@@ -160,6 +197,17 @@ class Side:
 
     def _plain_fileinfo(self, found):
         return [found.path, found.is_dir, found.file_size]
+
+    def _plain_dataframe(self, frame):
+        kept = frame.astype(object).where(frame.notna(), None)
+        rows = json.dumps(kept.to_numpy().tolist(), default=str)
+        # A column of texts has a type of its own since pandas 3.
+        types = ["object" if each == "str" else str(each) for each in frame.dtypes]
+        return {
+            "columns": json.dumps(list(frame.columns)),
+            "types": json.dumps(types),
+            "rows": self._without_ids(rows),
+        }
 
     def _plain_metric(self, metric):
         parts = (metric.key, metric.value, metric.timestamp, metric.step)
@@ -289,6 +337,7 @@ OTHERS = {
 
 def serve(requests, answers):
     """Answer requests, a line each: a new empty store, or a call on the last one."""
+    import mlflow
     from mlflow import MlflowClient, entities
     from names import public_names
     from sqlalchemy import event
@@ -306,6 +355,8 @@ def serve(requests, answers):
             stores += 1
             path = os.path.abspath(f"{stores}.db")
             shutil.copyfile(template, path)
+            # Which its client reads tables by, whatever store it is of.
+            mlflow.set_tracking_uri(f"sqlite:///{path}")
             side = Side(MlflowClient(f"sqlite:///{path}"), entities, places)
             answer = {"value": None}
         elif request["method"] == "names":
