@@ -212,6 +212,10 @@ class ArtifactStore:
             if not path or row["path"] == path or row["path"].startswith(f"{path}/")
         }
 
+    def place(self, run_id: str, artifact_uri: str) -> Place:
+        """Return where the artifacts of a run are; see ``ArtifactPlaces``."""
+        return self._places.of_run(run_id, artifact_uri)
+
     def listing(self, run_id: str, path: Any = None) -> list[FileInfo]:
         """Return what is in a folder of a run's artifacts; see ``LakeflowClient``."""
         below = paths.checked(path, "path")
