@@ -14,6 +14,7 @@ from lakeflow.client import open_store
 from lakeflow.config import is_progress_shown
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ def download_artifacts(
     """
     _require_one(artifact_uri, run_id, artifact_path)
     if dst_path is not None:
-        os.makedirs(dst_path, exist_ok=True)
+        _make(dst_path)
     store = open_store(tracking_uri, create=False).artifacts
     run, path = _of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
     if run is not None:
@@ -246,6 +247,16 @@ def verify(
 def _content(artifact_uri: str) -> bytes:
     with temporary.folder("loaded") as folder:
         return Path(download_artifacts(artifact_uri, dst_path=folder)).read_bytes()
+
+
+def _make(folder: str | os.PathLike[str]) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        name = os.fspath(folder)
+        raise refused(f"make the folder {name}", error) or InvalidInputError(
+            f"dst_path is {name!r}, which cannot be a folder: {error.strerror}"
+        ) from error
 
 
 def _require_one(

@@ -227,7 +227,12 @@ class ArtifactStore:
         return self._listed(self._places.at(uri), paths.checked(path, "path"))
 
     def _listed(self, place: Place, below: str) -> list[FileInfo]:
-        found = place.fs.list(posixpath.join(place.folder, below).rstrip("/"))
+        source = posixpath.join(place.folder, below).rstrip("/")
+        # To list a file is an error on this machine, where a look costs nothing.
+        entry = place.fs.entry(source) if place.fs.can_append else None
+        if entry is not None and not entry.is_folder:
+            return []
+        found = place.fs.list(source)
         return [
             FileInfo(
                 paths.below(below, each.name),
