@@ -46,6 +46,7 @@ from lakeflow.fluent import (
 from lakeflow.frames import (
     metric_history,
     metric_series,
+    scan_artifacts,
     scan_inputs,
     scan_latest_metrics,
     scan_metrics,
@@ -85,6 +86,7 @@ __all__ = [
     "log_text",
     "metric_history",
     "metric_series",
+    "scan_artifacts",
     "scan_inputs",
     "scan_latest_metrics",
     "scan_metrics",
