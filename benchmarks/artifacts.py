@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import report
-from fleet import Fleet
+from fleet import Fleet, Worker
 from peers import Peer, add_arguments, lakeflow_peer, mlflow_peers, python_of, say
 
 if TYPE_CHECKING:
@@ -133,41 +133,55 @@ def files(options: argparse.Namespace, work: Path) -> Iterator[Target]:
 
 def s3(options: argparse.Namespace, work: Path) -> Iterator[Target]:
     """Small files to an object store that is not in the room."""
+    shape = {"files": options.s3_files, "bytes": options.bytes}
+    rows: list[list[str]] = []
+    found: dict[str, dict[str, float]] = {}
     with started(options, work) as fleet:
-        shape = {"files": options.s3_files, "bytes": options.bytes}
-        worker = fleet.start("many", "files.py", ROLE, step="many", **shape)
-        worker.said(600)
-        rows = []
-        found: dict[str, dict[str, float]] = {}
-        for name, what in (("up", "log_artifacts"), ("down", "download_artifacts")):
-            say(f"{options.s3_files:,} files, {what}")
-            fleet.asked(ROLE, "reset")
-            worker.tell("go")
-            said = worker.said(1800)
-            counts = fleet.asked(ROLE)
-            seconds = said["seconds"]
-            found[name] = {
-                "rate": options.s3_files / seconds,
-                "flight": counts["seconds"] / seconds,
-            }
-            requests = sum(counts["operations"].values())
-            rows.append(
-                [
-                    what,
-                    report.seconds(seconds),
-                    f"{found[name]['rate']:,.0f}",
-                    f"{found[name]['flight']:.1f}",
-                    f"{requests / options.s3_files:.3f}",
-                    f"{said['cpu'] / options.s3_files * 1e3:.2f} ms",
-                ]
-            )
+        for name, script, words in (
+            ("floor", "floor_objects.py", ("the floor, up", "the floor, down")),
+            ("lakeflow", "files.py", ("log_artifacts", "download_artifacts")),
+        ):
+            worker = fleet.start(name, script, ROLE, step="many", **shape)
+            worker.said(600)
+            for way, what in zip(("up", "down"), words, strict=True):
+                say(f"{options.s3_files:,} files, {what}")
+                key = f"{name}, {way}"
+                found[key] = moved(fleet, worker, options.s3_files)
+                rows.append([what, *cells(found[key])])
     title = f"{options.s3_files:,} files of {options.bytes:,} bytes, {options.delay_ms} ms"
-    header = [title, "seconds", "files a second", "in flight", "requests a file", "CPU a file"]
-    print(f"\n{report.table(header, rows)}", flush=True)
-    yield Target("S3, files a second up", found["up"]["rate"], 500, "", is_least=True)
-    yield Target("S3, files a second down", found["down"]["rate"], 500, "", is_least=True)
-    yield Target("S3, requests in flight up", found["up"]["flight"], 20, "", is_least=True)
-    yield Target("S3, requests in flight down", found["down"]["flight"], 20, "", is_least=True)
+    header = ["seconds", "files a second", "in flight", "requests a file", "CPU a file"]
+    print(f"\n{report.table([title, *header], rows)}", flush=True)
+    for way in ("up", "down"):
+        mine, floor = found[f"lakeflow, {way}"], found[f"floor, {way}"]
+        yield Target(f"S3, files a second {way}", mine["rate"], 500, "", is_least=True)
+        yield Target(f"S3, requests in flight {way}", mine["flight"], 20, "", is_least=True)
+        ratio = mine["rate"] / floor["rate"]
+        yield Target(f"S3, files a second {way} / floor", ratio, 0.5, "x", is_least=True)
+
+
+def moved(fleet: Fleet, worker: Worker, files: int) -> dict[str, float]:
+    """Let a worker move its files, and return what that took."""
+    fleet.asked(ROLE, "reset")
+    worker.tell("go")
+    said = worker.said(1800)
+    counts = fleet.asked(ROLE)
+    return {
+        "seconds": said["seconds"],
+        "rate": files / said["seconds"],
+        "flight": counts["seconds"] / said["seconds"],
+        "requests": sum(counts["operations"].values()) / files,
+        "cpu": said["cpu"] / files,
+    }
+
+
+def cells(found: dict[str, float]) -> list[str]:
+    return [
+        report.seconds(found["seconds"]),
+        f"{found['rate']:,.0f}",
+        f"{found['flight']:.1f}",
+        f"{found['requests']:.3f}",
+        report.seconds(found["cpu"]),
+    ]
 
 
 def big(options: argparse.Namespace, work: Path) -> Iterator[Target]:
