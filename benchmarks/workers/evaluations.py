@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from statistics import median
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ def write(options: argparse.Namespace) -> dict[str, float]:
 
 def load(options: argparse.Namespace) -> dict[str, float]:
     client = client_of(options)
+    # MLflow's client looks for the runs by way of this.
+    importlib.import_module(options.library).set_tracking_uri(options.uri)
     times = []
     for _ in range(options.repeats):
         began = time.perf_counter()
