@@ -64,6 +64,7 @@ from lakeflow.fluent import (
 from lakeflow.frames import (
     metric_history,
     metric_series,
+    scan_artifacts,
     scan_inputs,
     scan_latest_metrics,
     scan_metrics,
@@ -121,6 +122,7 @@ __all__ = [
     "log_text",
     "metric_history",
     "metric_series",
+    "scan_artifacts",
     "scan_inputs",
     "scan_latest_metrics",
     "scan_metrics",

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import compact, compat, copy, sql
+from lakeflow.cli import artifacts, compact, compat, copy, sql
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -43,6 +43,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=lakeflow.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    artifacts.add_arguments(
+        commands.add_parser(
+            "artifacts",
+            help="list, fetch, log and check the files beside runs",
+            description="The files beside runs.",
+        )
+    )
     compact.add_arguments(
         commands.add_parser(
             "compact",

@@ -244,11 +244,10 @@ class ArtifactStore:
 
     def _listed(self, place: Place, below: str) -> list[FileInfo]:
         source = posixpath.join(place.folder, below).rstrip("/")
-        if place.fs.can_append:
-            # A look costs nothing here, and to list a file is an error.
-            entry = place.fs.entry(source)
-            if entry is None or not entry.is_folder:
-                return []
+        # To list a file is an error on this machine, where a look costs nothing.
+        entry = place.fs.entry(source) if place.fs.can_append else None
+        if entry is not None and not entry.is_folder:
+            return []
         found = place.fs.list(source)
         return [
             FileInfo(

@@ -168,7 +168,7 @@ def _fill(fs: Filesystem, source: str, wanted: Wanted, file: BinaryIO) -> None:
         at = len(wanted.begun)
         _write(file, wanted.begun)
         digest.update(wanted.begun)
-    for data in _parts(fs, source, at, wanted.size):
+    for data in parts(fs, source, at, wanted.size):
         _write(file, data)
         digest.update(data)
     if wanted.sha256 is not None and digest.hexdigest() != wanted.sha256:
@@ -181,7 +181,7 @@ def _write(file: BinaryIO, data: bytes) -> None:
         rest = rest[file.write(rest) :]
 
 
-def _parts(fs: Filesystem, source: str, start: int, end: int) -> Iterator[bytes]:
+def parts(fs: Filesystem, source: str, start: int, end: int) -> Iterator[bytes]:
     """Yield the parts of a file in order, several of which are read at once."""
     spans = [(at, min(at + PART_BYTES, end)) for at in range(start, end, PART_BYTES)]
     if fs.can_append or len(spans) < 2:
