@@ -2,6 +2,7 @@
 # make test   every test
 # make check  style, types and layers
 # make bench  lakeflow beside MLflow, in one run
+# make names  docs/reference/names.md anew, of what both packages have
 
 PYTHON ?= python3
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ define make_venv
 	$(1)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 endef
 
-.PHONY: demo test check bench environments clean
+.PHONY: demo test check bench names environments clean
 
 demo: .venv-demo/ready
 	.venv-demo/bin/python examples/digits_sweep.py
@@ -37,6 +38,9 @@ check: .venv/ready
 
 bench: .venv/ready
 	.venv/bin/python benchmarks/tracking.py
+
+names: .venv/ready .venv-mlflow/ready
+	LAKEFLOW_TEST_WRITE_NAMES=1 .venv/bin/python -m pytest -q tests/differential/test_names.py
 
 .venv/ready: pyproject.toml
 	$(call make_venv,.venv)

@@ -9,39 +9,57 @@
 Importing it loads none of the engines; a call loads what it needs.
 """
 
+import typing
+
 from lakeflow import artifacts as artifacts
+from lakeflow import data as data
+from lakeflow import tracking as tracking
+from lakeflow import utils as utils
 from lakeflow.artifacts import load_images
 from lakeflow.client import LakeflowClient, MlflowClient
 from lakeflow.compaction import compact
 from lakeflow.copying import copy
+from lakeflow.elsewhere import missing as _missing
 from lakeflow.exceptions import LakeflowException, MlflowException
 from lakeflow.fluent import (
     ActiveRun,
     active_run,
     create_experiment,
+    delete_experiment,
     delete_run,
+    delete_tag,
     end_run,
     flush_artifact_async_logging,
     flush_async_logging,
+    get_artifact_uri,
+    get_experiment,
+    get_experiment_by_name,
     get_parent_run,
+    get_registry_uri,
     get_run,
     get_tracking_uri,
     is_tracking_uri_set,
     last_active_run,
+    load_table,
     log_artifact,
     log_artifacts,
     log_dict,
     log_figure,
     log_image,
+    log_input,
     log_inputs,
     log_metric,
     log_metrics,
     log_param,
     log_params,
+    log_table,
     log_text,
     search_experiments,
     search_runs,
     set_experiment,
+    set_experiment_tag,
+    set_experiment_tags,
+    set_registry_uri,
     set_storage_options,
     set_tag,
     set_tags,
@@ -51,6 +69,7 @@ from lakeflow.fluent import (
 from lakeflow.frames import (
     metric_history,
     metric_series,
+    scan_artifacts,
     scan_inputs,
     scan_latest_metrics,
     scan_metrics,
@@ -60,6 +79,13 @@ from lakeflow.frames import (
 )
 from lakeflow.media.images import Image
 from lakeflow.sql import sql
+from lakeflow.system_metrics import (
+    disable_system_metrics_logging,
+    enable_system_metrics_logging,
+    set_system_metrics_node_id,
+    set_system_metrics_samples_before_logging,
+    set_system_metrics_sampling_interval,
+)
 
 __version__ = "0.1.0"
 
@@ -74,29 +100,41 @@ __all__ = [
     "compact",
     "copy",
     "create_experiment",
+    "delete_experiment",
     "delete_run",
+    "delete_tag",
+    "disable_system_metrics_logging",
+    "enable_system_metrics_logging",
     "end_run",
     "flush_artifact_async_logging",
     "flush_async_logging",
+    "get_artifact_uri",
+    "get_experiment",
+    "get_experiment_by_name",
     "get_parent_run",
+    "get_registry_uri",
     "get_run",
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
     "load_images",
+    "load_table",
     "log_artifact",
     "log_artifacts",
     "log_dict",
     "log_figure",
     "log_image",
+    "log_input",
     "log_inputs",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
+    "log_table",
     "log_text",
     "metric_history",
     "metric_series",
+    "scan_artifacts",
     "scan_inputs",
     "scan_latest_metrics",
     "scan_metrics",
@@ -106,7 +144,13 @@ __all__ = [
     "search_experiments",
     "search_runs",
     "set_experiment",
+    "set_experiment_tag",
+    "set_experiment_tags",
+    "set_registry_uri",
     "set_storage_options",
+    "set_system_metrics_node_id",
+    "set_system_metrics_samples_before_logging",
+    "set_system_metrics_sampling_interval",
     "set_tag",
     "set_tags",
     "set_tracking_uri",
@@ -118,4 +162,20 @@ __all__ = [
 def __dir__() -> list[str]:
     # What is offered by whoever completes names: not the modules that this one is made of.
     special = [name for name in globals() if name.startswith("__")]
-    return [*__all__, "artifacts", "entities", "exceptions", *special]
+    return [
+        *__all__,
+        "artifacts",
+        "data",
+        "entities",
+        "exceptions",
+        "tracking",
+        "utils",
+        *special,
+    ]
+
+
+# To a type checker a module with this function has every name, also those that are typos.
+if not typing.TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise _missing(name)

@@ -11,12 +11,18 @@ from urllib.parse import unquote
 
 from lakeflow import temporary
 from lakeflow.client import open_store
+from lakeflow.config import is_progress_shown
+from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.refusals import refused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import PIL.Image
 
     from lakeflow.entities import FileInfo
+    from lakeflow.maintenance.report import VerificationReport
     from lakeflow.stores.images import LoggedImage
 
 __all__ = [
@@ -26,6 +32,7 @@ __all__ = [
     "load_image",
     "load_images",
     "load_text",
+    "verify",
 ]
 
 _OF_A_RUN = re.compile(r"runs:/+([^/]+)(?:/(.*))?", re.DOTALL)
@@ -67,7 +74,7 @@ def download_artifacts(
     """
     _require_one(artifact_uri, run_id, artifact_path)
     if dst_path is not None:
-        os.makedirs(dst_path, exist_ok=True)
+        _make(dst_path)
     store = open_store(tracking_uri, create=False).artifacts
     run, path = _of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
     if run is not None:
@@ -208,9 +215,82 @@ def load_images(
     return open_store(tracking_uri, create=False).images.load(run_id, key)
 
 
+def verify(
+    run_ids: Sequence[str] | None = None,
+    experiment_ids: Sequence[str] | None = None,
+    *,
+    quick: bool = False,
+    tracking_uri: str | os.PathLike[str] | None = None,
+) -> VerificationReport:
+    """Compare the files of artifacts with what was recorded when they were logged.
+
+    Runs that are deleted have their artifacts still, which are looked at too. A file that is
+    being logged meanwhile may be found to be there and not recorded.
+
+    Cost: a listing of the folder of each run, one request a thousand files on an object store;
+    and unless it is ``quick`` each file is read once, several at a time where that is a
+    request, never more than 48 MiB of them in memory. The records of 20,000 files, or of one
+    run that has more, are in memory at a time.
+
+    Args:
+        run_ids: Only the artifacts of these runs.
+        experiment_ids: Only those of the runs of these experiments.
+        quick: Whether to compare sizes alone, and read no file.
+        tracking_uri: Location of the lake; that of the process by default.
+
+    Returns:
+        A ``VerificationReport``: numbers of runs, files and bytes, and ``findings``, one for
+        each file that is ``missing``, ``changed`` in size or SHA-256, ``unreadable``, or
+        ``unrecorded``: there, without having been logged. ``is_good`` says whether all that was
+        logged is there.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run or experiment, or no lake.
+        InvalidInputError: INVALID_PARAMETER_VALUE, this is no list of ids.
+        StorageError: The lake cannot be read, or a store is out of reach.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-verify")
+        >>> with lakeflow.start_run() as run:
+        ...     lakeflow.log_text("price", "labels.txt")
+        >>> report = lakeflow.artifacts.verify([run.info.run_id])
+        >>> report.files, report.bytes, report.findings
+        (1, 5, [])
+    """
+    from lakeflow.maintenance.verification import verify_artifacts
+
+    for name, values in (("run_ids", run_ids), ("experiment_ids", experiment_ids)):
+        if isinstance(values, str):
+            raise InvalidInputError(f"{name} is {values!r}, not a list of ids")
+    store = open_store(tracking_uri, create=False)
+    # An id that is mistyped would be all right: it has no artifacts.
+    for place, run_id in enumerate(run_ids or ()):
+        path = f"run_ids[{place}]"
+        store.runs.reader.run(validation.run_id(run_id, path), path)
+    experiments = [store.experiments.get(each).experiment_id for each in experiment_ids or ()]
+    return verify_artifacts(
+        store,
+        run_ids,
+        None if experiment_ids is None else experiments,
+        is_quick=quick,
+        is_shown=is_progress_shown(),
+    )
+
+
 def _content(artifact_uri: str) -> bytes:
     with temporary.folder("loaded") as folder:
         return Path(download_artifacts(artifact_uri, dst_path=folder)).read_bytes()
+
+
+def _make(folder: str | os.PathLike[str]) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        name = os.fspath(folder)
+        raise refused(f"make the folder {name}", error) or InvalidInputError(
+            f"dst_path is {name!r}, which cannot be a folder: {error.strerror}"
+        ) from error
 
 
 def _require_one(

@@ -78,7 +78,9 @@ class LakeflowClient:
             another fsspec URL, ``lakeflow:///folder`` or ``lakeflow+<URL>``. By default what
             ``set_tracking_uri`` set, else ``LAKEFLOW_TRACKING_URI`` or
             ``MLFLOW_TRACKING_URI``, else ``./lake``.
-        registry_uri: Location of the model registry; the same lake by default.
+        registry_uri: Location of the model registry. By default what ``set_registry_uri``
+            set, else ``LAKEFLOW_REGISTRY_URI`` or ``MLFLOW_REGISTRY_URI``, else the same
+            lake.
 
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, a URI that is no location.
@@ -98,7 +100,8 @@ class LakeflowClient:
         registry_uri: str | os.PathLike[str] | None = None,
     ) -> None:
         self._tracking_uri = canonical(tracking_uri) if tracking_uri else context.tracking_uri()
-        self._registry_uri = canonical(registry_uri) if registry_uri else self._tracking_uri
+        chosen = canonical(registry_uri) if registry_uri else context.registry_uri()
+        self._registry_uri = chosen or self._tracking_uri
 
     @property
     def tracking_uri(self) -> str:
@@ -481,7 +484,7 @@ class LakeflowClient:
             >>> client.get_experiment(experiment_id).tags
             {'nlp.framework': 'Spark NLP'}
         """
-        return self._made_store.experiments.set_tag(experiment_id, key, value)
+        return self._made_store.experiments.set_tags(experiment_id, {key: value})
 
     # Runs: log
 
@@ -925,6 +928,84 @@ class LakeflowClient:
         return self._store.images.log(
             run_id, image, artifact_file, key, step, timestamp, synchronous
         )
+
+    def log_table(self, run_id: str, data: Any, artifact_file: str) -> None:
+        """Log rows of a table; where there is a file, they are put below those in it.
+
+        A file in JSON is as pandas writes it by ``orient="split"``: NaN, infinities and what
+        is missing are null, times ISO 8601. Numbers keep all their digits. In Parquet a column
+        has one type. Columns that one side lacks become null. Cells that are images become
+        files below ``table_images``, with their paths in the table.
+
+        Nobody sees a part of a file. Threads of a process, and processes on one machine or
+        mount with a lake in a folder, may add rows to one table at once; processes that share
+        a lake on an object store may not, since the last one of them wins. A call that failed
+        may be made again, and adds its rows once. What a call costs that adds rows is in
+        docs/how-to/tables.md.
+
+        Args:
+            run_id: Id of the run.
+            data: A frame of pandas or polars, a table of Arrow, or a dict of columns; a dict
+                with no column in it is one row. It is not changed.
+            artifact_file: Path of the file below the run's artifacts; ends in ``.json`` or
+                ``.parquet``.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a path with one of ``"',:[]{}`` or
+                another end, data of another type or that the file cannot hold, a column of
+                images and other cells, a deleted run.
+            InvalidStateError: INVALID_STATE, the tag ``mlflow.loggedArtifacts`` of the run was
+                set to something else than a list.
+            StorageError: The file could not be read or written.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-log-table")
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.log_table(run_id, {"q": ["1+1", "2+2"], "a": [2, 4]}, "qa.json")
+            >>> client.log_table(run_id, {"q": "3+3", "a": 6}, "qa.json")
+            >>> client.load_table("0", "qa.json")["a"].to_list()
+            [2, 4, 6]
+        """
+        return self._store.tables.log(run_id, data, artifact_file)
+
+    def load_table(
+        self,
+        experiment_id: str,
+        artifact_file: str,
+        run_ids: list[str] | None = None,
+        extra_columns: list[str] | None = None,
+    ) -> Any:
+        """Return the rows of a table of many runs as one frame of pandas.
+
+        Cost: a search, and a read a run, of which many are under way at once on an object
+        store. All rows are in memory.
+
+        Args:
+            experiment_id: Id of the experiment.
+            artifact_file: Path of the table below the artifacts of each run.
+            run_ids: The runs; by default all of the experiment that have the table. Those that
+                do not are skipped with a warning in the log, deleted ones as well.
+            extra_columns: Columns of ``lakeflow.search_runs``, such as ``"run_id"`` and
+                ``"params.lr"``, to put beside the rows; with an underscore at the end where
+                the table has a column of that name.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no run has the table, or a file is gone.
+            KeyError: A column that no run has.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a path that ``log_table`` refuses.
+            DamagedLakeError: DATA_LOSS, a file is no table any more.
+            LakeflowException: FEATURE_DISABLED, pandas is not installed.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-load-table")
+            >>> for name in ("first", "second"):
+            ...     run = client.create_run("0", run_name=name)
+            ...     client.log_table(run.info.run_id, {"score": [0.5, 0.9]}, "scores.json")
+            >>> client.load_table("0", "scores.json").shape
+            (4, 1)
+        """
+        return self._store.tables.load(experiment_id, artifact_file, run_ids, extra_columns)
 
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
         """Return what is in a folder of a run's artifacts, by path.

@@ -34,7 +34,8 @@ def bare(text: str) -> str:
     return text[1:-1] if is_quoted else text
 
 
-def _variable(name: str) -> str | None:
+def variable(name: str) -> str | None:
+    """Return the bare text of a variable of the environment; None where it is not set."""
     text = os.environ.get(name)
     return None if text is None else bare(text)
 
@@ -51,7 +52,7 @@ def environment(name: str) -> str | None:
     passed_on, before = _passed_on.get(name, (None, None))
     if passed_on is not None and value == passed_on:
         value = before
-    return bare(value or "") or _variable(f"MLFLOW_{name}") or None
+    return bare(value or "") or variable(f"MLFLOW_{name}") or None
 
 
 def pass_on(name: str, value: str | None) -> None:
@@ -131,7 +132,7 @@ def is_logging_async() -> bool:
         or b"MLFLOW_ENABLE_ASYNC_LOGGING" in variables
     ):
         return False
-    return _flag("ENABLE_ASYNC_LOGGING", environment("ENABLE_ASYNC_LOGGING") or "false")
+    return flag("ENABLE_ASYNC_LOGGING", environment("ENABLE_ASYNC_LOGGING") or "false")
 
 
 def is_progress_shown() -> bool:
@@ -140,10 +141,19 @@ def is_progress_shown() -> bool:
     ``LAKEFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR``, or MLflow's variable of that name.
     """
     name = "ENABLE_ARTIFACTS_PROGRESS_BAR"
-    return _flag(name, environment(name) or "true")
+    return flag(name, environment(name) or "true")
 
 
-def _flag(name: str, text: str) -> bool:
+def flag(name: str, text: str) -> bool:
+    """Return what the text of a setting says.
+
+    Args:
+        name: The setting without its prefix.
+        text: ``true``, ``false``, ``1`` or ``0``, in capitals or not.
+
+    Raises:
+        InvalidInputError: It is none of them.
+    """
     if text.lower() in {"true", "1"}:
         return True
     if text.lower() in {"false", "0"}:
@@ -244,7 +254,7 @@ class Settings:
         given: dict[str, object] = {}
         for field in fields(cls):
             name = field.name.upper()
-            text = _variable(f"LAKEFLOW_{name}")
+            text = variable(f"LAKEFLOW_{name}")
             if text is None:
                 continue
             given[field.name] = _parse(name, text, field.default)
@@ -253,7 +263,7 @@ class Settings:
 
 def _parse(name: str, text: str, default: object) -> object:
     if isinstance(default, bool):
-        return _flag(name, text)
+        return flag(name, text)
     if isinstance(default, int):
         return _number(name, text)
     if name == "DURABILITY" and text not in {"process", "fsync"}:

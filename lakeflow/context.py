@@ -1,4 +1,4 @@
-"""What a process has chosen: the tracking URI, the experiment, how lakes are opened."""
+"""What a process has chosen: where it records, experiment, how lakes are opened, settings."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class ChosenExperiment:
 _openings: dict[str, Opening] = {}
 _tracking_uri: str | None = None
 _experiment: ChosenExperiment | None = None
+_settings: dict[str, str] = {}
 
 
 @functools.cache
@@ -61,7 +62,11 @@ def _first_known(text: str) -> str:
 
 
 # A path that is not absolute is one from where the process began.
-for _text in {DEFAULT_URI, environment("TRACKING_URI") or DEFAULT_URI}:
+for _text in {
+    DEFAULT_URI,
+    environment("TRACKING_URI") or DEFAULT_URI,
+    environment("REGISTRY_URI") or DEFAULT_URI,
+}:
     # Whoever uses it is told.
     with contextlib.suppress(InvalidInputError, OSError):
         _first_known(_text)
@@ -94,6 +99,16 @@ def set_tracking_uri(uri: str | None) -> None:
     _pass_on()
 
 
+def registry_uri() -> str | None:
+    """Return the location of the registry that was set or is in the environment, if any.
+
+    Raises:
+        InvalidInputError: The environment names no location.
+    """
+    named = setting("REGISTRY_URI")
+    return _first_known(named) if named else None
+
+
 def opening(location: str) -> Opening:
     """Return how the lake at a location is opened."""
     return _openings.get(location, Opening())
@@ -123,6 +138,24 @@ def set_experiment(chosen: ChosenExperiment | None) -> None:
     global _experiment
     _experiment = chosen
     _pass_on()
+
+
+def setting(name: str) -> str | None:
+    """Return a setting that was chosen in this process, else that of the environment.
+
+    Args:
+        name: The setting without its prefix.
+    """
+    return _settings.get(name) or environment(name)
+
+
+def choose(name: str, value: str | None) -> None:
+    """Choose a setting for this process and its children; None for the environment's."""
+    if value is None:
+        _settings.pop(name, None)
+    else:
+        _settings[name] = value
+    pass_on(name, value)
 
 
 def _pass_on() -> None:

@@ -1,14 +1,16 @@
 """Every error that lakeflow raises on purpose.
 
     LakeflowException               any code; what MLflow calls MlflowException
-    |- InvalidInputError            INVALID_PARAMETER_VALUE, BAD_REQUEST; also a ValueError
-    |- NotFoundError                RESOURCE_DOES_NOT_EXIST; also a LookupError
-    |- AlreadyExistsError           RESOURCE_ALREADY_EXISTS
-    |- InvalidStateError            INVALID_STATE
-    |- ConflictError                RESOURCE_CONFLICT: somebody else committed first
-    |- DamagedLakeError             DATA_LOSS: what is stored cannot be read
-    |- OutOfMemoryError             RESOURCE_EXHAUSTED; also a MemoryError
-    `- StorageError                 PERMISSION_DENIED, RESOURCE_EXHAUSTED, ...; also an OSError
+    |- NotHereError                 NOT_IMPLEMENTED: MLflow has it; also an AttributeError
+    `- RestException                where MLflow's server would answer with an error
+       |- InvalidInputError         INVALID_PARAMETER_VALUE, BAD_REQUEST; also a ValueError
+       |- NotFoundError             RESOURCE_DOES_NOT_EXIST; also a LookupError
+       |- AlreadyExistsError        RESOURCE_ALREADY_EXISTS
+       |- InvalidStateError         INVALID_STATE
+       |- ConflictError             RESOURCE_CONFLICT: somebody else committed first
+       |- DamagedLakeError          DATA_LOSS: what is stored cannot be read
+       |- OutOfMemoryError          RESOURCE_EXHAUSTED; also a MemoryError
+       `- StorageError              PERMISSION_DENIED, RESOURCE_EXHAUSTED, ...; also an OSError
 
 A code is MLflow's string for the same cause, so that code that compares ``error_code``
 keeps working. The message names the value; the hint says what to do about it.
@@ -17,34 +19,12 @@ keeps working. The message names the value; the hint says what to do about it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
+# The codes too are found here, as they are in MLflow's module.
+from lakeflow.error_codes import *  # noqa: F403
+from lakeflow.error_codes import HTTP_STATUS, ErrorCode
 from lakeflow.printable import printable
-
-HTTP_STATUS = {
-    "INTERNAL_ERROR": 500,
-    "INVALID_STATE": 500,
-    "DATA_LOSS": 500,
-    "NOT_IMPLEMENTED": 501,
-    "TEMPORARILY_UNAVAILABLE": 503,
-    "DEADLINE_EXCEEDED": 504,
-    "REQUEST_LIMIT_EXCEEDED": 429,
-    "CANCELLED": 499,
-    "RESOURCE_EXHAUSTED": 429,
-    "ABORTED": 409,
-    "RESOURCE_CONFLICT": 409,
-    "ALREADY_EXISTS": 409,
-    "NOT_FOUND": 404,
-    "ENDPOINT_NOT_FOUND": 404,
-    "RESOURCE_DOES_NOT_EXIST": 404,
-    "PERMISSION_DENIED": 403,
-    "CUSTOMER_UNAUTHORIZED": 401,
-    "UNAUTHENTICATED": 401,
-    "BAD_REQUEST": 400,
-    "RESOURCE_ALREADY_EXISTS": 400,
-    "INVALID_PARAMETER_VALUE": 400,
-    "FEATURE_DISABLED": 400,
-}
-"""The HTTP status that MLflow answers for each code; any other code is 500."""
 
 
 class LakeflowException(Exception):
@@ -52,7 +32,8 @@ class LakeflowException(Exception):
 
     Args:
         message: What happened, naming the value.
-        error_code: MLflow's name of the cause; ``INTERNAL_ERROR`` when there is no better one.
+        error_code: MLflow's name of the cause, or its number, an ``ErrorCode``;
+            ``INTERNAL_ERROR`` when there is no better one.
         hint: What to do about it; becomes a last line of the message.
         **kwargs: Further fields of ``serialize_as_json``.
 
@@ -74,7 +55,7 @@ class LakeflowException(Exception):
     def __init__(
         self,
         message: object,
-        error_code: str | None = None,
+        error_code: str | int | None = None,
         *,
         hint: str | None = None,
         **kwargs: object,
@@ -82,7 +63,7 @@ class LakeflowException(Exception):
         whole = f"{message}\nHint: {hint}" if hint else str(message)
         # Names and paths in it are of whoever wrote to the lake, and it ends on a terminal.
         self.message = printable(whole, "\n\t")
-        self.error_code = error_code or self.default_code
+        self.error_code = _name_of(error_code) or self.default_code
         self.json_kwargs = kwargs
         super().__init__(self.message)
 
@@ -104,6 +85,14 @@ class LakeflowException(Exception):
         return cls(message, "INVALID_PARAMETER_VALUE", hint=None, **kwargs)
 
 
+def _name_of(error_code: str | int | None) -> str | None:
+    if not isinstance(error_code, int):
+        return error_code
+    # As MLflow does: the error is raised for another reason, which is not to be lost.
+    known = error_code in ErrorCode.__members__.values()
+    return ErrorCode.Name(error_code) if known else "INTERNAL_ERROR"
+
+
 def _rebuild(
     kind: type[LakeflowException], message: str, code: str, kwargs: dict[str, object]
 ) -> LakeflowException:
@@ -111,49 +100,85 @@ def _rebuild(
     return kind(message, code, hint=None, **kwargs)
 
 
-class InvalidInputError(LakeflowException, ValueError):
+class RestException(LakeflowException):
+    """What a lake answers a call with; code that was written for a server catches it.
+
+    Args:
+        json: The message; or ``error_code`` and ``message`` of a server's answer.
+        error_code: As for ``LakeflowException``.
+        hint: As for ``LakeflowException``.
+        **kwargs: As for ``LakeflowException``.
+    """
+
+    def __init__(
+        self,
+        json: object,
+        error_code: str | int | None = None,
+        *,
+        hint: str | None = None,
+        **kwargs: object,
+    ) -> None:
+        if isinstance(json, Mapping):
+            error_code = json.get("error_code", "INTERNAL_ERROR")
+            json = f"{error_code}: {json.get('message', f'Response: {json}')}"
+        super().__init__(json, error_code, hint=hint, **kwargs)
+
+    @property
+    def json(self) -> dict[str, object]:
+        """What a server would have answered: code, message and further fields."""
+        fields: dict[str, object] = {"error_code": self.error_code, "message": self.message}
+        return fields | self.json_kwargs
+
+
+class InvalidInputError(RestException, ValueError):
     """What the caller gave cannot be used; nothing was written."""
 
     default_code = "INVALID_PARAMETER_VALUE"
 
 
-class NotFoundError(LakeflowException, LookupError):
+class NotFoundError(RestException, LookupError):
     """There is no such experiment, run, tag or file."""
 
     default_code = "RESOURCE_DOES_NOT_EXIST"
 
 
-class AlreadyExistsError(LakeflowException):
+class AlreadyExistsError(RestException):
     """The name is taken."""
 
     default_code = "RESOURCE_ALREADY_EXISTS"
 
 
-class InvalidStateError(LakeflowException):
+class InvalidStateError(RestException):
     """The thing exists but its state does not allow the operation."""
 
     default_code = "INVALID_STATE"
 
 
-class ConflictError(LakeflowException):
+class ConflictError(RestException):
     """Somebody else committed first; reading again and trying again is safe."""
 
     default_code = "RESOURCE_CONFLICT"
 
 
-class DamagedLakeError(LakeflowException):
+class DamagedLakeError(RestException):
     """Something stored in the lake cannot be read; nothing was overwritten."""
 
     default_code = "DATA_LOSS"
 
 
-class OutOfMemoryError(LakeflowException, MemoryError):
+class OutOfMemoryError(RestException, MemoryError):
     """A statement needs more memory than it may have; the process goes on."""
 
     default_code = "RESOURCE_EXHAUSTED"
 
 
-class StorageError(LakeflowException, OSError):
+class NotHereError(LakeflowException, AttributeError):
+    """MLflow has this name, and lakeflow leaves it to MLflow."""
+
+    default_code = "NOT_IMPLEMENTED"
+
+
+class StorageError(RestException, OSError):
     """The filesystem refused: permissions, a full disk, no exclusive creation."""
 
     default_code = "TEMPORARILY_UNAVAILABLE"

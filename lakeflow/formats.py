@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 POLARS = "lakeflow[polars]"
 """What pip installs for polars."""
 
+PANDAS = "lakeflow[pandas]"
+"""What pip installs for pandas."""
 
 Format = Literal["arrow", "polars", "pandas", "list"]
 """The word for what a table comes back as. Arrow is the default: every frame library takes it,
@@ -117,7 +119,7 @@ def to_pandas(table: pyarrow.Table) -> Any:
     """Return a table as a pandas frame; what is missing becomes NaN, NaT or None."""
     import pyarrow
 
-    pandas = require("pandas", "lakeflow[pandas]")
+    pandas = require("pandas", PANDAS)
     # pandas 2 counts nanoseconds where pandas 3 counts microseconds.
     time_type = pandas.Series([pandas.to_datetime(0, unit="ms", utc=True)]).dtype
     times = [

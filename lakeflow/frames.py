@@ -10,7 +10,16 @@ from lakeflow.client import open_store
 from lakeflow.entities import validation
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError
 from lakeflow.kinds import EXPERIMENT, RUN
-from lakeflow.schema import EXPERIMENTS, INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
+from lakeflow.schema import (
+    ARTIFACTS,
+    EXPERIMENTS,
+    INPUTS,
+    LATEST_METRICS,
+    METRICS,
+    PARAMS,
+    RUNS,
+    TAGS,
+)
 
 if TYPE_CHECKING:
     import datetime
@@ -281,6 +290,29 @@ def scan_inputs(
     return _scan(INPUTS, tracking_uri, as_of)
 
 
+def scan_artifacts(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return what was logged beside all runs as a lazy polars frame; see ``scan_runs``.
+
+    A row a file, with size, SHA-256 and kind, from what was recorded when it was logged: no
+    folder is listed. What another tool has put into a folder is not in it.
+
+    Examples:
+        >>> import lakeflow
+        >>> import polars
+        >>> lakeflow.set_tracking_uri("memory://doc-scan-artifacts")
+        >>> with lakeflow.start_run():
+        ...     lakeflow.log_text("price", "labels.txt")
+        ...     lakeflow.log_dict({}, "config.json")
+        >>> total = lakeflow.scan_artifacts().group_by("kind").agg(polars.col("size").sum())
+        >>> total.collect().rows()
+        [('file', 7)]
+    """
+    return _scan(ARTIFACTS, tracking_uri, as_of)
+
+
 def scan_latest_metrics(
     tracking_uri: str | os.PathLike[str] | None = None,
     as_of: int | datetime.datetime | None = None,
@@ -355,8 +387,12 @@ def _frame_of(lake: Lake, scan: Scan) -> polars.LazyFrame:
     parts = []
     if scan.files:
         stored = _stored(lake, scan.files, formats.to_polars(scan.fresh).schema)
-        if scan.replaced:
-            stored = stored.filter(~polars.col(scan.id).is_in(scan.replaced))
+        for column, ids in scan.hidden.items():
+            if ids:
+                stored = stored.filter(~polars.col(column).is_in(ids))
+        if scan.replaced is not None and scan.replaced.num_rows:
+            keys = formats.to_polars(scan.replaced).lazy()
+            stored = stored.join(keys, on=scan.replaced.column_names, how="anti")
         parts.append(stored)
     if scan.fresh.num_rows or not parts:
         parts.append(formats.to_polars(scan.fresh).lazy())

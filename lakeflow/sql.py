@@ -10,6 +10,9 @@ from lakeflow import formats
 from lakeflow.client import open_store
 from lakeflow.entities.validation import integer
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.media.parquet_tables import arrow
+from lakeflow.media.tables import table_of
+from lakeflow.query.engine import permitted
 from lakeflow.query.engine.views import VIEWS
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def sql(
     max_seconds: float | None = ...,
     max_memory_bytes: int | None = ...,
     max_rows: int | None = ...,
+    tables: Mapping[str, Any] | None = ...,
 ) -> pyarrow.Table: ...
 
 
@@ -47,6 +51,7 @@ def sql(
     max_seconds: float | None = ...,
     max_memory_bytes: int | None = ...,
     max_rows: int | None = ...,
+    tables: Mapping[str, Any] | None = ...,
 ) -> polars.DataFrame: ...
 
 
@@ -61,6 +66,7 @@ def sql(
     max_seconds: float | None = ...,
     max_memory_bytes: int | None = ...,
     max_rows: int | None = ...,
+    tables: Mapping[str, Any] | None = ...,
 ) -> Any: ...
 
 
@@ -75,6 +81,7 @@ def sql(
     max_seconds: float | None = ...,
     max_memory_bytes: int | None = ...,
     max_rows: int | None = ...,
+    tables: Mapping[str, Any] | None = ...,
 ) -> list[dict[str, Any]]: ...
 
 
@@ -88,6 +95,7 @@ def sql(
     max_seconds: float | None = None,
     max_memory_bytes: int | None = None,
     max_rows: int | None = None,
+    tables: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return the rows of one statement of DuckDB's SQL over the lake.
 
@@ -115,6 +123,8 @@ def sql(
         max_memory_bytes: What DuckDB may hold before it spills to disk; 0 for most of the
             machine's memory, by default ``LAKEFLOW_SQL_MEMORY_BYTES``.
         max_rows: Rows that it may return; 0 for any, by default ``LAKEFLOW_SQL_ROWS``.
+        tables: Tables to read beside the views, by name: what ``load_table`` returns, any frame
+            of pandas or polars, a table of Arrow, a dict of columns. They are copied.
 
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, DuckDB cannot make sense of the
@@ -152,9 +162,11 @@ def sql(
         "memory_bytes": _bound("max_memory_bytes", max_memory_bytes),
         "rows": _bound("max_rows", max_rows),
     }
-    given = {name: value for name, value in bounds.items() if value is not None}
+    chosen = {name: value for name, value in bounds.items() if value is not None}
+    given = _tables(tables)
     store = open_store(tracking_uri, create=False)
-    table = store.columns.query(query, params, store.runs.reader.as_of(as_of), **given)
+    as_then = store.runs.reader.as_of(as_of)
+    table = store.columns.query(query, params, as_then, given, **chosen)
     return formats.convert(table, output_format)
 
 
@@ -169,6 +181,18 @@ def _check_params(params: object) -> None:
             f"params is {params!r}, and neither a sequence nor a mapping",
             hint="one value is [value]",
         )
+
+
+def _tables(tables: object) -> dict[str, pyarrow.Table]:
+    if tables is None:
+        return {}
+    if not isinstance(tables, Mapping):
+        raise InvalidInputError(
+            f"tables is a {type(tables).__name__}, and no mapping",
+            hint="give each a name: tables={'qa': frame}",
+        )
+    permitted.given(tables, VIEWS.reads)
+    return {name.lower(): arrow(table_of(table)) for name, table in tables.items()}
 
 
 def _bound(name: str, value: object) -> float | None:

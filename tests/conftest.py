@@ -32,7 +32,7 @@ _NUMBERS = itertools.count()
 def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Give each test an own working directory, an own context, and no open lakes after."""
     monkeypatch.chdir(tmp_path)
-    for name in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID", "RUN_ID"):
+    for name in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID", "REGISTRY_URI", "RUN_ID"):
         monkeypatch.delenv(f"LAKEFLOW_{name}", raising=False)
         monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
     # As if the process had begun here.
@@ -44,6 +44,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     for key in lake._OPEN.keys() - open_before:
         lake._OPEN[key].close()
     context.set_experiment(None)
+    context.choose("REGISTRY_URI", None)
     context.set_tracking_uri(None)
 
 

@@ -40,13 +40,22 @@ SIGNATURES = {
     "log_inputs": "run_id datasets",
     "log_figure": "run_id figure artifact_file save_kwargs",
     "log_image": "run_id image artifact_file key step timestamp synchronous",
+    "log_artifact": "run_id local_path artifact_path",
+    "log_artifacts": "run_id local_dir artifact_path",
+    "log_text": "run_id text artifact_file",
+    "log_dict": "run_id dictionary artifact_file",
+    "list_artifacts": "run_id path",
+    "download_artifacts": "run_id path dst_path",
+    "log_table": "run_id data artifact_file",
+    "load_table": "experiment_id artifact_file run_ids extra_columns",
     "set_terminated": "run_id status end_time",
     "delete_run": "run_id",
     "restore_run": "run_id",
 }
 
 FLUENT = {
-    "start_run": "run_id experiment_id run_name nested parent_run_id tags description",
+    "start_run": "run_id experiment_id run_name nested parent_run_id tags description "
+    "log_system_metrics",
     "end_run": "status",
     "log_param": "key value synchronous",
     "log_params": "params synchronous run_id",
@@ -58,11 +67,18 @@ FLUENT = {
     "log_image": "image artifact_file key step timestamp synchronous",
     "flush_async_logging": "",
     "flush_artifact_async_logging": "",
+    "log_artifact": "local_path artifact_path run_id",
+    "log_artifacts": "local_dir artifact_path run_id",
+    "log_text": "text artifact_file run_id",
+    "log_dict": "dictionary artifact_file run_id",
+    "log_table": "data artifact_file run_id",
+    "load_table": "artifact_file run_ids extra_columns",
     "set_experiment": "experiment_name experiment_id",
     "create_experiment": "name artifact_location tags",
     "search_runs": "experiment_ids filter_string run_view_type max_results order_by "
     "output_format search_all_experiments experiment_names as_of",
     "search_experiments": "view_type max_results filter_string order_by",
+    "log_inputs": "datasets contexts tags_list",
 }
 
 
@@ -97,7 +113,8 @@ def test_public_names_are_the_ones_listed() -> None:
 
 def test_who_completes_names_is_offered_the_public_ones() -> None:
     offered = {name for name in dir(lakeflow) if not name.startswith("__")}
-    assert offered == {*lakeflow.__all__, "entities", "exceptions"}
+    rooms = {"artifacts", "data", "entities", "exceptions", "tracking", "utils"}
+    assert offered == {*lakeflow.__all__, *rooms}
     assert all(hasattr(lakeflow, name) for name in dir(lakeflow))
     assert {name for name in dir(entities) if name[:2] != "__"} == set(entities.__all__)
     starred: dict[str, object] = {}

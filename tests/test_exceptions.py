@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import pickle
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lakeflow import exceptions
-from lakeflow.exceptions import LakeflowException, MlflowException
+from lakeflow.exceptions import LakeflowException, MlflowException, RestException
+from lakeflow.protos import databricks_pb2
+from lakeflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+if TYPE_CHECKING:
+    from lakeflow import LakeflowClient
 
 KINDS = {
     kind
@@ -50,3 +56,43 @@ def test_errors_are_what_people_already_catch() -> None:
     assert issubclass(exceptions.StorageError, OSError)
     bad = LakeflowException.invalid_parameter_value("bad")
     assert (bad.error_code, bad.get_http_status_code()) == ("INVALID_PARAMETER_VALUE", 400)
+
+
+def test_a_code_is_compared_by_name_and_by_number() -> None:
+    error = exceptions.NotFoundError("no 'x'")
+    assert error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
+    assert ErrorCode.Value(error.error_code) == RESOURCE_DOES_NOT_EXIST == 3002
+    assert exceptions.RESOURCE_DOES_NOT_EXIST is RESOURCE_DOES_NOT_EXIST
+    for code in ErrorCode:
+        assert getattr(databricks_pb2, code.name) is getattr(exceptions, code.name) is code
+    for wrong in (lambda: ErrorCode.Name(99), lambda: ErrorCode.Value("NOPE")):
+        with pytest.raises(ValueError, match=r"99|NOPE"):
+            wrong()
+
+
+def test_every_code_that_has_a_status_has_a_number() -> None:
+    assert exceptions.HTTP_STATUS.keys() <= ErrorCode.__members__.keys()
+
+
+def test_an_error_takes_the_number_of_its_code() -> None:
+    error = MlflowException("no 'x'", error_code=RESOURCE_DOES_NOT_EXIST)
+    assert (error.error_code, error.get_http_status_code()) == ("RESOURCE_DOES_NOT_EXIST", 404)
+    assert MlflowException("no 'x'", error_code=99).error_code == "INTERNAL_ERROR"
+    assert pickle.loads(pickle.dumps(error)).error_code == "RESOURCE_DOES_NOT_EXIST"
+
+
+def test_what_a_lake_refuses_is_caught_as_what_a_server_does(client: LakeflowClient) -> None:
+    client.create_experiment("digits")
+    with pytest.raises(RestException, match="digits") as error:
+        client.create_experiment("digits")
+    assert error.value.json["error_code"] == "RESOURCE_ALREADY_EXISTS"
+    assert error.value.json["message"] == error.value.message
+
+
+def test_the_answer_of_a_server_is_an_error() -> None:
+    error = RestException({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no 'x'"})
+    assert str(error) == "RESOURCE_DOES_NOT_EXIST: no 'x'"
+    assert error.error_code == "RESOURCE_DOES_NOT_EXIST"
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.message) == (RestException, error.message)
+    assert RestException({}).error_code == "INTERNAL_ERROR"

@@ -392,7 +392,7 @@ def test_a_parent_that_cannot_be_one_is_refused() -> None:
 
 def test_what_the_system_calls_us_never_stops_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "j\udcf6rg")
-    for arguments, name in ([], "python"), (["tr\udce4in.py"], "tr\ufffdin.py"):
+    for arguments, name in ([], "<console>"), (["tr\udce4in.py"], "tr\ufffdin.py"):
         monkeypatch.setattr(sys, "argv", arguments)
         lakeflow.set_experiment(f"an experiment is somebody's, too: {name}")
         with lakeflow.start_run() as run:

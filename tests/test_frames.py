@@ -24,7 +24,7 @@ from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.schema import INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
+from lakeflow.schema import ARTIFACTS, INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
 from lakeflow.stores import runs_table
 from lakeflow.stores.store import Store
 from lakeflow.testing.faults import FaultFilesystem
@@ -38,6 +38,7 @@ SCANS = {
     PARAMS: lakeflow.scan_params,
     TAGS: lakeflow.scan_tags,
     INPUTS: lakeflow.scan_inputs,
+    ARTIFACTS: lakeflow.scan_artifacts,
     LATEST_METRICS: lakeflow.scan_latest_metrics,
     METRICS: lakeflow.scan_metrics,
 }
@@ -54,6 +55,8 @@ def runs(client: LakeflowClient, uri: str) -> list[str]:
     client.log_param(first, "größe / µ", "0.1")
     dataset = Dataset("digits", "1a2b", "local", "/data/digits.csv")
     client.log_inputs(first, [DatasetInput(dataset, [])])
+    client.log_text(first, "one", "a/first.txt")
+    client.log_text(first, "stays", "same.txt")
     second = client.create_run("0", 2000, run_name="second").info.run_id
     client.log_metric(second, "accuracy", NAN, 1, 1)
     client.log_metric(second, "infinite", -math.inf, 1, 1)
@@ -75,6 +78,8 @@ def changed(client: LakeflowClient, runs: list[str]) -> None:
     client.log_metric(runs[0], "new", 1.0, 3, 3)
     client.delete_tag(runs[1], "損失")
     client.log_param(runs[1], "late", "1")
+    client.log_text(runs[0], "one and more", "a/first.txt")
+    client.log_text(runs[1], "two", "a/first.txt")
     client.log_metric(client.create_run("0", 4000, run_name="fourth").info.run_id, "loss", 1, 1)
 
 
@@ -166,6 +171,19 @@ def test_conditions_and_columns_are_left_to_the_reader_of_files(
     assert "PROJECT 3/4 COLUMNS" in scan  # key, value, and the run to leave out hot ones
     assert 'col("key") == "optimizer"' in scan
     assert 'col("run_id").is_in' in scan
+
+
+def test_files_that_were_logged_again_are_left_out_of_what_is_read(
+    client: LakeflowClient, runs: list[str], uri: str
+) -> None:
+    lakeflow.compact(uri)
+    client.log_text(runs[0], "another", "a/first.txt")
+    mine = lakeflow.scan_artifacts().filter(polars.col("run_id") == runs[0])
+    assert rows(mine.select("path", "size")) == ["('a/first.txt', 7)", "('same.txt', 5)"]
+    plan = mine.select("size").explain()
+    scan = plan[plan.index("SCAN") :]
+    assert "PROJECT 4/10 COLUMNS" in scan  # the size, and the key to leave out what is hot
+    assert f'col("run_id") == "{runs[0]}"' in scan
 
 
 class CountingFilesystem(FaultFilesystem):

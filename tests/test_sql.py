@@ -96,6 +96,19 @@ COLUMNS = {
         "count": MS,
     },
     "inputs": {**IDS, **INPUT},
+    "artifacts": {
+        **IDS,
+        "path": "VARCHAR",
+        "size": MS,
+        "sha256": "VARCHAR",
+        "kind": "VARCHAR",
+        "key": "VARCHAR",
+        "step": MS,
+        "timestamp": MS,
+        "timestamp_at": AT,
+        "log_time": MS,
+        "log_time_at": AT,
+    },
     "runs_wide": {
         **RUN,
         "params": "MAP(VARCHAR, VARCHAR)",
@@ -149,6 +162,7 @@ def fill(client: LakeflowClient, name: str) -> str:
     client.log_batch(run_id, points, params, [RunTag("team", "ML")])
     source = Dataset("d", "1", "local", "s", "schema")
     client.log_inputs(run_id, [DatasetInput(source, [InputTag("k", "v")])])
+    client.log_text(run_id, "text", "a file.txt")
     return run_id
 
 
@@ -195,7 +209,7 @@ def test_hot_stored_and_mixed_rows_look_alike(
     mixed = shown()
     lakeflow.compact(uri)
     assert shown() == mixed
-    assert [len(mixed[name]) for name in VIEWS] == [2, 2, 3, 5, 4, 12, 5, 2, 3]
+    assert [len(mixed[name]) for name in VIEWS] == [2, 2, 3, 5, 4, 12, 5, 2, 2, 3]
 
 
 def test_a_record_of_a_point_is_there_once(
@@ -822,3 +836,36 @@ def test_a_file_that_is_cut_is_lost_data_and_named(tmp_path: Path) -> None:
         file.write_bytes(whole)
     with pytest.raises(InvalidInputError):
         lakeflow.sql("SELECT error('no') FROM metrics", tracking_uri=uri)
+
+
+def test_tables_of_the_caller_are_read_beside_the_views(tmp_path: Path) -> None:
+    lakeflow.set_tracking_uri(tmp_path / "lake")
+    for path in ("qa.json", "qa.parquet"):
+        with lakeflow.start_run() as run:
+            lakeflow.log_table({"q": ["x", "y"], "ok": [True, False]}, path)
+        frame = lakeflow.load_table(path, extra_columns=["run_id"])
+        found = lakeflow.sql(
+            "SELECT status, q FROM QA JOIN runs USING (run_id) WHERE ok AND run_id = ?",
+            [run.info.run_id],
+            tables={"qa": frame},
+            output_format="list",
+        )
+        assert found == [{"status": "FINISHED", "q": "x"}]
+    given = {"A": {"n": [1, 2]}, "b": {"n": [2]}}
+    asked = "SELECT count(*) AS n FROM a JOIN b USING (n), (DESCRIBE b)"
+    assert lakeflow.sql(asked, tables=given).to_pydict() == {"n": [1]}
+    # The next call does not see them, nor does one see what it was not given.
+    for query, tables in (
+        ("FROM a", None),
+        ("FROM given", {"a": {"n": [1]}}),
+        ("FROM new_rows", given),
+        ("FROM a", {"runs": {"n": [1]}}),
+        ("FROM a", {"a": {"n": [1]}, "A": {"n": [1]}}),
+        ("FROM a", {"a.b": {"n": [1]}}),
+        ("FROM a", {"duckdb_x": {"n": [1]}}),
+        ("FROM a", {"a": {"n": [1, "x"]}}),
+        ("FROM a", {"a": 5}),
+        ("FROM a", [{"n": 1}]),
+    ):
+        with pytest.raises(InvalidInputError):
+            lakeflow.sql(query, tables=tables)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HEAVY = {"deltalake", "duckdb", "fsspec", "numpy", "pandas", "polars", "pyarrow", "sqlglot"}
 HEAVY |= {"PIL", "matplotlib", "plotly"}
+HEAVY |= {"psutil"}
 
 LOGS = """
 lakeflow.set_experiment("digits")
@@ -22,7 +23,11 @@ with lakeflow.start_run(run_name="r") as run:
     lakeflow.log_param("p", 1)
     lakeflow.log_metrics({"a": 1, "b": 2}, step=1)
     lakeflow.set_tag("t", "v")
+    lakeflow.log_text("text", "a.txt")
+    lakeflow.log_table({"a": [1, 2]}, "t.json")
+    lakeflow.log_table({"a": [3]}, "t.json")
 client = lakeflow.MlflowClient()
+client.list_artifacts(run.info.run_id)
 other = client.create_experiment("other " + run.info.run_id, tags={"a": "b"})
 lakeflow.set_experiment(experiment_id=other)
 lakeflow.log_metric("m", 0.5)
@@ -41,6 +46,13 @@ found = lakeflow.search_runs(
     experiment_names=["digits"], filter_string="params.p = '1'", output_format="list"
 )
 assert found
+"""
+
+LOGS_ARRAYS = """
+import numpy
+digits = lakeflow.data.from_numpy(numpy.zeros((3, 2)), targets=numpy.arange(3))
+with lakeflow.start_run():
+    lakeflow.log_input(digits, context="training")
 """
 
 
@@ -81,6 +93,10 @@ def test_a_job_that_logs_loads_no_engine(tmp_path: Path, folded: tuple[Path, str
 
 def test_a_job_that_logs_images_loads_no_engine(tmp_path: Path) -> None:
     assert modules_after(tmp_path / "new", LOGS_AN_IMAGE) == {"numpy", "PIL"}
+
+
+def test_a_dataset_of_arrays_needs_numpy_alone(tmp_path: Path) -> None:
+    assert modules_after(tmp_path / "lake", LOGS_ARRAYS) == {"numpy"}
 
 
 def test_one_run_is_read_without_an_engine(folded: tuple[Path, str]) -> None:

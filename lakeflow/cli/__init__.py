@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import compact, copy, sql
+from lakeflow.cli import artifacts, compact, compat, copy, sql
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -43,12 +43,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=lakeflow.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    artifacts.add_arguments(
+        commands.add_parser(
+            "artifacts",
+            help="list, fetch, log and check the files beside runs",
+            description="The files beside runs.",
+        )
+    )
     compact.add_arguments(
         commands.add_parser(
             "compact",
             help="fold the log into the Delta tables",
             description="Fold a lake's log into its Delta tables, merge small files, and "
             "delete what nothing needs any more. Safe to stop and to run twice at once.",
+        )
+    )
+    compat.add_arguments(
+        commands.add_parser(
+            "compat",
+            help="say which scripts run on lakeflow instead of MLflow",
+            description="Read scripts that use MLflow, without running them, and list what "
+            "lakeflow does not have. The status is 0 where a changed import is enough for all "
+            "of them, else 1.",
         )
     )
     copy.add_arguments(

@@ -181,7 +181,7 @@ def _answer(options: argparse.Namespace, kind: str, query: str) -> None:
         _write_parquet(rows, options.output)
     else:
         is_terminal = options.output is None and sys.stdout.isatty()
-        _write(options.output, _lines(rows, kind, is_terminal))
+        _write(options.output, lines(rows, kind, is_terminal=is_terminal))
 
 
 def _params(given: Sequence[str]) -> Sequence[str] | Mapping[str, str] | None:
@@ -200,7 +200,8 @@ def _params(given: Sequence[str]) -> Sequence[str] | Mapping[str, str] | None:
     return named
 
 
-def _lines(rows: pyarrow.Table, kind: str, is_terminal: bool) -> Iterable[str]:
+def lines(rows: pyarrow.Table, kind: str, *, is_terminal: bool = False) -> Iterable[str]:
+    """Return rows as lines of a format, those of a table cut to what a terminal takes."""
     if kind == "csv":
         return map(_csv_line, chain([rows.column_names], cells(rows)))
     if kind == "jsonl":

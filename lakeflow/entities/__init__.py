@@ -18,6 +18,7 @@ from lakeflow.entities.run import (
     RunInputs,
     RunStatus,
     RunTag,
+    SourceType,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "RunInputs",
     "RunStatus",
     "RunTag",
+    "SourceType",
     "ViewType",
 ]
 

@@ -9,6 +9,8 @@ from lakeflow.entities._base import Entity, short
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lakeflow.entities.dataset import DatasetInput
 
 
@@ -63,6 +65,52 @@ class RunStatus:
     def all_status(cls) -> list[int]:
         """Return every status number."""
         return list(cls._NAMES.values())
+
+
+class SourceType:
+    """Kinds of programs that start runs; the tag ``mlflow.source.type`` has the name."""
+
+    NOTEBOOK = 1
+    JOB = 2
+    PROJECT = 3
+    LOCAL = 4
+    UNKNOWN = 5
+    RECIPE = 6
+
+    _NAMES: ClassVar[dict[str, int]] = {
+        "NOTEBOOK": NOTEBOOK,
+        "JOB": JOB,
+        "PROJECT": PROJECT,
+        "LOCAL": LOCAL,
+        "UNKNOWN": UNKNOWN,
+        "RECIPE": RECIPE,
+    }
+
+    @classmethod
+    def from_string(cls, status_str: str) -> int:
+        """Return the number of a name.
+
+        Raises:
+            InvalidInputError: There is no such kind.
+        """
+        try:
+            return cls._NAMES[status_str]
+        except KeyError:
+            raise InvalidInputError(
+                f"no source type {status_str!r}; there are {', '.join(cls._NAMES)}"
+            ) from None
+
+    @classmethod
+    def to_string(cls, status: int) -> str:
+        """Return the name of a number.
+
+        Raises:
+            InvalidInputError: There is no such kind.
+        """
+        for name, number in cls._NAMES.items():
+            if number == status:
+                return name
+        raise InvalidInputError(f"no source type has the number {status!r}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -138,6 +186,10 @@ class RunInfo(Entity):
     def run_uuid(self) -> str:
         """The run id, by the name that MLflow 2 has for it too."""
         return self.run_id
+
+    def __iter__(self) -> Iterator[tuple[str, object]]:
+        yield from Entity.__iter__(self)
+        yield "run_uuid", self.run_id
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -26,3 +26,6 @@ LOGGED_IMAGES = "mlflow.loggedImages"
 
 DATASET_CONTEXT = "mlflow.data.context"
 """What a run uses a dataset for, such as ``"training"``; a tag of that use."""
+
+LOGGED_ARTIFACTS = "mlflow.loggedArtifacts"
+"""Tables and the like of a run: a JSON list of objects with ``path`` and ``type``."""

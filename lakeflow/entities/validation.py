@@ -311,7 +311,7 @@ def moment(time: datetime.datetime) -> datetime.datetime:
         return time.replace(tzinfo=datetime.UTC)
 
 
-_DATASET_LIMITS = {
+DATASET_LIMITS = {
     "name": 500,
     "digest": 36,
     "source_type": 36,
@@ -319,6 +319,7 @@ _DATASET_LIMITS = {
     "schema": 1_048_575,
     "profile": 1_048_576,
 }
+INPUT_TAG_LIMITS = {"key": 255, "value": 500}
 _REQUIRED = ("name", "digest", "source_type", "source")
 
 
@@ -331,13 +332,13 @@ def dataset_input(value: DatasetInput, path: str) -> None:
     dataset = getattr(value, "dataset", None)
     if dataset is None:
         raise InvalidInputError(f"{path} has no dataset: {value!r}")
-    for name, limit in _DATASET_LIMITS.items():
+    for name, limit in DATASET_LIMITS.items():
         part = getattr(dataset, name)
         if part is None and name in _REQUIRED:
             raise InvalidInputError(f"Dataset {name} cannot be None ({path})")
         _limited(part, limit, f"{path}.dataset.{name}")
     for index, tag in enumerate(value.tags or ()):
-        for name, limit in (("key", 255), ("value", 500)):
+        for name, limit in INPUT_TAG_LIMITS.items():
             part = getattr(tag, name)
             if part is None:
                 raise InvalidInputError(

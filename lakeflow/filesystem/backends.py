@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import email.utils
 import weakref
 from dataclasses import dataclass, field
 from types import MethodType
@@ -129,14 +130,17 @@ def _prepare_s3(fs: Any) -> None:
 
 
 def _timestamp(value: Any) -> datetime.datetime:
-    """Parse a timestamp of a response: S3 has ISO 8601, other services may have numbers."""
+    """Parse a timestamp of a response: S3 has ISO 8601 in a body, HTTP's dates in a header."""
     from botocore.utils import parse_timestamp
 
-    try:
-        return datetime.datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        parsed: datetime.datetime = parse_timestamp(value)
-        return parsed
+    for parse in (datetime.datetime.fromisoformat, email.utils.parsedate_to_datetime):
+        try:
+            return parse(value)
+        except (AttributeError, TypeError, ValueError):
+            continue
+    # Other services may have numbers.
+    parsed: datetime.datetime = parse_timestamp(value)
+    return parsed
 
 
 _S3 = Backend(

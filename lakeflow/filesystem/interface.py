@@ -201,6 +201,20 @@ class Filesystem:
         """Do the same with the content of a file of this machine, which stays where it is."""
         self.upload(local, path)
 
+    def extend(self, path: str, size: int, data: bytes) -> None:
+        """Keep the first bytes of a file and put others behind: nobody sees a part of it.
+
+        Args:
+            path: The file.
+            size: How many bytes of it are kept.
+            data: What comes after them.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            StorageError: It cannot be read or written.
+        """
+        self.put(path, self.read(path, 0, size) + data)
+
     def sync(self, *paths: str) -> None:
         """Return once files survive a power cut; remote stores see to it themselves."""
 

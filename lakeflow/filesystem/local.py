@@ -25,6 +25,8 @@ _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 # To pass through a folder takes no permission to list it, where the system can tell.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
+_COPIED_AT_ONCE = 1024 * 1024
+
 _NOT_OURS = frozenset({errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO})
 """A folder where a file belongs, or a file for a folder; a link; a socket."""
 
@@ -185,15 +187,22 @@ class LocalFilesystem(Filesystem):
     def put(self, path: str, data: bytes) -> None:
         """Write a file beside all others, and give it the name."""
         with self._staged(path) as staged, open(staged, "xb", buffering=0) as file:
-            # One system call takes 2 GiB at most.
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
+            _write(file, data)
 
     def put_file(self, local: str, path: str) -> None:
         """Copy the file beside all others, in the kernel where it can, and give it the name."""
         with self._staged(path) as staged:
             shutil.copyfile(local, staged)
+
+    def extend(self, path: str, size: int, data: bytes) -> None:
+        """Copy what is kept in the kernel, which on some disks only shares its blocks."""
+        with (
+            self._staged(path) as staged,
+            self._opened(path) as source,
+            open(staged, "xb", buffering=0) as file,
+        ):
+            _copy(source, file, size)
+            _write(file, data)
 
     @contextlib.contextmanager
     def _staged(self, path: str) -> Iterator[str]:
@@ -204,9 +213,10 @@ class LocalFilesystem(Filesystem):
             try:
                 yield self.full(staged)
                 self.upload(self.full(staged), path)
-            finally:
+            except BaseException:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.full(staged))
+                raise
 
     def sync(self, *paths: str) -> None:
         """Sync the files, and the folders up to that of the lake: those have the names."""
@@ -347,6 +357,29 @@ class LocalFilesystem(Filesystem):
 
     def _share(self, path: str) -> None:
         sharing.share(self._root, path)
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    # One system call takes 2 GiB at most.
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _copy(source: FileIO, target: FileIO, size: int) -> None:
+    """Copy the first bytes of a file to the end of another one, which is empty."""
+    in_kernel = getattr(os, "copy_file_range", None)
+    left = size
+    with contextlib.suppress(OSError):  # a mount that does not know how
+        while (
+            in_kernel and left and (count := in_kernel(source.fileno(), target.fileno(), left))
+        ):
+            left -= count
+    while left and (data := source.read(min(left, _COPIED_AT_ONCE))):
+        _write(target, data)
+        left -= len(data)
+    if left:
+        raise OSError(errno.EIO, f"the file is shorter than {size} bytes", source.name)
 
 
 def _sync(path: str) -> None:

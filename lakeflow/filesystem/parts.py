@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from lakeflow.filesystem.threads import submitted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from concurrent.futures import Executor, Future
@@ -105,7 +107,7 @@ def send_in_parts(
             # Each holds its part in memory.
             if len(running) == _AT_ONCE:
                 digests.append(running.popleft().result())
-            running.append(threads.submit(send, number))
+            running.append(submitted(threads, send, number))
         digests += [each.result() for each in running]
     finally:
         for each in running:
@@ -178,9 +180,8 @@ class S3Parts:
     ) -> None:
         """Complete the upload."""
         bucket, key, _ = fs.split_path(path)
-        listed = [
-            {"PartNumber": number, "ETag": digest} for number, digest in enumerate(digests, 1)
-        ]
+        tags = list(digests)
+        listed = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
         try:
             fs.call_s3(
                 "complete_multipart_upload",
@@ -192,6 +193,18 @@ class S3Parts:
             )
         except FileNotFoundError:
             # An earlier attempt has completed it, and its answer was lost; or somebody else
-            # has, who sent the same parts.
-            if not fs.exists(path):
+            # has, who sent the same parts. What was there before has another ETag.
+            fs.invalidate_cache()
+            if fs.info(path)["ETag"] != _etag(tags):
                 raise
+
+
+def _etag(parts: Iterable[str]) -> str:
+    """Return the ETag of an object by those of its parts.
+
+    Source: "Checking object integrity" in the user guide of Amazon S3: the MD5 of the MD5s of
+    the parts, and how many they are.
+    """
+    digests = [bytes.fromhex(each.strip('"')) for each in parts]
+    whole = hashlib.md5(b"".join(digests), usedforsecurity=False).hexdigest()
+    return f'"{whole}-{len(digests)}"'

@@ -317,6 +317,12 @@ class RemoteFilesystem(Filesystem):
         with contextlib.suppress(FileNotFoundError):
             self._persist("delete", paths[0], lambda fs: fs.rm(full) if full else None)
 
+    def clear_staging(self, before_s: float) -> None:
+        """Delete files of killed processes, where there can be any."""
+        if self._backend.rename is not None:
+            stale = [each for each in self.list(STAGING) if each.modified_s < before_s]
+            self.delete_many([f"{STAGING}/{each.name}" for each in stale])
+
     @contextlib.contextmanager
     def exclusive(self, path: str) -> Iterator[bool]:
         """Hold a lease that runs out, so that nobody waits for the dead."""

@@ -7,22 +7,37 @@ with mlflow.start_run(run_name="first"):
     mlflow.log_metric("loss", 0.5, step=1)
 """
 
-from lakeflow.fluent.artifacts import log_artifact, log_artifacts, log_dict, log_text
+from lakeflow.fluent.artifacts import (
+    get_artifact_uri,
+    log_artifact,
+    log_artifacts,
+    log_dict,
+    log_text,
+)
 from lakeflow.fluent.experiments import (
     create_experiment,
+    delete_experiment,
+    get_experiment,
+    get_experiment_by_name,
     search_experiments,
     set_experiment,
+    set_experiment_tag,
+    set_experiment_tags,
 )
 from lakeflow.fluent.images import log_figure, log_image
 from lakeflow.fluent.lakes import (
+    get_registry_uri,
     get_tracking_uri,
     is_tracking_uri_set,
+    set_registry_uri,
     set_storage_options,
     set_tracking_uri,
 )
 from lakeflow.fluent.logged import (
+    delete_tag,
     flush_artifact_async_logging,
     flush_async_logging,
+    log_input,
     log_inputs,
     log_metric,
     log_metrics,
@@ -42,34 +57,47 @@ from lakeflow.fluent.runs import (
     start_run,
 )
 from lakeflow.fluent.searches import search_runs
+from lakeflow.fluent.tables import load_table, log_table
 
 __all__ = [
     "ActiveRun",
     "active_run",
     "create_experiment",
+    "delete_experiment",
     "delete_run",
+    "delete_tag",
     "end_run",
     "flush_artifact_async_logging",
     "flush_async_logging",
+    "get_artifact_uri",
+    "get_experiment",
+    "get_experiment_by_name",
     "get_parent_run",
+    "get_registry_uri",
     "get_run",
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
+    "load_table",
     "log_artifact",
     "log_artifacts",
     "log_dict",
     "log_figure",
     "log_image",
+    "log_input",
     "log_inputs",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
+    "log_table",
     "log_text",
     "search_experiments",
     "search_runs",
     "set_experiment",
+    "set_experiment_tag",
+    "set_experiment_tags",
+    "set_registry_uri",
     "set_storage_options",
     "set_tag",
     "set_tags",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.fluent import active_runs
 from lakeflow.fluent.logged import target
+from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
     import os
@@ -64,3 +66,27 @@ def log_dict(dictionary: Any, artifact_file: str, run_id: str | None = None) -> 
     """
     store, run = target(run_id)
     store.artifacts.log_dict(run, dictionary, artifact_file)
+
+
+def get_artifact_uri(artifact_path: str | None = None) -> str:
+    """Return where the artifacts of the active run are, or where one of them is or would be.
+
+    Nothing is read.
+
+    Args:
+        artifact_path: Path of the artifact below the run's folder; None for the folder.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, a path that leads elsewhere.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-artifact-uri")
+        >>> with lakeflow.start_run() as run:
+        ...     lakeflow.get_artifact_uri("plots/loss.png").removeprefix(run.info.artifact_uri)
+        '/plots/loss.png'
+    """
+    path = paths.checked((artifact_path or "").strip("/"), "artifact_path")
+    target()
+    folder = active_runs.active()[-1].run.info.artifact_uri
+    return f"{folder}/{path}" if path else folder

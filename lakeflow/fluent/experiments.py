@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
-from lakeflow.client import LakeflowClient
+from lakeflow.client import LakeflowClient, open_store
 from lakeflow.config import environment
 from lakeflow.entities import Experiment, LifecycleStage, ViewType, validation
 from lakeflow.exceptions import AlreadyExistsError, InvalidInputError, NotFoundError
@@ -22,6 +22,52 @@ def create_experiment(
 ) -> str:
     """Make an experiment and return its id; see ``LakeflowClient.create_experiment``."""
     return LakeflowClient().create_experiment(name, artifact_location, tags)
+
+
+def get_experiment(experiment_id: str) -> Experiment:
+    """Return an experiment, deleted ones too; see ``LakeflowClient.get_experiment``."""
+    return LakeflowClient().get_experiment(experiment_id)
+
+
+def get_experiment_by_name(name: str) -> Experiment | None:
+    """Return the experiment of a name; see ``LakeflowClient.get_experiment_by_name``."""
+    return LakeflowClient().get_experiment_by_name(name)
+
+
+def delete_experiment(experiment_id: str) -> None:
+    """Mark an experiment and its runs as deleted; see ``LakeflowClient.delete_experiment``."""
+    LakeflowClient().delete_experiment(experiment_id)
+
+
+def set_experiment_tag(key: str, value: Any) -> None:
+    """Set a tag of the experiment in which the next run would be.
+
+    See ``LakeflowClient.set_experiment_tag``.
+    """
+    set_experiment_tags({key: value})
+
+
+def set_experiment_tags(tags: dict[str, Any]) -> None:
+    """Set several tags of the experiment in which the next run would be, all or none.
+
+    Args:
+        tags: Values by key; values become text. In an empty one there is nothing to set.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, a deleted experiment, a bad key or value.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-set-experiment-tags")
+        >>> experiment = lakeflow.set_experiment("digits")
+        >>> lakeflow.set_experiment_tags({"team": "vision", "priority": 1})
+        >>> lakeflow.get_experiment(experiment.experiment_id).tags
+        {'priority': '1', 'team': 'vision'}
+    """
+    client = LakeflowClient()
+    if tags:
+        experiment_id = experiment_of_new_runs(client)
+        open_store(client.tracking_uri, create=True).experiments.set_tags(experiment_id, tags)
 
 
 def set_experiment(

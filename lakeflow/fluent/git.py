@@ -27,14 +27,16 @@ _MOST_CHARACTERS = 4096
 """Most that is read of a file with one line in it."""
 
 
-def program_commit() -> str | None:
-    """Return the commit that the program's folder is at; None where it is in no repository.
+def program_commit(program: str) -> str | None:
+    """Return the commit that a program's folder is at; None where it is in no repository.
 
     As in MLflow, that is the folder of the main script, and not the current one: a session
     without a script has none. Nor has what is installed, though its environment may be in a
     folder of the repository: MLflow asks git whether that is ignored.
+
+    Args:
+        program: Path of a script, a notebook, or a folder with a ``__main__.py``.
     """
-    program = str(next(iter(getattr(sys, "argv", ())), ""))
     is_folder = os.path.isdir(program)  # with a __main__.py in it
     if not (is_folder or os.path.isfile(program)):
         return None

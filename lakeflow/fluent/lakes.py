@@ -81,3 +81,31 @@ def is_tracking_uri_set() -> bool:
 def get_tracking_uri() -> str:
     """Return the location of the lake: an absolute path or a URL."""
     return context.tracking_uri()
+
+
+def set_registry_uri(uri: str | os.PathLike[str] | None) -> None:
+    """Keep registered models in another lake from now on, in this process and its children.
+
+    Args:
+        uri: As for ``set_tracking_uri``; None or ``""`` goes back to the environment's, or to
+            the lake in which things are recorded.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, it is no location.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_registry_uri("memory://doc-registry")
+        >>> lakeflow.get_registry_uri()
+        'memory://doc-registry'
+        >>> lakeflow.set_registry_uri(None)
+        >>> lakeflow.get_registry_uri() == lakeflow.get_tracking_uri()
+        True
+    """
+    chosen = None if uri is None or not os.fspath(uri) else canonical(uri)
+    context.choose("REGISTRY_URI", chosen)
+
+
+def get_registry_uri() -> str:
+    """Return the location of registered models: by default that of the lake."""
+    return context.registry_uri() or context.tracking_uri()

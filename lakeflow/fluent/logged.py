@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lakeflow.client import open_store
-from lakeflow.entities import DatasetInput, InputTag, Param, RunTag, tag_names
+from lakeflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent import active_runs
 from lakeflow.fluent.runs import start_run
@@ -15,7 +15,6 @@ from lakeflow.stores.experiments import now_ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lakeflow.entities import Dataset
     from lakeflow.stores.call_queue import RunOperations
     from lakeflow.stores.store import Store
 
@@ -109,21 +108,63 @@ def set_tags(tags: dict[str, Any], synchronous: bool | None = None) -> RunOperat
     return store.log(synchronous, store.runs.log_batch, run_id, (), (), pairs)  # type: ignore[no-any-return]
 
 
+def delete_tag(key: str) -> None:
+    """Remove a tag of the active run; see ``LakeflowClient.delete_tag``."""
+    store, run_id = target()
+    store.runs.delete_tag(run_id, key)
+
+
+class DescribesItself(Protocol):
+    """What ``lakeflow.data.from_pandas`` and its like return, and MLflow's too."""
+
+    def _to_mlflow_entity(self) -> Dataset: ...
+
+
+def log_input(
+    dataset: Dataset | DescribesItself,
+    context: str | None = None,
+    tags: dict[str, str] | None = None,
+) -> None:
+    """Log a dataset that the active run uses.
+
+    Args:
+        dataset: What ``lakeflow.data`` makes of a frame or of arrays; or a ``Dataset`` of
+            ``lakeflow.entities``.
+        context: What it is used for, such as ``"training"``.
+        tags: Tags of this use.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, it is no dataset, or a part of it is too
+            long.
+
+    Examples:
+        >>> import lakeflow, numpy
+        >>> lakeflow.set_tracking_uri("memory://doc-log-input")
+        >>> digits = lakeflow.data.from_numpy(numpy.arange(6).reshape(3, 2), name="digits")
+        >>> with lakeflow.start_run() as run:
+        ...     lakeflow.log_input(digits, context="training")
+        >>> logged = lakeflow.get_run(run.info.run_id).inputs.dataset_inputs[0]
+        >>> logged.dataset.name, logged.dataset.digest, logged.tags[0].value
+        ('digits', '92a7ac9c', 'training')
+    """
+    log_inputs([dataset], [context], [tags])
+
+
 def log_inputs(
-    datasets: Sequence[Dataset],
+    datasets: Sequence[Dataset | DescribesItself],
     contexts: Sequence[str | None] | None = None,
     tags_list: Sequence[dict[str, str] | None] | None = None,
 ) -> None:
     """Log datasets that the active run uses.
 
     Args:
-        datasets: The datasets.
+        datasets: Each as for ``log_input``.
         contexts: For each what it is used for, such as ``"training"``.
         tags_list: For each the tags of this use.
 
     Raises:
-        InvalidInputError: INVALID_PARAMETER_VALUE, lists of different lengths, or a part of
-            a dataset that is missing or too long.
+        InvalidInputError: INVALID_PARAMETER_VALUE, lists of different lengths, one that is no
+            dataset, or a part of a dataset that is missing or too long.
 
     Examples:
         >>> import lakeflow
@@ -148,7 +189,9 @@ def log_inputs(
     for dataset, use, tags in zip(datasets, uses, extra, strict=True):
         named = {} if use is None else {tag_names.DATASET_CONTEXT: use}
         pairs = named | dict(tags or {})
-        inputs.append(DatasetInput(dataset, [InputTag(*pair) for pair in pairs.items()]))
+        inputs.append(
+            DatasetInput(_entity(dataset), [InputTag(*pair) for pair in pairs.items()])
+        )
     store.runs.log_inputs(run_id, inputs)
 
 
@@ -178,3 +221,16 @@ def flush_artifact_async_logging() -> None:
     run is started where none is active, as MLflow would do.
     """
     call_queue.flush()
+
+
+def _entity(dataset: Dataset | DescribesItself) -> Dataset:
+    describe = getattr(dataset, "_to_mlflow_entity", None)
+    if describe is not None:
+        return describe()  # type: ignore[no-any-return]
+    # MLflow's entities have the same fields.
+    if type(dataset).__name__ != Dataset.__name__:
+        raise InvalidInputError(
+            f"a {type(dataset).__name__} is logged as an input, which is no dataset",
+            hint="make one of it with lakeflow.data.from_pandas, from_polars or from_numpy",
+        )
+    return dataset  # type: ignore[return-value]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
 from lakeflow.client import LakeflowClient, open_store
-from lakeflow.config import readable, taken_once, user_name
+from lakeflow.config import taken_once
 from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 from lakeflow.fluent import active_runs, endings
 from lakeflow.fluent.experiments import experiment_of_new_runs
-from lakeflow.fluent.git import program_commit
+from lakeflow.fluent.origin import origin_tags
+from lakeflow.sampling.plan import plan
 from lakeflow.shutdown import at_shutdown
 from lakeflow.stores import call_queue
 from lakeflow.stores.arguments import given_name
@@ -59,6 +59,7 @@ def start_run(
     parent_run_id: str | None = None,
     tags: dict[str, Any] | None = None,
     description: str | None = None,
+    log_system_metrics: bool | None = None,
 ) -> ActiveRun:
     """Make a run, or resume one, and make it the active run of this thread or task.
 
@@ -78,12 +79,18 @@ def start_run(
             in another experiment.
         tags: Values by key.
         description: Kept as tag ``mlflow.note.content``.
+        log_system_metrics: Whether the machine's use of processors, memory, disk, network and
+            GPUs is logged as metrics ``system/...`` until the run ends; by default what
+            ``enable_system_metrics_logging`` or ``LAKEFLOW_ENABLE_SYSTEM_METRICS_LOGGING`` say.
+            Their steps count up from 0, and go on where a run is resumed.
 
     Raises:
         InvalidStateError: INVALID_STATE, a run is active and ``nested`` is False.
         InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run, parent or experiment,
             a parent other than the active run, a bad tag, or the description twice.
         NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run, parent or experiment.
+        LakeflowException: FEATURE_DISABLED, ``log_system_metrics`` is True and psutil is not
+            installed. Without it a setting alone is a warning.
 
     Examples:
         >>> import lakeflow
@@ -101,6 +108,8 @@ def start_run(
             hint="end it with end_run(), or start a child of it with nested=True",
         )
     all_tags = _with_description(tags, description)
+    # Before there is a run: what is wrong with the settings is to leave none behind.
+    sampling = plan(log_system_metrics)
     client = LakeflowClient()
     # It names one run: not its children, nor those of other threads or of later.
     with taken_once("RUN_ID") as named:
@@ -115,7 +124,7 @@ def start_run(
             run = client.create_run(
                 experiment_of_new_runs(client) if experiment_id is None else experiment_id,
                 None,
-                _origin() | all_tags,
+                origin_tags(run_name) | all_tags,
                 run_name,
             )
     # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
@@ -123,7 +132,20 @@ def start_run(
     endings.watch(_end_open_runs, _end_runs_of_thread)
     active_runs.push(run, store)
     endings.guard()
+    if sampling is not None:
+        store.samplers.start(run.info.run_id, sampling, _next_step(run, sampling.prefix))
     return ActiveRun(run.info, run.data, run.inputs)
+
+
+def _next_step(run: Run, prefix: str) -> int:
+    """Return the step after the last sample of a run; 0 where it has none."""
+    # Those of other machines have one more slash in their names.
+    steps = [
+        each.step
+        for each in run.data.latest_metrics
+        if each.key.startswith(prefix) and "/" not in each.key.removeprefix(prefix)
+    ]
+    return max(steps, default=-1) + 1
 
 
 def _parent(
@@ -187,15 +209,6 @@ def _resume(
     client.update_run(run_id, "RUNNING", given_name(run_name, tags))
     client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
     return client.get_run(run_id)
-
-
-def _origin() -> dict[str, str]:
-    """Return the tags that say who started a run, and with which program."""
-    # Where Python is embedded there may be no arguments.
-    program = readable(str(next(iter(getattr(sys, "argv", ())), ""))) or "python"
-    tags = {tag_names.SOURCE_NAME: program, tag_names.SOURCE_TYPE: "LOCAL"}
-    known = {tag_names.USER: user_name(), tag_names.GIT_COMMIT: program_commit()}
-    return tags | {name: value for name, value in known.items() if value is not None}
 
 
 def active_run() -> ActiveRun | None:

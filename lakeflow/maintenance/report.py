@@ -1,9 +1,9 @@
-"""What a compaction or a copy says of itself: how far it is, and what it did."""
+"""What a compaction, a copy or a check says of itself: how far it is, and what it did."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lakeflow.maintenance.vacuum import VacuumReport
 
@@ -39,6 +39,53 @@ class CopyReport:
 
     files: int = 0
     bytes: int = 0
+
+
+Problem = Literal["missing", "changed", "unreadable", "unrecorded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A file of artifacts that is not what is recorded of it.
+
+    Attributes:
+        problem: ``missing``; ``changed``, in size or SHA-256; ``unreadable``; or
+            ``unrecorded``: it is there, and nobody has logged it.
+        run_id: The run.
+        path: Its path below the artifacts of the run; empty for all of them.
+        detail: What differs, for people.
+    """
+
+    problem: Problem
+    run_id: str
+    path: str
+    detail: str
+
+
+@dataclass(slots=True)
+class VerificationReport:
+    """What a look at the files of artifacts has found.
+
+    Attributes:
+        runs: Runs whose artifacts were looked at.
+        files: Files that are recorded of them.
+        bytes: Their size, as recorded.
+        findings: The files that are not what is recorded, by run and path.
+    """
+
+    runs: int = 0
+    files: int = 0
+    bytes: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything that was logged is there; other files may be there too."""
+        return all(each.problem == "unrecorded" for each in self.findings)
+
+    def count(self, problem: Problem) -> int:
+        """Return how many files have a problem."""
+        return sum(each.problem == problem for each in self.findings)
 
 
 @dataclass(slots=True)

@@ -298,19 +298,22 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def thumbnail(picture: Picture) -> bytes:
-    """Return a picture as WebP whose longer side has ``THUMBNAIL_LENGTH`` pixels."""
+    """Return a picture as WebP of the size of a thumbnail."""
     image = pillow(picture)
-    width, height = image.size
-    longest = THUMBNAIL_LENGTH
-    if width > height:
-        size = longest, int(height * (longest / width))
-    else:
-        size = int(width * (longest / height)), longest
-    # A line of pixels keeps one. Large images are halved first, which nobody can see.
+    # Large images are halved first, which nobody can see.
     gap = 2.0 if image.mode in _PLAIN_MODES else None
-    small = image.resize((max(1, size[0]), max(1, size[1])), reducing_gap=gap)
+    small = image.resize(thumbnail_size(*image.size), reducing_gap=gap)
     # Half of the time of Pillow's default, for as many bytes.
     return _saved(small, "WEBP", method=2)
+
+
+def thumbnail_size(width: int, height: int) -> tuple[int, int]:
+    """Return width and height of a thumbnail: 256 pixels and as many as then belong to them."""
+    # Divided first, as MLflow does, whose last digit decides whether a pixel is cut off.
+    scale = THUMBNAIL_LENGTH / max(width, height)
+    # A line of a thousand pixels still has a width of one.
+    short = max(1, int(min(width, height) * scale))
+    return (THUMBNAIL_LENGTH, short) if width > height else (short, THUMBNAIL_LENGTH)
 
 
 def encoded(picture: Picture, path: str) -> bytes:

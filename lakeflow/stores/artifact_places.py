@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow import context
 from lakeflow.exceptions import DamagedLakeError
+from lakeflow.filesystem.interface import STAGING
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.filesystem.names import is_plain
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
 
 _STALE_S = 24 * 3600
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Place(NamedTuple):
@@ -45,6 +48,7 @@ class ArtifactPlaces:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._opened: dict[str, Filesystem] = {}
+        self._tidied = {lake.fs.uri}
         self._lock = threading.RLock()
         lake.on_fork(self._reset)
 
@@ -64,7 +68,9 @@ class ArtifactPlaces:
         """
         if self._lake.fs.resolve(artifact_uri) == artifact_uri:
             # All runs of an experiment are below one folder, and share its filesystem.
-            return self.at(artifact_uri, f"/{run_id}/artifacts")
+            place = self.at(artifact_uri, f"/{run_id}/artifacts")
+            self._tidy(place.fs)
+            return place
         if not all(map(is_plain, artifact_uri.split("/"))):
             raise DamagedLakeError(
                 f"run {run_id} of {self._lake.fs.uri} says that its artifacts are in "
@@ -95,7 +101,18 @@ class ArtifactPlaces:
             if fs is None:
                 options = context.storage_options_below(root)
                 fs = open_filesystem(root, options, self._lake.settings)
-                # What killed processes left there; within the lake a compaction deletes it.
-                fs.clear_staging(time.time() - _STALE_S)
                 self._opened[root] = fs
             return fs
+
+    def _tidy(self, fs: Filesystem) -> None:
+        """Delete what killed processes left beside the runs of an experiment, once a process.
+
+        Within the lake a compaction does that. Here the folder may also be another program's.
+        """
+        if fs.uri in self._tidied or fs.local_path("") is None:
+            return
+        self._tidied.add(fs.uri)
+        for each in fs.list(STAGING):
+            is_stale = each.modified_s < time.time() - _STALE_S
+            if is_stale and not each.is_folder and _ID.fullmatch(each.name):
+                fs.delete(f"{STAGING}/{each.name}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import records, temporary
 from lakeflow.config import is_progress_shown
 from lakeflow.entities import FileInfo, validation
-from lakeflow.exceptions import InvalidInputError, StorageError
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, StorageError
 from lakeflow.filesystem.parts import PART_BYTES
 from lakeflow.media import figures
 from lakeflow.media.documents import document
@@ -77,13 +78,16 @@ class ArtifactStore:
         lake: The lake.
         heads: What is remembered of its runs.
         reader: What reads what is recorded.
+
+    Attributes:
+        places: Where the artifacts of runs are.
     """
 
     def __init__(self, lake: Lake, heads: RunHeads, reader: Reader) -> None:
         self._lake = lake
         self._heads = heads
         self._reader = reader
-        self._places = ArtifactPlaces(lake)
+        self.places = ArtifactPlaces(lake)
 
     # Logging
 
@@ -98,13 +102,19 @@ class ArtifactStore:
         else:
             self._send(run_id, [sending.file_at(local, path)])
 
-    def log_folder(self, run_id: str, local_dir: Any, artifact_path: Any = None) -> None:
+    def log_folder(
+        self,
+        run_id: str,
+        local_dir: Any,
+        artifact_path: Any = None,
+        label: Label | None = None,
+    ) -> None:
         """Log the files of a folder of this machine."""
         require_run(run_id)
         local, folder = os.fspath(local_dir), paths.checked(artifact_path, "artifact_path")
         if not os.path.isdir(local):
             raise InvalidInputError(f"local_dir is {local!r}, which is no folder")
-        self._send(run_id, sending.files_below(local, folder))
+        self._send(run_id, sending.files_below(local, folder), label)
 
     def log_bytes(
         self, run_id: str, artifact_file: Any, data: bytes, label: Label | None = None
@@ -112,11 +122,11 @@ class ArtifactStore:
         """Log a content as a file, and return the path that it has below the run's."""
         require_run(run_id)
         path = paths.normal(artifact_file, "artifact_file")
-        head, place = self._place(run_id)
+        head, place = self.place(run_id)
         sent = Sent(path, len(data), sending.digest_of(data))
         if not self._is_there(run_id, head, place, *sent[:3]):
             place.fs.put(posixpath.join(place.folder, path), data)
-            self._record(head, place, [sent], label or Label())
+            self.record(head, place, [sent], label or Label())
         return path
 
     def log_text(self, run_id: str, text: str, artifact_file: Any) -> None:
@@ -145,7 +155,7 @@ class ArtifactStore:
             label: What they are.
             tags: Values by key.
         """
-        head, place = self._place(run_id)
+        head, place = self.place(run_id)
 
         def sent(path: str) -> Sent:
             data = contents[path]
@@ -153,7 +163,7 @@ class ArtifactStore:
             return Sent(path, len(data), sending.digest_of(data))
 
         files = at_once.done(place.fs, sent, contents, lambda path: len(contents[path]))
-        self._record(head, place, [*files], label, records.tags(tags.items()))
+        self.record(head, place, [*files], label, tags)
 
     @contextlib.contextmanager
     def written(
@@ -168,7 +178,7 @@ class ArtifactStore:
             self._send(run_id, [sending.file_at(local, path)], label)
 
     def _send(self, run_id: str, sources: Iterable[Source], label: Label | None = None) -> None:
-        head, place = self._place(run_id)
+        head, place = self.place(run_id)
         # The whole folder first: a bad name in it is an error before anything is sent.
         found = list(sources)
         arrived: list[Sent] = []
@@ -184,21 +194,22 @@ class ArtifactStore:
                     advance(sent.size)
                     arrived += [sent] if sent.is_new else []
                     if len(arrived) == _ROWS_A_RECORD:
-                        self._record(head, place, arrived, label or Label())
+                        self.record(head, place, arrived, label or Label())
                         arrived = []
         finally:
             # What has arrived before an error is kept, and is not sent again.
             if arrived:
-                self._record(head, place, arrived, label or Label())
+                self.record(head, place, arrived, label or Label())
 
-    def _record(
+    def record(
         self,
         head: RunHead,
         place: Place,
         files: Sequence[Sent],
         label: Label,
-        *fields: records.Pieces,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
+        """Record files that have arrived, and set tags of the run, in one line of the log."""
         if self._lake.settings.durability == "fsync":
             place.fs.sync(*(posixpath.join(place.folder, each.path) for each in files))
         now = now_ms()
@@ -212,8 +223,9 @@ class ArtifactStore:
             }
             for each in files
         ]
-        table = records.table(ARTIFACTS.name, rows)
-        self._lake.append(records.bodies(head.about, table, *fields))
+        fields = [records.table(ARTIFACTS.name, rows)]
+        fields += [records.tags(tags.items())] if tags else []
+        self._lake.append(records.bodies(head.about, *fields))
         # An image has a name of its own, which nobody logs again.
         if head.artifacts is not None and label.key is None:
             head.artifacts |= {
@@ -256,7 +268,7 @@ class ArtifactStore:
             DamagedLakeError: It is not what was logged.
             StorageError: RESOURCE_DOES_NOT_EXIST, it is gone; or it could not be read.
         """
-        _, place = self._place(run_id)
+        _, place = self.place(run_id)
         full = posixpath.join(place.folder, path)
         try:
             data = place.fs.read(full)
@@ -269,15 +281,20 @@ class ArtifactStore:
     def listing(self, run_id: str, path: Any = None) -> list[FileInfo]:
         """Return what is in a folder of a run's artifacts; see ``LakeflowClient``."""
         below = paths.checked(path, "path")
-        _, place = self._place(run_id)
+        _, place = self.place(run_id)
         return self._listed(place, below)
 
     def listing_at(self, uri: str, path: Any = None) -> list[FileInfo]:
         """Return what is in a folder at any location."""
-        return self._listed(self._places.at(uri), paths.checked(path, "path"))
+        return self._listed(self.places.at(uri), paths.checked(path, "path"))
 
     def _listed(self, place: Place, below: str) -> list[FileInfo]:
-        found = place.fs.list(posixpath.join(place.folder, below).rstrip("/"))
+        source = posixpath.join(place.folder, below).rstrip("/")
+        # To list a file is an error on this machine, where a look costs nothing.
+        entry = place.fs.entry(source) if place.fs.can_append else None
+        if entry is not None and not entry.is_folder:
+            return []
+        found = place.fs.list(source)
         return [
             FileInfo(
                 paths.below(below, each.name),
@@ -292,13 +309,13 @@ class ArtifactStore:
     def download(self, run_id: str, path: Any, dst_path: Any = None) -> str:
         """Fetch a file or folder of a run's artifacts; see ``LakeflowClient``."""
         below = paths.checked(path, "path")
-        _, place = self._place(run_id)
+        _, place = self.place(run_id)
         return self._fetched(place, below, dst_path, lambda: self.recorded(run_id, below))
 
     def download_at(self, uri: str, path: Any, dst_path: Any = None) -> str:
         """Fetch a file or folder at any location; nothing is known of its content."""
         below = paths.checked(path, "path")
-        return self._fetched(self._places.at(uri), below, dst_path, dict)
+        return self._fetched(self.places.at(uri), below, dst_path, dict)
 
     def _fetched(
         self,
@@ -318,7 +335,20 @@ class ArtifactStore:
             raise InvalidInputError(
                 f"dst_path is {target!r}, which is no folder", hint="make it first"
             )
-        wanted = self._wanted(place, below, target, recorded())
+        known = recorded()
+        while True:
+            try:
+                self._fetch(place, below, self._wanted(place, below, target, known))
+                break
+            except DamagedLakeError:
+                # It may have been logged anew since, and is recorded right after.
+                time.sleep(_SECONDS_OF_CLOCK)
+                before, known = known, recorded()
+                if known == before:
+                    raise
+        return os.path.join(target, below) if below else target
+
+    def _fetch(self, place: Place, below: str, wanted: Sequence[Wanted]) -> None:
         with progress.shown(
             "downloaded", len(wanted), is_wanted=is_progress_shown()
         ) as advance:
@@ -327,7 +357,6 @@ class ArtifactStore:
                     advance(each.size)
             except FileNotFoundError as error:
                 raise _missing(place, below) from error
-        return os.path.join(target, below) if below else target
 
     def _wanted(
         self, place: Place, below: str, target: str, recorded: Mapping[str, Recorded]
@@ -358,9 +387,10 @@ class ArtifactStore:
             wanted.append(Wanted(path, os.path.join(target, path), size, sha256))
         return wanted
 
-    def _place(self, run_id: str) -> tuple[RunHead, Place]:
+    def place(self, run_id: str) -> tuple[RunHead, Place]:
+        """Return the head of a run, and where its artifacts are."""
         head = self._heads.get(run_id)
-        return head, self._places.of_run(run_id, head.artifact_uri)
+        return head, self.places.of_run(run_id, head.artifact_uri)
 
 
 def require_run(run_id: object) -> None:

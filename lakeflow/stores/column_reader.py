@@ -9,6 +9,7 @@ import errno
 import functools
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import validation
@@ -17,7 +18,14 @@ from lakeflow.kinds import RUN
 from lakeflow.kinds.kind import Keep
 from lakeflow.query.engine.bounds import Bounds
 from lakeflow.query.engine.connection import arrow_table
-from lakeflow.query.engine.overlay import gone_ids, hot, hot_ids, sources
+from lakeflow.query.engine.overlay import (
+    fresh,
+    gone_ids,
+    hot,
+    hot_ids,
+    replaced_keys,
+    stored_rows,
+)
 from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.series import series
 from lakeflow.query.engine.views import Views
@@ -79,13 +87,14 @@ class ColumnReader:
         with self._snapshots.held(snapshot_id) as snapshot:
             files = self._lake.paths(spec.name, snapshot.fold)
             self._require_local(files)
-            # Their hot rows stand for single stored ones, and no list of ids can say for which.
+            memory = snapshot.memory
+            hidden = {each.id: memory.gone(each) for each in kind.owners}
             if spec in kind.keyed_tables:
-                return Scan([], kind.id, (), self._whole(snapshot, kind, spec, files))
+                return Scan(files, hidden, *self._by_key(snapshot, kind, spec, files))
             fresh = self._hot_rows(snapshot, kind, spec)
-            is_each = _is_each(kind, spec)
-            replaced = snapshot.memory.gone(kind) if is_each else snapshot.ids(kind)
-        return Scan(files, kind.id, replaced if files else (), fresh)
+            if not _is_each(kind, spec):
+                hidden[kind.id] = snapshot.ids(kind)
+        return Scan(files, hidden, None, fresh)
 
     def _require_local(self, files: Sequence[str]) -> None:
         """Make sure that files are there, which a lazy frame opens only later.
@@ -109,20 +118,27 @@ class ColumnReader:
         with contextlib.closing(overlay.cursor()) as cursor:
             return cursor.table(f"FROM {hot(spec)}")
 
-    def _whole(
+    def _by_key(
         self, snapshot: Snapshot, kind: Kind, spec: TableSpec, files: Sequence[str]
-    ) -> pyarrow.Table:
-        """Return all rows of a table whose hot rows stand for single stored ones."""
+    ) -> tuple[pyarrow.Table | None, pyarrow.Table]:
+        """Return the keys of stored rows that hot ones stand for, and the hot rows."""
         overlay = snapshot.sync_tables()
-        queries, values = sources([kind], [spec.name], {spec.name: files}, overlay.hot)
+        stored, values = stored_rows(spec, files)
+        rows = fresh(kind, spec, stored, overlay.hot)
+        keys = replaced_keys(kind, spec) if hot_ids(kind) in overlay.hot else ""
         with contextlib.closing(overlay.cursor()) as cursor:
-            return cursor.table(queries[spec.name], values)
+            return (
+                cursor.table(keys) if keys and files else None,
+                # What is bound must be in the text: only who keeps the first row looks.
+                cursor.table(rows, values if stored and stored in rows else {}),
+            )
 
     def query(
         self,
         query: str,
         params: Sequence[Any] | Mapping[str, Any] | None,
         snapshot_id: SnapshotId | None = None,
+        given: Mapping[str, pyarrow.Table] = MappingProxyType({}),
         **bounds: float,
     ) -> pyarrow.Table:
         """Return the rows of a user's statement; see ``lakeflow.sql``.
@@ -131,15 +147,18 @@ class ColumnReader:
             query: The statement.
             params: Values by position or by name.
             snapshot_id: To see what the lake held then; None for now.
+            given: Tables that it may read besides, by name in small letters.
             **bounds: Fields of ``Bounds`` that are not those of the settings.
         """
         wanted = dataclasses.replace(self._bounds, **bounds)  # type: ignore[arg-type]
         values = _with_zones(params)
         with self._sandbox_of(wanted.memory_bytes) as sandbox:
-            question = sandbox.question(query)
+            question = sandbox.question(query, given)
             return retry_when_replaced(
                 self._lake,
-                lambda: sandbox.answer(*self._asked(question, snapshot_id), values, wanted),
+                lambda: sandbox.answer(
+                    *self._asked(question, snapshot_id), values, wanted, given
+                ),
                 is_users=True,
             )
 

@@ -167,14 +167,14 @@ class ExperimentStore:
 
         self._change(experiment_id, check)
 
-    def set_tag(self, experiment_id: str, key: str, value: Any) -> None:
-        """Set a tag; see ``LakeflowClient.set_experiment_tag``."""
+    def set_tags(self, experiment_id: str, tags: Mapping[str, Any]) -> None:
+        """Set tags, all or none; see ``LakeflowClient.set_experiment_tag``."""
         wanted = validation.experiment_id(experiment_id)
-        pair = {validation.key(key): validation.text(value)}
+        pairs = {validation.key(key): validation.text(value) for key, value in tags.items()}
 
         def decide(known: Draft) -> tuple[list[str], None]:
             _check_active(self._row(known, wanted))
-            return [",".join(_tags(wanted, pair))], None
+            return [",".join(_tags(wanted, pairs))], None
 
         self._control.change(decide)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lakeflow.exceptions import NotFoundError
 from lakeflow.kinds import EXPERIMENT, RUN
@@ -241,15 +241,22 @@ class Reader:
             NotFoundError: There is no such run.
         """
         experiment_id = self.run(run_id).fields["experiment_id"]
+        name = ARTIFACTS.name
+        with self._snapshots.held(look=False) as snapshot:
+            run = snapshot.thing(RUN, run_id)
+            # Of a run that is hot alone the log has all, and no engine is loaded for it.
+            if not self._lake.files(name, snapshot.fold, run_id=[run_id]):
+                columns = ("path", *RUN.values(ARTIFACTS))
+                rows = () if run is None else run.rows(name)
+                return [dict(zip(columns, (path, *row), strict=True)) for path, row in rows]
         statement = Statement(
-            f"SELECT * FROM {ARTIFACTS.name} WHERE run_id = $run_id",  # noqa: S608 - a constant
+            f"SELECT * FROM {name} WHERE run_id = $run_id",  # noqa: S608 - a constant
             {"run_id": run_id},
-            (ARTIFACTS.name,),
-            named={ARTIFACTS.name: ("run_id", [run_id])},
+            (name,),
+            named={name: ("run_id", [run_id])},
         )
         (found,) = self.tables([statement], [experiment_id], None)
-        rows: list[dict[str, Any]] = found.to_pylist()
-        return rows
+        return cast("list[dict[str, Any]]", found.to_pylist())
 
     def history(self, run_id: str, key: str) -> pyarrow.Table:
         """Return one metric's points as columns ``value, timestamp, step``.

@@ -10,7 +10,7 @@ from lakeflow.query.engine.columns import column, column_of, table
 from lakeflow.stores.things import kept_columns, type_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow
 
@@ -25,14 +25,14 @@ class Scan(NamedTuple):
 
     Attributes:
         files: Paths of its files, as the query engine opens them.
-        id: The column with the ids of things.
-        replaced: Ids of things whose rows in the files do not count.
+        hidden: By column with ids of things, those whose rows in the files do not count.
+        replaced: Keys whose rows in the files do not count, as columns; None for no key.
         fresh: The rows beside those of the files.
     """
 
     files: list[str]
-    id: str
-    replaced: Sequence[str]
+    hidden: Mapping[str, Sequence[str]]
+    replaced: pyarrow.Table | None
     fresh: pyarrow.Table
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.config import is_logging_async
-from lakeflow.entities import LifecycleStage
+from lakeflow.entities import LifecycleStage, RunStatus
 from lakeflow.query.engine.connection import Engine
+from lakeflow.sampling.sampler import Samplers
 from lakeflow.stores.artifacts import ArtifactStore
 from lakeflow.stores.call_queue import CallQueue, held_by
 from lakeflow.stores.column_reader import ColumnReader
@@ -16,6 +17,7 @@ from lakeflow.stores.images import ImageStore
 from lakeflow.stores.reader import Reader
 from lakeflow.stores.runs import RunStore
 from lakeflow.stores.snapshots import Snapshots
+from lakeflow.stores.tables import TableStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +40,9 @@ class Store:
         runs: Its runs.
         artifacts: The files beside them.
         images: The images among those.
+        tables: The tables among those.
         columns: What reads it by the column.
+        samplers: What samples the machine beside its runs.
     """
 
     def __init__(self, lake: Lake) -> None:
@@ -50,12 +54,18 @@ class Store:
         self.experiments = ExperimentStore(lake, control, reader)
         self.runs = RunStore(lake, self.experiments, reader)
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
+        self.tables = TableStore(lake, self.runs.heads, reader, self.artifacts)
         self.columns = ColumnReader(lake, engine, self.snapshots)
         self.images = ImageStore(self.artifacts, self.runs.heads, self.log)
         lake.on_close(engine.close)
         lake.on_fork(engine.reset)
         self._queue = CallQueue(lake, self.runs.heads.forget)
         lake.on_close(self._queue.close)
+        self.samplers = Samplers(
+            lambda run_id, values, step: self.runs.log_metrics(run_id, values, now_ms(), step)
+        )
+        lake.on_close(self.samplers.stop_all)
+        lake.on_fork(self.samplers.reset)
 
     def log(
         self,
@@ -109,7 +119,13 @@ class Store:
             raise lost
 
     def end(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
-        """End a run after everything that was queued, whether or not that could be logged."""
+        """End a run after everything that was queued, and stop sampling beside it.
+
+        Whether or not all of that could be logged.
+        """
+        # With a wrong status the run goes on, and so do its samples.
+        RunStatus.from_string(status or "FINISHED")
+        self.samplers.stop(run_id)
         self._queue.drain()
         self.runs.terminate(run_id, status, end_time)
 

@@ -92,6 +92,19 @@ class FaultFilesystem(Filesystem):
         """Count a write."""
         self.write("upload", lambda: self.inner.upload(local, path))
 
+    def put(self, path: str, data: bytes) -> None:
+        """Count a write."""
+        self.write("put", lambda: self.inner.put(path, data))
+
+    def put_file(self, local: str, path: str) -> None:
+        """Count a write."""
+        self.write("put_file", lambda: self.inner.put_file(local, path))
+
+    def entry(self, path: str) -> Entry | None:
+        """Count a look."""
+        self._count("entry")
+        return self.inner.entry(path)
+
     def identity(self, path: str) -> object:
         """Pass it on."""
         return self.inner.identity(path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lakeflow.entities import Metric, Param, RunTag
@@ -31,6 +33,7 @@ class Told:
     points: set[Point] = field(default_factory=set)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    artifacts: dict[str, bytes] = field(default_factory=dict)
     status: str = "RUNNING"
 
 
@@ -63,7 +66,9 @@ class Story:
         one, two = self._step(self._run), self._step(self._run)
         for step in range(_STEPS_LOGGED):
             self._step(self._logging(one, step))
+        self._step(lambda: self._keep(one, "first.txt"))
         self._step(self._compact)
+        self._step(lambda: self._keep(one, "below/second.txt"))
         self._step(lambda: self.check(self._open_store()))
         self._step(lambda: self._untag(one))
         for step in range(_STEPS_LOGGED // 2, 2 * _STEPS_LOGGED):
@@ -84,10 +89,21 @@ class Story:
             assert points == dict.fromkeys(told.points, 1)
             assert (run.data.params, run.data.tags) == (told.params, told.tags)
             assert run.info.status == told.status
+            if told.artifacts:
+                self._check_artifacts(store, run_id, told.artifacts)
         found = store.runs.search(["0"], max_results=100)
         assert {run.info.run_id for run in found} >= set(self.told)
         experiment = store.experiments.find("story")
         assert experiment is not None
+
+    def _check_artifacts(self, store: Store, run_id: str, artifacts: dict[str, bytes]) -> None:
+        sizes = {path: len(content) for path, content in artifacts.items()}
+        recorded = store.artifacts.recorded(run_id)
+        assert {path: each.size for path, each in recorded.items()} == sizes
+        with tempfile.TemporaryDirectory() as folder:
+            store.artifacts.download(run_id, "", folder)
+            for path, content in artifacts.items():
+                assert Path(folder, path).read_bytes() == content
 
     def _step(self, act: Callable[[], T]) -> T:
         if self._again is None:
@@ -128,6 +144,11 @@ class Story:
         told.points |= points
         told.params[f"p{step}"] = "v"
         told.tags |= tags
+
+    def _keep(self, run_id: str, path: str) -> None:
+        content = path.encode() * 100
+        self._writer.artifacts.log_bytes(run_id, path, content)
+        self.told[run_id].artifacts[path] = content
 
     def _untag(self, run_id: str) -> None:
         self._writer.runs.delete_tag(run_id, "t0")

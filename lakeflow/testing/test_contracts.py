@@ -94,6 +94,74 @@ def test_an_upload_publishes_a_staged_file(fs: Filesystem) -> None:
     )
 
 
+def test_a_file_is_put_whatever_was_there(fs: Filesystem, tmp_path: Path) -> None:
+    """Once and once more, by its content and by a file that stays."""
+    local = tmp_path / "local"
+    local.write_bytes(b"a file of this machine")
+    for content in (b"first", b"", b"second and longer"):
+        fs.put("folder/a", content)
+        assert fs.read("folder/a") == content
+    fs.put_file(str(local), "folder/a")
+    fs.put_file(str(local), "folder/deeper/b")
+    assert fs.read("folder/a") == fs.read("folder/deeper/b") == local.read_bytes()
+    assert fs.sizes("folder") == {"folder/a": 22, "folder/deeper/b": 22}
+    found = [fs.entry(path) for path in ("folder/a", "folder/deeper", "folder/none")]
+    assert [entry and entry[:3] for entry in found] == [
+        ("a", 22, False),
+        ("deeper", 0, True),
+        None,
+    ]
+
+
+def test_artifacts_go_up_and_come_down_as_they_were(
+    open_store: Callable[..., Store], tmp_path: Path
+) -> None:
+    """Small ones and one in parts, under names that are none of a URL's."""
+    given = {f"small/{number}": b"x" * number for number in range(40)} | {
+        "deep/er/in parts": bytes(range(256)) * 80_000,
+        "100%25 #?&=+ é.txt": b"odd",
+        "nothing": b"",
+    }
+    for path, content in given.items():
+        local = tmp_path / "up" / path
+        local.parent.mkdir(parents=True, exist_ok=True)
+        local.write_bytes(content)
+    store = open_store()
+    run_id = store.runs.create("0").info.run_id
+    store.artifacts.log_folder(run_id, tmp_path / "up")
+    other = open_store()
+    assert other.artifacts.recorded(run_id).keys() == given.keys()
+    down = tmp_path / "down"
+    down.mkdir()
+    other.artifacts.download(run_id, "", down)
+    found = {
+        each.relative_to(down).as_posix(): each.read_bytes()
+        for each in down.rglob("*")
+        if each.is_file()
+    }
+    assert found == given
+    assert [each.path for each in other.artifacts.listing(run_id)] == [
+        "100%25 #?&=+ é.txt",
+        "deep",
+        "nothing",
+        "small",
+    ]
+    assert other.artifacts.listing(run_id, "nothing") == []
+    one = other.artifacts.download(run_id, "small/3", down)
+    assert Path(one).read_bytes() == b"xxx"
+
+
+def test_a_file_is_extended_from_the_bytes_that_are_kept(fs: Filesystem) -> None:
+    """Rows are put below those that are there, in place of the end of the file."""
+    fs.put("folder/table", b"[1,2]")
+    fs.extend("folder/table", 4, b",3]")
+    fs.extend("folder/table", 6, b"]")
+    assert fs.read("folder/table") == b"[1,2,3]"
+    with pytest.raises(FileNotFoundError):
+        fs.extend("folder/none", 1, b"x")
+    assert [entry.name for entry in fs.list("folder")] == ["table"]
+
+
 def test_many_files_are_read_at_once(fs: Filesystem) -> None:
     """As many as a fleet writes between two folds."""
     contents = {f"log/w/{number:08d}.jsonl": b"x" * (number + 1) for number in range(100)}
@@ -180,3 +248,10 @@ def test_of_many_experiments_with_one_name_one_is_made(
         made = [each for each in pool.map(make, stores) if each is not None]
     assert len(made) == 1
     assert open_store().experiments.find("taken").experiment_id == made[0]  # type: ignore[union-attr]
+
+
+def test_what_a_killed_process_was_writing_is_cleared(fs: Filesystem) -> None:
+    """Nothing that is staged is listed among files, and nothing stays for ever."""
+    fs.put("folder/a", b"x")
+    fs.clear_staging(2**40)
+    assert fs.sizes("") == {"folder/a": 1}

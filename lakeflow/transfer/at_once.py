@@ -6,6 +6,8 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
+from lakeflow.filesystem.threads import submitted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
@@ -53,7 +55,7 @@ def done(
                 failure = yield from _ended(running, failure)
             if failure is not None:
                 break
-            running[threads.submit(work, item)] = weight
+            running[submitted(threads, work, item)] = weight
         while running:
             failure = yield from _ended(running, failure)
         if failure is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lakeflow.exceptions import DamagedLakeError, StorageError
 from lakeflow.filesystem.parts import PART_BYTES
+from lakeflow.filesystem.threads import submitted
 from lakeflow.ids import new_id
 from lakeflow.refusals import refused
 from lakeflow.transfer import at_once
@@ -135,9 +136,10 @@ def _unfinished(wanted: Wanted) -> Iterator[BinaryIO]:
     try:
         with _opened(path) as file:
             yield file
-    finally:
+    except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+        raise
 
 
 def _opened(path: str) -> BinaryIO:
@@ -171,7 +173,7 @@ def _fill(fs: Filesystem, source: str, wanted: Wanted, file: BinaryIO) -> None:
         at = len(wanted.begun)
         _write(file, wanted.begun)
         digest.update(wanted.begun)
-    for data in _parts(fs, source, at, wanted.size):
+    for data in parts(fs, source, at, wanted.size):
         _write(file, data)
         digest.update(data)
     if wanted.sha256 is not None and digest.hexdigest() != wanted.sha256:
@@ -184,7 +186,7 @@ def _write(file: BinaryIO, data: bytes) -> None:
         rest = rest[file.write(rest) :]
 
 
-def _parts(fs: Filesystem, source: str, start: int, end: int) -> Iterator[bytes]:
+def parts(fs: Filesystem, source: str, start: int, end: int) -> Iterator[bytes]:
     """Yield the parts of a file in order, several of which are read at once."""
     spans = [(at, min(at + PART_BYTES, end)) for at in range(start, end, PART_BYTES)]
     if fs.can_append or len(spans) < 2:
@@ -196,7 +198,7 @@ def _parts(fs: Filesystem, source: str, start: int, end: int) -> Iterator[bytes]
             for span in spans:
                 if len(running) == _PARTS_AT_ONCE:
                     yield running.popleft().result()
-                running.append(threads.submit(_part, fs, source, span))
+                running.append(submitted(threads, _part, fs, source, span))
             while running:
                 yield running.popleft().result()
         finally:

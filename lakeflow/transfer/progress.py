@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +27,7 @@ def shown(what: str, files: int, *, is_wanted: bool) -> Iterator[Callable[[int],
         is_wanted: Whether to show anything.
     """
     stream = sys.stderr
-    # Where Python is embedded there may be no stream.
-    if not is_wanted or stream is None or not stream.isatty():
+    if not is_wanted or not _is_terminal(stream):
         yield lambda size: None
         return
     begun = time.monotonic()
@@ -56,3 +55,11 @@ def shown(what: str, files: int, *, is_wanted: bool) -> Iterator[Callable[[int],
     finally:
         if shown_at > begun + _SECONDS_BEFORE_IT_IS_SHOWN - _SECONDS_BETWEEN_LINES:
             _put("\r\033[K")
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    # Where Python is embedded there may be no stream, and others close it.
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False

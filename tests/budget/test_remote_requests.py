@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from servers import proxy
 
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param
+from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
+from lakeflow.maintenance.verification import verify_artifacts
 from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
@@ -41,8 +44,9 @@ def open_store(
     """Return a function that opens the lake as another machine would."""
     options = server.through(counted.endpoint_url).storage_options
 
-    def opened(machine: str) -> Store:
-        settings = Settings(auto_compact=False, cache_folder=str(tmp_path / machine))
+    def opened(machine: str, **given: Any) -> Store:
+        folder = str(tmp_path / machine)
+        settings = Settings(auto_compact=False, cache_folder=folder, **given)
         fs = open_filesystem(f"s3://budget/{tmp_path.name}", options, settings)
         return Store(Lake.on(fs, settings))
 
@@ -201,3 +205,54 @@ def test_a_compaction_lists_the_log_twice(
         assert len(compact_lake(compactor.lake).folds) == 1
         listed = [each.query for each in counted.requests if "%2Flog%2F" in each.query]
         assert len(listed) == 2, listed
+
+
+def test_tables_are_put_whole_and_read_with_one_request_each(
+    open_store: Callable[[str], Store], counted: proxy.Proxy
+) -> None:
+    store = open_store("tables")
+    first, second = (store.runs.create("0").info.run_id for _ in range(2))
+    store.tables.log(first, {"a": [1]}, "t.json")
+    counted.clear()
+    # The tag is looked up with two of them; the table and the line of the log are put.
+    store.tables.log(second, {"a": [1]}, "t.json")
+    assert spent(counted) == {"GET": 3, "HEAD": 1, "PUT": 2}
+    store.tables.log(first, {"a": [2]}, "t.json")
+    assert spent(counted) == {"GET": 3, "HEAD": 1, "PUT": 2}
+    assert store.tables.load("0", "t.json")["a"].sum() == 4
+    paths = [request.path for request in counted.requests]
+    assert sum(path.endswith("t.json") for path in paths) == 2
+    assert len(paths) <= 8
+
+
+def test_a_check_of_artifacts_is_a_listing_a_run_and_a_read_a_file(
+    open_store: Callable[..., Store], counted: proxy.Proxy
+) -> None:
+    store = open_store("checker", remote_deadline_s=0.1)
+    ids = [store.runs.create("0").info.run_id for _ in range(2)]
+    for run_id in ids:
+        for name in ("a", "b/c", "d"):
+            store.artifacts.log_text(run_id, name, name)
+
+    def asked(**options: bool) -> dict[str, int]:
+        counted.clear()
+        assert verify_artifacts(store, **options).findings == []
+        return dict(
+            Counter(
+                each.operation
+                for each in counted.requests
+                if "/artifacts/0/" in unquote(f"{each.path}?{each.query}")
+            )
+        )
+
+    assert asked(is_quick=True) == {"ListObjects": 2}
+    assert asked() == {"ListObjects": 2, "GetObject": 6}
+    refused = proxy.Fault("status", "GET", rf"{ids[0]}/artifacts/d$", arg=403)
+    refused.code = "AccessDenied"
+    counted.faults.append(refused)
+    (finding,) = verify_artifacts(store).findings
+    assert (finding.problem, finding.path) == ("unreadable", "d")
+    # What is said of a store that is away is not said of a file.
+    counted.faults.append(proxy.Fault("status", "GET", "/artifacts/d$", count=None, arg=503))
+    with pytest.raises(StorageError, match="artifacts/d"):
+        verify_artifacts(store)

@@ -181,6 +181,12 @@ def mlflow(tmp_path_factory):
         process.stdin.close()
 
 
+@pytest.fixture(scope="session")
+def parameters_of():
+    """The function by which the parameters of MLflow's functions are told."""
+    return oracle.parameters
+
+
 @pytest.fixture
 def answering(mlflow, tmp_path):
     """Both stores, for calls whose answers differ."""

@@ -1,17 +1,30 @@
 """Calls on MLflow's client in plain JSON; as a script, a server of them for MLflow itself."""
 
+import datetime
 import hashlib
+import importlib
+import inspect
 import json
 import math
 import os
+import pathlib
 import re
 import shutil
 import sys
+import tempfile
 import time
 
 GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 HOUR_MS = 3_600_000
+
+
+CELLS = {
+    "DataFrame": lambda frame: [[name, encode(frame[name].tolist())] for name in frame],
+    "Image": lambda image: [list(image.size), image.tobytes().hex()],
+    "datetime": lambda time: time.isoformat(),
+}
+"""What is logged in tables, and tables themselves."""
 
 
 def encode(value):
@@ -30,6 +43,8 @@ def encode(value):
         return {"is": "pillow", "of": [value.mode, list(value.size), pixels]}
     if type(value).__module__ == "numpy":
         return {"is": "numpy", "dtype": str(value.dtype), "of": encode(value.tolist())}
+    if kind in CELLS:
+        return {"is": kind, "of": CELLS[kind](value)}
     return {"is": kind, "of": encode([getattr(value, name) for name in value.__slots__])}
 
 
@@ -53,10 +68,8 @@ class Side:
     def ask(self, method, args, kwargs):
         """Return the answer of a method: its value, or its error with code and message."""
         try:
-            if method == "walk":
-                return {"value": self._walk(*args, **kwargs)}
-            if method == "pictures":
-                return {"value": self._pictures(*self._decode(args))}
+            if method in {"walk", "contents", "content", "pictures", "steps"}:
+                return {"value": getattr(self, f"_{method}")(*args, **kwargs)}
             given = self._decode(args)
             options = {name: self._decode(value) for name, value in kwargs.items()}
             value = getattr(self._client, method)(*given, **options)
@@ -79,10 +92,11 @@ class Side:
             if not token:
                 return {"pages": json.dumps(pages)}
 
-    def _pictures(self, run_id):
+    def _steps(self, run):
         """Return what is in each file of a run's images, whose names have a random end."""
         import PIL.Image
 
+        run_id = self._decode(run)
         folder = self._client.get_run(run_id).info.artifact_uri.removeprefix("file://")
         found = {}
         for each in self._client.list_artifacts(run_id, "images"):
@@ -95,6 +109,34 @@ class Side:
                     "small": list(small),
                 }
         return found
+
+    def _contents(self, run):
+        """Return the text of every artifact of a run by its path."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._client.download_artifacts(self._decode(run), "", folder)
+            return {
+                os.path.relpath(path, folder): path.read_bytes().decode("latin-1")
+                for path in pathlib.Path(folder).rglob("*")
+                if path.is_file()
+            }
+
+    def _content(self, run, path):
+        """Return what the JSON of an artifact says."""
+        local = self._client.download_artifacts(self._decode(run), path)
+        with open(local) as file:
+            return {"text": json.dumps(json.load(file))}
+
+    def _pictures(self, run, folder):
+        """Return the names and the pixels of the images in a folder, but what is random."""
+        import PIL.Image
+
+        run, found = self._decode(run), []
+        for each in self._client.list_artifacts(run, folder):
+            name, end = os.path.splitext(os.path.basename(each.path))
+            with PIL.Image.open(self._client.download_artifacts(run, each.path)) as image:
+                pixels = image.tobytes().hex() if end == ".png" else ""
+                found.append([len(name), end, list(image.size), pixels])
+        return {"pictures": json.dumps(sorted(found))}
 
     def _decode(self, value):
         if isinstance(value, list):
@@ -123,6 +165,16 @@ class Side:
 
             array = np.array(content, dtype=value["dtype"])
             return array if isinstance(content, list) else array[()]
+        if kind == "DataFrame":
+            import pandas as pd
+
+            return pd.DataFrame(dict(content))
+        if kind == "datetime":
+            return datetime.datetime.fromisoformat(content)
+        if kind == "Image":
+            import PIL.Image
+
+            return PIL.Image.frombytes("RGB", tuple(content[0]), bytes.fromhex(content[1]))
         return getattr(self._entities, kind)(*content)
 
     def _plain(self, value):
@@ -168,6 +220,21 @@ class Side:
             "tags": self._plain(data.tags),
             "latest": self._plain(list(data._metric_objs if latest is None else latest)),
             "inputs": self._plain(list(run.inputs.dataset_inputs) if run.inputs else []),
+            "dictionary": self._plain([run.to_dictionary()[part] for part in ("info", "data")]),
+        }
+
+    def _plain_fileinfo(self, found):
+        return [found.path, found.is_dir, found.file_size]
+
+    def _plain_dataframe(self, frame):
+        kept = frame.astype(object).where(frame.notna(), None)
+        rows = json.dumps(kept.to_numpy().tolist(), default=str)
+        # A column of texts has a type of its own since pandas 3.
+        types = ["object" if each == "str" else str(each) for each in frame.dtypes]
+        return {
+            "columns": json.dumps(list(frame.columns)),
+            "types": json.dumps(types),
+            "rows": self._without_ids(rows),
         }
 
     def _plain_metric(self, metric):
@@ -188,6 +255,7 @@ class Side:
             "tags": self._plain(experiment.tags),
             "created": self._plain(experiment.creation_time),
             "updated": self._plain(experiment.last_update_time),
+            "dictionary": self._plain(dict(experiment)),
             "changed": experiment.last_update_time > experiment.creation_time,
         }
 
@@ -196,9 +264,110 @@ def _identity(found):
     return found.name if hasattr(found, "name") else found.info.run_id
 
 
+def origin(argv, environment):
+    """Return the tags that MLflow gives to a run of a program, from what it is started with."""
+    from mlflow.tracking.context import registry
+
+    before, sys.argv = sys.argv, argv
+    os.environ.update(environment)
+    try:
+        for provider in registry._run_context_provider_registry:
+            # The commit is found once a process.
+            getattr(provider, "_cache", {}).clear()
+        return {"value": registry.resolve_tags()}
+    finally:
+        sys.argv = before
+        for name in environment:
+            del os.environ[name]
+
+
+def system_metrics(folder):
+    """Return the names under which MLflow logs what the machine is busy with.
+
+    Args:
+        folder: Where psutil is, and what is to be taken for ``pynvml``.
+    """
+    sys.path.insert(0, folder)
+    try:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        os.environ["MLFLOW_SYSTEM_METRICS_NODE_ID"] = "node"
+        monitor = SystemMetricsMonitor("run")
+        monitor.collect_metrics()
+        prefix = monitor._metrics_prefix + monitor.node_id + "/"
+        return {"value": sorted(prefix + name for name in monitor.aggregate_metrics())}
+    finally:
+        sys.path.remove(folder)
+
+
+def fields(kinds):
+    """Return the names that iterating over an entity of each kind gives."""
+    from mlflow import entities
+
+    return {"value": {kind: sorted(getattr(entities, kind)._properties()) for kind in kinds}}
+
+
+def constants(module):
+    """Return the texts and numbers that a module of MLflow's has in capitals."""
+    found = vars(importlib.import_module(module))
+    return {
+        "value": {
+            name: value
+            for name, value in found.items()
+            if name.isupper() and isinstance(value, int | str)
+        }
+    }
+
+
+def dataset(constructor, arguments):
+    """Return what is logged of a dataset.
+
+    Args:
+        constructor: Name of a function of ``mlflow.data``.
+        arguments: An expression of Python's with its arguments as a dict.
+    """
+    import mlflow.data
+    import numpy
+    import pandas
+
+    given = eval(arguments, {"np": numpy, "pd": pandas})
+    try:
+        return {"value": getattr(mlflow.data, constructor)(**given).to_dict()}
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+        return {"error": getattr(error, "error_code", repr(error))}
+
+
+def parameters(function):
+    """Return the parameters of a function in order, those with a default with that."""
+    return [
+        each.name if each.default is each.empty else f"{each.name}={each.default!r}"
+        for each in inspect.signature(function).parameters.values()
+    ]
+
+
+def signatures(names):
+    """Return the parameters of functions of the top level."""
+    import mlflow
+
+    return {"value": {name: parameters(getattr(mlflow, name)) for name in names}}
+
+
+# Beside calls on a client.
+OTHERS = {
+    "constants": constants,
+    "dataset": dataset,
+    "fields": fields,
+    "origin": origin,
+    "signatures": signatures,
+    "system_metrics": system_metrics,
+}
+
+
 def serve(requests, answers):
     """Answer requests, a line each: a new empty store, or a call on the last one."""
+    import mlflow
     from mlflow import MlflowClient, entities
+    from names import public_names
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
@@ -214,8 +383,14 @@ def serve(requests, answers):
             stores += 1
             path = os.path.abspath(f"{stores}.db")
             shutil.copyfile(template, path)
+            # Which its client reads tables by, whatever store it is of.
+            mlflow.set_tracking_uri(f"sqlite:///{path}")
             side = Side(MlflowClient(f"sqlite:///{path}"), entities, places)
             answer = {"value": None}
+        elif request["method"] == "names":
+            answer = {"value": public_names()}
+        elif request["method"] in OTHERS:
+            answer = OTHERS[request["method"]](*request["args"])
         else:
             answer = side.ask(request["method"], request["args"], request["kwargs"])
         answers.write(json.dumps(answer) + "\n")

@@ -39,7 +39,7 @@ def test_images_of_steps_are_the_same_files(both):
         both("log_image", run, image, key=f"a b/{name}", step=step, timestamp=5)
     both("log_image", run, ARRAYS["RGB"], key="defaults", timestamp=5)
     both("log_image", run, ARRAYS["RGB"], key="zero", step=0, timestamp=5, synchronous=True)
-    theirs, ours = (each["value"] for each in both.answers("pictures", run))
+    theirs, ours = (each["value"] for each in both.answers("steps", run))
     assert len(ours) == 2 * (len(ARRAYS) + len(PILLOW) + 2)
     assert theirs.keys() == ours.keys()
     for path, found in theirs.items():

@@ -22,7 +22,7 @@ from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.filesystem.memory import MemoryFilesystem
-from lakeflow.kinds import TABLES
+from lakeflow.kinds import RUN, TABLES
 from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
@@ -59,6 +59,7 @@ class Story(Promised):
         one, two = self.run(), self.run()
         for step in range(6):
             self.batch(one, step)
+        self.keep(one, "first.txt")
         self.compact()
         self.rename("first", "renamed")
         self.experiment("first")
@@ -93,6 +94,7 @@ class Story(Promised):
             "params": {},
             "tags": {"mlflow.runName": "name"},
             "status": "RUNNING",
+            "artifacts": {},
         }
         return run_id
 
@@ -110,6 +112,12 @@ class Story(Promised):
         model["points"] |= points
         model["params"][f"p{step}"] = "v"
         model["tags"] |= {f"t{step}": "v", "last": str(step)}
+
+    def keep(self, run_id: str, path: str) -> None:
+        self.pending = ("keep", path)
+        self.store.artifacts.log_bytes(run_id, path, path.encode())
+        self.pending = None
+        self.runs[run_id]["artifacts"][path] = path.encode()
 
     def untag(self, run_id: str, key: str) -> None:
         self.pending = ("untag", key)
@@ -140,7 +148,24 @@ def observe(store: Store, run_id: str) -> dict[str, Any]:
         "params": run.data.params,
         "tags": run.data.tags,
         "status": run.info.status,
+        "artifacts": {path: fetched(store, run_id, path) for path in recorded(store, run_id)},
     }
+
+
+def recorded(store: Store, run_id: str) -> set[str]:
+    """The paths in the log and in the raw files, since the engine would take most of the time."""
+    with store.snapshots.held() as snapshot:
+        fold, run = snapshot.fold, snapshot.thing(RUN, run_id)
+        paths = set(run.parts["artifacts"]) if run else set()
+    for file in store.lake.files("artifacts", fold):
+        data = store.lake.fs.read(f"{store.lake.tables['artifacts'].folder}/{file.path}")
+        rows = pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()
+        paths |= {row["path"] for row in rows if row["run_id"] == run_id}
+    return paths
+
+
+def fetched(store: Store, run_id: str, path: str) -> bytes:
+    return store.lake.fs.read(f"artifacts/0/{run_id}/artifacts/{path}")
 
 
 def check(store: Store, promises: Sequence[Promised]) -> None:
@@ -173,6 +198,9 @@ def check_run(seen: dict[str, Any], promised: dict[str, Any], pending: Any) -> N
     match pending:
         case ("untag", key):
             assert seen["tags"] == {k: v for k, v in promised["tags"].items() if k != key}
+        case ("keep", path):
+            kept = promised["artifacts"] | {path: path.encode()}
+            assert seen == promised | {"artifacts": kept}
         case ("end", _):
             assert seen == promised | {"status": "FINISHED"}
         case (str(), (step, points)):

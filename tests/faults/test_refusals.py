@@ -210,6 +210,39 @@ def test_a_full_disk_is_one_line_and_what_was_refused_leaves_nothing(tmp_path: P
 
 
 @needs_root
+def test_artifacts_on_a_full_disk_say_which_and_the_next_call_completes_them(
+    tmp_path: Path,
+) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    for number in range(6):
+        (given / f"{number}.bin").write_bytes(os.urandom(300_000))
+    (given / "big.bin").write_bytes(os.urandom(1_500_000))
+    with mounted(tmp_path / "disk", "size=6m") as disk:
+        client = LakeflowClient(disk / "lake")
+        run_id = client.create_run("0").info.run_id
+        with full_but_for(disk, 1_000_000):
+            with pytest.raises(StorageError, match=r"\.bin.*No space left") as caught:
+                client.log_artifacts(run_id, given, "kept")
+            assert caught.value.error_code == "RESOURCE_EXHAUSTED"
+            there = client.list_artifacts(run_id, "kept")
+            assert 0 < len(there) < 7
+            client.log_metric(run_id, "usable", 1)
+        assert os.listdir(disk / "lake" / ".staging") == []
+        client.log_artifacts(run_id, given, "kept")
+        assert len(client.list_artifacts(run_id, "kept")) == 7
+    with mounted(tmp_path / "small", "size=1m") as small:
+        client = LakeflowClient(tmp_path / "lake")
+        run_id = client.create_run("0").info.run_id
+        client.log_artifacts(run_id, given)
+        with pytest.raises(StorageError, match=r"\.bin") as caught:
+            client.download_artifacts(run_id, "", small)
+        assert caught.value.error_code == "RESOURCE_EXHAUSTED"
+        left = [each for each in os.listdir(small) if not each.endswith(".bin")]
+        assert left == [], "no half of a file"
+
+
+@needs_root
 def test_a_mount_that_is_read_only_is_named_as_the_reason(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "size=4m") as disk:
         client = LakeflowClient(str(disk / "lake"))

@@ -22,7 +22,7 @@ from kinds.shelf import BOOK_KIND, LIBRARY, SHELF, TEST_KINDS, Model, body, show
 
 from lakeflow.config import Settings
 from lakeflow.filesystem.location import open_filesystem
-from lakeflow.kinds import tables_of
+from lakeflow.frames import _frame_of
 from lakeflow.lake import Lake
 from lakeflow.log.positions import list_segments, writer_of
 from lakeflow.maintenance.compact import compact_lake
@@ -160,12 +160,16 @@ class Library:
         }
 
     def check(self, store: Store) -> None:
-        """Compare all that SQL shows, and what is put together of single things."""
+        """Compare all that SQL and scans show, and what is put together of single things."""
         self.check_things(store)
         expected = self.model.tables()
-        for spec in tables_of(TEST_KINDS):
-            rows = store.columns.query(f"SELECT * FROM {spec.name}", None).to_pylist()
-            assert sorted(map(shown, rows)) == sorted(expected[spec.name]), spec.name
+        for kind in TEST_KINDS:
+            for spec in kind.tables:
+                rows = store.columns.query(f"SELECT * FROM {spec.name}", None).to_pylist()
+                assert sorted(map(shown, rows)) == sorted(expected[spec.name]), spec.name
+                scan = _frame_of(store.lake, store.columns.scan(kind, spec))
+                rows = scan.collect().to_dicts()
+                assert sorted(map(shown, rows)) == sorted(expected[spec.name]), spec.name
 
     def check_things(self, store: Store) -> None:
         """Compare what is put together of single things: documents, and the log over them."""

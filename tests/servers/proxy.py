@@ -128,6 +128,7 @@ class Summary:
         statuses: Responses by status, as text; ``"0"`` for none.
         sent_bytes: Bodies of requests.
         received_bytes: Bodies of responses.
+        seconds: What all of them took: over the time of a clock, the requests in flight.
     """
 
     methods: Counter[str] = field(default_factory=Counter)
@@ -135,6 +136,7 @@ class Summary:
     statuses: Counter[str] = field(default_factory=Counter)
     sent_bytes: int = 0
     received_bytes: int = 0
+    seconds: float = 0.0
 
     def add(self, request: Request) -> None:
         """Count one more."""
@@ -143,6 +145,7 @@ class Summary:
         self.statuses[str(request.status)] += 1
         self.sent_bytes += request.sent_bytes
         self.received_bytes += request.received_bytes
+        self.seconds += request.seconds
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts by their names."""

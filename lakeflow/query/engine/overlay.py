@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
-    from lakeflow.kinds import Kind, Part
+    from lakeflow.kinds import Kind
     from lakeflow.query.engine.connection import Cursor, Engine
     from lakeflow.query.engine.statement import Statement
     from lakeflow.schema import TableSpec
@@ -169,43 +169,79 @@ def whole(
         is_hot: Names of the tables with ids that there are.
         schema: Where the hot tables are, with the dot; empty for the current one.
     """
-    columns = ", ".join(f'"{name}"' for name in spec.column_names)
-    fresh = f"SELECT {columns} FROM {schema}{hot(spec)}"  # noqa: S608
-    part = kind.part(spec)
-    is_keyed = spec in kind.keyed_tables
-    if part is not None and is_keyed and part.removable:
-        values = " OR ".join(f'"{name}" IS NOT NULL' for name in kind.values(spec))
-        fresh += f" WHERE {values}"
+    beside = fresh(kind, spec, stored, is_hot, schema)
     if not stored:
-        return fresh if hot_ids(kind) in is_hot else no_rows(spec)
-    rows = f"SELECT {columns} FROM {stored} AS stored"  # noqa: S608
+        return beside
+    rows = f"SELECT {_columns(spec.column_names)} FROM {stored} AS stored"  # noqa: S608
     # What an owner's removal hides need not be hot itself: no record of the log names it.
     for each in kind.owners:
         if gone_ids(each) in is_hot:
             rows += _without(f"{schema}{gone_ids(each)}", each.id)
     if hot_ids(kind) not in is_hot:
         return rows
-    if is_keyed and part is not None:
-        return _by_key(part, spec, rows, fresh, stored)
+    part = kind.part(spec)
+    if spec in kind.keyed_tables:
+        keys = replaced_keys(kind, spec, schema)
+        if keys:
+            rows += f" ANTI JOIN ({keys}) AS known USING ({_columns(spec.key)})"
     # A hot thing has all of its rows here, but of its points only those that the log has.
-    if part is None or part.keep is not Keep.EACH:
+    elif part is None or part.keep is not Keep.EACH:
         rows += _without(f"{schema}{hot_ids(kind)}", kind.id)
-    return f"{rows} UNION ALL {fresh}"
+    return f"{rows} UNION ALL {beside}"
 
 
-def _by_key(part: Part, spec: TableSpec, rows: str, fresh: str, stored: str) -> str:
-    """Return stored and hot rows of which those with one key stand for one another."""
-    key = ", ".join(f'"{name}"' for name in spec.key)
-    if part.keep is Keep.FIRST:
-        return f"{rows} UNION ALL {fresh} ANTI JOIN {stored} AS known USING ({key})"
+def fresh(
+    kind: Kind, spec: TableSpec, stored: str, is_hot: Collection[str], schema: str = ""
+) -> str:
+    """Return the query for the hot rows of a table that are shown beside those of its files.
+
+    The arguments are those of ``whole``.
+    """
+    if hot_ids(kind) not in is_hot:
+        return no_rows(spec)
+    rows = f"SELECT {_columns(spec.column_names)} FROM {schema}{hot(spec)}"  # noqa: S608
+    part = kind.part(spec)
+    if spec not in kind.keyed_tables or part is None:
+        return rows
+    if part.keep is Keep.FIRST and stored:
+        return f"{rows} ANTI JOIN {stored} AS known USING ({_columns(spec.key)})"
+    if part.removable:
+        return f"{rows} WHERE " + " OR ".join(
+            f'"{name}" IS NOT NULL' for name in kind.values(spec)
+        )
+    return rows
+
+
+def replaced_keys(kind: Kind, spec: TableSpec, schema: str = "") -> str:
+    """Return the query for the keys whose rows in the files do not count; empty for none.
+
+    Args:
+        kind: The kind.
+        spec: A table of its keyed ones; it has hot rows.
+        schema: Where those are, with the dot; empty for the current one.
+    """
+    part = kind.part(spec)
+    if part is None or part.keep is Keep.FIRST:
+        return ""
     # A hot row that removes its key is not shown, but it hides the stored row of the key.
-    hidden = fresh.partition(" WHERE ")[0]
-    return f"{rows} ANTI JOIN ({hidden}) AS known USING ({key}) UNION ALL {fresh}"
+    return f"SELECT {_columns(spec.key)} FROM {schema}{hot(spec)}"  # noqa: S608
+
+
+def _columns(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _without(ids: str, column: str) -> str:
     name = ids.rpartition(".")[2]
     return f" ANTI JOIN {ids} AS {name} ON {name}.id = stored.{column}"
+
+
+def stored_rows(spec: TableSpec, files: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return what reads the files of a table, empty for none, and what is bound to it."""
+    if not files:
+        return "", {}
+    name = f"files_{spec.name}"
+    return f"read_parquet(${name}, hive_partitioning = false)", {name: literally(files)}
 
 
 def sources(
@@ -225,15 +261,14 @@ def sources(
     Returns:
         The query of each, and what is bound to their parameters.
     """
-    parts, values = {}, {}
+    parts: dict[str, str] = {}
+    values: dict[str, Any] = {}
     for kind in kinds:
         for spec in overlaid(kind):
             if spec.name not in tables:
                 continue
-            stored = ""
-            if files[spec.name]:
-                values[f"files_{spec.name}"] = literally(files[spec.name])
-                stored = f"read_parquet($files_{spec.name}, hive_partitioning = false)"
+            stored, given = stored_rows(spec, files[spec.name])
+            values |= given
             parts[spec.name] = whole(kind, spec, stored, is_hot)
     return parts, values
 

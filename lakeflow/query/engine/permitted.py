@@ -76,12 +76,34 @@ def parsed(text: str) -> dict[str, Any]:
     return tree
 
 
+def given(names: Collection[object], views: Collection[str]) -> None:
+    """Check the names of tables that a user puts beside the views.
+
+    Raises:
+        InvalidInputError: One of them is no name, or is taken.
+    """
+    found: set[str] = set()
+    for name in names:
+        is_name = isinstance(name, str) and re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)
+        if not isinstance(name, str) or not is_name or _NO_NAME.search(name):
+            raise InvalidInputError(
+                f"a table may not be called {name!r}", hint="letters, digits and _ make a name"
+            )
+        if name.lower() in found or name.lower() in views:
+            raise InvalidInputError(
+                f"there is a table called {name!r} already: SQL does not tell capital letters "
+                "from small ones",
+                hint=f"the views are {', '.join(views)}",
+            )
+        found.add(name.lower())
+
+
 def names(tree: dict[str, Any], views: Collection[str]) -> set[str]:
     """Return the names of what a parsed statement reads.
 
     Args:
         tree: The statement.
-        views: The views that there are.
+        views: The views that there are, and tables beside them.
 
     Raises:
         InvalidInputError: A part of it is not known to read only.

@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError, LakeflowException, OutOfMemoryError
@@ -22,7 +23,7 @@ from lakeflow.query.engine.overlay import hot as hot_table
 from lakeflow.query.engine.views import VIEWS, Views, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import duckdb
     import pyarrow
@@ -85,8 +86,12 @@ class Sandbox(Engine):
         connection.execute("SET lock_configuration = true")
         return connection
 
-    def question(self, query: str) -> Question:
+    def question(self, query: str, given: Collection[str] = ()) -> Question:
         """Return a user's statement with what it reads.
+
+        Args:
+            query: The statement.
+            given: Names of tables that it may read besides, in small letters.
 
         Raises:
             InvalidInputError: It does not parse, is not one statement, or may do something
@@ -104,7 +109,7 @@ class Sandbox(Engine):
                 if kind == "MULTI"
                 else permitted.ONLY_READS,
             )
-        names = permitted.names(tree, self._views.reads)
+        names = permitted.names(tree, [*self._views.reads, *given]).difference(given)
         views = names & self._views.reads.keys()
         tables = dict.fromkeys(
             spec.name for name in sorted(views) for spec in self._views.reads[name]
@@ -118,6 +123,7 @@ class Sandbox(Engine):
         hot: Mapping[str, pyarrow.Table],
         params: Sequence[Any] | Mapping[str, Any] | None = None,
         bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+        given: Mapping[str, pyarrow.Table] = MappingProxyType({}),
     ) -> pyarrow.Table:
         """Return the rows of a user's statement; no two of its columns have one name.
 
@@ -128,6 +134,7 @@ class Sandbox(Engine):
                 how.
             params: Values by position or by name.
             bounds: What it may take.
+            given: Tables that it may read besides, by name.
 
         Raises:
             InvalidInputError: DuckDB refuses the statement, or a value in the data.
@@ -138,6 +145,9 @@ class Sandbox(Engine):
         def work(cursor: duckdb.DuckDBPyConnection) -> pyarrow.Table:
             with bounds.in_time(cursor), self._database(cursor):
                 _define(cursor, self._views, question, files, hot)
+                with _user_errors():
+                    for name, table in given.items():
+                        _copy(cursor, name, table)
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
                 try:
                     with _user_errors(itertools.chain(*files.values())):
@@ -223,14 +233,18 @@ def _define(
 ) -> None:
     """Make the views that a statement names; the others without rows, should it look."""
     for name, table in hot.items():
-        cursor.register("new_rows", table)
-        cursor.execute(f"CREATE TABLE hot.{name} AS FROM new_rows")
-        cursor.unregister("new_rows")
+        _copy(cursor, f"hot.{name}", table)
     for name in question.views if question.is_closed else views.reads:
         for spec in views.reads[name]:
             is_hot = hot if hot_table(spec) in hot else ()
             cursor.execute(views.relation(spec, files.get(spec.name, ()), is_hot))
         cursor.execute(views.view(name))
+
+
+def _copy(cursor: duckdb.DuckDBPyConnection, name: str, table: pyarrow.Table) -> None:
+    cursor.register("new_rows", table)
+    cursor.execute(f"CREATE TABLE {name} AS FROM new_rows")
+    cursor.unregister("new_rows")
 
 
 def _surely(cursor: duckdb.DuckDBPyConnection, statement: str) -> None:

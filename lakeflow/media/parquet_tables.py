@@ -1,0 +1,124 @@
+"""Tables in Parquet, through Arrow. Pure."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.media.tables import unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow
+
+    from lakeflow.media.tables import Table
+
+
+def saved(content: bytes | None, table: Table) -> bytes:
+    """Return the content of a file with the rows of a table below its own.
+
+    Args:
+        content: The file, which is read and written anew; None where there is none.
+        table: The table. What one of the two lacks becomes null.
+
+    Raises:
+        InvalidInputError: A column has values of several types, or of none that Parquet has.
+        ValueError: The file is no table.
+    """
+    import pyarrow.parquet
+
+    found = arrow(table)
+    above = None if content is None else read(content)
+    with _refusals():
+        written = io.BytesIO()
+        whole = found if above is None else _joined(above, found)
+        pyarrow.parquet.write_table(whole, written)
+    return written.getvalue()
+
+
+def is_saved(content: bytes, size: int | None, table: Table) -> bool:
+    """Return whether a file that has changed has the rows of a table at its end.
+
+    Args:
+        content: The file.
+        size: What its size was; None where there was none, and it has no other rows.
+        table: The table.
+    """
+    try:
+        found, rows = read(content), arrow(table)
+    except ValueError:
+        return False
+    above = found.num_rows - rows.num_rows
+    return (above == 0 or size is not None) and found.slice(max(0, above)).equals(rows)
+
+
+def read(content: bytes) -> pyarrow.Table:
+    """Return what is in a Parquet file.
+
+    Raises:
+        ValueError: It is none.
+    """
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content)).read()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(str(error)) from error
+
+
+def arrow(table: Table) -> pyarrow.Table:
+    """Return a table of Arrow.
+
+    Raises:
+        InvalidInputError: A column has values of several types, or of none that Arrow has.
+    """
+    import pyarrow
+
+    with _refusals():
+        if table.frame is None:
+            columns = [_array(column) for column in table.columns]
+            return pyarrow.table(columns, names=[str(name) for name in table.names])
+        # A frame that shares its columns with the user's, and may get others.
+        frame = table.frame.copy(deep=False)
+        for index, column in enumerate(table.columns):
+            if isinstance(column, list):
+                frame.isetitem(index, column)
+        return pyarrow.Table.from_pandas(frame, preserve_index=False)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise InvalidInputError(
+            f"the table does not fit into columns of one type each: {error}",
+            hint="a table in JSON takes values of any type",
+        ) from error
+
+
+def _joined(first: pyarrow.Table, second: pyarrow.Table) -> pyarrow.Table:
+    import pyarrow
+
+    # What pandas has noted of its columns holds for these alone.
+    noted = [(each.schema.metadata or {}).get(b"pandas") for each in (first, second)]
+    if noted[0] != noted[1]:
+        first, second = (each.replace_schema_metadata(None) for each in (first, second))
+    return pyarrow.concat_tables([first, second], promote_options="permissive")
+
+
+def _array(column: Any) -> Any:
+    import pyarrow
+
+    if hasattr(column, "to_arrow"):
+        return column.to_arrow()
+    if not isinstance(column, list):
+        return column
+    return pyarrow.array(
+        [unpacked(each) if hasattr(each, "tolist") else each for each in column]
+    )

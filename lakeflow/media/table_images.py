@@ -1,0 +1,68 @@
+"""Images in the cells of a table: which they are, and the two files of each. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.media.images import thumbnail_size
+
+if TYPE_CHECKING:
+    from lakeflow.media.tables import Table
+
+
+def image_columns(table: Table) -> list[int]:
+    """Return the places of the columns whose cells are images.
+
+    Raises:
+        InvalidInputError: A column has images and other cells.
+    """
+    found = []
+    for index, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
+        if not _may_hold_objects(column):
+            continue
+        are_images = [_is_image(cell) for cell in column]
+        if any(are_images) and not all(are_images):
+            raise InvalidInputError(
+                f"Column `{name}` contains a mix of images and non-images. Please ensure that "
+                "all elements in the column are of the same type."
+            )
+        if any(are_images):
+            found.append(index)
+    return found
+
+
+def save(image: Any, path: str) -> None:
+    """Write the two files of an image.
+
+    Args:
+        image: An image of Pillow, or what saves and resizes itself as one does.
+        path: The path of both without their ends, ``.png`` and ``.webp``.
+    """
+    image.save(f"{path}.png")
+    image.resize(thumbnail_size(*image.size)).save(f"{path}.webp")
+
+
+def cell(path: str) -> dict[str, str]:
+    """Return what is in the table for an image.
+
+    Args:
+        path: Path of its files below the artifacts of the run, without their ends.
+    """
+    return {
+        "type": "image",
+        "filepath": f"{path}.png",
+        "compressed_filepath": f"{path}.webp",
+    }
+
+
+def _may_hold_objects(column: Any) -> bool:
+    return isinstance(column, list) or str(getattr(column, "dtype", "")).lower() == "object"
+
+
+def _is_image(value: Any) -> bool:
+    return (
+        callable(getattr(value, "save", None))
+        and callable(getattr(value, "resize", None))
+        and hasattr(value, "size")
+    )

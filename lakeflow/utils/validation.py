@@ -1,0 +1,58 @@
+"""Limits by MLflow's names, for code that cuts or splits what it logs before it logs it.
+
+The values are those of a lake. Where it has no limit, which is for what one call may hold, they
+are MLflow's, so that code that splits does so in the portions that it knows.
+"""
+
+from lakeflow.entities.validation import (
+    DATASET_LIMITS,
+    INPUT_TAG_LIMITS,
+    MAX_EXPERIMENT_NAME_LENGTH,
+    MAX_KEY_LENGTH,
+    MAX_VALUE_BYTES,
+)
+
+MAX_ENTITY_KEY_LENGTH = MAX_KEY_LENGTH
+MAX_EXPERIMENT_TAG_KEY_LENGTH = MAX_KEY_LENGTH
+
+MAX_PARAM_VAL_LENGTH = MAX_VALUE_BYTES // 4
+"""Characters that fit whichever they are; of ASCII, with a byte each, four times as many do."""
+
+MAX_TAG_VAL_LENGTH = MAX_PARAM_VAL_LENGTH
+MAX_EXPERIMENT_TAG_VAL_LENGTH = MAX_PARAM_VAL_LENGTH
+
+MAX_DATASET_NAME_SIZE = DATASET_LIMITS["name"]
+MAX_DATASET_DIGEST_SIZE = DATASET_LIMITS["digest"]
+MAX_DATASET_SOURCE_SIZE = DATASET_LIMITS["source"]
+MAX_DATASET_SCHEMA_SIZE = DATASET_LIMITS["schema"]
+MAX_DATASET_PROFILE_SIZE = DATASET_LIMITS["profile"]
+MAX_INPUT_TAG_KEY_SIZE = INPUT_TAG_LIMITS["key"]
+MAX_INPUT_TAG_VALUE_SIZE = INPUT_TAG_LIMITS["value"]
+
+# A lake takes any number; these are MLflow's.
+MAX_METRICS_PER_BATCH = 1000
+MAX_PARAMS_TAGS_PER_BATCH = 100
+MAX_ENTITIES_PER_BATCH = 1000
+MAX_DATASETS_PER_BATCH = 1000
+MAX_BATCH_LOG_REQUEST_SIZE = 1_000_000
+
+__all__ = [
+    "MAX_BATCH_LOG_REQUEST_SIZE",
+    "MAX_DATASETS_PER_BATCH",
+    "MAX_DATASET_DIGEST_SIZE",
+    "MAX_DATASET_NAME_SIZE",
+    "MAX_DATASET_PROFILE_SIZE",
+    "MAX_DATASET_SCHEMA_SIZE",
+    "MAX_DATASET_SOURCE_SIZE",
+    "MAX_ENTITIES_PER_BATCH",
+    "MAX_ENTITY_KEY_LENGTH",
+    "MAX_EXPERIMENT_NAME_LENGTH",
+    "MAX_EXPERIMENT_TAG_KEY_LENGTH",
+    "MAX_EXPERIMENT_TAG_VAL_LENGTH",
+    "MAX_INPUT_TAG_KEY_SIZE",
+    "MAX_INPUT_TAG_VALUE_SIZE",
+    "MAX_METRICS_PER_BATCH",
+    "MAX_PARAMS_TAGS_PER_BATCH",
+    "MAX_PARAM_VAL_LENGTH",
+    "MAX_TAG_VAL_LENGTH",
+]

@@ -1,0 +1,151 @@
+"""Values of users as tables, and tables as bytes: nothing is lost, nothing is guessed."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.media import json_tables, parquet_tables
+from lakeflow.media.tables import Table, table_of
+
+
+def said(*values: Any) -> list[Any]:
+    return [row[0] for row in json.loads(b"[" + json_tables.rows([list(values)]) + b"]")]
+
+
+def test_every_library_gives_the_same_table() -> None:
+    wanted = {"n": [1, 2], "f": [0.5, None], "s": ["x", None]}
+    for data in (
+        wanted,
+        {"n": np.array([1, 2]), "f": (0.5, None), "s": pl.Series(["x", None])},
+        {"n": pd.Series([1, 2]), "f": pd.Series([0.5, None]), "s": ["x", None]},
+        pd.DataFrame(wanted),
+        pl.DataFrame(wanted),
+        pl.LazyFrame(wanted),
+        pa.table(wanted),
+        pa.RecordBatch.from_pydict(wanted),
+    ):
+        table = table_of(data)
+        assert dict(zip(table.names, table.values(), strict=True)) == wanted
+        assert parquet_tables.read(parquet_tables.saved(None, table)).to_pydict() == wanted
+
+
+def test_what_json_lacks_is_said_as_pandas_says_it_but_whole() -> None:
+    utc = datetime.timezone(datetime.timedelta(hours=2))
+    assert said(
+        datetime.datetime.fromisoformat("2024-01-02"),
+        datetime.datetime.fromisoformat("2024-01-02T03:04:05.123456"),
+        datetime.datetime(2024, 1, 2, tzinfo=utc),
+        pd.Timestamp("2024-01-02 00:00:00.000000001"),
+        np.datetime64("2024-01-02T00:00:00.000000000"),
+        datetime.date(2024, 1, 2),
+        datetime.time(3, 4),
+        datetime.timedelta(days=1, seconds=3.5),
+        datetime.timedelta(seconds=-1),
+    ) == [
+        "2024-01-02T00:00:00.000",
+        "2024-01-02T03:04:05.123456",
+        "2024-01-01T22:00:00.000Z",
+        "2024-01-02T00:00:00.000000001",
+        "2024-01-02T00:00:00.000",
+        "2024-01-02T00:00:00.000",
+        "03:04:00",
+        "P1DT0H0M3.500S",
+        "P-1DT23H59M59S",
+    ]
+    assert said(decimal.Decimal("1.5"), b"ab", {1}, np.arange(2), np.float32(0.5)) == [
+        1.5, "ab", [1], [0, 1], 0.5,
+    ]  # fmt: skip
+    missing = (float("nan"), float("-inf"), pd.NA, pd.NaT, np.datetime64("NaT"), None)
+    assert said(*missing, {"x": [float("nan")], (1, 2): np.nan}) == [
+        *[None] * 6,
+        {"x": [None], "(1, 2)": None},
+    ]
+    assert said("\U0001f600", "\\ud800") == ["\U0001f600", "\\ud800"]
+    assert said(1e-15, 1 / 3, 2**70) == [1e-15, 1 / 3, 2**70]
+
+
+def test_what_has_no_end_or_no_text_is_refused() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    for value in (circle, b"\xff", "\ud800", {"\udc00": 1}):
+        with pytest.raises(InvalidInputError, match="not JSON serializable"):
+            said(value)
+
+
+CELLS = st.none() | st.integers() | st.text() | st.lists(st.text(), max_size=2)
+TABLES = st.lists(
+    st.lists(st.tuples(CELLS, CELLS), max_size=4).map(
+        lambda rows: Table(["a]", '],"data":['], [[r[0] for r in rows], [r[1] for r in rows]])
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(TABLES)
+def test_rows_that_are_added_are_those_that_were_given(tables: list[Table]) -> None:
+    content = None
+    for table in tables:
+        content = json_tables.saved(content, table)
+    assert content is not None
+    assert json_tables.split(content) is not None
+    rows = [list(row) for table in tables for row in zip(*table.columns, strict=True)]
+    assert json.loads(content) == {"columns": tables[0].names, "data": rows}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"columns":["a"],"index":[0],"data":[[1]]}',
+        '{"columns":["a"],"data":[[1]],"index":[0]}',
+        '{"columns": ["a"], "data": [[1]]}',
+        '{"columns":["a"],"data":[[1]]}\n',
+        '{"data":[[1]],"columns":["a"]}',
+    ],
+)
+def test_a_file_in_another_spelling_is_read_and_written_anew(text: str) -> None:
+    assert json_tables.split(text.encode()) is None
+    found = json_tables.saved(text.encode(), Table(["a"], [[2]]))
+    assert found == b'{"columns":["a"],"data":[[1],[2]]}'
+
+
+def test_columns_find_one_another_by_name_and_new_ones_are_null_above() -> None:
+    content = json_tables.saved(None, Table(["a", "b"], [[1], [2]]))
+    content = json_tables.saved(content, Table(["b"], [[3]]))
+    content = json_tables.saved(content, Table(["c", "a"], [[4], [5]]))
+    assert content == b'{"columns":["a","b","c"],"data":[[1,2,null],[null,3,null],[5,null,4]]}'
+    twice = json_tables.saved(None, Table(["a", "a"], [[1], [2]]))
+    assert json_tables.saved(twice, Table(["a", "a"], [[3], [4]])).endswith(b"[[1,2],[3,4]]}")
+    with pytest.raises(InvalidInputError, match="one name"):
+        json_tables.saved(twice, Table(["a", "b"], [[3], [4]]))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"columns":["a"],"data":[[1,2]]}', "{"])
+def test_a_file_that_is_no_table_is_told_from_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        json_tables.parsed(text.encode())
+
+
+def test_a_type_of_pandas_comes_back_from_parquet() -> None:
+    frame = pd.DataFrame({"i": pd.array([1, None], "Int64"), "c": pd.Categorical(["x", "y"])})
+    content = parquet_tables.saved(None, table_of(frame))
+    content = parquet_tables.saved(content, table_of(frame))
+    found = parquet_tables.read(content).to_pandas()
+    assert found["i"].dtype == "Int64"
+    assert found["c"].tolist() == ["x", "y", "x", "y"]
+    with pytest.raises(InvalidInputError, match="of one type"):
+        parquet_tables.saved(content, table_of({"i": ["text"]}))
+    with pytest.raises(InvalidInputError, match="of one type"):
+        parquet_tables.saved(None, table_of({"i": [1, "text"]}))

@@ -1,0 +1,72 @@
+"""Of many files some are worked on at once, and never more than fit into memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from lakeflow.transfer import at_once
+
+STORE = SimpleNamespace(can_append=False)
+
+
+class Load:
+    """What is worked on at one time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.bytes = self.most_bytes = self.files = self.most_files = 0
+
+    def work(self, size: int) -> int:
+        with self.lock:
+            self.bytes += size
+            self.files += 1
+            self.most_bytes = max(self.most_bytes, self.bytes)
+            self.most_files = max(self.most_files, self.files)
+        time.sleep(0.002)
+        with self.lock:
+            self.bytes -= size
+            self.files -= 1
+        return size
+
+
+def test_small_files_are_many_at_once() -> None:
+    load = Load()
+    assert sorted(at_once.done(STORE, load.work, range(300), int)) == list(range(300))
+    assert load.most_files > 20
+
+
+def test_large_files_are_as_many_as_fit() -> None:
+    load = Load()
+    size = at_once.MOST_BYTES // 3
+    assert list(at_once.done(STORE, load.work, [size] * 12, int)) == [size] * 12
+    assert load.most_files <= 3
+    huge = 10 * at_once.MOST_BYTES
+    assert list(at_once.done(STORE, Load().work, [huge] * 3, int)) == [huge] * 3
+
+
+def test_after_a_failure_nothing_begins_and_what_had_begun_is_told() -> None:
+    begun = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 3:
+            raise ValueError("the third")
+        time.sleep(0.005)
+        return number
+
+    told: list[int] = []
+    with pytest.raises(ValueError, match="the third"):
+        told.extend(at_once.done(STORE, work, range(10_000), lambda _: 1))
+    assert sorted([*told, 3]) == sorted(begun)
+    assert len(begun) < 500
+
+
+def test_on_this_machine_they_follow_one_another() -> None:
+    thread = threading.get_ident()
+    disk = SimpleNamespace(can_append=True)
+    found = list(at_once.done(disk, lambda _: threading.get_ident(), range(5), lambda _: 1))
+    assert found == [thread] * 5
