@@ -243,8 +243,13 @@ def require_png(picture: Picture) -> None:
         )
 
 
-def png(picture: Picture) -> bytes:
-    """Return a picture as PNG, exact to the pixel."""
+def png(picture: Picture, *, is_packed: bool = True) -> bytes:
+    """Return a picture as PNG, exact to the pixel.
+
+    Args:
+        picture: The picture.
+        is_packed: Whether to pack it, which takes two thirds of the time of logging it.
+    """
     import numpy
     import PIL.Image
 
@@ -253,7 +258,8 @@ def png(picture: Picture) -> bytes:
     pixels = numpy.asarray(picture)
     height, width, *channels = pixels.shape
     rows = _filtered(pixels.reshape(height, -1))
-    packer = zlib.compressobj(_level(rows), zlib.DEFLATED, zlib.MAX_WBITS, 8, zlib.Z_RLE)
+    level = _level(rows) if is_packed else 0
+    packer = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, 8, zlib.Z_RLE)
     colour_type = _COLOUR_TYPES[channels[0] if channels else 1]
     header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
     data = packer.compress(rows.data) + packer.flush()
@@ -300,8 +306,8 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def thumbnail(picture: Picture) -> bytes:
     """Return a picture as WebP of the size of a thumbnail."""
     image = pillow(picture)
-    # Large images are halved first, which nobody can see.
-    gap = 2.0 if image.mode in _PLAIN_MODES else None
+    # Large images are made smaller by a whole factor first, which nobody can see.
+    gap = 1.0 if image.mode in _PLAIN_MODES else None
     small = image.resize(thumbnail_size(*image.size), reducing_gap=gap)
     # Half of the time of Pillow's default, for as many bytes.
     return _saved(small, "WEBP", method=2)

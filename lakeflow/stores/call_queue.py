@@ -40,6 +40,9 @@ _MOST_JITTER = 0.25
 # A process that ends waits for the thread at most this long before it is noticed.
 _SECONDS_BETWEEN_LOOKS = 0.1
 
+_SHARE_OF_ONE_BEHIND = 1 / 8
+"""Share of the memory from which on a queue is behind: ten large images of 256 MiB."""
+
 _BYTES_OF_AN_ITEM = 64
 """What one thing of a batch holds in memory beside its text."""
 
@@ -234,6 +237,10 @@ class CallQueue:
         # Its thread does the work and ends.
         executor.shutdown(wait=False)
         return True
+
+    def is_behind(self) -> bool:
+        """Return whether calls come faster than they are made: soon one would have to wait."""
+        return self._held > self._most_held * _SHARE_OF_ONE_BEHIND
 
     def hurry(self) -> None:
         """Have what is gathered written now."""

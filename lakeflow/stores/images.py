@@ -67,14 +67,20 @@ class ImageStore:
         artifacts: The files that they are.
         heads: What is remembered of its runs.
         log: Makes a logging call now or queues it, as ``Store.log`` does.
+        is_behind: Whether calls are queued faster than they are made.
     """
 
     def __init__(
-        self, artifacts: ArtifactStore, heads: RunHeads, log: Callable[..., Any]
+        self,
+        artifacts: ArtifactStore,
+        heads: RunHeads,
+        log: Callable[..., Any],
+        is_behind: Callable[[], bool],
     ) -> None:
         self._artifacts = artifacts
         self._heads = heads
         self._log = log
+        self._is_behind = is_behind
 
     def log(
         self,
@@ -109,7 +115,8 @@ class ImageStore:
         """Log what was checked: image and thumbnail, and one record of both."""
         name = f"images/{_stem(key, step, timestamp)}"
         files = {
-            name + _IMAGE: images.png(picture),
+            # A larger file is better than a training that waits.
+            name + _IMAGE: images.png(picture, is_packed=not self._is_behind()),
             name + _THUMBNAIL: images.thumbnail(picture),
         }
         label = Label("image", key, step, timestamp)

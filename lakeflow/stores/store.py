@@ -56,10 +56,12 @@ class Store:
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
         self.tables = TableStore(lake, self.runs.heads, reader, self.artifacts)
         self.columns = ColumnReader(lake, engine, self.snapshots)
-        self.images = ImageStore(self.artifacts, self.runs.heads, self.log)
+        self._queue = CallQueue(lake, self.runs.heads.forget)
+        self.images = ImageStore(
+            self.artifacts, self.runs.heads, self.log, self._queue.is_behind
+        )
         lake.on_close(engine.close)
         lake.on_fork(engine.reset)
-        self._queue = CallQueue(lake, self.runs.heads.forget)
         lake.on_close(self._queue.close)
         self.samplers = Samplers(
             lambda run_id, values, step: self.runs.log_metrics(run_id, values, now_ms(), step)

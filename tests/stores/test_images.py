@@ -197,9 +197,9 @@ def test_images_wait_at_the_bound_of_the_memory_that_they_hold(
     go_on, seen = threading.Event(), []
     encode = images.png
 
-    def slow(picture: Any) -> bytes:
+    def slow(picture: Any, **options: Any) -> bytes:
         go_on.wait(60)
-        return encode(picture)
+        return encode(picture, **options)
 
     monkeypatch.setattr(images, "png", slow)
 
@@ -242,7 +242,7 @@ def test_images_that_could_not_be_sent_are_let_go_of(
 ) -> None:
     seen = []
 
-    def refuse(picture: Any) -> bytes:
+    def refuse(picture: Any, **_: Any) -> bytes:
         seen.append(weakref.ref(picture))
         try:
             _refuse(picture)
@@ -263,3 +263,23 @@ def test_images_that_could_not_be_sent_are_let_go_of(
     assert [each() for each in seen] == [None] * 3
     with pytest.raises(LakeflowException, match="3 asynchronous"):
         client.set_terminated(run_id)
+
+
+def test_images_that_come_too_fast_are_not_packed(
+    tmp_path: Path, another_process: Callable[..., Any]
+) -> None:
+    client = LakeflowClient(tmp_path / "lake")
+    run_id = client.create_run("0").info.run_id
+    array = numpy.zeros((100, 100, 3), numpy.uint8)
+    for place, images_at_once in enumerate((100, 4)):
+        store = another_process(
+            str(tmp_path / "lake"), queue_bytes=images_at_once * array.nbytes
+        )
+        store.images.log(run_id, array, key="k", step=place, synchronous=False)
+        store.terminate(run_id)
+        store.lake.close()
+    packed, plain = lakeflow.load_images(run_id, "k", client.tracking_uri)
+    recorded = open_store(client.tracking_uri, create=False).artifacts.recorded(run_id)
+    assert recorded[packed.path].size < array.nbytes / 100
+    assert recorded[plain.path].size > array.nbytes
+    assert not numpy.asarray(plain.image).any()
