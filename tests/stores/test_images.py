@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import re
+import subprocess
+import sys
 import threading
 import weakref
 from pathlib import Path
@@ -283,3 +285,30 @@ def test_images_that_come_too_fast_are_not_packed(
     assert recorded[packed.path].size < array.nbytes / 100
     assert recorded[plain.path].size > array.nbytes
     assert not numpy.asarray(plain.image).any()
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"), [("", "FINISHED"), ("signal.raise_signal(signal.SIGTERM)", "KILLED")]
+)
+def test_a_process_that_ends_sends_its_images_first(
+    tmp_path: Path, ending: str, status: str
+) -> None:
+    program = f"""
+import signal, sys, lakeflow, numpy
+lakeflow.set_tracking_uri(sys.argv[1])
+print(lakeflow.start_run().info.run_id, flush=True)
+for step in range(20):
+    lakeflow.log_image(numpy.full((300, 300), step, numpy.uint8), key="k", step=step)
+{ending}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "lake"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    run_id = done.stdout.strip()
+    assert done.stderr == ""
+    assert LakeflowClient(tmp_path / "lake").get_run(run_id).info.status == status
+    found = lakeflow.load_images(run_id, "k", tmp_path / "lake")
+    assert [each.image.getpixel((9, 9)) for each in found] == list(range(20))
