@@ -23,6 +23,9 @@ def make_folder(root: str, folder: str) -> None:
         root: The lake's folder; where it is not there yet, it is made as the umask says.
         folder: Its path, as the system knows it.
     """
+    # Most often it is there, and to look takes a third of the time of a refused attempt.
+    if os.path.isdir(folder):
+        return
     try:
         os.mkdir(folder)
     except FileExistsError:

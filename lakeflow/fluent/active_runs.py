@@ -99,13 +99,13 @@ class OpenRun:
         run: The run as it was when it was started.
         store: The store of its lake.
         place: Whose it is.
-        is_over: Whether it was ended, in whichever place.
+        status: With which somebody began to end it, in whichever place; None until then.
     """
 
     run: Run
     store: Store
     place: Place
-    is_over: bool = False
+    status: str | None = None
 
 
 _thread = _Thread()
@@ -123,12 +123,12 @@ def active() -> tuple[OpenRun, ...]:
     """Return the active runs of this place, the innermost last."""
     runs = _active.get()[1]
     # Loops that log come this way: most programs have no run in a task.
-    if not _of_tasks and runs and not runs[-1].is_over:
+    if not _of_tasks and runs and runs[-1].status is None:
         return runs
     place = here()
     if _of_tasks:
         _take_over(place)
-    return tuple(each for each in _active.get()[1] if not each.is_over)
+    return tuple(each for each in _active.get()[1] if each.status is None)
 
 
 def push(run: Run, store: Store) -> None:
@@ -142,22 +142,26 @@ def push(run: Run, store: Store) -> None:
     _own(opened, place)
 
 
-def pop() -> OpenRun | None:
-    """Take the innermost run off; None if there is none."""
+def pop(status: str) -> OpenRun | None:
+    """Take the innermost run off, as one that ends with a status; None if there is none."""
     runs = active()
     if not runs:
         return None
-    close(runs[-1])
+    close(runs[-1], status)
     _active.set((here(), runs[:-1]))
     _remember(runs[-1])
     return runs[-1]
 
 
-def close(run: OpenRun) -> None:
-    """Let a run be over in every place."""
-    run.is_over = True
-    for each in (_unfinished, _of_tasks):
-        each.pop(run.run.info.run_id, None)
+def close(run: OpenRun, status: str) -> None:
+    """Let a run be over in every place; its first status stays."""
+    run.status = run.status or status
+    _of_tasks.pop(run.run.info.run_id, None)
+
+
+def forget(run: OpenRun) -> None:
+    """Let a run be that was ended: until this it is unfinished."""
+    _unfinished.pop(run.run.info.run_id, None)
 
 
 def last() -> OpenRun | None:
@@ -173,7 +177,7 @@ def of_this_thread() -> list[OpenRun]:
 
 
 def unfinished() -> list[OpenRun]:
-    """Return the runs that no place of this process has ended, latest first."""
+    """Return the runs that are not ended, or not to the end, latest first."""
     return list(reversed(list(_unfinished.values())))
 
 

@@ -5,9 +5,13 @@ An exception that nobody catches is left by Python in ``sys.last_value``. The st
 ``SystemExit`` that a program raises itself nothing is left but the place where the program
 stopped: there a status is read that is written out, and any other is taken for success. A
 thread that dies is only told to ``threading.excepthook``, which is chained. By SIGTERM and
-SIGHUP a process dies without a word: where their default is in place while a run is open, a
-handler of ours ends the runs, then lets the signal do what it would have done. No handler of
-the application is replaced.
+SIGHUP a process dies without a word: where their default is in place while a run is open or
+begun, a handler of ours has the runs ended, then lets the signal do what it would have done. No
+handler of the application is replaced.
+
+A handler runs in the middle of whatever the main thread does, and that may be a call of ours
+with a lock in hand, or half a record written. So the runs are ended by another thread, and a
+call that was interrupted goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -20,16 +24,19 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 # A store that does not answer must not keep a process that is told to end.
-_MOST_SECONDS_TO_END_RUNS = 10
+_MOST_SECONDS_TO_END_RUNS = 10.0
+
+_SECONDS_BETWEEN_LOOKS = 0.01
 
 # What ``sys.exit`` was given last, and the outermost frame at that time.
 _exit_asked_for: tuple[FrameType, object] | None = None
@@ -37,6 +44,12 @@ _exit_asked_for: tuple[FrameType, object] | None = None
 # Of the main thread the outermost frame, and that of the program, as the first run began.
 _begun_in: tuple[FrameType, FrameType] | None = None
 _end_runs: Callable[[str], None] = lambda _: None  # noqa: E731
+
+# A signal has come, and the runs are being ended.
+_is_dying = False
+
+# One for each run that is being begun: nobody can end it yet.
+_beginnings: dict[object, None] = {}
 
 
 def status_of(kind: type[BaseException]) -> str:
@@ -152,6 +165,25 @@ def _chain_excepthook(end_runs_of_thread: Callable[[str], None]) -> None:
     threading.excepthook = runs_ended
 
 
+@contextlib.contextmanager
+def beginning() -> Iterator[None]:
+    """Begin a run: a signal that comes meanwhile ends it too, once it can be ended.
+
+    Where one has come already, this waits for the end of the process.
+    """
+    mine = object()
+    _beginnings[mine] = None
+    try:
+        # Looked at after the note above: either this sees the signal, or the signal the note.
+        if _is_dying:
+            del _beginnings[mine]
+            threading.Event().wait()
+        guard()
+        yield
+    finally:
+        _beginnings.pop(mine, None)
+
+
 def guard() -> None:
     """Let no signal kill the process without a word; does nothing outside the main thread."""
     _replace(signal.SIG_DFL, _end_and_die)
@@ -163,8 +195,8 @@ def unguard() -> None:
 
 
 def _replace(old: Any, new: Any) -> None:
-    # Python lets no other thread set handlers.
-    if threading.current_thread() is not threading.main_thread():
+    # Python lets no other thread set handlers. And while the process dies they stay.
+    if threading.current_thread() is not threading.main_thread() or _is_dying:
         return
     for each in _SIGNALS:
         if signal.getsignal(each) == old:
@@ -173,21 +205,69 @@ def _replace(old: Any, new: Any) -> None:
                 signal.signal(each, new)
 
 
-def _end_and_die(number: int, _: FrameType | None) -> None:
-    # An application's handler that calls the one before it ends as it likes.
-    if signal.getsignal(number) != _end_and_die:
+def _end_and_die(number: int, frame: FrameType | None) -> None:
+    global _is_dying
+    # An application's handler that calls the one before it ends as it likes. And a second
+    # signal changes nothing: ``timeout`` and shells send each twice.
+    if signal.getsignal(number) != _end_and_die or _is_dying:
         return
-    # From here on a second signal kills at once, and so does the timer.
-    signal.signal(number, signal.SIG_DFL)
-    limit = threading.Timer(_MOST_SECONDS_TO_END_RUNS, os.kill, (os.getpid(), number))
-    limit.daemon = True
+    _is_dying = True
+    # A daemon: a store that does not answer keeps nobody alive.
+    ending = threading.Thread(target=_end_all_runs, name="lakeflow-end", daemon=True)
+    # Not a daemon: the interpreter must not end before it, in another way.
+    dying = threading.Thread(
+        target=_die_after, args=(ending, number, _default_setter(number)), name="lakeflow-die"
+    )
     try:
-        limit.start()
-        _end_runs("KILLED")
-    finally:
+        ending.start()
+        dying.start()
+    except RuntimeError:  # no thread can be started, or none any more
+        signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+    # Else what was interrupted goes on: the thread may wait for its locks.
+    if not any(map(_is_ours, _stack(frame))):
+        dying.join()
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
+
+
+def _end_all_runs() -> None:
+    while _beginnings:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    _end_runs("KILLED")
+
+
+def _default_setter(number: int) -> Callable[[], object]:
+    """Return what sets the default of a signal, in any thread."""
+    # Loaded here, by the main thread: it may have been interrupted in loading it, and then
+    # another thread would wait for it.
+    try:
+        from ctypes import pythonapi
+    except ImportError:  # just that, or a Python without it: a second signal kills at once
+        signal.signal(number, signal.SIG_DFL)
+        return lambda: None
+    # To ``signal.signal`` the main thread would have to come, and it may hang.
+    return lambda: pythonapi.PyOS_setsig(number, None)
+
+
+def _die_after(
+    ending: threading.Thread, number: int, set_default: Callable[[], object]
+) -> None:
+    ending.join(_MOST_SECONDS_TO_END_RUNS)
+    set_default()
+    os.kill(os.getpid(), number)
+
+
+def _after_fork() -> None:
+    global _is_dying
+    # The threads that would end it are the parent's.
+    _is_dying = False
+    _beginnings.clear()
+    unguard()
 
 
 # A child has no run of its own yet. Put back in the child alone, a signal that comes before
 # that is lost: Python has noted it for a handler which is gone.
-os.register_at_fork(before=unguard, after_in_child=unguard)
+os.register_at_fork(before=unguard, after_in_child=_after_fork)

@@ -45,8 +45,15 @@ class ActiveRun(Run):
     ) -> bool:
         # The block may have ended the run itself, or have left others open within it.
         lost = []
-        while any(self.info.run_id == each.run.info.run_id for each in active_runs.active()):
-            lost.append(_end("FINISHED" if kind is None else endings.status_of(kind)))
+        try:
+            while any(
+                each.run.info.run_id == self.info.run_id for each in active_runs.active()
+            ):
+                status = "FINISHED" if kind is None else endings.status_of(kind)
+                lost.append(_end_active(status))
+        except LakeflowException as failure:
+            _tell(lost, failure)
+            raise
         _tell(lost, error)
         return kind is None
 
@@ -111,30 +118,43 @@ def start_run(
     # Before there is a run: what is wrong with the settings is to leave none behind.
     sampling = plan(log_system_metrics)
     client = LakeflowClient()
+    endings.watch(_end_open_runs, _end_runs_of_thread)
+    try:
+        with endings.beginning():
+            run = _made_or_resumed(
+                client, run_id, experiment_id, run_name, parent_run_id, all_tags
+            )
+            # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
+            store = open_store(client.tracking_uri, create=False)
+            active_runs.push(run, store)
+    finally:
+        _unguard_if_none()
+    if sampling is not None:
+        store.samplers.start(run.info.run_id, sampling, _next_step(run, sampling.prefix))
+    return ActiveRun(run.info, run.data, run.inputs)
+
+
+def _made_or_resumed(
+    client: LakeflowClient,
+    run_id: str | None,
+    experiment_id: str | None,
+    run_name: str | None,
+    parent_run_id: str | None,
+    tags: dict[str, Any],
+) -> Run:
     # It names one run: not its children, nor those of other threads or of later.
     with taken_once("RUN_ID") as named:
         resumed = run_id or named
         if resumed:
             path = "run_id" if run_id else "RUN_ID of the environment"
-            run = _resume(client, resumed, path, run_name, all_tags)
-        else:
-            parent = _parent(client, parent_run_id, active)
-            if parent is not None:
-                all_tags[tag_names.PARENT_RUN] = parent
-            run = client.create_run(
-                experiment_of_new_runs(client) if experiment_id is None else experiment_id,
-                None,
-                origin_tags(run_name) | all_tags,
-                run_name,
-            )
-    # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
-    store = open_store(client.tracking_uri, create=False)
-    endings.watch(_end_open_runs, _end_runs_of_thread)
-    active_runs.push(run, store)
-    endings.guard()
-    if sampling is not None:
-        store.samplers.start(run.info.run_id, sampling, _next_step(run, sampling.prefix))
-    return ActiveRun(run.info, run.data, run.inputs)
+            return _resume(client, resumed, path, run_name, tags)
+        parent = _parent(client, parent_run_id, active_runs.active())
+        return client.create_run(
+            experiment_of_new_runs(client) if experiment_id is None else experiment_id,
+            None,
+            origin_tags(run_name) | tags | ({tag_names.PARENT_RUN: parent} if parent else {}),
+            run_name,
+        )
 
 
 def _next_step(run: Run, prefix: str) -> int:
@@ -239,20 +259,37 @@ def end_run(status: str = "FINISHED") -> None:
         InvalidInputError: INVALID_PARAMETER_VALUE, no such status; the run stays active.
         LakeflowException: As for ``LakeflowClient.set_terminated``; the run has ended.
     """
-    _tell([_end(status)])
+    _tell([_end_active(status)])
 
 
-def _end(status: str) -> LakeflowException | None:
+def _end_active(status: str) -> LakeflowException | None:
     """End the active run; return the error that tells what of it could not be logged."""
     # Before the run is taken off: with a wrong status it stays active.
     RunStatus.from_string(status)
-    ended = active_runs.pop()
-    if not active_runs.unfinished():
-        endings.unguard()
+    ended = active_runs.pop(status)
     if ended is None:
         return None
-    ended.store.end(ended.run.info.run_id, status)
+    try:
+        _end(ended, status)
+    finally:
+        _unguard_if_none()
     return ended.store.lost(ended.run.info.run_id)
+
+
+def _end(run: active_runs.OpenRun, status: str) -> None:
+    active_runs.close(run, status)
+    try:
+        run.store.end(run.run.info.run_id, run.status)
+    except LakeflowException:
+        # Who has called is told. Of an interrupt nobody is: then it is ended with the process.
+        active_runs.forget(run)
+        raise
+    active_runs.forget(run)
+
+
+def _unguard_if_none() -> None:
+    if not active_runs.unfinished():
+        endings.unguard()
 
 
 def _tell(lost: Sequence[LakeflowException | None], error: BaseException | None = None) -> None:
@@ -276,9 +313,8 @@ def _end_runs_of_thread(status: str) -> None:
 
 def _end_all(runs: Sequence[active_runs.OpenRun], status: str) -> None:
     for each in runs:
-        active_runs.close(each)
         try:
-            each.store.end(each.run.info.run_id, status)
+            _end(each, status)
         except LakeflowException:
             # Nobody can catch this, and other runs are to be ended.
             _logger.warning("cannot end run %s", each.run.info.run_id, exc_info=True)

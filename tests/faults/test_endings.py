@@ -24,6 +24,15 @@ client = lakeflow.LakeflowClient()
 lakeflow.start_run(run_name="outer")
 lakeflow.start_run(run_name="inner", nested=True)
 lakeflow.log_metric("m", 1)
+
+def signal_in(name, number=signal.SIGTERM, then=lambda: None, profile=sys.setprofile):
+    def note(frame, event, _):
+        if event == "call" and frame.f_code.co_qualname == name:
+            profile(None)
+            os.kill(os.getpid(), number)
+            then()
+    profile(note)
+
 """
 
 # Of each program: what it does, the status of its runs, its exit code.
@@ -64,6 +73,65 @@ PROGRAMS = {
     "an own excepthook": ("sys.excepthook = lambda *_: print('own')\n1 / 0", "FAILED", 1),
     "terminated": ("os.kill(os.getpid(), signal.SIGTERM)", "KILLED", -signal.SIGTERM),
     "hung up": ("os.kill(os.getpid(), signal.SIGHUP)", "KILLED", -signal.SIGHUP),
+    # Of each of these the main thread was in the middle, with locks in hand.
+    "terminated in a write": (
+        "signal_in('LogWriter._append'); lakeflow.log_metric('m', 2); time.sleep(60)",
+        "KILLED",
+        -signal.SIGTERM,
+    ),
+    "terminated as a call is queued": (
+        "signal_in('CallQueue._is_started')\n"
+        "lakeflow.log_metric('m', 2, synchronous=False); time.sleep(60)",
+        "KILLED",
+        -signal.SIGTERM,
+    ),
+    "terminated as a run begins": (
+        "signal_in('LogWriter._append'); lakeflow.start_run(nested=True); time.sleep(60)",
+        "KILLED",
+        -signal.SIGTERM,
+    ),
+    "terminated as a run ends": (
+        "signal_in('LogWriter._append'); lakeflow.end_run('KILLED'); time.sleep(60)",
+        "KILLED",
+        -signal.SIGTERM,
+    ),
+    "terminated, and begins more": (
+        "signal_in('LogWriter._append')\n"
+        "while lakeflow.start_run(nested=True): lakeflow.log_metric('m', 2)",
+        "KILLED",
+        -signal.SIGTERM,
+    ),
+    "terminated, and ends": (
+        "signal_in('LogWriter._append'); lakeflow.log_metric('m', 2)",
+        "KILLED",
+        -signal.SIGTERM,
+    ),
+    "terminated twice": (
+        "signal_in('Store.terminate', profile=threading.setprofile)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "KILLED",
+        -signal.SIGTERM,
+    ),
+    "terminated where a write hangs": (
+        "lakeflow.fluent.endings._MOST_SECONDS_TO_END_RUNS = 0.1\n"
+        "signal_in('LogWriter._append', then=lambda: time.sleep(60))\n"
+        "lakeflow.log_metric('m', 2)",
+        "RUNNING",
+        -signal.SIGTERM,
+    ),
+    "interrupted as a run ends": (
+        "signal_in('LogWriter._append', signal.SIGINT); lakeflow.end_run('KILLED')",
+        "KILLED",
+        -signal.SIGINT,
+    ),
+    "an own handler from before": (
+        "lakeflow.end_run(); lakeflow.end_run()\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
+        "for run in client.search_runs(['0']): client.delete_run(run.info.run_id)\n"
+        "lakeflow.start_run(); os.kill(os.getpid(), signal.SIGTERM)",
+        "FAILED",
+        3,
+    ),
     "an own handler": (
         "signal.signal(signal.SIGTERM, lambda *_: print('own'))\n"
         "os.kill(os.getpid(), signal.SIGTERM)",
@@ -131,5 +199,5 @@ def test_a_run_ends_as_its_process_does(name: str, died: dict[str, tuple[Path, i
     folder, exit_code = died[name]
     runs = LakeflowClient(folder / "lake").search_runs(["0"])
     assert {run.info.status for run in runs} == {status}
-    assert all(run.info.end_time for run in runs)
+    assert all(run.info.end_time for run in runs) == (status != "RUNNING")
     assert exit_code == code

@@ -28,7 +28,9 @@ def found(report: VerificationReport) -> list[tuple[str, str]]:
 
 def files_of(client: LakeflowClient, run_id: str) -> tuple[Filesystem, str]:
     store = client._store
-    place = store.artifacts.place(run_id, store.runs.reader.run(run_id).fields["artifact_uri"])
+    place = store.artifacts.places.of_run(
+        run_id, store.runs.reader.run(run_id).fields["artifact_uri"]
+    )
     return place.fs, place.folder
 
 
