@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         RunTag,
     )
     from lakeflow.media.images import Image
-    from lakeflow.stores.call_queue import RunOperations
+    from lakeflow.stores.run_operations import RunOperations
 
 
 def open_store(

@@ -15,7 +15,7 @@ from lakeflow.stores.experiments import now_ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lakeflow.stores.call_queue import RunOperations
+    from lakeflow.stores.run_operations import RunOperations
     from lakeflow.stores.store import Store
 
 

@@ -22,7 +22,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.exceptions import LakeflowException
+from lakeflow.stores.interrupted import has_interrupted_us
+from lakeflow.stores.run_operations import RunOperations
 from lakeflow.stores.untold import Untold
 
 if TYPE_CHECKING:
@@ -46,54 +47,13 @@ _SHARE_OF_ONE_BEHIND = 1 / 8
 _BYTES_OF_AN_ITEM = 64
 """What one thing of a batch holds in memory beside its text."""
 
+_SECONDS_OF_STANDSTILL = 2.0
+"""Seconds without a call that is done, after which nobody waits who may be in its way."""
+
 _SECONDS_OF_REST = 1.0
 """Seconds after which a thread that has nothing to do ends."""
 
 _logger = logging.getLogger(__name__)
-
-
-class RunOperations:
-    """What asynchronous calls return: a promise that they will have been done.
-
-    Args:
-        operation_futures: One future a call.
-        hurry: Asks for what is gathered to be written now.
-        about: Returns what the calls log, for the text of an error.
-        on_told: Called with the futures when somebody learns here that calls failed.
-    """
-
-    def __init__(
-        self,
-        operation_futures: Sequence[Future[Any]],
-        hurry: Callable[[], None] = lambda: None,
-        about: Callable[[], str] = lambda: "logging",
-        on_told: Callable[[Sequence[Future[Any]]], None] = lambda _: None,
-    ) -> None:
-        self._operation_futures = list(operation_futures)
-        self._hurry = hurry
-        self._about = about
-        self._on_told = on_told
-
-    def wait(self) -> None:
-        """Return once every call is done; what is gathered is written at once.
-
-        Raises:
-            LakeflowException: Calls failed; the message says which run and keys they were
-                about, and why. The code is that of the first one.
-        """
-        self._hurry()
-        errors = [
-            error
-            for future in self._operation_futures
-            if (error := future.exception()) is not None
-        ]
-        if errors:
-            self._on_told(self._operation_futures)
-            reasons = "; ".join(str(error) for error in errors)
-            raise LakeflowException(
-                f"{len(errors)} asynchronous call(s) failed: {self._about()}: {reasons}",
-                getattr(errors[0], "error_code", None),
-            ) from errors[0]
 
 
 @dataclass(slots=True)
@@ -170,7 +130,9 @@ class CallQueue:
         self._starters: set[int] = set()  # threads that are about to start the one that works
         self._calls: deque[_Call] = deque()
         self._last: Future[Any] | None = None
-        self._is_at_work = False
+        # Who works, or is about to; and whether that has begun.
+        self._worker: object | None = None
+        self._has_begun = False
         self._is_resting = False
         self._changed = threading.Condition()
         self._is_hurried = False
@@ -188,7 +150,7 @@ class CallQueue:
         """
         call = _Call(function, args, held)
         with self._changed:
-            while self._is_full(held) and self._is_at_work:
+            while self._is_full(held) and self._worker is not None:
                 # A full queue is not to wait for the end of the interval.
                 self.hurry()
                 self._changed.wait()
@@ -212,26 +174,27 @@ class CallQueue:
     def _begin_work(self) -> None:
         """Have what is queued done, if nobody is at it."""
         while True:
+            worker = object()
             with self._changed:
-                if self._is_at_work or not self._calls:
+                if self._worker is not None or not self._calls:
                     return
-                self._is_at_work = True
+                self._worker, self._has_begun = worker, False
             self._starters.add(threading.get_ident())
             try:
-                is_started = self._is_started()
+                is_started = self._is_started(worker)
             finally:
                 self._starters.discard(threading.get_ident())
             if not is_started:
                 self.hurry()
-                self._work(0)
+                self._work(0, worker)
 
-    def _is_started(self) -> bool:
+    def _is_started(self, worker: object) -> bool:
         """Let the thread begin to work; return whether it does."""
         # Not kept: where no thread can be started it may hold the work, and must not do it once
         # one can be started again.
         executor = ThreadPoolExecutor(1, thread_name_prefix="lakeflow-log")
         try:
-            executor.submit(self._work, _SECONDS_OF_REST)
+            executor.submit(self._work, _SECONDS_OF_REST, worker)
         except RuntimeError:
             return False
         # Its thread does the work and ends.
@@ -246,19 +209,38 @@ class CallQueue:
         """Have what is gathered written now."""
         with self._changed:
             # Else it would be the next call that is not gathered.
-            self._is_hurried = self._is_at_work or bool(self._calls)
+            self._is_hurried = self._worker is not None or bool(self._calls)
             self._changed.notify_all()
 
     def drain(self) -> None:
         """Return once everything that was queued before is done."""
         with self._changed:
-            last = self._last
+            last, left = self._last, self._unfinished
         # Calls are made in order: when the last one is done, all are.
-        if last is not None:
-            self.hurry()
-            wait([last])
-            # Nor is the thread to rest: who drains the queue has done with it.
-            self.hurry()
+        if last is None:
+            return
+        self.hurry()
+        since = time.monotonic()
+        while not last.done():
+            self._see_to_it()
+            wait([last], _SECONDS_BETWEEN_LOOKS)
+            if self._unfinished != left:
+                left, since = self._unfinished, time.monotonic()
+            # The handler of a signal may have interrupted its thread with a lock in hand that
+            # the next call needs. What is queued is done once that thread goes on.
+            elif time.monotonic() - since > _SECONDS_OF_STANDSTILL and has_interrupted_us():
+                return
+        # Nor is the thread to rest: who drains the queue has done with it.
+        self.hurry()
+
+    def _see_to_it(self) -> None:
+        """Begin the work anew where an interrupt has come as somebody was about to."""
+        with self._changed:
+            # Should that begin after all, it finds another one in its place and leaves.
+            if not self._has_begun and not self._starters:
+                self._worker = None
+        if threading.get_ident() not in self._starters:
+            self._begin_work()
 
     def close(self) -> None:
         """Drain it, and tell on stderr what nobody was told."""
@@ -273,8 +255,12 @@ class CallQueue:
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write(f"lakeflow: {error}\n")
 
-    def _work(self, rest_s: float) -> None:
+    def _work(self, rest_s: float, worker: object) -> None:
         """Make calls until there are none for a while; then the next one begins anew."""
+        with self._changed:
+            if self._worker is not worker:
+                return
+            self._has_begun = True
         while True:
             self._gather()
             with self._changed:
@@ -285,7 +271,7 @@ class CallQueue:
             with self._changed:
                 self._rest(rest_s)
                 if not self._calls:
-                    self._is_at_work = self._is_hurried = False
+                    self._worker, self._is_hurried = None, False
                     return
 
     def _rest(self, rest_s: float) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lakeflow.exceptions import LakeflowException
     from lakeflow.lake import Lake
-    from lakeflow.stores.call_queue import RunOperations
+    from lakeflow.stores.run_operations import RunOperations
 
 
 class Store:

@@ -85,6 +85,20 @@ PROGRAMS = {
         "KILLED",
         -signal.SIGTERM,
     ),
+    # The thread of the queue needs what the main thread has in hand.
+    "terminated, and the program's own handler ends it": (
+        "def end(*_): lakeflow.log_metric('m', 3, synchronous=False); lakeflow.end_run(); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "signal_in('LogWriter._append'); lakeflow.log_metric('m', 2)",
+        "FINISHED",
+        0,
+    ),
+    "interrupted as a call is queued": (
+        "signal_in('CallQueue._is_started', signal.SIGINT)\n"
+        "lakeflow.log_metric('m', 2, synchronous=False)",
+        "KILLED",
+        -signal.SIGINT,
+    ),
     "terminated as a run begins": (
         "signal_in('LogWriter._append'); lakeflow.start_run(nested=True); time.sleep(60)",
         "KILLED",
