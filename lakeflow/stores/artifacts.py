@@ -131,7 +131,13 @@ class ArtifactStore:
 
     def log_text(self, run_id: str, text: str, artifact_file: Any) -> None:
         """Log a text in UTF-8."""
-        self.log_bytes(run_id, artifact_file, validation.text(text, "text").encode())
+        if not isinstance(text, str):
+            raise TypeError(f"text is a {type(text).__name__}, not a text")
+        try:
+            data = text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(f"text cannot be encoded: {error}") from error
+        self.log_bytes(run_id, artifact_file, data)
 
     def log_dict(self, run_id: str, dictionary: Any, artifact_file: Any) -> None:
         """Log what JSON or YAML can say."""
@@ -226,17 +232,17 @@ class ArtifactStore:
         fields = [records.table(ARTIFACTS.name, rows)]
         fields += [records.tags(tags.items())] if tags else []
         self._lake.append(records.bodies(head.about, *fields))
-        # An image has a name of its own, which nobody logs again.
-        if head.artifacts is not None and label.key is None:
-            head.artifacts |= {
-                each.path: Recorded(each.size, each.sha256, now, label) for each in files
-            }
+        # An image has a name of its own, which nobody logs again. What is not remembered is
+        # sent again where it is logged again.
+        known = head.artifacts
+        if known is not None and len(known) < _MOST_REMEMBERED and label.key is None:
+            known |= {each.path: Recorded(each.size, each.sha256, now, label) for each in files}
 
     def _is_there(
         self, run_id: str, head: RunHead, place: Place, path: str, size: int, sha256: str
     ) -> bool:
         """Return whether a file has this content, as far as one can tell without reading it."""
-        if head.artifacts is None or len(head.artifacts) > _MOST_REMEMBERED:
+        if head.artifacts is None:
             head.artifacts = self.recorded(run_id)
         known = head.artifacts.get(path)
         if known is None or known[:2] != (size, sha256):

@@ -368,6 +368,15 @@ def test_content_that_is_not_what_it_is_loaded_as(client: LakeflowClient, run_id
         assert caught.value.error_code == "BAD_REQUEST"
 
 
+def test_a_text_is_as_long_as_it_is(client: LakeflowClient, run_id: str) -> None:
+    client.log_text(run_id, "\u00e9" * 3_000_000, "long.txt")
+    assert client.list_artifacts(run_id)[0].file_size == 6_000_000
+    with pytest.raises(TypeError, match="bytes"):
+        client.log_text(run_id, b"bytes", "b.txt")
+    with pytest.raises(InvalidInputError, match="cannot be encoded"):
+        client.log_text(run_id, "\ud800", "half.txt")
+
+
 def test_one_of_uri_and_run_is_given(run_id: str, client: LakeflowClient) -> None:
     for call in (lakeflow.artifacts.download_artifacts, lakeflow.artifacts.list_artifacts):
         for given in (
