@@ -225,7 +225,7 @@ def images(options: argparse.Namespace, work: Path) -> Iterator[Target]:
         ["images a second, as fast as they are taken", f"{found['rate']:.1f}"],
         ["memory above the start then", f"{found['mib']:.0f} MiB"],
     ]
-    title = "log_image(synchronous=False), 1024 x 1024 RGB, one core"
+    title = "log_image(synchronous=False), 1024 x 1024 RGB"
     print(f"\n{report.table([title, ''], rows)}", flush=True)
     yield Target("log_image, median call", found["call"] * 1e3, 5, " ms")
     yield Target("images a second", found["rate"], options.rate, "", is_least=True)

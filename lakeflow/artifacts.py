@@ -15,6 +15,9 @@ from lakeflow.config import is_progress_shown
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.refusals import refused
+from lakeflow.stores import artifact_folders
+from lakeflow.stores.artifact_places import place_at
+from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,11 +78,14 @@ def download_artifacts(
     _require_one(artifact_uri, run_id, artifact_path)
     if dst_path is not None:
         _make(dst_path)
-    store = open_store(tracking_uri, create=False).artifacts
     run, path = _of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
     if run is not None:
-        return store.download(run, path, dst_path)
-    return store.download_at(*_split(path or ""), dst_path)
+        store = open_store(tracking_uri, create=False)
+        return store.artifacts.download(run, path, dst_path)
+    around, name = _split(path or "")
+    return artifact_folders.fetched(
+        place_at(around), paths.checked(name, "artifact_uri"), dst_path, dict
+    )
 
 
 def list_artifacts(
@@ -109,11 +115,11 @@ def list_artifacts(
         [FileInfo(path='labels.txt', is_dir=False, file_size=5)]
     """
     _require_one(artifact_uri, run_id, artifact_path)
-    store = open_store(tracking_uri, create=False).artifacts
     run, path = _of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
     if run is not None:
-        return store.listing(run, path)
-    return store.listing_at(*_split(path or ""))
+        return open_store(tracking_uri, create=False).artifacts.listing(run, path)
+    around, name = _split(path or "")
+    return artifact_folders.listed(place_at(around), paths.checked(name, "artifact_uri"))
 
 
 def load_text(artifact_uri: str) -> str:

@@ -1,9 +1,10 @@
-"""Logs images without waiting: at a pace, and as fast as they are taken; on one core."""
+"""Logs images without waiting: at a pace, and then as fast as they are taken, on one core."""
 
 from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ SIZE = 1024
 
 def main() -> None:
     options = parse(images=200, rate=20)
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     import lakeflow
 
     client = client_of(options)
@@ -43,6 +43,11 @@ def main() -> None:
         return times, time.perf_counter() - began
 
     paced, paced_s = log("paced", options.rate)
+    # Training has a core of its own; here all is to be done by one.
+    for thread in os.listdir("/proc/self/task"):
+        # That of the queue may have ended meanwhile.
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread), {min(os.sched_getaffinity(0))})
     with peak() as above:
         _, all_s = log("fast", 0)
     report(

@@ -196,10 +196,12 @@ def _levels(array: Pixels) -> Pixels:
                 f"{array.min()} and maximum value {array.max()}. Ensure all pixel values are "
                 "within the specified range."
             )
-        levels: Pixels = numpy.array(array, numpy.uint8, order="C")
+        # In whatever order it lies in memory: to turn it round takes ten times as long as to
+        # copy it, and is done by who packs it.
+        levels: Pixels = numpy.array(array, numpy.uint8, order="K")
         return levels
     scaled = _within_one(array) if array.dtype.kind == "f" else array
-    return (scaled * 255).astype(numpy.uint8, order="C")
+    return (scaled * 255).astype(numpy.uint8, order="K")
 
 
 def _within_one(array: Pixels) -> Pixels:

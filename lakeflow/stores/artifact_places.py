@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow import context
+from lakeflow.config import Settings
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem.interface import STAGING
 from lakeflow.filesystem.location import canonical, open_filesystem
@@ -79,7 +80,7 @@ class ArtifactPlaces:
             )
         return Place(self._lake.fs, artifact_uri)
 
-    def at(self, uri: str, below: str = "") -> Place:
+    def at(self, uri: str, below: str) -> Place:
         """Return a folder at any location.
 
         Args:
@@ -99,9 +100,7 @@ class ArtifactPlaces:
         with self._lock:
             fs = self._opened.get(root)
             if fs is None:
-                options = context.storage_options_below(root)
-                fs = open_filesystem(root, options, self._lake.settings)
-                self._opened[root] = fs
+                fs = self._opened[root] = _opened(root, self._lake.settings)
             return fs
 
     def _tidy(self, fs: Filesystem) -> None:
@@ -116,3 +115,19 @@ class ArtifactPlaces:
             is_stale = each.modified_s < time.time() - _STALE_S
             if is_stale and not each.is_folder and _ID.fullmatch(each.name):
                 fs.delete(f"{STAGING}/{each.name}")
+
+
+def place_at(uri: str) -> Place:
+    """Return a folder at any location, of which no lake needs to know.
+
+    Args:
+        uri: A folder of this machine, or a URL.
+
+    Raises:
+        InvalidInputError: No filesystem is known for it.
+    """
+    return Place(_opened(canonical(uri), Settings.from_environment()), "")
+
+
+def _opened(root: str, settings: Settings) -> Filesystem:
+    return open_filesystem(root, context.storage_options_below(root), settings)

@@ -5,25 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from lakeflow import records, temporary
 from lakeflow.config import is_progress_shown
 from lakeflow.entities import FileInfo, validation
-from lakeflow.exceptions import DamagedLakeError, InvalidInputError, StorageError
-from lakeflow.filesystem.parts import PART_BYTES
+from lakeflow.exceptions import InvalidInputError
 from lakeflow.media import figures
 from lakeflow.media.documents import document
 from lakeflow.schema import ARTIFACTS
+from lakeflow.stores import artifact_folders
 from lakeflow.stores.artifact_places import ArtifactPlaces
 from lakeflow.stores.experiments import now_ms
+from lakeflow.stores.recorded import Label, Recorded
 from lakeflow.transfer import at_once, fetching, paths, progress, sending
-from lakeflow.transfer.fetching import Wanted
 from lakeflow.transfer.sending import Sent, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakeflow.lake import Lake
     from lakeflow.stores.artifact_places import Place
@@ -37,38 +36,6 @@ _MOST_REMEMBERED = 100_000
 
 _SECONDS_OF_CLOCK = 1.0
 """A file that is this much younger than its record may have another content."""
-
-
-class Label(NamedTuple):
-    """What a file is.
-
-    Attributes:
-        kind: ``file``, ``figure``, ``image`` or ``table``.
-        key: Name of an image that was logged by steps.
-        step: Its step.
-        timestamp: Its time, in milliseconds since the Unix epoch.
-    """
-
-    kind: str = "file"
-    key: str | None = None
-    step: int | None = None
-    timestamp: int | None = None
-
-
-class Recorded(NamedTuple):
-    """What is recorded of a file.
-
-    Attributes:
-        size: Bytes.
-        sha256: Digest of its content.
-        log_time: When it was logged, in milliseconds since the Unix epoch.
-        label: What it is.
-    """
-
-    size: int
-    sha256: str
-    log_time: int
-    label: Label
 
 
 class ArtifactStore:
@@ -279,7 +246,7 @@ class ArtifactStore:
         try:
             data = place.fs.read(full)
         except FileNotFoundError as error:
-            raise _missing(place, path) from error
+            raise artifact_folders.missing(place, path) from error
         if sending.digest_of(data) != known.sha256:
             raise fetching.changed(place.fs, full)
         return data
@@ -288,110 +255,15 @@ class ArtifactStore:
         """Return what is in a folder of a run's artifacts; see ``LakeflowClient``."""
         below = paths.checked(path, "path")
         _, place = self.place(run_id)
-        return self._listed(place, below)
-
-    def listing_at(self, uri: str, path: Any = None) -> list[FileInfo]:
-        """Return what is in a folder at any location."""
-        return self._listed(self.places.at(uri), paths.checked(path, "path"))
-
-    def _listed(self, place: Place, below: str) -> list[FileInfo]:
-        source = posixpath.join(place.folder, below).rstrip("/")
-        # To list a file is an error on this machine, where a look costs nothing.
-        entry = place.fs.entry(source) if place.fs.can_append else None
-        if entry is not None and not entry.is_folder:
-            return []
-        found = place.fs.list(source)
-        return [
-            FileInfo(
-                paths.below(below, each.name),
-                each.is_folder,
-                None if each.is_folder else each.size,
-            )
-            for each in found
-            # An object store may list names that lead elsewhere.
-            if each.name not in {"", ".", ".."}
-        ]
+        return artifact_folders.listed(place, below)
 
     def download(self, run_id: str, path: Any, dst_path: Any = None) -> str:
         """Fetch a file or folder of a run's artifacts; see ``LakeflowClient``."""
         below = paths.checked(path, "path")
         _, place = self.place(run_id)
-        return self._fetched(place, below, dst_path, lambda: self.recorded(run_id, below))
-
-    def download_at(self, uri: str, path: Any, dst_path: Any = None) -> str:
-        """Fetch a file or folder at any location; nothing is known of its content."""
-        below = paths.checked(path, "path")
-        return self._fetched(self.places.at(uri), below, dst_path, dict)
-
-    def _fetched(
-        self,
-        place: Place,
-        below: str,
-        dst_path: Any,
-        recorded: Callable[[], Mapping[str, Recorded]],
-    ) -> str:
-        source = posixpath.join(place.folder, below).rstrip("/")
-        here = place.fs.local_path(source)
-        if dst_path is None and here is not None:
-            if place.fs.entry(source) is None:
-                raise _missing(place, below)
-            return here
-        target = temporary.make("download") if dst_path is None else os.fspath(dst_path)
-        if not os.path.isdir(target):
-            raise InvalidInputError(
-                f"dst_path is {target!r}, which is no folder", hint="make it first"
-            )
-        known = recorded()
-        while True:
-            try:
-                self._fetch(place, below, self._wanted(place, below, target, known))
-                break
-            except DamagedLakeError:
-                # It may have been logged anew since, and is recorded right after.
-                time.sleep(_SECONDS_OF_CLOCK)
-                before, known = known, recorded()
-                if known == before:
-                    raise
-        return os.path.join(target, below) if below else target
-
-    def _fetch(self, place: Place, below: str, wanted: Sequence[Wanted]) -> None:
-        with progress.shown(
-            "downloaded", len(wanted), is_wanted=is_progress_shown()
-        ) as advance:
-            try:
-                for each in fetching.fetch(place.fs, place.folder, wanted):
-                    advance(each.size)
-            except FileNotFoundError as error:
-                raise _missing(place, below) from error
-
-    def _wanted(
-        self, place: Place, below: str, target: str, recorded: Mapping[str, Recorded]
-    ) -> list[Wanted]:
-        source = posixpath.join(place.folder, below).rstrip("/")
-        begun = fetching.first_part(place.fs, source) if below else None
-        if begun is not None:
-            known = recorded.get(below)
-            size = len(begun)
-            if size == PART_BYTES:
-                size = known.size if known else place.fs.size(source)
-            sha256 = known.sha256 if known else None
-            return [Wanted(below, os.path.join(target, below), size, sha256, begun)]
-        sizes = place.fs.sizes(source)
-        if not sizes and below:
-            raise _missing(place, below)
-        wanted = []
-        for full, size in sizes.items():
-            path = full[len(place.folder) :].lstrip("/")
-            if not paths.is_safe(path):
-                raise InvalidInputError(
-                    f"{path!r} in {place.uri} has a name that would lead elsewhere on this "
-                    "machine",
-                    hint="fetch the other files one by one",
-                )
-            known = recorded.get(path)
-            sha256 = known.sha256 if known and known.size == size else None
-            wanted.append(Wanted(path, os.path.join(target, path), size, sha256))
-        return wanted
+        return artifact_folders.fetched(
+            place, below, dst_path, lambda: self.recorded(run_id, below)
+        )
 
     def place(self, run_id: str) -> tuple[RunHead, Place]:
         """Return the head of a run, and where its artifacts are."""
@@ -409,11 +281,3 @@ def require_run(run_id: object) -> None:
         raise InvalidInputError(
             f"Invalid run id: {run_id}. It is that of a trace, and must map to a valid run."
         )
-
-
-def _missing(place: Place, below: str) -> StorageError:
-    return StorageError(
-        f"No such artifact: {below!r} in {place.uri}",
-        "RESOURCE_DOES_NOT_EXIST",
-        hint="list_artifacts shows what there is",
-    )

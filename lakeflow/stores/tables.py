@@ -16,7 +16,7 @@ from lakeflow.exceptions import InvalidInputError, InvalidStateError
 from lakeflow.media import json_tables, parquet_tables, table_images, tables
 from lakeflow.media.json_tables import TAIL
 from lakeflow.stores import table_tags
-from lakeflow.stores.artifacts import Label
+from lakeflow.stores.recorded import Label
 from lakeflow.stores.table_turns import TableTurns
 from lakeflow.transfer import paths
 from lakeflow.transfer.sending import Sent, digest_of

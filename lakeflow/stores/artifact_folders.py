@@ -1,0 +1,134 @@
+"""A folder of artifacts, wherever it is: what is in it, and how it comes to this machine."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import time
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import temporary
+from lakeflow.config import is_progress_shown
+from lakeflow.entities import FileInfo
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, StorageError
+from lakeflow.filesystem.parts import PART_BYTES
+from lakeflow.transfer import fetching, paths, progress
+from lakeflow.transfer.fetching import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lakeflow.stores.artifact_places import Place
+    from lakeflow.stores.recorded import Recorded
+
+_SECONDS_UNTIL_RECORDED = 1.0
+"""Seconds after which a file that was logged anew is recorded anew."""
+
+
+def listed(place: Place, below: str) -> list[FileInfo]:
+    """Return what is in a folder, by path; a file has nothing in it."""
+    source = posixpath.join(place.folder, below).rstrip("/")
+    # To list a file is an error on this machine, where a look costs nothing.
+    entry = place.fs.entry(source) if place.fs.can_append else None
+    if entry is not None and not entry.is_folder:
+        return []
+    return [
+        FileInfo(
+            paths.below(below, each.name), each.is_folder, None if each.is_folder else each.size
+        )
+        for each in place.fs.list(source)
+        # An object store may list names that lead elsewhere.
+        if each.name not in {"", ".", ".."}
+    ]
+
+
+def fetched(
+    place: Place,
+    below: str,
+    dst_path: Any,
+    recorded: Callable[[], Mapping[str, Recorded]],
+) -> str:
+    """Fetch a file or folder, and return where it is on this machine.
+
+    Args:
+        place: The folder that its path is below.
+        below: Its path; empty for the whole folder.
+        dst_path: Folder of this machine, which must be there; None for a temporary one, or
+            for none where the files are on this machine.
+        recorded: Returns what is known of the files by path.
+
+    Raises:
+        DamagedLakeError: A file is not what was recorded.
+        InvalidInputError: There is no such folder here, or a name would lead elsewhere.
+        StorageError: There is no such file, or it could not be read, or written here.
+    """
+    source = posixpath.join(place.folder, below).rstrip("/")
+    here = place.fs.local_path(source)
+    if dst_path is None and here is not None:
+        if place.fs.entry(source) is None:
+            raise missing(place, below)
+        return here
+    target = temporary.make("download") if dst_path is None else os.fspath(dst_path)
+    if not os.path.isdir(target):
+        raise InvalidInputError(
+            f"dst_path is {target!r}, which is no folder", hint="make it first"
+        )
+    known = recorded()
+    while True:
+        try:
+            _fetch(place, below, _wanted(place, below, target, known))
+            break
+        except DamagedLakeError:
+            # It may have been logged anew since, and is recorded right after.
+            time.sleep(_SECONDS_UNTIL_RECORDED)
+            before, known = known, recorded()
+            if known == before:
+                raise
+    return os.path.join(target, below) if below else target
+
+
+def _fetch(place: Place, below: str, wanted: Sequence[Wanted]) -> None:
+    with progress.shown("downloaded", len(wanted), is_wanted=is_progress_shown()) as advance:
+        try:
+            for each in fetching.fetch(place.fs, place.folder, wanted):
+                advance(each.size)
+        except FileNotFoundError as error:
+            raise missing(place, below) from error
+
+
+def _wanted(
+    place: Place, below: str, target: str, recorded: Mapping[str, Recorded]
+) -> list[Wanted]:
+    source = posixpath.join(place.folder, below).rstrip("/")
+    begun = fetching.first_part(place.fs, source) if below else None
+    if begun is not None:
+        known = recorded.get(below)
+        size = len(begun)
+        if size == PART_BYTES:
+            size = known.size if known else place.fs.size(source)
+        sha256 = known.sha256 if known else None
+        return [Wanted(below, os.path.join(target, below), size, sha256, begun)]
+    sizes = place.fs.sizes(source)
+    if not sizes and below:
+        raise missing(place, below)
+    wanted = []
+    for full, size in sizes.items():
+        path = full[len(place.folder) :].lstrip("/")
+        if not paths.is_safe(path):
+            raise InvalidInputError(
+                f"{path!r} in {place.uri} has a name that would lead elsewhere on this machine",
+                hint="fetch the other files one by one",
+            )
+        known = recorded.get(path)
+        sha256 = known.sha256 if known and known.size == size else None
+        wanted.append(Wanted(path, os.path.join(target, path), size, sha256))
+    return wanted
+
+
+def missing(place: Place, below: str) -> StorageError:
+    """Return the error of an artifact that is not there."""
+    return StorageError(
+        f"No such artifact: {below!r} in {place.uri}",
+        "RESOURCE_DOES_NOT_EXIST",
+        hint="list_artifacts shows what there is",
+    )
