@@ -15,8 +15,8 @@ from lakeflow.config import is_progress_shown
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.refusals import refused
-from lakeflow.stores import artifact_folders
-from lakeflow.stores.artifact_places import place_at
+from lakeflow.stores.artifacts import folders
+from lakeflow.stores.artifacts.places import place_at
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lakeflow.entities import FileInfo
     from lakeflow.maintenance.report import VerificationReport
-    from lakeflow.stores.images import LoggedImage
+    from lakeflow.stores.artifacts.images import LoggedImage
 
 __all__ = [
     "download_artifacts",
@@ -83,7 +83,7 @@ def download_artifacts(
         store = open_store(tracking_uri, create=False)
         return store.artifacts.download(run, path, dst_path)
     around, name = _split(path or "")
-    return artifact_folders.fetched(
+    return folders.fetched(
         place_at(around), paths.checked(name, "artifact_uri"), dst_path, dict
     )
 
@@ -119,7 +119,7 @@ def list_artifacts(
     if run is not None:
         return open_store(tracking_uri, create=False).artifacts.listing(run, path)
     around, name = _split(path or "")
-    return artifact_folders.listed(place_at(around), paths.checked(name, "artifact_uri"))
+    return folders.listed(place_at(around), paths.checked(name, "artifact_uri"))
 
 
 def load_text(artifact_uri: str) -> str:

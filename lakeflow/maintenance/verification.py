@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakeflow.filesystem.interface import Filesystem
-    from lakeflow.stores.artifact_places import Place
+    from lakeflow.stores.artifacts.places import Place
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.store import Store
 

@@ -12,8 +12,8 @@ from lakeflow.entities import LifecycleStage, validation
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
+    from lakeflow.stores.artifacts.recorded import Recorded
     from lakeflow.stores.reader import Reader
-    from lakeflow.stores.recorded import Recorded
 
 _MOST_HEADS_KEPT = 10_000
 

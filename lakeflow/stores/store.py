@@ -8,16 +8,16 @@ from lakeflow.config import is_logging_async
 from lakeflow.entities import LifecycleStage, RunStatus
 from lakeflow.query.engine.connection import Engine
 from lakeflow.sampling.sampler import Samplers
-from lakeflow.stores.artifacts import ArtifactStore
+from lakeflow.stores.artifacts.files import ArtifactStore
+from lakeflow.stores.artifacts.images import ImageStore
+from lakeflow.stores.artifacts.tables import TableStore
 from lakeflow.stores.call_queue import CallQueue, held_by
 from lakeflow.stores.column_reader import ColumnReader
 from lakeflow.stores.control import ControlStore
 from lakeflow.stores.experiments import ExperimentStore, now_ms
-from lakeflow.stores.images import ImageStore
 from lakeflow.stores.reader import Reader
 from lakeflow.stores.runs import RunStore
 from lakeflow.stores.snapshots import Snapshots
-from lakeflow.stores.tables import TableStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ PROGRAM = """
 import os, signal, sys
 from lakeflow import LakeflowClient
 from lakeflow.filesystem.local import LocalFilesystem
-from lakeflow.stores.artifacts import ArtifactStore
+from lakeflow.stores.artifacts.files import ArtifactStore
 uri, run_id, where = sys.argv[1:]
 client = LakeflowClient(uri)
 client.log_table(run_id, {"n": [2]}, "t.json")

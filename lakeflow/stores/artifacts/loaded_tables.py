@@ -19,8 +19,8 @@ from lakeflow.exceptions import DamagedLakeError, NotFoundError
 from lakeflow.media import json_tables, parquet_tables
 from lakeflow.query.engine.statement import Statement
 from lakeflow.schema import ARTIFACTS
-from lakeflow.stores import table_tags
 from lakeflow.stores.arguments import listed
+from lakeflow.stores.artifacts import table_tags
 from lakeflow.stores.runs_table import search_table
 from lakeflow.transfer import at_once
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lakeflow.filesystem.interface import Filesystem
     from lakeflow.lake import Lake
-    from lakeflow.stores.artifact_places import ArtifactPlaces, Place
+    from lakeflow.stores.artifacts.places import ArtifactPlaces, Place
     from lakeflow.stores.reader import Reader
 
 _logger = logging.getLogger(__name__)

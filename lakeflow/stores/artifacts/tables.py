@@ -15,17 +15,17 @@ from lakeflow.entities import tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError
 from lakeflow.media import json_tables, parquet_tables, table_images, tables
 from lakeflow.media.json_tables import TAIL
-from lakeflow.stores import table_tags
-from lakeflow.stores.recorded import Label
-from lakeflow.stores.table_turns import TableTurns
+from lakeflow.stores.artifacts import table_tags
+from lakeflow.stores.artifacts.recorded import Label
+from lakeflow.stores.artifacts.table_turns import TableTurns
 from lakeflow.transfer import paths
 from lakeflow.transfer.sending import Sent, digest_of
 
 if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.media.tables import Table
-    from lakeflow.stores.artifact_places import Place
-    from lakeflow.stores.artifacts import ArtifactStore
+    from lakeflow.stores.artifacts.files import ArtifactStore
+    from lakeflow.stores.artifacts.places import Place
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.run_heads import RunHeads
 
@@ -134,7 +134,7 @@ class TableStore:
     ) -> Any:
         """Return the rows of many runs; see ``LakeflowClient.load_table``."""
         # Loads sqlglot and pandas, which a job that only logs does not need.
-        from lakeflow.stores.loaded_tables import load
+        from lakeflow.stores.artifacts.loaded_tables import load
 
         path = checked_path(artifact_file)
         return load(

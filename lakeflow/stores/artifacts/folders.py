@@ -18,8 +18,8 @@ from lakeflow.transfer.fetching import Wanted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lakeflow.stores.artifact_places import Place
-    from lakeflow.stores.recorded import Recorded
+    from lakeflow.stores.artifacts.places import Place
+    from lakeflow.stores.artifacts.recorded import Recorded
 
 _SECONDS_UNTIL_RECORDED = 1.0
 """Seconds after which a file that was logged anew is recorded anew."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.entities import tag_names, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.media import images
-from lakeflow.stores.artifacts import require_run
+from lakeflow.stores.artifacts.files import require_run
+from lakeflow.stores.artifacts.recorded import Label
 from lakeflow.stores.experiments import now_ms
-from lakeflow.stores.recorded import Label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import PIL.Image
 
     from lakeflow.media.images import Picture
-    from lakeflow.stores.artifacts import ArtifactStore
-    from lakeflow.stores.recorded import Recorded
+    from lakeflow.stores.artifacts.files import ArtifactStore
+    from lakeflow.stores.artifacts.recorded import Recorded
     from lakeflow.stores.run_heads import RunHeads
 
 _KEY = re.compile(r"[a-zA-Z0-9_\-./ ]+")

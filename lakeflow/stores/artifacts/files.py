@@ -14,10 +14,10 @@ from lakeflow.exceptions import InvalidInputError
 from lakeflow.media import figures
 from lakeflow.media.documents import document
 from lakeflow.schema import ARTIFACTS
-from lakeflow.stores import artifact_folders
-from lakeflow.stores.artifact_places import ArtifactPlaces
+from lakeflow.stores.artifacts import folders
+from lakeflow.stores.artifacts.places import ArtifactPlaces
+from lakeflow.stores.artifacts.recorded import Label, Recorded
 from lakeflow.stores.experiments import now_ms
-from lakeflow.stores.recorded import Label, Recorded
 from lakeflow.transfer import at_once, fetching, paths, progress, sending
 from lakeflow.transfer.sending import Sent, Source
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakeflow.lake import Lake
-    from lakeflow.stores.artifact_places import Place
+    from lakeflow.stores.artifacts.places import Place
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.run_heads import RunHead, RunHeads
 
@@ -246,7 +246,7 @@ class ArtifactStore:
         try:
             data = place.fs.read(full)
         except FileNotFoundError as error:
-            raise artifact_folders.missing(place, path) from error
+            raise folders.missing(place, path) from error
         if sending.digest_of(data) != known.sha256:
             raise fetching.changed(place.fs, full)
         return data
@@ -255,15 +255,13 @@ class ArtifactStore:
         """Return what is in a folder of a run's artifacts; see ``LakeflowClient``."""
         below = paths.checked(path, "path")
         _, place = self.place(run_id)
-        return artifact_folders.listed(place, below)
+        return folders.listed(place, below)
 
     def download(self, run_id: str, path: Any, dst_path: Any = None) -> str:
         """Fetch a file or folder of a run's artifacts; see ``LakeflowClient``."""
         below = paths.checked(path, "path")
         _, place = self.place(run_id)
-        return artifact_folders.fetched(
-            place, below, dst_path, lambda: self.recorded(run_id, below)
-        )
+        return folders.fetched(place, below, dst_path, lambda: self.recorded(run_id, below))
 
     def place(self, run_id: str) -> tuple[RunHead, Place]:
         """Return the head of a run, and where its artifacts are."""
