@@ -303,10 +303,12 @@ def _require_one(
     artifact_uri: str | None, run_id: str | None, artifact_path: str | None
 ) -> None:
     if (artifact_uri is None) == (run_id is None):
-        raise InvalidInputError("Exactly one of `run_id` or `artifact_uri` must be specified")
+        raise InvalidInputError(
+            "one of run_id and artifact_uri is to be specified, and one only"
+        )
     if artifact_uri is not None and artifact_path is not None:
         raise InvalidInputError(
-            "`artifact_path` cannot be specified if `artifact_uri` is specified"
+            "artifact_path is specified beside artifact_uri, which has the whole path"
         )
 
 

@@ -37,7 +37,9 @@ def save(figure: Any, path: str, options: Mapping[str, Any] | None = None) -> No
     elif _is(figure, "plotly.graph_objs"):
         _save_plotly(figure, path, named)
     else:
-        raise TypeError(f"Unsupported figure object type: '{type(figure)}'")
+        raise TypeError(
+            f"figure is a {type(figure).__name__}, and neither matplotlib's nor plotly's"
+        )
 
 
 def _is(figure: Any, module: str) -> bool:
@@ -59,4 +61,6 @@ def _save_plotly(figure: Any, path: str, options: dict[str, Any]) -> None:
             )
         figure.write_image(path, **options)
     else:
-        raise TypeError(f"Unsupported file extension for plotly figure: '{extension}'")
+        raise TypeError(
+            f"a figure of plotly's cannot be saved with the extension '{extension}'"
+        )

@@ -82,8 +82,8 @@ class Image:
             self.image = image
         else:
             raise TypeError(
-                f"Unsupported image object type: {type(image)}. `image` must be one of "
-                "numpy.ndarray, PIL.Image.Image, or a filepath to an image."
+                f"image is a {type(image).__name__}, and neither an array, nested lists, an "
+                "image of Pillow's nor the path of one"
             )
         self.size: tuple[int, int] = self.image.size
 
@@ -141,8 +141,8 @@ def taken(image: Any) -> Picture:
         image = image.to_pil()
     if not isinstance(image, PIL.Image.Image):
         raise TypeError(
-            f"Unsupported image object type: {type(image)}. `image` must be one of "
-            "numpy.ndarray, PIL.Image.Image, and lakeflow.Image."
+            f"image is a {type(image).__name__}, and neither an array of numpy's, an image of "
+            "Pillow's nor a lakeflow.Image"
         )
     if 0 in image.size:
         raise InvalidInputError(f"image has no pixels: its size is {image.size}")
@@ -169,15 +169,15 @@ def _shaped(array: Pixels) -> Pixels:
     """Return an array of height x width, with 3 or 4 channels or none."""
     if array.dtype.kind not in _KINDS:
         raise TypeError(
-            f"Invalid array data type: '{array.dtype}'. Must be one of {[*_KINDS.values()]}"
+            f"image is an array of {array.dtype}, which is none of {', '.join(_KINDS.values())}"
         )
     if array.ndim not in {2, 3}:
         raise InvalidInputError(
-            f"`image` must be a 2D or 3D array but got image shape: {array.shape}"
+            f"image has the shape {array.shape}, and not height x width, or with channels"
         )
     if array.ndim == 3 and array.shape[2] not in {1, 3, 4}:
         raise InvalidInputError(
-            f"Invalid channel length: {array.shape[2]}. Must be one of [1, 3, 4]"
+            f"image has channels of length: {array.shape[2]}, which is none of 1, 3 and 4"
         )
     if array.size == 0:
         raise InvalidInputError(f"image has no pixels: the shape of the array is {array.shape}")
@@ -192,9 +192,9 @@ def _levels(array: Pixels) -> Pixels:
         # What fits into a byte needs no look.
         if array.dtype != numpy.uint8 and (array.min() < 0 or array.max() > 255):
             raise InvalidInputError(
-                "Integer pixel values out of acceptable range [0, 255]. Found minimum value "
-                f"{array.min()} and maximum value {array.max()}. Ensure all pixel values are "
-                "within the specified range."
+                f"image has integers out of range: least value {array.min()}, largest value "
+                f"{array.max()}",
+                hint="levels are 0 to 255; floats from 0 to 1 are taken too",
             )
         # In whatever order it lies in memory: to turn it round takes ten times as long as to
         # copy it, and is done by who packs it.
@@ -215,12 +215,12 @@ def _within_one(array: Pixels) -> Pixels:
     finite = numpy.isfinite(array)
     least, most = (array[finite].min(), array[finite].max()) if finite.any() else (0, 1)
     is_scaled = least < 0 or most > 1
-    what = "Rescaling values to [0.0, 1.0] with min/max scaler." if is_scaled else ""
+    what = "Rescaling the least to 0 and the largest to 1." if is_scaled else ""
     if not finite.all():
         what += " NaN and -inf become black, inf white."
     warnings.warn(
-        "Float pixel values out of acceptable range [0.0, 1.0]. Found minimum value "
-        f"{low} and maximum value {high}. {what.strip()}",
+        f"image has floats out of 0 to 1: minimum value {low} and maximum value {high}. "
+        f"{what.strip()}",
         stacklevel=2,
     )
     if is_scaled:

@@ -24,8 +24,8 @@ def image_columns(table: Table) -> list[int]:
         are_images = [_is_image(cell) for cell in column]
         if any(are_images) and not all(are_images):
             raise InvalidInputError(
-                f"Column `{name}` contains a mix of images and non-images. Please ensure that "
-                "all elements in the column are of the same type."
+                f"the column {name!r} has images and other values",
+                hint="put them into a column each",
             )
         if any(are_images):
             found.append(index)

@@ -66,7 +66,7 @@ def table_of(data: Any) -> Table:
     if _is_a(data, "pyarrow", "Table"):
         return Table(list(data.column_names), list(data.columns))
     raise InvalidInputError(
-        "data must be a pandas.DataFrame or a dictionary, or a table of polars or Arrow; it is "
+        "data must be a pandas DataFrame, a dictionary, or a table of polars or Arrow; it is "
         f"a {type(data).__name__}"
     )
 

@@ -32,7 +32,7 @@ PILLOW = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:Float pixel values")
+@pytest.mark.filterwarnings("ignore:image has floats")
 def test_images_of_steps_are_the_same_files(both):
     run = both("create_run", "0")
     for step, (name, image) in enumerate({**ARRAYS, **PILLOW}.items()):

@@ -101,7 +101,7 @@ def test_what_is_no_table_is_refused(answering):
         theirs, ours = answering.answers("log_table", run, ["a"], path)
         assert theirs["error"] == "ValueError"
         assert ours["error"] == INVALID
-        assert theirs["message"] in ours["message"]
+        assert repr(path) in ours["message"]
 
 
 def test_images_become_files_beside_the_table(answering):
@@ -111,4 +111,4 @@ def test_images_become_files_beside_the_table(answering):
     answering("pictures", run, "table_images/d/t")
     theirs, ours = answering.answers("log_table", run, {"image": [pictures[0], "x"]}, "e.json")
     assert theirs["error"] == "ValueError"
-    assert theirs["message"] in ours["message"]
+    assert "'image' has images and other values" in ours["message"]

@@ -91,7 +91,7 @@ def test_a_mode_that_png_does_not_know_is_refused(mode: str) -> None:
 @pytest.mark.parametrize(
     ("array", "error", "text"),
     [
-        (numpy.array([["a"]], dtype=object), TypeError, "'object'"),
+        (numpy.array([["a"]], dtype=object), TypeError, "array of object"),
         (numpy.zeros((2, 2), complex), TypeError, "complex"),
         (numpy.zeros(4, numpy.uint8), ValueError, r"\(4,\)"),
         (numpy.zeros((1, 2, 2, 3), numpy.uint8), ValueError, "1, 2, 2, 3"),

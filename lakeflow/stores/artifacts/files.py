@@ -276,6 +276,4 @@ def require_run(run_id: object) -> None:
         InvalidInputError: It is one.
     """
     if isinstance(run_id, str) and run_id.startswith("tr-"):
-        raise InvalidInputError(
-            f"Invalid run id: {run_id}. It is that of a trace, and must map to a valid run."
-        )
+        raise InvalidInputError(f"{run_id} is the id of a trace, and must map to a valid run")

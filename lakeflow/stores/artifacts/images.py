@@ -154,13 +154,12 @@ def _require_one_form(artifact_file: Any, key: Any, step: Any, timestamp: Any) -
     by_steps = [each for each in (key, step, timestamp) if each is not None]
     if artifact_file is not None and by_steps:
         raise TypeError(
-            "The `artifact_file` parameter cannot be used in conjunction with `key`, `step`, "
-            "or `timestamp` parameters"
+            "artifact_file names one image, and key, step and timestamp are for one of a step: "
+            "both are given"
         )
     if artifact_file is None and key is None:
         raise TypeError(
-            "Invalid arguments: give exactly one of `artifact_file`, for one image, and `key`, "
-            "for an image of each step"
+            "neither artifact_file is given, for one image, nor key, for an image of each step"
         )
 
 
@@ -175,8 +174,7 @@ def _checked_key(key: Any) -> str:
         raise TypeError(f"key is {key!r}, which is no text")
     if not _KEY.fullmatch(key):
         raise InvalidInputError(
-            "The `key` parameter may only contain alphanumerics, underscores (_), dashes (-), "
-            f"periods (.), spaces ( ), and slashes (/). The key {key!r} has other characters."
+            f"key is {key!r}, and may have letters, digits, spaces, '_', '-', '.' and '/' only"
         )
     longest = _stem(key, -(2**63), validation.FIRST_MS) + _THUMBNAIL
     if len(longest) > _MOST_BYTES_OF_A_NAME:

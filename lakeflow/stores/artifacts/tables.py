@@ -228,13 +228,13 @@ def checked_path(artifact_file: Any) -> str:
     found = [character for character in _FORBIDDEN if character in path]
     if found:
         raise InvalidInputError(
-            f"The artifact_file contains forbidden character: {found[0]}",
-            hint=f"it is {path!r}, and may have none of {_FORBIDDEN}",
+            f"artifact_file is {path!r}, and the name of a table has no {found[0]}",
+            hint=f"leave out all of {_FORBIDDEN}",
         )
     if not path.endswith(_ENDS):
         raise InvalidInputError(
-            f"Invalid artifact file path '{path}'. Please ensure the file you are trying to "
-            "log as a table has a file name with either '.json' or '.parquet' extension."
+            f"artifact_file is {path!r}; a table is kept in a file that ends with .json or "
+            ".parquet"
         )
     return paths.normal(path, "artifact_file")
 
