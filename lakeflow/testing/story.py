@@ -102,8 +102,12 @@ class Story:
         assert {path: each.size for path, each in recorded.items()} == sizes
         with tempfile.TemporaryDirectory() as folder:
             store.artifacts.download(run_id, "", folder)
-            for path, content in artifacts.items():
-                assert Path(folder, path).read_bytes() == content
+            found = {
+                each.relative_to(folder).as_posix(): each.read_bytes()
+                for each in Path(folder).rglob("*")
+                if each.is_file()
+            }
+        assert found == artifacts
 
     def _step(self, act: Callable[[], T]) -> T:
         if self._again is None:

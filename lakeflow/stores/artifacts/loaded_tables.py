@@ -112,16 +112,14 @@ def _runs(
         runs = search(f"({condition} OR {_one_of(missing)})", recorded)
     if not runs.num_rows:
         raise NotFoundError(
-            f"No runs found with the corresponding table artifact: {path!r} in experiment "
-            f"{experiment_id}"
+            f"No runs found with a table {path!r} in experiment {experiment_id}"
         )
     if run_ids and len(set(run_ids)) != runs.num_rows:
         _logger.warning(
-            "Not all runs have the specified table artifact %r. Some runs will be skipped: "
-            "%d of %d",
-            path,
+            "%d of %d runs have no table %r, and are left out",
             len(set(run_ids)) - runs.num_rows,
             len(set(run_ids)),
+            path,
         )
     return runs
 
@@ -262,9 +260,7 @@ def _add(group: _Group, columns: Sequence[str], values: dict[str, Any]) -> None:
         if column in group.frame:
             name = f"{column}_"
             _logger.warning(
-                "Column name %s already exists in the table. Resolving the conflict, by "
-                "appending an underscore to the column name.",
-                column,
+                "the table has a column %r; that of the run is called %r", column, name
             )
         group.frame[name] = values[column].iloc[places].array
 
