@@ -44,6 +44,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         client.log_batch(run_id, points, [Param("lr", str(number % 7))], tags)
         data = Dataset("d", str(number % 3), "local", "/d", schema="{}" if number % 2 else None)
         client.log_inputs(run_id, [DatasetInput(data, [InputTag("use", "train")])])
+        client.log_text(run_id, f"note {number}", f"notes/{number % 5}.txt")
         if number % 2:
             client.set_terminated(run_id, end_time=9_000 + number)
         if number == RUNS // 2:

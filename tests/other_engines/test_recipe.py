@@ -27,6 +27,7 @@ def test_the_delta_recipe_gives_the_rows_that_lakeflow_gives(tmp_path: Path) -> 
         run_id = client.create_run("0", tags={"kind": "a"}, run_name=f"r{number}").info.run_id
         points = [Metric("loss", step / 7, step, step) for step in range(5)]
         client.log_batch(run_id, points, [Param("lr", "0.1")], [RunTag("t", "é")])
+        client.log_text(run_id, "a text", "a.txt")
         lakeflow.compact(lake)
     done = subprocess.run(
         [python, HERE / "recipe.py", lake, ROOT / "sql"],
