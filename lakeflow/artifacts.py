@@ -14,6 +14,7 @@ from lakeflow.client import open_store
 from lakeflow.config import is_progress_shown
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.media import images
 from lakeflow.refusals import refused
 from lakeflow.stores.artifacts import folders
 from lakeflow.stores.artifacts.places import place_at
@@ -173,20 +174,16 @@ def load_image(artifact_uri: str) -> PIL.Image.Image:
         InvalidInputError: BAD_REQUEST, it is no image that Pillow knows.
         LakeflowException: As for ``download_artifacts``.
     """
-    import io
-
     import PIL.Image
 
     try:
-        image = PIL.Image.open(io.BytesIO(_content(artifact_uri)))
-        image.load()
+        return images.opened(_content(artifact_uri))
     except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
         if isinstance(error, LakeflowException):
             raise
         raise InvalidInputError(
             f"{artifact_uri} is no image: {error}", "BAD_REQUEST"
         ) from error
-    return image
 
 
 def load_images(

@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 from io import FileIO
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem import sharing
@@ -187,7 +187,7 @@ class LocalFilesystem(Filesystem):
     def put(self, path: str, data: bytes) -> None:
         """Write a file beside all others, and give it the name."""
         with self._staged(path) as staged, open(staged, "xb", buffering=0) as file:
-            _write(file, data)
+            write_all(file, data)
 
     def put_file(self, local: str, path: str) -> None:
         """Copy the file beside all others, in the kernel where it can, and give it the name."""
@@ -202,7 +202,7 @@ class LocalFilesystem(Filesystem):
             open(staged, "xb", buffering=0) as file,
         ):
             _copy(source, file, size)
-            _write(file, data)
+            write_all(file, data)
 
     @contextlib.contextmanager
     def _staged(self, path: str) -> Iterator[str]:
@@ -359,7 +359,8 @@ class LocalFilesystem(Filesystem):
         sharing.share(self._root, path)
 
 
-def _write(file: FileIO, data: bytes) -> None:
+def write_all(file: FileIO | BinaryIO, data: bytes) -> None:
+    """Write all of it to a file without a buffer."""
     # One system call takes 2 GiB at most.
     rest = memoryview(data)
     while rest:
@@ -376,7 +377,7 @@ def _copy(source: FileIO, target: FileIO, size: int) -> None:
         ):
             left -= count
     while left and (data := source.read(min(left, _COPIED_AT_ONCE))):
-        _write(target, data)
+        write_all(target, data)
         left -= len(data)
     if left:
         raise OSError(errno.EIO, f"the file is shorter than {size} bytes", source.name)

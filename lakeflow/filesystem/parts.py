@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from lakeflow.filesystem.threads import submitted
+from lakeflow.filesystem.threads import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Executor
 
 PART_BYTES = 8 * 1024 * 1024
 WHOLE_BYTES = 2 * PART_BYTES
 """Files up to this size are sent whole: three requests would not be faster."""
 
-_AT_ONCE = 6
+PARTS_AT_ONCE = 6
+"""Each is in memory."""
+
 _MOST_PARTS = 10_000
 
 PartCall = Callable[[Any, Mapping[str, Any]], Any]
@@ -100,18 +101,8 @@ def send_in_parts(
         )
         return sent
 
-    digests: list[str] = []
-    running: deque[Future[str]] = deque()
-    try:
-        for number in range(1, -(-size // part_bytes) + 1):
-            # Each holds its part in memory.
-            if len(running) == _AT_ONCE:
-                digests.append(running.popleft().result())
-            running.append(submitted(threads, send, number))
-        digests += [each.result() for each in running]
-    finally:
-        for each in running:
-            each.cancel()
+    numbers = range(1, -(-size // part_bytes) + 1)
+    digests = list(in_order(threads, send, numbers, PARTS_AT_ONCE))
     persist(lambda fs, call: parts.finish(fs, path, begun.identity, digests, call))
 
 

@@ -27,6 +27,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.stores.interrupted import is_ours, stack
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
@@ -112,25 +114,16 @@ def watch(end_runs: Callable[[str], None], end_runs_of_thread: Callable[[str], N
     """
     global _begun_in, _end_runs
     _end_runs = end_runs
-    stack = _stack(sys._current_frames().get(threading.main_thread().ident or 0))
-    program = [each for each in stack if _is_program(each)]
+    frames = stack(sys._current_frames().get(threading.main_thread().ident or 0))
+    program = [each for each in frames if _is_program(each)]
     if program:
-        _begun_in = stack[-1], program[-1]
+        _begun_in = frames[-1], program[-1]
     sys.exit = _noted(sys.exit)
     # Both are objects of one class; without ``site`` there are none.
     kind: Any = type(getattr(builtins, "exit", None))
     if kind.__name__ == "Quitter":
         kind.__call__ = _noted(kind.__call__, 1)
     _chain_excepthook(end_runs_of_thread)
-
-
-def _stack(frame: FrameType | None) -> list[FrameType]:
-    """Return a frame and all that have called it, the outermost one last."""
-    found = []
-    while frame is not None:
-        found.append(frame)
-        frame = frame.f_back
-    return found
 
 
 def _is_program(frame: FrameType) -> bool:
@@ -146,7 +139,7 @@ def _noted(original: Callable[..., Any], place: int = 0) -> Callable[..., Any]:
         # In another thread it ends the thread alone.
         if threading.current_thread() is threading.main_thread():
             code = args[place] if len(args) > place else named.get("code")
-            _exit_asked_for = _stack(sys._getframe())[-1], code
+            _exit_asked_for = stack(sys._getframe())[-1], code
         original(*args, **named)
 
     return noted
@@ -225,12 +218,8 @@ def _end_and_die(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     # Else what was interrupted goes on: the thread may wait for its locks.
-    if not any(map(_is_ours, _stack(frame))):
+    if not any(map(is_ours, stack(frame))):
         dying.join()
-
-
-def _is_ours(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
 
 
 def _end_all_runs() -> None:

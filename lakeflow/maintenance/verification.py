@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import hashlib
-import posixpath
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -186,7 +185,7 @@ def _looked_at(
 
     def listed(run_id: str) -> tuple[str, dict[str, int] | Finding]:
         try:
-            return run_id, _sizes(place_of[run_id])
+            return run_id, place_of[run_id].sizes()
         except StorageError as error:
             _require_reachable(fs, error)
             return run_id, _unreadable(error, run_id, "")
@@ -202,11 +201,6 @@ def _looked_at(
         for path, record in recorded.items():
             if sizes.get(path) == record.size:
                 yield _File(run_id, place_of[run_id], path, record)
-
-
-def _sizes(place: Place) -> dict[str, int]:
-    found = place.fs.sizes(place.folder)
-    return {path[len(place.folder) :].lstrip("/"): size for path, size in found.items()}
 
 
 def _told_apart(
@@ -232,7 +226,7 @@ def _read(files: Iterable[_File], fs: Filesystem) -> Iterator[tuple[_File, Findi
 
 
 def _finding(file: _File) -> Finding | None:
-    fs, source = file.place.fs, posixpath.join(file.place.folder, file.path)
+    fs, source = file.place.fs, file.place.full(file.path)
     digest = hashlib.sha256()
     try:
         for data in fetching.parts(fs, source, 0, file.record.size):

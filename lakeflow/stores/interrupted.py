@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
-import sysconfig
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import FrameType
 
-_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
+_STANDARD_LIBRARY = os.path.dirname(os.__file__)
 
 
 def has_interrupted_us() -> bool:
@@ -25,12 +25,23 @@ def has_interrupted_us() -> bool:
 def _owners() -> list[str]:
     """Return whose each frame of this stack is, from here on; none for the standard library."""
     found = []
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        name = str(frame.f_globals.get("__name__"))
-        if name.partition(".")[0] == __name__.partition(".")[0]:
+    for frame in stack(sys._getframe()):
+        if is_ours(frame):
             found.append("ours")
         elif not frame.f_code.co_filename.startswith(_STANDARD_LIBRARY):
             found.append("theirs")
+    return found
+
+
+def stack(frame: FrameType | None) -> list[FrameType]:
+    """Return a frame and all that have called it, the outermost one last."""
+    found = []
+    while frame is not None:
+        found.append(frame)
         frame = frame.f_back
     return found
+
+
+def is_ours(frame: FrameType) -> bool:
+    """Return whether a frame is of lakeflow's own code."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]

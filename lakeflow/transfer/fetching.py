@@ -6,24 +6,21 @@ import contextlib
 import hashlib
 import os
 import posixpath
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lakeflow.exceptions import DamagedLakeError, StorageError
-from lakeflow.filesystem.parts import PART_BYTES
-from lakeflow.filesystem.threads import submitted
+from lakeflow.filesystem.local import write_all
+from lakeflow.filesystem.parts import PART_BYTES, PARTS_AT_ONCE
+from lakeflow.filesystem.threads import in_order
 from lakeflow.ids import new_id
 from lakeflow.refusals import refused
 from lakeflow.transfer import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from concurrent.futures import Future
 
     from lakeflow.filesystem.interface import Filesystem
-
-_PARTS_AT_ONCE = 6
 
 
 class Wanted(NamedTuple):
@@ -171,19 +168,13 @@ def _fill(fs: Filesystem, source: str, wanted: Wanted, file: BinaryIO) -> None:
     at = file.tell()
     if at == 0 and wanted.begun:
         at = len(wanted.begun)
-        _write(file, wanted.begun)
+        write_all(file, wanted.begun)
         digest.update(wanted.begun)
     for data in parts(fs, source, at, wanted.size):
-        _write(file, data)
+        write_all(file, data)
         digest.update(data)
     if wanted.sha256 is not None and digest.hexdigest() != wanted.sha256:
         raise _ChangedError
-
-
-def _write(file: BinaryIO, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
 
 
 def parts(fs: Filesystem, source: str, start: int, end: int) -> Iterator[bytes]:
@@ -192,18 +183,8 @@ def parts(fs: Filesystem, source: str, start: int, end: int) -> Iterator[bytes]:
     if fs.can_append or len(spans) < 2:
         yield from (_part(fs, source, span) for span in spans)
         return
-    with ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="lakeflow-parts") as threads:
-        running: deque[Future[bytes]] = deque()
-        try:
-            for span in spans:
-                if len(running) == _PARTS_AT_ONCE:
-                    yield running.popleft().result()
-                running.append(submitted(threads, _part, fs, source, span))
-            while running:
-                yield running.popleft().result()
-        finally:
-            for each in running:
-                each.cancel()
+    with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="lakeflow-parts") as threads:
+        yield from in_order(threads, lambda span: _part(fs, source, span), spans, PARTS_AT_ONCE)
 
 
 def _part(fs: Filesystem, source: str, span: tuple[int, int]) -> bytes:

@@ -92,7 +92,7 @@ class ArtifactStore:
         head, place = self.place(run_id)
         sent = Sent(path, len(data), sending.digest_of(data))
         if not self._is_there(run_id, head, place, *sent[:3]):
-            place.fs.put(posixpath.join(place.folder, path), data)
+            place.fs.put(place.full(path), data)
             self.record(head, place, [sent], label or Label())
         return path
 
@@ -132,7 +132,7 @@ class ArtifactStore:
 
         def sent(path: str) -> Sent:
             data = contents[path]
-            place.fs.put(posixpath.join(place.folder, path), data)
+            place.fs.put(place.full(path), data)
             return Sent(path, len(data), sending.digest_of(data))
 
         files = at_once.done(place.fs, sent, contents, lambda path: len(contents[path]))
@@ -184,7 +184,7 @@ class ArtifactStore:
     ) -> None:
         """Record files that have arrived, and set tags of the run, in one line of the log."""
         if self._lake.settings.durability == "fsync":
-            place.fs.sync(*(posixpath.join(place.folder, each.path) for each in files))
+            place.fs.sync(*(place.full(each.path) for each in files))
         now = now_ms()
         rows = [
             {
@@ -214,7 +214,7 @@ class ArtifactStore:
         known = head.artifacts.get(path)
         if known is None or known[:2] != (size, sha256):
             return False
-        entry = place.fs.entry(posixpath.join(place.folder, path))
+        entry = place.fs.entry(place.full(path))
         written = known.log_time / 1000 + _SECONDS_OF_CLOCK
         return entry is not None and entry.size == size and entry.modified_s <= written
 
@@ -242,7 +242,7 @@ class ArtifactStore:
             StorageError: RESOURCE_DOES_NOT_EXIST, it is gone; or it could not be read.
         """
         _, place = self.place(run_id)
-        full = posixpath.join(place.folder, path)
+        full = place.full(path)
         try:
             data = place.fs.read(full)
         except FileNotFoundError as error:

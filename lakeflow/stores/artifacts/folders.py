@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ _SECONDS_UNTIL_RECORDED = 1.0
 
 def listed(place: Place, below: str) -> list[FileInfo]:
     """Return what is in a folder, by path; a file has nothing in it."""
-    source = posixpath.join(place.folder, below).rstrip("/")
+    source = place.full(below)
     # To list a file is an error on this machine, where a look costs nothing.
     entry = place.fs.entry(source) if place.fs.can_append else None
     if entry is not None and not entry.is_folder:
@@ -62,7 +61,7 @@ def fetched(
         InvalidInputError: There is no such folder here, or a name would lead elsewhere.
         StorageError: There is no such file, or it could not be read, or written here.
     """
-    source = posixpath.join(place.folder, below).rstrip("/")
+    source = place.full(below)
     here = place.fs.local_path(source)
     if dst_path is None and here is not None:
         if place.fs.entry(source) is None:
@@ -99,7 +98,7 @@ def _fetch(place: Place, below: str, wanted: Sequence[Wanted]) -> None:
 def _wanted(
     place: Place, below: str, target: str, recorded: Mapping[str, Recorded]
 ) -> list[Wanted]:
-    source = posixpath.join(place.folder, below).rstrip("/")
+    source = place.full(below)
     begun = fetching.first_part(place.fs, source) if below else None
     if begun is not None:
         known = recorded.get(below)
@@ -108,12 +107,11 @@ def _wanted(
             size = known.size if known else place.fs.size(source)
         sha256 = known.sha256 if known else None
         return [Wanted(below, os.path.join(target, below), size, sha256, begun)]
-    sizes = place.fs.sizes(source)
+    sizes = place.sizes(below)
     if not sizes and below:
         raise missing(place, below)
     wanted = []
-    for full, size in sizes.items():
-        path = full[len(place.folder) :].lstrip("/")
+    for path, size in sizes.items():
         if not paths.is_safe(path):
             raise InvalidInputError(
                 f"{path!r} in {place.uri} has a name that would lead elsewhere on this machine",

@@ -10,7 +10,6 @@ import functools
 import io
 import json
 import logging
-import posixpath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import formats
@@ -181,7 +180,7 @@ def _contents(found: Sequence[Place], path: str, ids: Sequence[str]) -> list[byt
     def read(index: int) -> tuple[int, bytes]:
         place = found[index]
         try:
-            return index, place.fs.read(posixpath.join(place.folder, path))
+            return index, place.fs.read(place.full(path))
         except FileNotFoundError as error:
             raise NotFoundError(
                 f"Artifact {path} not found for run {ids[index]}: it is not in {place.uri}",

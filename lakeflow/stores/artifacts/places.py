@@ -13,6 +13,7 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem.interface import STAGING
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.filesystem.names import is_plain
+from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
     from lakeflow.filesystem.interface import Filesystem
@@ -37,6 +38,15 @@ class Place(NamedTuple):
     def uri(self) -> str:
         """The location of the folder."""
         return f"{self.fs.uri}/{self.folder}".rstrip("/")
+
+    def full(self, path: str) -> str:
+        """Return a path below the folder as one of the filesystem; empty for the folder."""
+        return paths.below(self.folder, path)
+
+    def sizes(self, below: str = "") -> dict[str, int]:
+        """Return the size of every file below a path, by its own path below the folder."""
+        found = self.fs.sizes(self.full(below))
+        return {full[len(self.folder) :].lstrip("/"): size for full, size in found.items()}
 
 
 class ArtifactPlaces:

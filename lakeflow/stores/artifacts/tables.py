@@ -92,7 +92,7 @@ class TableStore:
                 self._artifacts.record(head, place, [sent], Label("table"), tags)
             except BaseException:
                 # The next call looks whether the rows are there, and does not repeat them.
-                self._written.pop(posixpath.join(place.folder, path), None)
+                self._written.pop(place.full(path), None)
                 raise
 
     def _with_images(self, run_id: str, path: str, table: Table, columns: list[int]) -> Table:
@@ -148,7 +148,7 @@ class TableStore:
         )
 
     def _saved(self, run_id: str, place: Place, path: str, table: Table) -> Sent:
-        form, full = _form(path), posixpath.join(place.folder, path)
+        form, full = _form(path), place.full(path)
         entry = place.fs.entry(full)
         if entry is None:
             return self._put(place, path, form.saved(None, table))
@@ -175,7 +175,7 @@ class TableStore:
     def _extended(self, place: Place, path: str, known: _Written, rows: bytes) -> Sent:
         if not rows:
             return Sent(path, known.size, known.sha256)
-        full, more = posixpath.join(place.folder, path), b"," * known.has_rows + rows
+        full, more = place.full(path), b"," * known.has_rows + rows
         place.fs.extend(full, known.size - len(TAIL), more + TAIL)
         digest = known.digest.copy()
         digest.update(more)
@@ -195,7 +195,7 @@ class TableStore:
         return bool(_form(path).is_saved(content, size, table))
 
     def _put(self, place: Place, path: str, content: bytes) -> Sent:
-        place.fs.put(posixpath.join(place.folder, path), content)
+        place.fs.put(place.full(path), content)
         found = json_tables.split(content)
         if found is None:
             return self._remember(place, path, b"", False, len(content), sha256(content))
@@ -205,7 +205,7 @@ class TableStore:
     def _remember(
         self, place: Place, path: str, head: bytes, has_rows: bool, size: int, digest: Any
     ) -> Sent:
-        full, whole = posixpath.join(place.folder, path), digest.copy()
+        full, whole = place.full(path), digest.copy()
         if head:
             whole.update(TAIL)
         found = whole.hexdigest()
