@@ -78,6 +78,12 @@ def bodies(about: str, *fields: Pieces) -> list[str]:
     return packed
 
 
+def removed(things: Sequence[tuple[str, str]]) -> str:
+    """Return the field that removes things, each by its kind and its id."""
+    kinds, ids = zip(*things, strict=True)
+    return f'"{REMOVED}":{_dump({"kind": kinds, "id": ids})}'
+
+
 def run(fields: Mapping[str, object]) -> Pieces:
     """Return the field that makes a run, or sets some of its fields."""
     return table("runs", [fields])

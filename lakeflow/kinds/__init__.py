@@ -2,9 +2,10 @@
 
 from lakeflow.kinds.experiment import EVENT, EXPERIMENT, first_event
 from lakeflow.kinds.kind import Keep, Kind, Part, Summary, tables_of
+from lakeflow.kinds.registry import MODEL_VERSION, REGISTERED_MODEL, REGISTRY_EVENT, version_id
 from lakeflow.kinds.run import RUN
 
-KINDS = (EVENT, EXPERIMENT, RUN)
+KINDS = (EVENT, EXPERIMENT, RUN, REGISTRY_EVENT, REGISTERED_MODEL, MODEL_VERSION)
 """The kinds of a lake, owners first."""
 
 TABLES = {spec.name: spec for spec in tables_of(KINDS)}
@@ -14,6 +15,9 @@ __all__ = [
     "EVENT",
     "EXPERIMENT",
     "KINDS",
+    "MODEL_VERSION",
+    "REGISTERED_MODEL",
+    "REGISTRY_EVENT",
     "RUN",
     "TABLES",
     "Keep",
@@ -22,4 +26,5 @@ __all__ = [
     "Summary",
     "first_event",
     "tables_of",
+    "version_id",
 ]

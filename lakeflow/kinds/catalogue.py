@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,17 +12,23 @@ if TYPE_CHECKING:
 
 
 class Attribute(NamedTuple):
-    """A column of the table that is searched.
+    """A column that is searched.
 
     Attributes:
         column: Its name.
         is_number: Whether it is a number rather than text.
         values: Every text that it can be; empty where there is no closed set.
+        table: The table that it is in, where that is not the one with the things' rows: that
+            of their owners, or with ``by`` one that may have several rows for a thing.
+        by: The columns of both tables by which such rows are found. A condition holds if it
+            holds for any of them, and they do not sort.
     """
 
     column: str
     is_number: bool = False
     values: tuple[str, ...] = ()
+    table: TableSpec | None = None
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +38,24 @@ class Catalogue:
     Attributes:
         attributes: Columns by every name they go by.
         keyed: Tables of keys and values by every prefix they go by.
-        order: Columns that sort what is equal otherwise, and whether they descend.
+        order: Attributes that sort what is equal otherwise, and whether they descend.
         first: The order where none is given.
-        datasets: What may be asked of datasets.
+        datasets: What may be asked of datasets, by the word after the prefix.
     """
 
     attributes: Mapping[str, Attribute]
     keyed: Mapping[str, TableSpec]
     order: tuple[tuple[str, bool], ...]
     first: tuple[tuple[str, bool], ...] = ()
-    datasets: frozenset[str] = frozenset()
+    datasets: Mapping[str, Attribute] = field(default_factory=dict)
+
+    @property
+    def names(self) -> set[str]:
+        """One name of each attribute: the first where it has several."""
+        first: dict[Attribute, str] = {}
+        for name, attribute in self.attributes.items():
+            first.setdefault(attribute, name)
+        return {*first.values()}
 
     @property
     def prefixes(self) -> list[str]:

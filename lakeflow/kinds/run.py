@@ -35,7 +35,10 @@ _CATALOGUE = Catalogue(
     },
     # Many runs may start in one millisecond; the id makes pages well defined.
     order=(("start_time", True), ("run_id", False)),
-    datasets=frozenset({"name", "digest", "context"}),
+    datasets={
+        name: Attribute(name, table=INPUTS, by=("run_id",))
+        for name in ("name", "digest", "context")
+    },
 )
 
 RUN = Kind(

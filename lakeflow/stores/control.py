@@ -18,7 +18,7 @@ from lakeflow.stores.things import merged
 from lakeflow.tables.folds import BEGINNING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
@@ -87,7 +87,16 @@ class Known:
 
     def thing(self, kind: Kind, identity: str) -> Thing | None:
         """Return a thing by its id; None if there is none, or it was removed."""
-        found = self._stored.get(kind, [identity], self._fold).get(identity)
+        return self.things(kind, [identity]).get(identity)
+
+    def things(self, kind: Kind, ids: Sequence[str]) -> dict[str, Thing]:
+        """Return those of several things that are there, by id."""
+        stored = self._stored.get(kind, ids, self._fold)
+        found = {identity: self._merged(kind, identity, stored) for identity in ids}
+        return {identity: thing for identity, thing in found.items() if thing is not None}
+
+    def _merged(self, kind: Kind, identity: str, stored: Mapping[str, Thing]) -> Thing | None:
+        found = stored.get(identity)
         if found is not None and found.is_gone:
             return None
         for layer in self._layers:
@@ -118,11 +127,40 @@ class Known:
 
 
 class Draft(Known):
-    """The same, to which changes are added that are decided but not made yet."""
+    """The same, to which changes are added that are decided but not made yet.
+
+    Args:
+        stored: As for ``Known``.
+        fold: As for ``Known``.
+        layers: As for ``Known``; the last one takes the changes.
+        number: Number of the event that they become.
+        clock: A clock later than all that is known, in microseconds.
+
+    Attributes:
+        now_ms: Milliseconds since the Unix epoch, not before anything that is known.
+    """
+
+    def __init__(
+        self,
+        stored: StoredThings,
+        fold: Fold,
+        layers: Sequence[Events],
+        number: int,
+        clock: int,
+    ) -> None:
+        super().__init__(stored, fold, layers)
+        self._number = number
+        self._places = 0
+        self.now_ms = clock // 1000
+
+    def next_place(self) -> str:
+        """Return a text that sorts after those of all events before, and of this one so far."""
+        self._places += 1
+        return f"{records.event_number(self._number)}.{self._places:05d}"
 
     def add(self, bodies: Sequence[str]) -> None:
         """Add the records of a change, so that the next one is decided on them too."""
-        # The number of the event is not known before it is created, and does not matter here.
+        # They follow one another in this layer, whatever their numbers.
         lines = "".join(f'{{"seq":0,"clock":{_LATEST},{body}}}\n' for body in bodies)
         self._layers[-1].take(lines.encode())
 
@@ -190,7 +228,8 @@ class ControlStore:
     def draft(self) -> Draft:
         """Return what is known, to decide a change on."""
         fold, events = self._state
-        return Draft(self._stored, fold, [events, Events(self._kinds)])
+        layers = [events, Events(self._kinds)]
+        return Draft(self._stored, fold, layers, self.last + 1, self._lake.clock.next())
 
     def _look(self) -> Folded:
         self._looked = self._lake.fold()

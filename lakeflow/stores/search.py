@@ -30,8 +30,7 @@ The steps of ``search_runs``, from ``RunStore.search`` in ``stores.runs`` on:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.entities import LifecycleStage, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
@@ -51,8 +50,7 @@ MAX_RESULTS = 50_000
 """Most results of one page, as in MLflow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One page.
 
     Attributes:
@@ -119,6 +117,7 @@ def page_of(
     fetch: Callable[
         [Statement, SnapshotId | None], tuple[list[tuple[Any, ...]], SnapshotId | None]
     ],
+    most: int = MAX_RESULTS,
 ) -> Page:
     """Return one page.
 
@@ -129,16 +128,17 @@ def page_of(
     Args:
         search: What is searched.
         lake_id: In which lake.
-        max_results: Size of the page, from 1 to 50,000.
+        max_results: Size of the page.
         page_token: Token of the page before; None for the first one.
         fetch: Carries out a statement on a snapshot; None for the one that the search is of.
             Returns the rows and the snapshot that they are of, None where later pages need
             not go back to it.
+        most: Largest size of a page.
 
     Raises:
         InvalidInputError: The size or the token cannot be used.
     """
-    size = _size(max_results)
+    size = _size(max_results, most)
     if search.is_of_none:
         return Page([], None)
     snapshot_id: SnapshotId | None = None
@@ -157,10 +157,10 @@ def page_of(
     return Page(ids, snapshot_id, token)
 
 
-def _size(max_results: object) -> int:
+def _size(max_results: object, most: int) -> int:
     size = validation.integer(max_results)
-    if size is None or not 0 < size <= MAX_RESULTS:
-        wanted = f"at most {MAX_RESULTS}" if size and size > 0 else "a positive integer"
+    if size is None or not 0 < size <= most:
+        wanted = f"at most {most}" if size and size > 0 else "a positive integer"
         raise InvalidInputError(
             f"Invalid value {max_results} for parameter 'max_results' supplied. "
             f"It must be {wanted}"

@@ -16,6 +16,8 @@ from lakeflow.stores.column_reader import ColumnReader
 from lakeflow.stores.control import ControlStore
 from lakeflow.stores.experiments import ExperimentStore, now_ms
 from lakeflow.stores.reader import Reader
+from lakeflow.stores.registry.models import RegisteredModelStore
+from lakeflow.stores.registry.versions import ModelVersionStore
 from lakeflow.stores.runs import RunStore
 from lakeflow.stores.snapshots import Snapshots
 
@@ -41,6 +43,8 @@ class Store:
         artifacts: The files beside them.
         images: The images among those.
         tables: The tables among those.
+        models: Its registered models.
+        model_versions: Their versions.
         columns: What reads it by the column.
         samplers: What samples the machine beside its runs.
     """
@@ -55,6 +59,8 @@ class Store:
         self.runs = RunStore(lake, self.experiments, reader)
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
         self.tables = TableStore(lake, self.runs.heads, reader, self.artifacts)
+        self.models = RegisteredModelStore(lake, control, reader)
+        self.model_versions = ModelVersionStore(lake, control, reader, self.models)
         self.columns = ColumnReader(lake, engine, self.snapshots)
         self._queue = CallQueue(lake, self.runs.heads.forget)
         self.images = ImageStore(

@@ -84,6 +84,7 @@ class _Compiler:
     joins: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
     patterns: list[str] = field(default_factory=list)
+    joined_owner: str = ""
     owned: str = ""
     present: dict[str, str] = field(default_factory=dict)
     key_columns: dict[str, str] = field(default_factory=dict)
@@ -103,7 +104,7 @@ class _Compiler:
         )
         listed, where = ",\n    ".join(columns), "\n    AND ".join(conditions) or "true"
         sql = (
-            f"SELECT {listed}\nFROM searched AS t{self.owned}\n"
+            f"SELECT {listed}\nFROM searched AS t{self.owned}{self.joined_owner}\n"
             f"WHERE {where}\nORDER BY {order}\nLIMIT {self._bind(limit)}"
         )
         named: dict[str, list[str]] = {}
@@ -171,6 +172,18 @@ class _Compiler:
         )
         return f"CASE WHEN o.{clock} > coalesce({since}, 0) THEN o.{STAGE} ELSE {own} END"
 
+    def _of_owner(self, column: str) -> str:
+        """Return the expression of a column of the owner's table."""
+        owner = self.search.kind.owner
+        assert owner is not None
+        self._attribute(owner.id)
+        self.others.add(owner.row.name)
+        # Beside the relation: one that is kept is not told of what changes in its owners.
+        self.joined_owner = (
+            f"\nLEFT JOIN {owner.row.name} AS owner ON owner.{owner.id} = t.{owner.id}"
+        )
+        return f'owner."{column}"'
+
     def _bind(self, value: object) -> str:
         name = f"p{len(self.values)}"
         self.values[name] = value
@@ -188,19 +201,23 @@ class _Compiler:
         if isinstance(condition, Combination):
             parts = (self._condition(part) for part in condition.parts)
             return f"({f' {condition.operator} '.join(parts)})"
-        if condition.field.table == "inputs":
-            return self._of_datasets(condition)
+        if condition.field.by:
+            return self._of_any(condition)
         return self._compared(self._column(condition.field), condition)
 
-    def _of_datasets(self, condition: Comparison) -> str:
-        """Any of a run's datasets; each condition may hold for another one."""
-        self.others.add("inputs")
-        column = {"context": _CONTEXT}.get(condition.field.column, condition.field.column)
-        # A run without datasets has no row there, and its context is null all the same.
+    def _of_any(self, condition: Comparison) -> str:
+        """Any of the rows that a thing has; each condition may hold for another one."""
+        named = condition.field
+        self.others.add(named.table)
+        column = {"context": _CONTEXT}.get(named.column, f'"{named.column}"')
+        by = ", ".join(f'"{each}"' for each in named.by)
+        of_thing = ", ".join(map(self._attribute, named.by))
+        # What has no row there is null all the same.
         if condition.operator == "IS NULL":
-            return f"t.run_id NOT IN (SELECT run_id FROM inputs WHERE {column} IS NOT NULL)"  # noqa: S608
+            with_one = f"SELECT {by} FROM {named.table} WHERE {column} IS NOT NULL"  # noqa: S608
+            return f"({of_thing}) NOT IN ({with_one})"
         return (
-            "t.run_id IN (SELECT run_id FROM inputs "  # noqa: S608
+            f"({of_thing}) IN (SELECT {by} FROM {named.table} "  # noqa: S608
             f"WHERE {self._compared(column, condition)}{self._within(self._bind)})"
         )
 
@@ -217,7 +234,8 @@ class _Compiler:
         if named.column == "artifact_uri":
             return self._resolved(self._attribute(named.column))
         if named.key is None:
-            return self._attribute(named.column)
+            is_own = named.table == self.search.kind.row.name
+            return self._attribute(named.column) if is_own else self._of_owner(named.column)
         # A key that is named several times is joined once.
         place = (named.table, named.key)
         if place not in self.joins:
@@ -306,7 +324,9 @@ class _Compiler:
         assert catalogue is not None
         ties = catalogue.order if self.search.order else catalogue.first or catalogue.order
         for name, descends in ties:
-            column = self._attribute(name)
+            attribute = catalogue.attributes[name]
+            of_owner = attribute.table is not None
+            column = (self._of_owner if of_owner else self._attribute)(attribute.column)
             # These ids are numbers as text: 10 comes after 9 only if the length is first.
             if name == "experiment_id":
                 keys.append((f"length({column})", descends))

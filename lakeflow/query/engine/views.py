@@ -21,7 +21,14 @@ from lakeflow.schema import (
     INPUTS,
     LATEST_METRICS,
     METRICS,
+    MODEL_VERSION_FILES,
+    MODEL_VERSION_TAGS,
+    MODEL_VERSIONS,
     PARAMS,
+    REGISTERED_MODEL_ALIASES,
+    REGISTERED_MODEL_TAGS,
+    REGISTERED_MODELS,
+    REGISTRY_EVENTS,
     RUNS,
     TAGS,
 )
@@ -42,6 +49,26 @@ _SHIPPED = {
     "latest_metrics": (LATEST_METRICS,),
     "inputs": (INPUTS,),
     "artifacts": (ARTIFACTS,),
+    "registered_models": (
+        REGISTERED_MODELS,
+        REGISTERED_MODEL_TAGS,
+        REGISTERED_MODEL_ALIASES,
+    ),
+    "model_versions": (
+        MODEL_VERSIONS,
+        MODEL_VERSION_TAGS,
+        REGISTERED_MODELS,
+        REGISTERED_MODEL_ALIASES,
+    ),
+    "model_version_files": (MODEL_VERSION_FILES, MODEL_VERSIONS, REGISTERED_MODELS),
+    "registry_events": (REGISTRY_EVENTS,),
+    "model_lineage": (
+        REGISTERED_MODELS,
+        REGISTERED_MODEL_ALIASES,
+        MODEL_VERSIONS,
+        RUNS,
+        INPUTS,
+    ),
     "runs_wide": (RUNS, EXPERIMENTS, PARAMS, TAGS, LATEST_METRICS, INPUTS),
 }
 """The tables that each view of ``sql/views`` reads."""

@@ -24,6 +24,7 @@ class Field:
         is_number: Whether it is a number rather than text.
         key: The key whose value it is, for a table of keys; else None.
         values: Every text that it can be; empty where there is no closed set.
+        by: Columns that find its rows, where there may be several for what is searched.
     """
 
     table: str
@@ -31,6 +32,7 @@ class Field:
     is_number: bool
     key: str | None = None
     values: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

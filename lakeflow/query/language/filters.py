@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from lakeflow.kinds import Kind
+    from lakeflow.kinds.catalogue import Attribute
 
 # Room for a hundred thousand ids of runs; conditions and depth are what is costly.
 MAX_CHARACTERS = 4_000_000
@@ -126,9 +127,11 @@ class _Parser:
         if self._text.upper().rstrip().endswith(("NULLS FIRST", "NULLS LAST")):
             raise self._wrong(node, "what is missing is always last")
         field = self._field(node.this)
-        if field.table == "inputs":
+        if field.by:
             raise self._wrong(
-                node, "datasets do not sort", "metrics, params, tags or attributes"
+                node,
+                f"{_shown(node.this)} does not sort: there may be several",
+                f"{', '.join(sorted(self._catalogue.keyed))} or attributes",
             )
         return Ordering(field, bool(node.args.get("desc")))
 
@@ -329,7 +332,7 @@ class _Parser:
                     f"Invalid dataset key '{key}' specified",
                     ", ".join(sorted(catalogue.datasets)),
                 )
-            return Field("inputs", key, False)
+            return self._of_attribute(catalogue.datasets[key])
         if prefix and prefix not in ATTRIBUTE_PREFIXES:
             raise self._wrong(
                 node, f"Invalid entity type '{prefix}'", ", ".join(catalogue.prefixes)
@@ -339,14 +342,14 @@ class _Parser:
             raise self._wrong(
                 node,
                 f"Invalid attribute key '{key}' specified",
-                ", ".join(sorted({each.column for each in catalogue.attributes.values()})),
+                ", ".join(sorted(catalogue.names)),
             )
-        return Field(
-            self._kind.row.name,
-            attribute.column,
-            attribute.is_number,
-            values=attribute.values,
-        )
+        return self._of_attribute(attribute)
+
+    def _of_attribute(self, attribute: Attribute) -> Field:
+        table = self._kind.row if attribute.table is None else attribute.table
+        column, is_number, values, _, by = attribute
+        return Field(table.name, column, is_number, values=values, by=by)
 
     def _wrong(self, node: Any, problem: str, expected: str | None = None) -> InvalidInputError:
         from sqlglot import exp

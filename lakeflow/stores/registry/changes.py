@@ -1,0 +1,111 @@
+"""The records of one change of the registry, and what its history keeps of it. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import records
+from lakeflow.kinds import REGISTERED_MODEL
+from lakeflow.schema import REGISTERED_MODELS, REGISTRY_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lakeflow.kinds import Kind
+    from lakeflow.schema import TableSpec
+    from lakeflow.stores.control import Draft
+    from lakeflow.stores.things import Thing
+
+Row = dict[str, Any]
+
+
+class Changes:
+    """What one call changes, all of it in one event.
+
+    Args:
+        known: What is known, on which it is decided.
+        user_id: Who makes it.
+
+    Attributes:
+        known: What is known.
+        user_id: Who makes it.
+        now_ms: When, in milliseconds since the Unix epoch.
+    """
+
+    def __init__(self, known: Draft, user_id: str) -> None:
+        self.known = known
+        self.user_id = user_id
+        self.now_ms = known.now_ms
+        self._lines: list[dict[str, list[Row]]] = []
+        self._removed: list[tuple[str, str]] = []
+
+    def put(self, table: TableSpec, row: Row) -> None:
+        """Add a row of a table: what makes a thing, sets some of its fields, or is its part."""
+        # The rows that a line has of one table name the same columns.
+        for line in self._lines:
+            if table.name not in line or line[table.name][0].keys() == row.keys():
+                break
+        else:
+            line = {}
+            self._lines.append(line)
+        line.setdefault(table.name, []).append(row)
+
+    def set_model(self, model_id: str, **fields: object) -> None:
+        """Set fields of a model, and when it was changed."""
+        row = {"model_id": model_id, "last_updated_timestamp": self.now_ms, **fields}
+        self.put(REGISTERED_MODELS, row)
+
+    def remove(self, kind: Kind, identity: str) -> None:
+        """Remove a thing."""
+        self._removed.append((kind.name, identity))
+
+    def note(
+        self,
+        model: Thing | Row,
+        action: str,
+        *,
+        version: int | None = None,
+        key: str | None = None,
+        before: Mapping[str, object] | None = None,
+        after: Mapping[str, object] | None = None,
+    ) -> None:
+        """Add a row of the history.
+
+        Args:
+            model: The model, or a row of it where it is new or has a new name.
+            action: What was called.
+            version: The version that it is about.
+            key: The tag or alias that it is about.
+            before: What was there.
+            after: What is there now.
+        """
+        row = model if isinstance(model, dict) else model.row(REGISTERED_MODEL)
+        assert row is not None
+        event = {
+            "event_id": self.known.next_place(),
+            "model_id": row["model_id"],
+            "name": row["name"],
+            "version": version,
+            "time": self.now_ms,
+            "user_id": self.user_id,
+            "action": action,
+            "key": key,
+            "before": _json(before),
+            "after": _json(after),
+        }
+        self.put(REGISTRY_EVENTS, event)
+
+    def bodies(self) -> list[str]:
+        """Return the records; none if nothing is changed."""
+        bodies = [
+            ",".join(
+                piece for name, rows in line.items() for piece in records.table(name, rows)
+            )
+            for line in self._lines
+        ]
+        return [*bodies, *([records.removed(self._removed)] if self._removed else ())]
+
+
+def _json(fields: Mapping[str, object] | None) -> str | None:
+    return None if fields is None else json.dumps(fields, ensure_ascii=False)

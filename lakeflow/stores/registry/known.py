@@ -1,0 +1,96 @@
+"""Models and versions by their names, in what is known of the control log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakeflow.entities.model_registry import names
+from lakeflow.exceptions import NotFoundError
+from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL, version_id
+from lakeflow.stores.registry.state import fields_of, stages_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lakeflow.stores.control import Known
+    from lakeflow.stores.things import Thing
+
+_VERSIONS_AT_ONCE = 256
+
+
+def require_model(known: Known, name: object) -> Thing:
+    """Return a model.
+
+    Raises:
+        InvalidInputError: This is no name.
+        NotFoundError: There is none of this name.
+    """
+    wanted = names.model_name(name)
+    found = known.find(REGISTERED_MODEL, "name", wanted)
+    if found is None:
+        raise NotFoundError(f"Registered Model with name={wanted} not found")
+    return found
+
+
+def require_version(known: Known, name: object, version: object) -> tuple[Thing, Thing]:
+    """Return a model and a version of it.
+
+    Raises:
+        InvalidInputError: These are no name and no version.
+        NotFoundError: There is none.
+    """
+    wanted, number = names.model_name(name), names.version(version)
+    model = known.find(REGISTERED_MODEL, "name", wanted)
+    if model is not None:
+        found = known.thing(MODEL_VERSION, version_id(model.id, number))
+        if found is not None:
+            return model, found
+    raise NotFoundError(f"Model Version (name={wanted}, version={version}) not found")
+
+
+def versions_in(known: Known, model: Thing, stage: str) -> Iterator[Thing]:
+    """Yield the versions of a model that are in a stage, the largest first."""
+    largest, left = stages_of(model).get(stage, (0, 0))
+    while largest > 0 and left > 0:
+        least = max(1, largest - _VERSIONS_AT_ONCE + 1)
+        ids = [version_id(model.id, version) for version in range(largest, least - 1, -1)]
+        found = known.things(MODEL_VERSION, ids)
+        for version in (found[each] for each in ids if each in found):
+            if fields_of(version)["current_stage"] == stage and left > 0:
+                left -= 1
+                yield version
+        largest = least - 1
+
+
+Moves = dict[int, tuple[str | None, str | None]]
+"""For each version the stage that it leaves, and the one that it enters; None for neither."""
+
+
+def stages_after(known: Known, model: Thing, moves: Moves) -> Mapping[str, tuple[int, int]]:
+    """Return what ``stages_of`` will be for the stages that some moves concern.
+
+    A stage that no version is left in has the version and the count 0.
+    """
+    before = stages_of(model)
+    concerned = {stage for move in moves.values() for stage in move if stage is not None}
+    return {stage: _after(known, model, stage, moves, before) for stage in concerned}
+
+
+def _after(
+    known: Known,
+    model: Thing,
+    stage: str,
+    moves: Moves,
+    before: Mapping[str, tuple[int, int]],
+) -> tuple[int, int]:
+    entering = [version for version, (_, to) in moves.items() if to == stage]
+    leaving = {version for version, (since, _) in moves.items() if since == stage}
+    largest, count = before.get(stage, (0, 0))
+    staying = count - len(leaving)
+    if staying == 0:
+        largest = 0
+    elif largest in leaving:
+        # Only here is more read than what is moved.
+        numbers = (fields_of(each)["version"] for each in versions_in(known, model, stage))
+        largest = next(number for number in numbers if number not in leaving)
+    return max([largest, *entering]), staying + len(entering)

@@ -1,0 +1,58 @@
+"""URIs of model versions: ``models:/<name>/<version>``, and what else names one. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lakeflow.exceptions import LakeflowException
+
+_SCHEME = "models:/"
+_LATEST = "latest"
+
+
+class ModelUri(NamedTuple):
+    """What a URI names: a version, an alias, or the largest version of a stage or of all.
+
+    Attributes:
+        name: Name of the model.
+        version: Number of the version.
+        stage: The stage, as it is written.
+        alias: The alias.
+    """
+
+    name: str
+    version: int | None = None
+    stage: str | None = None
+    alias: str | None = None
+
+    @classmethod
+    def parse(cls, uri: str) -> ModelUri:
+        """Return what a URI names.
+
+        ``models:/<name>/<version>``, ``models:/<name>/<stage>``, ``models:/<name>/latest`` or
+        ``models:/<name>@<alias>``.
+
+        Raises:
+            LakeflowException: INTERNAL_ERROR as in MLflow, it is none of them.
+        """
+        name, slash, suffix = uri.removeprefix(_SCHEME).lstrip("/").partition("/")
+        if not uri.startswith(_SCHEME) or not name.strip() or "/" in suffix:
+            raise _improper(uri)
+        if not slash:
+            name, at, alias = name.rpartition("@")
+            if not at or not alias.strip():
+                raise _improper(uri)
+            return cls(name, alias=alias)
+        if not suffix.strip():
+            raise _improper(uri)
+        if suffix.isdecimal():
+            return cls(name, version=int(suffix))
+        return cls(name) if suffix.lower() == _LATEST else cls(name, stage=suffix)
+
+
+def _improper(uri: str) -> LakeflowException:
+    return LakeflowException(
+        f"Not a proper models:/ URI: {uri}",
+        hint="models:/<name>/<version>, models:/<name>/<stage>, models:/<name>/latest or "
+        "models:/<name>@<alias>",
+    )

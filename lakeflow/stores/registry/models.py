@@ -1,0 +1,333 @@
+"""Registered models: made, changed and looked up in the control log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.config import user_name
+from lakeflow.entities import PagedList, validation
+from lakeflow.entities.model_registry import names
+from lakeflow.entities.model_registry.model_version_stages import (
+    ALL_STAGES,
+    get_canonical_stage,
+)
+from lakeflow.exceptions import (
+    AlreadyExistsError,
+    InvalidInputError,
+    InvalidStateError,
+    LakeflowException,
+)
+from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
+from lakeflow.schema import REGISTERED_MODEL_ALIASES, REGISTERED_MODEL_TAGS, REGISTERED_MODELS
+from lakeflow.stores.registry.changes import Changes
+from lakeflow.stores.registry.known import require_model, require_version
+from lakeflow.stores.registry.pages import page_of_kind
+from lakeflow.stores.registry.state import (
+    aliases_of,
+    fields_of,
+    latest_ids,
+    registered_model,
+    tags_of,
+)
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lakeflow.entities.model_registry import ModelVersion, RegisteredModel
+    from lakeflow.lake import Lake
+    from lakeflow.stores.control import ControlStore, Draft, Known
+    from lakeflow.stores.reader import Reader
+    from lakeflow.stores.things import Thing
+
+MAX_RESULTS = 1_000
+"""Most models of one page, as in MLflow."""
+
+APPROVED = "approved"
+
+
+class RegisteredModelStore:
+    """Registered models of a lake.
+
+    Args:
+        lake: The lake.
+        control: What looks them up and changes them.
+        reader: What searches them.
+    """
+
+    def __init__(self, lake: Lake, control: ControlStore, reader: Reader) -> None:
+        self._lake = lake
+        self._control = control
+        self._reader = reader
+
+    # Read
+
+    def get(self, name: str) -> RegisteredModel:
+        """Return a model; see ``LakeflowClient.get_registered_model``."""
+        known = self._control.known()
+        return _entity(known, require_model(known, name))
+
+    def latest_versions(self, name: str, stages: Sequence[str] | None) -> list[ModelVersion]:
+        """Return versions; see ``LakeflowClient.get_latest_versions``."""
+        known = self._control.known()
+        model = require_model(known, name)
+        wanted = {get_canonical_stage(stage) for stage in stages or ALL_STAGES}
+        latest = _entity(known, model).latest_versions
+        return [version for version in latest if version.current_stage in wanted]
+
+    def search(
+        self,
+        filter_string: str | None,
+        max_results: object,
+        order_by: Sequence[str] | None,
+        page_token: str | None,
+        as_of: int | datetime.datetime | None = None,
+    ) -> PagedList[RegisteredModel]:
+        """Return one page of models; see ``LakeflowClient.search_registered_models``."""
+        page = page_of_kind(
+            self._lake,
+            self._reader,
+            REGISTERED_MODEL,
+            filter_string,
+            max_results,
+            order_by,
+            page_token,
+            as_of,
+            MAX_RESULTS,
+        )
+        models = self._reader.things(REGISTERED_MODEL, page.ids, page.snapshot_id)
+        ids = [identity for model in models for identity in latest_ids(model)]
+        versions = self._reader.things(MODEL_VERSION, ids, page.snapshot_id)
+        by_id = {version.id: version for version in versions}
+        return PagedList([registered_model(model, by_id) for model in models], page.token)
+
+    # Change
+
+    def create(
+        self, name: str, tags: Mapping[str, Any] | None = None, description: str | None = None
+    ) -> RegisteredModel:
+        """Make a model; see ``LakeflowClient.create_registered_model``."""
+        names.model_name(name)
+        pairs, text = names.tags(tags), names.described(description)
+
+        def decide(changes: Changes) -> str:
+            return create_model(changes, name, pairs, text)
+
+        self.change(decide)
+        return self.get(name)
+
+    def rename(self, name: str, new_name: str) -> RegisteredModel:
+        """Give a model another name; see ``LakeflowClient.rename_registered_model``."""
+        wanted = names.new_name(new_name)
+
+        def decide(changes: Changes) -> None:
+            model = require_model(changes.known, name)
+            if wanted != name:
+                _require_free(changes.known, wanted)
+            changes.set_model(model.id, name=wanted)
+            changes.note(
+                fields_of(model) | {"name": wanted},
+                "rename_registered_model",
+                before={"name": name},
+                after={"name": wanted},
+            )
+
+        self.change(decide)
+        return self.get(wanted)
+
+    def update(self, name: str, description: str | None) -> RegisteredModel:
+        """Set the description of a model; see ``LakeflowClient.update_registered_model``."""
+        if description is None:
+            raise LakeflowException(
+                "Attempting to update registered model with no new field values."
+            )
+        text = names.described(description)
+
+        def decide(changes: Changes) -> None:
+            model = require_model(changes.known, name)
+            changes.set_model(model.id, description=text)
+            changes.note(
+                model,
+                "update_registered_model",
+                before={"description": fields_of(model)["description"]},
+                after={"description": text},
+            )
+
+        self.change(decide)
+        return self.get(name)
+
+    def delete(self, name: str) -> None:
+        """Remove a model; see ``LakeflowClient.delete_registered_model``."""
+
+        def decide(changes: Changes) -> None:
+            model = require_model(changes.known, name)
+            changes.remove(REGISTERED_MODEL, model.id)
+            fields = fields_of(model)
+            before = {each: fields[each] for each in ("name", "description", "last_version")}
+            changes.note(
+                model,
+                "delete_registered_model",
+                before={**before, "tags": tags_of(model), "aliases": aliases_of(model)},
+            )
+
+        self.change(decide)
+
+    def set_tag(self, name: str, key: str, value: object) -> None:
+        """Set a tag; see ``LakeflowClient.set_registered_model_tag``."""
+        names.model_name(name)
+        key, text = validation.key(key), validation.text(value)
+
+        def decide(changes: Changes) -> None:
+            model = require_model(changes.known, name)
+            self._put_tag(changes, model, "set_registered_model_tag", key, text)
+
+        self.change(decide)
+
+    def delete_tag(self, name: str, key: str) -> None:
+        """Remove a tag; see ``LakeflowClient.delete_registered_model_tag``."""
+        names.model_name(name)
+        key = validation.key(key)
+
+        def decide(changes: Changes) -> None:
+            model = require_model(changes.known, name)
+            if key in tags_of(model):
+                self._put_tag(changes, model, "delete_registered_model_tag", key, None)
+
+        self.change(decide)
+
+    def _put_tag(
+        self, changes: Changes, model: Thing, action: str, key: str, value: str | None
+    ) -> None:
+        changes.put(REGISTERED_MODEL_TAGS, {"model_id": model.id, "key": key, "value": value})
+        before = tags_of(model).get(key)
+        changes.note(
+            model,
+            action,
+            key=key,
+            before=None if before is None else {"value": before},
+            after=None if value is None else {"value": value},
+        )
+
+    def set_alias(self, name: str, alias: str, version: object) -> None:
+        """Move an alias to a version; see ``LakeflowClient.set_registered_model_alias``."""
+        names.model_name(name)
+        names.alias(alias)
+        number = names.version(version)
+
+        def decide(changes: Changes) -> None:
+            model, found = require_version(changes.known, name, number)
+            approval = fields_of(found)["approval"]
+            if fields_of(model)["requires_approval"] and approval != APPROVED:
+                raise InvalidStateError(
+                    f"the alias {alias!r} of {name!r} cannot move to version {number}, which "
+                    f"is {approval or 'not approved'}: the model requires approval",
+                    hint="lakeflow.registry.approve_model_version approves it",
+                )
+            put_alias(changes, model, "set_registered_model_alias", alias, number)
+
+        self.change(decide)
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Remove an alias; see ``LakeflowClient.delete_registered_model_alias``."""
+        names.model_name(name)
+        names.alias(alias)
+
+        def decide(changes: Changes) -> None:
+            model = require_model(changes.known, name)
+            if alias in aliases_of(model):
+                put_alias(changes, model, "delete_registered_model_alias", alias, None)
+
+        self.change(decide)
+
+    def require_approval(self, name: str, required: bool) -> None:
+        """Set whether aliases move to approved versions only; see ``lakeflow.registry``."""
+        if not isinstance(required, bool):
+            raise InvalidInputError(f"required is {required!r}, not True or False")
+
+        def decide(changes: Changes) -> None:
+            model = require_model(changes.known, name)
+            before = bool(fields_of(model)["requires_approval"])
+            if before == required:
+                return
+            changes.set_model(model.id, requires_approval=int(required))
+            changes.note(
+                model,
+                "require_approval",
+                before={"requires_approval": before},
+                after={"requires_approval": required},
+            )
+
+        self.change(decide)
+
+    def change(self, decide: Callable[[Changes], Any]) -> Any:
+        """Make a change, all of it or nothing.
+
+        Args:
+            decide: Gathers it, on what is known; it may raise to refuse.
+
+        Returns:
+            What that returned.
+        """
+        user = user_name() or ""
+
+        def gather(known: Draft) -> tuple[list[str], Any]:
+            changes = Changes(known, user)
+            result = decide(changes)
+            return changes.bodies(), result
+
+        return self._control.change(gather)
+
+
+def create_model(
+    changes: Changes, name: str, tags: Mapping[str, str], description: str | None
+) -> str:
+    """Make a model, and return its id.
+
+    Raises:
+        AlreadyExistsError: There is one of this name.
+    """
+    _require_free(changes.known, name)
+    row = {
+        "model_id": str(changes.known.next_number(REGISTERED_MODEL)),
+        "name": name,
+        "creation_timestamp": changes.now_ms,
+        "last_updated_timestamp": changes.now_ms,
+        "description": description,
+        "last_version": 0,
+        "requires_approval": 0,
+    }
+    changes.put(REGISTERED_MODELS, row)
+    for key, value in tags.items():
+        tag = {"model_id": row["model_id"], "key": key, "value": value}
+        changes.put(REGISTERED_MODEL_TAGS, tag)
+    after = {"name": name, "description": description, "tags": tags}
+    changes.note(row, "create_registered_model", after=after)
+    return str(row["model_id"])
+
+
+def put_alias(
+    changes: Changes, model: Thing, action: str, alias: str, version: int | None
+) -> None:
+    """Let an alias point at a version, or at none any more."""
+    row = {"model_id": model.id, "alias": alias, "version": version}
+    changes.put(REGISTERED_MODEL_ALIASES, row)
+    before = aliases_of(model).get(alias)
+    changes.note(
+        model,
+        action,
+        version=before if version is None else version,
+        key=alias,
+        before=None if before is None else {"version": before},
+        after=None if version is None else {"version": version},
+    )
+
+
+def _require_free(known: Known, name: str) -> None:
+    if known.find(REGISTERED_MODEL, "name", name) is not None:
+        raise AlreadyExistsError(
+            f"Registered Model (name={name}) already exists", hint="choose another name"
+        )
+
+
+def _entity(known: Known, model: Thing) -> RegisteredModel:
+    return registered_model(model, known.things(MODEL_VERSION, latest_ids(model)))

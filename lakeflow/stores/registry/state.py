@@ -1,0 +1,113 @@
+"""Models and versions as users see them, from what is known of them. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.entities.model_registry import ModelVersion, RegisteredModel
+from lakeflow.entities.model_registry.model_version_stages import ALL_STAGES
+from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL, version_id
+from lakeflow.schema import (
+    LATEST_VERSIONS,
+    MODEL_VERSION_FILES,
+    MODEL_VERSION_TAGS,
+    REGISTERED_MODEL_ALIASES,
+    REGISTERED_MODEL_TAGS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lakeflow.stores.things import Thing
+
+_OF_VERSIONS = (
+    "version",
+    "creation_timestamp",
+    "last_updated_timestamp",
+    "description",
+    "user_id",
+    "current_stage",
+    "source",
+    "run_id",
+    "status",
+    "status_message",
+    "run_link",
+    "approval",
+)
+
+
+def fields_of(thing: Thing) -> dict[str, Any]:
+    """Return the row of a model or of a version that is there."""
+    kind = REGISTERED_MODEL if len(thing.scope) == 1 else MODEL_VERSION
+    row = thing.row(kind)
+    assert row is not None
+    return row
+
+
+def aliases_of(model: Thing) -> dict[str, int]:
+    """Return the versions at which the aliases of a model point."""
+    rows = model.rows(REGISTERED_MODEL_ALIASES.name)
+    return {alias: version for alias, (version,) in rows}
+
+
+def tags_of(thing: Thing) -> dict[str, str]:
+    """Return the tags of a model or of a version."""
+    table = REGISTERED_MODEL_TAGS if len(thing.scope) == 1 else MODEL_VERSION_TAGS
+    return {key: value for key, (value,) in thing.rows(table.name)}
+
+
+def stages_of(model: Thing) -> dict[str, tuple[int, int]]:
+    """Return of each stage with versions the largest of them, and how many there are."""
+    rows = dict(model.rows(LATEST_VERSIONS.name))
+    return {stage: rows[stage] for stage in ALL_STAGES if stage in rows}
+
+
+def latest_ids(model: Thing) -> list[str]:
+    """Return the ids of the largest version in each stage."""
+    return [version_id(model.id, version) for version, _ in stages_of(model).values()]
+
+
+def model_version(version: Thing, model: Thing) -> ModelVersion:
+    """Return a version as users see it."""
+    fields = fields_of(version)
+    aliases = [each for each, at in aliases_of(model).items() if at == fields["version"]]
+    return ModelVersion(
+        name=fields_of(model)["name"],
+        tags=tags_of(version),
+        aliases=aliases,
+        **{name: fields[name] for name in _OF_VERSIONS},
+    )
+
+
+def registered_model(model: Thing, versions: Mapping[str, Thing]) -> RegisteredModel:
+    """Return a model as users see it.
+
+    Args:
+        model: The model.
+        versions: Versions by id, the largest of each stage among them.
+    """
+    fields = fields_of(model)
+    return RegisteredModel(
+        fields["name"],
+        fields["creation_timestamp"],
+        fields["last_updated_timestamp"],
+        fields["description"],
+        [
+            model_version(versions[identity], model)
+            for identity in latest_ids(model)
+            if identity in versions
+        ],
+        tags_of(model),
+        aliases_of(model),
+    )
+
+
+def files_of(version: Thing) -> list[dict[str, object]] | None:
+    """Return what is recorded of the files of a version, by path; None if nothing is."""
+    if fields_of(version)["file_count"] is None:
+        return None
+    names_of_values = MODEL_VERSION.values(MODEL_VERSION_FILES)
+    return [
+        {"path": path, **dict(zip(names_of_values, row, strict=True))}
+        for path, row in version.rows(MODEL_VERSION_FILES.name)
+    ]

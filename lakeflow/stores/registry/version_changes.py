@@ -1,0 +1,96 @@
+"""Changes of versions: what is made, set and moved, in the records of a call. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.entities.model_registry.model_version_stages import STAGE_NONE
+from lakeflow.kinds import version_id
+from lakeflow.schema import (
+    LATEST_VERSIONS,
+    MODEL_VERSION_FILES,
+    MODEL_VERSION_TAGS,
+    MODEL_VERSIONS,
+)
+from lakeflow.stores.registry.known import stages_after
+from lakeflow.stores.registry.state import fields_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lakeflow.stores.registry.changes import Changes
+    from lakeflow.stores.registry.known import Moves
+    from lakeflow.stores.things import Thing
+
+
+def create_version(
+    changes: Changes,
+    model: Mapping[str, Any],
+    stages: Mapping[str, tuple[int, int]],
+    row: Mapping[str, Any],
+    tags: Mapping[str, str],
+    files: Sequence[Mapping[str, object]] | None,
+) -> int:
+    """Make the next version of a model, and return its number."""
+    number: int = model["last_version"] + 1
+    scope = {
+        "model_id": model["model_id"],
+        "version_id": version_id(model["model_id"], number),
+    }
+    made = {
+        **scope,
+        "version": number,
+        "creation_timestamp": changes.now_ms,
+        "last_updated_timestamp": changes.now_ms,
+        "current_stage": STAGE_NONE,
+        "user_id": changes.user_id or None,
+        "status": "READY",
+        **row,
+    }
+    changes.put(MODEL_VERSIONS, made)
+    for key, value in tags.items():
+        changes.put(MODEL_VERSION_TAGS, {**scope, "key": key, "value": value})
+    for file in files or ():
+        changes.put(MODEL_VERSION_FILES, {**scope, **file})
+    _, count = stages.get(STAGE_NONE, (0, 0))
+    _put_stage(changes, scope["model_id"], STAGE_NONE, number, count + 1)
+    changes.set_model(scope["model_id"], last_version=number)
+    after = {**told(made), "tags": tags}
+    changes.note(dict(model), "create_model_version", version=number, after=after)
+    return number
+
+
+_TOLD = ("source", "run_id", "run_link", "description", "current_stage", "user_id", "approval")
+
+
+def told(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the history says of a version that is made or removed."""
+    return {name: fields.get(name) for name in _TOLD}
+
+
+def set_version(
+    changes: Changes, model: Thing, version: Thing, action: str, fields: Mapping[str, Any]
+) -> None:
+    """Set fields of a version."""
+    before = fields_of(version)
+    scope = {"model_id": model.id, "version_id": version.id}
+    row = {**scope, "last_updated_timestamp": changes.now_ms, **fields}
+    changes.put(MODEL_VERSIONS, row)
+    changes.note(
+        model,
+        action,
+        version=before["version"],
+        before={name: before[name] for name in fields},
+        after=fields,
+    )
+
+
+def restage(changes: Changes, model: Thing, moves: Moves) -> None:
+    for stage, (version, count) in stages_after(changes.known, model, moves).items():
+        _put_stage(changes, model.id, stage, version, count)
+
+
+def _put_stage(changes: Changes, model_id: str, stage: str, version: int, count: int) -> None:
+    # Without values a row removes its key.
+    values = {"version": version or None, "count": count or None}
+    changes.put(LATEST_VERSIONS, {"model_id": model_id, "stage": stage, **values})

@@ -1,0 +1,388 @@
+"""Versions of registered models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.entities import PagedList, validation
+from lakeflow.entities.model_registry import names
+from lakeflow.entities.model_registry.model_version_stages import (
+    DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS,
+    STAGE_ARCHIVED,
+    get_canonical_stage,
+)
+from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
+from lakeflow.schema import MODEL_VERSION_TAGS
+from lakeflow.stores.registry.known import (
+    require_model,
+    require_version,
+    versions_in,
+)
+from lakeflow.stores.registry.model_uris import ModelUri
+from lakeflow.stores.registry.models import create_model, put_alias
+from lakeflow.stores.registry.pages import page_of_kind
+from lakeflow.stores.registry.state import (
+    aliases_of,
+    fields_of,
+    files_of,
+    model_version,
+    stages_of,
+    tags_of,
+)
+from lakeflow.stores.registry.version_changes import (
+    create_version,
+    restage,
+    set_version,
+    told,
+)
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping, Sequence
+
+    from lakeflow.entities.model_registry import ModelVersion
+    from lakeflow.lake import Lake
+    from lakeflow.stores.control import ControlStore, Known
+    from lakeflow.stores.reader import Reader
+    from lakeflow.stores.registry.changes import Changes
+    from lakeflow.stores.registry.known import Moves
+    from lakeflow.stores.registry.models import RegisteredModelStore
+    from lakeflow.stores.things import Thing
+
+MAX_RESULTS = 200_000
+"""Most versions of one page, as in MLflow."""
+
+_IN_LAKE = "lake:/"
+"""Begins locations inside the lake: they are stored relative to it, so that it may move."""
+
+
+class ModelVersionStore:
+    """Versions of the registered models of a lake.
+
+    Args:
+        lake: The lake.
+        control: What looks them up.
+        reader: What searches them.
+        models: The models, and what changes both.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        control: ControlStore,
+        reader: Reader,
+        models: RegisteredModelStore,
+    ) -> None:
+        self._lake = lake
+        self._control = control
+        self._reader = reader
+        self._models = models
+
+    # Read
+
+    def get(self, name: str, version: object) -> ModelVersion:
+        """Return a version; see ``LakeflowClient.get_model_version``."""
+        model, found = require_version(self._control.known(), name, version)
+        return model_version(found, model)
+
+    def get_by_alias(self, name: str, alias: str) -> ModelVersion:
+        """Return a version; see ``LakeflowClient.get_model_version_by_alias``."""
+        names.model_name(name)
+        known = self._control.known()
+        model = require_model(known, name)
+        number = aliases_of(model).get(alias)
+        if number is None:
+            raise InvalidInputError(f"Registered model alias {alias} not found.")
+        model, found = require_version(known, name, number)
+        return model_version(found, model)
+
+    def download_uri(self, name: str, version: object) -> str:
+        """Return where the files of a version are."""
+        _, found = require_version(self._control.known(), name, version)
+        return self._resolved(fields_of(found)["storage_location"])
+
+    def resolve(self, uri: str) -> ModelVersion:
+        """Return the version that a URI ``models:/...`` names; see ``ModelUri``."""
+        wanted = ModelUri.parse(uri)
+        if wanted.version is not None:
+            return self.get(wanted.name, wanted.version)
+        if wanted.alias is not None:
+            return self.get_by_alias(wanted.name, wanted.alias)
+        known = self._control.known()
+        model, found = _latest(known, wanted.name, wanted.stage)
+        return model_version(found, model)
+
+    def search(
+        self,
+        filter_string: str | None,
+        max_results: object,
+        order_by: Sequence[str] | None,
+        page_token: str | None,
+        as_of: int | datetime.datetime | None = None,
+    ) -> PagedList[ModelVersion]:
+        """Return one page of versions; see ``LakeflowClient.search_model_versions``."""
+        page = page_of_kind(
+            self._lake,
+            self._reader,
+            MODEL_VERSION,
+            filter_string,
+            max_results,
+            order_by,
+            page_token,
+            as_of,
+            MAX_RESULTS,
+        )
+        versions = self._reader.things(MODEL_VERSION, page.ids, page.snapshot_id)
+        ids = {version.scope[0]: None for version in versions}
+        models = self._reader.things(REGISTERED_MODEL, list(ids), page.snapshot_id)
+        by_id = {model.id: model for model in models}
+        found = [
+            model_version(version, by_id[version.scope[0]])
+            for version in versions
+            if version.scope[0] in by_id
+        ]
+        return PagedList(found, page.token)
+
+    # Change
+
+    def create(
+        self,
+        name: str,
+        source: str,
+        run_id: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        run_link: str | None = None,
+        description: str | None = None,
+        files: Sequence[Mapping[str, object]] | None = None,
+    ) -> ModelVersion:
+        """Make a version; see ``LakeflowClient.create_model_version``.
+
+        Args:
+            name: Name of the model.
+            source: Where the files are.
+            run_id: Run that made them.
+            tags: Tags.
+            run_link: Address of the run.
+            description: Text of the user's.
+            files: What is recorded of the files: ``path``, ``size`` and ``sha256`` of each;
+                None if nothing is.
+        """
+        names.model_name(name)
+        row = {
+            "source": validation.text(source, "source"),
+            "storage_location": self._location(source),
+            "run_id": None if run_id is None else validation.text(run_id, "run_id"),
+            "run_link": None if run_link is None else validation.text(run_link, "run_link"),
+            "description": names.described(description),
+            "file_count": None if files is None else len(files),
+        }
+        pairs = names.tags(tags)
+
+        def decide(changes: Changes) -> int:
+            model = require_model(changes.known, name)
+            return create_version(
+                changes, fields_of(model), stages_of(model), row, pairs, files
+            )
+
+        version = self._models.change(decide)
+        return self.get(name, version)
+
+    def copy(self, src_model_uri: str, dst_name: str) -> ModelVersion:
+        """Copy a version to a model; see ``LakeflowClient.copy_model_version``."""
+        if not str(src_model_uri).startswith("models:"):
+            raise LakeflowException(
+                f"Unsupported source model URI: {src_model_uri!r}; only models:/ URIs are "
+                "copied",
+                hint="create_model_version takes any other source",
+            )
+        try:
+            source = self.resolve(src_model_uri)
+        except LakeflowException as error:
+            raise LakeflowException(
+                "Failed to fetch model version from source model URI: "
+                f"{src_model_uri!r}: {error.message}",
+                error.error_code,
+            ) from error
+        names.model_name(dst_name)
+
+        def decide(changes: Changes) -> int:
+            _, original = require_version(changes.known, source.name, source.version)
+            fields = fields_of(original)
+            target = changes.known.find(REGISTERED_MODEL, "name", dst_name)
+            if target is None:
+                model_id = create_model(changes, dst_name, {}, None)
+                model = {"model_id": model_id, "name": dst_name, "last_version": 0}
+            row = {
+                "source": f"models:/{source.name}/{source.version}",
+                "storage_location": fields["storage_location"],
+                "run_id": fields["run_id"],
+                "run_link": fields["run_link"],
+                "description": fields["description"],
+                "file_count": fields["file_count"],
+            }
+            return create_version(
+                changes,
+                model if target is None else fields_of(target),
+                {} if target is None else stages_of(target),
+                row,
+                tags_of(original),
+                files_of(original),
+            )
+
+        return self.get(dst_name, self._models.change(decide))
+
+    def update(self, name: str, version: object, description: str | None) -> ModelVersion:
+        """Set the description of a version; see ``LakeflowClient.update_model_version``."""
+        if description is None:
+            raise LakeflowException(
+                "Attempting to update model version with no new field values."
+            )
+        text = names.described(description)
+
+        def decide(changes: Changes) -> None:
+            model, found = require_version(changes.known, name, version)
+            set_version(changes, model, found, "update_model_version", {"description": text})
+
+        self._models.change(decide)
+        return self.get(name, version)
+
+    def transition(
+        self, name: str, version: object, stage: object, archive_existing_versions: bool
+    ) -> ModelVersion:
+        """Move to a stage; see ``LakeflowClient.transition_model_version_stage``."""
+        if isinstance(stage, str) and not stage.strip():
+            raise LakeflowException(f"The stage must not be an empty string, as {stage!r} is")
+        to = get_canonical_stage(stage)
+        active = DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS
+        if archive_existing_versions and to not in active:
+            raise LakeflowException(
+                "Model version transition cannot archive existing model versions because "
+                f"{stage!r} is not an Active stage. Valid stages are {active}"
+            )
+
+        def decide(changes: Changes) -> None:
+            model, found = require_version(changes.known, name, version)
+            action = "transition_model_version_stage"
+            moved = {found.id: (found, to)}
+            if archive_existing_versions:
+                for each in versions_in(changes.known, model, to):
+                    moved.setdefault(each.id, (each, STAGE_ARCHIVED))
+            moves: Moves = {}
+            for each, stage in moved.values():
+                fields = fields_of(each)
+                moves[fields["version"]] = fields["current_stage"], stage
+                set_version(changes, model, each, action, {"current_stage": stage})
+            restage(changes, model, moves)
+            changes.set_model(model.id)
+
+        self._models.change(decide)
+        return self.get(name, version)
+
+    def delete(self, name: str, version: object) -> None:
+        """Remove a version; see ``LakeflowClient.delete_model_version``."""
+
+        def decide(changes: Changes) -> None:
+            model, found = require_version(changes.known, name, version)
+            fields = fields_of(found)
+            number, stage = fields["version"], fields["current_stage"]
+            for alias, at in aliases_of(model).items():
+                if at == number:
+                    put_alias(changes, model, "delete_registered_model_alias", alias, None)
+            restage(changes, model, {number: (stage, None)})
+            changes.remove(MODEL_VERSION, found.id)
+            changes.set_model(model.id)
+            before = {**told(fields), "tags": tags_of(found)}
+            changes.note(model, "delete_model_version", version=number, before=before)
+
+        self._models.change(decide)
+
+    def set_tag(
+        self, name: str, version: object, key: str, value: object, stage: str | None
+    ) -> None:
+        """Set a tag; see ``LakeflowClient.set_model_version_tag``."""
+        names.stage_or_version(version, stage)
+        names.model_name(name)
+        key, text = validation.key(key), validation.text(value)
+        self._put_tag("set_model_version_tag", name, version, key, text, stage)
+
+    def delete_tag(self, name: str, version: object, key: str, stage: str | None) -> None:
+        """Remove a tag; see ``LakeflowClient.delete_model_version_tag``."""
+        names.stage_or_version(version, stage)
+        names.model_name(name)
+        key = validation.key(key)
+        self._put_tag("delete_model_version_tag", name, version, key, None, stage)
+
+    def _put_tag(
+        self,
+        action: str,
+        name: str,
+        version: object,
+        key: str,
+        value: str | None,
+        stage: str | None,
+    ) -> None:
+        def decide(changes: Changes) -> None:
+            known = changes.known
+            of_stage = _latest(known, name, stage) if stage else None
+            model, found = of_stage or require_version(known, name, version)
+            before = tags_of(found).get(key)
+            if before is None and value is None:
+                return
+            scope = {"model_id": model.id, "version_id": found.id}
+            changes.put(MODEL_VERSION_TAGS, {**scope, "key": key, "value": value})
+            changes.note(
+                model,
+                action,
+                version=fields_of(found)["version"],
+                key=key,
+                before=None if before is None else {"value": before},
+                after=None if value is None else {"value": value},
+            )
+
+        self._models.change(decide)
+
+    # Locations
+
+    def _location(self, source: str) -> str:
+        """Return where the files of a new version are, as it is stored.
+
+        Raises:
+            LakeflowException: INTERNAL_ERROR as in MLflow, it names a version that there is
+                not.
+        """
+        if not source.startswith("models:"):
+            root = f"{self._lake.fs.uri}/"
+            inside = source.startswith(root)
+            return f"{_IN_LAKE}{source.removeprefix(root)}" if inside else source
+        try:
+            named = self.resolve(source)
+            _, found = require_version(self._control.known(), named.name, named.version)
+        except LakeflowException as error:
+            raise LakeflowException(
+                f"Unable to fetch model from model URI source artifact location {source!r}: "
+                f"{error.message}"
+            ) from error
+        location: str = fields_of(found)["storage_location"]
+        return location
+
+    def _resolved(self, location: str) -> str:
+        if not location.startswith(_IN_LAKE):
+            return location
+        return f"{self._lake.fs.uri}/{location.removeprefix(_IN_LAKE)}"
+
+
+def _latest(known: Known, name: object, stage: str | None) -> tuple[Thing, Thing]:
+    """Return a model and its largest version in a stage; in any for None.
+
+    Raises:
+        LakeflowException: INTERNAL_ERROR as in MLflow, there is none.
+    """
+    model = require_model(known, name)
+    wanted = None if stage is None else get_canonical_stage(stage)
+    stages = stages_of(model).items()
+    found = [version for each, (version, _) in stages if wanted in {None, each}]
+    if not found:
+        in_stage = "" if stage is None else f" and stage {stage!r}"
+        raise LakeflowException(f"No versions of model with name {name!r}{in_stage} found")
+    return require_version(known, name, max(found))
