@@ -86,6 +86,7 @@ def set_version(
 
 
 def restage(changes: Changes, model: Thing, moves: Moves) -> None:
+    """Bring what a model says of its stages up to date with some moves."""
     for stage, (version, count) in stages_after(changes.known, model, moves).items():
         _put_stage(changes, model.id, stage, version, count)
 
