@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeflow.entities.model_registry import names
-from lakeflow.exceptions import NotFoundError
+from lakeflow.entities.model_registry.model_version_stages import get_canonical_stage
+from lakeflow.exceptions import InvalidInputError, LakeflowException, NotFoundError
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL, version_id
-from lakeflow.stores.registry.state import fields_of, stages_of
+from lakeflow.stores.registry.model_uris import ModelUri
+from lakeflow.stores.registry.state import aliases_of, fields_of, stages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,6 +48,50 @@ def require_version(known: Known, name: object, version: object) -> tuple[Thing,
         if found is not None:
             return model, found
     raise NotFoundError(f"Model Version (name={wanted}, version={version}) not found")
+
+
+def require_alias(known: Known, name: object, alias: str) -> tuple[Thing, Thing]:
+    """Return a model and the version that an alias of it points at.
+
+    Raises:
+        NotFoundError: There is no such model.
+        InvalidInputError: It has no such alias.
+    """
+    number = aliases_of(require_model(known, name)).get(alias)
+    if number is None:
+        raise InvalidInputError(f"Registered model alias {alias} not found.")
+    return require_version(known, name, number)
+
+
+def require_latest(known: Known, name: object, stage: str | None) -> tuple[Thing, Thing]:
+    """Return a model and its largest version in a stage; in any for None.
+
+    Raises:
+        LakeflowException: INTERNAL_ERROR as in MLflow, there is none.
+    """
+    model = require_model(known, name)
+    wanted = None if stage is None else get_canonical_stage(stage)
+    stages = stages_of(model).items()
+    found = [version for each, (version, _) in stages if wanted in {None, each}]
+    if not found:
+        in_stage = "" if stage is None else f" and stage {stage!r}"
+        raise LakeflowException(f"No versions of model with name {name!r}{in_stage} found")
+    return require_version(known, name, max(found))
+
+
+def require_named(known: Known, uri: str) -> tuple[Thing, Thing]:
+    """Return the model and the version that a URI ``models:/...`` names; see ``ModelUri``.
+
+    Raises:
+        LakeflowException: INTERNAL_ERROR as in MLflow, it is no such URI; or as for the
+            version, the alias or the stage.
+    """
+    wanted = ModelUri.parse(uri)
+    if wanted.version is not None:
+        return require_version(known, wanted.name, wanted.version)
+    if wanted.alias is not None:
+        return require_alias(known, wanted.name, wanted.alias)
+    return require_latest(known, wanted.name, wanted.stage)
 
 
 def versions_in(known: Known, model: Thing, stage: str) -> Iterator[Thing]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lakeflow.stores.registry.changes import Changes
     from lakeflow.stores.registry.known import Moves
+    from lakeflow.stores.registry.recorded_files import File
     from lakeflow.stores.things import Thing
 
 
@@ -29,9 +30,9 @@ def create_version(
     stages: Mapping[str, tuple[int, int]],
     row: Mapping[str, Any],
     tags: Mapping[str, str],
-    files: Sequence[Mapping[str, object]] | None,
-) -> int:
-    """Make the next version of a model, and return its number."""
+    files: Sequence[File],
+) -> str:
+    """Make the next version of a model, and return its id."""
     number: int = model["last_version"] + 1
     scope = {
         "model_id": model["model_id"],
@@ -50,14 +51,21 @@ def create_version(
     changes.put(MODEL_VERSIONS, made)
     for key, value in tags.items():
         changes.put(MODEL_VERSION_TAGS, {**scope, "key": key, "value": value})
-    for file in files or ():
-        changes.put(MODEL_VERSION_FILES, {**scope, **file})
+    put_files(changes, tuple(scope.values()), files)
     _, count = stages.get(STAGE_NONE, (0, 0))
     _put_stage(changes, scope["model_id"], STAGE_NONE, number, count + 1)
     changes.set_model(scope["model_id"], last_version=number)
     after = {**told(made), "tags": tags}
     changes.note(dict(model), "create_model_version", version=number, after=after)
-    return number
+    return str(scope["version_id"])
+
+
+def put_files(changes: Changes, scope: Sequence[str], files: Sequence[File]) -> None:
+    """Record files of a version."""
+    model_id, identity = scope
+    for file in files:
+        row = {"model_id": model_id, "version_id": identity, **file}
+        changes.put(MODEL_VERSION_FILES, row)
 
 
 _TOLD = ("source", "run_id", "run_link", "description", "current_stage", "user_id", "approval")

@@ -11,17 +11,20 @@ from lakeflow.entities.model_registry.model_version_stages import (
     STAGE_ARCHIVED,
     get_canonical_stage,
 )
-from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.exceptions import LakeflowException
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
 from lakeflow.schema import MODEL_VERSION_TAGS
 from lakeflow.stores.registry.known import (
+    require_alias,
+    require_latest,
     require_model,
+    require_named,
     require_version,
     versions_in,
 )
-from lakeflow.stores.registry.model_uris import ModelUri
 from lakeflow.stores.registry.models import create_model, put_alias
 from lakeflow.stores.registry.pages import page_of_kind
+from lakeflow.stores.registry.recorded_files import in_changes
 from lakeflow.stores.registry.state import (
     aliases_of,
     fields_of,
@@ -32,6 +35,7 @@ from lakeflow.stores.registry.state import (
 )
 from lakeflow.stores.registry.version_changes import (
     create_version,
+    put_files,
     restage,
     set_version,
     told,
@@ -39,15 +43,16 @@ from lakeflow.stores.registry.version_changes import (
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lakeflow.entities.model_registry import ModelVersion
     from lakeflow.lake import Lake
-    from lakeflow.stores.control import ControlStore, Known
+    from lakeflow.stores.control import ControlStore
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.registry.changes import Changes
     from lakeflow.stores.registry.known import Moves
     from lakeflow.stores.registry.models import RegisteredModelStore
+    from lakeflow.stores.registry.recorded_files import File
     from lakeflow.stores.things import Thing
 
 MAX_RESULTS = 200_000
@@ -89,12 +94,7 @@ class ModelVersionStore:
     def get_by_alias(self, name: str, alias: str) -> ModelVersion:
         """Return a version; see ``LakeflowClient.get_model_version_by_alias``."""
         names.model_name(name)
-        known = self._control.known()
-        model = require_model(known, name)
-        number = aliases_of(model).get(alias)
-        if number is None:
-            raise InvalidInputError(f"Registered model alias {alias} not found.")
-        model, found = require_version(known, name, number)
+        model, found = require_alias(self._control.known(), name, alias)
         return model_version(found, model)
 
     def download_uri(self, name: str, version: object) -> str:
@@ -104,13 +104,7 @@ class ModelVersionStore:
 
     def resolve(self, uri: str) -> ModelVersion:
         """Return the version that a URI ``models:/...`` names; see ``ModelUri``."""
-        wanted = ModelUri.parse(uri)
-        if wanted.version is not None:
-            return self.get(wanted.name, wanted.version)
-        if wanted.alias is not None:
-            return self.get_by_alias(wanted.name, wanted.alias)
-        known = self._control.known()
-        model, found = _latest(known, wanted.name, wanted.stage)
+        model, found = require_named(self._control.known(), uri)
         return model_version(found, model)
 
     def search(
@@ -154,7 +148,7 @@ class ModelVersionStore:
         tags: Mapping[str, Any] | None = None,
         run_link: str | None = None,
         description: str | None = None,
-        files: Sequence[Mapping[str, object]] | None = None,
+        files: Sequence[File] | None = None,
     ) -> ModelVersion:
         """Make a version; see ``LakeflowClient.create_model_version``.
 
@@ -165,28 +159,32 @@ class ModelVersionStore:
             tags: Tags.
             run_link: Address of the run.
             description: Text of the user's.
-            files: What is recorded of the files: ``path``, ``size`` and ``sha256`` of each;
-                None if nothing is.
+            files: What is recorded of the files, as ``recorded_files`` returns it; of a source
+                ``models:/...`` the version that it names knows it.
         """
         names.model_name(name)
+        source = validation.text(source, "source")
+        named = self._named(source)
+        if named is not None:
+            files = files_of(named)
         row = {
-            "source": validation.text(source, "source"),
-            "storage_location": self._location(source),
+            "source": source,
+            "storage_location": self._location(source, named),
             "run_id": None if run_id is None else validation.text(run_id, "run_id"),
             "run_link": None if run_link is None else validation.text(run_link, "run_link"),
             "description": names.described(description),
-            "file_count": None if files is None else len(files),
+            "file_count": _file_count(named, files),
         }
         pairs = names.tags(tags)
+        first, *others = in_changes(files or ())
 
-        def decide(changes: Changes) -> int:
+        def decide(changes: Changes) -> str:
             model = require_model(changes.known, name)
             return create_version(
-                changes, fields_of(model), stages_of(model), row, pairs, files
+                changes, fields_of(model), stages_of(model), row, pairs, first
             )
 
-        version = self._models.change(decide)
-        return self.get(name, version)
+        return self._made(name, decide, others)
 
     def copy(self, src_model_uri: str, dst_name: str) -> ModelVersion:
         """Copy a version to a model; see ``LakeflowClient.copy_model_version``."""
@@ -197,7 +195,7 @@ class ModelVersionStore:
                 hint="create_model_version takes any other source",
             )
         try:
-            source = self.resolve(src_model_uri)
+            model, found = require_named(self._control.known(), src_model_uri)
         except LakeflowException as error:
             raise LakeflowException(
                 "Failed to fetch model version from source model URI: "
@@ -205,8 +203,10 @@ class ModelVersionStore:
                 error.error_code,
             ) from error
         names.model_name(dst_name)
+        source = model_version(found, model)
+        first, *others = in_changes(files_of(found) or ())
 
-        def decide(changes: Changes) -> int:
+        def decide(changes: Changes) -> str:
             _, original = require_version(changes.known, source.name, source.version)
             fields = fields_of(original)
             target = changes.known.find(REGISTERED_MODEL, "name", dst_name)
@@ -227,10 +227,29 @@ class ModelVersionStore:
                 {} if target is None else stages_of(target),
                 row,
                 tags_of(original),
-                files_of(original),
+                first,
             )
 
-        return self.get(dst_name, self._models.change(decide))
+        return self._made(dst_name, decide, others)
+
+    def _made(
+        self, name: str, decide: Callable[[Changes], str], others: Sequence[Sequence[File]]
+    ) -> ModelVersion:
+        """Make a version, and record those of its files that one change has no room for.
+
+        Who dies in between leaves a version that says how many files it should have.
+        """
+        identity = self._models.change(decide)
+        for files in others:
+
+            def record(changes: Changes, files: Sequence[File] = files) -> None:
+                version = changes.known.thing(MODEL_VERSION, identity)
+                # Somebody may have deleted it by now.
+                if version is not None:
+                    put_files(changes, version.scope, files)
+
+            self._models.change(record)
+        return self.get(name, identity.rpartition(".")[2])
 
     def update(self, name: str, version: object, description: str | None) -> ModelVersion:
         """Set the description of a version; see ``LakeflowClient.update_model_version``."""
@@ -324,7 +343,7 @@ class ModelVersionStore:
     ) -> None:
         def decide(changes: Changes) -> None:
             known = changes.known
-            of_stage = _latest(known, name, stage) if stage else None
+            of_stage = require_latest(known, name, stage) if stage else None
             model, found = of_stage or require_version(known, name, version)
             before = tags_of(found).get(key)
             if before is None and value is None:
@@ -344,27 +363,32 @@ class ModelVersionStore:
 
     # Locations
 
-    def _location(self, source: str) -> str:
-        """Return where the files of a new version are, as it is stored.
+    def _named(self, source: str) -> Thing | None:
+        """Return the version that a source ``models:/...`` names; None for another source.
 
         Raises:
             LakeflowException: INTERNAL_ERROR as in MLflow, it names a version that there is
                 not.
         """
         if not source.startswith("models:"):
-            root = f"{self._lake.fs.uri}/"
-            inside = source.startswith(root)
-            return f"{_IN_LAKE}{source.removeprefix(root)}" if inside else source
+            return None
         try:
-            named = self.resolve(source)
-            _, found = require_version(self._control.known(), named.name, named.version)
+            _, found = require_named(self._control.known(), source)
         except LakeflowException as error:
             raise LakeflowException(
                 f"Unable to fetch model from model URI source artifact location {source!r}: "
                 f"{error.message}"
             ) from error
-        location: str = fields_of(found)["storage_location"]
-        return location
+        return found
+
+    def _location(self, source: str, named: Thing | None) -> str:
+        """Return where the files of a new version are, as it is stored."""
+        if named is not None:
+            location: str = fields_of(named)["storage_location"]
+            return location
+        root = f"{self._lake.fs.uri}/"
+        inside = source.startswith(root)
+        return f"{_IN_LAKE}{source.removeprefix(root)}" if inside else source
 
     def _resolved(self, location: str) -> str:
         if not location.startswith(_IN_LAKE):
@@ -372,17 +396,9 @@ class ModelVersionStore:
         return f"{self._lake.fs.uri}/{location.removeprefix(_IN_LAKE)}"
 
 
-def _latest(known: Known, name: object, stage: str | None) -> tuple[Thing, Thing]:
-    """Return a model and its largest version in a stage; in any for None.
-
-    Raises:
-        LakeflowException: INTERNAL_ERROR as in MLflow, there is none.
-    """
-    model = require_model(known, name)
-    wanted = None if stage is None else get_canonical_stage(stage)
-    stages = stages_of(model).items()
-    found = [version for each, (version, _) in stages if wanted in {None, each}]
-    if not found:
-        in_stage = "" if stage is None else f" and stage {stage!r}"
-        raise LakeflowException(f"No versions of model with name {name!r}{in_stage} found")
-    return require_version(known, name, max(found))
+def _file_count(named: Thing | None, files: Sequence[File] | None) -> int | None:
+    if named is not None:
+        # Of one whose registration was broken off there are fewer.
+        count: int | None = fields_of(named)["file_count"]
+        return count
+    return None if files is None else len(files)

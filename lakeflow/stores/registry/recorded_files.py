@@ -1,0 +1,94 @@
+"""The files of a version that is made, as the lake of its run has recorded them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.filesystem.location import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lakeflow.stores.artifacts.files import ArtifactStore
+    from lakeflow.stores.artifacts.places import Place
+
+File = dict[str, Any]
+"""``path`` below the source, empty for the source itself; ``size`` in bytes; ``sha256``."""
+
+_OF_A_RUN = re.compile(r"runs:/+([^/]+)(?:/(.*))?", re.DOTALL)
+_FOLDER_OF_A_RUN = re.compile(r"/([^/]+)/artifacts(?=/|$)")
+
+_CHARACTERS_OF_A_CHANGE = 512 * 1024
+"""Half of what a change may have: the other half is for description, tags and history."""
+
+_CHARACTERS_BESIDE_A_PATH = 160
+
+
+def recorded_files(tracking: Callable[[], ArtifactStore], source: str) -> list[File] | None:
+    """Return what a lake has recorded of the files below a source, by path.
+
+    A source that is not below the artifacts of a run costs nothing; one that is, a look at the
+    run and a read of its artifacts, for which no engine is loaded as long as they are hot.
+
+    Args:
+        tracking: Returns the artifacts of the lake that the process logs to.
+        source: ``runs:/<run id>/<path>``, or the location that this stands for.
+
+    Returns:
+        The files; None if the lake has recorded nothing there.
+
+    Raises:
+        StorageError: The lake cannot be read.
+    """
+    for run_id, below in _runs_in(source):
+        try:
+            artifacts = tracking()
+            _, place = artifacts.place(run_id)
+        except (InvalidInputError, NotFoundError):
+            # It is a run of another tracker, or any folder with such a name.
+            continue
+        path = _path_in(place, source) if below is None else below
+        found = {} if path is None else artifacts.recorded(run_id, path)
+        if found:
+            return [
+                {
+                    "path": each[len(path or "") :].lstrip("/"),
+                    "size": record.size,
+                    "sha256": record.sha256,
+                }
+                for each, record in sorted(found.items())
+            ]
+    return None
+
+
+def _runs_in(source: str) -> list[tuple[str, str | None]]:
+    """Return the runs that a source may be below, with the path there where it says that."""
+    named = _OF_A_RUN.fullmatch(source)
+    if named:
+        return [(named[1], (named[2] or "").strip("/"))]
+    return [(run_id, None) for run_id in _FOLDER_OF_A_RUN.findall(source)]
+
+
+def _path_in(place: Place, source: str) -> str | None:
+    """Return the path of a location below a place; None if it is elsewhere."""
+    location = f"{canonical(source)}/"
+    if not location.startswith(f"{place.uri}/"):
+        return None
+    return location[len(place.uri) :].strip("/")
+
+
+def in_changes(files: Iterable[File]) -> list[list[File]]:
+    """Return files in as few parts as fit a change each; at least one. Pure."""
+    parts: list[list[File]] = [[]]
+    room = _CHARACTERS_OF_A_CHANGE
+    for file in files:
+        size = _CHARACTERS_BESIDE_A_PATH + len(json.dumps(file["path"]))
+        if parts[-1] and size > room:
+            parts.append([])
+            room = _CHARACTERS_OF_A_CHANGE
+        parts[-1].append(file)
+        room -= size
+    return parts
