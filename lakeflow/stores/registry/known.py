@@ -12,7 +12,7 @@ from lakeflow.stores.registry.model_uris import ModelUri
 from lakeflow.stores.registry.state import aliases_of, fields_of, stages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from lakeflow.stores.control import Known
     from lakeflow.stores.things import Thing
@@ -63,6 +63,19 @@ def require_alias(known: Known, name: object, alias: str) -> tuple[Thing, Thing]
     return require_version(known, name, number)
 
 
+def require_in_stage(known: Known, name: object, stage: str) -> tuple[Thing, Thing]:
+    """Return a model and its largest version in a stage.
+
+    Raises:
+        LakeflowException: INTERNAL_ERROR as in MLflow, there is none.
+    """
+    model = require_model(known, name)
+    largest, _ = stages_of(model).get(get_canonical_stage(stage), (0, 0))
+    if not largest:
+        raise LakeflowException(f"Could not find any model version for {stage} stage")
+    return require_version(known, name, largest)
+
+
 def require_latest(known: Known, name: object, stage: str | None) -> tuple[Thing, Thing]:
     """Return a model and its largest version in a stage; in any for None.
 
@@ -92,6 +105,24 @@ def require_named(known: Known, uri: str) -> tuple[Thing, Thing]:
     if wanted.alias is not None:
         return require_alias(known, wanted.name, wanted.alias)
     return require_latest(known, wanted.name, wanted.stage)
+
+
+def named_by(known: Callable[[], Known], source: str) -> Thing | None:
+    """Return the version that a source ``models:/...`` names; None for any other source.
+
+    Raises:
+        LakeflowException: INTERNAL_ERROR as in MLflow, it names a version that there is not.
+    """
+    if not source.startswith("models:"):
+        return None
+    try:
+        _, found = require_named(known(), source)
+    except LakeflowException as error:
+        raise LakeflowException(
+            f"Unable to fetch model from model URI source artifact location {source!r}: "
+            f"{error.message}"
+        ) from error
+    return found
 
 
 def versions_in(known: Known, model: Thing, stage: str) -> Iterator[Thing]:

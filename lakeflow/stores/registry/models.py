@@ -10,6 +10,7 @@ from lakeflow.entities.model_registry import names
 from lakeflow.entities.model_registry.model_version_stages import (
     ALL_STAGES,
     get_canonical_stage,
+    warn_of_stages,
 )
 from lakeflow.exceptions import (
     AlreadyExistsError,
@@ -69,6 +70,7 @@ class RegisteredModelStore:
 
     def latest_versions(self, name: str, stages: Sequence[str] | None) -> list[ModelVersion]:
         """Return versions; see ``LakeflowClient.get_latest_versions``."""
+        warn_of_stages("get_latest_versions")
         known = self._control.known()
         model = require_model(known, name)
         wanted = {get_canonical_stage(stage) for stage in stages or ALL_STAGES}
@@ -116,7 +118,7 @@ class RegisteredModelStore:
         self.change(decide)
         return self.get(name)
 
-    def rename(self, name: str, new_name: str) -> RegisteredModel:
+    def rename(self, name: str, new_name: str) -> None:
         """Give a model another name; see ``LakeflowClient.rename_registered_model``."""
         wanted = names.new_name(new_name)
 
@@ -133,7 +135,6 @@ class RegisteredModelStore:
             )
 
         self.change(decide)
-        return self.get(wanted)
 
     def update(self, name: str, description: str | None) -> RegisteredModel:
         """Set the description of a model; see ``LakeflowClient.update_registered_model``."""

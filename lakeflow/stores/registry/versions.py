@@ -10,13 +10,16 @@ from lakeflow.entities.model_registry.model_version_stages import (
     DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS,
     STAGE_ARCHIVED,
     get_canonical_stage,
+    warn_of_stages,
 )
 from lakeflow.exceptions import LakeflowException
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
 from lakeflow.schema import MODEL_VERSION_TAGS
+from lakeflow.stores.registry import locations
 from lakeflow.stores.registry.known import (
+    named_by,
     require_alias,
-    require_latest,
+    require_in_stage,
     require_model,
     require_named,
     require_version,
@@ -24,7 +27,7 @@ from lakeflow.stores.registry.known import (
 )
 from lakeflow.stores.registry.models import create_model, put_alias
 from lakeflow.stores.registry.pages import page_of_kind
-from lakeflow.stores.registry.recorded_files import in_changes
+from lakeflow.stores.registry.recorded_files import in_changes, recorded_files
 from lakeflow.stores.registry.state import (
     aliases_of,
     fields_of,
@@ -47,19 +50,16 @@ if TYPE_CHECKING:
 
     from lakeflow.entities.model_registry import ModelVersion
     from lakeflow.lake import Lake
+    from lakeflow.stores.artifacts.files import ArtifactStore
     from lakeflow.stores.control import ControlStore
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.registry.changes import Changes
     from lakeflow.stores.registry.known import Moves
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.recorded_files import File
-    from lakeflow.stores.things import Thing
 
 MAX_RESULTS = 200_000
 """Most versions of one page, as in MLflow."""
-
-_IN_LAKE = "lake:/"
-"""Begins locations inside the lake: they are stored relative to it, so that it may move."""
 
 
 class ModelVersionStore:
@@ -100,7 +100,7 @@ class ModelVersionStore:
     def download_uri(self, name: str, version: object) -> str:
         """Return where the files of a version are."""
         _, found = require_version(self._control.known(), name, version)
-        return self._resolved(fields_of(found)["storage_location"])
+        return locations.resolved(self._lake.fs.uri, fields_of(found)["storage_location"])
 
     def resolve(self, uri: str) -> ModelVersion:
         """Return the version that a URI ``models:/...`` names; see ``ModelUri``."""
@@ -148,7 +148,7 @@ class ModelVersionStore:
         tags: Mapping[str, Any] | None = None,
         run_link: str | None = None,
         description: str | None = None,
-        files: Sequence[File] | None = None,
+        tracking: Callable[[], ArtifactStore] | None = None,
     ) -> ModelVersion:
         """Make a version; see ``LakeflowClient.create_model_version``.
 
@@ -159,21 +159,24 @@ class ModelVersionStore:
             tags: Tags.
             run_link: Address of the run.
             description: Text of the user's.
-            files: What is recorded of the files, as ``recorded_files`` returns it; of a source
-                ``models:/...`` the version that it names knows it.
+            tracking: Returns the artifacts of the lake whose runs may have made the files.
         """
         names.model_name(name)
-        source = validation.text(source, "source")
-        named = self._named(source)
+        source = names.source(source)
+        location, files = locations.stored(self._lake.fs.uri, source), None
+        named = named_by(self._control.known, source)
         if named is not None:
-            files = files_of(named)
+            location, files = fields_of(named)["storage_location"], files_of(named)
+        elif tracking is not None:
+            files = recorded_files(tracking, source)
         row = {
             "source": source,
-            "storage_location": self._location(source, named),
+            "storage_location": location,
             "run_id": None if run_id is None else validation.text(run_id, "run_id"),
             "run_link": None if run_link is None else validation.text(run_link, "run_link"),
             "description": names.described(description),
-            "file_count": _file_count(named, files),
+            # Of a version whose registration was broken off fewer are recorded.
+            "file_count": fields_of(named)["file_count"] if named else files and len(files),
         }
         pairs = names.tags(tags)
         first, *others = in_changes(files or ())
@@ -270,6 +273,7 @@ class ModelVersionStore:
         self, name: str, version: object, stage: object, archive_existing_versions: bool
     ) -> ModelVersion:
         """Move to a stage; see ``LakeflowClient.transition_model_version_stage``."""
+        warn_of_stages("transition_model_version_stage")
         if isinstance(stage, str) and not stage.strip():
             raise LakeflowException(f"The stage must not be an empty string, as {stage!r} is")
         to = get_canonical_stage(stage)
@@ -317,19 +321,20 @@ class ModelVersionStore:
         self._models.change(decide)
 
     def set_tag(
-        self, name: str, version: object, key: str, value: object, stage: str | None
+        self, name: str, version: object, key: object, value: object, stage: str | None
     ) -> None:
         """Set a tag; see ``LakeflowClient.set_model_version_tag``."""
         names.stage_or_version(version, stage)
-        names.model_name(name)
-        key, text = validation.key(key), validation.text(value)
+        if stage:
+            warn_of_stages("the parameter stage of set_model_version_tag")
+        text = validation.text(value)
         self._put_tag("set_model_version_tag", name, version, key, text, stage)
 
-    def delete_tag(self, name: str, version: object, key: str, stage: str | None) -> None:
+    def delete_tag(self, name: str, version: object, key: object, stage: str | None) -> None:
         """Remove a tag; see ``LakeflowClient.delete_model_version_tag``."""
         names.stage_or_version(version, stage)
-        names.model_name(name)
-        key = validation.key(key)
+        if stage:
+            warn_of_stages("the parameter stage of delete_model_version_tag")
         self._put_tag("delete_model_version_tag", name, version, key, None, stage)
 
     def _put_tag(
@@ -337,14 +342,24 @@ class ModelVersionStore:
         action: str,
         name: str,
         version: object,
-        key: str,
+        tag_name: object,
         value: str | None,
         stage: str | None,
     ) -> None:
+        names.model_name(name)
+        if not stage:
+            names.version(version)
+            validation.key(tag_name)
+
         def decide(changes: Changes) -> None:
             known = changes.known
-            of_stage = require_latest(known, name, stage) if stage else None
-            model, found = of_stage or require_version(known, name, version)
+            model, found = (
+                require_in_stage(known, name, stage)
+                if stage
+                else require_version(known, name, version)
+            )
+            # In a stage MLflow looks for the version before it looks at the tag.
+            key = validation.key(tag_name)
             before = tags_of(found).get(key)
             if before is None and value is None:
                 return
@@ -360,45 +375,3 @@ class ModelVersionStore:
             )
 
         self._models.change(decide)
-
-    # Locations
-
-    def _named(self, source: str) -> Thing | None:
-        """Return the version that a source ``models:/...`` names; None for another source.
-
-        Raises:
-            LakeflowException: INTERNAL_ERROR as in MLflow, it names a version that there is
-                not.
-        """
-        if not source.startswith("models:"):
-            return None
-        try:
-            _, found = require_named(self._control.known(), source)
-        except LakeflowException as error:
-            raise LakeflowException(
-                f"Unable to fetch model from model URI source artifact location {source!r}: "
-                f"{error.message}"
-            ) from error
-        return found
-
-    def _location(self, source: str, named: Thing | None) -> str:
-        """Return where the files of a new version are, as it is stored."""
-        if named is not None:
-            location: str = fields_of(named)["storage_location"]
-            return location
-        root = f"{self._lake.fs.uri}/"
-        inside = source.startswith(root)
-        return f"{_IN_LAKE}{source.removeprefix(root)}" if inside else source
-
-    def _resolved(self, location: str) -> str:
-        if not location.startswith(_IN_LAKE):
-            return location
-        return f"{self._lake.fs.uri}/{location.removeprefix(_IN_LAKE)}"
-
-
-def _file_count(named: Thing | None, files: Sequence[File] | None) -> int | None:
-    if named is not None:
-        # Of one whose registration was broken off there are fewer.
-        count: int | None = fields_of(named)["file_count"]
-        return count
-    return None if files is None else len(files)
