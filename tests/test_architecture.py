@@ -113,7 +113,7 @@ def test_public_names_are_the_ones_listed() -> None:
 
 def test_who_completes_names_is_offered_the_public_ones() -> None:
     offered = {name for name in dir(lakeflow) if not name.startswith("__")}
-    rooms = {"artifacts", "data", "entities", "exceptions", "tracking", "utils"}
+    rooms = {"artifacts", "data", "entities", "exceptions", "registry", "tracking", "utils"}
     assert offered == {*lakeflow.__all__, *rooms}
     assert all(hasattr(lakeflow, name) for name in dir(lakeflow))
     assert {name for name in dir(entities) if name[:2] != "__"} == set(entities.__all__)

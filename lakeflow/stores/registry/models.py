@@ -20,6 +20,7 @@ from lakeflow.exceptions import (
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
 from lakeflow.schema import REGISTERED_MODEL_ALIASES, REGISTERED_MODEL_TAGS, REGISTERED_MODELS
 from lakeflow.stores.registry.changes import Changes
+from lakeflow.stores.registry.history import RegistryHistory
 from lakeflow.stores.registry.known import require_model, require_version
 from lakeflow.stores.registry.pages import page_of_kind
 from lakeflow.stores.registry.state import (
@@ -53,9 +54,13 @@ class RegisteredModelStore:
         lake: The lake.
         control: What looks them up and changes them.
         reader: What searches them.
+
+    Attributes:
+        history: What was ever changed in them.
     """
 
     def __init__(self, lake: Lake, control: ControlStore, reader: Reader) -> None:
+        self.history = RegistryHistory(reader)
         self._lake = lake
         self._control = control
         self._reader = reader
