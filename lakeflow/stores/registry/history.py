@@ -1,4 +1,4 @@
-"""The history of registered models: every change that was ever made, read from the lake."""
+"""The history of registered models: every change that was ever made, and what was there."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 from lakeflow.entities import validation
 from lakeflow.entities.model_registry import names
-from lakeflow.exceptions import NotFoundError
+from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.query.engine.statement import Statement
 from lakeflow.schema import REGISTRY_EVENTS
+from lakeflow.stores.registry.replay import replay
 
 if TYPE_CHECKING:
     import datetime
 
     import pyarrow
 
+    from lakeflow.entities.model_registry import ModelVersion
     from lakeflow.stores.reader import Reader
+    from lakeflow.stores.registry.replay import Past
 
 _ALWAYS = 2**63 - 1
 
@@ -64,6 +67,56 @@ class RegistryHistory:
             )
         times = found["time"].cast(pyarrow.timestamp("ms", "UTC"))
         return found.set_column(0, "time", times)
+
+    def model(self, name: str, as_of: int | datetime.datetime) -> Past:
+        """Return the model that had a name, as it was.
+
+        Cost: that of ``table``, and an object for each change.
+
+        Args:
+            name: The name.
+            as_of: When; changes of this very millisecond count.
+
+        Raises:
+            InvalidInputError: This is no name, or no time.
+            NotFoundError: No model had it.
+        """
+        wanted = names.model_name(name)
+        for model in replay(self._events(wanted, as_of).to_pylist()):
+            if model.name == wanted:
+                return model
+        raise NotFoundError(f"Registered Model with name={wanted} not found as of {as_of}")
+
+    def version(
+        self, name: str, version: object, as_of: int | datetime.datetime
+    ) -> ModelVersion:
+        """Return a version of a model as it was; see ``model``.
+
+        Raises:
+            InvalidInputError: These are no name, no version or no time.
+            NotFoundError: There was none.
+        """
+        number = names.version(version)
+        model = self.model(name, as_of)
+        if number not in model.versions:
+            raise NotFoundError(
+                f"Model Version (name={name}, version={version}) not found as of {as_of}"
+            )
+        return model.version(number)
+
+    def version_by_alias(
+        self, name: str, alias: str, as_of: int | datetime.datetime
+    ) -> ModelVersion:
+        """Return the version at which an alias pointed, as it was; see ``model``.
+
+        Raises:
+            InvalidInputError: There was no such alias; this is no name or no time.
+            NotFoundError: There was no such model.
+        """
+        model = self.model(name, as_of)
+        if alias not in model.aliases:
+            raise InvalidInputError(f"Registered model alias {alias} not found as of {as_of}.")
+        return model.version(model.aliases[alias])
 
     def _events(self, name: str, as_of: int | datetime.datetime | None) -> pyarrow.Table:
         until = _ALWAYS if as_of is None else validation.time_ms(as_of, "as_of")

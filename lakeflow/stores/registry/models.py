@@ -67,17 +67,22 @@ class RegisteredModelStore:
 
     # Read
 
-    def get(self, name: str) -> RegisteredModel:
+    def get(self, name: str, as_of: int | datetime.datetime | None = None) -> RegisteredModel:
         """Return a model; see ``LakeflowClient.get_registered_model``."""
+        if as_of is not None:
+            return self.history.model(name, as_of).model()
         known = self._control.known()
         return _entity(known, require_model(known, name))
 
-    def latest_versions(self, name: str, stages: Sequence[str] | None) -> list[ModelVersion]:
+    def latest_versions(
+        self,
+        name: str,
+        stages: Sequence[str] | None,
+        as_of: int | datetime.datetime | None = None,
+    ) -> list[ModelVersion]:
         """Return versions; see ``LakeflowClient.get_latest_versions``."""
-        known = self._control.known()
-        model = require_model(known, name)
+        latest = self.get(name, as_of).latest_versions
         wanted = {get_canonical_stage(stage) for stage in stages or ALL_STAGES}
-        latest = _entity(known, model).latest_versions
         return [version for version in latest if version.current_stage in wanted]
 
     def search(
