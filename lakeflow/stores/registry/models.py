@@ -28,6 +28,7 @@ from lakeflow.stores.registry.state import (
     fields_of,
     latest_ids,
     registered_model,
+    stages_of,
     tags_of,
 )
 
@@ -304,6 +305,17 @@ def create_model(
     after = {"name": name, "description": description, "tags": tags}
     changes.note(row, "create_registered_model", after=after)
     return str(row["model_id"])
+
+
+def found_or_made(
+    changes: Changes, name: str
+) -> tuple[Mapping[str, Any], Mapping[str, tuple[int, int]]]:
+    """Return the row of a model and its stages; the model is made where there is none."""
+    found = changes.known.find(REGISTERED_MODEL, "name", name)
+    if found is not None:
+        return fields_of(found), stages_of(found)
+    model_id = create_model(changes, name, {}, None)
+    return {"model_id": model_id, "name": name, "last_version": 0}, {}
 
 
 def put_alias(

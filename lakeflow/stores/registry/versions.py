@@ -21,7 +21,7 @@ from lakeflow.stores.registry.known import (
     versions_in,
 )
 from lakeflow.stores.registry.model_uris import ModelUri
-from lakeflow.stores.registry.models import create_model, put_alias
+from lakeflow.stores.registry.models import found_or_made, put_alias
 from lakeflow.stores.registry.pages import page_of_kind
 from lakeflow.stores.registry.state import (
     aliases_of,
@@ -156,6 +156,8 @@ class ModelVersionStore:
         run_link: str | None = None,
         description: str | None = None,
         files: Sequence[Mapping[str, object]] | None = None,
+        *,
+        makes_model: bool = False,
     ) -> ModelVersion:
         """Make a version; see ``LakeflowClient.create_model_version``.
 
@@ -168,6 +170,7 @@ class ModelVersionStore:
             description: Text of the user's.
             files: What is recorded of the files: ``path``, ``size`` and ``sha256`` of each;
                 None if nothing is.
+            makes_model: Whether to make the model too where there is none.
         """
         names.model_name(name)
         row = {
@@ -181,10 +184,10 @@ class ModelVersionStore:
         pairs = names.tags(tags)
 
         def decide(changes: Changes) -> int:
-            model = require_model(changes.known, name)
-            return create_version(
-                changes, fields_of(model), stages_of(model), row, pairs, files
-            )
+            if not makes_model:
+                require_model(changes.known, name)
+            model, stages = found_or_made(changes, name)
+            return create_version(changes, model, stages, row, pairs, files)
 
         version = self._models.change(decide)
         return self.get(name, version)
@@ -210,10 +213,7 @@ class ModelVersionStore:
         def decide(changes: Changes) -> int:
             _, original = require_version(changes.known, source.name, source.version)
             fields = fields_of(original)
-            target = changes.known.find(REGISTERED_MODEL, "name", dst_name)
-            if target is None:
-                model_id = create_model(changes, dst_name, {}, None)
-                model = {"model_id": model_id, "name": dst_name, "last_version": 0}
+            model, stages = found_or_made(changes, dst_name)
             row = {
                 "source": f"models:/{source.name}/{source.version}",
                 "storage_location": fields["storage_location"],
@@ -222,14 +222,8 @@ class ModelVersionStore:
                 "description": fields["description"],
                 "file_count": fields["file_count"],
             }
-            return create_version(
-                changes,
-                model if target is None else fields_of(target),
-                {} if target is None else stages_of(target),
-                row,
-                tags_of(original),
-                files_of(original),
-            )
+            tags, files = tags_of(original), files_of(original)
+            return create_version(changes, model, stages, row, tags, files)
 
         return self.get(dst_name, self._models.change(decide))
 
