@@ -10,6 +10,7 @@ from lakeflow.entities.model_registry import names
 from lakeflow.entities.model_registry.model_version_stages import (
     ALL_STAGES,
     get_canonical_stage,
+    warn_of_stages,
 )
 from lakeflow.exceptions import (
     AlreadyExistsError,
@@ -28,6 +29,7 @@ from lakeflow.stores.registry.state import (
     fields_of,
     latest_ids,
     registered_model,
+    stages_of,
     tags_of,
 )
 
@@ -81,6 +83,7 @@ class RegisteredModelStore:
         as_of: int | datetime.datetime | None = None,
     ) -> list[ModelVersion]:
         """Return versions; see ``LakeflowClient.get_latest_versions``."""
+        warn_of_stages("get_latest_versions")
         latest = self.get(name, as_of).latest_versions
         wanted = {get_canonical_stage(stage) for stage in stages or ALL_STAGES}
         return [version for version in latest if version.current_stage in wanted]
@@ -126,7 +129,7 @@ class RegisteredModelStore:
         self.change(decide)
         return self.get(name)
 
-    def rename(self, name: str, new_name: str) -> RegisteredModel:
+    def rename(self, name: str, new_name: str) -> None:
         """Give a model another name; see ``LakeflowClient.rename_registered_model``."""
         wanted = names.new_name(new_name)
 
@@ -143,7 +146,6 @@ class RegisteredModelStore:
             )
 
         self.change(decide)
-        return self.get(wanted)
 
     def update(self, name: str, description: str | None) -> RegisteredModel:
         """Set the description of a model; see ``LakeflowClient.update_registered_model``."""
@@ -313,6 +315,17 @@ def create_model(
     after = {"name": name, "description": description, "tags": tags}
     changes.note(row, "create_registered_model", after=after)
     return str(row["model_id"])
+
+
+def found_or_made(
+    changes: Changes, name: str
+) -> tuple[Mapping[str, Any], Mapping[str, tuple[int, int]]]:
+    """Return the row of a model and its stages; the model is made where there is none."""
+    found = changes.known.find(REGISTERED_MODEL, "name", name)
+    if found is not None:
+        return fields_of(found), stages_of(found)
+    model_id = create_model(changes, name, {}, None)
+    return {"model_id": model_id, "name": name, "last_version": 0}, {}
 
 
 def put_alias(
