@@ -13,6 +13,7 @@ import typing
 
 from lakeflow import artifacts as artifacts
 from lakeflow import data as data
+from lakeflow import registry as registry
 from lakeflow import tracking as tracking
 from lakeflow import utils as utils
 from lakeflow.artifacts import load_images
@@ -54,11 +55,15 @@ from lakeflow.fluent import (
     log_params,
     log_table,
     log_text,
+    register_model,
     search_experiments,
+    search_model_versions,
+    search_registered_models,
     search_runs,
     set_experiment,
     set_experiment_tag,
     set_experiment_tags,
+    set_model_version_tag,
     set_registry_uri,
     set_storage_options,
     set_tag,
@@ -66,18 +71,20 @@ from lakeflow.fluent import (
     set_tracking_uri,
     start_run,
 )
-from lakeflow.frames import (
-    metric_history,
-    metric_series,
+from lakeflow.frames import metric_history, metric_series
+from lakeflow.media.images import Image
+from lakeflow.scans import (
     scan_artifacts,
     scan_inputs,
     scan_latest_metrics,
     scan_metrics,
+    scan_model_versions,
     scan_params,
+    scan_registered_models,
+    scan_registry_events,
     scan_runs,
     scan_tags,
 )
-from lakeflow.media.images import Image
 from lakeflow.sql import sql
 from lakeflow.system_metrics import (
     disable_system_metrics_logging,
@@ -134,18 +141,25 @@ __all__ = [
     "log_text",
     "metric_history",
     "metric_series",
+    "register_model",
     "scan_artifacts",
     "scan_inputs",
     "scan_latest_metrics",
     "scan_metrics",
+    "scan_model_versions",
     "scan_params",
+    "scan_registered_models",
+    "scan_registry_events",
     "scan_runs",
     "scan_tags",
     "search_experiments",
+    "search_model_versions",
+    "search_registered_models",
     "search_runs",
     "set_experiment",
     "set_experiment_tag",
     "set_experiment_tags",
+    "set_model_version_tag",
     "set_registry_uri",
     "set_storage_options",
     "set_system_metrics_node_id",
@@ -168,6 +182,7 @@ def __dir__() -> list[str]:
         "data",
         "entities",
         "exceptions",
+        "registry",
         "tracking",
         "utils",
         *special,

@@ -25,7 +25,7 @@ from lakeflow.stores.registry.known import (
     require_version,
     versions_in,
 )
-from lakeflow.stores.registry.models import create_model, put_alias
+from lakeflow.stores.registry.models import found_or_made, put_alias
 from lakeflow.stores.registry.pages import page_of_kind
 from lakeflow.stores.registry.recorded_files import in_changes, recorded_files
 from lakeflow.stores.registry.state import (
@@ -33,7 +33,6 @@ from lakeflow.stores.registry.state import (
     fields_of,
     files_of,
     model_version,
-    stages_of,
     tags_of,
 )
 from lakeflow.stores.registry.version_changes import (
@@ -86,13 +85,21 @@ class ModelVersionStore:
 
     # Read
 
-    def get(self, name: str, version: object) -> ModelVersion:
+    def get(
+        self, name: str, version: object, as_of: int | datetime.datetime | None = None
+    ) -> ModelVersion:
         """Return a version; see ``LakeflowClient.get_model_version``."""
+        if as_of is not None:
+            return self._models.history.version(name, version, as_of)
         model, found = require_version(self._control.known(), name, version)
         return model_version(found, model)
 
-    def get_by_alias(self, name: str, alias: str) -> ModelVersion:
+    def get_by_alias(
+        self, name: str, alias: str, as_of: int | datetime.datetime | None = None
+    ) -> ModelVersion:
         """Return a version; see ``LakeflowClient.get_model_version_by_alias``."""
+        if as_of is not None:
+            return self._models.history.version_by_alias(name, alias, as_of)
         names.model_name(name)
         model, found = require_alias(self._control.known(), name, alias)
         return model_version(found, model)
@@ -149,6 +156,8 @@ class ModelVersionStore:
         run_link: str | None = None,
         description: str | None = None,
         tracking: Callable[[], ArtifactStore] | None = None,
+        *,
+        makes_model: bool = False,
     ) -> ModelVersion:
         """Make a version; see ``LakeflowClient.create_model_version``.
 
@@ -160,6 +169,7 @@ class ModelVersionStore:
             run_link: Address of the run.
             description: Text of the user's.
             tracking: Returns the artifacts of the lake whose runs may have made the files.
+            makes_model: Whether to make the model too where there is none.
         """
         names.model_name(name)
         source = names.source(source)
@@ -182,10 +192,10 @@ class ModelVersionStore:
         first, *others = in_changes(files or ())
 
         def decide(changes: Changes) -> str:
-            model = require_model(changes.known, name)
-            return create_version(
-                changes, fields_of(model), stages_of(model), row, pairs, first
-            )
+            if not makes_model:
+                require_model(changes.known, name)
+            model, stages = found_or_made(changes, name)
+            return create_version(changes, model, stages, row, pairs, first)
 
         return self._made(name, decide, others)
 
@@ -212,10 +222,7 @@ class ModelVersionStore:
         def decide(changes: Changes) -> str:
             _, original = require_version(changes.known, source.name, source.version)
             fields = fields_of(original)
-            target = changes.known.find(REGISTERED_MODEL, "name", dst_name)
-            if target is None:
-                model_id = create_model(changes, dst_name, {}, None)
-                model = {"model_id": model_id, "name": dst_name, "last_version": 0}
+            model, stages = found_or_made(changes, dst_name)
             row = {
                 "source": f"models:/{source.name}/{source.version}",
                 "storage_location": fields["storage_location"],
@@ -224,14 +231,8 @@ class ModelVersionStore:
                 "description": fields["description"],
                 "file_count": fields["file_count"],
             }
-            return create_version(
-                changes,
-                model if target is None else fields_of(target),
-                {} if target is None else stages_of(target),
-                row,
-                tags_of(original),
-                first,
-            )
+            tags = tags_of(original)
+            return create_version(changes, model, stages, row, tags, first)
 
         return self._made(dst_name, decide, others)
 
