@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical
+from lakeflow.stores.artifacts.run_uris import of_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 File = dict[str, Any]
 """``path`` below the source, empty for the source itself; ``size`` in bytes; ``sha256``."""
 
-_OF_A_RUN = re.compile(r"runs:/+([^/]+)(?:/(.*))?", re.DOTALL)
 _FOLDER_OF_A_RUN = re.compile(r"/([^/]+)/artifacts(?=/|$)")
 
 _CHARACTERS_OF_A_CHANGE = 512 * 1024
@@ -66,10 +66,10 @@ def recorded_files(tracking: Callable[[], ArtifactStore], source: str) -> list[F
 
 def _runs_in(source: str) -> list[tuple[str, str | None]]:
     """Return the runs that a source may be below, with the path there where it says that."""
-    named = _OF_A_RUN.fullmatch(source)
-    if named:
-        return [(named[1], (named[2] or "").strip("/"))]
-    return [(run_id, None) for run_id in _FOLDER_OF_A_RUN.findall(source)]
+    run_id, path = of_run(source)
+    if run_id is not None:
+        return [(run_id, path.strip("/"))]
+    return [(each, None) for each in _FOLDER_OF_A_RUN.findall(source)]
 
 
 def _path_in(place: Place, source: str) -> str | None:
