@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import PagedList, validation
@@ -189,8 +190,7 @@ class ModelVersionStore:
             model, stages = found_or_made(changes, name)
             return create_version(changes, model, stages, row, pairs, files)
 
-        version = self._models.change(decide)
-        return self.get(name, version)
+        return self._changed(name, self._models.change(decide))
 
     def copy(self, src_model_uri: str, dst_name: str) -> ModelVersion:
         """Copy a version to a model; see ``LakeflowClient.copy_model_version``."""
@@ -225,7 +225,7 @@ class ModelVersionStore:
             tags, files = tags_of(original), files_of(original)
             return create_version(changes, model, stages, row, tags, files)
 
-        return self.get(dst_name, self._models.change(decide))
+        return self._changed(dst_name, self._models.change(decide))
 
     def update(self, name: str, version: object, description: str | None) -> ModelVersion:
         """Set the description of a version; see ``LakeflowClient.update_model_version``."""
@@ -240,7 +240,7 @@ class ModelVersionStore:
             set_version(changes, model, found, "update_model_version", {"description": text})
 
         self._models.change(decide)
-        return self.get(name, version)
+        return self._changed(name, version)
 
     def transition(
         self, name: str, version: object, stage: object, archive_existing_versions: bool
@@ -273,7 +273,7 @@ class ModelVersionStore:
             changes.set_model(model.id)
 
         self._models.change(decide)
-        return self.get(name, version)
+        return self._changed(name, version)
 
     def delete(self, name: str, version: object) -> None:
         """Remove a version; see ``LakeflowClient.delete_model_version``."""
@@ -348,6 +348,11 @@ class ModelVersionStore:
             )
 
         self._models.change(decide)
+
+    def _changed(self, name: str, version: object) -> ModelVersion:
+        # This process has just changed it: another look would say nothing new.
+        model, found = require_version(self._control.known(math.inf), name, version)
+        return model_version(found, model)
 
     # Locations
 
