@@ -31,9 +31,9 @@ def model(client: LakeflowClient) -> LakeflowClient:
     return client
 
 
-def code_of(call: Callable[[], object]) -> tuple[str, str]:
+def code_of(call: Callable[..., object], *arguments: object) -> tuple[str, str]:
     with pytest.raises(MlflowException) as caught:
-        call()
+        call(*arguments)
     return caught.value.error_code, str(caught.value)
 
 
@@ -191,7 +191,7 @@ REFUSED: list[tuple[str, list[Any], str, str]] = [
 def test_what_is_refused_says_why_and_changes_nothing(model: LakeflowClient) -> None:
     before = model.search_model_versions(), model.search_registered_models()
     for method, arguments, code, words in REFUSED:
-        found, text = code_of(lambda call=getattr(model, method), given=arguments: call(*given))
+        found, text = code_of(getattr(model, method), *arguments)
         assert (found, words in text) == (code, True), f"{method}{arguments}: {text}"
     assert (model.search_model_versions(), model.search_registered_models()) == before
 

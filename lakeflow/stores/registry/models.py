@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.config import user_name
@@ -127,7 +128,7 @@ class RegisteredModelStore:
             return create_model(changes, name, pairs, text)
 
         self.change(decide)
-        return self.get(name)
+        return self._changed(name)
 
     def rename(self, name: str, new_name: str) -> None:
         """Give a model another name; see ``LakeflowClient.rename_registered_model``."""
@@ -166,7 +167,7 @@ class RegisteredModelStore:
             )
 
         self.change(decide)
-        return self.get(name)
+        return self._changed(name)
 
     def delete(self, name: str) -> None:
         """Remove a model; see ``LakeflowClient.delete_registered_model``."""
@@ -270,6 +271,11 @@ class RegisteredModelStore:
             )
 
         self.change(decide)
+
+    def _changed(self, name: str) -> RegisteredModel:
+        # This process has just changed it: another look would say nothing new.
+        known = self._control.known(math.inf)
+        return _entity(known, require_model(known, name))
 
     def change(self, decide: Callable[[Changes], Any]) -> Any:
         """Make a change, all of it or nothing.

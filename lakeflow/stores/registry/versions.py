@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import PagedList, validation
@@ -253,7 +254,7 @@ class ModelVersionStore:
                     put_files(changes, version.scope, files)
 
             self._models.change(record)
-        return self.get(name, identity.rpartition(".")[2])
+        return self._changed(name, identity.rpartition(".")[2])
 
     def update(self, name: str, version: object, description: str | None) -> ModelVersion:
         """Set the description of a version; see ``LakeflowClient.update_model_version``."""
@@ -268,7 +269,7 @@ class ModelVersionStore:
             set_version(changes, model, found, "update_model_version", {"description": text})
 
         self._models.change(decide)
-        return self.get(name, version)
+        return self._changed(name, version)
 
     def transition(
         self, name: str, version: object, stage: object, archive_existing_versions: bool
@@ -301,7 +302,7 @@ class ModelVersionStore:
             changes.set_model(model.id)
 
         self._models.change(decide)
-        return self.get(name, version)
+        return self._changed(name, version)
 
     def delete(self, name: str, version: object) -> None:
         """Remove a version; see ``LakeflowClient.delete_model_version``."""
@@ -376,3 +377,8 @@ class ModelVersionStore:
             )
 
         self._models.change(decide)
+
+    def _changed(self, name: str, version: object) -> ModelVersion:
+        # This process has just changed it: another look would say nothing new.
+        model, found = require_version(self._control.known(math.inf), name, version)
+        return model_version(found, model)
