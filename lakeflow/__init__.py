@@ -73,6 +73,7 @@ from lakeflow.fluent import (
 )
 from lakeflow.frames import metric_history, metric_series
 from lakeflow.media.images import Image
+from lakeflow.registry import approve_model_version
 from lakeflow.scans import (
     scan_artifacts,
     scan_inputs,
@@ -104,6 +105,7 @@ __all__ = [
     "MlflowClient",
     "MlflowException",
     "active_run",
+    "approve_model_version",
     "compact",
     "copy",
     "create_experiment",

@@ -78,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     registry.add_arguments(
         commands.add_parser(
             "registry",
-            help="ask what was done to registered models",
-            description="Registered models: their history.",
+            help="compare and approve model versions, and list what was done to them",
+            description="Registered models and their versions.",
         )
     )
     sql.add_arguments(

@@ -1,4 +1,4 @@
-"""``lakeflow registry``: what was done to registered models, and by whom."""
+"""``lakeflow registry``: what was done to registered models, versions compared and approved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import re
 
 from lakeflow.cli.sql import lines
 from lakeflow.cli.terminal import write
-from lakeflow.registry import history
+from lakeflow.printable import printable
+from lakeflow.registry import approve_model_version, diff, history
 
 _FORMATS = ("table", "csv", "json", "jsonl")
 
@@ -34,7 +35,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_format(told)
     told.set_defaults(run=_history)
 
-    for each in (told,):
+    compared = verbs.add_parser(
+        "diff",
+        help="show two versions side by side",
+        description="Show in what two versions of a model and the runs that made them differ: "
+        "fields, tags, params, metrics, datasets, source commit.",
+    )
+    compared.add_argument("name", metavar="NAME", help="name of the model")
+    for letter in "ab":
+        compared.add_argument(
+            f"version_{letter}", metavar=letter.upper(), help="a version, or @ and an alias"
+        )
+    compared.add_argument("--all", action="store_true", help="what is the same in both, too")
+    _add_format(compared)
+    compared.set_defaults(run=_diff)
+
+    decided = verbs.add_parser(
+        "approve",
+        help="record a decision on a version",
+        description="Record in the history that a version is approved, or rejected, and why.",
+    )
+    decided.add_argument("name", metavar="NAME", help="name of the model")
+    decided.add_argument("version", metavar="VERSION", help="number of the version")
+    decided.add_argument("--note", metavar="TEXT", help="why")
+    decided.add_argument("--evidence", metavar="URI", help="where the evidence is")
+    decided.add_argument("--reject", action="store_true", help="it is rejected")
+    decided.set_defaults(run=_approve)
+
+    for each in (told, compared, decided):
         each.add_argument(
             "--uri",
             help="location of the registry (default: LAKEFLOW_REGISTRY_URI, "
@@ -60,4 +88,30 @@ def _time(text: str) -> int | datetime.datetime:
 def _history(options: argparse.Namespace) -> int:
     found = history(options.name, as_of=options.as_of, registry_uri=options.uri)
     write(lines(found, options.format))
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    found = diff(
+        options.name,
+        options.version_a,
+        options.version_b,
+        everything=options.all,
+        registry_uri=options.uri,
+        tracking_uri=options.uri,
+    )
+    write(lines(found, options.format))
+    return 0
+
+
+def _approve(options: argparse.Namespace) -> int:
+    found = approve_model_version(
+        options.name,
+        options.version,
+        decision="rejected" if options.reject else "approved",
+        note=options.note,
+        evidence=options.evidence,
+        registry_uri=options.uri,
+    )
+    write([f"version {found.version} of {printable(found.name)} is {found.approval}\n"])
     return 0
