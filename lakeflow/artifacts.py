@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from lakeflow import temporary
+from lakeflow import context, temporary
 from lakeflow.client import open_store
 from lakeflow.config import is_progress_shown
 from lakeflow.entities import validation
@@ -18,6 +17,9 @@ from lakeflow.media import images
 from lakeflow.refusals import refused
 from lakeflow.stores.artifacts import folders
 from lakeflow.stores.artifacts.places import place_at
+from lakeflow.stores.artifacts.run_uris import of_run
+from lakeflow.stores.registry import model_uris
+from lakeflow.stores.registry.version_files import VersionFiles
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
@@ -39,8 +41,6 @@ __all__ = [
     "verify",
 ]
 
-_OF_A_RUN = re.compile(r"runs:/+([^/]+)(?:/(.*))?", re.DOTALL)
-
 
 def download_artifacts(
     artifact_uri: str | None = None,
@@ -52,8 +52,10 @@ def download_artifacts(
     """Fetch a file or a folder of artifacts, and return where it is.
 
     Args:
-        artifact_uri: ``runs:/<run id>/<path>``, a path of this machine, or any URL that
-            fsspec opens.
+        artifact_uri: ``runs:/<run id>/<path>``, a path of this machine, any URL that fsspec
+            opens, or a version of a registered model, with or without a path behind it:
+            ``models:/<name>/<version>``, ``models:/<name>@<alias>``,
+            ``models:/<name>/<stage>`` or ``models:/<name>/latest``.
         run_id: The run whose artifacts they are, instead.
         artifact_path: With ``run_id``: the file or folder among them; all by default.
         dst_path: Folder of this machine to fetch it into; made where it is not there. By
@@ -61,9 +63,9 @@ def download_artifacts(
         tracking_uri: Location of the lake; that of the process by default.
 
     Raises:
-        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run, model or version.
         InvalidInputError: INVALID_PARAMETER_VALUE, both or neither of ``artifact_uri`` and
-            ``run_id``, a path beside a URI, a path that leads elsewhere.
+            ``run_id``, a path beside a URI, a path that leads elsewhere, no such alias.
         DamagedLakeError: DATA_LOSS, a file is not what was logged.
         StorageError: RESOURCE_DOES_NOT_EXIST, no such artifact; or it could not be read.
 
@@ -79,7 +81,10 @@ def download_artifacts(
     _require_one(artifact_uri, run_id, artifact_path)
     if dst_path is not None:
         _make(dst_path)
-    run, path = _of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
+    if artifact_uri is not None and model_uris.is_model_uri(artifact_uri):
+        files, below = _of_version(artifact_uri, tracking_uri)
+        return files.fetched(below, dst_path)
+    run, path = of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
     if run is not None:
         store = open_store(tracking_uri, create=False)
         return store.artifacts.download(run, path, dst_path)
@@ -116,7 +121,10 @@ def list_artifacts(
         [FileInfo(path='labels.txt', is_dir=False, file_size=5)]
     """
     _require_one(artifact_uri, run_id, artifact_path)
-    run, path = _of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
+    if artifact_uri is not None and model_uris.is_model_uri(artifact_uri):
+        files, below = _of_version(artifact_uri, tracking_uri)
+        return files.listed(below)
+    run, path = of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
     if run is not None:
         return open_store(tracking_uri, create=False).artifacts.listing(run, path)
     around, name = _split(path or "")
@@ -309,12 +317,18 @@ def _require_one(
         )
 
 
-def _of_run(uri: str) -> tuple[str | None, str]:
-    """Return the run that a URI names, and the path below its artifacts; else None and it."""
-    named = _OF_A_RUN.fullmatch(uri)
-    if named:
-        return named[1], (named[2] or "").rstrip("/")
-    return None, uri
+def _of_version(
+    uri: str, tracking_uri: str | os.PathLike[str] | None
+) -> tuple[VersionFiles, str]:
+    """Return the files of the version that a URI names, and the path below them."""
+    version_uri, below = model_uris.split(uri)
+    registry = open_store(context.registry_uri() or tracking_uri, create=False)
+    version = registry.model_versions.resolve(version_uri)
+    location = registry.model_versions.download_uri(version.name, version.version)
+    found = VersionFiles.at(
+        location, version.run_id, lambda: open_store(tracking_uri, create=False)
+    )
+    return found, below
 
 
 def _split(uri: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from lakeflow.entities import ViewType
 from lakeflow.filesystem.location import canonical, without_password
 from lakeflow.lake import Lake
 from lakeflow.maintenance.schedule import AutoCompaction
+from lakeflow.registry_client import RegistryClient
 from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
@@ -61,13 +62,17 @@ def open_store(
     return lake.shared(Store)
 
 
-class LakeflowClient:
-    """Create, change and read experiments and runs of a lake, as ``MlflowClient`` does.
+class LakeflowClient(RegistryClient):
+    """Create, change and read what is in a lake, as ``MlflowClient`` does.
+
+    Experiments and runs are in one lake; registered models are in the same one, or in one of
+    their own.
 
     Nothing is read or written before the first call. Where there is no lake yet, calls about
-    experiments, searches and ``create_run`` make one, as MLflow makes a store; calls about one
-    run do not, and raise NotFoundError. Clients of one lake in one process share what they
-    know; a client may be copied, pickled and used by several threads.
+    experiments, searches, ``create_run`` and ``create_registered_model`` make one, as MLflow
+    makes a store; calls about one run or one model do not, and raise NotFoundError. Clients of
+    one lake in one process share what they know; a client may be copied, pickled and used by
+    several threads.
 
     Durability: what a call returned from survives the death of the process, and every other
     process sees it at its next read. ``LAKEFLOW_DURABILITY=fsync`` makes it survive a power
@@ -119,11 +124,22 @@ class LakeflowClient:
             self._store = open_store(self._tracking_uri, create=True)
         return self._store
 
+    @cached_property
+    def _registry(self) -> Store:
+        return open_store(self._registry_uri, create=False)
+
+    @property
+    def _made_registry(self) -> Store:
+        if "_registry" not in vars(self):
+            self._registry = open_store(self._registry_uri, create=True)
+        return self._registry
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({without_password(self._tracking_uri)!r})"
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "_store"}
+        opened = {"_store", "_registry"}
+        return {name: value for name, value in self.__dict__.items() if name not in opened}
 
     # Runs: read
 

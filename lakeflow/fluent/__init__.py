@@ -46,6 +46,12 @@ from lakeflow.fluent.logged import (
     set_tag,
     set_tags,
 )
+from lakeflow.fluent.models import (
+    register_model,
+    search_model_versions,
+    search_registered_models,
+    set_model_version_tag,
+)
 from lakeflow.fluent.runs import (
     ActiveRun,
     active_run,
@@ -92,11 +98,15 @@ __all__ = [
     "log_params",
     "log_table",
     "log_text",
+    "register_model",
     "search_experiments",
+    "search_model_versions",
+    "search_registered_models",
     "search_runs",
     "set_experiment",
     "set_experiment_tag",
     "set_experiment_tags",
+    "set_model_version_tag",
     "set_registry_uri",
     "set_storage_options",
     "set_tag",

@@ -30,14 +30,16 @@ def most_results(given: object) -> int | None:
 
 
 def all_pages(
-    page_of: Callable[[int, str | None], PagedList[T]], max_results: int | None
+    page_of: Callable[[int, str | None], PagedList[T]],
+    max_results: int | None,
+    page_size: int = _MOST_RESULTS_A_PAGE,
 ) -> list[T]:
     """Return what all pages hold, up to a number of results."""
     found: list[T] = []
     token = None
     while max_results is None or len(found) < max_results:
-        left = _MOST_RESULTS_A_PAGE if max_results is None else max_results - len(found)
-        page = page_of(min(_MOST_RESULTS_A_PAGE, left), token)
+        left = page_size if max_results is None else max_results - len(found)
+        page = page_of(min(page_size, left), token)
         found += page
         token = page.token
         if token is None:

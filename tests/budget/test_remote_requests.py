@@ -76,6 +76,49 @@ def test_logging_is_one_put(open_store: Callable[[str], Store], counted: proxy.P
     assert spent(counted) == {"PUT": 1}
 
 
+def test_a_change_of_the_registry_is_one_put_and_a_look_one_request(
+    open_store: Callable[[str], Store], counted: proxy.Proxy
+) -> None:
+    store = open_store("writer")
+    store.models.create("m")
+    for _ in range(2):
+        store.model_versions.create("m", "s3://models/m")
+    store.models.set_alias("m", "champion", 1)
+    spent(counted)
+    for change in (
+        lambda: store.models.set_alias("m", "champion", 2),
+        lambda: store.models.delete_alias("m", "champion"),
+        lambda: store.models.set_alias("m", "champion", 1),
+        lambda: store.models.set_tag("m", "k", 1),
+        lambda: store.model_versions.set_tag("m", 1, "k", 1, None),
+        lambda: store.model_versions.delete_tag("m", 1, "k", None),
+        lambda: store.model_versions.delete("m", 2),
+        lambda: store.models.rename("m", "n"),
+    ):
+        change()
+        assert spent(counted) == {"PUT": 1}
+    for look in (
+        lambda: store.model_versions.get_by_alias("n", "champion"),
+        lambda: store.model_versions.get("n", 1),
+        lambda: store.models.get("n"),
+        lambda: store.model_versions.download_uri("n", 1),
+    ):
+        look()
+        assert sum(spent(counted).values()) == 1
+    for made in (
+        lambda: store.models.create("o"),
+        lambda: store.model_versions.create("o", "s3://models/o"),
+        lambda: store.model_versions.create("p", "s3://models/p", makes_model=True),
+        lambda: store.models.update("o", "d"),
+        lambda: store.model_versions.update("o", 1, "d"),
+    ):
+        made()
+        assert spent(counted) == {"PUT": 1}
+    # What a URI names is looked up first.
+    store.model_versions.copy("models:/o/1", "q")
+    assert spent(counted) == {"GET": 1, "PUT": 1}
+
+
 def test_asynchronous_logging_is_one_put_a_flush(
     open_store: Callable[[str], Store], counted: proxy.Proxy
 ) -> None:

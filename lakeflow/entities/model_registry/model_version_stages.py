@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from lakeflow.exceptions import InvalidInputError
 
 STAGE_NONE = "None"
@@ -28,3 +30,26 @@ def get_canonical_stage(stage: object) -> str:
             f"Value must be one of {', '.join(ALL_STAGES)}."
         )
     return found
+
+
+def stages_of_versions() -> list[str]:
+    """Return all stages, which are those of every version."""
+    warn_of_stages("get_model_version_stages")
+    return list(ALL_STAGES)
+
+
+def warn_of_stages(what: str) -> None:
+    """Warn who called the client that stages are deprecated.
+
+    To be called by what a method of the client calls: the warning names the line of the user's
+    that called this method.
+
+    Args:
+        what: The method, or its parameter.
+    """
+    warnings.warn(
+        f"{what} is deprecated since 2.9.0, as stages of model versions are: "
+        "set_registered_model_alias and tags say what a version is for",
+        FutureWarning,
+        stacklevel=4,
+    )

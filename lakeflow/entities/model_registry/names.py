@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_ALIAS_LENGTH = 255
 
@@ -87,8 +85,28 @@ def alias(value: object) -> str:
     return value
 
 
+def source(value: object) -> str:
+    """Return where the files of a version are.
+
+    Raises:
+        InvalidInputError: It is no text.
+    """
+    if not isinstance(value, str):
+        raise InvalidInputError(
+            f"source is {value!r}, not a string",
+            hint="a path or a URL says where the files are",
+        )
+    return validation.text(value, "source")
+
+
 def tags(values: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return tags, their values as text."""
+    """Return tags, their values as text.
+
+    Raises:
+        InvalidInputError: They are no dictionary, or one of them cannot be kept.
+    """
+    if values is not None and not isinstance(values, Mapping):
+        raise InvalidInputError(f"tags is {values!r}, not a dictionary")
     return {
         validation.key(key): validation.text(value) for key, value in (values or {}).items()
     }

@@ -10,6 +10,25 @@ _SCHEME = "models:/"
 _LATEST = "latest"
 
 
+def is_model_uri(uri: str) -> bool:
+    """Return whether a URI is meant to name a version."""
+    return uri.startswith("models:")
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Return the URI of a version, and the path behind it; that is empty for all its files.
+
+    Examples:
+        >>> split("models:/m/1/data/a.bin"), split("models:/m@best/data"), split("models:/m/1")
+        (('models:/m/1', 'data/a.bin'), ('models:/m@best', 'data'), ('models:/m/1', ''))
+    """
+    if not uri.startswith(_SCHEME):
+        return uri, ""
+    name, *rest = uri.removeprefix(_SCHEME).lstrip("/").rstrip("/").split("/")
+    count = 0 if "@" in name else 1
+    return _SCHEME + "/".join([name, *rest[:count]]), "/".join(rest[count:])
+
+
 class ModelUri(NamedTuple):
     """What a URI names: a version, an alias, or the largest version of a stage or of all.
 

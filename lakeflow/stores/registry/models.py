@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.config import user_name
@@ -10,6 +11,7 @@ from lakeflow.entities.model_registry import names
 from lakeflow.entities.model_registry.model_version_stages import (
     ALL_STAGES,
     get_canonical_stage,
+    warn_of_stages,
 )
 from lakeflow.exceptions import (
     AlreadyExistsError,
@@ -27,6 +29,7 @@ from lakeflow.stores.registry.state import (
     fields_of,
     latest_ids,
     registered_model,
+    stages_of,
     tags_of,
 )
 
@@ -69,6 +72,7 @@ class RegisteredModelStore:
 
     def latest_versions(self, name: str, stages: Sequence[str] | None) -> list[ModelVersion]:
         """Return versions; see ``LakeflowClient.get_latest_versions``."""
+        warn_of_stages("get_latest_versions")
         known = self._control.known()
         model = require_model(known, name)
         wanted = {get_canonical_stage(stage) for stage in stages or ALL_STAGES}
@@ -114,9 +118,9 @@ class RegisteredModelStore:
             return create_model(changes, name, pairs, text)
 
         self.change(decide)
-        return self.get(name)
+        return self._changed(name)
 
-    def rename(self, name: str, new_name: str) -> RegisteredModel:
+    def rename(self, name: str, new_name: str) -> None:
         """Give a model another name; see ``LakeflowClient.rename_registered_model``."""
         wanted = names.new_name(new_name)
 
@@ -133,7 +137,6 @@ class RegisteredModelStore:
             )
 
         self.change(decide)
-        return self.get(wanted)
 
     def update(self, name: str, description: str | None) -> RegisteredModel:
         """Set the description of a model; see ``LakeflowClient.update_registered_model``."""
@@ -154,7 +157,7 @@ class RegisteredModelStore:
             )
 
         self.change(decide)
-        return self.get(name)
+        return self._changed(name)
 
     def delete(self, name: str) -> None:
         """Remove a model; see ``LakeflowClient.delete_registered_model``."""
@@ -259,6 +262,11 @@ class RegisteredModelStore:
 
         self.change(decide)
 
+    def _changed(self, name: str) -> RegisteredModel:
+        # This process has just changed it: another look would say nothing new.
+        known = self._control.known(math.inf)
+        return _entity(known, require_model(known, name))
+
     def change(self, decide: Callable[[Changes], Any]) -> Any:
         """Make a change, all of it or nothing.
 
@@ -303,6 +311,17 @@ def create_model(
     after = {"name": name, "description": description, "tags": tags}
     changes.note(row, "create_registered_model", after=after)
     return str(row["model_id"])
+
+
+def found_or_made(
+    changes: Changes, name: str
+) -> tuple[Mapping[str, Any], Mapping[str, tuple[int, int]]]:
+    """Return the row of a model and its stages; the model is made where there is none."""
+    found = changes.known.find(REGISTERED_MODEL, "name", name)
+    if found is not None:
+        return fields_of(found), stages_of(found)
+    model_id = create_model(changes, name, {}, None)
+    return {"model_id": model_id, "name": name, "last_version": 0}, {}
 
 
 def put_alias(

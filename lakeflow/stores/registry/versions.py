@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import PagedList, validation
@@ -10,6 +11,7 @@ from lakeflow.entities.model_registry.model_version_stages import (
     DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS,
     STAGE_ARCHIVED,
     get_canonical_stage,
+    warn_of_stages,
 )
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
@@ -20,7 +22,7 @@ from lakeflow.stores.registry.known import (
     versions_in,
 )
 from lakeflow.stores.registry.model_uris import ModelUri
-from lakeflow.stores.registry.models import create_model, put_alias
+from lakeflow.stores.registry.models import found_or_made, put_alias
 from lakeflow.stores.registry.pages import page_of_kind
 from lakeflow.stores.registry.state import (
     aliases_of,
@@ -155,6 +157,8 @@ class ModelVersionStore:
         run_link: str | None = None,
         description: str | None = None,
         files: Sequence[Mapping[str, object]] | None = None,
+        *,
+        makes_model: bool = False,
     ) -> ModelVersion:
         """Make a version; see ``LakeflowClient.create_model_version``.
 
@@ -167,10 +171,11 @@ class ModelVersionStore:
             description: Text of the user's.
             files: What is recorded of the files: ``path``, ``size`` and ``sha256`` of each;
                 None if nothing is.
+            makes_model: Whether to make the model too where there is none.
         """
         names.model_name(name)
         row = {
-            "source": validation.text(source, "source"),
+            "source": names.source(source),
             "storage_location": self._location(source),
             "run_id": None if run_id is None else validation.text(run_id, "run_id"),
             "run_link": None if run_link is None else validation.text(run_link, "run_link"),
@@ -180,13 +185,12 @@ class ModelVersionStore:
         pairs = names.tags(tags)
 
         def decide(changes: Changes) -> int:
-            model = require_model(changes.known, name)
-            return create_version(
-                changes, fields_of(model), stages_of(model), row, pairs, files
-            )
+            if not makes_model:
+                require_model(changes.known, name)
+            model, stages = found_or_made(changes, name)
+            return create_version(changes, model, stages, row, pairs, files)
 
-        version = self._models.change(decide)
-        return self.get(name, version)
+        return self._changed(name, self._models.change(decide))
 
     def copy(self, src_model_uri: str, dst_name: str) -> ModelVersion:
         """Copy a version to a model; see ``LakeflowClient.copy_model_version``."""
@@ -209,10 +213,7 @@ class ModelVersionStore:
         def decide(changes: Changes) -> int:
             _, original = require_version(changes.known, source.name, source.version)
             fields = fields_of(original)
-            target = changes.known.find(REGISTERED_MODEL, "name", dst_name)
-            if target is None:
-                model_id = create_model(changes, dst_name, {}, None)
-                model = {"model_id": model_id, "name": dst_name, "last_version": 0}
+            model, stages = found_or_made(changes, dst_name)
             row = {
                 "source": f"models:/{source.name}/{source.version}",
                 "storage_location": fields["storage_location"],
@@ -221,16 +222,10 @@ class ModelVersionStore:
                 "description": fields["description"],
                 "file_count": fields["file_count"],
             }
-            return create_version(
-                changes,
-                model if target is None else fields_of(target),
-                {} if target is None else stages_of(target),
-                row,
-                tags_of(original),
-                files_of(original),
-            )
+            tags, files = tags_of(original), files_of(original)
+            return create_version(changes, model, stages, row, tags, files)
 
-        return self.get(dst_name, self._models.change(decide))
+        return self._changed(dst_name, self._models.change(decide))
 
     def update(self, name: str, version: object, description: str | None) -> ModelVersion:
         """Set the description of a version; see ``LakeflowClient.update_model_version``."""
@@ -245,12 +240,13 @@ class ModelVersionStore:
             set_version(changes, model, found, "update_model_version", {"description": text})
 
         self._models.change(decide)
-        return self.get(name, version)
+        return self._changed(name, version)
 
     def transition(
         self, name: str, version: object, stage: object, archive_existing_versions: bool
     ) -> ModelVersion:
         """Move to a stage; see ``LakeflowClient.transition_model_version_stage``."""
+        warn_of_stages("transition_model_version_stage")
         if isinstance(stage, str) and not stage.strip():
             raise LakeflowException(f"The stage must not be an empty string, as {stage!r} is")
         to = get_canonical_stage(stage)
@@ -277,7 +273,7 @@ class ModelVersionStore:
             changes.set_model(model.id)
 
         self._models.change(decide)
-        return self.get(name, version)
+        return self._changed(name, version)
 
     def delete(self, name: str, version: object) -> None:
         """Remove a version; see ``LakeflowClient.delete_model_version``."""
@@ -298,19 +294,20 @@ class ModelVersionStore:
         self._models.change(decide)
 
     def set_tag(
-        self, name: str, version: object, key: str, value: object, stage: str | None
+        self, name: str, version: object, key: object, value: object, stage: str | None
     ) -> None:
         """Set a tag; see ``LakeflowClient.set_model_version_tag``."""
         names.stage_or_version(version, stage)
-        names.model_name(name)
-        key, text = validation.key(key), validation.text(value)
+        if stage:
+            warn_of_stages("the parameter stage of set_model_version_tag")
+        text = validation.text(value)
         self._put_tag("set_model_version_tag", name, version, key, text, stage)
 
-    def delete_tag(self, name: str, version: object, key: str, stage: str | None) -> None:
+    def delete_tag(self, name: str, version: object, key: object, stage: str | None) -> None:
         """Remove a tag; see ``LakeflowClient.delete_model_version_tag``."""
         names.stage_or_version(version, stage)
-        names.model_name(name)
-        key = validation.key(key)
+        if stage:
+            warn_of_stages("the parameter stage of delete_model_version_tag")
         self._put_tag("delete_model_version_tag", name, version, key, None, stage)
 
     def _put_tag(
@@ -318,14 +315,24 @@ class ModelVersionStore:
         action: str,
         name: str,
         version: object,
-        key: str,
+        tag_name: object,
         value: str | None,
         stage: str | None,
     ) -> None:
+        names.model_name(name)
+        if not stage:
+            names.version(version)
+            validation.key(tag_name)
+
         def decide(changes: Changes) -> None:
             known = changes.known
-            of_stage = _latest(known, name, stage) if stage else None
-            model, found = of_stage or require_version(known, name, version)
+            model, found = (
+                _in_stage(known, name, stage)
+                if stage
+                else require_version(known, name, version)
+            )
+            # In a stage MLflow looks for the version before it looks at the tag.
+            key = validation.key(tag_name)
             before = tags_of(found).get(key)
             if before is None and value is None:
                 return
@@ -341,6 +348,11 @@ class ModelVersionStore:
             )
 
         self._models.change(decide)
+
+    def _changed(self, name: str, version: object) -> ModelVersion:
+        # This process has just changed it: another look would say nothing new.
+        model, found = require_version(self._control.known(math.inf), name, version)
+        return model_version(found, model)
 
     # Locations
 
@@ -370,6 +382,19 @@ class ModelVersionStore:
         if not location.startswith(_IN_LAKE):
             return location
         return f"{self._lake.fs.uri}/{location.removeprefix(_IN_LAKE)}"
+
+
+def _in_stage(known: Known, name: object, stage: str) -> tuple[Thing, Thing]:
+    """Return a model and its largest version in a stage.
+
+    Raises:
+        LakeflowException: INTERNAL_ERROR as in MLflow, there is none.
+    """
+    model = require_model(known, name)
+    largest, _ = stages_of(model).get(get_canonical_stage(stage), (0, 0))
+    if not largest:
+        raise LakeflowException(f"Could not find any model version for {stage} stage")
+    return require_version(known, name, largest)
 
 
 def _latest(known: Known, name: object, stage: str | None) -> tuple[Thing, Thing]:
