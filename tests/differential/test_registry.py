@@ -127,7 +127,7 @@ def compare(both):
 
 
 @settings(
-    max_examples=EXAMPLES // 2 + 1,
+    max_examples=EXAMPLES // 3 + 1,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

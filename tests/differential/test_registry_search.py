@@ -131,7 +131,7 @@ def fill(both, models):
 
 @pytest.mark.filterwarnings("ignore:.*stage:FutureWarning")
 @settings(
-    max_examples=EXAMPLES // 2 + 1,
+    max_examples=EXAMPLES // 3 + 1,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     deadline=None,
