@@ -91,10 +91,12 @@ class ModelVersionStore:
     def get_by_alias(self, name: str, alias: str) -> ModelVersion:
         """Return a version; see ``LakeflowClient.get_model_version_by_alias``."""
         names.model_name(name)
+        names.alias(alias)
         known = self._control.known()
-        model = require_model(known, name)
-        number = aliases_of(model).get(alias)
+        model = known.find(REGISTERED_MODEL, "name", name)
+        number = None if model is None else aliases_of(model).get(alias)
         if number is None:
+            # Also where there is no such model, as in MLflow.
             raise InvalidInputError(f"Registered model alias {alias} not found.")
         model, found = require_version(known, name, number)
         return model_version(found, model)
@@ -174,6 +176,8 @@ class ModelVersionStore:
             makes_model: Whether to make the model too where there is none.
         """
         names.model_name(name)
+        # Before the source is looked up, as in MLflow.
+        pairs = names.tags(tags)
         row = {
             "source": names.source(source),
             "storage_location": self._location(source),
@@ -182,7 +186,6 @@ class ModelVersionStore:
             "description": names.described(description),
             "file_count": None if files is None else len(files),
         }
-        pairs = names.tags(tags)
 
         def decide(changes: Changes) -> int:
             if not makes_model:
@@ -205,8 +208,7 @@ class ModelVersionStore:
         except LakeflowException as error:
             raise LakeflowException(
                 "Failed to fetch model version from source model URI: "
-                f"{src_model_uri!r}: {error.message}",
-                error.error_code,
+                f"{src_model_uri!r}: {error.message}"
             ) from error
         names.model_name(dst_name)
 
