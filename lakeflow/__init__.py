@@ -13,6 +13,7 @@ import typing
 
 from lakeflow import artifacts as artifacts
 from lakeflow import data as data
+from lakeflow import registry as registry
 from lakeflow import tracking as tracking
 from lakeflow import utils as utils
 from lakeflow.artifacts import load_images
@@ -70,18 +71,21 @@ from lakeflow.fluent import (
     set_tracking_uri,
     start_run,
 )
-from lakeflow.frames import (
-    metric_history,
-    metric_series,
+from lakeflow.frames import metric_history, metric_series
+from lakeflow.media.images import Image
+from lakeflow.registry import approve_model_version
+from lakeflow.scans import (
     scan_artifacts,
     scan_inputs,
     scan_latest_metrics,
     scan_metrics,
+    scan_model_versions,
     scan_params,
+    scan_registered_models,
+    scan_registry_events,
     scan_runs,
     scan_tags,
 )
-from lakeflow.media.images import Image
 from lakeflow.sql import sql
 from lakeflow.system_metrics import (
     disable_system_metrics_logging,
@@ -101,6 +105,7 @@ __all__ = [
     "MlflowClient",
     "MlflowException",
     "active_run",
+    "approve_model_version",
     "compact",
     "copy",
     "create_experiment",
@@ -143,7 +148,10 @@ __all__ = [
     "scan_inputs",
     "scan_latest_metrics",
     "scan_metrics",
+    "scan_model_versions",
     "scan_params",
+    "scan_registered_models",
+    "scan_registry_events",
     "scan_runs",
     "scan_tags",
     "search_experiments",
@@ -176,6 +184,7 @@ def __dir__() -> list[str]:
         "data",
         "entities",
         "exceptions",
+        "registry",
         "tracking",
         "utils",
         *special,

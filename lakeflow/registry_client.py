@@ -172,14 +172,20 @@ class RegistryClient(ABC):
             filter_string, max_results, order_by, page_token, as_of
         )
 
-    def get_registered_model(self, name: str) -> RegisteredModel:
+    def get_registered_model(
+        self, name: str, *, as_of: int | datetime.datetime | None = None
+    ) -> RegisteredModel:
         """Return a model, with its aliases and the largest version of each stage.
 
         Cost: a look at the control log, one request on an object store; a model from before
-        the last compaction takes a small read the first time.
+        the last compaction takes a small read the first time. With ``as_of`` it is a
+        statement over ``registry_events``, and an object for each change of the model.
 
         Args:
             name: Name of the model.
+            as_of: When: milliseconds since the Unix epoch, or a ``datetime``, local unless it
+                has a zone; now by default. It goes back as far as the lake, to the
+                millisecond, and what the model was called then is its name.
 
         Raises:
             NotFoundError: RESOURCE_DOES_NOT_EXIST, no such model.
@@ -195,16 +201,21 @@ class RegistryClient(ABC):
             >>> model.aliases, [version.version for version in model.latest_versions]
             ({'champion': 1}, [1])
         """
-        return self._registry.models.get(name)
+        return self._registry.models.get(name, as_of)
 
     def get_latest_versions(
-        self, name: str, stages: Sequence[str] | None = None
+        self,
+        name: str,
+        stages: Sequence[str] | None = None,
+        *,
+        as_of: int | datetime.datetime | None = None,
     ) -> list[ModelVersion]:
         """Return the largest version of each stage. Deprecated since 2.9.0, as all stages are.
 
         Args:
             name: Name of the model.
             stages: The stages, in upper or lower case; all of them by default.
+            as_of: As for ``get_registered_model``.
 
         Raises:
             NotFoundError: RESOURCE_DOES_NOT_EXIST, no such model.
@@ -224,7 +235,7 @@ class RegistryClient(ABC):
             >>> [version.version for version in client.get_latest_versions("Analyzer")]
             [2]
         """
-        return self._registry.models.latest_versions(name, stages)
+        return self._registry.models.latest_versions(name, stages, as_of)
 
     def set_registered_model_tag(self, name: str, key: str, value: Any) -> None:
         """Set a tag of a model.
@@ -558,7 +569,9 @@ class RegistryClient(ABC):
 
     # Versions: read
 
-    def get_model_version(self, name: str, version: str | int) -> ModelVersion:
+    def get_model_version(
+        self, name: str, version: str | int, *, as_of: int | datetime.datetime | None = None
+    ) -> ModelVersion:
         """Return a version, with the aliases that point at it.
 
         Cost: as for ``get_registered_model``.
@@ -566,6 +579,7 @@ class RegistryClient(ABC):
         Args:
             name: Name of the model.
             version: Number of the version.
+            as_of: As for ``get_registered_model``.
 
         Raises:
             NotFoundError: RESOURCE_DOES_NOT_EXIST, no such version.
@@ -579,9 +593,11 @@ class RegistryClient(ABC):
             >>> client.get_model_version("Analyzer", 1).source
             's3://models/analyzer'
         """
-        return self._registry.model_versions.get(name, version)
+        return self._registry.model_versions.get(name, version, as_of)
 
-    def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
+    def get_model_version_by_alias(
+        self, name: str, alias: str, *, as_of: int | datetime.datetime | None = None
+    ) -> ModelVersion:
         """Return the version at which an alias points.
 
         Cost: as for ``get_registered_model``.
@@ -589,6 +605,7 @@ class RegistryClient(ABC):
         Args:
             name: Name of the model.
             alias: The alias.
+            as_of: As for ``get_registered_model``.
 
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE as in MLflow, there is no such alias of
@@ -603,7 +620,7 @@ class RegistryClient(ABC):
             >>> client.get_model_version_by_alias("Analyzer", "champion").aliases
             ['champion']
         """
-        return self._registry.model_versions.get_by_alias(name, alias)
+        return self._registry.model_versions.get_by_alias(name, alias, as_of)
 
     def get_model_version_download_uri(self, name: str, version: str | int) -> str:
         """Return where the files of a version are.

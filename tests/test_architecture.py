@@ -56,8 +56,8 @@ SIGNATURES = {
     "update_registered_model": "name description",
     "delete_registered_model": "name",
     "search_registered_models": "filter_string max_results order_by page_token as_of",
-    "get_registered_model": "name",
-    "get_latest_versions": "name stages",
+    "get_registered_model": "name as_of",
+    "get_latest_versions": "name stages as_of",
     "set_registered_model_tag": "name key value",
     "delete_registered_model_tag": "name key",
     "set_registered_model_alias": "name alias version",
@@ -69,8 +69,8 @@ SIGNATURES = {
     "delete_model_version": "name version",
     "set_model_version_tag": "name version key value stage",
     "delete_model_version_tag": "name version key stage",
-    "get_model_version": "name version",
-    "get_model_version_by_alias": "name alias",
+    "get_model_version": "name version as_of",
+    "get_model_version_by_alias": "name alias as_of",
     "get_model_version_download_uri": "name version",
     "search_model_versions": "filter_string max_results order_by page_token as_of",
     "get_model_version_stages": "name version",
@@ -139,7 +139,7 @@ def test_public_names_are_the_ones_listed() -> None:
 
 def test_who_completes_names_is_offered_the_public_ones() -> None:
     offered = {name for name in dir(lakeflow) if not name.startswith("__")}
-    rooms = {"artifacts", "data", "entities", "exceptions", "tracking", "utils"}
+    rooms = {"artifacts", "data", "entities", "exceptions", "registry", "tracking", "utils"}
     assert offered == {*lakeflow.__all__, *rooms}
     assert all(hasattr(lakeflow, name) for name in dir(lakeflow))
     assert {name for name in dir(entities) if name[:2] != "__"} == set(entities.__all__)

@@ -214,7 +214,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Store, CountingFilesystem,
         ]
         store.runs.log_batch(run_id, points)
     compact_lake(store.lake)
-    monkeypatch.setattr("lakeflow.frames.open_store", lambda *_, create: store)
+    for module in ("frames", "scans"):
+        monkeypatch.setattr(f"lakeflow.{module}.open_store", lambda *_, create: store)
     return store, fs, ids
 
 

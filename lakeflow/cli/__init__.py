@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import artifacts, compact, compat, copy, sql
+from lakeflow.cli import artifacts, compact, compat, copy, registry, sql
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -73,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
             help="copy a lake that is in use",
             description="Copy a lake as it is now to another folder or store, while others "
             "log to it. Made again it goes on where it was stopped, and brings what is new.",
+        )
+    )
+    registry.add_arguments(
+        commands.add_parser(
+            "registry",
+            help="compare and approve model versions, and list what was done to them",
+            description="Registered models and their versions.",
         )
     )
     sql.add_arguments(

@@ -311,6 +311,30 @@ def moment(time: datetime.datetime) -> datetime.datetime:
         return time.replace(tzinfo=datetime.UTC)
 
 
+_EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
+
+
+def time_ms(value: Any, path: str) -> int:
+    """Return a time in milliseconds since the Unix epoch.
+
+    Args:
+        value: A ``datetime``, local unless it has a zone, or these milliseconds.
+        path: What the caller calls it.
+
+    Raises:
+        InvalidInputError: It is neither.
+    """
+    if isinstance(value, datetime.datetime):
+        return (moment(value) - _EPOCH) // datetime.timedelta(milliseconds=1)
+    number = integer(value)
+    if number is None or not -(2**63) <= number < 2**63:
+        raise InvalidInputError(
+            f"{path} is {value!r}, which is neither a datetime nor a number of milliseconds",
+            hint="such as datetime.datetime(2026, 11, 24, 12), a local time",
+        )
+    return number
+
+
 DATASET_LIMITS = {
     "name": 500,
     "digest": 36,

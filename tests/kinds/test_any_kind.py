@@ -22,12 +22,12 @@ from kinds.shelf import BOOK_KIND, LIBRARY, SHELF, TEST_KINDS, Model, body, show
 
 from lakeflow.config import Settings
 from lakeflow.filesystem.location import open_filesystem
-from lakeflow.frames import _frame_of
 from lakeflow.lake import Lake
 from lakeflow.log.positions import list_segments, writer_of
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.query.engine.compile import Search, compile_search
 from lakeflow.query.language.filters import parse_filter
+from lakeflow.scans import _frame_of
 from lakeflow.stores.snapshots import SnapshotId
 from lakeflow.stores.store import Store
 from lakeflow.stores.things import rows_by_table

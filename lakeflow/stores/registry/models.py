@@ -22,6 +22,7 @@ from lakeflow.exceptions import (
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
 from lakeflow.schema import REGISTERED_MODEL_ALIASES, REGISTERED_MODEL_TAGS, REGISTERED_MODELS
 from lakeflow.stores.registry.changes import Changes
+from lakeflow.stores.registry.history import RegistryHistory
 from lakeflow.stores.registry.known import require_model, require_version
 from lakeflow.stores.registry.pages import page_of_kind
 from lakeflow.stores.registry.state import (
@@ -56,27 +57,36 @@ class RegisteredModelStore:
         lake: The lake.
         control: What looks them up and changes them.
         reader: What searches them.
+
+    Attributes:
+        history: What was ever changed in them.
     """
 
     def __init__(self, lake: Lake, control: ControlStore, reader: Reader) -> None:
+        self.history = RegistryHistory(reader)
         self._lake = lake
         self._control = control
         self._reader = reader
 
     # Read
 
-    def get(self, name: str) -> RegisteredModel:
+    def get(self, name: str, as_of: int | datetime.datetime | None = None) -> RegisteredModel:
         """Return a model; see ``LakeflowClient.get_registered_model``."""
+        if as_of is not None:
+            return self.history.model(name, as_of).model()
         known = self._control.known()
         return _entity(known, require_model(known, name))
 
-    def latest_versions(self, name: str, stages: Sequence[str] | None) -> list[ModelVersion]:
+    def latest_versions(
+        self,
+        name: str,
+        stages: Sequence[str] | None,
+        as_of: int | datetime.datetime | None = None,
+    ) -> list[ModelVersion]:
         """Return versions; see ``LakeflowClient.get_latest_versions``."""
         warn_of_stages("get_latest_versions")
-        known = self._control.known()
-        model = require_model(known, name)
+        latest = self.get(name, as_of).latest_versions
         wanted = {get_canonical_stage(stage) for stage in stages or ALL_STAGES}
-        latest = _entity(known, model).latest_versions
         return [version for version in latest if version.current_stage in wanted]
 
     def search(

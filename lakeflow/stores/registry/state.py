@@ -69,12 +69,25 @@ def latest_ids(model: Thing) -> list[str]:
 
 def model_version(version: Thing, model: Thing) -> ModelVersion:
     """Return a version as users see it."""
-    fields = fields_of(version)
-    aliases = [each for each, at in aliases_of(model).items() if at == fields["version"]]
+    name = fields_of(model)["name"]
+    return version_of(fields_of(version), tags_of(version), name, aliases_of(model))
+
+
+def version_of(
+    fields: Mapping[str, Any], tags: Mapping[str, str], name: str, aliases: Mapping[str, int]
+) -> ModelVersion:
+    """Return a version as users see it.
+
+    Args:
+        fields: Its fields.
+        tags: Its tags.
+        name: Name of its model.
+        aliases: Version by alias, for those of the model.
+    """
     return ModelVersion(
-        name=fields_of(model)["name"],
-        tags=tags_of(version),
-        aliases=aliases,
+        name=name,
+        tags=dict(sorted(tags.items())),
+        aliases=sorted(each for each, at in aliases.items() if at == fields["version"]),
         **{name: fields[name] for name in _OF_VERSIONS},
     )
 

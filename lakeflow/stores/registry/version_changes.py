@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities.model_registry.model_version_stages import STAGE_NONE
@@ -60,18 +61,45 @@ def create_version(
     return number
 
 
-_TOLD = ("source", "run_id", "run_link", "description", "current_stage", "user_id", "approval")
+# Who made it, when, and its number are in the event itself.
+_TOLD = (
+    "source",
+    "run_id",
+    "run_link",
+    "description",
+    "current_stage",
+    "status",
+    "status_message",
+    "approval",
+)
 
 
 def told(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the history says of a version that is made or removed."""
+    """Return what the history says of a version that is made or removed.
+
+    That is all that ``replay`` needs to show the version as it was.
+    """
     return {name: fields.get(name) for name in _TOLD}
 
 
 def set_version(
-    changes: Changes, model: Thing, version: Thing, action: str, fields: Mapping[str, Any]
+    changes: Changes,
+    model: Thing,
+    version: Thing,
+    action: str,
+    fields: Mapping[str, Any],
+    told_too: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Set fields of a version."""
+    """Set fields of a version.
+
+    Args:
+        changes: What it becomes a part of.
+        model: Its model.
+        version: The version.
+        action: What was called.
+        fields: The fields.
+        told_too: What only the history keeps.
+    """
     before = fields_of(version)
     scope = {"model_id": model.id, "version_id": version.id}
     row = {**scope, "last_updated_timestamp": changes.now_ms, **fields}
@@ -81,7 +109,7 @@ def set_version(
         action,
         version=before["version"],
         before={name: before[name] for name in fields},
-        after=fields,
+        after={**fields, **told_too},
     )
 
 

@@ -83,13 +83,21 @@ class ModelVersionStore:
 
     # Read
 
-    def get(self, name: str, version: object) -> ModelVersion:
+    def get(
+        self, name: str, version: object, as_of: int | datetime.datetime | None = None
+    ) -> ModelVersion:
         """Return a version; see ``LakeflowClient.get_model_version``."""
+        if as_of is not None:
+            return self._models.history.version(name, version, as_of)
         model, found = require_version(self._control.known(), name, version)
         return model_version(found, model)
 
-    def get_by_alias(self, name: str, alias: str) -> ModelVersion:
+    def get_by_alias(
+        self, name: str, alias: str, as_of: int | datetime.datetime | None = None
+    ) -> ModelVersion:
         """Return a version; see ``LakeflowClient.get_model_version_by_alias``."""
+        if as_of is not None:
+            return self._models.history.version_by_alias(name, alias, as_of)
         names.model_name(name)
         names.alias(alias)
         known = self._control.known()

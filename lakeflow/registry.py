@@ -1,0 +1,259 @@
+"""The model registry beyond MLflow's client: histories, approvals, two versions compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from lakeflow import context, formats
+from lakeflow.client import open_store
+from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.stores.registry.approvals import approval
+from lakeflow.stores.registry.comparison import Compared, compared, is_telling
+
+if TYPE_CHECKING:
+    import datetime
+    import os
+
+    import polars
+    import pyarrow
+
+    from lakeflow.entities import Run
+    from lakeflow.entities.model_registry import ModelVersion
+    from lakeflow.stores.store import Store
+
+__all__ = ["approve_model_version", "diff", "history", "require_approval"]
+
+
+@overload
+def history(
+    name: str,
+    *,
+    as_of: int | datetime.datetime | None = ...,
+    output_format: Literal["arrow"] = ...,
+    registry_uri: str | os.PathLike[str] | None = ...,
+) -> pyarrow.Table: ...
+
+
+@overload
+def history(
+    name: str,
+    *,
+    as_of: int | datetime.datetime | None = ...,
+    output_format: Literal["polars"],
+    registry_uri: str | os.PathLike[str] | None = ...,
+) -> polars.DataFrame: ...
+
+
+@overload
+def history(
+    name: str,
+    *,
+    as_of: int | datetime.datetime | None = ...,
+    output_format: Literal["pandas"],
+    registry_uri: str | os.PathLike[str] | None = ...,
+) -> Any: ...
+
+
+@overload
+def history(
+    name: str,
+    *,
+    as_of: int | datetime.datetime | None = ...,
+    output_format: Literal["list"],
+    registry_uri: str | os.PathLike[str] | None = ...,
+) -> list[dict[str, Any]]: ...
+
+
+def history(
+    name: str,
+    *,
+    as_of: int | datetime.datetime | None = None,
+    output_format: formats.Format = "arrow",
+    registry_uri: str | os.PathLike[str] | None = None,
+) -> Any:
+    """Return every change of a registered model and of its versions, in their order.
+
+    Nothing is ever taken out of it: it tells of models that were renamed, by any of their
+    names, and of models that were deleted. Where several models have had the name, one after
+    the other, it tells of each; their ``model_id`` differs.
+
+    Cost: a look at the log, and the row groups of ``registry_events`` that hold the model.
+
+    Args:
+        name: A name that a model has or had.
+        as_of: Only what was done until then: milliseconds since the Unix epoch, or a
+            ``datetime``, local unless it has a zone.
+        output_format: ``"arrow"``, ``"polars"``, ``"pandas"``, or ``"list"`` for a dict a
+            row; see docs/reference/frames.md.
+        registry_uri: Location of the registry; that of the process by default.
+
+    Returns:
+        Columns ``time`` (UTC, milliseconds), ``user_id``, ``action`` (what was called),
+        ``name`` (of the model, after the change), ``version``, ``key`` (the tag or alias),
+        ``before`` and ``after`` (JSON objects; null for nothing), ``model_id`` and
+        ``event_id``, by which the rows are ordered.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no model has or had the name; there is no lake.
+        InvalidInputError: INVALID_PARAMETER_VALUE, this is no name, no time or no format.
+        LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
+    """
+    formats.check(output_format)
+    table = _registry(registry_uri).models.history.table(name, as_of)
+    return formats.convert(table, output_format)
+
+
+def approve_model_version(
+    name: str,
+    version: str | int,
+    *,
+    decision: Literal["approved", "rejected"] = "approved",
+    note: str | None = None,
+    evidence: str | None = None,
+    registry_uri: str | os.PathLike[str] | None = None,
+) -> ModelVersion:
+    """Record that somebody has decided on a version, and why.
+
+    The history keeps every decision with user, note and evidence; the last one counts, and is
+    the ``approval`` of the version. It moves no alias: one that points at a version which is
+    rejected later stays there until somebody moves it. A copy of a version is not approved.
+
+    Args:
+        name: Name of the model.
+        version: Number of the version.
+        decision: ``"approved"`` or ``"rejected"``.
+        note: Any text.
+        evidence: Where the evidence is, such as the URI of a report.
+        registry_uri: Location of the registry; that of the process by default.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such version, or no lake.
+        InvalidInputError: INVALID_PARAMETER_VALUE, no such decision, the version is no number.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-approve")
+        >>> client = lakeflow.LakeflowClient()
+        >>> _ = client.create_registered_model("Analyzer")
+        >>> _ = client.create_model_version("Analyzer", "s3://models/analyzer")
+        >>> lakeflow.registry.require_approval("Analyzer")
+        >>> client.set_registered_model_alias("Analyzer", "champion", 1)
+        Traceback (most recent call last):
+        lakeflow.exceptions.InvalidStateError: the alias 'champion' of ...
+        >>> found = lakeflow.approve_model_version("Analyzer", 1, note="fair on all groups")
+        >>> found.approval
+        'approved'
+        >>> client.set_registered_model_alias("Analyzer", "champion", 1)
+    """
+    change = approval(name, version, decision, note, evidence)
+    store = _registry(registry_uri)
+    store.models.change(change)
+    return store.model_versions.get(name, version)
+
+
+def require_approval(
+    name: str,
+    required: bool = True,
+    *,
+    registry_uri: str | os.PathLike[str] | None = None,
+) -> None:
+    """Set whether the aliases of a model move to approved versions only.
+
+    It is asked when an alias is set, and then of the version that it is to point at; aliases
+    that point at other versions already stay. INVALID_STATE is the answer to who sets one to a
+    version that is rejected, or that nobody has decided on.
+
+    Args:
+        name: Name of the model.
+        required: Whether they do.
+        registry_uri: Location of the registry; that of the process by default.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such model, or no lake.
+        InvalidInputError: INVALID_PARAMETER_VALUE, ``required`` is not True or False.
+    """
+    _registry(registry_uri).models.require_approval(name, required)
+
+
+def diff(
+    name: str,
+    version_a: str | int,
+    version_b: str | int,
+    *,
+    everything: bool = False,
+    output_format: formats.Format = "arrow",
+    registry_uri: str | os.PathLike[str] | None = None,
+    tracking_uri: str | os.PathLike[str] | None = None,
+) -> Any:
+    """Return two versions of a model side by side, with the runs that made them.
+
+    Args:
+        name: Name of the model.
+        version_a: Number of a version, or an alias with an ``@`` before it: ``"@champion"``.
+        version_b: The same of another one.
+        everything: Whether to return what is the same in both, too.
+        output_format: ``"arrow"``, ``"polars"``, ``"pandas"``, or ``"list"`` for a dict a
+            row; see docs/reference/frames.md.
+        registry_uri: Location of the registry; that of the process by default.
+        tracking_uri: Location of the lake with the runs; that of the process by default.
+
+    Returns:
+        Columns ``part``, ``key``, ``a`` and ``b``, all texts, null for what one does not have.
+        A part is ``version`` (its fields), ``version tag``, ``run``, ``param``, ``metric``
+        (the last value), ``dataset`` (digests by name) or ``run tag``. Of ``run`` there are
+        the ``source commit`` and the ``state``: ``active``, ``deleted``, or ``missing`` where
+        the lake does not have the run; then none of the other parts has anything of it.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such model or version, or no registry.
+        InvalidInputError: INVALID_PARAMETER_VALUE, no such alias, the version is no number,
+            no such format.
+        LakeflowException: FEATURE_DISABLED, polars or pandas is not installed.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-diff")
+        >>> for lr in (0.1, 0.2):
+        ...     with lakeflow.start_run(run_name="tuned") as run:
+        ...         _ = lakeflow.log_param("lr", lr)
+        ...         lakeflow.log_text("weights", "model/weights.txt")
+        ...     _ = lakeflow.register_model(f"runs:/{run.info.run_id}/model", "Analyzer")
+        >>> rows = lakeflow.registry.diff("Analyzer", 1, 2, output_format="list")
+        >>> [(each["key"], each["a"], each["b"]) for each in rows if each["part"] == "param"]
+        [('lr', '0.1', '0.2')]
+    """
+    import pyarrow
+
+    formats.check(output_format)
+    store = _registry(registry_uri)
+    a, b = (_version(store, name, each) for each in (version_a, version_b))
+    rows = compared(a, _run(a, tracking_uri), b, _run(b, tracking_uri))
+    shown = [row for row in rows if everything or is_telling(row)]
+    columns = zip(*shown, strict=True) if shown else [()] * len(Compared._fields)
+    table = pyarrow.table(
+        {
+            key: pyarrow.array(values, pyarrow.string())
+            for key, values in zip(Compared._fields, columns, strict=True)
+        }
+    )
+    return formats.convert(table, output_format)
+
+
+def _version(store: Store, name: str, named: str | int) -> ModelVersion:
+    if isinstance(named, str) and named.startswith("@"):
+        return store.model_versions.get_by_alias(name, named[1:])
+    return store.model_versions.get(name, named)
+
+
+def _run(version: ModelVersion, uri: str | os.PathLike[str] | None) -> Run | None:
+    """Return the run of a version; None if there is none, or it is in another lake."""
+    if not version.run_id:
+        return None
+    try:
+        return open_store(uri, create=False).runs.get(version.run_id)
+    except (InvalidInputError, NotFoundError):
+        return None
+
+
+def _registry(uri: str | os.PathLike[str] | None) -> Store:
+    return open_store(uri or context.registry_uri(), create=False)
