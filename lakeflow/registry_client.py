@@ -393,8 +393,8 @@ class RegistryClient(ABC):
             dst_name: Name of the model that gets it; it is made if there is none.
 
         Raises:
-            LakeflowException: INTERNAL_ERROR as in MLflow, another URI; or with the code of
-                its cause, there is no such version.
+            LakeflowException: INTERNAL_ERROR as in MLflow, another URI, or there is no such
+                version.
             InvalidInputError: INVALID_PARAMETER_VALUE, no name.
 
         Examples:
@@ -614,8 +614,8 @@ class RegistryClient(ABC):
             as_of: As for ``get_registered_model``.
 
         Raises:
-            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such model.
-            InvalidInputError: INVALID_PARAMETER_VALUE, the model has no such alias.
+            InvalidInputError: INVALID_PARAMETER_VALUE as in MLflow, there is no such alias of
+                the model, or no such model.
 
         Examples:
             >>> from lakeflow import LakeflowClient

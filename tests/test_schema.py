@@ -43,6 +43,22 @@ SCHEMAS = {
     "min double, max double, count long!",
     "metrics": "experiment_id string!, run_id string!, key string!, step long!, "
     "timestamp long!, value double!, clock long!, writer string!, seq long!, place long!",
+    "registered_models": "model_id string!, name string!, creation_timestamp long!, "
+    "last_updated_timestamp long!, description string, last_version long!, "
+    "requires_approval long!",
+    "registered_model_tags": "model_id string!, key string!, value string!",
+    "registered_model_aliases": "model_id string!, alias string!, version long!",
+    "latest_versions": "model_id string!, stage string!, version long!, count long!",
+    "model_versions": "version_id string!, model_id string!, version long!, "
+    "creation_timestamp long!, last_updated_timestamp long!, current_stage string!, "
+    "run_id string, source string!, storage_location string!, description string, "
+    "user_id string, run_link string, status string!, status_message string, "
+    "approval string, signature string, file_count long",
+    "model_version_tags": "model_id string!, version_id string!, key string!, value string!",
+    "model_version_files": "model_id string!, version_id string!, path string!, size long!, "
+    "sha256 string!",
+    "registry_events": "event_id string!, model_id string!, name string!, version long, "
+    "time long!, user_id string!, action string!, key string, before string, after string",
 }
 
 

@@ -18,6 +18,7 @@ import pytest
 
 import lakeflow
 from lakeflow import LakeflowClient
+from lakeflow.client import open_store
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, validation
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
 from lakeflow.query.engine.sandbox import Sandbox
@@ -51,6 +52,13 @@ RUN = {
 INPUT = dict.fromkeys(
     ["name", "digest", "source_type", "source", "schema", "profile", "tags"], TEXT
 )
+CHANGED = {
+    "creation_timestamp": MS,
+    "creation_timestamp_at": AT,
+    "last_updated_timestamp": MS,
+    "last_updated_timestamp_at": AT,
+}
+VERSION = {"model_id": TEXT, "name": TEXT, "version": MS}
 COLUMNS = {
     "control_events": {
         "number": MS,
@@ -108,6 +116,66 @@ COLUMNS = {
         "timestamp_at": AT,
         "log_time": MS,
         "log_time_at": AT,
+    },
+    "registered_models": {
+        "model_id": TEXT,
+        "name": TEXT,
+        **CHANGED,
+        "description": TEXT,
+        "last_version": MS,
+        "requires_approval": "BOOLEAN",
+        "tags": "MAP(VARCHAR, VARCHAR)",
+        "aliases": "MAP(VARCHAR, BIGINT)",
+    },
+    "model_versions": {
+        **VERSION,
+        **CHANGED,
+        **dict.fromkeys(
+            [
+                "current_stage",
+                "run_id",
+                "source",
+                "storage_location",
+                "description",
+                "user_id",
+                "run_link",
+                "status",
+                "status_message",
+                "approval",
+                "signature",
+            ],
+            TEXT,
+        ),
+        "file_count": MS,
+        "tags": "MAP(VARCHAR, VARCHAR)",
+        "aliases": "VARCHAR[]",
+    },
+    "model_version_files": {**VERSION, "path": TEXT, "size": MS, "sha256": TEXT},
+    "latest_versions": {"model_id": TEXT, "stage": TEXT, "version": MS, "count": MS},
+    "registry_events": {
+        "event_id": TEXT,
+        **VERSION,
+        "time": MS,
+        "time_at": AT,
+        **dict.fromkeys(["user_id", "action", "key", "before", "after"], TEXT),
+    },
+    "model_lineage": {
+        **dict.fromkeys(
+            [
+                "dataset_name",
+                "dataset_digest",
+                "dataset_source",
+                "experiment_id",
+                "run_id",
+                "run_name",
+                "model_name",
+            ],
+            TEXT,
+        ),
+        "version": MS,
+        "current_stage": TEXT,
+        "approval": TEXT,
+        "aliases": "VARCHAR[]",
     },
     "runs_wide": {
         **RUN,
@@ -190,12 +258,24 @@ def test_show_tables_lists_the_views(client: LakeflowClient, ask: Callable[..., 
     assert [row["name"] for row in ask("SHOW TABLES")] == sorted(VIEWS)
 
 
+def register(uri: str, name: str, run_id: str) -> None:
+    """Register two versions of a model, one with a file and an alias."""
+    store = open_store(uri, create=False)
+    store.models.create(name, {"team": "a"}, "text")
+    files = [{"path": "model.bin", "size": 3, "sha256": "0" * 64}]
+    store.model_versions.create(name, "s3://bucket/model", run_id, {"k": "v"}, files=files)
+    store.model_versions.create(name, "elsewhere")
+    store.model_versions.transition(name, 2, "staging", False)
+    store.models.set_alias(name, "champion", 1)
+
+
 def test_hot_stored_and_mixed_rows_look_alike(
     uri: str, client: LakeflowClient, shown: Callable[[], dict[str, list[str]]]
 ) -> None:
     experiment_id = client.create_experiment("e", tags={"b": "2", "a": "1"})
     client.create_run(experiment_id)
     run_id = fill(client, "first")
+    register(uri, "seed", run_id)
     hot = shown()
     lakeflow.compact(uri)
     assert shown() == hot
@@ -206,10 +286,12 @@ def test_hot_stored_and_mixed_rows_look_alike(
     client.log_param(run_id, "late", "p")
     client.delete_tag(run_id, "team")
     client.set_terminated(run_id)
+    register(uri, "fruit", run_id)
     mixed = shown()
     lakeflow.compact(uri)
     assert shown() == mixed
-    assert [len(mixed[name]) for name in VIEWS] == [2, 2, 3, 5, 4, 12, 5, 2, 2, 3]
+    counts = [2, 12, 3, 5, 4, 12, 5, 2, 2, 2, 4, 2, 10, 4, 3, 4]
+    assert {name: len(mixed[name]) for name in VIEWS} == dict(zip(VIEWS, counts, strict=True))
 
 
 def test_a_record_of_a_point_is_there_once(

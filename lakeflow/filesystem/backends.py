@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from fsspec.core import url_to_fs
+from fsspec.core import get_filesystem_class, url_to_fs
 
 from lakeflow.filesystem.failures import EXISTS, store_code
 from lakeflow.filesystem.parts import S3Parts
@@ -115,6 +115,16 @@ def make_folder(fs: Any, path: str) -> None:
 # S3, and stores that speak its language
 
 
+def _open_s3(url: str, options: Mapping[str, Any]) -> Any:
+    """Open s3fs with the short way, unless fsspec was told of another filesystem for S3."""
+    from s3fs import S3FileSystem
+
+    from lakeflow.filesystem.s3_requests import ShortS3
+
+    is_usual = get_filesystem_class("s3") is S3FileSystem
+    return ShortS3(**options) if is_usual else open_url(url, options)
+
+
 def _prepare_s3(fs: Any) -> None:
     """Leave trying again to us; spare each PUT a round trip and each listing its CPU time."""
     from botocore.handlers import add_expect_header
@@ -155,6 +165,7 @@ _S3 = Backend(
             "max_pool_connections": 32,
         },
     },
+    _open_s3,
     prepare=_prepare_s3,
     has_folders=False,
     parts=S3Parts(),

@@ -20,17 +20,17 @@ ENVIRONMENT = HERE.parents[1] / ".venv-mlflow"
 MOVES_TIME = {"rename_experiment", "delete_experiment", "restore_experiment"}
 
 
-def _load_oracle():
-    spec = importlib.util.spec_from_file_location("_oracle", HERE / "oracle.py")
+def _load(name):
+    spec = importlib.util.spec_from_file_location(f"_{name}", HERE / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-oracle = _load_oracle()
+oracle = _load("oracle")
 
 
-def differences(theirs, ours, path=""):
+def differences(theirs, ours, path="", ignored=frozenset()):
     """Return where two answers differ, a line each; 1 and 1.0 are different."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         keys = theirs.keys() | ours.keys()
@@ -39,8 +39,10 @@ def differences(theirs, ours, path=""):
                 return []
             return [f"MLflow: {theirs}", f"lakeflow: {ours}"]
         found = [
-            differences(theirs.get(key, "<absent>"), ours.get(key, "<absent>"), f"{path}/{key}")
-            for key in sorted(keys, key=str)
+            differences(
+                theirs.get(key, "<absent>"), ours.get(key, "<absent>"), f"{path}/{key}", ignored
+            )
+            for key in sorted(keys - ignored, key=str)
         ]
         return [line for lines in found for line in lines]
     if oracle.text_of(theirs) == oracle.text_of(ours):
@@ -68,14 +70,21 @@ class Both:
     """The two stores, both empty at first.
 
     Runs are called by the names that ``create_run`` returns; experiments have the same ids.
+
+    Args:
+        mlflow: The process of MLflow's.
+        uri: Where lakeflow's is.
+        ignored: Fields in which they may differ.
     """
 
-    def __init__(self, mlflow, uri):
+    def __init__(self, mlflow, uri, ignored=frozenset()):
         self.uri = str(uri)
+        self._ignored = ignored
         self._mlflow = mlflow
         mlflow.ask("new")
         # MLflow's store is there already; here what is about a run makes no lake.
         open_store(uri, create=True)
+
         self._client = LakeflowClient(uri)
         places = {f"{uri}/artifacts": "<root>", os.getcwd(): "<cwd>"}
         self._lakeflow = oracle.Side(self._client, entities, places)
@@ -86,7 +95,7 @@ class Both:
     def __call__(self, method, *args, **kwargs):
         """Make a call that succeeds with equal results on both sides; return the result."""
         theirs, ours = self.answers(method, *args, **kwargs)
-        if "error" in theirs or differences(theirs, ours):
+        if "error" in theirs or self._differences(theirs, ours):
             self._fail(method, args, kwargs, theirs, ours)
         if method == "create_run":
             return f"<run {self.run_count}>"
@@ -103,13 +112,16 @@ class Both:
     def same(self, method, *args, **kwargs):
         """Make a call that succeeds or fails, but on both sides alike."""
         theirs, ours = self.answers(method, *args, **kwargs)
-        if differences(theirs, ours):
+        if self._differences(theirs, ours):
             self._fail(method, args, kwargs, theirs, ours)
+
+    def _differences(self, theirs, ours):
+        return differences(theirs, ours, ignored=self._ignored)
 
     def _fail(self, method, args, kwargs, theirs, ours):
         self._has_differed = True
         given = [repr(arg) for arg in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
-        found = differences(theirs, ours) or [f"both answer {ours}"]
+        found = self._differences(theirs, ours) or [f"both answer {ours}"]
         pytest.fail("\n  ".join([f"{method}({', '.join(given)})", *found]))
 
     def answers(self, method, *args, **kwargs):
@@ -184,7 +196,7 @@ def mlflow(tmp_path_factory):
 @pytest.fixture(scope="session")
 def parameters_of():
     """The function by which the parameters of MLflow's functions are told."""
-    return oracle.parameters
+    return _load("asides").parameters
 
 
 @pytest.fixture
@@ -206,4 +218,4 @@ def both(mlflow, tmp_path):
 @pytest.fixture(scope="session")
 def new_stores(mlflow, tmp_path_factory):
     """A function that makes both stores anew."""
-    return lambda: Both(mlflow, tmp_path_factory.mktemp("stores") / "lake")
+    return lambda **options: Both(mlflow, tmp_path_factory.mktemp("stores") / "lake", **options)

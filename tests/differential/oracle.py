@@ -2,8 +2,6 @@
 
 import datetime
 import hashlib
-import importlib
-import inspect
 import json
 import math
 import os
@@ -17,7 +15,7 @@ import time
 GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 HOUR_MS = 3_600_000
-
+LISTS = {"search_registered_models", "search_model_versions", "get_latest_versions"}
 
 CELLS = {
     "DataFrame": lambda frame: [[name, encode(frame[name].tolist())] for name in frame],
@@ -75,6 +73,8 @@ class Side:
             value = getattr(self._client, method)(*given, **options)
             if method == "create_run":
                 self.run_ids.append(value.info.run_id)
+            if method in LISTS:
+                return {"value": self._listed(method, value)}
             return {"value": self._plain(value)}
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
             code = getattr(error, "error_code", type(error).__name__)
@@ -91,6 +91,16 @@ class Side:
             token = found.token
             if not token:
                 return {"pages": json.dumps(pages)}
+
+    def _listed(self, method, found):
+        """Return models or versions, in order where there is one."""
+        if method == "get_latest_versions":
+            found = sorted(found, key=lambda version: version.version)
+        places = {f"place {place}": self._plain(each) for place, each in enumerate(found)}
+        for each in places.values():
+            # MLflow leaves them out where there are several versions.
+            each.pop("aliases of version", None)
+        return {"more": bool(getattr(found, "token", None)), **places}
 
     def _steps(self, run):
         """Return what is in each file of a run's images, whose names have a random end."""
@@ -259,113 +269,47 @@ class Side:
             "changed": experiment.last_update_time > experiment.creation_time,
         }
 
+    def _plain_registeredmodel(self, model):
+        return {
+            "name": model.name,
+            "created": self._plain(model.creation_timestamp),
+            "updated": self._plain(model.last_updated_timestamp),
+            "changed": model.last_updated_timestamp > model.creation_timestamp,
+            "description": model.description,
+            "latest": self._listed("get_latest_versions", model.latest_versions),
+            "tags": model.tags,
+            "aliases": model.aliases,
+        }
+
+    def _plain_modelversion(self, version):
+        # No user: MLflow leaves it out.
+        return {
+            "name": version.name,
+            "version": version.version,
+            "created": self._plain(version.creation_timestamp),
+            "updated": self._plain(version.last_updated_timestamp),
+            "changed": version.last_updated_timestamp > version.creation_timestamp,
+            "description": version.description,
+            "stage": version.current_stage,
+            "source": self._plain(version.source),
+            "run": self._plain(version.run_id),
+            "status": [version.status, version.status_message],
+            "tags": version.tags,
+            "link": version.run_link,
+            "aliases of version": sorted(version.aliases),
+        }
+
 
 def _identity(found):
+    if hasattr(found, "version"):
+        return f"{found.name} {found.version}"
     return found.name if hasattr(found, "name") else found.info.run_id
-
-
-def origin(argv, environment):
-    """Return the tags that MLflow gives to a run of a program, from what it is started with."""
-    from mlflow.tracking.context import registry
-
-    before, sys.argv = sys.argv, argv
-    os.environ.update(environment)
-    try:
-        for provider in registry._run_context_provider_registry:
-            # The commit is found once a process.
-            getattr(provider, "_cache", {}).clear()
-        return {"value": registry.resolve_tags()}
-    finally:
-        sys.argv = before
-        for name in environment:
-            del os.environ[name]
-
-
-def system_metrics(folder):
-    """Return the names under which MLflow logs what the machine is busy with.
-
-    Args:
-        folder: Where psutil is, and what is to be taken for ``pynvml``.
-    """
-    sys.path.insert(0, folder)
-    try:
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        os.environ["MLFLOW_SYSTEM_METRICS_NODE_ID"] = "node"
-        monitor = SystemMetricsMonitor("run")
-        monitor.collect_metrics()
-        prefix = monitor._metrics_prefix + monitor.node_id + "/"
-        return {"value": sorted(prefix + name for name in monitor.aggregate_metrics())}
-    finally:
-        sys.path.remove(folder)
-
-
-def fields(kinds):
-    """Return the names that iterating over an entity of each kind gives."""
-    from mlflow import entities
-
-    return {"value": {kind: sorted(getattr(entities, kind)._properties()) for kind in kinds}}
-
-
-def constants(module):
-    """Return the texts and numbers that a module of MLflow's has in capitals."""
-    found = vars(importlib.import_module(module))
-    return {
-        "value": {
-            name: value
-            for name, value in found.items()
-            if name.isupper() and isinstance(value, int | str)
-        }
-    }
-
-
-def dataset(constructor, arguments):
-    """Return what is logged of a dataset.
-
-    Args:
-        constructor: Name of a function of ``mlflow.data``.
-        arguments: An expression of Python's with its arguments as a dict.
-    """
-    import mlflow.data
-    import numpy
-    import pandas
-
-    given = eval(arguments, {"np": numpy, "pd": pandas})
-    try:
-        return {"value": getattr(mlflow.data, constructor)(**given).to_dict()}
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-        return {"error": getattr(error, "error_code", repr(error))}
-
-
-def parameters(function):
-    """Return the parameters of a function in order, those with a default with that."""
-    return [
-        each.name if each.default is each.empty else f"{each.name}={each.default!r}"
-        for each in inspect.signature(function).parameters.values()
-    ]
-
-
-def signatures(names):
-    """Return the parameters of functions of the top level."""
-    import mlflow
-
-    return {"value": {name: parameters(getattr(mlflow, name)) for name in names}}
-
-
-# Beside calls on a client.
-OTHERS = {
-    "constants": constants,
-    "dataset": dataset,
-    "fields": fields,
-    "origin": origin,
-    "signatures": signatures,
-    "system_metrics": system_metrics,
-}
 
 
 def serve(requests, answers):
     """Answer requests, a line each: a new empty store, or a call on the last one."""
     import mlflow
+    from asides import ASIDES
     from mlflow import MlflowClient, entities
     from names import public_names
     from sqlalchemy import event
@@ -389,8 +333,8 @@ def serve(requests, answers):
             answer = {"value": None}
         elif request["method"] == "names":
             answer = {"value": public_names()}
-        elif request["method"] in OTHERS:
-            answer = OTHERS[request["method"]](*request["args"])
+        elif request["method"] in ASIDES:
+            answer = ASIDES[request["method"]](*request["args"])
         else:
             answer = side.ask(request["method"], request["args"], request["kwargs"])
         answers.write(json.dumps(answer) + "\n")

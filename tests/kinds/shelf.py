@@ -130,7 +130,11 @@ SHELF = Kind(
     is_removable=True,
     parts=(Part(SHELF_MARKS, Keep.LAST, removable=True),),
     catalogue=Catalogue(
-        {"room": Attribute("room"), "built": Attribute("built", is_number=True)},
+        {
+            "shelf_id": Attribute("shelf_id"),
+            "room": Attribute("room"),
+            "built": Attribute("built", is_number=True),
+        },
         {"marks": SHELF_MARKS},
         order=(("shelf_id", False),),
     ),
@@ -157,7 +161,11 @@ BOOK_KIND = Kind(
     is_removable=True,
     clocks={"title_clock": "title"},
     catalogue=Catalogue(
-        {"title": Attribute("title"), "bought": Attribute("bought", is_number=True)},
+        {
+            "book_id": Attribute("book_id"),
+            "title": Attribute("title"),
+            "bought": Attribute("bought", is_number=True),
+        },
         {"marks": MARKS, "times": TIMES},
         order=(("book_id", False),),
     ),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lakeflow import LakeflowClient, compact
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.kinds import EXPERIMENT, RUN
+from lakeflow.kinds import EXPERIMENT, MODEL_VERSION, REGISTERED_MODEL, RUN
 from lakeflow.query.engine.compile import Search, compile_search
 from lakeflow.query.language.filters import MAX_CHARACTERS, parse_filter, parse_order
 
@@ -40,16 +40,20 @@ CASES = {
         ["min(metrics.loss)"],
         "",
     ),
+    "models": ("tags.team = 'a' OR aliases = 'champion'", ["timestamp DESC"], ""),
+    "model_versions": ("name LIKE 'a%' AND NOT aliases IS NULL AND version_number > 2", [], ""),
 }
+KINDS = {"models": REGISTERED_MODEL, "model_versions": MODEL_VERSION}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_filter_becomes_the_statement_written_down(name: str) -> None:
     text, order, experiments = CASES[name]
+    kind = KINDS.get(name, RUN)
     search = Search(
-        RUN,
-        parse_filter(text, RUN),
-        tuple(parse_order(order, RUN)),
+        kind,
+        parse_filter(text, kind),
+        tuple(parse_order(order, kind)),
         experiment_ids=tuple(experiments),
     )
     statement = compile_search(search, 100)
@@ -392,7 +396,7 @@ mutations = st.tuples(
 @example("[" * 3000)
 @example("CASE " * 1000)
 def test_any_text_is_a_filter_or_refused_and_never_becomes_sql(text: str) -> None:
-    for catalogue in (RUN, EXPERIMENT):
+    for catalogue in (RUN, EXPERIMENT, REGISTERED_MODEL, MODEL_VERSION):
         try:
             condition = parse_filter(text, catalogue)
         except InvalidInputError:

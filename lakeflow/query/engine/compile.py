@@ -182,7 +182,7 @@ class _Compiler:
         self.joined_owner = (
             f"\nLEFT JOIN {owner.row.name} AS owner ON owner.{owner.id} = t.{owner.id}"
         )
-        return f'owner."{column}"'
+        return f"owner.{column}"
 
     def _bind(self, value: object) -> str:
         name = f"p{len(self.values)}"
@@ -209,15 +209,17 @@ class _Compiler:
         """Any of the rows that a thing has; each condition may hold for another one."""
         named = condition.field
         self.others.add(named.table)
-        column = {"context": _CONTEXT}.get(named.column, f'"{named.column}"')
-        by = ", ".join(f'"{each}"' for each in named.by)
+        column = {"context": _CONTEXT}.get(named.column, named.column)
+        by = ", ".join(named.by)
         of_thing = ", ".join(map(self._attribute, named.by))
+        if len(named.by) > 1:
+            of_thing = f"({of_thing})"
         # What has no row there is null all the same.
         if condition.operator == "IS NULL":
             with_one = f"SELECT {by} FROM {named.table} WHERE {column} IS NOT NULL"  # noqa: S608
-            return f"({of_thing}) NOT IN ({with_one})"
+            return f"{of_thing} NOT IN ({with_one})"
         return (
-            f"({of_thing}) IN (SELECT {by} FROM {named.table} "  # noqa: S608
+            f"{of_thing} IN (SELECT {by} FROM {named.table} "  # noqa: S608
             f"WHERE {self._compared(column, condition)}{self._within(self._bind)})"
         )
 

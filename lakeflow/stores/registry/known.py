@@ -54,10 +54,12 @@ def require_alias(known: Known, name: object, alias: str) -> tuple[Thing, Thing]
     """Return a model and the version that an alias of it points at.
 
     Raises:
-        NotFoundError: There is no such model.
-        InvalidInputError: It has no such alias.
+        InvalidInputError: These are no name and no alias; or there is no such alias, also
+            where there is no such model, as in MLflow.
     """
-    number = aliases_of(require_model(known, name)).get(alias)
+    wanted, of_model = names.model_name(name), names.alias(alias)
+    model = known.find(REGISTERED_MODEL, "name", wanted)
+    number = None if model is None else aliases_of(model).get(of_model)
     if number is None:
         raise InvalidInputError(f"Registered model alias {alias} not found.")
     return require_version(known, name, number)

@@ -101,7 +101,6 @@ class ModelVersionStore:
         """Return a version; see ``LakeflowClient.get_model_version_by_alias``."""
         if as_of is not None:
             return self._models.history.version_by_alias(name, alias, as_of)
-        names.model_name(name)
         model, found = require_alias(self._control.known(), name, alias)
         return model_version(found, model)
 
@@ -173,6 +172,8 @@ class ModelVersionStore:
             makes_model: Whether to make the model too where there is none.
         """
         names.model_name(name)
+        # Before the source is looked up, as in MLflow.
+        pairs = names.tags(tags)
         source = names.source(source)
         location, files = locations.stored(self._lake.fs.uri, source), None
         named = named_by(self._control.known, source)
@@ -189,7 +190,6 @@ class ModelVersionStore:
             # Of a version whose registration was broken off fewer are recorded.
             "file_count": fields_of(named)["file_count"] if named else files and len(files),
         }
-        pairs = names.tags(tags)
         first, *others = in_changes(files or ())
 
         def decide(changes: Changes) -> str:
@@ -213,8 +213,7 @@ class ModelVersionStore:
         except LakeflowException as error:
             raise LakeflowException(
                 "Failed to fetch model version from source model URI: "
-                f"{src_model_uri!r}: {error.message}",
-                error.error_code,
+                f"{src_model_uri!r}: {error.message}"
             ) from error
         names.model_name(dst_name)
         source = model_version(found, model)
