@@ -853,7 +853,7 @@ def test_the_script_gives_any_duckdb_the_same_rows(tmp_path: Path) -> None:
     client = LakeflowClient(lake)
     client.create_experiment("e", tags={"b": "2", "a": "1"})
     for moment in range(2):
-        fill(client, f"r{moment}")
+        register(str(lake), f"m{moment}", fill(client, f"r{moment}"))
         lakeflow.compact(lake)
     bare = duckdb.connect()
     bare.execute(setup(lake))

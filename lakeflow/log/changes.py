@@ -50,7 +50,6 @@ class Change(Generic[D, T]):
         except Exception as error:  # noqa: BLE001 - raised in the thread whose change it is
             self.error = error
             return ()
-        draft.add(bodies)
         return bodies
 
     def settle(self, error: BaseException | None = None) -> None:
@@ -114,6 +113,9 @@ class Group(Generic[D]):
             # What would make too large an event is left to the next one: its thread leads it.
             if size > _MOST_CHARACTERS // 2:
                 break
+            # Most changes are alone in their event, and nobody is to know of them.
+            if records and records[-1]:
+                draft.add(records[-1])
             self.decided.append(change)
             records.append(change.decide(draft))
             size += sum(map(len, records[-1]))

@@ -95,7 +95,7 @@ class _Stage:
         for path, found in self._fs.read_many(whole, fixed=False):
             data = read_event(self._fs, path, records.is_whole_event, found)
             start, end = spans[path]
-            if self._declared.is_event(number_of(path), data):
+            if self._declared.event(number_of(path), data) is not None:
                 joined.append(self._fitting(path, start, data[start:end]))
                 continue
             for line in records.event_lines(data[start:end]):
@@ -150,11 +150,11 @@ class _Stage:
             raw = line.group()[:-1]
             if not raw.strip():
                 continue
-            record = self._declared.fitting(raw, in_event=is_complete(path))
-            if record is None:
+            checked = self._declared.fitting(raw, in_event=is_complete(path))
+            if checked is None:
                 self._reject(path, offset + line.start(), raw)
             else:
-                written = records.written(record, self._declared.names)
+                written = records.written(checked[0], self._declared.names)
                 found.append(Line(offset + line.start(), raw, written))
         for unfit in self._unfit(path, found):
             self._reject(path, unfit.offset, unfit.raw)

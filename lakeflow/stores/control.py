@@ -18,10 +18,11 @@ from lakeflow.stores.things import merged
 from lakeflow.tables.folds import BEGINNING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
+    from lakeflow.stores.lines import Checked
     from lakeflow.stores.stored_things import StoredThings
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
@@ -36,24 +37,28 @@ class Events:
 
     Args:
         kinds: Kinds whose things go through the control log.
+        declared: What a line may say.
 
     Attributes:
+        declared: What a line may say.
         lock: Held while it is read, so that nothing is merged in meanwhile.
         memory: The things.
         ids: For each unique column of a kind the last thing that took a value, by value.
         numbers: For each kind with numbers for ids the largest.
     """
 
-    def __init__(self, kinds: Sequence[Kind]) -> None:
+    def __init__(self, kinds: Sequence[Kind], declared: Declarations) -> None:
+        self.declared = declared
         self.lock = threading.RLock()
-        self.memory = Memory(kinds)
+        self.memory = Memory(kinds, declared=declared)
         self.ids: dict[tuple[str, str], dict[str, str]] = {}
         self.numbers: dict[str, int] = {}
 
-    def take(self, data: bytes) -> None:
+    def take(self, lines: Iterable[Checked]) -> None:
         """Take in the lines of an event, or of changes that are only drafted."""
         with self.lock:
-            self.memory.take(data, CONTROL)
+            for line in lines:
+                self.memory.merge(line, CONTROL)
             for kind in self.memory.kinds:
                 things, changed = self.memory.things[kind.name], self.memory.changed[kind.name]
                 for identity in changed & things.keys():
@@ -161,8 +166,10 @@ class Draft(Known):
     def add(self, bodies: Sequence[str]) -> None:
         """Add the records of a change, so that the next one is decided on them too."""
         # They follow one another in this layer, whatever their numbers.
-        lines = "".join(f'{{"seq":0,"clock":{_LATEST},{body}}}\n' for body in bodies)
-        self._layers[-1].take(lines.encode())
+        layer = self._layers[-1]
+        lines = (f'{{"seq":0,"clock":{_LATEST},{body}}}'.encode() for body in bodies)
+        fitting = (layer.declared.fitting(line, in_event=True) for line in lines)
+        layer.take([line for line in fitting if line is not None])
 
 
 _LATEST = 2**62
@@ -189,7 +196,7 @@ class ControlStore:
         """Begin with nothing known, also in a forked child, whose parent may hold locks."""
         self._looked = BEGINNING
         # One value: a thread that reads it gets a fold with the events beyond that very fold.
-        self._state = BEGINNING, Events(self._kinds)
+        self._state = BEGINNING, self._no_events()
         self.base = Folded(0, 0)
         self.last = 0
         self._log: ControlLog[Draft] = ControlLog(
@@ -203,32 +210,34 @@ class ControlStore:
             self._lake.sync_if_durable,
         )
 
+    def _no_events(self) -> Events:
+        return Events(self._kinds, self._declared)
+
     # What the log asks for
 
     def stand_on(self, base: Folded) -> None:
         """Forget events, and stand on a fold that was just looked for."""
-        self._state = self._looked, Events(self._kinds)
+        self._state = self._looked, self._no_events()
         self.base, self.last = base, base.number
 
     def rebase(self, base: Folded) -> None:
         """Stand on a newer fold; what it holds of the events is merged with them once more."""
         _, events = self._state
-        self._state = self._looked, Events(self._kinds) if base.number == self.last else events
+        self._state = self._looked, self._no_events() if base.number == self.last else events
         self.base = base
 
     def take(self, number: int, data: bytes) -> None:
         """Take in the next event."""
         _, events = self._state
         # A void one changes nothing, and its number is taken all the same.
-        if self._declared.is_event(number, data):
-            events.take(data)
+        events.take(self._declared.event(number, data) or ())
         self._lake.clock.observe(events.memory.latest)
         self.last = number
 
     def draft(self) -> Draft:
         """Return what is known, to decide a change on."""
         fold, events = self._state
-        layers = [events, Events(self._kinds)]
+        layers = [events, self._no_events()]
         return Draft(self._stored, fold, layers, self.last + 1, self._lake.clock.next())
 
     def _look(self) -> Folded:

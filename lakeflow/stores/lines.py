@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lakeflow.kinds import Kind, Part
-    from lakeflow.schema import Column, TableSpec
+    from lakeflow.schema import Column
     from lakeflow.stores.memory import Memory
     from lakeflow.stores.things import Order
 
@@ -28,6 +28,9 @@ _TYPES = {
     "double": frozenset({int, float}),
 }
 _NOTHING = type(None)
+
+Checked = tuple[dict[str, Any], list[tuple["Field", Any]]]
+"""A record, and its fields with the rows of each as ``Field.merge`` takes them."""
 
 
 class Declarations:
@@ -70,17 +73,16 @@ class Declarations:
             if name in record
         ]
 
-    def fitting(self, line: bytes, *, in_event: bool) -> dict[str, Any] | None:
-        """Return the record of a line without its end; None if it is none."""
+    def fitting(self, line: bytes, *, in_event: bool) -> Checked | None:
+        """Return a line without its end as a record with its rows; None if it is none."""
         try:
             record = records.parse(line)
-            self.rows(record, in_event=in_event)
+            return record, self.rows(record, in_event=in_event)
         except MisfitError:
             return None
-        return record
 
-    def is_event(self, number: int, data: bytes) -> bool:
-        """Return whether a whole file of the control log is an event; else it is void.
+    def event(self, number: int, data: bytes) -> list[Checked] | None:
+        """Return the lines of a whole file of the control log; None if it is void.
 
         It is one as a whole or not at all, since its changes are made together: one line that
         does not fit, or another number in it than in its name, makes it void.
@@ -90,17 +92,19 @@ class Declarations:
             data: Its content.
         """
         found = [self.fitting(line, in_event=True) for line in records.event_lines(data)]
-        first = found[0] if found else None
-        if first is None or records.changes_of(first) != len(found):
-            return False
+        lines = [each for each in found if each is not None]
+        if not lines or len(lines) < len(found):
+            return None
+        (first, _), *others = lines
+        if records.changes_of(first) != len(lines):
+            return None
         if first["control_events"].get("number") != [records.event_number(number)]:
-            return False
-        return all(
-            record is not None
-            and record[CLOCK] == first[CLOCK]
-            and (record is first or "control_events" not in record)
-            for record in found
+            return None
+        is_one = all(
+            record[CLOCK] == first[CLOCK] and "control_events" not in record
+            for record, _ in others
         )
+        return lines if is_one else None
 
 
 class Field:
@@ -183,7 +187,7 @@ def _is_object(text: str) -> bool:
     return {*map(type, found.values())} <= _TYPES["string"]
 
 
-def _count(rows: Any, spec: TableSpec) -> int:
+def _count(rows: Any, names: Iterable[str]) -> int:
     """Return how many rows there are.
 
     Raises:
@@ -192,7 +196,7 @@ def _count(rows: Any, spec: TableSpec) -> int:
     if type(rows) is not dict:
         raise MisfitError
     # Any list tells: all the others are checked against its length.
-    for name in spec.column_names:
+    for name in names:
         if type(rows.get(name)) is list:
             return len(rows[name])
     raise MisfitError
@@ -203,12 +207,13 @@ class _Made(Field):
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
+        self._names = kind.row.column_names
         left_out = {*kind.scope, *kind.clocks}
         self._columns = [each for each in kind.row.columns if each.name not in left_out]
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
         kind = self._kind
-        count = _count(rows, kind.row)
+        count = _count(rows, self._names)
         columns = {
             column.name: _checked(column, rows[column.name], count, nullable=True)
             for column in self._columns
@@ -245,6 +250,7 @@ class _Kept(Field):
 
     def __init__(self, kind: Kind, part: Part) -> None:
         self._kind, self._part = kind, part
+        self._names = part.table.column_names
         self._key, self._values = kind.key(part.table), kind.values(part.table)
         self._columns = {
             column.name: column
@@ -253,7 +259,7 @@ class _Kept(Field):
         }
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
-        count = _count(rows, self._part.table)
+        count = _count(rows, self._names)
         is_removable = self._part.removable
         columns = {
             name: _checked(
@@ -288,6 +294,7 @@ class _Each(Field):
 
     def __init__(self, kind: Kind, part: Part) -> None:
         self._kind, self._part = kind, part
+        self._names = part.table.column_names
         self._by = part.summary.by if part.summary else ()
         self._kept = kept_columns(kind, part)
         self._codes = type_codes(part.table, self._kept)
@@ -298,7 +305,7 @@ class _Each(Field):
         self._last = tuple(self._kept.index(name) for name in last)
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
-        count = _count(rows, self._part.table)
+        count = _count(rows, self._names)
         columns = {
             column.name: _checked(
                 column, rows.get(column.name), count, nullable=column.nullable

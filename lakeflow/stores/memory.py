@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
 from lakeflow.log.positions import CONTROL
-from lakeflow.records import MisfitError
 from lakeflow.stores.lines import Declarations
 from lakeflow.stores.things import Order, Thing
 
@@ -14,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lakeflow.kinds import Kind
+    from lakeflow.stores.lines import Checked
+
+_ANY_CLOCK = 2**63 - 1
 
 
 class Memory:
@@ -22,6 +24,7 @@ class Memory:
     Args:
         kinds: The kinds of things.
         until: Clock of the last record to take; None for no such bound.
+        declared: What a line may say, where that is known already.
 
     Attributes:
         things: For each kind the things by id.
@@ -33,10 +36,15 @@ class Memory:
         misfits: Lines that are none; a fold sets them aside.
     """
 
-    def __init__(self, kinds: Sequence[Kind], until: int | None = None) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[Kind],
+        until: int | None = None,
+        declared: Declarations | None = None,
+    ) -> None:
         self.kinds = kinds
         self._until = until
-        self._declared = Declarations(kinds)
+        self._declared = declared or Declarations(kinds)
         self._names: list[str] = []
         self._copies: set[tuple[str, int]] = set()
         self.copied: dict[str, dict[str, set[Any]]] = {}
@@ -59,29 +67,31 @@ class Memory:
         """Return the name of a writer that ``Columns`` gives as a number."""
         return self._names[number]
 
-    def take(self, data: bytes, writer: str, latest_clock: int = 2**63 - 1) -> None:
+    def take(self, data: bytes, writer: str, latest_clock: int = _ANY_CLOCK) -> None:
         """Take in complete lines of a writer; clocks beyond the latest one count as that."""
         lines = data.split(b"\n")
         lines.pop()  # what is behind the last newline, which is nothing
         for line in filter(None, lines):
-            try:
-                self._take(records.parse(line), writer, latest_clock)
-            except MisfitError:
+            # All fields before any is merged: a line is taken in whole or not at all.
+            checked = self._declared.fitting(line, in_event=writer == CONTROL)
+            if checked is None:
                 self.misfits += bool(line.strip())
+            else:
+                self.merge(checked, writer, latest_clock)
 
-    def _take(self, record: dict[str, Any], writer: str, latest_clock: int) -> None:
+    def merge(self, checked: Checked, writer: str, latest_clock: int = _ANY_CLOCK) -> None:
+        """Take in a line of a writer that was checked."""
+        record, fields = checked
         clock = min(record["clock"], latest_clock)
         if self._until is not None and clock > self._until:
             return
-        # All fields before any is merged: a line is taken in whole or not at all.
-        checked = self._declared.rows(record, in_event=writer == CONTROL)
         seq: int = record["seq"]
         origin = record.get(records.ORIGIN)
         if origin is not None:
             # A copy counts as the record that it is a copy of.
             writer, seq, _ = records.origin_of(origin)
         order = (clock if origin is None else min(origin[2], latest_clock), writer, seq)
-        for field, rows in checked:
+        for field, rows in fields:
             field.merge(self, rows, order, is_copy=origin is not None)
         if origin is not None:
             self._copies.add((writer, seq))

@@ -121,10 +121,12 @@ class Memtable:
 
     def _take_event(self, path: str, data: bytes, start: int) -> None:
         data = read_event(self._lake.fs, path, records.is_whole_event, data)
-        if self._declared.is_event(number_of(path), data):
-            self.memory.take(data[start:], writer_of(path), self._lake.clock.latest())
-        else:
+        lines = self._declared.event(number_of(path), data)
+        if lines is None:
             self.memory.misfits += len(records.event_lines(data))
+        else:
+            for line in lines[data.count(b"\n", 0, start) :]:
+                self.memory.merge(line, writer_of(path), self._lake.clock.latest())
         self._offsets[path] = len(data)
 
     def _empty(self, fold: Fold | None) -> None:

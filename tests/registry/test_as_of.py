@@ -105,7 +105,8 @@ def test_what_was_answered_then_is_answered_again(made: list[Any], data: st.Data
         shown: dict[tuple[Any, ...], Any] = {}
         for model in replay(row for row in rows.to_dicts() if row["time"] <= moment):
             shown[model.name,] = model.model()
-            shown |= {(model.name, each): model.version(each) for each in model.versions}
+            asked = [each for each in VERSIONS if each in model.versions]
+            shown |= {(model.name, each): model.version(each) for each in asked}
         assert shown == {key: known[key] for key in known if key[-1] not in {None, *ALIASES}}
 
 

@@ -158,8 +158,8 @@ REFUSED: list[tuple[str, list[Any], str, str]] = [
     ("get_model_version", ["m", 0], MISSING, "version=0"),
     ("get_model_version_download_uri", ["m", 3], MISSING, "version=3"),
     ("copy_model_version", ["runs:/a/b", "n"], INTERNAL, "Unsupported source model URI"),
-    ("copy_model_version", ["models:/x/1", "n"], MISSING, "Failed to fetch model version"),
-    ("copy_model_version", ["models:/m@x", "n"], INVALID, "Failed to fetch model version"),
+    ("copy_model_version", ["models:/x/1", "n"], INTERNAL, "Failed to fetch model version"),
+    ("copy_model_version", ["models:/m@x", "n"], INTERNAL, "Failed to fetch model version"),
     ("copy_model_version", ["models:/m", "n"], INTERNAL, "Failed to fetch model version"),
     # The order of the checks: name, alias, version, then what is there.
     ("set_registered_model_alias", ["", "latest", "a"], INVALID, "name cannot be empty"),
@@ -172,8 +172,8 @@ REFUSED: list[tuple[str, list[Any], str, str]] = [
     ("delete_registered_model_alias", ["x", "v1"], INVALID, "is reserved"),
     ("delete_registered_model_alias", ["x", "c"], MISSING, "name=x not found"),
     ("get_model_version_by_alias", ["", "v1"], INVALID, "name cannot be empty"),
-    ("get_model_version_by_alias", ["m", "v1"], INVALID, "alias v1 not found"),
-    ("get_model_version_by_alias", ["x", "c"], MISSING, "name=x not found"),
+    ("get_model_version_by_alias", ["m", "v1"], INVALID, "is reserved"),
+    ("get_model_version_by_alias", ["x", "c"], INVALID, "c not found"),
     # Both or neither of version and stage; name, version, key, then what is there.
     ("set_model_version_tag", ["m"], INVALID, "version or stage must be set"),
     ("set_model_version_tag", ["m", 0, "k", 1], INVALID, "version or stage must be set"),
@@ -222,7 +222,6 @@ def test_stages_warn_at_the_line_of_the_caller(model: LakeflowClient) -> None:
     assert model.get_model_version("m", 1).tags == {"k": "None"}
 
 
-@pytest.mark.filterwarnings("ignore:.*2.9.0:FutureWarning")
 def test_stages_are_refused_as_in_mlflow(model: LakeflowClient) -> None:
     move, tag = model.transition_model_version_stage, model.set_model_version_tag
     assert code_of(lambda: move("m", 1, " "))[0] == INTERNAL

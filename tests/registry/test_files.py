@@ -86,7 +86,6 @@ def test_model_and_version_are_one_event(run_uri: str) -> None:
     assert count.to_pylist()[0].popitem()[1] == 1
 
 
-@pytest.mark.filterwarnings("ignore:.*2.9.0:FutureWarning")
 def test_every_uri_of_a_version_leads_to_its_files(run_uri: str, tmp_path: Path) -> None:
     client = LakeflowClient()
     lakeflow.register_model(run_uri, "m")
