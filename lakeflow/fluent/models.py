@@ -9,7 +9,7 @@ from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent.lakes import get_registry_uri
 from lakeflow.fluent.pages import all_pages, most_results
 from lakeflow.stores.artifacts.run_uris import of_run
-from lakeflow.stores.registry.models import MAX_RESULTS
+from lakeflow.stores.registry.pages import MOST_MODELS
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def search_registered_models(
             filter_string, size, order_by, token
         ),
         most_results(max_results),
-        MAX_RESULTS,
+        MOST_MODELS,
     )
 
 

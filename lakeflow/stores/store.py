@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.config import is_logging_async
@@ -16,8 +17,6 @@ from lakeflow.stores.column_reader import ColumnReader
 from lakeflow.stores.control import ControlStore
 from lakeflow.stores.experiments import ExperimentStore, now_ms
 from lakeflow.stores.reader import Reader
-from lakeflow.stores.registry.models import RegisteredModelStore
-from lakeflow.stores.registry.versions import ModelVersionStore
 from lakeflow.stores.runs import RunStore
 from lakeflow.stores.snapshots import Snapshots
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
     from lakeflow.exceptions import LakeflowException
     from lakeflow.lake import Lake
+    from lakeflow.stores.registry.models import RegisteredModelStore
+    from lakeflow.stores.registry.versions import ModelVersionStore
     from lakeflow.stores.run_operations import RunOperations
 
 
@@ -43,8 +44,6 @@ class Store:
         artifacts: The files beside them.
         images: The images among those.
         tables: The tables among those.
-        models: Its registered models.
-        model_versions: Their versions.
         columns: What reads it by the column.
         samplers: What samples the machine beside its runs.
     """
@@ -59,8 +58,7 @@ class Store:
         self.runs = RunStore(lake, self.experiments, reader)
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
         self.tables = TableStore(lake, self.runs.heads, reader, self.artifacts)
-        self.models = RegisteredModelStore(lake, control, reader)
-        self.model_versions = ModelVersionStore(lake, control, reader, self.models)
+        self._of_registry = lake, control, reader
         self.columns = ColumnReader(lake, engine, self.snapshots)
         self._queue = CallQueue(lake, self.runs.heads.forget)
         self.images = ImageStore(
@@ -74,6 +72,22 @@ class Store:
         )
         lake.on_close(self.samplers.stop_all)
         lake.on_fork(self.samplers.reset)
+
+    # The registry is loaded by who asks for it, which a job that only logs does not.
+
+    @cached_property
+    def models(self) -> RegisteredModelStore:
+        """Its registered models."""
+        from lakeflow.stores.registry.models import RegisteredModelStore
+
+        return RegisteredModelStore(*self._of_registry)
+
+    @cached_property
+    def model_versions(self) -> ModelVersionStore:
+        """Their versions."""
+        from lakeflow.stores.registry.versions import ModelVersionStore
+
+        return ModelVersionStore(*self._of_registry, self.models)
 
     def log(
         self,

@@ -24,7 +24,7 @@ from lakeflow.schema import REGISTERED_MODEL_ALIASES, REGISTERED_MODEL_TAGS, REG
 from lakeflow.stores.registry.changes import Changes
 from lakeflow.stores.registry.history import RegistryHistory
 from lakeflow.stores.registry.known import require_model, require_version
-from lakeflow.stores.registry.pages import page_of_kind
+from lakeflow.stores.registry.pages import MOST_MODELS, page_of_kind
 from lakeflow.stores.registry.state import (
     aliases_of,
     fields_of,
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from lakeflow.stores.control import ControlStore, Draft, Known
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.things import Thing
-
-MAX_RESULTS = 1_000
-"""Most models of one page, as in MLflow."""
 
 APPROVED = "approved"
 
@@ -107,7 +104,7 @@ class RegisteredModelStore:
             order_by,
             page_token,
             as_of,
-            MAX_RESULTS,
+            MOST_MODELS,
         )
         models = self._reader.things(REGISTERED_MODEL, page.ids, page.snapshot_id)
         ids = [identity for model in models for identity in latest_ids(model)]

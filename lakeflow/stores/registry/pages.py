@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.search import Page
 
+MOST_MODELS, MOST_VERSIONS = 1_000, 200_000
+"""Most of each that a page may have, as in MLflow."""
+
 
 def page_of_kind(
     lake: Lake,

@@ -27,7 +27,7 @@ from lakeflow.stores.registry.known import (
     versions_in,
 )
 from lakeflow.stores.registry.models import found_or_made, put_alias
-from lakeflow.stores.registry.pages import page_of_kind
+from lakeflow.stores.registry.pages import MOST_VERSIONS, page_of_kind
 from lakeflow.stores.registry.recorded_files import in_changes, recorded_files
 from lakeflow.stores.registry.state import (
     aliases_of,
@@ -57,9 +57,6 @@ if TYPE_CHECKING:
     from lakeflow.stores.registry.known import Moves
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.recorded_files import File
-
-MAX_RESULTS = 200_000
-"""Most versions of one page, as in MLflow."""
 
 
 class ModelVersionStore:
@@ -132,7 +129,7 @@ class ModelVersionStore:
             order_by,
             page_token,
             as_of,
-            MAX_RESULTS,
+            MOST_VERSIONS,
         )
         versions = self._reader.things(MODEL_VERSION, page.ids, page.snapshot_id)
         ids = {version.scope[0]: None for version in versions}
