@@ -262,8 +262,9 @@ def register(uri: str, name: str, run_id: str) -> None:
     """Register two versions of a model, one with a file and an alias."""
     store = open_store(uri, create=False)
     store.models.create(name, {"team": "a"}, "text")
-    files = [{"path": "model.bin", "size": 3, "sha256": "0" * 64}]
-    store.model_versions.create(name, "s3://bucket/model", run_id, {"k": "v"}, files=files)
+    store.artifacts.log_bytes(run_id, f"{name}/model.bin", b"abc")
+    source, artifacts = f"runs:/{run_id}/{name}", lambda: store.artifacts
+    store.model_versions.create(name, source, run_id, {"k": "v"}, tracking=artifacts)
     store.model_versions.create(name, "elsewhere")
     store.model_versions.transition(name, 2, "staging", False)
     store.models.set_alias(name, "champion", 1)
@@ -290,7 +291,7 @@ def test_hot_stored_and_mixed_rows_look_alike(
     mixed = shown()
     lakeflow.compact(uri)
     assert shown() == mixed
-    counts = [2, 12, 3, 5, 4, 12, 5, 2, 2, 2, 4, 2, 10, 4, 3, 4]
+    counts = [2, 12, 3, 5, 4, 12, 5, 2, 4, 2, 4, 2, 10, 4, 3, 4]
     assert {name: len(mixed[name]) for name in VIEWS} == dict(zip(VIEWS, counts, strict=True))
 
 

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from lakeflow.filesystem.interface import Filesystem
 
 SETTINGS = Settings(fold_bytes=3_000, vacuum_grace_s=0, retention_s=0, auto_compact=False)
-FILES = [{"path": "model.bin", "size": 3, "sha256": "0" * 64}]
 STORY: list[Callable[[Store], Any]] = [
     lambda store: store.models.create("a", {"team": "x"}, "text"),
-    lambda store: store.model_versions.create("a", "s1", tags={"k": "v"}, files=FILES),
+    lambda store: store.model_versions.create("a", "s1", tags={"k": "v"}),
     lambda store: store.model_versions.create("a", "s2"),
     lambda store: store.models.set_alias("a", "champion", 1),
     lambda store: store.model_versions.transition("a", 1, "Production", False),
