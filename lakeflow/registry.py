@@ -1,4 +1,4 @@
-"""The model registry beyond MLflow's client: histories, approvals, two versions compared."""
+"""The model registry beyond MLflow's client: histories, approvals, comparisons, signatures."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lakeflow import context, formats
 from lakeflow.client import open_store
+from lakeflow.config import is_progress_shown
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.stores.registry.approvals import approval
 from lakeflow.stores.registry.comparison import Compared, compared, is_telling
+from lakeflow.stores.registry.version_files import VersionFiles
 
 if TYPE_CHECKING:
     import datetime
@@ -19,9 +21,19 @@ if TYPE_CHECKING:
 
     from lakeflow.entities import Run
     from lakeflow.entities.model_registry import ModelVersion
+    from lakeflow.maintenance.report import ModelReport
+    from lakeflow.stores.artifacts.places import Place
+    from lakeflow.stores.registry.recorded_files import RecordedVersion
     from lakeflow.stores.store import Store
 
-__all__ = ["approve_model_version", "diff", "history", "require_approval"]
+__all__ = [
+    "approve_model_version",
+    "diff",
+    "history",
+    "require_approval",
+    "sign_model_version",
+    "verify_model_version",
+]
 
 
 @overload
@@ -237,6 +249,120 @@ def diff(
         }
     )
     return formats.convert(table, output_format)
+
+
+def verify_model_version(
+    name: str,
+    version: str | int,
+    *,
+    public_key: str | os.PathLike[str] | None = None,
+    registry_uri: str | os.PathLike[str] | None = None,
+    tracking_uri: str | os.PathLike[str] | None = None,
+) -> ModelReport:
+    """Compare the files of a version with those that were there when it was registered.
+
+    A version whose source is among the artifacts of a run knows size and SHA-256 of each file
+    that was logged there. Of any other one nothing is known, which the report says.
+
+    Cost: a listing of the files, and each of them is read once, several at a time where that is
+    a request, never more than 48 MiB of them in memory.
+
+    Args:
+        name: Name of the model.
+        version: Number of the version, or an alias with an ``@`` before it: ``"@champion"``.
+        public_key: Path of a public key in PEM, to check the signature with; takes
+            ``pip install 'lakeflow[signing]'``.
+        registry_uri: Location of the registry; that of the process by default.
+        tracking_uri: Location of the lake with the runs; that of the process by default.
+
+    Returns:
+        A ``ModelReport``: numbers of files and bytes; ``findings``, one for each file that is
+        ``missing``, ``changed`` in size or SHA-256, ``unreadable``, or ``unrecorded``: there,
+        and not when the version was registered; and ``signature``, which is ``none``,
+        ``unchecked``, ``valid`` or ``invalid``. ``is_good`` says whether all is as it was; it
+        is not where nothing is recorded, nor where a key is given and nobody has signed.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such model or version, or no registry.
+        InvalidInputError: INVALID_PARAMETER_VALUE, no such alias, the version is no number,
+            this is no public key.
+        LakeflowException: FEATURE_DISABLED, there is a key, and the extra is not installed.
+        StorageError: The registry cannot be read, or a store is out of reach.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-verify-model")
+        >>> with lakeflow.start_run() as run:
+        ...     lakeflow.log_text("weights", "model/weights.txt")
+        >>> _ = lakeflow.register_model(f"runs:/{run.info.run_id}/model", "Analyzer")
+        >>> lakeflow.log_text("other weights", "model/weights.txt", run_id=run.info.run_id)
+        >>> report = lakeflow.registry.verify_model_version("Analyzer", 1)
+        >>> [(each.problem, each.path) for each in report.findings]
+        [('changed', 'weights.txt')]
+    """
+    from lakeflow.maintenance.model_verification import verified
+
+    recorded, place = _recorded(_registry(registry_uri), name, version, tracking_uri)
+    return verified(recorded, place, public_key, is_shown=is_progress_shown())
+
+
+def sign_model_version(
+    name: str,
+    version: str | int,
+    private_key: str | os.PathLike[str],
+    *,
+    password: str | None = None,
+    registry_uri: str | os.PathLike[str] | None = None,
+    tracking_uri: str | os.PathLike[str] | None = None,
+) -> str:
+    """Sign the files of a version, and keep the signature with it; an earlier one is replaced.
+
+    Takes ``pip install 'lakeflow[signing]'``. The files are verified first, and the signature
+    is of those that were registered, in the format of the OpenSSF: it lists them with their
+    SHA-256. A copy of the version has no signature until somebody signs it.
+
+    Cost: as for ``verify_model_version``; nothing is fetched to a disk.
+
+    Args:
+        name: Name of the model.
+        version: As for ``verify_model_version``.
+        private_key: Path of an elliptic-curve key (P-256, P-384 or P-521) in PEM.
+        password: What the key is encrypted with; None if it is not.
+        registry_uri: Location of the registry; that of the process by default.
+        tracking_uri: Location of the lake with the runs; that of the process by default.
+
+    Returns:
+        The signature, a sigstore bundle in JSON, which ``model_signing verify key`` takes too.
+        It is also the column ``signature`` of the view ``model_versions``.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such model or version, or no registry.
+        InvalidInputError: INVALID_PARAMETER_VALUE, no such alias, the version is no number,
+            this is no such key or not its password, or the version has so many files, some
+            4,000, that the signature is too large.
+        InvalidStateError: INVALID_STATE, a file is not what was registered, or nothing is
+            recorded of them.
+        LakeflowException: FEATURE_DISABLED, the extra is not installed.
+        StorageError: The registry cannot be read or written, or a store is out of reach.
+    """
+    from lakeflow.maintenance.model_verification import signed
+
+    store = _registry(registry_uri)
+    recorded, place = _recorded(store, name, version, tracking_uri)
+    signature = signed(recorded, place, private_key, password, is_shown=is_progress_shown())
+    store.model_versions.sign(name, recorded.version, signature)
+    return signature
+
+
+def _recorded(
+    store: Store, name: str, named: str | int, tracking_uri: str | os.PathLike[str] | None
+) -> tuple[RecordedVersion, Place]:
+    """Return what is recorded of the files of a version, and where they are."""
+    found = store.model_versions.recorded(name, _version(store, name, named).version)
+    files = VersionFiles.at(
+        found.location, found.run_id, lambda: open_store(tracking_uri, create=False)
+    )
+    return found, files.folder
 
 
 def _version(store: Store, name: str, named: str | int) -> ModelVersion:

@@ -339,7 +339,7 @@ MODEL_VERSION_TAGS = TableSpec(
 
 MODEL_VERSION_FILES = TableSpec(
     "model_version_files",
-    "one row per file of a model version whose artifacts were logged to the same lake",
+    "one row per file of a model version whose artifacts were logged to a lake",
     (
         _MODEL_ID,
         _VERSION_ID,

@@ -15,9 +15,9 @@ from lakeflow.exceptions import InvalidInputError, LakeflowException, StorageErr
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from lakeflow.maintenance.report import VerificationReport
+    from lakeflow.maintenance.report import Finding, VerificationReport
 
 _WHERE = "id of a run, or runs:/<id>/<path>, a path of this machine, any URL"
 _FORMATS = ("table", "csv", "json", "jsonl")
@@ -190,17 +190,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _report_lines(report: VerificationReport, kind: str) -> Iterator[str]:
-    import pyarrow
-
-    text = pyarrow.string()
-    rows = pyarrow.table(
-        {
-            name: pyarrow.array([getattr(each, name) for each in report.findings], text)
-            for name in ("problem", "run_id", "path", "detail")
-        }
-    )
-    if report.findings or kind != "table":
-        yield from lines(rows, kind)
+    yield from findings(report.findings, ("problem", "run_id", "path", "detail"), kind)
     if kind == "table":
         counts = [
             f"{report.count(problem):,} {problem}"
@@ -210,6 +200,20 @@ def _report_lines(report: VerificationReport, kind: str) -> Iterator[str]:
             f"{_count(report.files, 'file')} of {_count(report.runs, 'run')}, "
             f"{_count(report.bytes, 'byte')}: {', '.join(counts)}\n"
         )
+
+
+def findings(found: Sequence[Finding], columns: Sequence[str], kind: str) -> Iterator[str]:
+    """Yield findings as lines in a format; nothing for a table without any."""
+    import pyarrow
+
+    rows = pyarrow.table(
+        {
+            name: pyarrow.array([getattr(each, name) for each in found], pyarrow.string())
+            for name in columns
+        }
+    )
+    if found or kind != "table":
+        yield from lines(rows, kind)
 
 
 def _count(number: int, noun: str) -> str:

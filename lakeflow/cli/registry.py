@@ -1,15 +1,31 @@
-"""``lakeflow registry``: what was done to registered models, versions compared and approved."""
+"""``lakeflow registry``: what was done; versions compared, approved, verified and signed."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lakeflow.cli.artifacts import findings
 from lakeflow.cli.sql import lines
 from lakeflow.cli.terminal import write
+from lakeflow.exceptions import InvalidInputError
 from lakeflow.printable import printable
-from lakeflow.registry import approve_model_version, diff, history
+from lakeflow.refusals import refused
+from lakeflow.registry import (
+    approve_model_version,
+    diff,
+    history,
+    sign_model_version,
+    verify_model_version,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lakeflow.maintenance.report import ModelReport
 
 _FORMATS = ("table", "csv", "json", "jsonl")
 
@@ -62,12 +78,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     decided.add_argument("--reject", action="store_true", help="it is rejected")
     decided.set_defaults(run=_approve)
 
-    for each in (told, compared, decided):
+    checked = verbs.add_parser(
+        "verify",
+        help="find what has changed since a version was registered",
+        description="Compare the files of a version with those that were there when it was "
+        "registered. The status is 1 if a file is missing, changed, unreadable or new, if "
+        "nothing is recorded of them, or with a key if the signature is not valid.",
+    )
+    _add_version(checked)
+    checked.add_argument("--public-key", metavar="FILE", help="check the signature, too")
+    _add_format(checked)
+    checked.set_defaults(run=_verify)
+
+    signed = verbs.add_parser(
+        "sign",
+        help="sign a version",
+        description="Verify the files of a version, and sign them in the format of the "
+        "OpenSSF; the signature is kept with the version.",
+    )
+    _add_version(signed)
+    signed.add_argument(
+        "--private-key", metavar="FILE", required=True, help="an elliptic-curve key in PEM"
+    )
+    signed.add_argument("--output", metavar="FILE", help="write the signature there, too")
+    signed.set_defaults(run=_sign)
+
+    for each in (told, compared, decided, checked, signed):
         each.add_argument(
             "--uri",
             help="location of the registry (default: LAKEFLOW_REGISTRY_URI, "
             "LAKEFLOW_TRACKING_URI, ./lake)",
         )
+
+
+def _add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="name of the model")
+    parser.add_argument("version", metavar="VERSION", help="a version, or @ and an alias")
 
 
 def _add_format(parser: argparse.ArgumentParser) -> None:
@@ -114,4 +160,54 @@ def _approve(options: argparse.Namespace) -> int:
         registry_uri=options.uri,
     )
     write([f"version {found.version} of {printable(found.name)} is {found.approval}\n"])
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    report = verify_model_version(
+        options.name,
+        options.version,
+        public_key=options.public_key,
+        registry_uri=options.uri,
+        tracking_uri=options.uri,
+    )
+    write(findings(report.findings, ("problem", "path", "detail"), options.format))
+    if options.format == "table":
+        write(_verdict(report))
+    return 0 if report.is_good else 1
+
+
+def _verdict(report: ModelReport) -> Iterator[str]:
+    """Yield what a report says, for people."""
+    if report.file_count is None:
+        yield "nothing is recorded of its files: they were not logged to a lake\n"
+    else:
+        missing = (
+            ""
+            if report.is_recorded
+            else f" of {report.file_count:,}: its registration was broken off"
+        )
+        yield f"files recorded: {report.files:,}{missing}, {report.bytes:,} bytes\n"
+        yield f"files that differ: {len(report.findings):,}\n"
+    detail = f": {report.signature_detail}" if report.signature_detail else ""
+    yield f"signature: {report.signature}{printable(detail)}\n"
+
+
+def _sign(options: argparse.Namespace) -> int:
+    signature = sign_model_version(
+        options.name,
+        options.version,
+        options.private_key,
+        registry_uri=options.uri,
+        tracking_uri=options.uri,
+    )
+    if options.output:
+        try:
+            Path(options.output).write_text(signature, encoding="utf-8")
+        except OSError as error:
+            operation = f"write {options.output}"
+            raise refused(operation, error) or InvalidInputError(
+                f"cannot {operation}: {error.strerror}"
+            ) from error
+    write([f"version {printable(options.version)} of {printable(options.name)} is signed\n"])
     return 0

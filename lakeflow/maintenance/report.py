@@ -51,8 +51,9 @@ class Finding:
     Attributes:
         problem: ``missing``; ``changed``, in size or SHA-256; ``unreadable``; or
             ``unrecorded``: it is there, and nobody has logged it.
-        run_id: The run.
-        path: Its path below the artifacts of the run; empty for all of them.
+        run_id: The run; empty for a file of a model version.
+        path: Its path below the artifacts of the run, or below the source of the version;
+            empty for all of them.
         detail: What differs, for people.
     """
 
@@ -86,6 +87,48 @@ class VerificationReport:
     def count(self, problem: Problem) -> int:
         """Return how many files have a problem."""
         return sum(each.problem == problem for each in self.findings)
+
+
+@dataclass(slots=True)
+class ModelReport:
+    """What a look at the files of a model version has found.
+
+    Attributes:
+        name: Name of the model.
+        version: Number of the version.
+        location: Where its files are.
+        file_count: Files that it had when it was registered; None if nobody has logged them
+            to a lake, so that nothing is known of them.
+        files: Those of them that are recorded; fewer where its registration was broken off.
+        bytes: Their size, as recorded.
+        findings: The files that are not what is recorded, and those that are not recorded.
+        signature: ``none``; ``unchecked``, there was no key to check it with; ``valid``; or
+            ``invalid``.
+        signature_detail: Why it is invalid, for people.
+    """
+
+    name: str
+    version: int
+    location: str
+    file_count: int | None = None
+    files: int = 0
+    bytes: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    signature: Literal["none", "unchecked", "valid", "invalid"] = "none"
+    signature_detail: str = ""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether all its files are recorded, so that there is something to compare with."""
+        return self.file_count is not None and self.files == self.file_count
+
+    @property
+    def is_good(self) -> bool:
+        """Whether its files are those that were registered, and no others.
+
+        And whether the signature is valid, where it was checked.
+        """
+        return self.is_recorded and not self.findings and self.signature != "invalid"
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 1. Which runs there are, and how much is recorded of each: ``_runs``.
 2. What is recorded of some of them: ``_recorded``.
 3. What is in their folders, and which of the files must be read: ``_looked_at``.
-4. Their content: ``_read``.
+4. Their content: ``read``.
 5. What is recorded now of those with findings: somebody may be logging: ``_still``.
 """
 
@@ -41,22 +41,30 @@ class _Run(NamedTuple):
     files: int
 
 
-class _Record(NamedTuple):
+class Record(NamedTuple):
+    """What is recorded of a file.
+
+    Attributes:
+        size: Bytes.
+        sha256: Digest of its content.
+        log_time: When it was logged, by which a later record is told from an earlier one.
+    """
+
     size: int
     sha256: str
-    log_time: int
+    log_time: int = 0
 
 
-class _File(NamedTuple):
+class File(NamedTuple):
     """A file whose content is to be read."""
 
     run_id: str
     place: Place
     path: str
-    record: _Record
+    record: Record
 
 
-_Records = dict[str, dict[str, _Record]]
+_Records = dict[str, dict[str, Record]]
 """What is recorded, by run and path."""
 
 
@@ -90,7 +98,7 @@ def verify_artifacts(
             found: list[Finding] = []
             for place_of in _by_filesystem(store, some, found):
                 files = _looked_at(place_of, records, found, is_quick=is_quick)
-                for file, finding in _read(files, next(iter(place_of.values())).fs):
+                for file, finding in read(files, next(iter(place_of.values())).fs):
                     advance(file.record.size)
                     found += [finding] if finding else []
             report.bytes += sum(each.size for run in records.values() for each in run.values())
@@ -154,7 +162,7 @@ def _recorded(reader: Reader, runs: Sequence[_Run]) -> _Records:
     (found,) = reader.tables([statement], list({each.experiment_id for each in runs}), None)
     columns = (column.to_pylist() for column in found.columns)
     for run_id, path, *record in zip(*columns, strict=True):
-        records[run_id][path] = _Record(*record)
+        records[run_id][path] = Record(*record)
     return records
 
 
@@ -179,7 +187,7 @@ def _looked_at(
     found: list[Finding],
     *,
     is_quick: bool,
-) -> Iterator[_File]:
+) -> Iterator[File]:
     """Yield the files of which the folders alone do not tell whether they are right."""
     fs = next(iter(place_of.values())).fs
 
@@ -195,16 +203,16 @@ def _looked_at(
             found.append(sizes)
             continue
         recorded = records[run_id]
-        found += _told_apart(run_id, recorded, sizes)
+        found += told_apart(run_id, recorded, sizes)
         if is_quick:
             continue
         for path, record in recorded.items():
             if sizes.get(path) == record.size:
-                yield _File(run_id, place_of[run_id], path, record)
+                yield File(run_id, place_of[run_id], path, record)
 
 
-def _told_apart(
-    run_id: str, recorded: Mapping[str, _Record], sizes: Mapping[str, int]
+def told_apart(
+    run_id: str, recorded: Mapping[str, Record], sizes: Mapping[str, int]
 ) -> Iterator[Finding]:
     """Yield what a listing tells of the files of a run. Pure."""
     for path, record in recorded.items():
@@ -218,14 +226,14 @@ def _told_apart(
         yield Finding("unrecorded", run_id, path, f"{sizes[path]:,} bytes")
 
 
-def _read(files: Iterable[_File], fs: Filesystem) -> Iterator[tuple[_File, Finding | None]]:
+def read(files: Iterable[File], fs: Filesystem) -> Iterator[tuple[File, Finding | None]]:
     """Read files, several at once where each is a request, and yield what was found."""
     yield from at_once.done(
         fs, lambda each: (each, _finding(each)), files, lambda each: each.record.size
     )
 
 
-def _finding(file: _File) -> Finding | None:
+def _finding(file: File) -> Finding | None:
     fs, source = file.place.fs, file.place.full(file.path)
     digest = hashlib.sha256()
     try:

@@ -1,4 +1,4 @@
--- One row per file of a model version whose artifacts were logged to the same lake.
+-- One row per file of a model version whose artifacts were logged to a lake.
 CREATE OR REPLACE VIEW model_version_files AS
 SELECT
     model_id,

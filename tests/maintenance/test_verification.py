@@ -122,14 +122,14 @@ def test_a_file_that_is_logged_meanwhile_is_not_found(
     client: LakeflowClient, run_id: str, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.log_text(run_id, "before", "file")
-    told_apart = verification._told_apart
+    told_apart = verification.told_apart
 
     def slowly(*arguments: object) -> object:
         client.log_text(run_id, "after!!", "file")
         client.log_text(run_id, "new", "new")
         return told_apart(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(verification, "_told_apart", slowly)
+    monkeypatch.setattr(verification, "told_apart", slowly)
     assert verify(tracking_uri=uri).findings == []
 
 

@@ -10,13 +10,19 @@ import pytest
 
 import lakeflow
 from lakeflow import LakeflowClient
+from lakeflow.cli import main
+from lakeflow.exceptions import NotFoundError
+from lakeflow.registry import verify_model_version
 from lakeflow.stores.artifacts.recorded import Label
+from lakeflow.stores.registry import recorded_files
 from lakeflow.stores.registry.known import require_version
 from lakeflow.stores.registry.state import files_of
 from lakeflow.transfer.sending import Sent, digest_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lakeflow.maintenance.report import ModelReport
 
 FILES = {"weights.bin": "w" * 100, "MLmodel": "flavors: {}", "code/steps.py": "pass"}
 
@@ -147,3 +153,117 @@ def test_a_model_of_ten_thousand_files_is_registered_and_copied(
     client.copy_model_version("models:/m/1", "n")
     total = sum(range(10_000))
     assert counted(uri) == [(*each, 10_000, total) for each in (("m", 1), ("n", 1), ("n", 2))]
+
+
+def verified(uri: str, version: int | str = 1) -> ModelReport:
+    return verify_model_version("m", version, registry_uri=uri, tracking_uri=uri)
+
+
+def found(report: ModelReport) -> list[tuple[str, str]]:
+    return [(each.problem, each.path) for each in report.findings]
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_whatever_differs_from_what_was_registered_is_found(
+    client: LakeflowClient, uri: str, is_folded: bool
+) -> None:
+    run_id = client.create_run("0").info.run_id
+    for name in ("same", "gone", "longer", "other", "again", "a/deep"):
+        client.log_text(run_id, f"content of {name}", f"model/{name}")
+    client.create_registered_model("m")
+    client.create_model_version("m", f"runs:/{run_id}/model")
+    location = f"{client.get_run(run_id).info.artifact_uri}/model"
+    client.create_model_version("m", location, run_id)
+    client.set_registered_model_alias("m", "champion", 2)
+    if is_folded:
+        lakeflow.compact(uri)
+    for version in (1, 2, "@champion"):
+        report = verified(uri, version)
+        assert (report.findings, report.is_good, report.signature) == ([], True, "none")
+        assert (report.files, report.file_count, report.bytes) == (6, 6, 96)
+        assert (report.name, report.location) == ("m", location)
+    _, place = client._store.artifacts.place(run_id)
+    place.fs.delete(place.full("model/gone"))
+    place.fs.put(place.full("model/longer"), b"much longer than what was registered")
+    place.fs.put(place.full("model/other"), b"CONTENT of other")
+    place.fs.put(place.full("model/a/evil.pkl"), b"by somebody else")
+    # Logged, and recorded, but not what was registered.
+    client.log_text(run_id, "CONTENT of again", "model/again")
+    client.log_text(run_id, "not of the model", "model2/new")
+    report = verified(uri, 2)
+    assert not report.is_good
+    assert found(report) == [
+        ("unrecorded", "a/evil.pkl"),
+        ("changed", "again"),
+        ("missing", "gone"),
+        ("changed", "longer"),
+        ("changed", "other"),
+    ]
+    assert found(verified(uri, 1)) == found(report)
+
+
+def test_a_version_that_is_one_file_is_verified_alone(client: LakeflowClient, uri: str) -> None:
+    run_id = logged_model(client)
+    client.create_registered_model("m")
+    client.create_model_version("m", f"runs:/{run_id}/model/MLmodel")
+    assert (verified(uri).files, verified(uri).findings, verified(uri).is_good) == (1, [], True)
+    client.log_text(run_id, "other", "model/MLmodel")
+    assert found(verified(uri)) == [("changed", "")]
+
+
+def test_a_version_without_records_is_not_called_good(client: LakeflowClient, uri: str) -> None:
+    client.create_registered_model("m")
+    client.create_model_version("m", "s3://nobody/model")
+    report = verified(uri)
+    assert (report.file_count, report.is_recorded, report.is_good) == (None, False, False)
+    assert report.findings == []
+    with pytest.raises(NotFoundError):
+        verified(uri, 2)
+
+
+def test_a_registration_that_was_broken_off_is_told(
+    client: LakeflowClient, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = logged_model(client)
+    client.create_registered_model("m")
+    monkeypatch.setattr(recorded_files, "_CHARACTERS_OF_A_CHANGE", 1)
+    versions = client._registry.model_versions
+    change, changes = versions._models.change, []
+
+    def broken_off(decide: Any) -> Any:
+        changes.append(decide)
+        if len(changes) == 3:
+            raise KeyboardInterrupt
+        return change(decide)
+
+    monkeypatch.setattr(versions._models, "change", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        client.create_model_version("m", f"runs:/{run_id}/model")
+    monkeypatch.undo()
+    report = verified(uri)
+    assert (report.files, report.file_count, report.is_good) == (2, 3, False)
+    assert found(report) == [("unrecorded", "weights.bin")]
+    client.copy_model_version("models:/m/1", "m")
+    assert verified(uri, 2).file_count == 3
+
+
+def test_the_command_tells_what_differs(
+    client: LakeflowClient, uri: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if uri.startswith("memory:"):
+        pytest.skip("one lake is enough")
+    run_id = logged_model(client)
+    client.create_registered_model("m")
+    client.create_model_version("m", f"runs:/{run_id}/model")
+    client.create_model_version("m", "s3://nobody/model")
+    client.set_registered_model_alias("m", "champion", 1)
+    command = ["registry", "verify", "m", "@champion", "--uri", uri]
+    assert main(command) == 0
+    assert capsys.readouterr().out == (
+        "files recorded: 3, 115 bytes\nfiles that differ: 0\nsignature: none\n"
+    )
+    client.log_text(run_id, "other", "model/MLmodel")
+    assert main([*command, "--format", "csv"]) == 1
+    assert capsys.readouterr().out.startswith("problem,path,detail\nchanged,MLmodel,")
+    assert main(["registry", "verify", "m", "2", "--uri", uri]) == 1
+    assert "nothing is recorded of its files" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.stores.registry.known import require_version
-from lakeflow.stores.registry.models import APPROVED
+from lakeflow.stores.registry.state import APPROVED
 from lakeflow.stores.registry.version_changes import set_version
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ from lakeflow.stores.registry.history import RegistryHistory
 from lakeflow.stores.registry.known import require_model, require_version
 from lakeflow.stores.registry.pages import MOST_MODELS, page_of_kind
 from lakeflow.stores.registry.state import (
+    APPROVED,
     aliases_of,
     fields_of,
     latest_ids,
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     from lakeflow.stores.control import ControlStore, Draft, Known
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.things import Thing
-
-APPROVED = "approved"
 
 
 class RegisteredModelStore:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical
 from lakeflow.stores.artifacts.run_uris import of_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from lakeflow.stores.artifacts.files import ArtifactStore
     from lakeflow.stores.artifacts.places import Place
@@ -25,6 +25,33 @@ _CHARACTERS_OF_A_CHANGE = 512 * 1024
 """Half of what a change may have: the other half is for description, tags and history."""
 
 _CHARACTERS_BESIDE_A_PATH = 160
+
+
+class RecordedVersion(NamedTuple):
+    """What is recorded of the files of a version.
+
+    Attributes:
+        name: Name of the model.
+        version: Number of the version.
+        location: Where the files are.
+        run_id: Run that made them, as somebody says; None for none.
+        file_count: How many there are; None if nobody has logged them to a lake.
+        files: Those that are recorded; fewer where the registration was broken off.
+        signature: The signature; None if nobody has signed them.
+    """
+
+    name: str
+    version: int
+    location: str
+    run_id: str | None
+    file_count: int | None
+    files: Sequence[File]
+    signature: str | None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file by its path."""
+        return {each["path"]: each["sha256"] for each in self.files}
 
 
 def recorded_files(tracking: Callable[[], ArtifactStore], source: str) -> list[File] | None:

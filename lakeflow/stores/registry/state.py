@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lakeflow.stores.things import Thing
+
+APPROVED = "approved"
+"""Decision on a version to which aliases may move where the model requires approval."""
 
 _OF_VERSIONS = (
     "version",
@@ -124,3 +128,12 @@ def files_of(version: Thing) -> list[dict[str, object]] | None:
         {"path": path, **dict(zip(names_of_values, row, strict=True))}
         for path, row in version.rows(MODEL_VERSION_FILES.name)
     ]
+
+
+def signer_of(signature: str) -> str | None:
+    """Return the SHA-256 of the key that a signature says it was made with; None for none."""
+    try:
+        bundle = json.loads(signature)
+        return str(bundle["verificationMaterial"]["publicKey"]["hint"])
+    except (ValueError, LookupError, TypeError):
+        return None

@@ -14,7 +14,7 @@ from lakeflow.schema import (
     MODEL_VERSIONS,
 )
 from lakeflow.stores.registry.known import stages_after
-from lakeflow.stores.registry.state import fields_of
+from lakeflow.stores.registry.state import fields_of, signer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,6 +118,21 @@ def set_version(
         version=before["version"],
         before={name: before[name] for name in fields},
         after={**fields, **told_too},
+    )
+
+
+def put_signature(changes: Changes, model: Thing, version: Thing, signature: str) -> None:
+    """Set the signature of a version; the history keeps by whose key."""
+    before = fields_of(version)
+    scope = {"model_id": model.id, "version_id": version.id}
+    changes.put(MODEL_VERSIONS, {**scope, "signature": signature})
+    earlier = before["signature"]
+    changes.note(
+        model,
+        "sign_model_version",
+        version=before["version"],
+        before=None if earlier is None else {"key": signer_of(earlier)},
+        after={"key": signer_of(signature)},
     )
 
 

@@ -63,7 +63,7 @@ class VersionFiles(NamedTuple):
 
     def listed(self, below: str) -> list[FileInfo]:
         """Return what is in a folder, by its path below that of the version."""
-        return folders.listed(self._folder, paths.checked(below, "artifact_uri"))
+        return folders.listed(self.folder, paths.checked(below, "artifact_uri"))
 
     def fetched(self, below: str, dst_path: Any) -> str:
         """Fetch a file or a folder, and return where it is; see ``folders.fetched``."""
@@ -74,10 +74,11 @@ class VersionFiles(NamedTuple):
                 raise folders.missing(self.around, self.name)
             if not entry.is_folder:
                 return folders.fetched(self.around, self.name, dst_path, self.recorded)
-        return folders.fetched(self._folder, path, dst_path, self._recorded_below)
+        return folders.fetched(self.folder, path, dst_path, self._recorded_below)
 
     @property
-    def _folder(self) -> Place:
+    def folder(self) -> Place:
+        """The folder of the version, or its only file."""
         return Place(self.around.fs, self.around.full(self.name))
 
     def _recorded_below(self) -> dict[str, Recorded]:

@@ -28,7 +28,11 @@ from lakeflow.stores.registry.known import (
 )
 from lakeflow.stores.registry.models import found_or_made, put_alias
 from lakeflow.stores.registry.pages import MOST_VERSIONS, page_of_kind
-from lakeflow.stores.registry.recorded_files import in_changes, recorded_files
+from lakeflow.stores.registry.recorded_files import (
+    RecordedVersion,
+    in_changes,
+    recorded_files,
+)
 from lakeflow.stores.registry.state import (
     aliases_of,
     fields_of,
@@ -39,6 +43,7 @@ from lakeflow.stores.registry.state import (
 from lakeflow.stores.registry.version_changes import (
     create_version,
     put_files,
+    put_signature,
     restage,
     set_version,
     told,
@@ -105,6 +110,20 @@ class ModelVersionStore:
         """Return where the files of a version are."""
         _, found = require_version(self._control.known(), name, version)
         return locations.resolved(self._lake.fs.uri, fields_of(found)["storage_location"])
+
+    def recorded(self, name: str, version: object) -> RecordedVersion:
+        """Return what is recorded of the files of a version."""
+        model, found = require_version(self._control.known(), name, version)
+        fields = fields_of(found)
+        return RecordedVersion(
+            fields_of(model)["name"],
+            fields["version"],
+            locations.resolved(self._lake.fs.uri, fields["storage_location"]),
+            fields["run_id"],
+            fields["file_count"],
+            files_of(found) or (),
+            fields["signature"],
+        )
 
     def resolve(self, uri: str) -> ModelVersion:
         """Return the version that a URI ``models:/...`` names; see ``ModelUri``."""
@@ -299,6 +318,15 @@ class ModelVersionStore:
 
         self._models.change(decide)
         return self._changed(name, version)
+
+    def sign(self, name: str, version: object, signature: str) -> None:
+        """Keep the signature of a version; see ``lakeflow.registry.sign_model_version``."""
+
+        def decide(changes: Changes) -> None:
+            model, found = require_version(changes.known, name, version)
+            put_signature(changes, model, found, signature)
+
+        self._models.change(decide)
 
     def delete(self, name: str, version: object) -> None:
         """Remove a version; see ``LakeflowClient.delete_model_version``."""
