@@ -46,12 +46,6 @@ T = TypeVar("T")
 
 _DEADLINE_S = 60.0
 
-# Pauses are measured in requests. One that hung must not make the next pauses long, so each
-# counts as at most a second, and for a fifth of the average.
-_LONGEST_REQUEST_S = 1.0
-_NEWEST_SHARE = 0.2
-
-
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 
@@ -107,7 +101,6 @@ class ControlLog(Generic[D]):
         self._secure = secure
         self._now = now
         self._protocol = ControlProtocol(events, now, grace_s)
-        self._request_s = 0.0
         self._begin()
 
     def _begin(self) -> None:
@@ -255,19 +248,15 @@ class ControlLog(Generic[D]):
             case Delete(number):
                 with contextlib.suppress(StorageError):  # then vacuum does it
                     self._fs.delete(event_path(number))
-            case Pause(since, requests):
-                # At random, or processes that met once would meet again each time.
-                until = since + requests * random.uniform(0.5, 1.5) * self._request_s
+            case Pause(since, seconds):
+                until = since + seconds * random.uniform(0.75, 1.25)
                 time.sleep(max(0, until - self._now()))
         return None
 
     def _create(self, event: Event) -> bool:
-        start = self._now()
         is_created = self._create_once(event)
         if is_created and self._secure is not None:
             self._secure(event_path(event.number))
-        took = min(self._now() - start, _LONGEST_REQUEST_S)
-        self._request_s += _NEWEST_SHARE * (took - self._request_s) if self._request_s else took
         return is_created
 
     def _create_once(self, event: Event) -> bool:

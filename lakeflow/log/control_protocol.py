@@ -37,13 +37,25 @@ D_co = TypeVar("D_co", covariant=True)
 EVENTS_AT_ONCE = 16
 """Events that are asked for at once, at most."""
 
-# Where others are at work, a few events are asked for first, and four times as many each time.
-_FIRST_EVENTS = 4
 _GROWTH = 4
+
+# Where others are at work, a process makes a few changes in a row, for which it reads once, and
+# gives way for most of the time that it has waited for its turn: then few read at once, and
+# each is about as often first as the others. With fewer in a row all take longer together,
+# with more the others wait longer.
+_SHORTEST_TURN_CHANGES = 3
+_TURN_GROWTH = 2
+_PAUSE_SHARE = 0.8
+_LONGEST_PAUSE_S = 2.0
 
 # A process that is alone gives way after this many changes in a row. It would never learn of
 # others otherwise, each of which is one request too late every time.
 _LONGEST_TURN_CHANGES = 32
+
+# One request that hung must not make the next pauses long, so each counts as at most a second,
+# and for a fifth of the average.
+_LONGEST_REQUEST_S = 1.0
+_NEWEST_SHARE = 0.2
 
 # A change loses this many races before it gives up, however long they took: a process that
 # was stopped meanwhile has passed its deadline, but has not been unlucky yet.
@@ -114,12 +126,12 @@ class Pause(NamedTuple):
     """Let others have their turn.
 
     Attributes:
-        since: When this process has had its own, by its clock.
-        requests: How long from then on, in requests.
+        since: From when on, by the clock of this process.
+        seconds: How long, about: at random, or processes that met once would meet each time.
     """
 
     since: float
-    requests: int
+    seconds: float
 
 
 Request: TypeAlias = Look | Read | Create | Owner | Delete | Pause
@@ -193,6 +205,9 @@ class ControlProtocol:
         self._lease_s = grace_s / 2
         self._turn = _LONGEST_TURN_CHANGES
         self._in_a_row = 0
+        self._news = 1  # events that were found when this process last gave way
+        self._give_way_s = 0.0
+        self._request_s = 0.0
         self._changed_at = -math.inf
         self.reset()
 
@@ -221,6 +236,7 @@ class ControlProtocol:
         Raises:
             ConflictError: Others were faster each time.
         """
+        began, known = self._clock(), self._events.last
         must_read = yield from self._begin()
         lost, sent = 0, None
         while True:
@@ -239,26 +255,50 @@ class ControlProtocol:
                 continue
             if event is None or (yield from self._create(event)):
                 break
-            # Lost: others are at work, so from now on this process gives way after each change.
-            lost, sent, must_read, self._turn = lost + 1, event, True, 1
+            # Lost: others are at work, so from now on this process gives way more often.
+            lost, sent, must_read, self._turn = lost + 1, event, True, _SHORTEST_TURN_CHANGES
+            self._in_a_row = 1
         self._changed_at = self._clock()
+        if self._in_a_row == 1:
+            self._give_way_s = self._share(self._changed_at - began, self._events.last - known)
 
     def _begin(self) -> Steps[bool]:
         """Give way if our turn is over, and return whether there is likely to be news.
 
         Who has made a change is the first to know, and would make the next one too. So where
-        others were met, it waits about until the next of them has had its turn, each time;
-        where nobody comes, less and less often.
+        others were met, it waits until most of them have had their turns, each time; where
+        nobody comes, less and less often.
         """
-        is_crowded = self._turn == 1
+        is_crowded = self._is_crowded
+        is_over = self._in_a_row >= self._turn
+        if is_over:
+            # Who has lost a race needs up to five: its answer, whose event there is, what
+            # it missed, its next one, and chance; where nobody came, fewer have to do.
+            least_s = (3 if self._is_alone else 5) * self._request_s
+            yield Pause(self._changed_at, max(least_s, self._give_way_s if is_crowded else 0))
+            self._in_a_row, self._turn = (
+                0,
+                min(self._turn * _TURN_GROWTH, _LONGEST_TURN_CHANGES),
+            )
         self._in_a_row += 1
-        if self._in_a_row >= self._turn:
-            # Who has lost a race needs three requests: its answer, what it missed, its next.
-            yield Pause(self._changed_at, 1 if is_crowded else 3)
-            self._in_a_row, self._turn = 0, min(self._turn * _GROWTH, _LONGEST_TURN_CHANGES)
         is_new = not self._has_stood
         is_passed = not self._is_leased() and (yield from self._look())
-        return is_crowded or is_new or is_passed
+        return (is_over and is_crowded) or is_new or is_passed
+
+    def _share(self, waited_s: float, events: int) -> float:
+        """Return for how long to give way, having waited for a turn while others had theirs."""
+        others = max(0.0, 1 - _SHORTEST_TURN_CHANGES / max(1, events))
+        return min(_PAUSE_SHARE * waited_s * others, _LONGEST_PAUSE_S)
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether nobody was met for long."""
+        return self._turn == _LONGEST_TURN_CHANGES
+
+    @property
+    def _is_crowded(self) -> bool:
+        """Whether others were met lately."""
+        return self._turn == _SHORTEST_TURN_CHANGES
 
     def _is_leased(self) -> bool:
         return self._clock() < self._leased_until
@@ -294,7 +334,7 @@ class ControlProtocol:
         is_ours = False
         while True:
             asked = self._clock()
-            found = yield from self._beyond()
+            found = yield from self._beyond(is_lost=sent is not None)
             # After the answer: it is true if the lease still ran when it came, or if no fold
             # has passed us by now. Else all of it is read again, beyond the newer fold.
             if self._is_leased() or not (yield from self._look()):
@@ -306,25 +346,36 @@ class ControlProtocol:
         self.read_at = asked
         return is_ours
 
-    def _beyond(self) -> Steps[list[bytes]]:
-        """Read beyond what is known, up to the end: by name, since a listing names all."""
+    def _beyond(self, *, is_lost: bool = False) -> Steps[list[bytes]]:
+        """Read beyond what is known, up to the end: by name, since a listing names all.
+
+        Args:
+            is_lost: Whether a race was lost just now, so that there is at least one.
+        """
         found: list[bytes] = []
-        is_alone = self._turn == _LONGEST_TURN_CHANGES
-        count = 1 if is_alone else _FIRST_EVENTS
+        is_alone = self._is_alone
+        count = 1 if is_alone else 2 if is_lost else self._news
         while True:
             some: list[bytes] = yield Read(self._events.last + len(found), count)
             found += some
             if len(some) < count:
                 break
-            count = min(count * _GROWTH, EVENTS_AT_ONCE)
+            # A process that begins has much to read; others as much as the last time, or so.
+            count = count * _GROWTH if is_alone else max(1, len(found) // _GROWTH)
+            count = min(count, EVENTS_AT_ONCE)
+        if not is_lost:
+            self._news = min(max(1, len(found)), EVENTS_AT_ONCE)
         if found and not is_alone:
-            self._turn = 1
+            self._turn = _SHORTEST_TURN_CHANGES
         return found
 
     def _create(self, event: Event) -> Steps[bool]:
         """Create an event; return whether that is what happened (rule 2)."""
         asked = self._clock()
         is_created: bool = yield Create(event)
+        took_s = min(self._clock() - asked, _LONGEST_REQUEST_S)
+        share = _NEWEST_SHARE if self._request_s else 1
+        self._request_s += share * (took_s - self._request_s)
         # Compared after the answer: the process may have slept while it waited.
         if not self._is_leased() and (yield from self._look()):
             # That fold holds its number: if with another event, ours is void.

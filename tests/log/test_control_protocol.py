@@ -358,7 +358,10 @@ def _up_to_a_gap(found: dict[int, str | None]) -> tuple[bytes, ...]:
     return tuple(event.encode() for event in itertools.takewhile(bool, events))
 
 
-_NO_STATE = {"_events", "_clock", "read_at", "_changed_at", "self", "protocol", "known", "told"}
+_NO_STATE = {
+    *("_events", "_clock", "read_at", "self", "protocol", "known", "told"),
+    *("_changed_at", "_request_s", "_give_way_s", "began", "took_s"),
+}
 """What is described elsewhere, or makes no difference to what comes next."""
 
 
@@ -580,8 +583,8 @@ class Contest:
                 self._read(steps, request)
             case Create(event):
                 self._at(self.now + took / 2, lambda: self._create(steps, event, took / 2))
-            case Pause(since, requests):
-                until = since + requests * self._request_s * self._chance.uniform(0.5, 1.5)
+            case Pause(since, seconds):
+                until = since + seconds * self._chance.uniform(0.75, 1.25)
                 self._at(max(self.now, until), lambda: self._go_on(steps))
 
     def _create(self, steps: Steps[None], event: Event, rest: float) -> None:
@@ -618,16 +621,18 @@ def test_a_process_that_is_alone_needs_one_request_a_change() -> None:
 def test_many_processes_share_the_log_fairly(lost_s: float) -> None:
     contest = Contest(16, 50, lost_s=lost_s)
     assert sorted(contest.files) == list(range(1, 801))
-    assert contest.now < 36
-    assert max(contest.calls) < 7
-    assert contest.requests["Create"] < 10 * 800
-    assert contest.requests["file"] < 40 * 800
+    assert contest.now < 43
+    assert max(contest.calls) < 6
+    # Each event is read by 15 others, and few ask for what is not there.
+    assert contest.requests["Create"] < 2.5 * 800
+    assert contest.requests["file"] < 17 * 800
 
 
 def test_who_makes_many_changes_keeps_nobody_waiting() -> None:
     contest = Contest(2, 400)
-    assert max(contest.calls) < 2
-    assert contest.requests["Create"] < 2 * 800
+    assert max(contest.calls) < 2.5
+    assert contest.requests["Create"] < 1.2 * 800
+    assert contest.requests["file"] < 2 * 800
 
 
 def test_a_change_gives_up_only_after_some_races_were_lost() -> None:
