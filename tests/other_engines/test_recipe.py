@@ -28,6 +28,9 @@ def test_the_delta_recipe_gives_the_rows_that_lakeflow_gives(tmp_path: Path) -> 
         points = [Metric("loss", step / 7, step, step) for step in range(5)]
         client.log_batch(run_id, points, [Param("lr", "0.1")], [RunTag("t", "é")])
         client.log_text(run_id, "a text", "a.txt")
+        lakeflow.set_tracking_uri(lake)
+        lakeflow.register_model(f"runs:/{run_id}", "model", tags={"k": "v"})
+        client.set_registered_model_alias("model", "newest", number + 1)
         lakeflow.compact(lake)
     done = subprocess.run(
         [python, HERE / "recipe.py", lake, ROOT / "sql"],
