@@ -152,13 +152,7 @@ def in_a_folder(
         contextlib.ExitStack() as stack,
     ):
         work = Path(folder)
-
-        def start(number: int) -> Worker:
-            command = peer.command(script, work, number=number)
-            worker = Worker(f"process-{number}", command, work, {})
-            stack.callback(worker.end)
-            return worker
-
+        start = in_folder(peer, script, work, stack)
         made = raced(start, processes, count, options.wanted)
         errors = Counter[str]()
         for compact in (0, 1):
@@ -174,11 +168,7 @@ def remote(options: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
         say("starting the store")
         fleet = Fleet(options, stack, ["makers"])
-
-        def start(number: int) -> Worker:
-            check_memory()
-            name = f"process-{number}"
-            return fleet.start(name, "make_experiments.py", "makers", number=number)
+        start = on_store(fleet, "make_experiments.py")
 
         def listed(compact: int) -> Found:
             worker = fleet.start(
@@ -209,6 +199,30 @@ def remote(options: argparse.Namespace) -> None:
         nothing_wrong(wrong),
     ]
     print_targets(rows)
+
+
+def in_folder(
+    peer: Peer, script: str, work: Path, stack: contextlib.ExitStack
+) -> Callable[[int], Worker]:
+    """Return what starts one of several processes by its number, in one folder."""
+
+    def start(number: int) -> Worker:
+        command = peer.command(script, work, number=number)
+        worker = Worker(f"process-{number}", command, work, {})
+        stack.callback(worker.end)
+        return worker
+
+    return start
+
+
+def on_store(fleet: Fleet, script: str) -> Callable[[int], Worker]:
+    """Return what starts one of several processes by its number, on the store of a fleet."""
+
+    def start(number: int) -> Worker:
+        check_memory()
+        return fleet.start(f"process-{number}", script, "makers", number=number)
+
+    return start
 
 
 def raced(

@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING
 
 import report
 from cold_start import IMPORT, NOTHING, Command, limit, measured, over_import, print_commands
-from experiments import kind_of, print_targets, started, told
-from fleet import Fleet, Worker, check_memory
+from experiments import in_folder, kind_of, on_store, print_targets, started, told
+from fleet import Fleet
 from peers import Peer, add_arguments, filled, lakeflow_peer, mlflow_peers, python_of, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fleet import Worker
 
 LEAST = {
     "create_model_version": 5.0,
@@ -143,14 +145,7 @@ def local(options: argparse.Namespace, lakeflow: Peer) -> None:
         tempfile.TemporaryDirectory(prefix="versions-", dir=options.folder) as folder,
         contextlib.ExitStack() as stack,
     ):
-        work = Path(folder)
-
-        def start(number: int) -> Worker:
-            command = lakeflow.command("make_versions.py", work, number=number)
-            worker = Worker(f"process-{number}", command, work, {})
-            stack.callback(worker.end)
-            return worker
-
+        start = in_folder(lakeflow, "make_versions.py", Path(folder), stack)
         raced(options, start, MOST_LOCAL_S, "in a folder")
 
 
@@ -160,12 +155,7 @@ def remote(options: argparse.Namespace, _: Peer) -> None:
     with contextlib.ExitStack() as stack:
         say("starting the store")
         fleet = Fleet(options, stack, ["makers"])
-
-        def start(number: int) -> Worker:
-            check_memory()
-            name = f"process-{number}"
-            return fleet.start(name, "make_versions.py", "makers", number=number)
-
+        start = on_store(fleet, "make_versions.py")
         where = f"{options.delay_ms} ms added to each request"
         raced(options, start, MOST_REMOTE_S, where, fleet)
 

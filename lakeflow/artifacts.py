@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -323,12 +324,9 @@ def _of_version(
     """Return the files of the version that a URI names, and the path below them."""
     version_uri, below = model_uris.split(uri)
     registry = open_store(context.registry_uri() or tracking_uri, create=False)
-    version = registry.model_versions.resolve(version_uri)
-    location = registry.model_versions.download_uri(version.name, version.version)
-    found = VersionFiles.at(
-        location, version.run_id, lambda: open_store(tracking_uri, create=False)
-    )
-    return found, below
+    location, run_id = registry.model_versions.located(version_uri)
+    runs = functools.partial(open_store, tracking_uri, create=False)
+    return VersionFiles.at(location, run_id, runs), below
 
 
 def _split(uri: str) -> tuple[str, str]:

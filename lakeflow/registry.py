@@ -238,7 +238,7 @@ def diff(
 
     formats.check(output_format)
     store = _registry(registry_uri)
-    a, b = (_version(store, name, each) for each in (version_a, version_b))
+    a, b = (store.model_versions.pointed(name, each) for each in (version_a, version_b))
     rows = compared(a, _run(a, tracking_uri), b, _run(b, tracking_uri))
     shown = [row for row in rows if everything or is_telling(row)]
     columns = zip(*shown, strict=True) if shown else [()] * len(Compared._fields)
@@ -358,17 +358,11 @@ def _recorded(
     store: Store, name: str, named: str | int, tracking_uri: str | os.PathLike[str] | None
 ) -> tuple[RecordedVersion, Place]:
     """Return what is recorded of the files of a version, and where they are."""
-    found = store.model_versions.recorded(name, _version(store, name, named).version)
+    found = store.model_versions.recorded(name, named)
     files = VersionFiles.at(
         found.location, found.run_id, lambda: open_store(tracking_uri, create=False)
     )
     return found, files.folder
-
-
-def _version(store: Store, name: str, named: str | int) -> ModelVersion:
-    if isinstance(named, str) and named.startswith("@"):
-        return store.model_versions.get_by_alias(name, named[1:])
-    return store.model_versions.get(name, named)
 
 
 def _run(version: ModelVersion, uri: str | os.PathLike[str] | None) -> Run | None:

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 from lakeflow import LakeflowClient
 from lakeflow.artifacts import download_artifacts, list_artifacts, verify
-from lakeflow.cli.sql import lines
+from lakeflow.cli.sql import add_format, lines
 from lakeflow.cli.terminal import complain, write
 from lakeflow.entities import FileInfo
 from lakeflow.exceptions import InvalidInputError, LakeflowException, StorageError
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lakeflow.maintenance.report import Finding, VerificationReport
 
 _WHERE = "id of a run, or runs:/<id>/<path>, a path of this machine, any URL"
-_FORMATS = ("table", "csv", "json", "jsonl")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ls.add_argument("where", metavar="RUN", help=_WHERE)
     ls.add_argument("path", nargs="?", help="a folder or file there (default: everything)")
     ls.add_argument("-r", "--recursive", action="store_true", help="what is in folders, too")
-    _add_format(ls)
+    add_format(ls)
     ls.set_defaults(run=_list)
 
     get = verbs.add_parser(
@@ -71,17 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only of the runs of this experiment; may be repeated",
     )
     check.add_argument("--quick", action="store_true", help="compare sizes, and read no file")
-    _add_format(check)
+    add_format(check)
     check.set_defaults(run=_verify)
 
     for each in (ls, get, put, check):
         each.add_argument(
             "--uri", help="location of the lake (default: LAKEFLOW_TRACKING_URI, ./lake)"
         )
-
-
-def _add_format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=_FORMATS, default="table", help="default: table")
 
 
 def _uri(where: str, path: str | None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.cli.artifacts import findings
-from lakeflow.cli.sql import lines
+from lakeflow.cli.sql import add_format, lines
 from lakeflow.cli.terminal import write
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.printable import printable
@@ -27,13 +27,21 @@ if TYPE_CHECKING:
 
     from lakeflow.maintenance.report import ModelReport
 
-_FORMATS = ("table", "csv", "json", "jsonl")
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for add in (_add_history, _add_diff, _add_approve, _add_verify, _add_sign):
+        add(verbs).add_argument(
+            "--uri",
+            help="location of the registry (default: LAKEFLOW_REGISTRY_URI, "
+            "LAKEFLOW_TRACKING_URI, ./lake)",
+        )
 
+
+def _add_history(verbs: Verbs) -> argparse.ArgumentParser:
     told = verbs.add_parser(
         "history",
         help="list every change of a model",
@@ -48,9 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only until then: a time such as 2026-11-24T12:00, local unless it says "
         "otherwise, or milliseconds since the Unix epoch",
     )
-    _add_format(told)
+    add_format(told)
     told.set_defaults(run=_history)
+    return told
 
+
+def _add_diff(verbs: Verbs) -> argparse.ArgumentParser:
     compared = verbs.add_parser(
         "diff",
         help="show two versions side by side",
@@ -63,9 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"version_{letter}", metavar=letter.upper(), help="a version, or @ and an alias"
         )
     compared.add_argument("--all", action="store_true", help="what is the same in both, too")
-    _add_format(compared)
+    add_format(compared)
     compared.set_defaults(run=_diff)
+    return compared
 
+
+def _add_approve(verbs: Verbs) -> argparse.ArgumentParser:
     decided = verbs.add_parser(
         "approve",
         help="record a decision on a version",
@@ -77,7 +91,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     decided.add_argument("--evidence", metavar="URI", help="where the evidence is")
     decided.add_argument("--reject", action="store_true", help="it is rejected")
     decided.set_defaults(run=_approve)
+    return decided
 
+
+def _add_verify(verbs: Verbs) -> argparse.ArgumentParser:
     checked = verbs.add_parser(
         "verify",
         help="find what has changed since a version was registered",
@@ -87,9 +104,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_version(checked)
     checked.add_argument("--public-key", metavar="FILE", help="check the signature, too")
-    _add_format(checked)
+    add_format(checked)
     checked.set_defaults(run=_verify)
+    return checked
 
+
+def _add_sign(verbs: Verbs) -> argparse.ArgumentParser:
     signed = verbs.add_parser(
         "sign",
         help="sign a version",
@@ -102,22 +122,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     signed.add_argument("--output", metavar="FILE", help="write the signature there, too")
     signed.set_defaults(run=_sign)
-
-    for each in (told, compared, decided, checked, signed):
-        each.add_argument(
-            "--uri",
-            help="location of the registry (default: LAKEFLOW_REGISTRY_URI, "
-            "LAKEFLOW_TRACKING_URI, ./lake)",
-        )
+    return signed
 
 
 def _add_version(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="name of the model")
     parser.add_argument("version", metavar="VERSION", help="a version, or @ and an alias")
-
-
-def _add_format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=_FORMATS, default="table", help="default: table")
 
 
 def _time(text: str) -> int | datetime.datetime:

@@ -34,6 +34,9 @@ _ENDINGS = {
     ".txt": "table",
 }
 
+_OF_LINES = ("table", "csv", "json", "jsonl")
+"""What ``lines`` writes."""
+
 _QUOTED = re.compile('[",\\r\\n]')
 _ELSE = "give a statement as an argument, in a --file or on standard input"
 
@@ -198,6 +201,11 @@ def _params(given: Sequence[str]) -> Sequence[str] | Mapping[str, str] | None:
     if len(named) < len(given):
         raise InvalidInputError("two of --param have one name")
     return named
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add the format of a command that writes ``lines``."""
+    parser.add_argument("--format", choices=_OF_LINES, default="table", help="default: table")
 
 
 def lines(rows: pyarrow.Table, kind: str, *, is_terminal: bool = False) -> Iterable[str]:

@@ -8,8 +8,8 @@ from lakeflow.client import LakeflowClient, open_store
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent.lakes import get_registry_uri
 from lakeflow.fluent.pages import all_pages, most_results
+from lakeflow.kinds.registry import MOST_MODELS
 from lakeflow.stores.artifacts.run_uris import of_run
-from lakeflow.stores.registry.pages import MOST_MODELS
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:

@@ -41,6 +41,7 @@ class Catalogue:
         order: Attributes that sort what is equal otherwise, and whether they descend.
         first: The order where none is given.
         datasets: What may be asked of datasets, by the word after the prefix.
+        most: Most things of one page, as in MLflow.
     """
 
     attributes: Mapping[str, Attribute]
@@ -48,6 +49,7 @@ class Catalogue:
     order: tuple[tuple[str, bool], ...]
     first: tuple[tuple[str, bool], ...] = ()
     datasets: Mapping[str, Attribute] = field(default_factory=dict)
+    most: int = 50_000
 
     @property
     def names(self) -> set[str]:

@@ -20,6 +20,9 @@ _CREATED = Attribute("creation_timestamp", is_number=True)
 _UPDATED = Attribute("last_updated_timestamp", is_number=True)
 _DESCRIPTION = Attribute("description")
 
+MOST_MODELS = 1_000
+"""Most registered models of one page, as in MLflow."""
+
 REGISTERED_MODEL = Kind(
     "registered_model",
     row=REGISTERED_MODELS,
@@ -50,6 +53,7 @@ REGISTERED_MODEL = Kind(
         },
         dict.fromkeys(("tag", "tags"), REGISTERED_MODEL_TAGS),
         order=(("name", False),),
+        most=MOST_MODELS,
     ),
 )
 """A registered model. Its id stays where its name changes."""
@@ -100,6 +104,7 @@ MODEL_VERSION = Kind(
             ("name", False),
             ("version_number", True),
         ),
+        most=200_000,
     ),
 )
 """A version of a registered model."""

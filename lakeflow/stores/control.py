@@ -140,8 +140,10 @@ class Draft(Known):
         layers: As for ``Known``; the last one takes the changes.
         number: Number of the event that they become.
         clock: A clock later than all that is known, in microseconds.
+        user_id: Who makes the changes.
 
     Attributes:
+        user_id: Who makes the changes.
         now_ms: Milliseconds since the Unix epoch, not before anything that is known.
     """
 
@@ -152,8 +154,10 @@ class Draft(Known):
         layers: Sequence[Events],
         number: int,
         clock: int,
+        user_id: str,
     ) -> None:
         super().__init__(stored, fold, layers)
+        self.user_id = user_id
         self._number = number
         self._places = 0
         self.now_ms = clock // 1000
@@ -199,6 +203,7 @@ class ControlStore:
         self._state = BEGINNING, self._no_events()
         self.base = Folded(0, 0)
         self.last = 0
+        self._user = ""
         self._log: ControlLog[Draft] = ControlLog(
             self._lake.fs,
             self,
@@ -238,7 +243,10 @@ class ControlStore:
         """Return what is known, to decide a change on."""
         fold, events = self._state
         layers = [events, self._no_events()]
-        return Draft(self._stored, fold, layers, self.last + 1, self._lake.clock.next())
+        # Also that of the event which is encoded next: it is made of this draft.
+        self._user = user_name() or ""
+        clock = self._lake.clock.next()
+        return Draft(self._stored, fold, layers, self.last + 1, clock, self._user)
 
     def _look(self) -> Folded:
         self._looked = self._lake.fold()
@@ -255,8 +263,7 @@ class ControlStore:
 
     def _encode(self, number: int, event_id: str, changes: Sequence[Sequence[str]]) -> bytes:
         bodies = [body for change in changes for body in change]
-        user = user_name() or ""
-        return records.event(number, self._lake.clock.next(), event_id, user, bodies)
+        return records.event(number, self._lake.clock.next(), event_id, self._user, bodies)
 
     # What stores ask for
 

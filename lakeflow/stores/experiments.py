@@ -105,15 +105,17 @@ class ExperimentStore:
     ) -> PagedList[Experiment]:
         """Return one page of experiments; see ``LakeflowClient.search_experiments``."""
         # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of, search_of
+        from lakeflow.stores.search import page_of
 
-        search = search_of(EXPERIMENT, filter_string, view_type, order_by)
         page = page_of(
-            search,
-            self._lake.file.lake_id,
+            self._lake,
+            self._reader,
+            EXPERIMENT,
+            filter_string,
             max_results,
+            order_by,
             page_token,
-            lambda statement, snapshot_id: self._reader.search(statement, (), snapshot_id),
+            view_type=view_type,
         )
         things = self._reader.things(EXPERIMENT, page.ids, page.snapshot_id)
         found = [experiment_of(each, self._lake.fs.resolve) for each in things]

@@ -156,28 +156,21 @@ class RunStore:
     ) -> PagedList[Run]:
         """Return one page of runs; see ``LakeflowClient.search_runs``."""
         # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of, search_of
+        from lakeflow.stores.search import page_of
 
-        past = self.reader.as_of(as_of)
-        search = search_of(
+        page = page_of(
+            self._lake,
+            self.reader,
             RUN,
             filter_string,
-            view_type,
-            order_by,
-            experiment_ids,
-            past,
-            self._lake.fs.uri,
-        )
-        page = page_of(
-            search,
-            self._lake.file.lake_id,
             max_results,
+            order_by,
             page_token,
-            lambda statement, snapshot_id: self.reader.search(
-                statement, search.experiment_ids, snapshot_id or past
-            ),
+            view_type=view_type,
+            experiment_ids=experiment_ids,
+            as_of=as_of,
         )
-        states = self.reader.runs(page.ids, page.snapshot_id or past)
+        states = self.reader.runs(page.ids, page.snapshot_id)
         return PagedList([self._entity(state) for state in states], page.token)
 
     # Changing

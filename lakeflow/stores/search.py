@@ -41,13 +41,12 @@ from lakeflow.stores.arguments import listed
 from lakeflow.stores.snapshots import SnapshotId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import datetime
+    from collections.abc import Iterable
 
     from lakeflow.kinds import Kind
-    from lakeflow.query.engine.statement import Statement
-
-MAX_RESULTS = 50_000
-"""Most results of one page, as in MLflow."""
+    from lakeflow.lake import Lake
+    from lakeflow.stores.reader import Reader
 
 
 class Page(NamedTuple):
@@ -55,7 +54,8 @@ class Page(NamedTuple):
 
     Attributes:
         ids: What is on it, in order.
-        snapshot_id: The snapshot that its token names; None for a first page, which has none.
+        snapshot_id: What its things are to be read as of: the snapshot that its token names,
+            or that of ``as_of``; None for what this process saw last.
         token: Token of the next page; None for the last one.
     """
 
@@ -110,55 +110,68 @@ def search_of(
 
 
 def page_of(
-    search: Search,
-    lake_id: str,
+    lake: Lake,
+    reader: Reader,
+    kind: Kind,
+    filter_string: str | None,
     max_results: object,
+    order_by: Iterable[str] | None,
     page_token: str | None,
-    fetch: Callable[
-        [Statement, SnapshotId | None], tuple[list[tuple[Any, ...]], SnapshotId | None]
-    ],
-    most: int = MAX_RESULTS,
+    *,
+    view_type: int = ViewType.ALL,
+    experiment_ids: object = None,
+    as_of: int | datetime.datetime | None = None,
 ) -> Page:
-    """Return one page.
+    """Return one page of the things of a kind.
 
     A token holds the sort position of the last row, so a later page costs what the first
     one does; and the snapshot of the first page, so that what others log meanwhile moves
     nothing.
 
     Args:
-        search: What is searched.
-        lake_id: In which lake.
+        lake: The lake.
+        reader: What searches it.
+        kind: What is searched.
+        filter_string: As for ``search_of``.
         max_results: Size of the page.
+        order_by: As for ``search_of``.
         page_token: Token of the page before; None for the first one.
-        fetch: Carries out a statement on a snapshot; None for the one that the search is of.
-            Returns the rows and the snapshot that they are of, None where later pages need
-            not go back to it.
-        most: Largest size of a page.
+        view_type: As for ``search_of``.
+        experiment_ids: As for ``search_of``.
+        as_of: What is gone back to; None for now.
 
     Raises:
-        InvalidInputError: The size or the token cannot be used.
+        InvalidInputError: One of them is malformed; the size or the token cannot be used.
+        NotFoundError: That far back nothing is kept.
     """
-    size = _size(max_results, most)
+    past = reader.as_of(as_of)
+    search = search_of(
+        kind, filter_string, view_type, order_by, experiment_ids, past, lake.fs.uri
+    )
+    size = _size(max_results, kind)
     if search.is_of_none:
-        return Page([], None)
-    snapshot_id: SnapshotId | None = None
+        return Page([], past)
+    begun: SnapshotId | None = None
     after: list[Any] = []
+    lake_id = lake.file.lake_id
     if page_token:
         at, after = page_tokens.decode(
             page_token, search, lake_id, compile_search(search, 1).keys
         )
-        snapshot_id = SnapshotId(*at) if at else None
+        begun = SnapshotId(*at) if at else None
     # One row more than the page has tells whether there is a next page.
-    rows, seen = fetch(compile_search(search, size + 1, after), snapshot_id)
+    statement = compile_search(search, size + 1, after)
+    rows, seen = reader.search(statement, search.experiment_ids, begun or past)
     ids = [row[0] for row in rows[:size]]
     if len(rows) <= size:
-        return Page(ids, snapshot_id)
-    token = page_tokens.encode(search, lake_id, snapshot_id or seen, rows[size - 1][1:])
-    return Page(ids, snapshot_id, token)
+        return Page(ids, begun or past)
+    token = page_tokens.encode(search, lake_id, begun or seen, rows[size - 1][1:])
+    return Page(ids, begun or past, token)
 
 
-def _size(max_results: object, most: int) -> int:
-    size = validation.integer(max_results)
+def _size(max_results: object, kind: Kind) -> int:
+    assert kind.catalogue is not None
+    size, most = validation.integer(max_results), kind.catalogue.most
     if size is None or not 0 < size <= most:
         wanted = f"at most {most}" if size and size > 0 else "a positive integer"
         raise InvalidInputError(

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
-from lakeflow.kinds import REGISTERED_MODEL
 from lakeflow.schema import REGISTERED_MODELS, REGISTRY_EVENTS
+from lakeflow.stores.registry.state import fields_of, scope_of, tags_of, tags_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,18 +25,13 @@ class Changes:
 
     Args:
         known: What is known, on which it is decided.
-        user_id: Who makes it.
 
     Attributes:
         known: What is known.
-        user_id: Who makes it.
-        now_ms: When, in milliseconds since the Unix epoch.
     """
 
-    def __init__(self, known: Draft, user_id: str) -> None:
+    def __init__(self, known: Draft) -> None:
         self.known = known
-        self.user_id = user_id
-        self.now_ms = known.now_ms
         self._lines: list[dict[str, list[Row]]] = []
         self._removed: list[tuple[str, str]] = []
 
@@ -53,7 +48,7 @@ class Changes:
 
     def set_model(self, model_id: str, **fields: object) -> None:
         """Set fields of a model, and when it was changed."""
-        row = {"model_id": model_id, "last_updated_timestamp": self.now_ms, **fields}
+        row = {"model_id": model_id, "last_updated_timestamp": self.known.now_ms, **fields}
         self.put(REGISTERED_MODELS, row)
 
     def remove(self, kind: Kind, identity: str) -> None:
@@ -80,21 +75,61 @@ class Changes:
             before: What was there.
             after: What is there now.
         """
-        row = model if isinstance(model, dict) else model.row(REGISTERED_MODEL)
-        assert row is not None
+        row = model if isinstance(model, dict) else fields_of(model)
         event = {
             "event_id": self.known.next_place(),
             "model_id": row["model_id"],
             "name": row["name"],
             "version": version,
-            "time": self.now_ms,
-            "user_id": self.user_id,
+            "time": self.known.now_ms,
+            "user_id": self.known.user_id,
             "action": action,
             "key": key,
             "before": _json(before),
             "after": _json(after),
         }
         self.put(REGISTRY_EVENTS, event)
+
+    def note_value(
+        self,
+        model: Thing,
+        action: str,
+        key: str,
+        name: str,
+        before: object,
+        after: object,
+        version: int | None = None,
+    ) -> None:
+        """Add a row of the history about a tag or an alias.
+
+        Args:
+            model: The model.
+            action: What was called.
+            key: The tag or alias.
+            name: What its value is called.
+            before: The value that was there; None for none.
+            after: The value that is there now; None for none.
+            version: The version that it is about.
+        """
+        told = [None if each is None else {name: each} for each in (before, after)]
+        self.note(model, action, version=version, key=key, before=told[0], after=told[1])
+
+    def put_tag(
+        self,
+        model: Thing,
+        action: str,
+        key: str,
+        value: str | None,
+        version: Thing | None = None,
+    ) -> None:
+        """Set a tag of a model or of a version of it; None removes it if it is there."""
+        tagged = model if version is None else version
+        before = tags_of(tagged).get(key)
+        if before is None and value is None:
+            return
+        self.put(tags_table(tagged), {**scope_of(tagged), "key": key, "value": value})
+        number = None if version is None else fields_of(version)["version"]
+        self.note_value(model, action, key, "value", before, value, number)
 
     def bodies(self) -> list[str]:
         """Return the records; none if nothing is changed."""

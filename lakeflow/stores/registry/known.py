@@ -65,6 +65,13 @@ def require_alias(known: Known, name: object, alias: str) -> tuple[Thing, Thing]
     return require_version(known, name, number)
 
 
+def require_pointed(known: Known, name: object, pointer: object) -> tuple[Thing, Thing]:
+    """Return a model and a version, by its number or by an alias with an ``@`` before it."""
+    if isinstance(pointer, str) and pointer.startswith("@"):
+        return require_alias(known, name, pointer[1:])
+    return require_version(known, name, pointer)
+
+
 def require_in_stage(known: Known, name: object, stage: str) -> tuple[Thing, Thing]:
     """Return a model and its largest version in a stage.
 

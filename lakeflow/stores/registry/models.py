@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.config import user_name
 from lakeflow.entities import PagedList, validation
 from lakeflow.entities.model_registry import names
 from lakeflow.entities.model_registry.model_version_stages import (
@@ -24,7 +23,6 @@ from lakeflow.schema import REGISTERED_MODEL_ALIASES, REGISTERED_MODEL_TAGS, REG
 from lakeflow.stores.registry.changes import Changes
 from lakeflow.stores.registry.history import RegistryHistory
 from lakeflow.stores.registry.known import require_model, require_version
-from lakeflow.stores.registry.pages import MOST_MODELS, page_of_kind
 from lakeflow.stores.registry.state import (
     APPROVED,
     aliases_of,
@@ -94,7 +92,10 @@ class RegisteredModelStore:
         as_of: int | datetime.datetime | None = None,
     ) -> PagedList[RegisteredModel]:
         """Return one page of models; see ``LakeflowClient.search_registered_models``."""
-        page = page_of_kind(
+        # Loads sqlglot, which a job that only logs does not need.
+        from lakeflow.stores.search import page_of
+
+        page = page_of(
             self._lake,
             self._reader,
             REGISTERED_MODEL,
@@ -102,8 +103,7 @@ class RegisteredModelStore:
             max_results,
             order_by,
             page_token,
-            as_of,
-            MOST_MODELS,
+            as_of=as_of,
         )
         models = self._reader.things(REGISTERED_MODEL, page.ids, page.snapshot_id)
         ids = [identity for model in models for identity in latest_ids(model)]
@@ -185,37 +185,18 @@ class RegisteredModelStore:
         """Set a tag; see ``LakeflowClient.set_registered_model_tag``."""
         names.model_name(name)
         key, text = validation.key(key), validation.text(value)
-
-        def decide(changes: Changes) -> None:
-            model = require_model(changes.known, name)
-            self._put_tag(changes, model, "set_registered_model_tag", key, text)
-
-        self.change(decide)
+        self._put_tag("set_registered_model_tag", name, key, text)
 
     def delete_tag(self, name: str, key: str) -> None:
         """Remove a tag; see ``LakeflowClient.delete_registered_model_tag``."""
         names.model_name(name)
-        key = validation.key(key)
+        self._put_tag("delete_registered_model_tag", name, validation.key(key), None)
 
+    def _put_tag(self, action: str, name: str, key: str, value: str | None) -> None:
         def decide(changes: Changes) -> None:
-            model = require_model(changes.known, name)
-            if key in tags_of(model):
-                self._put_tag(changes, model, "delete_registered_model_tag", key, None)
+            changes.put_tag(require_model(changes.known, name), action, key, value)
 
         self.change(decide)
-
-    def _put_tag(
-        self, changes: Changes, model: Thing, action: str, key: str, value: str | None
-    ) -> None:
-        changes.put(REGISTERED_MODEL_TAGS, {"model_id": model.id, "key": key, "value": value})
-        before = tags_of(model).get(key)
-        changes.note(
-            model,
-            action,
-            key=key,
-            before=None if before is None else {"value": before},
-            after=None if value is None else {"value": value},
-        )
 
     def set_alias(self, name: str, alias: str, version: object) -> None:
         """Move an alias to a version; see ``LakeflowClient.set_registered_model_alias``."""
@@ -282,10 +263,9 @@ class RegisteredModelStore:
         Returns:
             What that returned.
         """
-        user = user_name() or ""
 
         def gather(known: Draft) -> tuple[list[str], Any]:
-            changes = Changes(known, user)
+            changes = Changes(known)
             result = decide(changes)
             return changes.bodies(), result
 
@@ -304,8 +284,8 @@ def create_model(
     row = {
         "model_id": str(changes.known.next_number(REGISTERED_MODEL)),
         "name": name,
-        "creation_timestamp": changes.now_ms,
-        "last_updated_timestamp": changes.now_ms,
+        "creation_timestamp": changes.known.now_ms,
+        "last_updated_timestamp": changes.known.now_ms,
         "description": description,
         "last_version": 0,
         "requires_approval": 0,
@@ -337,14 +317,8 @@ def put_alias(
     row = {"model_id": model.id, "alias": alias, "version": version}
     changes.put(REGISTERED_MODEL_ALIASES, row)
     before = aliases_of(model).get(alias)
-    changes.note(
-        model,
-        action,
-        version=before if version is None else version,
-        key=alias,
-        before=None if before is None else {"version": before},
-        after=None if version is None else {"version": version},
-    )
+    about = before if version is None else version
+    changes.note_value(model, action, alias, "version", before, version, about)
 
 
 def _require_free(known: Known, name: str) -> None:

@@ -19,6 +19,8 @@ from lakeflow.schema import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lakeflow.kinds import Kind
+    from lakeflow.schema import TableSpec
     from lakeflow.stores.things import Thing
 
 APPROVED = "approved"
@@ -42,10 +44,18 @@ _OF_VERSIONS = (
 
 def fields_of(thing: Thing) -> dict[str, Any]:
     """Return the row of a model or of a version that is there."""
-    kind = REGISTERED_MODEL if len(thing.scope) == 1 else MODEL_VERSION
-    row = thing.row(kind)
+    row = thing.row(_kind_of(thing))
     assert row is not None
     return row
+
+
+def scope_of(thing: Thing) -> dict[str, str]:
+    """Return the ids that are in every row about a model or a version."""
+    return dict(zip(_kind_of(thing).scope, thing.scope, strict=True))
+
+
+def _kind_of(thing: Thing) -> Kind:
+    return REGISTERED_MODEL if len(thing.scope) == 1 else MODEL_VERSION
 
 
 def aliases_of(model: Thing) -> dict[str, int]:
@@ -56,8 +66,12 @@ def aliases_of(model: Thing) -> dict[str, int]:
 
 def tags_of(thing: Thing) -> dict[str, str]:
     """Return the tags of a model or of a version."""
-    table = REGISTERED_MODEL_TAGS if len(thing.scope) == 1 else MODEL_VERSION_TAGS
-    return {key: value for key, (value,) in thing.rows(table.name)}
+    return {key: value for key, (value,) in thing.rows(tags_table(thing).name)}
+
+
+def tags_table(thing: Thing) -> TableSpec:
+    """Return the table with the tags of a model or of a version."""
+    return REGISTERED_MODEL_TAGS if _kind_of(thing) is REGISTERED_MODEL else MODEL_VERSION_TAGS
 
 
 def stages_of(model: Thing) -> dict[str, tuple[int, int]]:

@@ -14,7 +14,7 @@ from lakeflow.schema import (
     MODEL_VERSIONS,
 )
 from lakeflow.stores.registry.known import stages_after
-from lakeflow.stores.registry.state import fields_of, signer_of
+from lakeflow.stores.registry.state import fields_of, scope_of, signer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,17 +42,17 @@ def create_version(
     made = {
         **scope,
         "version": number,
-        "creation_timestamp": changes.now_ms,
-        "last_updated_timestamp": changes.now_ms,
+        "creation_timestamp": changes.known.now_ms,
+        "last_updated_timestamp": changes.known.now_ms,
         "current_stage": STAGE_NONE,
-        "user_id": changes.user_id or None,
+        "user_id": changes.known.user_id or None,
         "status": "READY",
         **row,
     }
     changes.put(MODEL_VERSIONS, made)
     for key, value in tags.items():
         changes.put(MODEL_VERSION_TAGS, {**scope, "key": key, "value": value})
-    put_files(changes, tuple(scope.values()), files)
+    put_files(changes, scope, files)
     _, count = stages.get(STAGE_NONE, (0, 0))
     _put_stage(changes, scope["model_id"], STAGE_NONE, number, count + 1)
     changes.set_model(scope["model_id"], last_version=number)
@@ -61,12 +61,10 @@ def create_version(
     return str(scope["version_id"])
 
 
-def put_files(changes: Changes, scope: Sequence[str], files: Sequence[File]) -> None:
-    """Record files of a version."""
-    model_id, identity = scope
+def put_files(changes: Changes, scope: Mapping[str, str], files: Sequence[File]) -> None:
+    """Record files of a version, of which ``scope`` has the ids."""
     for file in files:
-        row = {"model_id": model_id, "version_id": identity, **file}
-        changes.put(MODEL_VERSION_FILES, row)
+        changes.put(MODEL_VERSION_FILES, {**scope, **file})
 
 
 # Who made it, when, and its number are in the event itself.
@@ -109,9 +107,8 @@ def set_version(
         told_too: What only the history keeps.
     """
     before = fields_of(version)
-    scope = {"model_id": model.id, "version_id": version.id}
-    row = {**scope, "last_updated_timestamp": changes.now_ms, **fields}
-    changes.put(MODEL_VERSIONS, row)
+    updated = {"last_updated_timestamp": changes.known.now_ms, **fields}
+    changes.put(MODEL_VERSIONS, {**scope_of(version), **updated})
     changes.note(
         model,
         action,
@@ -124,8 +121,7 @@ def set_version(
 def put_signature(changes: Changes, model: Thing, version: Thing, signature: str) -> None:
     """Set the signature of a version; the history keeps by whose key."""
     before = fields_of(version)
-    scope = {"model_id": model.id, "version_id": version.id}
-    changes.put(MODEL_VERSIONS, {**scope, "signature": signature})
+    changes.put(MODEL_VERSIONS, {**scope_of(version), "signature": signature})
     earlier = before["signature"]
     changes.note(
         model,

@@ -15,7 +15,6 @@ from lakeflow.entities.model_registry.model_version_stages import (
 )
 from lakeflow.exceptions import LakeflowException
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
-from lakeflow.schema import MODEL_VERSION_TAGS
 from lakeflow.stores.registry import locations
 from lakeflow.stores.registry.known import (
     named_by,
@@ -23,11 +22,11 @@ from lakeflow.stores.registry.known import (
     require_in_stage,
     require_model,
     require_named,
+    require_pointed,
     require_version,
     versions_in,
 )
 from lakeflow.stores.registry.models import found_or_made, put_alias
-from lakeflow.stores.registry.pages import MOST_VERSIONS, page_of_kind
 from lakeflow.stores.registry.recorded_files import (
     RecordedVersion,
     in_changes,
@@ -38,6 +37,7 @@ from lakeflow.stores.registry.state import (
     fields_of,
     files_of,
     model_version,
+    scope_of,
     tags_of,
 )
 from lakeflow.stores.registry.version_changes import (
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.registry.known import Moves
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.recorded_files import File
+    from lakeflow.stores.things import Thing
 
 
 class ModelVersionStore:
@@ -109,26 +110,38 @@ class ModelVersionStore:
     def download_uri(self, name: str, version: object) -> str:
         """Return where the files of a version are."""
         _, found = require_version(self._control.known(), name, version)
-        return locations.resolved(self._lake.fs.uri, fields_of(found)["storage_location"])
+        return self._location(found)
 
-    def recorded(self, name: str, version: object) -> RecordedVersion:
-        """Return what is recorded of the files of a version."""
-        model, found = require_version(self._control.known(), name, version)
+    def located(self, uri: str) -> tuple[str, str | None]:
+        """Return where the files of a version are, and the run that it names.
+
+        Args:
+            uri: What names it: ``models:/...``; see ``ModelUri``.
+        """
+        _, found = require_named(self._control.known(), uri)
+        return self._location(found), fields_of(found)["run_id"]
+
+    def _location(self, version: Thing) -> str:
+        return locations.resolved(self._lake.fs.uri, fields_of(version)["storage_location"])
+
+    def pointed(self, name: str, pointer: object) -> ModelVersion:
+        """Return a version, by its number or by an alias with an ``@`` before it."""
+        model, found = require_pointed(self._control.known(), name, pointer)
+        return model_version(found, model)
+
+    def recorded(self, name: str, pointer: object) -> RecordedVersion:
+        """Return what is recorded of the files of a version; see ``pointed``."""
+        model, found = require_pointed(self._control.known(), name, pointer)
         fields = fields_of(found)
         return RecordedVersion(
             fields_of(model)["name"],
             fields["version"],
-            locations.resolved(self._lake.fs.uri, fields["storage_location"]),
+            self._location(found),
             fields["run_id"],
             fields["file_count"],
             files_of(found) or (),
             fields["signature"],
         )
-
-    def resolve(self, uri: str) -> ModelVersion:
-        """Return the version that a URI ``models:/...`` names; see ``ModelUri``."""
-        model, found = require_named(self._control.known(), uri)
-        return model_version(found, model)
 
     def search(
         self,
@@ -139,7 +152,10 @@ class ModelVersionStore:
         as_of: int | datetime.datetime | None = None,
     ) -> PagedList[ModelVersion]:
         """Return one page of versions; see ``LakeflowClient.search_model_versions``."""
-        page = page_of_kind(
+        # Loads sqlglot, which a job that only logs does not need.
+        from lakeflow.stores.search import page_of
+
+        page = page_of(
             self._lake,
             self._reader,
             MODEL_VERSION,
@@ -147,8 +163,7 @@ class ModelVersionStore:
             max_results,
             order_by,
             page_token,
-            as_of,
-            MOST_VERSIONS,
+            as_of=as_of,
         )
         versions = self._reader.things(MODEL_VERSION, page.ids, page.snapshot_id)
         ids = {version.scope[0]: None for version in versions}
@@ -266,7 +281,7 @@ class ModelVersionStore:
                 version = changes.known.thing(MODEL_VERSION, identity)
                 # Somebody may have deleted it by now.
                 if version is not None:
-                    put_files(changes, version.scope, files)
+                    put_files(changes, scope_of(version), files)
 
             self._models.change(record)
         return self._changed(name, identity.rpartition(".")[2])
@@ -385,20 +400,7 @@ class ModelVersionStore:
                 else require_version(known, name, version)
             )
             # In a stage MLflow looks for the version before it looks at the tag.
-            key = validation.key(tag_name)
-            before = tags_of(found).get(key)
-            if before is None and value is None:
-                return
-            scope = {"model_id": model.id, "version_id": found.id}
-            changes.put(MODEL_VERSION_TAGS, {**scope, "key": key, "value": value})
-            changes.note(
-                model,
-                action,
-                version=fields_of(found)["version"],
-                key=key,
-                before=None if before is None else {"value": before},
-                after=None if value is None else {"value": value},
-            )
+            changes.put_tag(model, action, validation.key(tag_name), value, found)
 
         self._models.change(decide)
 
