@@ -4,14 +4,25 @@ from lakeflow.kinds.experiment import EVENT, EXPERIMENT, first_event
 from lakeflow.kinds.kind import Keep, Kind, Part, Summary, tables_of
 from lakeflow.kinds.registry import MODEL_VERSION, REGISTERED_MODEL, REGISTRY_EVENT, version_id
 from lakeflow.kinds.run import RUN
+from lakeflow.kinds.trace import ASSESSMENT, TRACE
 
-KINDS = (EVENT, EXPERIMENT, RUN, REGISTRY_EVENT, REGISTERED_MODEL, MODEL_VERSION)
+KINDS = (
+    EVENT,
+    EXPERIMENT,
+    RUN,
+    REGISTRY_EVENT,
+    REGISTERED_MODEL,
+    MODEL_VERSION,
+    TRACE,
+    ASSESSMENT,
+)
 """The kinds of a lake, owners first."""
 
 TABLES = {spec.name: spec for spec in tables_of(KINDS)}
 """Every table of a lake by name."""
 
 __all__ = [
+    "ASSESSMENT",
     "EVENT",
     "EXPERIMENT",
     "KINDS",
@@ -20,6 +31,7 @@ __all__ = [
     "REGISTRY_EVENT",
     "RUN",
     "TABLES",
+    "TRACE",
     "Keep",
     "Kind",
     "Part",

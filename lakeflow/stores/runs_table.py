@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lakeflow.lake import Lake
     from lakeflow.query.engine.compile import Search
-    from lakeflow.schema import Type
+    from lakeflow.schema.spec import Type
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.snapshots import SnapshotId
     from lakeflow.stores.state import RunState

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.filesystem.interface import Filesystem
-    from lakeflow.schema import Type
+    from lakeflow.schema.spec import Type
     from lakeflow.tables.delta import Table
     from lakeflow.tables.folds import Fold
 

@@ -11,7 +11,7 @@ import pytest
 from lakeflow.query.engine.columns import column, table
 
 if TYPE_CHECKING:
-    from lakeflow.schema import Type
+    from lakeflow.schema.spec import Type
 
 KINDS = {"string": pyarrow.string(), "long": pyarrow.int64(), "double": pyarrow.float64()}
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow
 
-    from lakeflow.schema import Type
+    from lakeflow.schema.spec import Type
 
 
 def _imported(name: str) -> Any:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
-    from lakeflow.schema import TableSpec, Type
+    from lakeflow.schema.spec import TableSpec, Type
 
 T = TypeVar("T")
 

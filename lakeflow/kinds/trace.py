@@ -1,0 +1,92 @@
+"""Traces with their spans, and assessments of them."""
+
+from __future__ import annotations
+
+from lakeflow.kinds.catalogue import Attribute, Catalogue
+from lakeflow.kinds.experiment import EXPERIMENT
+from lakeflow.kinds.kind import Keep, Kind, Part
+from lakeflow.schema import ASSESSMENTS, SPANS, TRACE_METADATA, TRACE_TAGS, TRACES
+
+_STARTED = Attribute("request_time", is_number=True)
+_TOOK = Attribute("execution_duration", is_number=True)
+_STATE = Attribute("state", values=("OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"))
+
+TRACE = Kind(
+    "trace",
+    row=TRACES,
+    id="trace_id",
+    makes="request_time",
+    settable={
+        # A trace ends once: whoever ends it again was too late.
+        "state": Keep.FIRST,
+        **dict.fromkeys(
+            (
+                "execution_duration",
+                "name",
+                "run_id",
+                "session_id",
+                "user_id",
+                "client_request_id",
+                "input_tokens",
+                "output_tokens",
+                "cached_tokens",
+                "total_tokens",
+                "request_preview",
+                "response_preview",
+            ),
+            Keep.LAST,
+        ),
+    },
+    parts=(
+        Part(TRACE_TAGS, Keep.LAST, removable=True),
+        Part(TRACE_METADATA, Keep.LAST),
+        Part(SPANS, Keep.LAST, in_document=False),
+    ),
+    owner=EXPERIMENT,
+    is_removable=True,
+    catalogue=Catalogue(
+        {
+            **dict.fromkeys(
+                ("timestamp_ms", "timestamp", "request_time", "trace.timestamp"), _STARTED
+            ),
+            **dict.fromkeys(
+                ("execution_time_ms", "execution_time", "execution_duration"), _TOOK
+            ),
+            **dict.fromkeys(("status", "state"), _STATE),
+            **dict.fromkeys(("request_id", "trace_id", "id"), Attribute("trace_id")),
+            "experiment_id": Attribute("experiment_id"),
+            "name": Attribute("name"),
+            "run_id": Attribute("run_id"),
+            "client_request_id": Attribute("client_request_id"),
+            "session_id": Attribute("session_id"),
+            "user_id": Attribute("user_id"),
+            **{
+                name: Attribute(name, is_number=True)
+                for name in (
+                    "input_tokens", "output_tokens", "cached_tokens", "total_tokens",
+                    "span_count",
+                )
+            },
+        },
+        {
+            **dict.fromkeys(("tag", "tags"), TRACE_TAGS),
+            **dict.fromkeys(("metadata", "request_metadata", "trace_metadata"), TRACE_METADATA),
+        },
+        # Many traces may start in one millisecond; the id makes pages well defined.
+        order=(("timestamp_ms", True), ("trace_id", False)),
+    ),
+)  # fmt: skip
+"""A trace: spans that share an id, and what was said of all of them."""
+
+ASSESSMENT = Kind(
+    "assessment",
+    row=ASSESSMENTS,
+    id="assessment_id",
+    makes="create_time",
+    settable=dict.fromkeys(
+        ("name", "last_update_time", "value", "rationale", "error", "metadata"), Keep.LAST
+    ),
+    owner=TRACE,
+    is_removable=True,
+)
+"""Feedback or an expectation about a trace, or about one of its spans."""

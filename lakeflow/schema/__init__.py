@@ -1,0 +1,69 @@
+"""The on-disk contract: the Delta tables of a lake.
+
+A table is described once, here; ``tables.delta`` turns the description into a Delta schema, the
+query engine into casts. Types are Delta's. What the tables mean to one another is in ``kinds``.
+A lake of another ``FORMAT_VERSION`` is refused.
+"""
+
+from lakeflow.schema.registry import (
+    LATEST_VERSIONS,
+    MODEL_VERSION_FILES,
+    MODEL_VERSION_TAGS,
+    MODEL_VERSIONS,
+    REGISTERED_MODEL_ALIASES,
+    REGISTERED_MODEL_TAGS,
+    REGISTERED_MODELS,
+    REGISTRY_EVENTS,
+)
+from lakeflow.schema.runs import (
+    ARTIFACTS,
+    CONTROL_EVENTS,
+    EXPERIMENT_TAGS,
+    EXPERIMENTS,
+    INPUTS,
+    LATEST_METRICS,
+    METRICS,
+    PARAMS,
+    RUNS,
+    TAGS,
+)
+from lakeflow.schema.spec import Column, TableSpec
+from lakeflow.schema.traces import (
+    ASSESSMENTS,
+    SPANS,
+    TRACE_METADATA,
+    TRACE_TAGS,
+    TRACES,
+)
+
+FORMAT_VERSION = 7
+"""Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
+
+__all__ = [
+    "ARTIFACTS",
+    "ASSESSMENTS",
+    "CONTROL_EVENTS",
+    "EXPERIMENTS",
+    "EXPERIMENT_TAGS",
+    "FORMAT_VERSION",
+    "INPUTS",
+    "LATEST_METRICS",
+    "LATEST_VERSIONS",
+    "METRICS",
+    "MODEL_VERSIONS",
+    "MODEL_VERSION_FILES",
+    "MODEL_VERSION_TAGS",
+    "PARAMS",
+    "REGISTERED_MODELS",
+    "REGISTERED_MODEL_ALIASES",
+    "REGISTERED_MODEL_TAGS",
+    "REGISTRY_EVENTS",
+    "RUNS",
+    "SPANS",
+    "TAGS",
+    "TRACES",
+    "TRACE_METADATA",
+    "TRACE_TAGS",
+    "Column",
+    "TableSpec",
+]

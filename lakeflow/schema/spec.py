@@ -1,0 +1,54 @@
+"""What describes a Delta table of a lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Type = Literal["string", "long", "double"]
+
+
+class Column(NamedTuple):
+    """One column of a table.
+
+    Attributes:
+        name: Its name, in every engine.
+        type: Delta's name of its type.
+        comment: Meaning and unit; stored in the table's schema.
+        nullable: Whether it may be null.
+        is_object: Whether the text is a JSON object whose values are texts.
+    """
+
+    name: str
+    type: Type
+    comment: str = ""
+    nullable: bool = False
+    is_object: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """One Delta table.
+
+    Attributes:
+        name: Name of the table and of its folder under ``tables/``.
+        comment: What one row is.
+        columns: Filter columns first: readers keep statistics of the first 32 only.
+        key: Columns that identify a row.
+        sort: Order of the rows within a file.
+        row_group_rows: Rows of a row group, the unit of what is read.
+        file_rows: Rows of a full file; files below half of that are merged.
+    """
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    sort: tuple[str, ...]
+    row_group_rows: int = 32_768
+    file_rows: int = 4_194_304
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
