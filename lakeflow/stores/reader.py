@@ -209,7 +209,9 @@ class Reader:
             where = {"experiment_id": experiment_ids}
             if name in statement.named:
                 column, where[column] = statement.named[name]
-            files[name] = self._lake.paths(name, fold, statement.present.get(name), **where)
+            files[name] = self._lake.paths(
+                name, fold, statement.present.get(name), statement.within.get(name), **where
+            )
         return files
 
     def params(
