@@ -63,7 +63,7 @@ class Span:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Span:
-        """Return the span of a row of the table ``spans``, whose JSON is read when asked for."""
+        """Return the span of a row of the table ``spans``, its JSON read when asked for."""
         return cls(row)
 
     @property
