@@ -33,7 +33,7 @@ _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 
 def columns_of(rows: list[Row]) -> dict[str, list[Any]]:
     """Return rows by column."""
-    return {name: [row.get(name) for row in rows] for name in COLUMNS}
+    return {name: [row[name] for row in rows] for name in COLUMNS}
 
 
 def row_of(span: LiveSpan, metadata: Mapping[str, Any]) -> Row:
@@ -48,7 +48,7 @@ def row_of(span: LiveSpan, metadata: Mapping[str, Any]) -> Row:
     moved = {key: values.pop(key, None) for key in (INPUTS, OUTPUTS, SPAN_TYPE)}
     resource = dict(otel.resource.attributes)
     status = otel.status
-    row: Row = {
+    row: Row = dict.fromkeys(COLUMNS) | {
         "trace_id": span.trace_id,
         "start_time_ns": otel.start_time,
         "span_id": span.span_id,
