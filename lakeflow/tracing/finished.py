@@ -53,24 +53,25 @@ class Finished:
 
     def held(self) -> int:
         """Return roughly how many bytes it holds in memory."""
-        return sum(
-            _BYTES_OF_A_SPAN + sum(map(_size_of, span._values.values())) for span in self.spans
-        )
-
-
-def _size_of(value: Any) -> int:
-    if type(value) is Encoded:
-        return len(value.text)
-    if type(value) is str:
-        return len(value)
-    if type(value) is dict:
-        return sum(len(each) for each in value.values() if type(each) is str)
-    return 0
+        total = _BYTES_OF_A_SPAN * len(self.spans)
+        for span in self.spans:
+            # Not a function for each value: every trace comes this way while somebody waits.
+            for value in list(span._values.values()):
+                kind = type(value)
+                if kind is str:
+                    total += len(value)
+                elif kind is Encoded:
+                    total += len(value.text)
+                elif kind is dict:
+                    total += sum(len(each) for each in value.values() if type(each) is str)
+        return total
 
 
 def frozen(trace: LiveTrace) -> Finished:
     """Return a trace as it is now."""
-    open_rows = {key: row_of(trace.spans[key], trace.metadata) for key in list(trace.open)}
+    open_rows = {}
+    if trace.open:
+        open_rows = {key: row_of(trace.spans[key], trace.metadata) for key in list(trace.open)}
     return Finished(trace, list(trace.spans.values()), open_rows)
 
 
@@ -176,9 +177,8 @@ def _keys_of(text: str | None) -> list[str]:
 
 def _usage(rows: list[Row]) -> dict[str, int]:
     """Return sums of tokens over the spans that count them, without those within such spans."""
-    counting = {
-        row["span_id"] for row in rows if any(row[column] is not None for column in _USAGE)
-    }
+    # Who counts one of them has the sum.
+    counting = {row["span_id"] for row in rows if row["total_tokens"] is not None}
     if not counting:
         return {}
     parents = {row["span_id"]: row["parent_span_id"] for row in rows}
