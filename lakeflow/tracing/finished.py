@@ -12,6 +12,7 @@ from lakeflow.entities.live_span import Encoded
 from lakeflow.entities.span import as_mlflow
 from lakeflow.entities.trace import distinct
 from lakeflow.entities.trace_info import TOKEN_USAGE
+from lakeflow.printable import readable
 from lakeflow.tracing.span_columns import Row, columns_of, row_of
 
 if TYPE_CHECKING:
@@ -123,18 +124,14 @@ def _info_of(trace: LiveTrace, rows: list[Row]) -> TraceInfo:
         None if end is None else max(0, end - start) // 1_000_000,
         _texts(metadata),
         _texts({**trace.origin.tags(), **trace.tags, TRACE_SPANS: _outline(rows)}),
-        trace.request_preview or _preview(asked),
-        trace.response_preview or _preview(answered),
-        trace.client_request_id,
+        _preview(trace.request_preview or asked),
+        _preview(trace.response_preview or answered),
+        trace.client_request_id and readable(trace.client_request_id),
     )
 
 
 def _texts(values: dict[str, Any]) -> dict[str, str]:
-    return {str(key): _text(value) for key, value in values.items()}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
+    return {readable(str(key)): readable(str(value)) for key, value in values.items()}
 
 
 def _state_of(root: Row) -> TraceState:
@@ -154,7 +151,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _preview(text: str) -> str | None:
-    return _cut(text, _PREVIEW_CHARACTERS) or None
+    return readable(_cut(text, _PREVIEW_CHARACTERS)) or None
 
 
 def _outline(rows: list[Row]) -> str:

@@ -116,7 +116,7 @@ class Outbox:
             )
         if self._lost:
             _logger.warning("%s traces were lost: %s", f"{self._lost:,}", self._reason)
-            self._lost = 0
+            self._lost, self._is_told = 0, False
 
     def _begin(self) -> None:
         """Let a thread work, or work here where none can be started any more."""
