@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,8 @@ def stored_form(finished: Finished) -> tuple[TraceInfo, dict[str, list[Any]]]:
         rows, finished.spans, distinct([row["name"] for row in rows]), strict=True
     ):
         row["name"] = span._name = name
+    if trace.is_part:
+        return _info_of_part(trace), columns_of(rows)
     values = [_values_of(finished, *pair) for pair in zip(finished.spans, rows, strict=True)]
     return _info_of(trace, rows, values), columns_of(rows)
 
@@ -103,6 +106,11 @@ def begun_info(trace: LiveTrace) -> TraceInfo:
         trace_metadata=_texts(trace.metadata),
         tags=_texts({**trace.origin.tags(), **trace.tags}),
     )
+
+
+def _info_of_part(trace: LiveTrace) -> TraceInfo:
+    """Return what was said here of a trace whose root is elsewhere."""
+    return dataclasses.replace(begun_info(trace), tags=_texts(trace.tags))
 
 
 def _values_of(finished: Finished, span: LiveSpan, row: Row) -> dict[str, Any]:
