@@ -61,17 +61,23 @@ def about(experiment_id: str, run_id: str) -> str:
 
 
 def bodies(about: str, *fields: Pieces) -> list[str]:
-    """Return the records that hold these fields: one, or as few as fit the bound."""
+    """Return the records that hold these fields: one, or as few as fit the bound.
+
+    Args:
+        about: What they are about, as text; empty where the rows say it.
+        *fields: The fields.
+    """
     if len(fields) == 1 and len(fields[0]) == 1:
-        return [f"{about},{fields[0][0]}"]
+        return [f"{about},{fields[0][0]}" if about else fields[0][0]]
+    begun = [about] if about else []
     packed = []
-    current, size = [about], 0
+    current, size = [*begun], 0
     for pieces in fields:
         for number, piece in enumerate(pieces):
             # A record cannot have the same field twice, so a second piece begins another one.
             if number > 0 or (size and size + len(piece) > MAX_CHARACTERS):
                 packed.append(",".join(current))
-                current, size = [about], 0
+                current, size = [*begun], 0
             current.append(piece)
             size += len(piece)
     packed.append(",".join(current))
@@ -93,6 +99,17 @@ def table(name: str, rows: Sequence[Mapping[str, object]]) -> Pieces:
     """Return the field with rows of a table, which name the same columns each."""
     names = tuple(rows[0]) if rows else ()
     return _rows(name, names, [tuple([row[each] for each in names]) for row in rows])
+
+
+def columns(name: str, columns: Mapping[str, Sequence[object]]) -> Pieces:
+    """Return the field with rows of a table that are given by column."""
+
+    def text_of(some: Sequence[int]) -> str:
+        first, last = some[0], some[-1] + 1
+        return f'"{name}":{_dump({each: rows[first:last] for each, rows in columns.items()})}'
+
+    count = len(next(iter(columns.values())))
+    return _halved(range(count), text_of)
 
 
 def metric(point: Point) -> str:

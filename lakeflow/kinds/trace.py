@@ -1,10 +1,10 @@
-"""Traces with their spans, and assessments of them."""
+"""Traces: spans that belong together, and what was said of them."""
 
 from __future__ import annotations
 
 from lakeflow.kinds.catalogue import Attribute, Catalogue
 from lakeflow.kinds.experiment import EXPERIMENT
-from lakeflow.kinds.kind import Keep, Kind, Part
+from lakeflow.kinds.kind import Derived, Keep, Kind, Part
 from lakeflow.schema import ASSESSMENTS, SPANS, TRACE_METADATA, TRACE_TAGS, TRACES
 
 _STARTED = Attribute("request_time", is_number=True)
@@ -40,10 +40,23 @@ TRACE = Kind(
     parts=(
         Part(TRACE_TAGS, Keep.LAST, removable=True),
         Part(TRACE_METADATA, Keep.LAST),
-        Part(SPANS, Keep.LAST, in_document=False),
+        Part(ASSESSMENTS, Keep.LAST, removable=True),
+        Part(
+            SPANS, Keep.LAST, in_document=False, in_columns=True, pruned_by="start_time_ns"
+        ),
     ),
     owner=EXPERIMENT,
     is_removable=True,
+    derived=Derived(
+        SPANS,
+        (
+            "request_time", "execution_duration", "state", "name", "session_id", "user_id",
+            "input_tokens", "output_tokens", "cached_tokens", "total_tokens", "span_count",
+            "first_time_ns", "last_time_ns", "request_preview", "response_preview",
+        ),
+        bounds=("first_time_ns", "last_time_ns"),
+        defaults={"state": "IN_PROGRESS"},
+    ),
     catalogue=Catalogue(
         {
             **dict.fromkeys(
@@ -77,16 +90,3 @@ TRACE = Kind(
     ),
 )  # fmt: skip
 """A trace: spans that share an id, and what was said of all of them."""
-
-ASSESSMENT = Kind(
-    "assessment",
-    row=ASSESSMENTS,
-    id="assessment_id",
-    makes="create_time",
-    settable=dict.fromkeys(
-        ("name", "last_update_time", "value", "rationale", "error", "metadata"), Keep.LAST
-    ),
-    owner=TRACE,
-    is_removable=True,
-)
-"""Feedback or an expectation about a trace, or about one of its spans."""

@@ -86,11 +86,23 @@ class Reader:
         return [found[run_id] for run_id in run_ids if run_id in found]
 
     def things(
-        self, kind: Kind, ids: Sequence[str], snapshot_id: SnapshotId | None = None
+        self,
+        kind: Kind,
+        ids: Sequence[str],
+        snapshot_id: SnapshotId | None = None,
+        *,
+        look: bool = False,
     ) -> list[Thing]:
-        """Return those of several things that are there, in the order of their ids' list."""
+        """Return those of several things that are there, in the order of their ids' list.
+
+        Args:
+            kind: Their kind.
+            ids: The ids.
+            snapshot_id: To read them as they were then; None for now.
+            look: Whether now means a look at the log, or what this process saw last.
+        """
         found = retry_when_replaced(
-            self._lake, lambda: self._snapshots.things(kind, ids, snapshot_id, look=False)
+            self._lake, lambda: self._snapshots.things(kind, ids, snapshot_id, look=look)
         )
         return [found[identity] for identity in ids if identity in found]
 
@@ -209,7 +221,9 @@ class Reader:
             where = {"experiment_id": experiment_ids}
             if name in statement.named:
                 column, where[column] = statement.named[name]
-            files[name] = self._lake.paths(name, fold, statement.present.get(name), **where)
+            files[name] = self._lake.paths(
+                name, fold, statement.present.get(name), statement.within.get(name), **where
+            )
         return files
 
     def params(

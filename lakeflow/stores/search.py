@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lakeflow.entities import LifecycleStage, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine import page_tokens
-from lakeflow.query.engine.compile import Search, compile_search
+from lakeflow.query.engine.compile import Search, compile_count, compile_search
+from lakeflow.query.language.conditions import Combination
 from lakeflow.query.language.filters import parse_filter, parse_order
 from lakeflow.stores.arguments import listed
 from lakeflow.stores.snapshots import SnapshotId
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
+    from lakeflow.query.language.conditions import Condition
     from lakeflow.stores.reader import Reader
 
 
@@ -79,6 +81,7 @@ def search_of(
     experiment_ids: object = None,
     snapshot_id: SnapshotId | None = None,
     root: str = "",
+    also: Condition | None = None,
 ) -> Search:
     """Return the search that arguments of MLflow's ask for.
 
@@ -90,6 +93,7 @@ def search_of(
         experiment_ids: One id or several; None for all. A list that is empty is of none.
         snapshot_id: What is gone back to; None for now.
         root: Location of the lake.
+        also: What must hold besides the filter; None for nothing.
 
     Raises:
         InvalidInputError: One of them is malformed.
@@ -99,7 +103,7 @@ def search_of(
     ids = listed("experiment_ids", experiment_ids)
     return Search(
         kind,
-        parse_filter(filter_string, kind),
+        _both(parse_filter(filter_string, kind), also),
         tuple(parse_order(order_by, kind)),
         _STAGES[view_type],
         tuple(sorted(set(validation.experiment_ids(ids or ())))),
@@ -107,6 +111,10 @@ def search_of(
         None if snapshot_id is None else snapshot_id.fold,
         root,
     )
+
+
+def _both(one: Condition | None, other: Condition | None) -> Condition | None:
+    return Combination("AND", (one, other)) if one and other else one or other
 
 
 def page_of(
@@ -120,6 +128,7 @@ def page_of(
     *,
     view_type: int = ViewType.ALL,
     experiment_ids: object = None,
+    also: Condition | None = None,
     as_of: int | datetime.datetime | None = None,
 ) -> Page:
     """Return one page of the things of a kind.
@@ -138,6 +147,7 @@ def page_of(
         page_token: Token of the page before; None for the first one.
         view_type: As for ``search_of``.
         experiment_ids: As for ``search_of``.
+        also: As for ``search_of``.
         as_of: What is gone back to; None for now.
 
     Raises:
@@ -146,7 +156,7 @@ def page_of(
     """
     past = reader.as_of(as_of)
     search = search_of(
-        kind, filter_string, view_type, order_by, experiment_ids, past, lake.fs.uri
+        kind, filter_string, view_type, order_by, experiment_ids, past, lake.fs.uri, also
     )
     size = _size(max_results, kind)
     if search.is_of_none:
@@ -167,6 +177,36 @@ def page_of(
         return Page(ids, begun or past)
     token = page_tokens.encode(search, lake_id, begun or seen, rows[size - 1][1:])
     return Page(ids, begun or past, token)
+
+
+def count_of(
+    lake: Lake,
+    reader: Reader,
+    kind: Kind,
+    filter_string: str | None,
+    experiment_ids: object,
+    also: Condition | None = None,
+) -> int:
+    """Return how many things a search finds.
+
+    Args:
+        lake: The lake.
+        reader: What searches it.
+        kind: What is searched.
+        filter_string: As for ``search_of``.
+        experiment_ids: As for ``search_of``.
+        also: As for ``search_of``.
+
+    Raises:
+        InvalidInputError: One of them is malformed.
+    """
+    search = search_of(
+        kind, filter_string, ViewType.ALL, None, experiment_ids, root=lake.fs.uri, also=also
+    )
+    if search.is_of_none:
+        return 0
+    rows, _ = reader.search(compile_count(search), search.experiment_ids)
+    return int(rows[0][0])
 
 
 def _size(max_results: object, kind: Kind) -> int:

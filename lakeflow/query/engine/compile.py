@@ -75,6 +75,11 @@ def compile_search(search: Search, limit: int, after: Sequence[Any] = ()) -> Sta
     return _Compiler(search).statement(limit, after)
 
 
+def compile_count(search: Search) -> Statement:
+    """Return the statement whose only row is how many things a search finds."""
+    return _Compiler(search).count()
+
+
 @dataclass(slots=True)
 class _Compiler:
     search: Search
@@ -102,11 +107,23 @@ class _Compiler:
             f"{number} {'DESC' if descends else 'ASC'}"
             for number, (_, descends) in enumerate(keys, 2)
         )
-        listed, where = ",\n    ".join(columns), "\n    AND ".join(conditions) or "true"
+        listed = ",\n    ".join(columns)
         sql = (
-            f"SELECT {listed}\nFROM searched AS t{self.owned}{self.joined_owner}\n"
-            f"WHERE {where}\nORDER BY {order}\nLIMIT {self._bind(limit)}"
+            f"SELECT {listed}\n{self._from(conditions)}\n"
+            f"ORDER BY {order}\nLIMIT {self._bind(limit)}"
         )
+        return self._statement(sql, len(keys))
+
+    def count(self) -> Statement:
+        self._attribute(self.search.kind.id)
+        return self._statement(f"SELECT count(*)\n{self._from(self._conditions())}")
+
+    def _from(self, conditions: Sequence[str]) -> str:
+        where = "\n    AND ".join(conditions) or "true"
+        return f"FROM searched AS t{self.owned}{self.joined_owner}\nWHERE {where}"
+
+    def _statement(self, sql: str, keys: int = 0) -> Statement:
+        search = self.search
         named: dict[str, list[str]] = {}
         for table_of_keys, key in self.joins:
             named.setdefault(table_of_keys, []).append(key)
@@ -118,7 +135,7 @@ class _Compiler:
             joined=tuple(sorted(joined)),
             relation=self._relation(),
             related=self.related,
-            keys=len(keys),
+            keys=keys,
             patterns=tuple(self.patterns),
             named={name: (self.key_columns[name], keys) for name, keys in named.items()},
             present=self.present,

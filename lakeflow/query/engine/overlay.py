@@ -6,10 +6,13 @@ thing from the files. Of parts that no document holds only the rows are here tha
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds.kind import Keep
+from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.connection import SQL_TYPES, arrow_table, literally, no_rows
+from lakeflow.query.engine.shipped import shipped
 from lakeflow.query.engine.statement import with_tables
 
 if TYPE_CHECKING:
@@ -18,10 +21,11 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
-    from lakeflow.kinds import Kind
+    from lakeflow.kinds import Kind, Part
     from lakeflow.query.engine.connection import Cursor, Engine
     from lakeflow.query.engine.statement import Statement
     from lakeflow.schema import TableSpec
+    from lakeflow.schema.spec import Type
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """Rows by table, columns in the table's order."""
@@ -75,7 +79,12 @@ class Overlay:
             rows: The rows.
             gone: Ids of all things of the kind that are gone.
         """
-        fresh = {spec: arrow_table(spec, rows[spec.name]) for spec in overlaid(kind)}
+        in_columns = [part.table for part in kind.column_parts]
+        fresh = {
+            spec: arrow_table(spec, rows[spec.name])
+            for spec in overlaid(kind)
+            if spec not in in_columns
+        }
         is_new = hot_ids(kind) not in self._hot
         self.cursor().call(
             lambda cursor: _replace(cursor, kind, list(ids), fresh, list(gone), is_new)
@@ -83,6 +92,62 @@ class Overlay:
         self._hot.add(hot_ids(kind))
         if gone:
             self._hot.add(gone_ids(kind))
+
+    def add(
+        self,
+        kind: Kind,
+        part: Part,
+        rows: Sequence[Sequence[Any]],
+        orders: Sequence[Any],
+        gone: Collection[str],
+    ) -> None:
+        """Add rows of a part that is held as columns: of a key the last one stays.
+
+        Args:
+            kind: The kind.
+            part: The part.
+            rows: Its new rows, a list a column in the table's order.
+            orders: The order of the record of each, as columns named by ``ORDER``.
+            gone: Ids of all things of the kind that are gone; their rows go.
+        """
+        types = [column.type for column in part.table.columns]
+        names = part.table.column_names
+        arrays = map(column, types, rows)
+        order = map(column, ORDER.values(), orders)
+        new = table(dict(zip((*names, *ORDER), (*arrays, *order), strict=True)))
+        is_new = hot(part.table) not in self._hot
+        self.cursor().call(
+            lambda cursor: _add(cursor, kind, part.table, new, list(gone), is_new)
+        )
+        self._hot.add(hot(part.table))
+
+    def derive(
+        self, kind: Kind, ids: Sequence[str], files: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """Return the columns of some things that follow from the rows of a part.
+
+        Args:
+            kind: The kind.
+            ids: Ids of things with hot rows of that part.
+            files: Files with other rows of these.
+        """
+        assert kind.derived is not None
+        spec = kind.derived.table
+        values: dict[str, Any] = {"ids": list(ids)}
+        of_ids = f'list_contains($ids, "{kind.id}")'
+        rows = f"SELECT {_columns(spec.column_names)} FROM {hot(spec)} WHERE {of_ids}"  # noqa: S608
+        if files:
+            stored, given = stored_rows(spec, files)
+            values |= given
+            key = _columns(spec.key)
+            rows += (
+                f" UNION ALL SELECT {_columns(spec.column_names)} FROM {stored} "  # noqa: S608
+                f"ANTI JOIN {hot(spec)} USING ({key}) WHERE {of_ids}"
+            )
+        statement = f"WITH {spec.name} AS ({rows}) FROM ({shipped('derived', kind.row.name)})"
+        with contextlib.closing(self.cursor()) as cursor:
+            found: list[dict[str, Any]] = cursor.table(statement, values).to_pylist()
+        return found
 
     def drop(self) -> None:
         """Drop the tables."""
@@ -124,9 +189,9 @@ def _replace(
     # A search in another thread sees the rows of before or those of now, and no mixture.
     cursor.execute("BEGIN")
     tables = [(hot_ids(kind), "id"), *((hot(spec), kind.id) for spec in fresh)]
-    for name, column in () if is_new else tables:
+    for name, identity in () if is_new else tables:
         cursor.execute(
-            f"DELETE FROM {name} WHERE list_contains($ids, {column})",  # noqa: S608
+            f"DELETE FROM {name} WHERE list_contains($ids, {identity})",  # noqa: S608
             {"ids": ids},
         )
     cursor.execute(f"INSERT INTO {hot_ids(kind)} SELECT unnest($ids)", {"ids": ids})
@@ -140,6 +205,50 @@ def _replace(
             cursor.register("new_rows", rows)
             cursor.execute(f"INSERT INTO {hot(spec)} SELECT * FROM new_rows")  # noqa: S608
     cursor.execute("COMMIT")
+
+
+def _add(
+    cursor: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    spec: TableSpec,
+    rows: pyarrow.Table,
+    gone: list[str],
+    is_new: bool,
+) -> None:
+    name, key = hot(spec), _columns(spec.key)
+    if is_new:
+        columns = ", ".join(
+            f'"{column.name}" {SQL_TYPES[column.type]}' for column in spec.columns
+        )
+        columns += "".join(f", {each} {SQL_TYPES[kind]}" for each, kind in ORDER.items())
+        cursor.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
+    cursor.register("new_rows", rows)
+    order = ", ".join(f"{each} DESC" for each in ORDER)
+    cursor.execute("BEGIN")
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE last_rows AS FROM new_rows "
+        f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1"
+    )
+    same = " AND ".join(f'old."{each}" = new."{each}"' for each in spec.key)
+    older, newer = (
+        f"({', '.join(f'{each}.{part}' for part in ORDER)})" for each in ("old", "new")
+    )
+    cursor.execute(
+        f"DELETE FROM last_rows AS new USING {name} AS old "  # noqa: S608
+        f"WHERE {same} AND {older} > {newer}"
+    )
+    cursor.execute(f"DELETE FROM {name} AS old USING last_rows AS new WHERE {same}")  # noqa: S608
+    cursor.execute(f"INSERT INTO {name} FROM last_rows")
+    if gone:
+        cursor.execute(
+            f'DELETE FROM {name} WHERE list_contains($ids, "{kind.id}")',  # noqa: S608
+            {"ids": gone},
+        )
+    cursor.execute("COMMIT")
+
+
+ORDER: dict[str, Type] = {"clock": "long", "writer": "string", "seq": "long", "place": "long"}
+"""Columns beside those of a table: the order of the record of each row."""
 
 
 def hot(spec: TableSpec) -> str:

@@ -25,6 +25,7 @@ class Statement:
         patterns: Regular expressions of the user's among the values.
         named: For a table of keys its column of them, and which are read; where the table is
             not there, any.
+        within: For tables of which only rows within ranges of a column are read, both.
         present: For tables of which only rows with something in a column are read, that column.
         searched: The table whose rows it is about; empty where ``searched`` is not read.
     """
@@ -39,6 +40,7 @@ class Statement:
     patterns: tuple[str, ...] = ()
     named: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
     present: Mapping[str, str] = field(default_factory=dict)
+    within: Mapping[str, tuple[str, Sequence[tuple[int, int]]]] = field(default_factory=dict)
     searched: str = ""
 
     def text(self, tables: Mapping[str, str], relation: str = "") -> str:

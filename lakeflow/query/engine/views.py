@@ -7,12 +7,12 @@ files of a fold, and the hot rows in the schema ``hot`` beside them.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.kinds import KINDS
 from lakeflow.query.engine.connection import literally
 from lakeflow.query.engine.overlay import whole
+from lakeflow.query.engine.shipped import shipped
 from lakeflow.schema import (
     ARTIFACTS,
     CONTROL_EVENTS,
@@ -105,10 +105,7 @@ class Views:
         """Return the statement that makes a view."""
         if name not in _SHIPPED:
             return f"CREATE OR REPLACE VIEW {name} AS FROM lakeflow.{name};\n"
-        # The wheel has the folder ``sql`` beside this module, and a checkout at its root.
-        shipped = Path(__file__).parent / "sql"
-        folder = shipped if shipped.is_dir() else Path(__file__).parents[3] / "sql"
-        return (folder / "views" / f"{name}.sql").read_text()
+        return shipped("views", name)
 
     def relation(
         self, spec: TableSpec, files: Sequence[str], is_hot: Collection[str] = ()

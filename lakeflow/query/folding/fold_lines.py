@@ -141,11 +141,7 @@ def misfits(kind: Kind, spec: TableSpec, part: Part | None) -> str | None:
             WHERE is_record AND "{spec.name}" IS NOT NULL
         ) WHERE ({_fits(kind, spec, part, "f")}) IS NOT TRUE
     """
-    needed = [
-        f'"{column.name}" IS NULL'
-        for column in spec.columns
-        if not column.nullable and column.name not in kind.scope
-    ]
+    needed = [f'"{name}" IS NULL' for name in sorted(kind.required)]
     if part is not None or len(needed) < 2:
         return of_lines
     # What makes a thing says all of it; what sets fields says some.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lakeflow.kinds.kind import CLOCK, GONE, IDENTITY, LOGGED, MADE, Keep
+from lakeflow.kinds.kind import CLOCK, DERIVED, GONE, IDENTITY, LOGGED, MADE, Keep
 from lakeflow.query.folding.fold_lines import fields, fresh_rows, quoted, types_of
 from lakeflow.records import REMOVED
 
@@ -124,6 +124,7 @@ def rows(
     has_old: bool,
     has_gone: bool,
     has_copies: bool,
+    is_derived: bool,
 ) -> Iterator[tuple[str, str]]:
     """Yield, for each table, the query for the rows of the things that change in it.
 
@@ -135,15 +136,17 @@ def rows(
         has_old: Whether any of the things has a document.
         has_gone: Whether any is gone.
         has_copies: Whether there are copies of records.
+        is_derived: Whether what follows from a part is worked out once its rows are.
     """
     living = f' ANTI JOIN gone_{kind.name} USING ("{kind.id}")' if has_gone else ""
-    for spec, part in fields(kind):
+    # What is derived comes after the rows that it follows from, since it reads their table.
+    for spec, part in sorted(fields(kind), key=lambda each: each[0] is kind.row):
         fresh = f"SELECT * FROM ({fresh_rows(kind, spec, part)}){living}"
-        if spec.name not in given:
+        if spec.name not in given and not (is_derived and part is None):
             continue
-        # The summary comes after the rows that it sums up, since it reads their table.
+        # The summary comes after the rows that it sums up, for the same reason.
         if part is None:
-            yield spec.name, _made_rows(kind, fresh, has_old=has_old)
+            yield spec.name, _made_rows(kind, fresh, has_old=has_old, is_derived=is_derived)
         elif part.keep is not Keep.EACH:
             yield spec.name, _kept_rows(kind, part, fresh, has_old=has_old)
         else:
@@ -153,39 +156,122 @@ def rows(
                 yield part.summary.table.name, summed
 
 
-def _made_rows(kind: Kind, fresh: str, *, has_old: bool) -> str:
+def _made_rows(kind: Kind, fresh: str, *, has_old: bool, is_derived: bool) -> str:
     """Return one row a thing: made by one record, and some of its columns set by others.
 
     ``made`` is the clock of the former, null as long as it has not come, and ``clock_<column>``
-    those of the latter.
+    those of the latter. What follows from a part is in ``derived``, and what the records say of
+    these columns in ``own_<column>``.
     """
     logged = [
         name
         for name in kind.row.column_names
         if name not in kind.scope and name not in kind.clocks
     ]
-    selected = [f'"{kind.id}"', *(f'new."{name}"' for name in kind.scope[:-1])]
+    selected = list(map(_quoted_name, kind.scope))
+    derived = kind.derived.columns if kind.derived else ()
     # A copy of a record may be older than what is stored.
     is_made = f"new.made.{MADE} < coalesce(clocks.{MADE}, {2**63 - 1})"
     for name in logged:
         made = f'CASE WHEN {is_made} THEN new.made."{name}" ELSE row."{name}" END'
+        shown = f"own_{name}" if name in derived else name
         if name in kind.settable:
-            selected += _set_column(name, kind.settable[name], made)
+            selected += _set_column(name, shown, kind.settable[name], made)
         else:
-            selected.append(f'{made} AS "{name}"')
+            selected.append(f'{made} AS "{shown}"')
     selected.append(f"least(clocks.{MADE}, new.made.{MADE}) AS {MADE}")
     exposed = "".join(f', "clock_{name}" AS "{column}"' for column, name in kind.clocks.items())
     old = _old_made(kind) if has_old else _nothing_made(kind)
+    new = f"({_new_made(kind, logged, fresh)}) AS new"
+    if is_derived:
+        new = _with_derived(kind, new)
+        selected.append(f"coalesce(now.{DERIVED}, old.{DERIVED}) AS {DERIVED}")
+    elif derived:
+        selected.append(f"old.{DERIVED} AS {DERIVED}")
+    for name in derived:
+        exposed += (
+            f', coalesce("own_{name}", {DERIVED}."{name}"{_default(kind, name)}) AS "{name}"'
+        )
     return f"""
         SELECT *{exposed} FROM (
-            SELECT {", ".join(selected)}
-            FROM ({_new_made(kind, logged, fresh)}) AS new
-            LEFT JOIN ({old}) AS old USING ("{kind.id}")
+            SELECT {", ".join(selected)} FROM {new} LEFT JOIN ({old}) AS old USING ("{kind.id}")
         )
     """
 
 
-def _set_column(name: str, keep: Keep, made: str) -> list[str]:
+def _quoted_name(name: str) -> str:
+    return f'"{name}"'
+
+
+def _default(kind: Kind, name: str) -> str:
+    assert kind.derived is not None
+    default = kind.derived.defaults.get(name)
+    return "" if default is None else f", '{default}'"
+
+
+def _with_derived(kind: Kind, new: str) -> str:
+    """Return what records say of things beside what follows from their new rows."""
+    assert kind.derived is not None
+    scope = "".join(f', any_value("{name}") AS "{name}"' for name in kind.scope[:-1])
+    rows = f"SELECT DISTINCT {quoted(kind.scope)} FROM rows_{kind.derived.table.name}"
+    return f"""
+        (SELECT "{kind.id}"{scope}, any_value(made) AS made {_any_set(kind)} FROM (
+            FROM {new} UNION ALL BY NAME {rows}
+         ) GROUP BY "{kind.id}") AS new
+        LEFT JOIN derived_{kind.name} AS now USING ("{kind.id}")
+    """
+
+
+def _any_set(kind: Kind) -> str:
+    return "".join(f', any_value("set_{name}") AS "set_{name}"' for name in kind.settable)
+
+
+def derive(kind: Kind, query: str, *, reads_stored: bool) -> str:
+    """Return what works out the columns that follow from a part, as ``derived_<kind>``.
+
+    Args:
+        kind: The kind; the new rows of the part are there.
+        query: The statement that is shipped for it.
+        reads_stored: Whether files with other rows of the same things are bound.
+    """
+    assert kind.derived is not None
+    spec = kind.derived.table
+    columns = quoted(spec.column_names)
+    rows = f"SELECT {columns} FROM rows_{spec.name}"
+    if reads_stored:
+        rows += f"""
+            UNION ALL SELECT {columns} FROM read_parquet($files, hive_partitioning = false)
+            SEMI JOIN rows_{spec.name} USING ("{kind.id}")
+            ANTI JOIN rows_{spec.name} USING ({quoted(spec.key)})
+        """
+    struct = ", ".join(f"'{name}': \"{name}\"" for name in kind.derived.columns)
+    return _create(
+        f"derived_{kind.name}",
+        f"""
+        WITH {spec.name} AS ({rows})
+        SELECT "{kind.id}", {{{struct}}} AS {DERIVED} FROM ({query})
+        """,
+    )
+
+
+def derived_ranges(kind: Kind) -> str:
+    """Return where the stored rows are of things whose columns follow from a part."""
+    assert kind.derived is not None
+    first, last = (f"(derived->>'{name}')::BIGINT" for name in kind.derived.bounds)
+    return f"""
+        SELECT {first} AS first, {last} AS last
+        FROM old_{kind.name} SEMI JOIN rows_{kind.derived.table.name} USING ("{kind.id}")
+        WHERE {DERIVED} IS NOT NULL
+    """
+
+
+def is_there(kind: Kind) -> str:
+    """Return that a row of the things that change is shown: something has made it."""
+    made = f"{MADE} IS NOT NULL"
+    return made if kind.derived is None else f"({made} OR {DERIVED} IS NOT NULL)"
+
+
+def _set_column(name: str, shown: str, keep: Keep, made: str) -> list[str]:
     """Return a column that later records may set, and the clock of the one that stays."""
     # Of equal clocks the new one wins where the last stays, and the stored one where the first.
     fresher = "<" if keep is Keep.FIRST else ">="
@@ -195,7 +281,7 @@ def _set_column(name: str, keep: Keep, made: str) -> list[str]:
     )
     return [
         f'CASE WHEN {is_new} THEN "set_{name}".value '
-        f'WHEN clocks."{name}" IS NOT NULL THEN row."{name}" ELSE {made} END AS "{name}"',
+        f'WHEN clocks."{name}" IS NOT NULL THEN row."{name}" ELSE {made} END AS "{shown}"',
         f'CASE WHEN {is_new} THEN "set_{name}".clock ELSE clocks."{name}" END '
         f'AS "clock_{name}"',
     ]
@@ -222,9 +308,13 @@ def _old_made(kind: Kind) -> str:
     """Return row and clocks of the things that have documents."""
     types = json.dumps(types_of(kind.row, kind.row.column_names))
     clocks = json.dumps(dict.fromkeys((MADE, *kind.settable), "BIGINT"))
+    derived = ""
+    if kind.derived is not None:
+        shape = json.dumps(types_of(kind.row, kind.derived.columns))
+        derived = f", from_json({DERIVED}, '{shape}') AS {DERIVED}"
     return f"""
         SELECT "{kind.id}", from_json("{kind.row.name}", '{types}') AS row,
-            from_json(clocks, '{clocks}') AS clocks
+            from_json(clocks, '{clocks}') AS clocks{derived}
         FROM old_{kind.name}
     """
 
@@ -234,8 +324,13 @@ def _nothing_made(kind: Kind) -> str:
     types = types_of(kind.row, kind.row.column_names).items()
     row = ", ".join(f"'{name}': NULL::{each}" for name, each in types)
     clocks = ", ".join(f"'{name}': NULL::BIGINT" for name in (MADE, *kind.settable))
+    derived = ""
+    if kind.derived is not None:
+        nulls = types_of(kind.row, kind.derived.columns).items()
+        struct = ", ".join(f"'{name}': NULL::{each}" for name, each in nulls)
+        derived = f", {{{struct}}} AS {DERIVED}"
     return f"""
-        SELECT NULL::VARCHAR AS "{kind.id}", {{{row}}} AS row, {{{clocks}}} AS clocks
+        SELECT NULL::VARCHAR AS "{kind.id}", {{{row}}} AS row, {{{clocks}}} AS clocks{derived}
         WHERE false
     """
 
@@ -346,16 +441,18 @@ def _summed_rows(kind: Kind, spec: TableSpec, summary: Summary, *, has_old: bool
 def shown(kind: Kind, spec: TableSpec) -> str:
     """Return the rows that a table gets of the things that change in it."""
     part = kind.part(spec)
-    is_there = "true"
+    condition = "true"
     if spec is kind.row:
-        is_there = f"{MADE} IS NOT NULL"
+        condition = is_there(kind)
     elif part is not None and part.removable:
-        is_there = " OR ".join(f'"{name}" IS NOT NULL' for name in kind.values(spec))
-    return f"SELECT {quoted(spec.column_names)} FROM rows_{spec.name} WHERE {is_there}"
+        condition = " OR ".join(f'"{name}" IS NOT NULL' for name in kind.values(spec))
+    return f"SELECT {quoted(spec.column_names)} FROM rows_{spec.name} WHERE {condition}"
 
 
-def replaced(kind: Kind, spec: TableSpec) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield which stored rows are no longer there: queries, and the columns that each is by.
+def replaced(kind: Kind, spec: TableSpec) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Yield which stored rows are no longer there.
+
+    Queries, the columns that each is by, and the one by which the files are told apart.
 
     These are the rows of things that are gone, or change in the table; in a part that no
     document holds, the rows of keys that change.
@@ -364,6 +461,8 @@ def replaced(kind: Kind, spec: TableSpec) -> Iterator[tuple[str, tuple[str, ...]
     rows = f'SELECT "{kind.id}" FROM gone_{kind.name}'
     if part is None or part.is_in_document:
         rows += f' UNION SELECT "{kind.id}" FROM rows_{spec.name}'
-    yield rows, (kind.id,)
+    yield rows, (kind.id,), kind.id
     if part is not None and spec in kind.keyed_tables and part.keep is Keep.LAST:
-        yield f"SELECT {quoted(spec.key)} FROM rows_{spec.name}", spec.key
+        column = part.pruned_by or kind.id
+        columns = quoted(dict.fromkeys((*spec.key, column)))
+        yield f"SELECT {columns} FROM rows_{spec.name}", spec.key, column
