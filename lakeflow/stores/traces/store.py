@@ -85,7 +85,7 @@ class TraceStore:
         self._append(self._row(info, row), *self._pairs(info), self._spans(info, columns))
 
     def _row(self, info: TraceInfo, row: Mapping[str, Any]) -> records.Pieces:
-        return records.table(TRACES.name, [_scope(info) | row])
+        return records.table(TRACES.name, [{**_scope(info), **row}])
 
     def _pairs(self, info: TraceInfo) -> list[records.Pieces]:
         fields = (TRACE_TAGS.name, info.tags), (TRACE_METADATA.name, info.trace_metadata)
