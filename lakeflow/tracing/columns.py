@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.config import readable
+from lakeflow.entities.json_text import decoded, json_text
+from lakeflow.printable import readable
 from lakeflow.schema import SPANS
 from lakeflow.tracing.conventions import MOVED, UNKNOWN_TYPE, lifted
-from lakeflow.tracing.json_text import decoded, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,8 +25,8 @@ COLUMN_NAMES = tuple(
 )
 """The columns in their order; the store adds the two others."""
 
-LONGEST_ROW_BYTES = 14 * 1024 * 1024
-"""What a span may take in the log, where a line of 16 MiB is the longest."""
+_LONGEST_TEXT = 65_536
+"""Characters of a name or a message that are kept."""
 
 LATEST_NS = 2**63 - 1
 """The latest time that a column holds, in the year 2262."""
@@ -134,8 +133,13 @@ def _time(nanoseconds: int | None) -> int | None:
 
 
 def _text(value: Any) -> str:
-    text = value if type(value) is str else str(value)
+    text = shortened(value if type(value) is str else str(value))
     return text if text.isascii() else readable(text)
+
+
+def shortened(text: str) -> str:
+    """Return what is kept of a name or a message."""
+    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT]
 
 
 def _trace_state(context: SpanContext) -> str | None:
@@ -175,30 +179,3 @@ def _link(link: Link) -> dict[str, Any]:
         "trace_state": _trace_state(link.context),
         "attributes": dict(link.attributes or {}),
     }
-
-
-def without_too_long(columns: Columns) -> tuple[Columns, int]:
-    """Return the columns without the spans that no line of the log can hold.
-
-    Args:
-        columns: The columns.
-
-    Returns:
-        The columns, and how many spans were left out. It costs a microsecond a span, and
-        where texts are long, as much as writing them.
-    """
-    rows = zip(*columns.values(), strict=True)
-    kept = [place for place, row in enumerate(rows) if not _is_too_long(row)]
-    count = len(columns["span_id"])
-    if len(kept) == count:
-        return columns, 0
-    left = {name: [values[place] for place in kept] for name, values in columns.items()}
-    return left, count - len(kept)
-
-
-def _is_too_long(row: Iterable[Any]) -> bool:
-    texts = [each for each in row if type(each) is str]
-    # A character takes at most four bytes, or seven as an escape of an escape.
-    if sum(map(len, texts)) * 7 <= LONGEST_ROW_BYTES:
-        return False
-    return len(json.dumps(texts, ensure_ascii=False).encode()) > LONGEST_ROW_BYTES

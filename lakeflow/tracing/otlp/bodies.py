@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from lakeflow.config import readable
+from lakeflow.printable import readable
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -178,5 +178,5 @@ def _with_ids(found: dict[str, Any]) -> dict[str, Any]:
 def written(message: Message, form: str) -> bytes:
     """Return a message in one of the two forms."""
     if form == PROTOBUF:
-        return message.SerializeToString()
-    return json_format.MessageToJson(message, indent=None).encode()
+        return bytes(message.SerializeToString())
+    return str(json_format.MessageToJson(message, indent=None)).encode()

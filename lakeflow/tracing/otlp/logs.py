@@ -8,9 +8,10 @@ what it says, so that the same event sent twice is one row.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.entities import AssessmentError, AssessmentSource, Feedback
+from lakeflow.entities.json_text import json_text
 from lakeflow.tracing.columns import (
     COLUMN_NAMES,
     LATEST_NS,
@@ -18,7 +19,6 @@ from lakeflow.tracing.columns import (
     scope_text,
     set_attributes,
 )
-from lakeflow.tracing.json_text import json_text
 from lakeflow.tracing.otlp.messages import is_span_id, is_trace_id, of_key_values, of_value
 
 if TYPE_CHECKING:
@@ -37,47 +37,18 @@ _PREFIX = "gen_ai."
 _TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "total_tokens")
 
 
-@dataclass(frozen=True)
-class Assessed:
-    """A verdict on a span or a trace.
-
-    Attributes:
-        assessment_id: Follows from what it says.
-        trace_id: The trace.
-        span_id: The span; None for the trace.
-        name: What was assessed.
-        value: A score, or a label where there is none.
-        rationale: Why.
-        error: Type of the error where there is no verdict.
-        source_id: Who said it.
-        time_ms: When.
-        metadata: What else was said.
-    """
-
-    assessment_id: str
-    trace_id: str
-    span_id: str | None
-    name: str
-    value: float | str | None
-    rationale: str | None
-    error: str | None
-    source_id: str
-    time_ms: int
-    metadata: dict[str, str]
-
-
 class EventBatch:
     """GenAI events of one request that belong to one experiment.
 
     Attributes:
         columns: Those that become rows of ``spans``, by column.
-        assessed: Those that become assessments.
+        assessments: Those that become assessments.
         refused: How many log records were left out, by the reason.
     """
 
     def __init__(self) -> None:
         self.columns: Columns = {name: [] for name in COLUMN_NAMES}
-        self.assessed: list[Assessed] = []
+        self.assessments: list[Feedback] = []
         self.refused: dict[str, int] = {}
 
     def refuse(self, reason: str, count: int) -> None:
@@ -154,18 +125,19 @@ class EventBatch:
             "gen_ai.evaluation.score.label": label if score is not None else None,
             "gen_ai.response.id": _text(attributes.get("gen_ai.response.id")),
         }
-        self.assessed.append(
-            Assessed(
-                assessment_id=f"a-{_digest(record)[:32]}",
-                trace_id=f"tr-{record.trace_id.hex()}",
-                span_id=record.span_id.hex() if is_span_id(record.span_id) else None,
+        error = _text(attributes.get("error.type"))
+        self.assessments.append(
+            Feedback(
                 name=name,
                 value=score if type(score) in (int, float) else label,
-                rationale=_text(attributes.get("gen_ai.evaluation.explanation")),
-                error=_text(attributes.get("error.type")),
-                source_id=scope or "opentelemetry",
-                time_ms=_time(record) // 1_000_000,
+                error=None if error is None else AssessmentError(error),
+                source=AssessmentSource("CODE", scope or "opentelemetry"),
+                trace_id=f"tr-{record.trace_id.hex()}",
                 metadata={key: value for key, value in more.items() if value is not None},
+                span_id=record.span_id.hex() if is_span_id(record.span_id) else None,
+                create_time_ms=_time(record) // 1_000_000,
+                rationale=_text(attributes.get("gen_ai.evaluation.explanation")),
+                assessment_id=f"a-{_digest(record)[:32]}",
             )
         )
 

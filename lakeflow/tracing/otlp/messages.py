@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.entities.json_text import json_text
 from lakeflow.tracing.columns import (
     COLUMN_NAMES,
     LATEST_NS,
     empty_columns,
     scope_text,
     set_attributes,
+    shortened,
 )
-from lakeflow.tracing.json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -127,11 +128,11 @@ def _columns(spans: list[Span], scoped: ScopeSpans) -> Columns:
         "span_id": [span.span_id.hex() for span in spans],
         "parent_span_id": [each.hex() if is_span_id(each) else None for each in parents],
         "end_time_ns": [span.end_time_unix_nano or None for span in spans],
-        "name": [span.name for span in spans],
+        "name": [shortened(span.name) for span in spans],
         "kind": [_named(_KINDS, span.kind) for span in spans],
         "status": [_named(_STATUSES, each.code) for each in statuses],
-        "status_message": [each.message or None for each in statuses],
-        "trace_state": [span.trace_state or None for span in spans],
+        "status_message": [shortened(each.message) or None for each in statuses],
+        "trace_state": [shortened(span.trace_state) or None for span in spans],
         "flags": [span.flags for span in spans],
         "scope": [named if scope.name else None] * len(spans),
     }

@@ -241,10 +241,11 @@ def _busy() -> RefusedError:
 def _of_lake(error: LakeflowException) -> RefusedError:
     """Return what is answered when the lake refuses."""
     status = error.get_http_status_code()
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, error.message, 5)
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
         return RefusedError(HTTPStatus.BAD_REQUEST, error.message)
     # The lake may be back soon, and what a client is told to keep is not lost.
-    _logger.error("the lake refuses: %s: %s", error.error_code, error.message)
-    return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, error.message, 5)
+    # Why is for whoever runs the receiver: it names the lake.
+    _logger.error("spans cannot be stored: %s: %s", error.error_code, error.message)
+    return RefusedError(
+        HTTPStatus.SERVICE_UNAVAILABLE, f"the lake cannot be written: {error.error_code}", 5
+    )

@@ -1,9 +1,7 @@
-"""The signals that are stored: traces, and logs of GenAI events; and which experiment gets them."""
+"""What is stored, traces and logs of GenAI events, and in which experiment."""
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,11 +15,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from lakeflow.entities import LifecycleStage
-from lakeflow.exceptions import NotFoundError
-from lakeflow.tracing.columns import without_too_long
+from lakeflow.entities import validation
+from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.printable import printable
 from lakeflow.tracing.otlp.bodies import RefusedError
-from lakeflow.tracing.otlp.logs import Assessed, EventBatch
+from lakeflow.tracing.otlp.logs import EventBatch
 from lakeflow.tracing.otlp.messages import Batch, of_key_values
 
 if TYPE_CHECKING:
@@ -33,12 +31,6 @@ if TYPE_CHECKING:
 
 RESOURCE_ATTRIBUTE = "mlflow.experimentId"
 """The attribute by which a resource says in which experiment its spans belong."""
-
-_KNOWN_SECONDS = 10
-"""For how long an experiment that was there is taken to be there."""
-
-_LONGEST_ID = 64
-_TOO_LONG = "a span that is longer than a line of the log"
 
 
 @dataclass
@@ -81,8 +73,6 @@ class Destination:
     def __init__(self, store: Store, experiment_id: str) -> None:
         self.store = store
         self._experiment_id = experiment_id
-        self._lock = threading.Lock()
-        self._known: dict[str, float] = {}
 
     def experiment_of(self, header: str | None, resource: Mapping[str, Any]) -> str:
         """Return the experiment that a request or a resource names, else that of the option.
@@ -90,35 +80,17 @@ class Destination:
         Raises:
             RefusedError: 400, there is none of this id, or it is deleted.
         """
-        named = header or resource.get(RESOURCE_ATTRIBUTE)
-        if named is None:
-            return self._checked(self._experiment_id)
-        return self._checked(str(named) if type(named) is int else named)
-
-    def _checked(self, experiment_id: Any) -> str:
-        with self._lock:
-            if self._known.get(experiment_id, 0) > time.monotonic():
-                return str(experiment_id)
-        if type(experiment_id) is not str or len(experiment_id) > _LONGEST_ID:
-            raise _unknown(experiment_id)
+        named = header or resource.get(RESOURCE_ATTRIBUTE) or self._experiment_id
         try:
-            found = self.store.experiments.get(experiment_id)
-        except NotFoundError:
-            raise _unknown(experiment_id) from None
-        if found.lifecycle_stage != LifecycleStage.ACTIVE:
+            experiment_id = validation.experiment_id(named)
+            self.store.experiments.require_active(experiment_id)
+        # Not the message of the error: it names the lake, which a client need not know.
+        except (InvalidInputError, NotFoundError):
+            shown = printable(str(named)[:80])
             raise RefusedError(
-                HTTPStatus.BAD_REQUEST, f"the experiment {experiment_id} is deleted"
-            )
-        with self._lock:
-            # Only experiments that there are get in, so that it stays small.
-            self._known[experiment_id] = time.monotonic() + _KNOWN_SECONDS
+                HTTPStatus.BAD_REQUEST, f"no experiment has the id '{shown}', or it is deleted"
+            ) from None
         return experiment_id
-
-
-def _unknown(experiment_id: Any) -> RefusedError:
-    return RefusedError(
-        HTTPStatus.BAD_REQUEST, f"no experiment has the id {str(experiment_id)[:80]!r}"
-    )
 
 
 @dataclass(frozen=True)
@@ -159,11 +131,9 @@ def _store_spans(
         batches.setdefault(experiment_id, Batch()).add(message, resource)
     outcome = Outcome()
     for experiment_id, batch in batches.items():
-        columns, too_long = without_too_long(batch.columns)
-        batch.refuse(_TOO_LONG, too_long)
-        count = len(columns["span_id"])
+        count = len(batch.columns["span_id"])
         if count:
-            destination.store.traces.log_spans(experiment_id, columns)
+            destination.store.traces.log_spans(experiment_id, batch.columns)
         outcome.add(count, batch.refused)
     return outcome
 
@@ -186,19 +156,14 @@ def _store_events(
         batches.setdefault(experiment_id, EventBatch()).add(message, resource)
     outcome = Outcome()
     for experiment_id, batch in batches.items():
-        columns, too_long = without_too_long(batch.columns)
-        batch.refuse(_TOO_LONG, too_long)
-        count = len(columns["span_id"])
-        if count:
-            destination.store.traces.log_spans(experiment_id, columns)
-        for each in batch.assessed:
-            _store_assessment(destination.store, each)
-        outcome.add(count + len(batch.assessed), batch.refused)
+        count = len(batch.columns["span_id"]) + len(batch.assessments)
+        traces = destination.store.traces
+        if batch.columns["span_id"]:
+            traces.log_spans(experiment_id, batch.columns)
+        if batch.assessments:
+            traces.log_assessments(experiment_id, batch.assessments)
+        outcome.add(count, batch.refused)
     return outcome
-
-
-def _store_assessment(store: Store, assessed: Assessed) -> None:
-    raise NotImplementedError
 
 
 def _answer_events(outcome: Outcome) -> ExportLogsServiceResponse:
