@@ -1,0 +1,29 @@
+"""What tests of traces share: the rows of a lake's spans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import lakeflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    """Return where a lake is to be."""
+    return tmp_path / "lake"
+
+
+@pytest.fixture
+def rows(lake: Path) -> Callable[..., list[dict[str, Any]]]:
+    """Return a function that reads the spans of the lake, the one that began first first."""
+
+    def read(query: str = "SELECT * FROM spans ORDER BY start_time_ns, span_id") -> list[Any]:
+        return lakeflow.sql(query, tracking_uri=lake).to_pylist()
+
+    return read
