@@ -154,6 +154,8 @@ def read(body: bytes, form: str, into: M) -> M:
 def _tree(body: bytes) -> Any:
     text = body.decode()
     tree = json.loads(text, object_hook=_with_ids)
+    if type(tree) is not dict:
+        raise ValueError("no object")
     # What a client has cut in the middle of a character, no message can hold.
     if _HALF_OF_A_PAIR.search(text):
         tree = json.loads(readable(json.dumps(tree, ensure_ascii=False)))

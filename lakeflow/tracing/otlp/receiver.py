@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.rpc.status_pb2 import Status
 
-from lakeflow.exceptions import LakeflowException
+from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.tracing.otlp import bodies
 from lakeflow.tracing.otlp.bodies import JSON, RefusedError
 from lakeflow.tracing.otlp.counters import Counters
@@ -240,12 +240,11 @@ def _busy() -> RefusedError:
 
 def _of_lake(error: LakeflowException) -> RefusedError:
     """Return what is answered when the lake refuses."""
-    status = error.get_http_status_code()
-    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
-        return RefusedError(HTTPStatus.BAD_REQUEST, error.message)
-    # The lake may be back soon, and what a client is told to keep is not lost.
-    # Why is for whoever runs the receiver: it names the lake.
+    # The lake may be back soon, and what a client is told to keep is not lost. Why is for
+    # whoever runs the receiver: it names the lake.
     _logger.error("spans cannot be stored: %s: %s", error.error_code, error.message)
+    if isinstance(error, InvalidInputError):
+        return RefusedError(HTTPStatus.BAD_REQUEST, "a span is longer than the log takes")
     return RefusedError(
         HTTPStatus.SERVICE_UNAVAILABLE, f"the lake cannot be written: {error.error_code}", 5
     )
