@@ -27,3 +27,15 @@ def rows(lake: Path) -> Callable[..., list[dict[str, Any]]]:
         return lakeflow.sql(query, tracking_uri=lake).to_pylist()
 
     return read
+
+
+@pytest.fixture
+def stored(lake: Path, table_rows: Callable[..., list[dict[str, Any]]]) -> Callable[..., Any]:
+    """Return a function that folds the lake and reads the table of spans as it is."""
+
+    def read() -> list[dict[str, Any]]:
+        lakeflow.compact(lake)
+        found = table_rows(lake, "spans")
+        return sorted(found, key=lambda row: (row["start_time_ns"], row["span_id"]))
+
+    return read

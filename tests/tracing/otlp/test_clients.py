@@ -83,9 +83,9 @@ def send(url: str, tree: object) -> int:
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "deflate"])
-def test_the_exporter_of_the_sdk_in_another_process(url, rows, compression):
+def test_the_exporter_of_the_sdk_in_another_process(url, stored, compression):
     run(SDK, url, compression, "250")
-    found = rows()
+    found = stored()
     outer = found[0]
     assert len({row["span_id"] for row in found}) == len(found) == 250
     assert (outer["name"], outer["kind"], outer["status"]) == ("outer", "SERVER", "ERROR")
@@ -104,7 +104,7 @@ def test_the_exporter_of_the_sdk_in_another_process(url, rows, compression):
     assert json.loads(found[1]["links"])[0]["span_id"] == outer["span_id"]
 
 
-def test_the_exporter_in_process_and_the_protocol_give_the_same_row(lake, url, rows):
+def test_the_exporter_in_process_and_the_protocol_give_the_same_row(url, stored):
     program = SDK + textwrap.dedent(
         """
         from lakeflow.tracing.columns import of_spans
@@ -114,7 +114,7 @@ def test_the_exporter_in_process_and_the_protocol_give_the_same_row(lake, url, r
         """
     )
     expected = json.loads(run(program, url, "none", "1").stdout)
-    (row,) = rows()
+    (row,) = stored()
     del row["experiment_id"], row["day"]
     # The SDK sends of the flags of a span only those about its parent.
     assert row.pop("flags") & 0x300 == expected.pop("flags") & 0x300

@@ -60,14 +60,14 @@ JUDGED = record(
 )
 
 
-def test_what_a_model_was_asked_is_a_row_below_its_span_once(post, rows, span):
+def test_what_a_model_was_asked_is_a_row_below_its_span_once(post, stored, span):
     for _ in range(2):
         answer = post(request_of(ASKED), path=LOGS)
         assert (answer.status, answer.json) == (200, {})
     parent = span(traceId=TRACE, spanId=SPAN, attributes=[])
     parent["name"] = "chat gpt-9"
     assert post({"resourceSpans": [{"scopeSpans": [{"spans": [parent]}]}]}).status == 200
-    above, below = rows()
+    above, below = stored()
     assert above["name"] == "chat gpt-9"
     assert below["name"] == "gen_ai.client.inference.operation.details"
     assert below["parent_span_id"] == above["span_id"] == SPAN
@@ -85,14 +85,14 @@ def test_what_a_model_was_asked_is_a_row_below_its_span_once(post, rows, span):
     assert event["attributes"]["gen_ai.usage.input_tokens"] == 7
 
 
-def test_an_old_event_has_its_name_in_an_attribute_and_its_content_in_its_body(post, rows):
+def test_an_old_event_has_its_name_in_an_attribute_and_its_content_in_its_body(post, stored):
     old = record(
         "",
         {"event.name": text("gen_ai.user.message"), "gen_ai.system": text("openai")},
         body={"kvlistValue": {"values": [{"key": "content", "value": text("hi")}]}},
     )
     assert post(request_of(old), path=LOGS).json == {}
-    (row,) = rows()
+    (row,) = stored()
     assert (row["name"], row["provider"]) == ("gen_ai.user.message", "openai")
     assert json.loads(row["events"])[0]["attributes"]["body"] == {"content": "hi"}
 

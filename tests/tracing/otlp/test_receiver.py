@@ -133,7 +133,7 @@ def present(row):
 
 
 @pytest.mark.parametrize("form", ["json", "protobuf", "both"])
-def test_a_span_with_everything_is_a_row_with_everything_once(post, rows, form):
+def test_a_span_with_everything_is_a_row_with_everything_once(post, stored, form):
     if form in ("json", "both"):
         answer = post(EVERYTHING)
         assert (answer.status, answer.json) == (200, {})
@@ -143,7 +143,7 @@ def test_a_span_with_everything_is_a_row_with_everything_once(post, rows, form):
         assert (
             ExportTraceServiceResponse.FromString(answer.body) == ExportTraceServiceResponse()
         )
-    assert [present(row) for row in rows()] == [ROW]
+    assert [present(row) for row in stored()] == [ROW]
 
 
 def raw_deflate(body):
