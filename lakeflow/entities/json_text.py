@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import dataclasses
+import functools
 import json
 import sys
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 from lakeflow.printable import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _DEEPEST = 100
 """Levels of nesting that are kept: DuckDB and protobuf read no more than about as many."""
@@ -40,6 +46,46 @@ def json_text(value: Any) -> str:
     except (ValueError, TypeError, RecursionError):
         text = _encode(_plain(value, _DEEPEST))
     return text if text.isascii() else readable(text)
+
+
+_FLAT = {str, int, bool, type(None)}
+
+
+def flat_text(values: dict[str, Any]) -> str:
+    """Return what ``json_text`` does, of an object that is most often flat.
+
+    Where orjson is installed, it takes an eighth of the time for an object of texts, numbers
+    and booleans.
+
+    Examples:
+        >>> flat_text({"k": 4, "model": "gpt", "temperature": 0.5, "stop": ["a"]})
+        '{"k":4,"model":"gpt","temperature":0.5,"stop":["a"]}'
+    """
+    quick = _quick()
+    if quick is not None and _is_flat(values):
+        # A whole number of more than 64 bits, half of a surrogate pair, a key that is no text.
+        with contextlib.suppress(TypeError):
+            return quick(values).decode()
+    return json_text(values)
+
+
+def _is_flat(values: dict[str, Any]) -> bool:
+    kinds = {*map(type, values.values())} - _FLAT
+    if not kinds:
+        return True
+    # orjson would make null of NaN.
+    return kinds == {float} and all(
+        [isfinite(each) for each in values.values() if type(each) is float]
+    )
+
+
+@functools.cache
+def _quick() -> Callable[[Any], bytes] | None:
+    try:
+        import orjson
+    except ImportError:
+        return None
+    return orjson.dumps
 
 
 def decoded(text: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.entities.json_text import decoded, json_text
+from lakeflow.entities.json_text import decoded, flat_text, json_text
 from lakeflow.printable import readable
 from lakeflow.schema import SPANS
 from lakeflow.tracing.conventions import MOVED, UNKNOWN_TYPE, lifted
@@ -64,7 +64,7 @@ def set_attributes(columns: Columns, place: int, attributes: dict[str, Any]) -> 
             columns[name][place] = value
         for name in MOVED & attributes.keys():
             del attributes[name]
-    columns["attributes"][place] = json_text(attributes) if attributes else "{}"
+    columns["attributes"][place] = flat_text(attributes) if attributes else "{}"
 
 
 def _value_of_mlflow(value: Any) -> Any:

@@ -23,7 +23,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from lakeflow.entities.json_text import typed
+from lakeflow.entities.json_text import flat_text, json_text, typed
 from lakeflow.tracing.columns import COLUMN_NAMES, LATEST_NS, of_spans
 
 
@@ -199,3 +199,8 @@ def test_attributes_come_back_as_they_were(attributes):
     (text,) = columns["attributes"]
     if "mlflow.traceRequestId" not in attributes:
         assert same(attributes, typed(text))
+
+
+@given(st.dictionaries(st.text(), SCALARS | st.floats() | st.integers()))
+def test_the_quick_way_writes_what_the_other_one_does(values):
+    assert same(typed(flat_text(values)), typed(json_text(values)))
