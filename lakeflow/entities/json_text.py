@@ -10,7 +10,6 @@ import functools
 import json
 import sys
 from collections.abc import Mapping, Sequence, Set
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.printable import readable
@@ -48,7 +47,7 @@ def json_text(value: Any) -> str:
     return text if text.isascii() else readable(text)
 
 
-_FLAT = {str, int, bool, type(None)}
+_FLAT = {str, int, bool, float}
 
 
 def flat_text(values: dict[str, Any]) -> str:
@@ -62,21 +61,14 @@ def flat_text(values: dict[str, Any]) -> str:
         '{"k":4,"model":"gpt","temperature":0.5,"stop":["a"]}'
     """
     quick = _quick()
-    if quick is not None and _is_flat(values):
+    if quick is not None and _FLAT.issuperset(map(type, values.values())):
         # A whole number of more than 64 bits, half of a surrogate pair, a key that is no text.
         with contextlib.suppress(TypeError):
-            return quick(values).decode()
+            text = quick(values)
+            # It makes null of NaN.
+            if b"null" not in text:
+                return text.decode()
     return json_text(values)
-
-
-def _is_flat(values: dict[str, Any]) -> bool:
-    kinds = {*map(type, values.values())} - _FLAT
-    if not kinds:
-        return True
-    # orjson would make null of NaN.
-    return kinds == {float} and all(
-        [isfinite(each) for each in values.values() if type(each) is float]
-    )
 
 
 @functools.cache

@@ -175,7 +175,7 @@ VALUES = st.recursive(
     lambda inner: (
         st.lists(inner) | st.dictionaries(st.text().filter(lambda key: key[:1] != "$"), inner)
     ),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
