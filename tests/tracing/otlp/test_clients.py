@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+from servers import npm
 from servers.processes import free_port, is_listening
 from servers.proxy import Fault, Proxy
 
@@ -236,3 +238,61 @@ def test_an_instrumented_application_of_fastapi(lake, rows):
     attributes = json.loads(servers[0]["attributes"])
     status = attributes.get("http.status_code", attributes.get("http.response.status_code"))
     assert status == 200
+
+
+JAVASCRIPT = """
+const { BasicTracerProvider, BatchSpanProcessor } = require("@opentelemetry/sdk-trace-base");
+const { resourceFromAttributes } = require("@opentelemetry/resources");
+const { SpanKind, SpanStatusCode } = require("@opentelemetry/api");
+const [, , form, url] = process.argv;
+const { OTLPTraceExporter } = require(`@opentelemetry/exporter-trace-otlp-${form}`);
+const exporter = new OTLPTraceExporter({ url: `${url}/v1/traces`, compression: "gzip" });
+const provider = new BasicTracerProvider({
+  resource: resourceFromAttributes({ "service.name": "web" }),
+  spanProcessors: [new BatchSpanProcessor(exporter)],
+});
+const span = provider.getTracer("lib", "1").startSpan("click", { kind: SpanKind.CLIENT });
+span.setAttributes({
+  whole: 12, real: 0.5, flag: true, list: ["a", "b"], "gen_ai.usage.input_tokens": 7,
+});
+span.addEvent("moved", { x: 3 });
+span.setStatus({ code: SpanStatusCode.ERROR, message: "missed" });
+span.end();
+provider.shutdown();
+"""
+PACKAGES = {
+    "@opentelemetry/api": "1.9.0",
+    "@opentelemetry/exporter-trace-otlp-http": "0.205.0",
+    "@opentelemetry/exporter-trace-otlp-proto": "0.205.0",
+    "@opentelemetry/resources": "2.1.0",
+    "@opentelemetry/sdk-trace-base": "2.1.0",
+}
+
+
+@pytest.mark.parametrize("form", ["http", "proto"])
+def test_the_exporters_of_javascript(tmp_path, url, stored, form):
+    packages = npm.installed("opentelemetry", PACKAGES) / "node_modules"
+    program = tmp_path / "program.js"
+    program.write_text(JAVASCRIPT)
+    done = subprocess.run(
+        [npm.node(), program, form, url],
+        env={**os.environ, "NODE_PATH": str(packages)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (row,) = stored()
+    assert (row["name"], row["kind"], row["service_name"]) == ("click", "CLIENT", "web")
+    assert (row["status"], row["status_message"]) == ("ERROR", "missed")
+    assert row["input_tokens"] == 7
+    assert json.loads(row["attributes"]) == {
+        "whole": 12,
+        "real": 0.5,
+        "flag": True,
+        "list": ["a", "b"],
+        "gen_ai.usage.input_tokens": 7,
+    }
+    assert json.loads(row["events"])[0]["attributes"] == {"x": 3}
+    assert row["end_time_ns"] >= row["start_time_ns"] > 1_700_000_000 * 10**9
