@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import dataclasses
 import functools
 import json
@@ -60,19 +59,24 @@ def flat_text(values: dict[str, Any]) -> str:
         >>> flat_text({"k": 4, "model": "gpt", "temperature": 0.5, "stop": ["a"]})
         '{"k":4,"model":"gpt","temperature":0.5,"stop":["a"]}'
     """
-    quick = _quick()
-    if quick is not None and _FLAT.issuperset(map(type, values.values())):
-        # A whole number of more than 64 bits, half of a surrogate pair, a key that is no text.
-        with contextlib.suppress(TypeError):
-            text = quick(values)
-            # It makes null of NaN.
-            if b"null" not in text:
-                return text.decode()
-    return json_text(values)
+    quick = quick_json()
+    if quick is None or not _FLAT.issuperset(map(type, values.values())):
+        return json_text(values)
+    try:
+        text = quick(values)
+    # A whole number of more than 64 bits, half of a surrogate pair, a key that is no text.
+    except TypeError:
+        return json_text(values)
+    # It makes null of NaN.
+    return json_text(values) if b"null" in text else text.decode()
 
 
 @functools.cache
-def _quick() -> Callable[[Any], bytes] | None:
+def quick_json() -> Callable[[Any], bytes] | None:
+    """Return what writes JSON in a fraction of the time, where orjson is installed.
+
+    It makes null of NaN, and raises TypeError where a text has half of a surrogate pair.
+    """
     try:
         import orjson
     except ImportError:
