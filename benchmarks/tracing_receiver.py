@@ -35,7 +35,7 @@ def main() -> None:
     say(f"{options.requests:,} requests of {options.spans} spans")
     with tempfile.TemporaryDirectory(prefix="receiver-", dir=options.folder) as folder:
         found: dict[str, float] = peer.run("receive_spans.py", Path(folder), **sizes)
-    floor = found["parse"]
+    floor, exported = found["parse"], found["exported, off"]
     steps = ("parse", "to columns", "to the log", "acknowledged")
     header = [f"seconds of a core, a span of {options.attributes} attributes", "time"]
     rows = [
@@ -55,9 +55,13 @@ def main() -> None:
         ],
         ["memory of the receiver, at a quarter of it", f"{found['early MiB']:,.0f} MiB"],
         ["memory of the receiver, at its end", f"{found['late MiB']:,.0f} MiB"],
-        ["the SDK, a span", report.seconds(found["sdk"])],
-        ["the exporter adds, off the path of requests", report.seconds(found["exporter"])],
-        ["the processor adds, on it", report.seconds(found["processor"])],
+        ["a span of the SDK, for nobody", report.seconds(found["sdk"])],
+        [
+            "with its own processor, for an exporter of nothing",
+            report.seconds(found["gathered"]),
+        ],
+        ["with ours and our exporter", report.seconds(found["exported"])],
+        ["our exporter beside it, in its thread", report.seconds(exported)],
     ]
     print("\n" + report.table(["", "found"], rows), "\n\nTargets\n", sep="")
     rate, growth = 1 / found["acknowledged"], found["late MiB"] / found["early MiB"]
@@ -75,10 +79,10 @@ def main() -> None:
             report.met(growth <= MOST_GROWTH),
         ],
         [
-            "the exporter adds",
+            "the exporter, a span, in its thread",
             f"at most {report.seconds(MOST_EXPORTED_S)}",
-            report.seconds(found["exporter"]),
-            report.met(found["exporter"] <= MOST_EXPORTED_S),
+            report.seconds(exported),
+            report.met(exported <= MOST_EXPORTED_S),
         ],
     ]
     print(report.table(["", "target", "found", ""], targets))
