@@ -6,9 +6,9 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context, formats
-from lakeflow.client import open_store
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds import EXPERIMENT, MODEL_VERSION, REGISTERED_MODEL, REGISTRY_EVENT, RUN
+from lakeflow.open_store import open_store
 from lakeflow.schema import (
     ARTIFACTS,
     EXPERIMENTS,

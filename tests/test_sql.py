@@ -18,9 +18,9 @@ import pytest
 
 import lakeflow
 from lakeflow import LakeflowClient
-from lakeflow.client import open_store
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, validation
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
+from lakeflow.open_store import open_store
 from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.views import VIEWS as ALL_VIEWS
 from lakeflow.sql import setup

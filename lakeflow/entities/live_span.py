@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.entities.json_text import json_text, typed
 from lakeflow.entities.span import INPUTS, OUTPUTS, REQUEST_ID, SPAN_TYPE, Span, SpanType
 from lakeflow.entities.span_event import SpanEvent
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
-from lakeflow.entities.typed_json import Encoded, dumps, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span as OTelSpan
 
 _SCALARS = {str, int, float, bool, type(None)}
+
+
+class Encoded:
+    """A value that has become JSON already, because it may change.
+
+    Attributes:
+        text: The JSON.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
 class LiveSpan(Span):
@@ -202,7 +215,7 @@ class LiveSpan(Span):
     def _decoded(self) -> dict[str, Any]:
         values = {**(self._otel.attributes or {}), **self._values}
         return {REQUEST_ID: self._trace_id} | {
-            key: loads(value if type(value) is Encoded else dumps(value))
+            key: typed(value.text if type(value) is Encoded else json_text(value))
             for key, value in values.items()
         }
 
@@ -220,7 +233,7 @@ def captured(value: Any) -> Any:
         return value.copy()
     if (kind is list or kind is tuple) and _SCALARS.issuperset(map(type, value)):
         return value[:]
-    return dumps(value)
+    return Encoded(json_text(value))
 
 
 def _of_otel(value: Any) -> Any:
@@ -230,4 +243,4 @@ def _of_otel(value: Any) -> Any:
     # Lists of one type are all that OpenTelemetry has.
     kinds = {type(each) for each in value} if isinstance(value, list | tuple) else _SCALARS
     is_kept = len(kinds) <= 1 and kinds <= {str, bool, int, float}
-    return list(value) if is_kept else str(dumps(value))
+    return list(value) if is_kept else json_text(value)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.tracing.json_text import decoded, json_text
+from lakeflow.entities.json_text import decoded, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

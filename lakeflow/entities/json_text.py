@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import dataclasses
 import json
+import sys
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from lakeflow.config import readable
+from lakeflow.printable import readable
 
 _DEEPEST = 100
 """Levels of nesting that are kept: DuckDB and protobuf read no more than about as many."""
@@ -17,9 +20,10 @@ def json_text(value: Any) -> str:
     r"""Return a value as JSON; there is none that it fails for.
 
     A whole number stays one and a float keeps its point. Bytes become
-    ``{"$bytes":"<base64>"}``, NaN and the infinities ``{"$double":"NaN"}``, what JSON has no
-    form for its ``str``. What contains itself, or nests deeper than 100 levels, is cut with
-    ``"..."``. A lone surrogate, which no file can hold, becomes U+FFFD.
+    ``{"$bytes":"<base64>"}``, NaN and the infinities ``{"$double":"NaN"}``, data classes and
+    models of pydantic objects, what JSON has no form for its ``str``. What contains itself, or
+    nests deeper than 100 levels, is cut with ``"..."``. A lone surrogate, which no file can
+    hold, becomes U+FFFD.
 
     Args:
         value: Anything.
@@ -50,6 +54,36 @@ def decoded(text: str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def typed(text: str) -> Any:
+    r"""Return the value of a JSON text with bytes, NaN and the infinities.
+
+    What is no JSON at all is the text itself: a lake's files are made by anybody.
+
+    Examples:
+        >>> typed('{"a": [{"$double": "-Infinity"}, {"$bytes": "AAE="}, 1]}')
+        {'a': [-inf, b'\x00\x01', 1]}
+    """
+    try:
+        return json.loads(text, object_hook=_typed)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _typed(found: dict[str, Any]) -> Any:
+    if len(found) != 1:
+        return found
+    value = found.get("$double")
+    if value is not None:
+        return float(value) if value in _DOUBLES.values() else found
+    value = found.get("$bytes")
+    if not isinstance(value, str):
+        return found
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return found
+
+
 def _other(value: Any) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         return {"$bytes": base64.b64encode(value).decode()}
@@ -57,6 +91,16 @@ def _other(value: Any) -> Any:
         return dict(value)
     if isinstance(value, Sequence | Set):
         return list(value)
+    # Where nobody has imported pydantic no value is a model of it.
+    pydantic = sys.modules.get("pydantic")
+    try:
+        if pydantic is not None and isinstance(value, pydantic.BaseModel):
+            return value.model_dump()
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return dataclasses.asdict(value)
+    # The class is a stranger's, and may raise anything.
+    except Exception:  # noqa: BLE001
+        return _said(value)
     return _said(value)
 
 
