@@ -9,6 +9,7 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.entities.json_text import json_text
 from lakeflow.entities.span import INPUTS, OUTPUTS, REQUEST_ID, SPAN_TYPE
 from lakeflow.entities.trace_lines import left_out, moment, text_of, tokens
 from lakeflow.entities.trace_tree import (
@@ -22,7 +23,6 @@ from lakeflow.entities.trace_tree import (
     state,
     tree,
 )
-from lakeflow.entities.typed_json import dumps
 from lakeflow.printable import printable
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ def _json(value: Any) -> str:
     try:
         return json.dumps(shown, indent=2, ensure_ascii=False, default=str)
     except (ValueError, TypeError, RecursionError):
-        return dumps(shown)
+        return json_text(shown)
 
 
 def _name(name: str, depth: int, about: str = "") -> str:

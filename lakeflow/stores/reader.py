@@ -177,7 +177,10 @@ class Reader:
         # only told of hot things of the kind that is searched.
         if not statement.relation or any(map(snapshot.memory.gone, self._lake.kinds)):
             return False
-        rows = self._lake.rows(statement.searched, snapshot.fold, experiment_id=experiment_ids)
+        files = self._lake.files(
+            statement.searched, snapshot.fold, experiment_id=experiment_ids
+        )
+        rows = sum(file.rows for file in files)
         return 0 < rows <= _MOST_ROWS_TO_CACHE
 
     def tables(

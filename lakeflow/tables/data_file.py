@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Bound = str | int | float
@@ -51,3 +51,20 @@ class DataFile:
         """Return whether a row may have something in a column."""
         # A file has bounds of all its columns or of none; a column of nulls alone has none.
         return not self.bounds or column in self.bounds
+
+
+def that_may_hold(
+    files: Iterable[DataFile],
+    present: str | None,
+    within: Within | None,
+    where: Mapping[str, Sequence[str]],
+) -> list[DataFile]:
+    """Return the files that may hold certain rows; conditions are as for ``Lake.files``."""
+    wanted = {column: sorted(values) for column, values in where.items() if values}
+    return [
+        file
+        for file in files
+        if (present is None or file.has_any(present))
+        and (within is None or file.meets(*within))
+        and all(file.may_hold(column, values) for column, values in wanted.items())
+    ]

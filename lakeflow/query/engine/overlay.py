@@ -10,10 +10,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds.kind import Keep
-from lakeflow.query.engine.columns import column, table
+from lakeflow.query.engine import column_rows
 from lakeflow.query.engine.connection import SQL_TYPES, arrow_table, literally, no_rows
-from lakeflow.query.engine.shipped import shipped
-from lakeflow.query.engine.statement import with_tables
+from lakeflow.query.engine.statement import quoted, with_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from lakeflow.query.engine.connection import Cursor, Engine
     from lakeflow.query.engine.statement import Statement
     from lakeflow.schema import TableSpec
-    from lakeflow.schema.spec import Type
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """Rows by table, columns in the table's order."""
@@ -107,17 +105,15 @@ class Overlay:
             kind: The kind.
             part: The part.
             rows: Its new rows, a list a column in the table's order.
-            orders: The order of the record of each, as columns named by ``ORDER``.
+            orders: The order of the record of each, as columns named by ``column_rows.ORDER``.
             gone: Ids of all things of the kind that are gone; their rows go.
         """
-        types = [column.type for column in part.table.columns]
-        names = part.table.column_names
-        arrays = map(column, types, rows)
-        order = map(column, ORDER.values(), orders)
-        new = table(dict(zip((*names, *ORDER), (*arrays, *order), strict=True)))
+        new = column_rows.as_table(part.table, rows, orders)
         is_new = hot(part.table) not in self._hot
         self.cursor().call(
-            lambda cursor: _add(cursor, kind, part.table, new, list(gone), is_new)
+            lambda cursor: column_rows.add(
+                cursor, hot(part.table), part.table, new, (kind.id, list(gone)), is_new
+            )
         )
         self._hot.add(hot(part.table))
 
@@ -132,21 +128,11 @@ class Overlay:
             files: Files with other rows of these.
         """
         assert kind.derived is not None
-        spec = kind.derived.table
-        values: dict[str, Any] = {"ids": list(ids)}
-        of_ids = f'list_contains($ids, "{kind.id}")'
-        rows = f"SELECT {_columns(spec.column_names)} FROM {hot(spec)} WHERE {of_ids}"  # noqa: S608
-        if files:
-            stored, given = stored_rows(spec, files)
-            values |= given
-            key = _columns(spec.key)
-            rows += (
-                f" UNION ALL SELECT {_columns(spec.column_names)} FROM {stored} "  # noqa: S608
-                f"ANTI JOIN {hot(spec)} USING ({key}) WHERE {of_ids}"
-            )
-        statement = f"WITH {spec.name} AS ({rows}) FROM ({shipped('derived', kind.row.name)})"
+        stored, values = stored_rows(kind.derived.table, files)
+        statement = column_rows.derived(kind, hot(kind.derived.table), stored)
         with contextlib.closing(self.cursor()) as cursor:
-            found: list[dict[str, Any]] = cursor.table(statement, values).to_pylist()
+            table = cursor.table(statement, {"ids": list(ids), **values})
+        found: list[dict[str, Any]] = table.to_pylist()
         return found
 
     def drop(self) -> None:
@@ -207,50 +193,6 @@ def _replace(
     cursor.execute("COMMIT")
 
 
-def _add(
-    cursor: duckdb.DuckDBPyConnection,
-    kind: Kind,
-    spec: TableSpec,
-    rows: pyarrow.Table,
-    gone: list[str],
-    is_new: bool,
-) -> None:
-    name, key = hot(spec), _columns(spec.key)
-    if is_new:
-        columns = ", ".join(
-            f'"{column.name}" {SQL_TYPES[column.type]}' for column in spec.columns
-        )
-        columns += "".join(f", {each} {SQL_TYPES[kind]}" for each, kind in ORDER.items())
-        cursor.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
-    cursor.register("new_rows", rows)
-    order = ", ".join(f"{each} DESC" for each in ORDER)
-    cursor.execute("BEGIN")
-    cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE last_rows AS FROM new_rows "
-        f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1"
-    )
-    same = " AND ".join(f'old."{each}" = new."{each}"' for each in spec.key)
-    older, newer = (
-        f"({', '.join(f'{each}.{part}' for part in ORDER)})" for each in ("old", "new")
-    )
-    cursor.execute(
-        f"DELETE FROM last_rows AS new USING {name} AS old "  # noqa: S608
-        f"WHERE {same} AND {older} > {newer}"
-    )
-    cursor.execute(f"DELETE FROM {name} AS old USING last_rows AS new WHERE {same}")  # noqa: S608
-    cursor.execute(f"INSERT INTO {name} FROM last_rows")
-    if gone:
-        cursor.execute(
-            f'DELETE FROM {name} WHERE list_contains($ids, "{kind.id}")',  # noqa: S608
-            {"ids": gone},
-        )
-    cursor.execute("COMMIT")
-
-
-ORDER: dict[str, Type] = {"clock": "long", "writer": "string", "seq": "long", "place": "long"}
-"""Columns beside those of a table: the order of the record of each row."""
-
-
 def hot(spec: TableSpec) -> str:
     """Return the name of the table with the hot rows of a table."""
     return f"hot_{spec.name}"
@@ -281,7 +223,7 @@ def whole(
     beside = fresh(kind, spec, stored, is_hot, schema)
     if not stored:
         return beside
-    rows = f"SELECT {_columns(spec.column_names)} FROM {stored} AS stored"  # noqa: S608
+    rows = f"SELECT {quoted(spec.column_names)} FROM {stored} AS stored"  # noqa: S608
     # What an owner's removal hides need not be hot itself: no record of the log names it.
     for each in kind.owners:
         if gone_ids(each) in is_hot:
@@ -292,7 +234,7 @@ def whole(
     if spec in kind.keyed_tables:
         keys = replaced_keys(kind, spec, schema)
         if keys:
-            rows += f" ANTI JOIN ({keys}) AS known USING ({_columns(spec.key)})"
+            rows += f" ANTI JOIN ({keys}) AS known USING ({quoted(spec.key)})"
     # A hot thing has all of its rows here, but of its points only those that the log has.
     elif part is None or part.keep is not Keep.EACH:
         rows += _without(f"{schema}{hot_ids(kind)}", kind.id)
@@ -308,12 +250,12 @@ def fresh(
     """
     if hot_ids(kind) not in is_hot:
         return no_rows(spec)
-    rows = f"SELECT {_columns(spec.column_names)} FROM {schema}{hot(spec)}"  # noqa: S608
+    rows = f"SELECT {quoted(spec.column_names)} FROM {schema}{hot(spec)}"  # noqa: S608
     part = kind.part(spec)
     if spec not in kind.keyed_tables or part is None:
         return rows
     if part.keep is Keep.FIRST and stored:
-        return f"{rows} ANTI JOIN {stored} AS known USING ({_columns(spec.key)})"
+        return f"{rows} ANTI JOIN {stored} AS known USING ({quoted(spec.key)})"
     if part.removable:
         return f"{rows} WHERE " + " OR ".join(
             f'"{name}" IS NOT NULL' for name in kind.values(spec)
@@ -333,11 +275,7 @@ def replaced_keys(kind: Kind, spec: TableSpec, schema: str = "") -> str:
     if part is None or part.keep is Keep.FIRST:
         return ""
     # A hot row that removes its key is not shown, but it hides the stored row of the key.
-    return f"SELECT {_columns(spec.key)} FROM {schema}{hot(spec)}"  # noqa: S608
-
-
-def _columns(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
+    return f"SELECT {quoted(spec.key)} FROM {schema}{hot(spec)}"  # noqa: S608
 
 
 def _without(ids: str, column: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +59,8 @@ def with_tables(tables: Mapping[str, str], sql: str) -> str:
     """Return a statement that reads queries by names."""
     parts = (f"{name} AS NOT MATERIALIZED ({query})" for name, query in tables.items())
     return f"WITH {', '.join(parts)}\n{sql}" if tables else sql
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return names of columns as SQL writes them, with commas."""
+    return ", ".join(f'"{name}"' for name in names)

@@ -15,6 +15,7 @@ from lakeflow.query.engine.overlay import whole
 from lakeflow.query.engine.shipped import shipped
 from lakeflow.schema import (
     ARTIFACTS,
+    ASSESSMENTS,
     CONTROL_EVENTS,
     EXPERIMENT_TAGS,
     EXPERIMENTS,
@@ -30,7 +31,11 @@ from lakeflow.schema import (
     REGISTERED_MODELS,
     REGISTRY_EVENTS,
     RUNS,
+    SPANS,
     TAGS,
+    TRACE_METADATA,
+    TRACE_TAGS,
+    TRACES,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +74,13 @@ _SHIPPED = {
         RUNS,
         INPUTS,
     ),
+    "traces": (TRACES,),
+    "trace_tags": (TRACE_TAGS,),
+    "trace_metadata": (TRACE_METADATA,),
+    "spans": (SPANS,),
+    "span_events": (SPANS,),
+    "span_links": (SPANS,),
+    "assessments": (ASSESSMENTS,),
     "runs_wide": (RUNS, EXPERIMENTS, PARAMS, TAGS, LATEST_METRICS, INPUTS),
 }
 """The tables that each view of ``sql/views`` reads."""

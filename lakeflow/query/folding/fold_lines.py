@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.kinds.kind import CLOCK, LOGGED, Keep
 from lakeflow.query.engine.connection import SQL_TYPES
+from lakeflow.query.engine.statement import quoted
 from lakeflow.records import LONGEST_LINE_BYTES, ORIGIN, REMOVED
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from lakeflow.schema import TableSpec
 
 
-def quoted(names: Iterable[str], prefix: str = "") -> str:
-    """Return names as SQL writes them, with commas."""
-    return ", ".join(f'{prefix}"{name}"' for name in names)
+def create(name: str, rows: str) -> str:
+    """Return the statement that keeps rows as a table of the fold."""
+    return f"CREATE OR REPLACE TEMP TABLE {name} AS {rows}"
 
 
 def types_of(spec: TableSpec, names: Iterable[str]) -> dict[str, str]:

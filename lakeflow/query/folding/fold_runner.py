@@ -21,7 +21,7 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds.kind import Keep
 from lakeflow.query.engine.connection import SQL_TYPES, Engine, literally
 from lakeflow.query.engine.shipped import shipped
-from lakeflow.query.folding import documents, fold_lines, fold_sql
+from lakeflow.query.folding import documents, fold_lines, fold_sql, made_sql
 from lakeflow.query.folding.parquet import Bounds, Written, write_files
 from lakeflow.records import REMOVED
 
@@ -223,12 +223,12 @@ class Folding:
         files = []
         if kind.name in self._has_old:
             (part,) = (each for each in kind.parts if each.table is kind.derived.table)
-            ranges = self._run(fold_sql.derived_ranges(kind))
+            ranges = self._run(made_sql.derived_ranges(kind))
             files = [
                 each.path for each in stored if _meets(each.bounds.get(part.pruned_by), ranges)
             ]
         query = shipped("derived", kind.row.name)
-        statement = fold_sql.derive(kind, query, reads_stored=bool(files))
+        statement = made_sql.derive(kind, query, reads_stored=bool(files))
         self._run(statement, **({"files": files} if files else {}))
 
     def has_gone(self, kind: Kind) -> bool:
@@ -336,7 +336,7 @@ class Folding:
         """Return how many of the things that something sets nobody has made."""
         if kind.row.name not in self._rows:
             return 0
-        made = f"FROM rows_{kind.row.name} WHERE NOT {fold_sql.is_there(kind)}"
+        made = f"FROM rows_{kind.row.name} WHERE NOT {made_sql.is_there(kind)}"
         return int(self._one(f"SELECT count(*) {made}")[0])
 
     def let_go_of_documents(self, kind: Kind, *, and_records: bool) -> None:
