@@ -10,6 +10,7 @@ from lakeflow.entities import ViewType
 from lakeflow.filesystem.location import canonical, without_password
 from lakeflow.open_store import open_store
 from lakeflow.registry_client import RegistryClient
+from lakeflow.trace_client import TraceClient
 
 if TYPE_CHECKING:
     import datetime
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from lakeflow.media.images import Image
     from lakeflow.stores.run_operations import RunOperations
     from lakeflow.stores.store import Store
+    from lakeflow.tracing.client_traces import ClientTraces
 
 
-class LakeflowClient(RegistryClient):
+class LakeflowClient(RegistryClient, TraceClient):
     """Create, change and read what is in a lake, as ``MlflowClient`` does.
 
     Experiments and runs are in one lake; registered models are in the same one, or in one of
@@ -105,6 +107,13 @@ class LakeflowClient(RegistryClient):
         if "_registry" not in vars(self):
             self._registry = open_store(self._registry_uri, create=True)
         return self._registry
+
+    @property
+    def _traces(self) -> ClientTraces:
+        # A job without traces does not need what they are made with.
+        from lakeflow.tracing.client_traces import ClientTraces
+
+        return ClientTraces(self._tracking_uri, lambda: self._made_store, lambda: self._store)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({without_password(self._tracking_uri)!r})"

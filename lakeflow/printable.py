@@ -32,4 +32,6 @@ def readable(text: str) -> str:
         >>> readable("caf\udce9")
         'caf�'
     """
+    if text.isascii():
+        return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities.json_text import json_text, typed
@@ -10,9 +12,11 @@ from lakeflow.entities.span_event import SpanEvent
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from opentelemetry.sdk.trace import Span as OTelSpan
+
+_logger = logging.getLogger(__name__)
 
 _SCALARS = {str, int, float, bool, type(None)}
 
@@ -43,7 +47,7 @@ class LiveSpan(Span):
         ended: Called once with the span, when it has ended.
     """
 
-    __slots__ = ("_ended", "_name", "_otel", "_span_id", "_trace_id", "_values")
+    __slots__ = ("_ended", "_is_over", "_name", "_otel", "_span_id", "_trace_id", "_values")
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class LiveSpan(Span):
         self._name = otel_span.name
         self._values: dict[str, Any] = {SPAN_TYPE: span_type}
         self._ended = ended
+        self._is_over = False
 
     @property
     def trace_id(self) -> str:
@@ -132,24 +137,31 @@ class LiveSpan(Span):
         Args:
             inputs: Any value; a dictionary of arguments is what others look for.
         """
-        self._values[INPUTS] = captured(inputs)
+        self.set_attribute(INPUTS, inputs)
 
     def set_outputs(self, outputs: object) -> None:
         """Set what comes out."""
-        self._values[OUTPUTS] = captured(outputs)
+        self.set_attribute(OUTPUTS, outputs)
 
     def set_span_type(self, span_type: str) -> None:
         """Set what it does."""
-        self._values[SPAN_TYPE] = str(span_type)
+        self.set_attribute(SPAN_TYPE, str(span_type))
 
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Set attributes besides those that there are; of one name the last one stays."""
+    def set_attributes(self, attributes: object) -> None:
+        """Set attributes besides those that there are; of one name the last one stays.
+
+        What is no dictionary is left out, with a warning.
+        """
+        if not isinstance(attributes, Mapping):
+            _logger.warning("attributes of a span are a dictionary, not %r", type(attributes))
+            return
         for key, value in attributes.items():
             self.set_attribute(key, value)
 
     def set_attribute(self, key: str, value: object) -> None:
-        """Set an attribute; the last value stays."""
-        self._values[str(key)] = captured(value)
+        """Set an attribute; the last value stays. Once it has ended nothing happens."""
+        if not self._is_over:
+            self._values[str(key)] = captured(value)
 
     def set_status(self, status: SpanStatus | SpanStatusCode | str) -> None:
         """Set how it went; ``OK`` stays, as OpenTelemetry has it.
@@ -199,7 +211,7 @@ class LiveSpan(Span):
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE: there is no such status.
         """
-        if self._otel.end_time is not None:
+        if self._is_over or self._otel.end_time is not None:
             return
         if attributes:
             self.set_attributes(attributes)
@@ -211,6 +223,7 @@ class LiveSpan(Span):
             self.set_status(SpanStatusCode.OK)
         self._otel.end(end_time_ns)
         self._ended(self)
+        self._is_over = True
 
     def _decoded(self) -> dict[str, Any]:
         values = {**(self._otel.attributes or {}), **self._values}

@@ -240,7 +240,7 @@ class TraceStore:
     # Assessments
 
     def create_assessment(self, assessment: Assessment) -> Assessment:
-        """Log an assessment, and return it with its id.
+        """Log an assessment, and return it with its id: a new one, unless it has one.
 
         Raises:
             NotFoundError: There is no such trace, or none that it overrides.
@@ -249,7 +249,8 @@ class TraceStore:
         thing = self._thing(assessment.trace_id)
         if assessment.overrides is not None:
             self._assessment(thing, assessment.overrides)
-        made = dataclasses.replace(assessment, assessment_id=f"a-{new_id()}")  # type: ignore[type-var]
+        known = assessment.assessment_id or f"a-{new_id()}"
+        made = dataclasses.replace(assessment, assessment_id=known)  # type: ignore[type-var]
         self._put(thing, made)
         return made
 
