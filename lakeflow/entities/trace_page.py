@@ -182,6 +182,10 @@ def _shown_assessment(assessment: Assessment) -> tuple[str, Any]:
 
 
 def _spans(spans: Sequence[Span], room: _Room) -> Iterator[str]:
+    if not room.spans:
+        # A tree of many spans takes time, of which nothing would be seen.
+        yield f'<div class="lf-dim">{left_out(len(spans))}</div>'
+        return
     line = Timeline.of(spans)
     is_small = len(spans) <= _OPEN_SPANS
     more = len(spans) - room.spans
@@ -197,12 +201,10 @@ def _spans(spans: Sequence[Span], room: _Room) -> Iterator[str]:
             continue
         is_open = not row.is_leaf and (is_small or row.depth < _OPEN_LEVELS)
         yield f"<details{' open' * is_open}>{_summary(row, row.span, line)}"
-        facts = "".join(_facts(row.span, room))
-        if facts and not row.is_leaf:
-            facts = (
-                f'<details{_indent(row.depth + 1)}><summary class="lf-dim">details</summary>'
-                f"{facts}</details>"
-            )
+        facts = _facts(row, row.span, room)
+        if not row.is_leaf:
+            summary = '<summary class="lf-dim">details</summary>'
+            facts = f"<details{_indent(row.depth + 1)}>{summary}{facts}</details>"
         yield facts
         unclosed += 1
     yield "</details>" * unclosed
@@ -226,12 +228,14 @@ def _summary(row: Row, span: Span, line: Timeline) -> str:
     )
 
 
-def _facts(span: Span, room: _Room) -> Iterator[str]:
-    """Yield what is known of a span besides its place and its times."""
+def _facts(row: Row, span: Span, room: _Room) -> str:
+    """Return what is known of a span besides its place and its duration."""
     attributes = {
         key: each for key, each in span.attributes.items() if key not in _SHOWN_ELSEWHERE
     }
-    parts = [
+    shown = [
+        f'<div class="lf-dim">{_text(span.span_id)}, '
+        f"began {moment(span.start_time_ns // 1_000_000)}</div>",
         _value("status", state(span)[1] or None, room),
         _value("inputs", span.inputs, room),
         _value("outputs", span.outputs, room),
@@ -239,9 +243,8 @@ def _facts(span: Span, room: _Room) -> Iterator[str]:
         *(_value("event", each, room) for each in _listed(lambda: span.events)),
         *(_value("link", each, room) for each in _listed(lambda: span.links)),
     ]
-    shown = "".join(parts)
-    if shown:
-        yield f'<div class="lf-facts">{shown}</div>'
+    margin = f"margin-left:{(row.depth + 1) * 1.2:.1f}em" if row.is_leaf else ""
+    return f'<div class="lf-facts" style="{margin}">{"".join(shown)}</div>'
 
 
 def _listed(read: Callable[[], list[Any]]) -> list[Any]:
@@ -254,7 +257,7 @@ def _listed(read: Callable[[], list[Any]]) -> list[Any]:
 
 def _folded(name: str, content: str, count: int) -> Iterator[str]:
     if content:
-        summary = f'<summary class="lf-dim">{count:,} {name}</summary>'
+        summary = f'<summary class="lf-dim">{name} ({count:,})</summary>'
         yield f'<details>{summary}<div class="lf-facts">{content}</div></details>'
 
 
