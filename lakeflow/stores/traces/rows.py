@@ -15,7 +15,7 @@ from lakeflow.entities import (
     trace_info,
 )
 from lakeflow.kinds import TRACE
-from lakeflow.schema import ASSESSMENTS, TRACE_METADATA, TRACE_TAGS
+from lakeflow.schema import ASSESSMENTS, SPANS, TRACE_METADATA, TRACE_TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +80,8 @@ def by_column(scope: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> di
 def of_experiment(experiment_id: str, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     """Return the columns of spans with the two that follow from the others."""
     days = [start // _DAY_NS for start in columns["start_time_ns"]]
-    return {"experiment_id": [experiment_id] * len(days), **columns, "day": days}
+    known = {"experiment_id": [experiment_id] * len(days), **columns, "day": days}
+    return {name: known[name] for name in SPANS.column_names if name in known}
 
 
 def info_of(thing: Thing) -> TraceInfo:
