@@ -66,20 +66,25 @@ def calls(options: argparse.Namespace, lakeflow: Peer) -> None:
     given = {"calls": options.calls, "rounds": options.rounds}
     with tempfile.TemporaryDirectory(prefix="calls-", dir=options.folder) as folder:
         found = lakeflow.run("traced_calls.py", Path(folder), step="call", **given)
-    ours, floor = found["lakeflow.trace"], found["OpenTelemetry's SDK"]
+    floor = found["OpenTelemetry's SDK"]
     rows = [
-        [name, report.seconds(took), report.ratio(took / floor)] for name, took in found.items()
-    ]
-    print("\n" + report.table(["one call", "mean", "over the SDK alone"], rows), flush=True)
-    times = ours / floor
-    targets = [
         [
-            "lakeflow.trace over the SDK alone",
-            f"at most {MOST_OVER_SDK:g}x",
-            report.ratio(times),
-            report.met(times <= MOST_OVER_SDK),
+            name,
+            *(
+                cell
+                for clock, value in took.items()
+                for cell in (report.seconds(value), report.ratio(value / floor[clock]))
+            ),
         ]
+        for name, took in found.items()
     ]
+    header = ["one call", "by the clock", "over the SDK", "of the processor", "over the SDK"]
+    print("\n" + report.table(header, rows), flush=True)
+    targets = []
+    for clock, words in (("clock", "by the clock"), ("processor", "of the processor")):
+        times = found["lakeflow.trace"][clock] / floor[clock]
+        row = [f"lakeflow.trace over the SDK, {words}", f"at most {MOST_OVER_SDK:g}x"]
+        targets.append([*row, report.ratio(times), report.met(times <= MOST_OVER_SDK)])
     peers = [
         lakeflow,
         *mlflow_peers(options, "mlflow2", "files"),
