@@ -52,7 +52,8 @@ from lakeflow.maintenance.tiers import files_to_rewrite
 from lakeflow.maintenance.turns import in_turn
 from lakeflow.maintenance.vacuum import replaced_files, vacuum
 from lakeflow.query.engine.connection import Engine
-from lakeflow.query.folding.fold_runner import Folding, Stored
+from lakeflow.query.folding.fold_runner import Folding
+from lakeflow.query.folding.stored_files import Stored
 from lakeflow.tables import folds
 from lakeflow.tables.damage import require_readable
 from lakeflow.tables.data_file import DataFile

@@ -170,9 +170,24 @@ def _old_rows(kind: Kind, spec: TableSpec, types: Mapping[str, str], changed: st
     """
 
 
+def drop_older(spec: TableSpec) -> str:
+    """Return what drops rows with whose key a later one has come, of a part in columns."""
+    key = quoted(spec.key)
+    same = " AND ".join(f'old."{name}" = later."{name}"' for name in spec.key)
+    return f"""
+        DELETE FROM rows_{spec.name} AS old USING (
+            SELECT {key}, max(ord) AS ord FROM rows_{spec.name} GROUP BY {key}
+            HAVING count(*) > 1
+        ) AS later WHERE {same} AND old.ord < later.ord
+    """
+
+
 def _kept_rows(kind: Kind, part: Part, fresh: str, *, has_old: bool) -> str:
     """Return the row of each key that stays, with the clock of its record."""
     spec = part.table
+    if part.in_columns:
+        # All rows: to group them would hold the longest texts of all several times.
+        return f"SELECT {quoted(spec.column_names)}, ord FROM ({fresh})"
     key, values = kind.key(spec), kind.values(spec)
     columns = quoted((*kind.scope, *key, *values))
     both = f"SELECT {columns}, ord FROM new"
