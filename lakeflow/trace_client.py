@@ -242,7 +242,8 @@ class TraceClient(ABC):
             >>> from lakeflow import LakeflowClient
             >>> client = LakeflowClient("memory://doc-search-traces")
             >>> for name in ("ask", "tell"):
-            ...     client.end_trace(client.start_trace(name).request_id)
+            ...     root = client.start_trace(name, experiment_id="0")
+            ...     client.end_trace(root.request_id)
             >>> [trace.info.name for trace in client.search_traces(["0"], "name = 'ask'")]
             ['ask']
         """
@@ -277,7 +278,8 @@ class TraceClient(ABC):
         Examples:
             >>> from lakeflow import LakeflowClient
             >>> client = LakeflowClient("memory://doc-count-traces")
-            >>> client.end_trace(client.start_trace("ask").request_id)
+            >>> root = client.start_trace("ask", experiment_id="0")
+            >>> client.end_trace(root.request_id)
             >>> client.count_traces(["0"], "status = 'OK'")
             1
         """
@@ -308,7 +310,7 @@ class TraceClient(ABC):
         Examples:
             >>> from lakeflow import LakeflowClient
             >>> client = LakeflowClient("memory://doc-delete-traces")
-            >>> root = client.start_trace("ask")
+            >>> root = client.start_trace("ask", experiment_id="0")
             >>> client.end_trace(root.request_id)
             >>> client.delete_traces("0", request_ids=[root.request_id])
             1

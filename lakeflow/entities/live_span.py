@@ -21,6 +21,11 @@ _logger = logging.getLogger(__name__)
 _SCALARS = {str, int, float, bool, type(None)}
 
 
+_UNSET = SpanStatus(SpanStatusCode.UNSET)
+OK = SpanStatus(SpanStatusCode.OK)
+"""The status of a span that has ended, and of which nothing else was said."""
+
+
 class Encoded:
     """A value that has become JSON already, because it may change.
 
@@ -47,7 +52,16 @@ class LiveSpan(Span):
         ended: Called once with the span, when it has ended.
     """
 
-    __slots__ = ("_ended", "_is_over", "_name", "_otel", "_span_id", "_trace_id", "_values")
+    __slots__ = (
+        "_ended",
+        "_is_over",
+        "_name",
+        "_otel",
+        "_span_id",
+        "_status",
+        "_trace_id",
+        "_values",
+    )
 
     def __init__(
         self,
@@ -63,6 +77,8 @@ class LiveSpan(Span):
         self._values: dict[str, Any] = {SPAN_TYPE: span_type}
         self._ended = ended
         self._is_over = False
+        # Here and not in OpenTelemetry's span, where to set it takes as long as to end that.
+        self._status = _UNSET
 
     @property
     def trace_id(self) -> str:
@@ -98,8 +114,7 @@ class LiveSpan(Span):
     @property
     def status(self) -> SpanStatus:
         """How it goes."""
-        status = self._otel.status
-        return SpanStatus(SpanStatusCode(status.status_code.name), status.description or "")
+        return self._status
 
     @property
     def span_type(self) -> str:
@@ -169,14 +184,11 @@ class LiveSpan(Span):
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE: there is no such status.
         """
-        # Loaded already, as there is a span.
-        from opentelemetry.trace import Status, StatusCode
-
-        given = status if isinstance(status, SpanStatus) else SpanStatus(SpanStatusCode(status))
-        is_error = given.status_code == SpanStatusCode.ERROR
-        self._otel.set_status(
-            Status(StatusCode[given.status_code], given.description if is_error else None)
-        )
+        given = status if isinstance(status, SpanStatus) else SpanStatus(status)  # type: ignore[arg-type]
+        is_error = given.status_code is SpanStatusCode.ERROR
+        if given.status_code is SpanStatusCode.UNSET or self._status is OK or self._is_over:
+            return
+        self._status = given if is_error else OK
 
     def add_event(self, event: SpanEvent) -> None:
         """Add something that happened."""
@@ -219,8 +231,8 @@ class LiveSpan(Span):
             self.set_outputs(outputs)
         if status is not None:
             self.set_status(status)
-        if self._otel.status.status_code.name == "UNSET":
-            self.set_status(SpanStatusCode.OK)
+        if self._status is _UNSET:
+            self._status = OK
         self._otel.end(end_time_ns)
         self._ended(self)
         self._is_over = True

@@ -21,39 +21,36 @@ if TYPE_CHECKING:
 
 
 def here(location: str | None) -> Origin:
-    """Return where a trace begins that begins now; nothing is read or written."""
-    run = _active_run()
-    where = location or (None if run is not None else context.tracking_uri())
-    if run is not None and where in {None, run.store.lake.fs.uri}:
-        return Origin(
-            lambda: run.store, lambda: run.run.info.experiment_id, run.run.info.run_id, _program
-        )
-    assert where is not None
-    experiment_id = _known_experiment(where)
+    """Return where a trace begins that begins now; nothing is read or written.
+
+    Args:
+        location: The lake; None for that of the run that is active, else of this process.
+    """
+    run = active_runs.latest()
+    if run is not None and location in {None, run.store.lake.fs.uri}:
+        return _beside(run)
+    where = location or context.tracking_uri()
+    chosen = context.experiment()
+    known = chosen is not None and chosen.location == where
+    return _without_run(where, chosen.experiment_id if chosen is not None and known else None)
+
+
+# One value for all traces that begin in one place.
+@functools.lru_cache(maxsize=16)
+def _beside(run: OpenRun) -> Origin:
+    info = run.run.info
+    return Origin(lambda: run.store, lambda: info.experiment_id, info.run_id, _program)
+
+
+@functools.lru_cache(maxsize=16)
+def _without_run(location: str, experiment_id: str | None) -> Origin:
+    find = functools.partial(_experiment, location)
     return Origin(
-        functools.partial(open_store, where, create=True),
-        functools.partial(_experiment, where)
-        if experiment_id is None
-        else lambda: experiment_id,
+        functools.partial(open_store, location, create=True),
+        find if experiment_id is None else lambda: experiment_id,
         None,
         _program,
     )
-
-
-def _active_run() -> OpenRun | None:
-    """Return the run that is active here, else the one that was started last elsewhere.
-
-    Servers and chains work in threads of their own, which have no run.
-    """
-    active = active_runs.active()
-    if active:
-        return active[-1]
-    return next(iter(active_runs.unfinished()), None)
-
-
-def _known_experiment(location: str) -> str | None:
-    chosen = context.experiment()
-    return None if chosen is None or chosen.location != location else chosen.experiment_id
 
 
 def _experiment(location: str) -> str:

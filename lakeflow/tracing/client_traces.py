@@ -358,9 +358,7 @@ def _store_end(trace: LiveTrace) -> None:
     live_trace.note_last(trace.trace_id)
     store = trace.origin.store()
     try:
-        outbox.log(store, finished.frozen(trace))
-        for assessment in trace.assessments:
-            store.traces.create_assessment(assessment)
+        outbox.log(store, [finished.frozen(trace)])
     # As in MLflow: the application goes on without the trace.
     except Exception as error:  # noqa: BLE001
         _logger.warning("the end of trace %s is not recorded: %s", trace.trace_id, error)

@@ -12,6 +12,7 @@ from lakeflow.entities.live_span import Encoded
 from lakeflow.entities.span import as_mlflow
 from lakeflow.entities.trace import distinct
 from lakeflow.entities.trace_info import TOKEN_USAGE
+from lakeflow.printable import readable
 from lakeflow.tracing.span_columns import Row, columns_of, row_of
 
 if TYPE_CHECKING:
@@ -53,24 +54,25 @@ class Finished:
 
     def held(self) -> int:
         """Return roughly how many bytes it holds in memory."""
-        return sum(
-            _BYTES_OF_A_SPAN + sum(map(_size_of, span._values.values())) for span in self.spans
-        )
-
-
-def _size_of(value: Any) -> int:
-    if type(value) is Encoded:
-        return len(value.text)
-    if type(value) is str:
-        return len(value)
-    if type(value) is dict:
-        return sum(len(each) for each in value.values() if type(each) is str)
-    return 0
+        total = _BYTES_OF_A_SPAN * len(self.spans)
+        for span in self.spans:
+            # Not a function for each value: every trace comes this way while somebody waits.
+            for value in list(span._values.values()):
+                kind = type(value)
+                if kind is str:
+                    total += len(value)
+                elif kind is Encoded:
+                    total += len(value.text)
+                elif kind is dict:
+                    total += sum(len(each) for each in value.values() if type(each) is str)
+        return total
 
 
 def frozen(trace: LiveTrace) -> Finished:
     """Return a trace as it is now."""
-    open_rows = {key: row_of(trace.spans[key], trace.metadata) for key in list(trace.open)}
+    open_rows = {}
+    if trace.open:
+        open_rows = {key: row_of(trace.spans[key], trace.metadata) for key in list(trace.open)}
     return Finished(trace, list(trace.spans.values()), open_rows)
 
 
@@ -122,18 +124,14 @@ def _info_of(trace: LiveTrace, rows: list[Row]) -> TraceInfo:
         None if end is None else max(0, end - start) // 1_000_000,
         _texts(metadata),
         _texts({**trace.origin.tags(), **trace.tags, TRACE_SPANS: _outline(rows)}),
-        trace.request_preview or _preview(asked),
-        trace.response_preview or _preview(answered),
-        trace.client_request_id,
+        _preview(trace.request_preview or asked),
+        _preview(trace.response_preview or answered),
+        trace.client_request_id and readable(trace.client_request_id),
     )
 
 
 def _texts(values: dict[str, Any]) -> dict[str, str]:
-    return {str(key): _text(value) for key, value in values.items()}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
+    return {readable(str(key)): readable(str(value)) for key, value in values.items()}
 
 
 def _state_of(root: Row) -> TraceState:
@@ -153,7 +151,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _preview(text: str) -> str | None:
-    return _cut(text, _PREVIEW_CHARACTERS) or None
+    return readable(_cut(text, _PREVIEW_CHARACTERS)) or None
 
 
 def _outline(rows: list[Row]) -> str:
@@ -176,9 +174,8 @@ def _keys_of(text: str | None) -> list[str]:
 
 def _usage(rows: list[Row]) -> dict[str, int]:
     """Return sums of tokens over the spans that count them, without those within such spans."""
-    counting = {
-        row["span_id"] for row in rows if any(row[column] is not None for column in _USAGE)
-    }
+    # Who counts one of them has the sum.
+    counting = {row["span_id"] for row in rows if row["total_tokens"] is not None}
     if not counting:
         return {}
     parents = {row["span_id"]: row["parent_span_id"] for row in rows}

@@ -116,7 +116,7 @@ class Outbox:
             )
         if self._lost:
             _logger.warning("%s traces were lost: %s", f"{self._lost:,}", self._reason)
-            self._lost = 0
+            self._lost, self._is_told = 0, False
 
     def _begin(self) -> None:
         """Let a thread work, or work here where none can be started any more."""
@@ -172,46 +172,45 @@ class Outbox:
             self._store_in(store, several)
 
     def _store_in(self, store: Store, several: Sequence[Finished]) -> None:
-        taken = 0
         # Where every write is an object, each is paid for.
         lake = store.lake
         self._gather_s = (
             _SECONDS_TO_GATHER if lake.fs.can_append else lake.settings.flush_interval_ms / 1000
         )
         try:
-            with lake.gathering() as gathered:
-                for each in several:
-                    taken += self._log(store, each)
-                gathered.write()
+            log(store, several)
+        except Exception as error:
+            if len(several) == 1:
+                self.lose(1, str(error))
+                _logger.debug("a trace is lost", exc_info=True)
+                return
+            # One that cannot be stored is not to take the others along.
             for each in several:
-                for assessment in each.trace.assessments:
-                    store.traces.create_assessment(assessment)
-        except Exception as error:  # noqa: BLE001 - as above
-            self.lose(taken, str(error))
-
-    def _log(self, store: Store, finished: Finished) -> int:
-        """Log a trace; return how many traces are to be written now."""
-        try:
-            log(store, finished)
-        except Exception as error:  # noqa: BLE001 - as above
-            self.lose(1, str(error))
-            return 0
-        return 1
+                self._store_in(store, [each])
 
 
-def log(store: Store, finished: Finished) -> None:
-    """Log a trace to a store.
+def log(store: Store, several: Sequence[Finished]) -> None:
+    """Log traces to a store: one append, and what was said of them meanwhile.
 
     Raises:
-        LakeflowException: It cannot be logged.
+        LakeflowException: They cannot be logged; none of them was.
     """
-    info, columns = stored_form(finished)
-    if finished.trace.is_part:
-        store.traces.log_spans(info.experiment_id, columns)
-    elif finished.trace.is_stored:
-        store.traces.end(info, columns)
-    else:
-        store.traces.log_trace(info, columns)
+    whole = []
+    with store.lake.gathering() as gathered:
+        for each in several:
+            info, columns = stored_form(each)
+            if each.trace.is_part:
+                store.traces.log_spans(info.experiment_id, columns)
+            elif each.trace.is_stored:
+                store.traces.end(info, columns)
+            else:
+                whole.append((info, columns))
+        if whole:
+            store.traces.log_traces(whole)
+        gathered.write()
+    for each in several:
+        for assessment in each.trace.assessments:
+            store.traces.create_assessment(assessment)
 
 
 _outbox = Outbox()

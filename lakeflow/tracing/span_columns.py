@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities.json_text import json_text
@@ -47,7 +48,7 @@ def row_of(span: LiveSpan, metadata: Mapping[str, Any]) -> Row:
     values = {**(otel.attributes or {}), **span._values}
     moved = {key: values.pop(key, None) for key in (INPUTS, OUTPUTS, SPAN_TYPE)}
     resource = dict(otel.resource.attributes)
-    status = otel.status
+    status = span.status
     row: Row = dict.fromkeys(COLUMNS) | {
         "trace_id": span.trace_id,
         "start_time_ns": otel.start_time,
@@ -56,7 +57,7 @@ def row_of(span: LiveSpan, metadata: Mapping[str, Any]) -> Row:
         "end_time_ns": otel.end_time,
         "name": readable(otel.name),
         "kind": otel.kind.name,
-        "status": status.status_code.name,
+        "status": status.status_code.value,
         "status_message": readable(status.description) if status.description else None,
         "service_name": resource.get("service.name"),
         "session_id": _text_or_none(metadata.get(SESSION)),
@@ -92,12 +93,22 @@ def _remote(parent: SpanContext | None) -> int:
 
 
 def _json(value: Any) -> str:
-    return value.text if type(value) is Encoded else json_text(value)
+    kind = type(value)
+    if kind is Encoded:
+        return value.text  # type: ignore[no-any-return]
+    if kind is str:
+        return encode_basestring(readable(value))
+    return str(value) if kind is int else json_text(value)
 
 
 def _object(values: Mapping[str, Any]) -> str:
     """Return values by name as a JSON object, of which some values are JSON already."""
-    return f"{{{','.join(f'{json_text(key)}:{_json(each)}' for key, each in values.items())}}}"
+    if not values:
+        return "{}"
+    pairs = (
+        f"{encode_basestring(readable(key))}:{_json(each)}" for key, each in values.items()
+    )
+    return f"{{{','.join(pairs)}}}"
 
 
 def _events(events: Iterable[Any]) -> str:
