@@ -30,12 +30,13 @@ The steps of ``search_runs``, from ``RunStore.search`` in ``stores.runs`` on:
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.entities import LifecycleStage, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine import page_tokens
-from lakeflow.query.engine.compile import Search, compile_count, compile_search
+from lakeflow.query.engine.compile import Search, compile_bounds, compile_count, compile_search
 from lakeflow.query.language.conditions import Combination
 from lakeflow.query.language.filters import parse_filter, parse_order
 from lakeflow.stores.arguments import listed
@@ -161,22 +162,41 @@ def page_of(
     size = _size(max_results, kind)
     if search.is_of_none:
         return Page([], past)
-    begun: SnapshotId | None = None
+    begun: SnapshotId | None = past
     after: list[Any] = []
     lake_id = lake.file.lake_id
     if page_token:
-        at, after = page_tokens.decode(
+        saved, after = page_tokens.decode(
             page_token, search, lake_id, compile_search(search, 1).keys
         )
-        begun = SnapshotId(*at) if at else None
+        begun = SnapshotId(*saved) if saved else past
+    narrowed, at = _narrowed(reader, search, begun)
     # One row more than the page has tells whether there is a next page.
-    statement = compile_search(search, size + 1, after)
-    rows, seen = reader.search(statement, search.experiment_ids, begun or past)
+    statement = compile_search(narrowed, size + 1, after)
+    rows, seen = reader.search(statement, search.experiment_ids, at)
     ids = [row[0] for row in rows[:size]]
     if len(rows) <= size:
-        return Page(ids, begun or past)
-    token = page_tokens.encode(search, lake_id, begun or seen, rows[size - 1][1:])
-    return Page(ids, begun or past, token)
+        return Page(ids, at)
+    token = page_tokens.encode(search, lake_id, at or seen, rows[size - 1][1:])
+    return Page(ids, at, token)
+
+
+def _narrowed(
+    reader: Reader, search: Search, at: SnapshotId | None
+) -> tuple[Search, SnapshotId | None]:
+    """Return a search that knows where the rows are that it asks about, and as of when.
+
+    A trace is told by its own row when it was: of its spans only those files and row groups
+    are read then that are of that time.
+    """
+    bounds = compile_bounds(search)
+    if bounds is None:
+        return search, at
+    rows, seen = reader.search(bounds, search.experiment_ids, at)
+    first, last = rows[0]
+    # Of nothing nothing is asked: no number is within these.
+    between = (1, 0) if first is None else (first, last)
+    return dataclasses.replace(search, between=between), at or seen
 
 
 def count_of(
@@ -205,7 +225,8 @@ def count_of(
     )
     if search.is_of_none:
         return 0
-    rows, _ = reader.search(compile_count(search), search.experiment_ids)
+    search, at = _narrowed(reader, search, None)
+    rows, _ = reader.search(compile_count(search), search.experiment_ids, at)
     return int(rows[0][0])
 
 
