@@ -27,6 +27,8 @@ LEAST_DURABLE = 10.0
 MOST_MS = {
     "one trace, SQL with its day": 10,
     "one trace, SQL without its day": 60,
+    "condition on spans, one experiment and day": 50,
+    "free text, one experiment and day": 200,
     "count": 100,
 }
 MOST_BYTES = 2**30

@@ -234,8 +234,12 @@ def main() -> None:
     show("Who asks, in how many sessions?", SESSIONS, experiment_id)
     show("Which answers help?", OPINIONS, experiment_id)
 
-    failed = mlflow.search_traces([experiment_id], "status = 'ERROR'", return_type="list")
-    print(f"\n{len(failed)} questions were not answered")
+    failed = mlflow.search_traces(
+        [experiment_id],
+        "span.name = 'retriever' AND span.status = 'ERROR'",
+        return_type="list",
+    )
+    print(f"\n{len(failed)} answers came without documents, since the retriever failed")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 from cold import CountingFileSystem
+from fill_traces import DAY_NS, RARE, START_NS
 from library import parse, report, taken_times
 
 import lakeflow
@@ -25,9 +26,32 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+EXPERIMENT = "3"
+DAY = START_NS // DAY_NS + 11
+PAGE = 100
+
+WITHIN = f"timestamp_ms >= {DAY * 86_400_000} AND timestamp_ms < {(DAY + 1) * 86_400_000}"
+ON_SPANS = f"span.name = 'retriever' AND span.duration_ms > 500 AND {WITHIN}"
+ON_TEXT = f"trace.text ILIKE '%{RARE}%' AND {WITHIN}"
+
 BY_DAY = 'SELECT * FROM spans WHERE trace_id = $id AND "day" = $day ORDER BY start_time_ns'
 BY_ID = "SELECT * FROM spans WHERE trace_id = $id ORDER BY start_time_ns"
 
+FLOOR_ON_SPANS = """
+    SELECT DISTINCT trace_id FROM read_parquet($spans)
+    WHERE experiment_id = $experiment AND "day" = $day AND "name" = 'retriever'
+        AND end_time_ns - start_time_ns > 500000000
+"""
+FLOOR_ON_TEXT = """
+    SELECT DISTINCT trace_id FROM read_parquet($spans)
+    WHERE experiment_id = $experiment AND "day" = $day AND ("name" ILIKE $text
+        OR inputs ILIKE $text OR outputs ILIKE $text OR attributes ILIKE $text)
+"""
+# Of what was found: newest first, a page of it.
+FLOOR_PAGE = """
+    SELECT trace.* FROM read_parquet($traces) AS trace JOIN ({found}) USING (trace_id)
+    WHERE trace.experiment_id = $experiment ORDER BY request_time DESC, trace_id LIMIT 100
+"""
 FLOOR_COUNT = "SELECT count(*) FROM read_parquet($traces)"
 
 
@@ -57,12 +81,23 @@ def times(options: argparse.Namespace, places: dict[str, Any]) -> dict[str, Any]
     floor = Floor(places["files"])
     ids = sample(floor, options.repeats + 1)
     client = lakeflow.LakeflowClient(options.uri)
+    by_hand = {"experiment": EXPERIMENT, "day": DAY}
     read_by_id = BY_ID.replace("spans", "read_parquet($spans)")
     read_by_day = BY_DAY.replace("spans", "read_parquet($spans)")
 
     def sql(statement: str, **values: object) -> int:
         found: int = lakeflow.sql(statement, values, tracking_uri=options.uri).num_rows
         return found
+
+    def page(filter_string: str, *, include_spans: bool = False) -> int:
+        found = client.search_traces(
+            [EXPERIMENT], filter_string, PAGE, include_spans=include_spans
+        )
+        return len(found)
+
+    def by_hand_page(statement: str, **more: object) -> int:
+        statement = FLOOR_PAGE.replace("{found}", statement)
+        return len(floor.ask(statement, **by_hand, **more))
 
     found = {
         "one trace, get_trace": (
@@ -76,6 +111,14 @@ def times(options: argparse.Namespace, places: dict[str, Any]) -> dict[str, Any]
         "one trace, SQL without its day": (
             lambda n: sql(BY_ID, id=ids[n][0]),
             lambda n: len(floor.ask(read_by_id, id=ids[n][0])),
+        ),
+        "condition on spans, one experiment and day": (
+            lambda _: page(ON_SPANS),
+            lambda _: by_hand_page(FLOOR_ON_SPANS),
+        ),
+        "free text, one experiment and day": (
+            lambda _: page(ON_TEXT),
+            lambda _: by_hand_page(FLOOR_ON_TEXT, text=f"%{RARE}%"),
         ),
         "count": (
             lambda _: client.count_traces(None),

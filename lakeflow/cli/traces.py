@@ -140,7 +140,7 @@ def _add_conditions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--filter",
         metavar="FILTER",
-        help="as of a search: status = 'ERROR' AND user_id = 'kim'",
+        help="as of a search: status = 'ERROR' AND span.name = 'retriever'",
     )
 
 
