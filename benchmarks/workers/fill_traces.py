@@ -86,14 +86,15 @@ def batches(
     names = [each.name for each in SPANS.columns if each.name not in {"experiment_id", "day"}]
     numbers = random.Random(options.seed)
     traces = options.spans // SPANS_OF_A_TRACE
-    for first in range(0, traces, TRACES_OF_A_LINE):
-        rows = [
-            row
-            for number in range(first, min(first + TRACES_OF_A_LINE, traces))
-            for row in spans(numbers, START_NS + number * DAYS * DAY_NS // traces, number)
-        ]
-        columns = {name: [row.get(name) for row in rows] for name in names}
-        yield experiments[first // TRACES_OF_A_LINE % len(experiments)], columns
+    turn = TRACES_OF_A_LINE * len(experiments)
+    for first in range(0, traces, turn):
+        for place, experiment_id in enumerate(experiments):
+            rows = [
+                row
+                for number in range(first + place, min(first + turn, traces), len(experiments))
+                for row in spans(numbers, START_NS + number * DAYS * DAY_NS // traces, number)
+            ]
+            yield experiment_id, {name: [row.get(name) for row in rows] for name in names}
 
 
 def spans(numbers: random.Random, began_ns: int, number: int) -> Iterator[dict[str, Any]]:
@@ -101,7 +102,7 @@ def spans(numbers: random.Random, began_ns: int, number: int) -> Iterator[dict[s
     trace_id = f"tr-{numbers.getrandbits(128):032x}"
     ids = [f"{numbers.getrandbits(64) | 1:016x}" for _ in SHAPE]
     words = " ".join(numbers.choices(WORDS, k=12))
-    if number % 100 == 0:
+    if numbers.random() < 0.01:
         words = f"{words} {RARE} {words}"
     for place, (name, kind, parent, longest_ms) in enumerate(SHAPE):
         start = began_ns + place * MS
