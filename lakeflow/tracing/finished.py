@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.entities import SpanStatusCode, TraceInfo, TraceState
 from lakeflow.entities.json_text import typed
 from lakeflow.entities.live_span import Encoded
-from lakeflow.entities.span import as_mlflow
+from lakeflow.entities.span import INPUTS, OUTPUTS, as_mlflow
 from lakeflow.entities.trace import distinct
 from lakeflow.entities.trace_info import TOKEN_USAGE
 from lakeflow.printable import readable
@@ -28,6 +29,7 @@ _BYTES_OF_A_SPAN = 2_000
 
 _METADATA_CHARACTERS = 250
 _PREVIEW_CHARACTERS = 1_000
+_OUTLINE_CHARACTERS = 64 * 1024
 
 # By MLflow's names.
 _USAGE = {
@@ -88,7 +90,10 @@ def stored_form(finished: Finished) -> tuple[TraceInfo, dict[str, list[Any]]]:
         rows, finished.spans, distinct([row["name"] for row in rows]), strict=True
     ):
         row["name"] = span._name = name
-    return _info_of(trace, rows), columns_of(rows)
+    if trace.is_part:
+        return _info_of_part(trace), columns_of(rows)
+    values = [_values_of(finished, *pair) for pair in zip(finished.spans, rows, strict=True)]
+    return _info_of(trace, rows, values), columns_of(rows)
 
 
 def begun_info(trace: LiveTrace) -> TraceInfo:
@@ -103,9 +108,33 @@ def begun_info(trace: LiveTrace) -> TraceInfo:
     )
 
 
-def _info_of(trace: LiveTrace, rows: list[Row]) -> TraceInfo:
+def _info_of_part(trace: LiveTrace) -> TraceInfo:
+    """Return what was said here of a trace whose root is elsewhere."""
+    return dataclasses.replace(begun_info(trace), tags=_texts(trace.tags))
+
+
+def _values_of(finished: Finished, span: LiveSpan, row: Row) -> dict[str, Any]:
+    """Return what went into a span and what came out, as far as it was said."""
+    said = {}
+    for key, column in ((INPUTS, "inputs"), (OUTPUTS, "outputs")):
+        text = row[column]
+        if text is not None:
+            value = span._values.get(key, _JSON)
+            # What is JSON already is read: small values need not be written first.
+            is_read = type(value) is Encoded or value is _JSON or finished.open_rows
+            said[column] = typed(text) if is_read else value
+    return said
+
+
+_JSON = Encoded("")
+
+
+def _info_of(trace: LiveTrace, rows: list[Row], values: list[dict[str, Any]]) -> TraceInfo:
     root = rows[0]
-    asked, answered = _said(root["inputs"]), _said(root["outputs"])
+    asked, answered = (
+        as_mlflow(values[0][column]) if column in values[0] else ""
+        for column in ("inputs", "outputs")
+    )
     metadata = {
         **trace.metadata,
         TRACE_INPUTS: _cut(asked, _METADATA_CHARACTERS),
@@ -123,7 +152,7 @@ def _info_of(trace: LiveTrace, rows: list[Row]) -> TraceInfo:
         # A clock that was put back is not to make it end before it began.
         None if end is None else max(0, end - start) // 1_000_000,
         _texts(metadata),
-        _texts({**trace.origin.tags(), **trace.tags, TRACE_SPANS: _outline(rows)}),
+        _texts({**trace.origin.tags(), **trace.tags, TRACE_SPANS: _outline(rows, values)}),
         _preview(trace.request_preview or asked),
         _preview(trace.response_preview or answered),
         trace.client_request_id and readable(trace.client_request_id),
@@ -141,11 +170,6 @@ def _state_of(root: Row) -> TraceState:
     return TraceState.STATE_UNSPECIFIED if code == SpanStatusCode.UNSET else TraceState(code)
 
 
-def _said(text: str | None) -> str:
-    """Return inputs or outputs as MLflow writes them; nothing for none."""
-    return "" if text is None else as_mlflow(typed(text))
-
-
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
@@ -154,22 +178,24 @@ def _preview(text: str) -> str | None:
     return readable(_cut(text, _PREVIEW_CHARACTERS)) or None
 
 
-def _outline(rows: list[Row]) -> str:
-    """Return names, types and keys of the spans, as lists of traces show them."""
-    spans = []
-    for row in rows:
+def _outline(rows: list[Row], values: list[dict[str, Any]]) -> str:
+    """Return names, types and keys of the spans, as lists of traces show them.
+
+    Of a long trace the first ones.
+    """
+    spans: list[str] = []
+    size = 0
+    for row, said in zip(rows, values, strict=True):
         span: dict[str, Any] = {"name": row["name"], "type": row["span_type"]}
-        for column in ("inputs", "outputs"):
-            keys = _keys_of(row[column])
-            if keys:
-                span[column] = keys
-        spans.append(span)
-    return json.dumps(spans, ensure_ascii=False)
-
-
-def _keys_of(text: str | None) -> list[str]:
-    found = json.loads(text) if text is not None and text[:1] == "{" else None
-    return list(found) if isinstance(found, dict) else []
+        for column, value in said.items():
+            if isinstance(value, dict) and value:
+                span[column] = [str(key) for key in value]
+        text = json.dumps(span, ensure_ascii=False)
+        size += len(text)
+        if size > _OUTLINE_CHARACTERS:
+            break
+        spans.append(text)
+    return f"[{', '.join(spans)}]"
 
 
 def _usage(rows: list[Row]) -> dict[str, int]:

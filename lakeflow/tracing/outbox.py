@@ -200,7 +200,7 @@ def log(store: Store, several: Sequence[Finished]) -> None:
         for each in several:
             info, columns = stored_form(each)
             if each.trace.is_part:
-                store.traces.log_spans(info.experiment_id, columns)
+                store.traces.log_part(info, columns)
             elif each.trace.is_stored:
                 store.traces.end(info, columns)
             else:

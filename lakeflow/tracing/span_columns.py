@@ -34,7 +34,8 @@ _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 
 def columns_of(rows: list[Row]) -> dict[str, list[Any]]:
     """Return rows by column."""
-    return {name: [row[name] for row in rows] for name in COLUMNS}
+    by_column = zip(*(row.values() for row in rows), strict=True)
+    return {name: list(values) for name, values in zip(COLUMNS, by_column, strict=True)}
 
 
 def row_of(span: LiveSpan, metadata: Mapping[str, Any]) -> Row:
@@ -47,9 +48,9 @@ def row_of(span: LiveSpan, metadata: Mapping[str, Any]) -> Row:
     otel = span._otel
     values = {**(otel.attributes or {}), **span._values}
     moved = {key: values.pop(key, None) for key in (INPUTS, OUTPUTS, SPAN_TYPE)}
-    resource = dict(otel.resource.attributes)
     status = span.status
-    row: Row = dict.fromkeys(COLUMNS) | {
+    row: Row = {
+        **_NOTHING,
         "trace_id": span.trace_id,
         "start_time_ns": otel.start_time,
         "span_id": span.span_id,
@@ -59,12 +60,12 @@ def row_of(span: LiveSpan, metadata: Mapping[str, Any]) -> Row:
         "kind": otel.kind.name,
         "status": status.status_code.value,
         "status_message": readable(status.description) if status.description else None,
-        "service_name": resource.get("service.name"),
+        "service_name": otel.resource.attributes.get("service.name"),
         "session_id": _text_or_none(metadata.get(SESSION)),
         "user_id": _text_or_none(metadata.get(USER)),
         "flags": int(otel.context.trace_flags) | _HAS_IS_REMOTE | _remote(otel.parent),
         "trace_state": otel.context.trace_state.to_header() or None,
-        "resource": json_text(resource) if resource else None,
+        "resource": json_text(otel.resource.attributes) if otel.resource.attributes else None,
         "scope": _SCOPE,
         "events": _events(otel.events) if otel.events else None,
         "links": _links(otel.links) if otel.links else None,
@@ -81,6 +82,7 @@ def row_of(span: LiveSpan, metadata: Mapping[str, Any]) -> Row:
     return row
 
 
+_NOTHING = dict.fromkeys(COLUMNS)
 _SCOPE = '{"name":"lakeflow"}'
 
 

@@ -19,6 +19,7 @@ from lakeflow.open_store import open_store
 from lakeflow.schema import SPANS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lakeflow.stores.store import Store
@@ -27,6 +28,7 @@ Captured = pytest.CaptureFixture[str]
 
 MS = 10**6
 BEGAN_MS = 1_700_000_000_000
+COLUMNS = [each.name for each in SPANS.columns if each.name not in {"experiment_id", "day"}]
 HOSTILE = "red \x1b[31m<b>[bold]"
 
 
@@ -52,11 +54,7 @@ def log(store: Store, number: int, state: str = "OK", experiment_id: str = "0") 
         {"mlflow.traceName": "agent"},
         request_preview="why?",
     )
-    columns: dict[str, list[object]] = {
-        column.name: [None, None]
-        for column in SPANS.columns
-        if column.name not in {"experiment_id", "day"}
-    }
+    columns: dict[str, list[object]] = {name: [None, None] for name in COLUMNS}
     began = (BEGAN_MS + number) * MS
     columns |= {
         "trace_id": [trace_id(number)] * 2,
@@ -204,15 +202,33 @@ def test_without_rich_a_terminal_gets_a_plain_tree(store: Store, tmp_path: Path)
     assert "   └─ red \\x1b[31m<b>[bold]  2 ms" in shown
 
 
-def test_tail_follows_until_it_is_interrupted(store: Store) -> None:
+@pytest.fixture
+def tail() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Give what starts ``tail``; nothing of it goes on after the test."""
+    started = []
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            command("tail", "--every", "0.1s", *arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+def test_tail_follows_until_it_is_interrupted(
+    store: Store, tail: Callable[..., subprocess.Popen[str]]
+) -> None:
     for number in (1, 2, 3):
         log(store, number)
-    process = subprocess.Popen(
-        command("tail", "--max", 2, "--every", "0.1s"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = tail("--max", 2)
     assert process.stdout is not None
     found = [process.stdout.readline().split()[0] for _ in range(2)]
     assert found == [trace_id(2), trace_id(3)]
@@ -220,23 +236,19 @@ def test_tail_follows_until_it_is_interrupted(store: Store) -> None:
     line = process.stdout.readline()
     assert line.split()[0] == trace_id(4)
     assert "IN_PROGRESS" in line
-    store.traces.end(
-        TraceInfo(trace_id(4), "0", BEGAN_MS + 4, TraceState.OK, 7), {"trace_id": []}
-    )
+    ended = TraceInfo(trace_id(4), "0", BEGAN_MS + 4, TraceState.OK, 7)
+    store.traces.end(ended, {name: [] for name in COLUMNS})
     assert process.stdout.readline().split()[3:6] == ["7", "ms", "OK"]
     process.send_signal(signal.SIGINT)
     rest, complaints = process.communicate(timeout=20)
     assert (rest, complaints, process.returncode) == ("", "", 130)
 
 
-def test_tail_ends_when_nobody_reads_it_any_more(store: Store) -> None:
+def test_tail_ends_when_nobody_reads_it_any_more(
+    store: Store, tail: Callable[..., subprocess.Popen[str]]
+) -> None:
     log(store, 1)
-    process = subprocess.Popen(
-        command("tail", "--every", "0.1s", "--format", "jsonl"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = tail("--format", "jsonl")
     assert process.stdout is not None
     assert process.stderr is not None
     assert json.loads(process.stdout.readline())["trace_id"] == trace_id(1)
@@ -244,4 +256,3 @@ def test_tail_ends_when_nobody_reads_it_any_more(store: Store) -> None:
     log(store, 2)
     assert process.wait(timeout=60) == 0
     assert process.stderr.read() == ""
-    process.stderr.close()

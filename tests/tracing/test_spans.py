@@ -370,6 +370,22 @@ def test_a_trace_goes_on_in_another_service() -> None:
     assert (trace.info.name, trace.info.state) == ("client", "OK")
 
 
+def test_what_a_service_says_of_a_trace_that_began_elsewhere_is_said_of_it() -> None:
+    trace_id = "ab" * 16
+    headers = {"TraceParent": f"00-{trace_id}-{'cd' * 8}-01", "tracestate": "vendor=1"}
+    with (
+        set_tracing_context_from_http_request_headers(headers),
+        lakeflow.start_span("server") as span,
+    ):
+        assert (span.trace_id, span.parent_id) == (f"tr-{trace_id}", "cd" * 8)
+        assert get_tracing_context_headers_for_http_request()["tracestate"] == "vendor=1"
+        lakeflow.update_current_trace({"seen": "here"}, {"m": "1"}, user="kim")
+    trace = last()
+    assert (trace.info.name, trace.info.state) == ("server", "OK")
+    assert (trace.info.tags["seen"], trace.info.trace_metadata["m"]) == ("here", "1")
+    assert trace.info.user_id == "kim"
+
+
 def test_headers_that_say_nothing_are_refused() -> None:
     for headers in (
         {},
