@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from lakeflow.printable import readable
+from lakeflow.tracing.otlp.limits import MOST_PARTS, has_too_many_parts
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -129,8 +130,13 @@ def read(body: bytes, form: str, into: M) -> M:
         into: An empty message.
 
     Raises:
-        RefusedError: 400, the bytes are no such message.
+        RefusedError: 400, the bytes are no such message; 413, it would take too much memory.
     """
+    if has_too_many_parts(body, is_json=form == JSON):
+        raise RefusedError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"a request may have {MOST_PARTS:,} fields of spans; send smaller batches",
+        )
     try:
         if form == PROTOBUF:
             into.ParseFromString(body)
