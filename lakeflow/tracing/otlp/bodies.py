@@ -35,13 +35,13 @@ class RefusedError(Exception):
     """A request that is answered with an error.
 
     Args:
-        status: HTTP status.
         message: What was wrong, for whoever runs the client.
+        status: HTTP status.
         retry_after_s: After how many seconds the same may succeed; None if never.
     """
 
     def __init__(
-        self, status: HTTPStatus, message: str, retry_after_s: int | None = None
+        self, message: str, status: HTTPStatus, retry_after_s: int | None = None
     ) -> None:
         super().__init__(message)
         self.status, self.message, self.retry_after_s = status, message, retry_after_s
@@ -50,9 +50,9 @@ class RefusedError(Exception):
 def too_long() -> RefusedError:
     """Return the error of a body that has more than it may."""
     return RefusedError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"a request may have {LONGEST_BODY_BYTES:,} bytes, before and after decompression; "
         "send smaller batches",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     )
 
 
@@ -81,10 +81,10 @@ def inflated(body: bytes, encoding: str) -> bytes:
             )
             return _decompressed(body, zlib.MAX_WBITS if is_wrapped else -zlib.MAX_WBITS)
     except zlib.error as error:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, f"the body is no {name}: {error}") from None
+        raise RefusedError(f"the body is no {name}: {error}", HTTPStatus.BAD_REQUEST) from None
     raise RefusedError(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         f"Content-Encoding {encoding[:40]!r} is none of gzip, deflate and identity",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     )
 
 
@@ -116,8 +116,8 @@ def media_type(header: str) -> str:
     if name == "application/protobuf":
         return PROTOBUF
     raise RefusedError(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         f"Content-Type {header[:80]!r} is neither {PROTOBUF} nor {JSON}",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     )
 
 
@@ -134,8 +134,8 @@ def read(body: bytes, form: str, into: M) -> M:
     """
     if has_too_many_parts(body, is_json=form == JSON):
         raise RefusedError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             f"a request may have {MOST_PARTS:,} fields of spans; send smaller batches",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
     try:
         if form == PROTOBUF:
@@ -152,7 +152,7 @@ def read(body: bytes, form: str, into: M) -> M:
     ) as error:
         what = " ".join(str(error).split())[:300] or type(error).__name__
         raise RefusedError(
-            HTTPStatus.BAD_REQUEST, f"the body is no {into.DESCRIPTOR.name}: {what}"
+            f"the body is no {into.DESCRIPTOR.name}: {what}", HTTPStatus.BAD_REQUEST
         ) from None
     return into
 
