@@ -75,7 +75,9 @@ class LiveTrace:
         for process in switches.processors():
             _processed(process, span)
         self.open.pop(span.span_id, None)
-        if span is self.root and _traces.pop(self.trace_id, None) is self:
+        # In a forked child another part of it may go on, and this one is the parent's.
+        if span is self.root and _traces.get(self.trace_id) is self:
+            forget(self.trace_id)
             self.ended(self)
 
 

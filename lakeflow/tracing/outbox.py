@@ -116,7 +116,7 @@ class Outbox:
             )
         if self._lost:
             _logger.warning("%s traces were lost: %s", f"{self._lost:,}", self._reason)
-            self._lost = 0
+            self._lost, self._is_told = 0, False
 
     def _begin(self) -> None:
         """Let a thread work, or work here where none can be started any more."""
@@ -200,7 +200,7 @@ def log(store: Store, several: Sequence[Finished]) -> None:
         for each in several:
             info, columns = stored_form(each)
             if each.trace.is_part:
-                store.traces.log_spans(info.experiment_id, columns)
+                store.traces.log_part(info, columns)
             elif each.trace.is_stored:
                 store.traces.end(info, columns)
             else:

@@ -91,10 +91,12 @@ def _begin_trace(
     begins = origin.here(location)
     trace = LiveTrace(trace_id, begins, ended, is_part=parent is not None)
     trace.experiment_id = experiment_id or switches.destination()
-    trace.tags[TRACE_NAME] = name
-    trace.metadata.update(_SCHEMA_VERSION)
-    if begins.run_id is not None:
-        trace.metadata[SOURCE_RUN] = begins.run_id
+    # Of a part these are said where the root is.
+    if not trace.is_part:
+        trace.tags[TRACE_NAME] = name
+        trace.metadata.update(_SCHEMA_VERSION)
+        if begins.run_id is not None:
+            trace.metadata[SOURCE_RUN] = begins.run_id
     scope = active.SCOPE.get()
     if scope is not None:
         trace.tags.update(scope.tags)

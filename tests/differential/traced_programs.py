@@ -85,7 +85,7 @@ def an_exception_of_the_root(mlflow):
 @program
 def values(mlflow):
     with mlflow.start_span("root", attributes={"none": None, "float": 1.0}) as span:
-        span.set_inputs({"odd": Odd(), "at": datetime.datetime(2026, 1, 2), 1: (1, 2)})
+        span.set_inputs({"odd": Odd(), "at": datetime.date(2026, 1, 2), 1: (1, 2)})
         span.set_outputs([Point(1, 2.0), True, None, float("nan"), float("-inf"), "é\x00\n"])
         span.set_attributes({"deep": {"a": [{"b": [1.5]}]}, "type": int})
 
@@ -223,9 +223,8 @@ def another_trace_alone(mlflow):
 @program
 def beside_a_run(mlflow):
     experiment = mlflow.create_experiment("other")
-    with mlflow.start_run(experiment_id=experiment) as run:
-        with mlflow.start_span("root") as span:
-            pass
+    with mlflow.start_run(experiment_id=experiment) as run, mlflow.start_span("root") as span:
+        pass
     client = mlflow.MlflowClient()
     info = client.get_trace(span.request_id).info
     found = client.search_traces([experiment], run_id=run.info.run_id)
@@ -291,7 +290,7 @@ def refusal(call, *args, **kwargs):
     """Return the code with which a call is refused."""
     try:
         call(*args, **kwargs)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - each package has errors of its own
         return getattr(error, "error_code", type(error).__name__)
     return None
 

@@ -1,4 +1,4 @@
-"""What tests of traces share: the rows of a lake's spans."""
+"""What tests of traces share: nothing goes on when one begins; the rows of a lake's spans."""
 
 from __future__ import annotations
 
@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import lakeflow
+from lakeflow.tracing import live_trace, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def clean_tracing(clean_process: None) -> Iterator[None]:
+    """Let no test find traces or settings of another one."""
+    yield
+    # Before their lakes go.
+    live_trace.take_all()
+    outbox.close()
+    lakeflow.tracing.reset()
 
 
 @pytest.fixture

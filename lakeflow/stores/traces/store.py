@@ -67,6 +67,14 @@ class TraceStore:
         if columns["trace_id"]:
             self._append(pieces_of(rows.of_experiment(experiment_id, columns)))
 
+    def log_part(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> None:
+        """Log spans, tags and metadata of a trace whose root is logged elsewhere: one append.
+
+        Errors as for ``log_spans``.
+        """
+        self._experiments.require_active(info.experiment_id)
+        self._append(*self._pairs(info), self._spans(info, columns))
+
     def start(self, info: TraceInfo) -> None:
         """Make a trace that goes on; errors as for ``log_spans``."""
         self._experiments.require_active(info.experiment_id)
