@@ -9,6 +9,7 @@ import resource
 import shutil
 import socket
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -496,6 +497,20 @@ def test_under_pressure_clients_are_asked_to_come_again(url, post):
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
         client.close()
     assert post(b"{}").status == 200
+
+
+def test_fifty_clients_at_once_lose_nothing(post, rows, span, request_of):
+    def work(client):
+        return [
+            post(request_of(*(span(1000 * client + 10 * turn + n) for n in range(1, 6)))).status
+            for turn in range(4)
+        ]
+
+    with ThreadPoolExecutor(50) as clients:
+        statuses = list(clients.map(work, range(50)))
+    assert statuses == [[200] * 4] * 50
+    query = "SELECT count(*) AS n, count(DISTINCT span_id) AS ids FROM spans"
+    assert rows(query) == [{"n": 1000, "ids": 1000}]
 
 
 def test_it_counts_what_it_does(post, span, request_of):
