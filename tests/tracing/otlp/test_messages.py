@@ -6,12 +6,15 @@ import base64
 import json
 import math
 
+import pytest
+from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lakeflow.entities.json_text import typed
 from lakeflow.tracing.otlp import bodies
+from lakeflow.tracing.otlp.json_spans import OddError, quickly_read
 from lakeflow.tracing.otlp.messages import Batch, of_key_values
 
 # Protobuf's texts have no half of a pair.
@@ -61,6 +64,15 @@ def pairs(attributes):
     return [{"key": key, "value": in_json(value)} for key, value in attributes.items()]
 
 
+def _in_base64(tree):
+    """Return a request with its ids as protobuf has bytes in JSON."""
+    made = json.loads(json.dumps(tree))
+    span = made["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    for name in ("traceId", "spanId"):
+        span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
+    return made
+
+
 def plain(value):
     """Return a value in which what is equal to itself is the same."""
     if isinstance(value, float):
@@ -92,7 +104,9 @@ def test_attributes_come_back_as_they_were(attributes):
         ]
     }
     message = bodies.read(json.dumps(tree).encode(), bodies.JSON, ExportTraceServiceRequest())
-    data = message.SerializeToString()
+    slow = json_format.ParseDict(_in_base64(tree), ExportTraceServiceRequest())
+    data = message.SerializeToString(deterministic=True)
+    assert data == slow.SerializeToString(deterministic=True)
     again = bodies.read(data, bodies.PROTOBUF, ExportTraceServiceRequest())
     (found,) = again.resource_spans
     batch = Batch()
@@ -115,3 +129,13 @@ def test_any_bytes_are_a_message_or_are_refused(data, form):
         return
     for each in message.resource_spans:
         Batch().add(each, of_key_values(each.resource.attributes))
+
+
+def test_what_clients_write_takes_the_quick_way_and_what_is_odd_the_other():
+    span = {"traceId": "0a" * 16, "kind": 3, "startTimeUnixNano": "5", "new": [], "status": {}}
+    tree = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    (found,) = quickly_read(tree).resource_spans[0].scope_spans[0].spans
+    assert (found.trace_id, found.kind, found.start_time_unix_nano) == (b"\n" * 16, 3, 5)
+    for odd in ({"kind": "SPAN_KIND_CLIENT"}, {"trace_id": ""}, {"name": None}, {"flags": 1.0}):
+        with pytest.raises(OddError):
+            quickly_read({"resourceSpans": [{"scopeSpans": [{"spans": [span | odd]}]}]})
