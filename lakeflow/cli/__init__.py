@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import artifacts, compact, compat, copy, registry, sql, traces
+from lakeflow.cli import artifacts, compact, compat, copy, otlp, registry, sql, traces
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -73,6 +73,15 @@ def _parser() -> argparse.ArgumentParser:
             help="copy a lake that is in use",
             description="Copy a lake as it is now to another folder or store, while others "
             "log to it. Made again it goes on where it was stopped, and brings what is new.",
+        )
+    )
+    otlp.add_arguments(
+        commands.add_parser(
+            "otlp",
+            help="receive traces of OpenTelemetry over HTTP",
+            description="Receive spans, and logs of GenAI events, that applications send by "
+            "OpenTelemetry's protocol over HTTP, until it is interrupted. What is answered "
+            "with 200 is in the lake.",
         )
     )
     registry.add_arguments(

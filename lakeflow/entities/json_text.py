@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import functools
 import json
 import sys
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakeflow.printable import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _DEEPEST = 100
 """Levels of nesting that are kept: DuckDB and protobuf read no more than about as many."""
@@ -40,6 +44,44 @@ def json_text(value: Any) -> str:
     except (ValueError, TypeError, RecursionError):
         text = _encode(_plain(value, _DEEPEST))
     return text if text.isascii() else readable(text)
+
+
+_FLAT = {str, int, bool, float}
+
+
+def flat_text(values: dict[str, Any]) -> str:
+    """Return what ``json_text`` does, of an object that is most often flat.
+
+    Where orjson is installed, it takes an eighth of the time for an object of texts, numbers
+    and booleans.
+
+    Examples:
+        >>> flat_text({"k": 4, "model": "gpt", "temperature": 0.5, "stop": ["a"]})
+        '{"k":4,"model":"gpt","temperature":0.5,"stop":["a"]}'
+    """
+    quick = quick_json()
+    if quick is None or not _FLAT.issuperset(map(type, values.values())):
+        return json_text(values)
+    try:
+        text = quick(values)
+    # A whole number of more than 64 bits, half of a surrogate pair, a key that is no text.
+    except TypeError:
+        return json_text(values)
+    # It makes null of NaN.
+    return json_text(values) if b"null" in text else text.decode()
+
+
+@functools.cache
+def quick_json() -> Callable[[Any], bytes] | None:
+    """Return what writes JSON in a fraction of the time, where orjson is installed.
+
+    It makes null of NaN, and raises TypeError where a text has half of a surrogate pair.
+    """
+    try:
+        import orjson
+    except ImportError:
+        return None
+    return orjson.dumps
 
 
 def decoded(text: str) -> Any:

@@ -4,6 +4,8 @@ What is here is for programs: whether and where to spans are recorded, and how t
 another service.
 """
 
+from typing import TYPE_CHECKING
+
 from lakeflow.tracing.headers import (
     get_tracing_context_headers_for_http_request,
     set_tracing_context_from_http_request_headers,
@@ -17,7 +19,12 @@ from lakeflow.tracing.switches import (
     set_destination,
 )
 
+if TYPE_CHECKING:
+    from lakeflow.tracing.exporter import LakeflowSpanExporter, LakeflowSpanProcessor
+
 __all__ = [
+    "LakeflowSpanExporter",
+    "LakeflowSpanProcessor",
     "configure",
     "context",
     "disable",
@@ -27,6 +34,18 @@ __all__ = [
     "set_destination",
     "set_tracing_context_from_http_request_headers",
 ]
+
+
+_OF_EXPORTER = {"LakeflowSpanExporter", "LakeflowSpanProcessor"}
+
+
+def __getattr__(name: str) -> object:
+    # They load OpenTelemetry's SDK, which a job that only logs does not need.
+    if name in _OF_EXPORTER:
+        from lakeflow.tracing import exporter
+
+        return getattr(exporter, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -14,10 +14,11 @@ from lakeflow.entities.span import INPUTS, OUTPUTS, as_mlflow
 from lakeflow.entities.trace import distinct
 from lakeflow.entities.trace_info import TOKEN_USAGE
 from lakeflow.printable import readable
-from lakeflow.tracing.span_columns import Row, columns_of, row_of
+from lakeflow.tracing.span_columns import of_live_spans
 
 if TYPE_CHECKING:
     from lakeflow.entities import LiveSpan
+    from lakeflow.tracing.columns import Columns
     from lakeflow.tracing.live_trace import LiveTrace
 
 TRACE_INPUTS = "mlflow.traceInputs"
@@ -47,12 +48,12 @@ class Finished:
     Attributes:
         trace: The trace.
         spans: Its spans, in the order in which they began.
-        open_rows: Rows of those that had not ended, by id: they may still be changed.
+        open: Columns of those that had not ended, by id: they may still be changed.
     """
 
     trace: LiveTrace
     spans: list[LiveSpan]
-    open_rows: dict[str, Row]
+    open: dict[str, Columns]
 
     def held(self) -> int:
         """Return roughly how many bytes it holds in memory."""
@@ -72,28 +73,28 @@ class Finished:
 
 def frozen(trace: LiveTrace) -> Finished:
     """Return a trace as it is now."""
-    open_rows = {}
-    if trace.open:
-        open_rows = {key: row_of(trace.spans[key], trace.metadata) for key in list(trace.open)}
-    return Finished(trace, list(trace.spans.values()), open_rows)
+    of_open = {
+        key: of_live_spans([trace.spans[key]], trace.metadata) for key in list(trace.open)
+    }
+    return Finished(trace, list(trace.spans.values()), of_open)
 
 
-def stored_form(finished: Finished) -> tuple[TraceInfo, dict[str, list[Any]]]:
+def stored_form(finished: Finished) -> tuple[TraceInfo, Columns]:
     """Return what is known of a trace, and its spans as columns of the table ``spans``."""
     trace = finished.trace
-    rows = [
-        finished.open_rows.get(span.span_id) or row_of(span, trace.metadata)
-        for span in finished.spans
-    ]
+    columns = of_live_spans(finished.spans, trace.metadata)
+    for place, span in enumerate(finished.spans):
+        if span.span_id in finished.open:
+            for name, (value,) in finished.open[span.span_id].items():
+                columns[name][place] = value
     # Some pages of others draw spans by name.
-    for row, span, name in zip(
-        rows, finished.spans, distinct([row["name"] for row in rows]), strict=True
-    ):
-        row["name"] = span._name = name
+    columns["name"] = distinct(columns["name"])
+    for span, name in zip(finished.spans, columns["name"], strict=True):
+        span._name = name
     if trace.is_part:
-        return _info_of_part(trace), columns_of(rows)
-    values = [_values_of(finished, *pair) for pair in zip(finished.spans, rows, strict=True)]
-    return _info_of(trace, rows, values), columns_of(rows)
+        return _info_of_part(trace), columns
+    values = [_values_of(finished, place, columns) for place in range(len(finished.spans))]
+    return _info_of(trace, columns, values), columns
 
 
 def begun_info(trace: LiveTrace) -> TraceInfo:
@@ -113,15 +114,16 @@ def _info_of_part(trace: LiveTrace) -> TraceInfo:
     return dataclasses.replace(begun_info(trace), tags=_texts(trace.tags))
 
 
-def _values_of(finished: Finished, span: LiveSpan, row: Row) -> dict[str, Any]:
+def _values_of(finished: Finished, place: int, columns: Columns) -> dict[str, Any]:
     """Return what went into a span and what came out, as far as it was said."""
+    span = finished.spans[place]
     said = {}
     for key, column in ((INPUTS, "inputs"), (OUTPUTS, "outputs")):
-        text = row[column]
+        text = columns[column][place]
         if text is not None:
             value = span._values.get(key, _JSON)
             # What is JSON already is read: small values need not be written first.
-            is_read = type(value) is Encoded or value is _JSON or finished.open_rows
+            is_read = type(value) is Encoded or span.span_id in finished.open
             said[column] = typed(text) if is_read else value
     return said
 
@@ -129,8 +131,7 @@ def _values_of(finished: Finished, span: LiveSpan, row: Row) -> dict[str, Any]:
 _JSON = Encoded("")
 
 
-def _info_of(trace: LiveTrace, rows: list[Row], values: list[dict[str, Any]]) -> TraceInfo:
-    root = rows[0]
+def _info_of(trace: LiveTrace, columns: Columns, values: list[dict[str, Any]]) -> TraceInfo:
     asked, answered = (
         as_mlflow(values[0][column]) if column in values[0] else ""
         for column in ("inputs", "outputs")
@@ -140,19 +141,19 @@ def _info_of(trace: LiveTrace, rows: list[Row], values: list[dict[str, Any]]) ->
         TRACE_INPUTS: _cut(asked, _METADATA_CHARACTERS),
         TRACE_OUTPUTS: _cut(answered, _METADATA_CHARACTERS),
     }
-    usage = _usage(rows)
+    usage = _usage(columns)
     if usage:
         metadata.setdefault(TOKEN_USAGE, json.dumps(usage))
-    start, end = root["start_time_ns"], root["end_time_ns"]
+    start, end = columns["start_time_ns"][0], columns["end_time_ns"][0]
     return TraceInfo(
         trace.trace_id,
         trace.experiment_id or trace.origin.experiment_id(),
         start // 1_000_000,
-        trace.state or _state_of(root),
+        trace.state or _state_of(columns["status"][0], end),
         # A clock that was put back is not to make it end before it began.
         None if end is None else max(0, end - start) // 1_000_000,
         _texts(metadata),
-        _texts({**trace.origin.tags(), **trace.tags, TRACE_SPANS: _outline(rows, values)}),
+        _texts({**trace.origin.tags(), **trace.tags, TRACE_SPANS: _outline(columns, values)}),
         _preview(trace.request_preview or asked),
         _preview(trace.response_preview or answered),
         trace.client_request_id and readable(trace.client_request_id),
@@ -163,11 +164,11 @@ def _texts(values: dict[str, Any]) -> dict[str, str]:
     return {readable(str(key)): readable(str(value)) for key, value in values.items()}
 
 
-def _state_of(root: Row) -> TraceState:
-    if root["end_time_ns"] is None:
+def _state_of(status: str, end_time_ns: int | None) -> TraceState:
+    if end_time_ns is None:
         return TraceState.IN_PROGRESS
-    code = root["status"]
-    return TraceState.STATE_UNSPECIFIED if code == SpanStatusCode.UNSET else TraceState(code)
+    is_said = status != SpanStatusCode.UNSET
+    return TraceState(status) if is_said else TraceState.STATE_UNSPECIFIED
 
 
 def _cut(text: str, most: int) -> str:
@@ -178,15 +179,17 @@ def _preview(text: str) -> str | None:
     return readable(_cut(text, _PREVIEW_CHARACTERS)) or None
 
 
-def _outline(rows: list[Row], values: list[dict[str, Any]]) -> str:
+def _outline(columns: Columns, values: list[dict[str, Any]]) -> str:
     """Return names, types and keys of the spans, as lists of traces show them.
 
     Of a long trace the first ones.
     """
     spans: list[str] = []
     size = 0
-    for row, said in zip(rows, values, strict=True):
-        span: dict[str, Any] = {"name": row["name"], "type": row["span_type"]}
+    for name, span_type, said in zip(
+        columns["name"], columns["span_type"], values, strict=True
+    ):
+        span: dict[str, Any] = {"name": name, "type": span_type}
         for column, value in said.items():
             if isinstance(value, dict) and value:
                 span[column] = [str(key) for key in value]
@@ -198,20 +201,28 @@ def _outline(rows: list[Row], values: list[dict[str, Any]]) -> str:
     return f"[{', '.join(spans)}]"
 
 
-def _usage(rows: list[Row]) -> dict[str, int]:
+def _usage(columns: Columns) -> dict[str, int]:
     """Return sums of tokens over the spans that count them, without those within such spans."""
+    ids = columns["span_id"]
     # Who counts one of them has the sum.
-    counting = {row["span_id"] for row in rows if row["total_tokens"] is not None}
+    counting = {
+        each
+        for each, total in zip(ids, columns["total_tokens"], strict=True)
+        if total is not None
+    }
     if not counting:
         return {}
-    parents = {row["span_id"]: row["parent_span_id"] for row in rows}
-    sums: dict[str, int] = {}
-    for row in rows:
-        if row["span_id"] in counting and not _is_within(row["span_id"], parents, counting):
-            for column, name in _USAGE.items():
-                if row[column] is not None:
-                    sums[name] = sums.get(name, 0) + row[column]
-    return sums
+    parents = dict(zip(ids, columns["parent_span_id"], strict=True))
+    outer = [
+        place
+        for place, each in enumerate(ids)
+        if each in counting and not _is_within(each, parents, counting)
+    ]
+    counted = {
+        name: [columns[column][place] for place in outer if columns[column][place] is not None]
+        for column, name in _USAGE.items()
+    }
+    return {name: sum(counts) for name, counts in counted.items() if counts}
 
 
 def _is_within(span_id: str, parents: dict[str, str | None], counting: set[str]) -> bool:

@@ -277,6 +277,21 @@ class TraceStore:
         self._put(thing, made)
         return made
 
+    def log_assessments(self, experiment_id: str, assessments: Sequence[Assessment]) -> None:
+        """Log assessments that have ids, of any traces, which may come later: one append.
+
+        Args:
+            experiment_id: The experiment of the traces.
+            assessments: Those; one that is logged again takes its own place.
+        """
+        self._experiments.require_active(experiment_id)
+        named = [
+            {"experiment_id": experiment_id, "trace_id": each.trace_id}
+            | rows.assessment_row(each)
+            for each in assessments
+        ]
+        self._append(records.table(ASSESSMENTS.name, named))
+
     def get_assessment(self, trace_id: str, assessment_id: str) -> Assessment:
         """Return an assessment.
 
