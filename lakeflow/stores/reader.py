@@ -110,6 +110,11 @@ class Reader:
         """Return the snapshot that somebody wants to go back to; None for now."""
         return self._snapshots.as_of(as_of)
 
+    @property
+    def seen(self) -> SnapshotId | None:
+        """The snapshot of the last look; to read more of the same without another one."""
+        return self._snapshots.seen
+
     def _runs(
         self,
         run_ids: Iterable[str],

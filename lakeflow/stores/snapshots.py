@@ -241,6 +241,11 @@ class Snapshots:
         self._lock = threading.RLock()
         self._past: OrderedDict[SnapshotId, Snapshot] = OrderedDict()
 
+    @property
+    def seen(self) -> SnapshotId | None:
+        """What the last look at the log saw; None before the first one."""
+        return self._now.snapshot_id
+
     def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId | None:
         """Return the snapshot that somebody wants to go back to; None for now.
 

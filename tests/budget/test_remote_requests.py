@@ -16,6 +16,7 @@ from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.maintenance.verification import verify_artifacts
+from lakeflow.schema import SPANS
 from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
@@ -299,3 +300,36 @@ def test_a_check_of_artifacts_is_a_listing_a_run_and_a_read_a_file(
     counted.faults.append(proxy.Fault("status", "GET", "/artifacts/d$", count=None, arg=503))
     with pytest.raises(StorageError, match="artifacts/d"):
         verify_artifacts(store)
+
+
+def test_a_trace_is_a_few_requests(
+    open_store: Callable[[str], Store], counted: proxy.Proxy
+) -> None:
+    writer = open_store("writer")
+    ids = [f"tr-{number * 7919:032x}" for number in range(200)]
+    for number, trace_id in enumerate(ids):
+        writer.traces.log_spans("0", spans(trace_id, number))
+    compact_lake(writer.lake)
+    reader = open_store("reader")
+    reader.traces.get(ids[0])
+    counted.clear()
+    trace = reader.traces.get(ids[100])
+    assert len(trace.data.spans) == 10
+    # A look at the log, and one at the folds; the file is small, and here since the first trace.
+    assert spent(counted) == {"GET": 2}
+
+
+def spans(trace_id: str, number: int) -> dict[str, list[Any]]:
+    begun = 1_790_000_000 * 10**9 + number * 10**9
+    row = {"trace_id": trace_id, "name": "step", "span_type": "TOOL", "kind": "INTERNAL"}
+    row |= {"status": "OK", "attributes": "{}", "inputs": f'"{"x" * 500}"'}
+    found: dict[str, list[Any]] = {
+        name: [row.get(name)] * 10
+        for name in SPANS.column_names
+        if name not in {"experiment_id", "day"}
+    }
+    return found | {
+        "span_id": [f"{place:016x}" for place in range(10)],
+        "start_time_ns": [begun + place for place in range(10)],
+        "end_time_ns": [begun + 10**6] * 10,
+    }

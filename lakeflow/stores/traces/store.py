@@ -145,7 +145,7 @@ class TraceStore:
             NotFoundError: There is no such trace.
         """
         thing = self._thing(trace_id)
-        spans = spans_of(self._reader, [thing], None)[thing.id]
+        spans = spans_of(self._reader, [thing], self._reader.seen)[thing.id]
         return _trace(thing, spans)
 
     def _thing(self, trace_id: str) -> Thing:
