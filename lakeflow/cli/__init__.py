@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import artifacts, compact, compat, copy, otlp, registry, sql
+from lakeflow.cli import artifacts, compact, compat, copy, otlp, registry, sql, traces
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -97,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
             help="ask the lake in SQL",
             description="Answer a SELECT over the whole lake, what is not compacted yet "
             "included. It only reads.",
+        )
+    )
+    traces.add_arguments(
+        commands.add_parser(
+            "traces",
+            help="list, show, count and follow traces",
+            description="Traces and their spans.",
         )
     )
     return parser

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal
 
 from lakeflow.client import LakeflowClient
-from lakeflow.entities import LiveSpan, Trace, TraceState, TraceStatus
+from lakeflow.entities import LiveSpan, PagedList, Trace, TraceState, TraceStatus
 from lakeflow.entities.span import REQUEST_ID
 from lakeflow.entities.trace_info import SESSION, USER
 from lakeflow.exceptions import InvalidInputError, LakeflowException
@@ -137,7 +137,7 @@ def search_traces(
     wanted = experiment_ids or [experiment_of_new_runs(client)]
     traces = _all(client, wanted, filter_string, max_results, order_by, run_id, include_spans)
     if frames is None:
-        return traces
+        return PagedList(traces, None)
     rows = with_fields(traces, extract_fields or ())
     return _frame(frames, return_type, rows)
 
