@@ -179,7 +179,7 @@ class TraceMachine(RuleBasedStateMachine):
         if trace not in self.there():
             return
         info = TraceInfo(trace, "0", 77, TraceState(state), 5)
-        self.stores[client].traces.end(info, {"trace_id": []})
+        self.stores[client].traces.end(info, {each: [] for each in COLUMNS})
         ended = self.started.setdefault(trace, {})
         ended.setdefault("state", state)
         ended["execution_duration"] = 5
