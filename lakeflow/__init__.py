@@ -98,6 +98,7 @@ from lakeflow.media.images import Image
 from lakeflow.registry import approve_model_version
 from lakeflow.scans import (
     scan_artifacts,
+    scan_assessments,
     scan_inputs,
     scan_latest_metrics,
     scan_metrics,
@@ -106,7 +107,9 @@ from lakeflow.scans import (
     scan_registered_models,
     scan_registry_events,
     scan_runs,
+    scan_spans,
     scan_tags,
+    scan_traces,
 )
 from lakeflow.sql import sql
 from lakeflow.system_metrics import (
@@ -181,6 +184,7 @@ __all__ = [
     "override_feedback",
     "register_model",
     "scan_artifacts",
+    "scan_assessments",
     "scan_inputs",
     "scan_latest_metrics",
     "scan_metrics",
@@ -189,7 +193,9 @@ __all__ = [
     "scan_registered_models",
     "scan_registry_events",
     "scan_runs",
+    "scan_spans",
     "scan_tags",
+    "scan_traces",
     "search_experiments",
     "search_model_versions",
     "search_registered_models",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 import rich.console
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lakeflow.entities import (
     Feedback,
@@ -132,6 +135,35 @@ def test_odd_trees_are_shown_once_and_say_what_is_odd() -> None:
         assert shown.count(f"span {number}") == 1
     assert "has not ended" in shown
     assert list(lines(trace())) == str(trace()).splitlines()
+
+
+PLACES = st.lists(
+    st.tuples(st.integers(0, 9), st.none() | st.integers(0, 12), st.integers(-5, 5)),
+    max_size=12,
+)
+
+
+@given(PLACES, st.integers(0, 12), st.booleans())
+def test_every_span_is_shown_once_or_counted(
+    places: list[tuple[int, int | None, int]], most: int, has_ended: bool
+) -> None:
+    """Whatever their ids and parents are: loops, strangers, and ids that come twice."""
+    found = trace(
+        *(
+            span(number, parent, first, -first if has_ended else None, name=f"<{place}>")
+            for place, (number, parent, first) in enumerate(places)
+        )
+    )
+    shown = "\n".join(tree(found, most_spans=most))
+    counted = sum(map(int, re.findall(r"\.\.\. (\d+) more span", shown)))
+    names = re.findall("<\\d+>", shown)
+    assert len(names) == len(set(names)) == min(most, len(places))
+    assert counted == len(places) - len(names)
+    page = Elements(document(found))
+    assert not page.open
+    assert sum("".join(page.texts).count(f"<{place}>") for place in range(len(places))) == len(
+        places
+    )
 
 
 def test_hostile_text_is_shown_as_text() -> None:

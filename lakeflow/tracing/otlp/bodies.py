@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import re
 import zlib
@@ -12,8 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lakeflow.printable import readable
+from lakeflow.tracing.otlp.json_spans import OddError, quickly_read
+from lakeflow.tracing.otlp.limits import MOST_PARTS, has_too_many_parts
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -34,13 +38,13 @@ class RefusedError(Exception):
     """A request that is answered with an error.
 
     Args:
-        status: HTTP status.
         message: What was wrong, for whoever runs the client.
+        status: HTTP status.
         retry_after_s: After how many seconds the same may succeed; None if never.
     """
 
     def __init__(
-        self, status: HTTPStatus, message: str, retry_after_s: int | None = None
+        self, message: str, status: HTTPStatus, retry_after_s: int | None = None
     ) -> None:
         super().__init__(message)
         self.status, self.message, self.retry_after_s = status, message, retry_after_s
@@ -49,9 +53,9 @@ class RefusedError(Exception):
 def too_long() -> RefusedError:
     """Return the error of a body that has more than it may."""
     return RefusedError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"a request may have {LONGEST_BODY_BYTES:,} bytes, before and after decompression; "
         "send smaller batches",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     )
 
 
@@ -80,10 +84,10 @@ def inflated(body: bytes, encoding: str) -> bytes:
             )
             return _decompressed(body, zlib.MAX_WBITS if is_wrapped else -zlib.MAX_WBITS)
     except zlib.error as error:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, f"the body is no {name}: {error}") from None
+        raise RefusedError(f"the body is no {name}: {error}", HTTPStatus.BAD_REQUEST) from None
     raise RefusedError(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         f"Content-Encoding {encoding[:40]!r} is none of gzip, deflate and identity",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     )
 
 
@@ -115,8 +119,8 @@ def media_type(header: str) -> str:
     if name == "application/protobuf":
         return PROTOBUF
     raise RefusedError(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         f"Content-Type {header[:80]!r} is neither {PROTOBUF} nor {JSON}",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     )
 
 
@@ -126,16 +130,20 @@ def read(body: bytes, form: str, into: M) -> M:
     Args:
         body: Its bytes.
         form: ``PROTOBUF`` or ``JSON``.
-        into: An empty message.
+        into: An empty message, which may be returned or not.
 
     Raises:
-        RefusedError: 400, the bytes are no such message.
+        RefusedError: 400, the bytes are no such message; 413, it would take too much memory.
     """
+    if has_too_many_parts(body, is_json=form == JSON):
+        raise RefusedError(
+            f"a request may have {MOST_PARTS:,} fields of spans; send smaller batches",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
     try:
-        if form == PROTOBUF:
-            into.ParseFromString(body)
-        else:
-            json_format.ParseDict(_tree(body), into, ignore_unknown_fields=True)
+        if form == JSON:
+            return _read_json(body.decode(), into)
+        into.ParseFromString(body)
     # Its own errors, and what Python raises for text that is none or nests too deeply.
     except (
         DecodeError,
@@ -146,20 +154,23 @@ def read(body: bytes, form: str, into: M) -> M:
     ) as error:
         what = " ".join(str(error).split())[:300] or type(error).__name__
         raise RefusedError(
-            HTTPStatus.BAD_REQUEST, f"the body is no {into.DESCRIPTOR.name}: {what}"
+            f"the body is no {into.DESCRIPTOR.name}: {what}", HTTPStatus.BAD_REQUEST
         ) from None
     return into
 
 
-def _tree(body: bytes) -> Any:
-    text = body.decode()
+def _read_json(text: str, into: M) -> M:
+    if isinstance(into, ExportTraceServiceRequest):
+        with contextlib.suppress(OddError):
+            return quickly_read(json.loads(text))
     tree = json.loads(text, object_hook=_with_ids)
     if type(tree) is not dict:
         raise ValueError("no object")
     # What a client has cut in the middle of a character, no message can hold.
     if _HALF_OF_A_PAIR.search(text):
         tree = json.loads(readable(json.dumps(tree, ensure_ascii=False)))
-    return tree
+    json_format.ParseDict(tree, into, ignore_unknown_fields=True)
+    return into
 
 
 def _with_ids(found: dict[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,7 @@ class Receiver:
         except Exception:
             _logger.exception("a request could not be stored")
             raise RefusedError(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the receiver; its log has more"
+                "an error of the receiver; its log has more", HTTPStatus.INTERNAL_SERVER_ERROR
             ) from None
         self.counters.add(signal.counter, outcome.taken, outcome="taken")
         self.counters.add(signal.counter, outcome.refused_count, outcome="refused")
@@ -205,7 +205,7 @@ async def _parts(receive: Receive) -> Any:
                 message = await receive()
         except TimeoutError:
             raise RefusedError(
-                HTTPStatus.REQUEST_TIMEOUT, f"no whole body came within {_BODY_SECONDS} s"
+                f"no whole body came within {_BODY_SECONDS} s", HTTPStatus.REQUEST_TIMEOUT
             ) from None
         if message["type"] == "http.disconnect":
             raise GoneError
@@ -234,7 +234,7 @@ async def _answer(
 
 def _busy() -> RefusedError:
     return RefusedError(
-        HTTPStatus.TOO_MANY_REQUESTS, "more is being stored than fits in memory", 1
+        "more is being stored than fits in memory", HTTPStatus.TOO_MANY_REQUESTS, 1
     )
 
 
@@ -244,7 +244,7 @@ def _of_lake(error: LakeflowException) -> RefusedError:
     # whoever runs the receiver: it names the lake.
     _logger.error("spans cannot be stored: %s: %s", error.error_code, error.message)
     if isinstance(error, InvalidInputError):
-        return RefusedError(HTTPStatus.BAD_REQUEST, "a span is longer than the log takes")
+        return RefusedError("a span is longer than the log takes", HTTPStatus.BAD_REQUEST)
     return RefusedError(
-        HTTPStatus.SERVICE_UNAVAILABLE, f"the lake cannot be written: {error.error_code}", 5
+        f"the lake cannot be written: {error.error_code}", HTTPStatus.SERVICE_UNAVAILABLE, 5
     )

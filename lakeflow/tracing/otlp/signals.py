@@ -88,7 +88,7 @@ class Destination:
         except (InvalidInputError, NotFoundError):
             shown = printable(str(named)[:80])
             raise RefusedError(
-                HTTPStatus.BAD_REQUEST, f"no experiment has the id '{shown}', or it is deleted"
+                f"no experiment has the id '{shown}', or it is deleted", HTTPStatus.BAD_REQUEST
             ) from None
         return experiment_id
 

@@ -9,6 +9,7 @@ import resource
 import shutil
 import socket
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -312,6 +313,51 @@ def test_a_bomb_is_refused_before_it_is_big(post, compress):
     assert after - max(before, grown_by_us) < 2 * LONGEST_BODY_BYTES // 1024
 
 
+def field(number, data):
+    """Return a field of a message that holds some bytes."""
+    length, size = len(data), b""
+    while length > 127:
+        size, length = size + bytes([length & 127 | 128]), length >> 7
+    return bytes([number << 3 | 2]) + size + bytes([length]) + data
+
+
+MANY = {
+    "empty resources": (b"\x0a\x00" * 5_000_000, PROTOBUF),
+    "empty spans": (field(1, field(2, b"\x12\x00" * 5_000_000)), PROTOBUF),
+    "empty attributes": (field(1, field(2, field(2, b"\x4a\x00" * 5_000_000))), PROTOBUF),
+    "JSON": (b'{"resourceSpans":[' + b"{}," * 5_000_000 + b"{}]}", JSON),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_a_body_of_nothing_but_very_many_things_is_refused(post, name):
+    body, form = MANY[name]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = post(gzip.compress(body, 1), form, Content_Encoding="gzip")
+    assert answer.status == 413
+    assert b"4,000,000 fields" in answer.body
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def test_a_body_of_many_usual_spans_is_read(post, rows):
+    message = ExportTraceServiceRequest.FromString(as_protobuf(EVERYTHING))
+    (span,) = message.resource_spans[0].scope_spans[0].spans
+    for number in range(4_000):
+        message.resource_spans[0].scope_spans[0].spans.add().CopyFrom(span)
+        span.span_id = number.to_bytes(7) + b"x"
+    body = message.SerializeToString()
+    assert len(body) > 1024 * 1024
+    assert post(body, PROTOBUF).status == 200
+    assert rows("SELECT count(*) AS n FROM spans") == [{"n": 4_001}]
+
+
+@pytest.mark.parametrize("place", [1, 1000, 500_000])
+def test_a_long_body_that_is_cut_is_no_message(post, place):
+    message = ExportTraceServiceRequest.FromString(as_protobuf(EVERYTHING))
+    message.resource_spans[0].scope_spans[0].spans[0].name = "n" * 2_000_000
+    assert post(message.SerializeToString()[:-place], PROTOBUF).status == 400
+
+
 def test_what_says_that_it_is_too_long_is_not_read(url):
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=60) as client:
@@ -451,6 +497,20 @@ def test_under_pressure_clients_are_asked_to_come_again(url, post):
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
         client.close()
     assert post(b"{}").status == 200
+
+
+def test_fifty_clients_at_once_lose_nothing(post, rows, span, request_of):
+    def work(client):
+        return [
+            post(request_of(*(span(1000 * client + 10 * turn + n) for n in range(1, 6)))).status
+            for turn in range(4)
+        ]
+
+    with ThreadPoolExecutor(50) as clients:
+        statuses = list(clients.map(work, range(50)))
+    assert statuses == [[200] * 4] * 50
+    query = "SELECT count(*) AS n, count(DISTINCT span_id) AS ids FROM spans"
+    assert rows(query) == [{"n": 1000, "ids": 1000}]
 
 
 def test_it_counts_what_it_does(post, span, request_of):
