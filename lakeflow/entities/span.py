@@ -104,8 +104,9 @@ class Span:
     @property
     def status(self) -> SpanStatus:
         """How it went."""
-        code = self._row.get("status") or "UNSET"
-        return SpanStatus(SpanStatusCode(code), self._row.get("status_message") or "")
+        code = self._row.get("status")
+        known = SpanStatusCode.__members__.get(str(code), SpanStatusCode.UNSET)
+        return SpanStatus(known, self._row.get("status_message") or "")
 
     @property
     def span_type(self) -> str:
@@ -130,16 +131,17 @@ class Span:
     @property
     def events(self) -> list[SpanEvent]:
         """What happened in it."""
-        found = typed(self._row.get("events") or "[]")
         return [
-            SpanEvent(each["name"], each["time_ns"], each.get("attributes") or {})
-            for each in found
+            SpanEvent(
+                str(each.get("name")), each.get("time_ns") or 0, each.get("attributes") or {}
+            )
+            for each in _objects(self._row.get("events"))
         ]
 
     @property
     def links(self) -> list[dict[str, Any]]:
         """Other spans that it names: their trace_id, span_id, trace_state and attributes."""
-        return list(typed(self._row.get("links") or "[]"))
+        return _objects(self._row.get("links"))
 
     def get_attribute(self, key: str) -> Any:
         """Return an attribute; None if there is none."""
@@ -269,6 +271,13 @@ class NoOpSpan(Span):
 
     def end(self, *_arguments: object, **_options: object) -> None:
         """Do nothing."""
+
+
+def _objects(text: str | None) -> list[dict[str, Any]]:
+    """Return the objects of a JSON array; what is none is left out."""
+    found = [] if text is None else typed(text)
+    items = found if isinstance(found, list) else []
+    return [each for each in items if isinstance(each, dict)]
 
 
 def as_mlflow(value: Any) -> str:

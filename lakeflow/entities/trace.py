@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from lakeflow.entities._base import Entity
+from lakeflow.entities._base import Entity, short
 from lakeflow.entities.span import INPUTS, OUTPUTS, Span, as_mlflow
 from lakeflow.entities.trace_info import TraceInfo
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import rich.tree
 
     from lakeflow.entities.assessment import Assessment
@@ -133,10 +132,11 @@ class Trace(Entity):
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE: it is none.
         """
-        info, data = trace_dict.get("info"), trace_dict.get("data")
-        if info is None or data is None:
+        is_mapping = isinstance(trace_dict, Mapping)
+        info, data = (trace_dict.get(name) if is_mapping else None for name in ("info", "data"))
+        if not isinstance(info, Mapping) or not isinstance(data, Mapping):
             raise InvalidInputError(
-                f"a trace has 'info' and 'data', and this has {sorted(trace_dict)}"
+                f"a trace has 'info' and 'data', and this is {short(trace_dict)}"
             )
         return cls(TraceInfo.from_dict(info), TraceData.from_dict(data))
 

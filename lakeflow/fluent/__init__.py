@@ -81,11 +81,14 @@ from lakeflow.fluent.tables import load_table, log_table
 from lakeflow.fluent.traced import trace
 from lakeflow.fluent.traces import (
     add_trace,
+    delete_trace_tag,
     flush_trace_async_logging,
+    get_active_trace_id,
     get_last_active_trace,
     get_last_active_trace_id,
     get_trace,
     search_traces,
+    set_trace_tag,
     update_current_trace,
 )
 
@@ -98,10 +101,12 @@ __all__ = [
     "delete_experiment",
     "delete_run",
     "delete_tag",
+    "delete_trace_tag",
     "end_run",
     "flush_artifact_async_logging",
     "flush_async_logging",
     "flush_trace_async_logging",
+    "get_active_trace_id",
     "get_artifact_uri",
     "get_assessment",
     "get_current_active_span",
@@ -148,6 +153,7 @@ __all__ = [
     "set_storage_options",
     "set_tag",
     "set_tags",
+    "set_trace_tag",
     "set_tracking_uri",
     "start_run",
     "start_span",

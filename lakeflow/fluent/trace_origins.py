@@ -6,12 +6,11 @@ import functools
 from typing import TYPE_CHECKING
 
 from lakeflow import context
-from lakeflow.client import LakeflowClient
 from lakeflow.entities import tag_names
 from lakeflow.fluent import active_runs
-from lakeflow.fluent.experiments import experiment_of_new_runs
 from lakeflow.fluent.origin import origin_tags
 from lakeflow.open_store import open_store
+from lakeflow.tracing.experiments import experiment_named
 from lakeflow.tracing.origin import Origin
 
 if TYPE_CHECKING:
@@ -31,8 +30,11 @@ def here(location: str | None) -> Origin:
         return _beside(run)
     where = location or context.tracking_uri()
     chosen = context.experiment()
-    known = chosen is not None and chosen.location == where
-    return _without_run(where, chosen.experiment_id if chosen is not None and known else None)
+    if chosen is None:
+        return _without_run(where, None, None)
+    # In another lake it is meant by its name.
+    known = chosen.experiment_id if chosen.location == where else None
+    return _without_run(where, known, chosen.name)
 
 
 # One value for all traces that begin in one place.
@@ -43,18 +45,11 @@ def _beside(run: OpenRun) -> Origin:
 
 
 @functools.lru_cache(maxsize=16)
-def _without_run(location: str, experiment_id: str | None) -> Origin:
-    find = functools.partial(_experiment, location)
-    return Origin(
-        functools.partial(open_store, location, create=True),
-        find if experiment_id is None else lambda: experiment_id,
-        None,
-        _program,
-    )
+def _without_run(location: str, experiment_id: str | None, name: str | None) -> Origin:
+    def find() -> str:
+        return experiment_id or experiment_named(open_store(location, create=True), name)
 
-
-def _experiment(location: str) -> str:
-    return experiment_of_new_runs(LakeflowClient(location))
+    return Origin(functools.partial(open_store, location, create=True), find, None, _program)
 
 
 @functools.cache

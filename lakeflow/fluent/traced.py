@@ -265,6 +265,7 @@ class _Call(SpanBlock):
     def __enter__(self) -> Callable[[Any], Any]:  # type: ignore[override]
         super().__enter__()
         if self._span is not None:
+            self._span.set_attribute(FUNCTION_NAME, self._traced.func_name)
             _fill(self._span, self._traced, self._args, self._kwargs)
         return self._done
 
@@ -343,7 +344,6 @@ def _is_over(error: BaseException | None) -> bool:
 def _fill(
     span: LiveSpan, traced: _Traced, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    span.set_attribute(FUNCTION_NAME, traced.func_name)
     arguments = traced.arguments(args, kwargs)
     if arguments is not None:
         span.set_inputs(arguments)

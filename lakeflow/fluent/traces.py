@@ -227,6 +227,22 @@ def update_current_trace(
     trace.state = trace.state if state is None else TraceState(state)
 
 
+def get_active_trace_id() -> str | None:
+    """Return the id of the trace that is active in this thread or task; None if none is."""
+    span = get_current_active_span()
+    return None if span is None else span.trace_id
+
+
+def set_trace_tag(trace_id: str, key: str, value: Any) -> None:
+    """Set a tag of a trace; see ``LakeflowClient.set_trace_tag``."""
+    LakeflowClient().set_trace_tag(trace_id, key, value)
+
+
+def delete_trace_tag(trace_id: str, key: str) -> None:
+    """Remove a tag of a trace; see ``LakeflowClient.delete_trace_tag``."""
+    LakeflowClient().delete_trace_tag(trace_id, key)
+
+
 def add_trace(
     trace: Trace | Mapping[str, Any], target: LiveSpan | NoOpSpan | None = None
 ) -> None:
@@ -257,7 +273,7 @@ def add_trace(
     """
     if not switches.is_enabled():
         return
-    whole = trace if isinstance(trace, Trace) else _trace_of(trace)
+    whole = trace if isinstance(trace, Trace) else Trace.from_dict(trace)
     if whole.info.status not in TraceStatus.end_statuses():
         raise InvalidInputError(
             f"trace {whole.trace_id} goes on: only one that has ended can be added"
@@ -267,15 +283,6 @@ def add_trace(
         _merge(whole, within)
     elif within is None and whole.data.spans:
         _merge_into_new(whole)
-
-
-def _trace_of(trace: Mapping[str, Any]) -> Trace:
-    try:
-        return Trace.from_dict(trace)
-    except AttributeError:
-        raise InvalidInputError(
-            f"a trace or a dictionary of one is added, not a {type(trace).__name__}"
-        ) from None
 
 
 def _merge_into_new(whole: Trace) -> None:

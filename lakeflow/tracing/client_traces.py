@@ -356,9 +356,8 @@ def _fill(span: LiveSpan, inputs: object, attributes: Mapping[str, Any] | None) 
 def _store_end(trace: LiveTrace) -> None:
     """Store a trace that has ended, at once: who has ended it sees it everywhere."""
     live_trace.note_last(trace.trace_id)
-    store = trace.origin.store()
     try:
-        outbox.log(store, [finished.frozen(trace)])
+        outbox.log(trace.origin.store(), [finished.frozen(trace)])
     # As in MLflow: the application goes on without the trace.
     except Exception as error:  # noqa: BLE001
         _logger.warning("the end of trace %s is not recorded: %s", trace.trace_id, error)

@@ -78,7 +78,11 @@ class LiveTrace:
         # In a forked child another part of it may go on, and this one is the parent's.
         if span is self.root and _traces.get(self.trace_id) is self:
             forget(self.trace_id)
-            self.ended(self)
+            try:
+                self.ended(self)
+            # Who ends a span is the application, which goes on.
+            except Exception as error:  # noqa: BLE001
+                _logger.warning("trace %s is not recorded: %s", self.trace_id, error)
 
 
 def _processed(process: Callable[[LiveSpan], object], span: LiveSpan) -> None:

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from lakeflow.exceptions import StorageError
 from lakeflow.shutdown import at_shutdown
 from lakeflow.tracing.finished import stored_form
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from lakeflow.stores.store import Store
     from lakeflow.tracing.finished import Finished
+    from lakeflow.tracing.origin import Origin
 
 MOST_TRACES = 50_000
 MOST_BYTES = 256 * 1024 * 1024
@@ -161,15 +163,27 @@ class Outbox:
                 self._changed.notify_all()
 
     def _store(self, some: Sequence[Finished]) -> None:
-        by_store: dict[Store, list[Finished]] = {}
+        by_origin: dict[Origin, list[Finished]] = {}
         for each in some:
+            by_origin.setdefault(each.trace.origin, []).append(each)
+        for origin, several in by_origin.items():
             try:
-                by_store.setdefault(each.trace.origin.store(), []).append(each)
+                # Once for all of them: where the lake does not answer each look takes a minute.
+                store = origin.store()
+                self._place(origin, several)
             # Whatever it is, the application goes on.
             except Exception as error:  # noqa: BLE001
-                self.lose(1, str(error))
-        for store, several in by_store.items():
-            self._store_in(store, several)
+                self.lose(len(several), str(error))
+            else:
+                self._store_in(store, several)
+
+    def _place(self, origin: Origin, several: Sequence[Finished]) -> None:
+        """Find the experiment of traces that nobody has given one."""
+        without = [each.trace for each in several if each.trace.experiment_id is None]
+        if without:
+            experiment_id = origin.experiment_id()
+            for trace in without:
+                trace.experiment_id = experiment_id
 
     def _store_in(self, store: Store, several: Sequence[Finished]) -> None:
         # Where every write is an object, each is paid for.
@@ -180,9 +194,10 @@ class Outbox:
         try:
             log(store, several)
         except Exception as error:
-            if len(several) == 1:
-                self.lose(1, str(error))
-                _logger.debug("a trace is lost", exc_info=True)
+            # A store that refuses one of them refuses all.
+            if len(several) == 1 or isinstance(error, StorageError):
+                self.lose(len(several), str(error))
+                _logger.debug("traces are lost", exc_info=True)
                 return
             # One that cannot be stored is not to take the others along.
             for each in several:

@@ -30,7 +30,7 @@ from lakeflow.tracing.live_trace import LiveTrace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opentelemetry.trace import Link, Span
+    from opentelemetry.trace import Span
 
 _SCHEMA_VERSION = {"mlflow.trace_schema.version": "2"}
 
@@ -41,7 +41,6 @@ def begin(
     parent: LiveSpan | Span | None,
     *,
     start_time_ns: int | None = None,
-    links: list[Link] | None = None,
     experiment_id: str | None = None,
     location: str | None = None,
     ratio: float | None = None,
@@ -54,7 +53,6 @@ def begin(
         span_type: What it does.
         parent: The span around it, of this process or of another one; None for a new trace.
         start_time_ns: When, nanoseconds since the Unix epoch, UTC; now, unless it is given.
-        links: Other spans that it names.
         experiment_id: The experiment of a new trace.
         location: The lake of a new trace; by default that of the process.
         ratio: The share of new traces that are recorded, from 0 to 1; None for the setting.
@@ -68,7 +66,7 @@ def begin(
         around = parent._otel if isinstance(parent, LiveSpan) else parent
         within = set_span_in_context(around, within)
     tracer = provider.tracer(ratio if parent is None else None)
-    otel = tracer.start_span(name, within, links=links, start_time=start_time_ns)
+    otel = tracer.start_span(name, within, start_time=start_time_ns)
     if not otel.is_recording():
         return NonRecordingSpan(otel.get_span_context())
     trace_id = f"tr-{otel.get_span_context().trace_id:032x}"

@@ -482,3 +482,33 @@ def test_spans_are_changed_before_they_are_stored(caplog: pytest.LogCaptureFixtu
     assert last().data.spans[0].inputs == "secret"
     with pytest.raises(InvalidInputError, match="function"):
         lakeflow.tracing.configure([1])  # type: ignore[list-item]
+
+
+def test_traces_go_to_the_experiment_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone_to() -> str:
+        with lakeflow.start_span("root"):
+            pass
+        return last().info.experiment_id
+
+    client = lakeflow.LakeflowClient()
+    assert gone_to() == "0"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "named")
+    named = gone_to()
+    assert client.get_experiment(named).name == "named"
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
+    monkeypatch.setenv("LAKEFLOW_EXPERIMENT_ID", named)
+    assert gone_to() == named
+    lakeflow.set_experiment("chosen")
+    chosen = lakeflow.context.experiment()
+    assert gone_to() == client.get_experiment_by_name("chosen").experiment_id  # type: ignore[union-attr]
+    # In another lake it is the experiment with that name, and nothing else is chosen.
+    lakeflow.set_tracking_uri("memory://another-lake-of-traces")
+    other = lakeflow.LakeflowClient()
+    assert other.get_experiment(gone_to()).name == "chosen"
+    assert lakeflow.context.experiment() is chosen
+    with lakeflow.start_run():
+        threads = ThreadPoolExecutor(1)
+        run_experiment = lakeflow.active_run().info.experiment_id  # type: ignore[union-attr]
+        assert threads.submit(gone_to).result() == run_experiment
