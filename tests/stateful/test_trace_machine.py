@@ -171,7 +171,9 @@ class TraceMachine(RuleBasedStateMachine):
         self.stores[client].traces.start(info)
         if trace not in self.gone:
             # The first record makes the trace; tags are set by each.
-            self.started.setdefault(trace, {"request_time": 77, "name": name})
+            begun = self.started.setdefault(trace, {})
+            begun.setdefault("request_time", 77)
+            begun.setdefault("name", name)
             self.tags.setdefault(trace, {}).update(tags)
 
     @rule(client=clients, trace=traces, state=st.sampled_from(["OK", "ERROR"]))
