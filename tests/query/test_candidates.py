@@ -39,7 +39,8 @@ FILTERS = (
     [
         (RUN, "tags.team = 'x'", "tags"),
         (RUN, "metrics.loss > 1 AND (start_time > 1 AND params.lr IN ('1', '2'))", "params"),
-        (MODEL_VERSION, "name = 'a' AND tags.kind = 'x'", "model_version_tags"),
+        (MODEL_VERSION, "version_number = 1 AND tags.kind = 'x'", "model_version_tags"),
+        (MODEL_VERSION, "name = 'a' AND tags.kind = 'x'", "registered_models"),
         (RUN, "tags.team = 'x' OR params.lr = '1'", None),
         (RUN, "NOT tags.team = 'x'", None),
         (RUN, "tags.team IS NULL", None),
@@ -48,11 +49,11 @@ FILTERS = (
         (RUN, "", None),
     ],
 )
-def test_what_a_tag_or_a_param_must_be_tells_what_may_be_found(
+def test_what_a_tag_or_a_name_must_be_tells_what_may_be_found(
     kind: Kind, text: str, table: str | None
 ) -> None:
     found = candidates(search_of(kind, text, 3, None), 10)
-    assert (None if found is None else found.statement.tables) == (table and (table,))
+    assert (None if found is None else found.statement.tables[0]) == table
 
 
 @pytest.fixture
@@ -173,8 +174,11 @@ def test_versions_with_a_tag_are_found_with_their_models(
         "tags.kind = 'rare' AND aliases = 'champion'",
         "tags.kind = 'rare' AND name != 'c'",
         "tags.kind = 'rare' AND aliases IS NULL",
+        "name = 'e'",
+        "name IN ('a', 'b', 'd') AND version_number < 3",
     )
     by_tables = [found(text) for text in texts]
     few()
     assert [found(text) for text in texts] == by_tables
     assert by_tables[0] == [("e", 1), ("d", 1), ("c", 3), ("c", 1)]
+    assert by_tables[-2:] == [[("e", 3), ("e", 2), ("e", 1)], [("d", 2), ("d", 1)]]
