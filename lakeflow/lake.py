@@ -33,7 +33,8 @@ from lakeflow.log.writer import Clock
 from lakeflow.schema import FORMAT_VERSION
 from lakeflow.shutdown import at_shutdown
 from lakeflow.tables import checked, delta, folds
-from lakeflow.tables.delta import DataFile, Table
+from lakeflow.tables.data_file import that_may_hold
+from lakeflow.tables.delta import Table
 from lakeflow.tables.folds import LogListing
 from lakeflow.tables.index_files import IndexFiles
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.log.appender import Gathered
     from lakeflow.tables.block_files import BlockReader
+    from lakeflow.tables.data_file import DataFile, Within
 
 T = TypeVar("T")
 
@@ -277,7 +279,12 @@ class Lake:
         return False
 
     def files(
-        self, table: str, fold: folds.Fold, present: str | None = None, **where: Sequence[str]
+        self,
+        table: str,
+        fold: folds.Fold,
+        present: str | None = None,
+        within: Within | None = None,
+        **where: Sequence[str],
     ) -> Sequence[DataFile]:
         """Return the files of a table as of a finished fold that may hold certain rows.
 
@@ -285,25 +292,14 @@ class Lake:
             table: The table.
             fold: The finished fold.
             present: A column with something in it; None for no such condition.
+            within: A column, and ranges of which a row must be in one; None for any row.
             **where: For a column, values of which a row must have one; none for any row.
         """
-        wanted = {column: sorted(values) for column, values in where.items() if values}
-        return [
-            file
-            for file in fold.files.get(table, ())
-            if (present is None or file.has_any(present))
-            and all(file.may_hold(column, values) for column, values in wanted.items())
-        ]
+        return that_may_hold(fold.files.get(table, ()), present, within, where)
 
-    def rows(self, table: str, fold: folds.Fold, **where: Sequence[str]) -> int:
-        """Return how many rows those files have; see ``files``."""
-        return sum(file.rows for file in self.files(table, fold, None, **where))
-
-    def paths(
-        self, table: str, fold: folds.Fold, present: str | None = None, **where: Sequence[str]
-    ) -> list[str]:
-        """Return how the engine opens those files; see ``files``."""
-        return self.engine_paths(table, self.files(table, fold, present, **where))
+    def paths(self, table: str, fold: folds.Fold, *which: Any, **where: Any) -> list[str]:
+        """Return how the engine opens those files; the arguments are those of ``files``."""
+        return self.engine_paths(table, self.files(table, fold, *which, **where))
 
     def engine_paths(self, table: str, files: Sequence[DataFile]) -> list[str]:
         """Return the paths under which the query engine opens files of a table."""

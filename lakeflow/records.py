@@ -14,7 +14,6 @@ A line is one call, with everything that it logs: a JSON object.
 from __future__ import annotations
 
 import json
-import re
 from json.encoder import encode_basestring
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -61,17 +60,23 @@ def about(experiment_id: str, run_id: str) -> str:
 
 
 def bodies(about: str, *fields: Pieces) -> list[str]:
-    """Return the records that hold these fields: one, or as few as fit the bound."""
+    """Return the records that hold these fields: one, or as few as fit the bound.
+
+    Args:
+        about: What they are about, as text; empty where the rows say it.
+        *fields: The fields.
+    """
     if len(fields) == 1 and len(fields[0]) == 1:
-        return [f"{about},{fields[0][0]}"]
+        return [f"{about},{fields[0][0]}" if about else fields[0][0]]
+    begun = [about] if about else []
     packed = []
-    current, size = [about], 0
+    current, size = [*begun], 0
     for pieces in fields:
         for number, piece in enumerate(pieces):
             # A record cannot have the same field twice, so a second piece begins another one.
             if number > 0 or (size and size + len(piece) > MAX_CHARACTERS):
                 packed.append(",".join(current))
-                current, size = [about], 0
+                current, size = [*begun], 0
             current.append(piece)
             size += len(piece)
     packed.append(",".join(current))
@@ -93,6 +98,17 @@ def table(name: str, rows: Sequence[Mapping[str, object]]) -> Pieces:
     """Return the field with rows of a table, which name the same columns each."""
     names = tuple(rows[0]) if rows else ()
     return _rows(name, names, [tuple([row[each] for each in names]) for row in rows])
+
+
+def columns(name: str, columns: Mapping[str, Sequence[object]]) -> Pieces:
+    """Return the field with rows of a table that are given by column."""
+
+    def text_of(some: Sequence[int]) -> str:
+        first, last = some[0], some[-1] + 1
+        return f'"{name}":{_dump({each: rows[first:last] for each, rows in columns.items()})}'
+
+    count = len(next(iter(columns.values())))
+    return _halved(range(count), text_of)
 
 
 def metric(point: Point) -> str:
@@ -211,7 +227,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
     Raises:
         MisfitError: It is none, or one that not every parser takes.
     """
-    if len(text) > LONGEST_LINE_BYTES or _is_deep(text):
+    if len(text) > LONGEST_LINE_BYTES:
         raise MisfitError
     try:
         # Not the bytes: the parser would guess their encoding, and let halves of pairs pass.
@@ -219,9 +235,9 @@ def parse_object(text: bytes) -> dict[str, Any]:
         # Nor is half of a surrogate pair a character where it is written as an escape.
         if b"\\u" in text and (b"\\ud" in text or b"\\uD" in text):
             json.dumps(found, ensure_ascii=False).encode()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise MisfitError from None
-    if type(found) is not dict:
+    if type(found) is not dict or _is_deep(found):
         raise MisfitError
     return found
 
@@ -229,20 +245,21 @@ def parse_object(text: bytes) -> dict[str, Any]:
 _DEEPEST = 100
 """Lists and objects within one another. How many Python's parser takes depends on who calls."""
 
-_BRACKET_OR_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', re.DOTALL)
 
-
-def _is_deep(line: bytes) -> bool:
-    """Return whether there is too much within one another in a line."""
-    # Only a line with so many brackets is looked into; most of them are in texts.
-    if line.count(b"[") + line.count(b"{") <= _DEEPEST:
-        return False
-    depth = deepest = 0
-    for found in _BRACKET_OR_TEXT.finditer(line):
-        bracket = found.group()
-        depth += (bracket in b"[{") - (bracket in b"]}")
-        deepest = max(deepest, depth)
-    return deepest > _DEEPEST
+def _is_deep(found: object) -> bool:
+    """Return whether there is too much within one another in a value of JSON."""
+    level: list[Any] = [found]
+    for _ in range(_DEEPEST):
+        inner: list[Any] = []
+        for each in level:
+            values = each.values() if type(each) is dict else each
+            # Most are long lists of texts and numbers, of which no one is looked at by itself.
+            if not {dict, list}.isdisjoint(map(type, values)):
+                inner += [value for value in values if type(value) in {dict, list}]
+        if not inner:
+            return False
+        level = inner
+    return True
 
 
 def origin_of(value: Any) -> tuple[str, int, int]:
@@ -279,55 +296,6 @@ def written(record: Mapping[str, Any], names: Iterable[str]) -> bytes:
     """
     kept = {name: record[name] for name in names if record.get(name) is not None}
     return f"{_dump(kept)}\n".encode()
-
-
-# Lines as they are written here, in the order in which they are: of these it is known that all
-# parsers read them alike. Any other may have a name twice, 1.0 for 1, or a text for a number.
-_TEXT = r'"[^"\\\x00-\x1f]*(?:\\["\\/bfnrt][^"\\\x00-\x1f]*)*"'
-_WHOLE = r"-?(?:0|[1-9][0-9]{0,17})"
-_NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|NaN|-?Infinity)"
-
-
-def _list_of(value: str) -> str:
-    return rf"\[(?:{value}(?:,{value})*)?\]"
-
-
-def _columns(**columns: str) -> str:
-    listed = ",".join(f'"{name}":{_list_of(value)}' for name, value in columns.items())
-    return rf"\{{{listed}\}}"
-
-
-def _one_row(**columns: str) -> str:
-    """Return the pattern of a row of some of the columns, in this order."""
-    each = [rf'"{name}":\[{value}\]' for name, value in columns.items()]
-    begun = (
-        first + "".join(f"(?:,{other})?" for other in each[place + 1 :])
-        for place, first in enumerate(each)
-    )
-    return rf"\{{(?:{'|'.join(begun)})\}}"
-
-
-_FIELDS = {
-    "runs": _one_row(
-        start_time=_WHOLE,
-        status=_TEXT,
-        end_time=_WHOLE,
-        lifecycle_stage=_TEXT,
-        run_name=_TEXT,
-        user_id=_TEXT,
-        artifact_uri=_TEXT,
-    ),
-    "tags": _columns(key=_TEXT, value=f"(?:{_TEXT}|null)"),
-    "metrics": _columns(key=_TEXT, value=_NUMBER, timestamp=_WHOLE, step=_WHOLE),
-    "params": _columns(key=_TEXT, value=_TEXT),
-}
-
-PLAIN_LINE = (
-    rf'\A\{{"seq":{_WHOLE},"clock":{_WHOLE},"experiment_id":{_TEXT},"run_id":{_TEXT}'
-    + "".join(f'(?:,"{name}":{rows})?' for name, rows in _FIELDS.items())
-    + r"\}\n\z"
-)
-"""Lines as lakeflow writes them itself, in the language of RE2."""
 
 
 def rejected(segment: str, offset: int, line: bytes) -> str:

@@ -19,10 +19,23 @@ import pytest
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.client import open_store
-from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, validation
+from lakeflow.entities import (
+    Dataset,
+    DatasetInput,
+    Feedback,
+    InputTag,
+    Metric,
+    Param,
+    RunTag,
+    TraceInfo,
+    TraceState,
+    validation,
+)
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
+from lakeflow.ids import new_id
 from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.views import VIEWS as ALL_VIEWS
+from lakeflow.schema import SPANS
 from lakeflow.sql import setup
 
 if TYPE_CHECKING:
@@ -177,6 +190,117 @@ COLUMNS = {
         "approval": TEXT,
         "aliases": "VARCHAR[]",
     },
+    "traces": {
+        "trace_id": "VARCHAR",
+        "experiment_id": "VARCHAR",
+        "name": "VARCHAR",
+        "state": "VARCHAR",
+        "request_time": "BIGINT",
+        "request_time_at": "TIMESTAMP WITH TIME ZONE",
+        "execution_duration": "BIGINT",
+        "run_id": "VARCHAR",
+        "session_id": "VARCHAR",
+        "user_id": "VARCHAR",
+        "client_request_id": "VARCHAR",
+        "input_tokens": "BIGINT",
+        "output_tokens": "BIGINT",
+        "cached_tokens": "BIGINT",
+        "total_tokens": "BIGINT",
+        "span_count": "BIGINT",
+        "request_preview": "VARCHAR",
+        "response_preview": "VARCHAR",
+    },
+    "trace_tags": {
+        "experiment_id": "VARCHAR",
+        "trace_id": "VARCHAR",
+        "key": "VARCHAR",
+        "value": "VARCHAR",
+    },
+    "trace_metadata": {
+        "experiment_id": "VARCHAR",
+        "trace_id": "VARCHAR",
+        "key": "VARCHAR",
+        "value": "VARCHAR",
+    },
+    "spans": {
+        "experiment_id": "VARCHAR",
+        "trace_id": "VARCHAR",
+        "span_id": "VARCHAR",
+        "parent_span_id": "VARCHAR",
+        "name": "VARCHAR",
+        "span_type": "VARCHAR",
+        "kind": "VARCHAR",
+        "status": "VARCHAR",
+        "status_message": "VARCHAR",
+        "day": "BIGINT",
+        "start_time_ns": "BIGINT",
+        "start_time_at": "TIMESTAMP WITH TIME ZONE",
+        "end_time_ns": "BIGINT",
+        "end_time_at": "TIMESTAMP WITH TIME ZONE",
+        "duration_ms": "DOUBLE",
+        "service_name": "VARCHAR",
+        "session_id": "VARCHAR",
+        "user_id": "VARCHAR",
+        "operation": "VARCHAR",
+        "provider": "VARCHAR",
+        "request_model": "VARCHAR",
+        "response_model": "VARCHAR",
+        "agent_name": "VARCHAR",
+        "tool_name": "VARCHAR",
+        "finish_reasons": "VARCHAR[]",
+        "input_tokens": "BIGINT",
+        "output_tokens": "BIGINT",
+        "cached_tokens": "BIGINT",
+        "total_tokens": "BIGINT",
+        "attributes": "JSON",
+        "attribute_texts": "MAP(VARCHAR, VARCHAR)",
+        "attribute_numbers": "MAP(VARCHAR, DOUBLE)",
+        "inputs": "JSON",
+        "outputs": "JSON",
+        "resource": "JSON",
+        "scope": "JSON",
+        "trace_state": "VARCHAR",
+        "flags": "BIGINT",
+    },
+    "span_events": {
+        "experiment_id": "VARCHAR",
+        "trace_id": "VARCHAR",
+        "span_id": "VARCHAR",
+        "name": "VARCHAR",
+        "time_ns": "BIGINT",
+        "time_at": "TIMESTAMP WITH TIME ZONE",
+        "attributes": "JSON",
+    },
+    "span_links": {
+        "experiment_id": "VARCHAR",
+        "trace_id": "VARCHAR",
+        "span_id": "VARCHAR",
+        "linked_trace_id": "VARCHAR",
+        "linked_span_id": "VARCHAR",
+        "trace_state": "VARCHAR",
+        "attributes": "JSON",
+    },
+    "assessments": {
+        "experiment_id": "VARCHAR",
+        "trace_id": "VARCHAR",
+        "assessment_id": "VARCHAR",
+        "span_id": "VARCHAR",
+        "run_id": "VARCHAR",
+        "name": "VARCHAR",
+        "kind": "VARCHAR",
+        "value": "JSON",
+        "rationale": "VARCHAR",
+        "error": "JSON",
+        "source_type": "VARCHAR",
+        "source_id": "VARCHAR",
+        "create_time": "BIGINT",
+        "create_time_at": "TIMESTAMP WITH TIME ZONE",
+        "last_update_time": "BIGINT",
+        "last_update_time_at": "TIMESTAMP WITH TIME ZONE",
+        "overrides": "VARCHAR",
+        "valid": "BOOLEAN",
+        "metadata": "JSON",
+    },
     "runs_wide": {
         **RUN,
         "params": "MAP(VARCHAR, VARCHAR)",
@@ -270,6 +394,44 @@ def register(uri: str, name: str, run_id: str) -> None:
     store.models.set_alias(name, "champion", 1)
 
 
+def trace(uri: str, run_id: str) -> str:
+    """Log spans of a trace, of which one is an error with an event and a link."""
+    store, begun = open_store(uri, create=False), 1_700_000_000_123_456_789
+    trace_id = f"tr-{new_id()}"
+    spans: dict[str, list[Any]] = {
+        name: [None, None]
+        for name in SPANS.column_names
+        if name not in {"experiment_id", "day"}
+    }
+    store.traces.log_spans(
+        "0",
+        spans
+        | {
+            "trace_id": [trace_id] * 2,
+            "span_id": ["a" * 16, "b" * 16],
+            "parent_span_id": [None, "a" * 16],
+            "start_time_ns": [begun, begun + 5],
+            "end_time_ns": [begun + 2_000_000, None],
+            "name": ["root", "it's \N{SNOWMAN}"],
+            "span_type": ["AGENT", "LLM"],
+            "kind": ["INTERNAL"] * 2,
+            "status": ["OK", "ERROR"],
+            "input_tokens": [None, 7],
+            "finish_reasons": [None, '["stop"]'],
+            "attributes": ['{"a.b":1,"c":"x"}', "{no json"],
+            "inputs": ['{"q":1}', None],
+            "events": [None, '[{"name":"e","time_ns":5,"attributes":{"k":"v"}}]'],
+            "links": [None, '[{"trace_id":"tr-1","span_id":"c","attributes":{}}]'],
+        },
+    )
+    info = TraceInfo(trace_id, "0", 5, TraceState.IN_PROGRESS, None, {"m": run_id}, {"t": "1"})
+    store.traces.start(info)
+    first = store.traces.create_assessment(Feedback("right", value=False, trace_id=trace_id))
+    other = Feedback("right", value=True, trace_id=trace_id, overrides=first.assessment_id)
+    store.traces.create_assessment(other)
+    return trace_id
+
+
 def test_hot_stored_and_mixed_rows_look_alike(
     uri: str, client: LakeflowClient, shown: Callable[[], dict[str, list[str]]]
 ) -> None:
@@ -277,6 +439,7 @@ def test_hot_stored_and_mixed_rows_look_alike(
     client.create_run(experiment_id)
     run_id = fill(client, "first")
     register(uri, "seed", run_id)
+    trace_id = trace(uri, run_id)
     hot = shown()
     lakeflow.compact(uri)
     assert shown() == hot
@@ -288,10 +451,13 @@ def test_hot_stored_and_mixed_rows_look_alike(
     client.delete_tag(run_id, "team")
     client.set_terminated(run_id)
     register(uri, "fruit", run_id)
+    trace(uri, run_id)
+    open_store(uri, create=False).traces.set_tag(trace_id, "later", "2")
     mixed = shown()
     lakeflow.compact(uri)
     assert shown() == mixed
-    counts = [2, 12, 3, 5, 4, 12, 5, 2, 4, 2, 4, 2, 10, 4, 3, 4]
+    counts = [2, 12, 3, 5, 4, 12, 5, 2, 4, 2, 4, 2, 10, 4]
+    counts += [2, 3, 2, 4, 2, 2, 4, 3, 4]
     assert {name: len(mixed[name]) for name in VIEWS} == dict(zip(VIEWS, counts, strict=True))
 
 
@@ -854,7 +1020,9 @@ def test_the_script_gives_any_duckdb_the_same_rows(tmp_path: Path) -> None:
     client = LakeflowClient(lake)
     client.create_experiment("e", tags={"b": "2", "a": "1"})
     for moment in range(2):
-        register(str(lake), f"m{moment}", fill(client, f"r{moment}"))
+        run_id = fill(client, f"r{moment}")
+        register(str(lake), f"m{moment}", run_id)
+        trace(str(lake), run_id)
         lakeflow.compact(lake)
     bare = duckdb.connect()
     bare.execute(setup(lake))

@@ -1,5 +1,15 @@
 """The values that the client takes and returns, with MLflow's names."""
 
+from lakeflow.entities.assessment import (
+    Assessment,
+    AssessmentError,
+    AssessmentSource,
+    AssessmentSourceType,
+    Expectation,
+    ExpectationValue,
+    Feedback,
+    FeedbackValue,
+)
 from lakeflow.entities.dataset import Dataset, DatasetInput, InputTag
 from lakeflow.entities.experiment import (
     Experiment,
@@ -8,6 +18,7 @@ from lakeflow.entities.experiment import (
     ViewType,
 )
 from lakeflow.entities.file_info import FileInfo
+from lakeflow.entities.live_span import LiveSpan
 from lakeflow.entities.paging import PagedList
 from lakeflow.entities.run import (
     Metric,
@@ -20,16 +31,32 @@ from lakeflow.entities.run import (
     RunTag,
     SourceType,
 )
+from lakeflow.entities.span import NO_OP_SPAN_REQUEST_ID, NoOpSpan, Span, SpanType
+from lakeflow.entities.span_event import SpanEvent
+from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
+from lakeflow.entities.trace import Trace, TraceData
+from lakeflow.entities.trace_info import TraceInfo, TraceState, TraceStatus
 
 __all__ = [
+    "NO_OP_SPAN_REQUEST_ID",
+    "Assessment",
+    "AssessmentError",
+    "AssessmentSource",
+    "AssessmentSourceType",
     "Dataset",
     "DatasetInput",
+    "Expectation",
+    "ExpectationValue",
     "Experiment",
     "ExperimentTag",
+    "Feedback",
+    "FeedbackValue",
     "FileInfo",
     "InputTag",
     "LifecycleStage",
+    "LiveSpan",
     "Metric",
+    "NoOpSpan",
     "PagedList",
     "Param",
     "Run",
@@ -39,6 +66,16 @@ __all__ = [
     "RunStatus",
     "RunTag",
     "SourceType",
+    "Span",
+    "SpanEvent",
+    "SpanStatus",
+    "SpanStatusCode",
+    "SpanType",
+    "Trace",
+    "TraceData",
+    "TraceInfo",
+    "TraceState",
+    "TraceStatus",
     "ViewType",
 ]
 

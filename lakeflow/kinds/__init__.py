@@ -4,7 +4,7 @@ from lakeflow.kinds.experiment import EVENT, EXPERIMENT, first_event
 from lakeflow.kinds.kind import Keep, Kind, Part, Summary, tables_of
 from lakeflow.kinds.registry import MODEL_VERSION, REGISTERED_MODEL, REGISTRY_EVENT, version_id
 from lakeflow.kinds.run import RUN
-from lakeflow.kinds.trace import ASSESSMENT, TRACE
+from lakeflow.kinds.trace import TRACE
 
 KINDS = (
     EVENT,
@@ -14,7 +14,6 @@ KINDS = (
     REGISTERED_MODEL,
     MODEL_VERSION,
     TRACE,
-    ASSESSMENT,
 )
 """The kinds of a lake, owners first."""
 
@@ -22,7 +21,6 @@ TABLES = {spec.name: spec for spec in tables_of(KINDS)}
 """Every table of a lake by name."""
 
 __all__ = [
-    "ASSESSMENT",
     "EVENT",
     "EXPERIMENT",
     "KINDS",

@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from lakeflow.schema import TableSpec
 
 
+ATTRIBUTE_PREFIXES = frozenset({"attribute", "attributes", "attr", "run"})
+
+
 class Attribute(NamedTuple):
     """A column that is searched.
 
     Attributes:
-        column: Its name.
+        column: Its name, or an expression over the columns of its table.
         is_number: Whether it is a number rather than text.
         values: Every text that it can be; empty where there is no closed set.
         table: The table that it is in, where that is not the one with the things' rows: that
@@ -32,6 +35,35 @@ class Attribute(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a table beside a thing, about which conditions ask; a thing may have several.
+
+    Attributes:
+        noun: What one of them is called.
+        table: The table.
+        by: The columns of both tables by which they are found.
+        columns: What may be asked of a row, by the word after the prefix.
+        objects: Columns with JSON objects by that word; a key in such an object follows.
+        key: Column with the name of a row. Then the word after the prefix is a name, and what
+            is asked for is the value of the row.
+        value: The expression of that value.
+        where: What must hold of a row besides; empty for nothing.
+        is_one: Whether conditions that AND connects are all about one row, and not about any
+            of them each.
+    """
+
+    noun: str
+    table: TableSpec
+    by: tuple[str, ...]
+    columns: Mapping[str, Attribute] = field(default_factory=dict)
+    objects: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+    value: str = ""
+    where: str = ""
+    is_one: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """Everything that can be named in the search of one kind of thing.
 
@@ -40,7 +72,8 @@ class Catalogue:
         keyed: Tables of keys and values by every prefix they go by.
         order: Attributes that sort what is equal otherwise, and whether they descend.
         first: The order where none is given.
-        datasets: What may be asked of datasets, by the word after the prefix.
+        rows: Rows beside the things, by every prefix they go by.
+        words: Words that may stand before the dot of an attribute.
         most: Most things of one page, as in MLflow.
     """
 
@@ -48,7 +81,8 @@ class Catalogue:
     keyed: Mapping[str, TableSpec]
     order: tuple[tuple[str, bool], ...]
     first: tuple[tuple[str, bool], ...] = ()
-    datasets: Mapping[str, Attribute] = field(default_factory=dict)
+    rows: Mapping[str, Rows] = field(default_factory=dict)
+    words: frozenset[str] = ATTRIBUTE_PREFIXES
     most: int = 50_000
 
     @property
@@ -62,8 +96,4 @@ class Catalogue:
     @property
     def prefixes(self) -> list[str]:
         """Every word that may stand before the first dot."""
-        return sorted({*self.keyed, *ATTRIBUTE_PREFIXES, *(DATASETS if self.datasets else ())})
-
-
-ATTRIBUTE_PREFIXES = frozenset({"attribute", "attributes", "attr", "run"})
-DATASETS = frozenset({"dataset", "datasets"})
+        return sorted({*self.keyed, *self.words, *self.rows})

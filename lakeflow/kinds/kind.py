@@ -32,6 +32,9 @@ MADE = "made"
 CLOCK = "clock"
 """In the rows of a document: that of the record that a row is of."""
 
+DERIVED = "derived"
+"""In the document of a thing: the values of the columns that follow from a part."""
+
 GONE = "removed"
 """In the document of a removed thing: the clock of its removal."""
 
@@ -80,6 +83,11 @@ class Part:
             what is stored counts as older than what the log says.
         is_frequent: Whether most lines of a log have it: then its columns are parsed with the
             lines, and not from a text of their own.
+        in_columns: Whether what the log says of it is held as the columns that came, and not
+            by thing and key: where there are very many rows (``LAST`` only, and not in the
+            document).
+        pruned_by: Column of whole numbers in which all rows of a key are equal, and rows that
+            are logged together are near. Files are told apart by it, and not by random ids.
     """
 
     table: TableSpec
@@ -88,11 +96,33 @@ class Part:
     summary: Summary | None = None
     in_document: bool = True
     is_frequent: bool = False
+    in_columns: bool = False
+    pruned_by: str = ""
 
     @property
     def is_in_document(self) -> bool:
         """Whether the rows themselves are in the thing's document."""
         return self.in_document and self.keep is not Keep.EACH
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """Columns of a thing's row that follow from the rows of one of its parts.
+
+    What a record says of such a column wins, and a thing with rows is there though no record
+    has made it.
+
+    Attributes:
+        table: Table of the part; it has a ``pruned_by``.
+        columns: The columns.
+        bounds: Two of them: the smallest and the largest value of ``pruned_by``.
+        defaults: Values of columns where neither a record nor the rows say one.
+    """
+
+    table: TableSpec
+    columns: tuple[str, ...]
+    bounds: tuple[str, str]
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +151,8 @@ class Kind:
             them last, in microseconds; null where none has.
         inherited: Settable columns, with such a clock here and in the owner, whose value is
             the one set later: on the thing itself or on its owner.
+        derived: What follows from the rows of a part; the statement that says how is in
+            ``sql/derived``, by the name of the kind's row.
         catalogue: What searches may name; None for what is not searched.
     """
 
@@ -138,6 +170,7 @@ class Kind:
     is_numbered: bool = False
     clocks: Mapping[str, str] = field(default_factory=dict)
     inherited: tuple[str, ...] = ()
+    derived: Derived | None = None
     catalogue: Catalogue | None = None
 
     @property
@@ -178,6 +211,21 @@ class Kind:
             part.table
             for part in self.parts
             if part.keep is not Keep.EACH and not part.in_document
+        )
+
+    @property
+    def column_parts(self) -> tuple[Part, ...]:
+        """Its parts of which the log's rows are held as columns."""
+        return tuple(part for part in self.parts if part.in_columns)
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Columns of its row that a record which makes a thing must have."""
+        derived = self.derived.columns if self.derived else ()
+        return frozenset(
+            column.name
+            for column in self.row.columns
+            if not column.nullable and column.name not in {*self.scope, *derived}
         )
 
     @property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lakeflow.entities import RunStatus
-from lakeflow.kinds.catalogue import Attribute, Catalogue
+from lakeflow.entities import RunStatus, tag_names
+from lakeflow.kinds.catalogue import Attribute, Catalogue, Rows
 from lakeflow.kinds.experiment import EXPERIMENT
 from lakeflow.kinds.kind import Keep, Kind, Part, Summary
 from lakeflow.schema import ARTIFACTS, INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
@@ -35,10 +35,21 @@ _CATALOGUE = Catalogue(
     },
     # Many runs may start in one millisecond; the id makes pages well defined.
     order=(("start_time", True), ("run_id", False)),
-    datasets={
-        name: Attribute(name, table=INPUTS, by=("run_id",))
-        for name in ("name", "digest", "context")
-    },
+    rows=dict.fromkeys(
+        ("dataset", "datasets"),
+        Rows(
+            "dataset",
+            INPUTS,
+            by=("run_id",),
+            columns={
+                "name": Attribute("name"),
+                "digest": Attribute("digest"),
+                "context": Attribute(
+                    f"""json_extract_string(tags, '$."{tag_names.DATASET_CONTEXT}"')"""
+                ),
+            },
+        ),
+    ),
 )
 
 RUN = Kind(

@@ -1,15 +1,77 @@
-"""Traces with their spans, and assessments of them."""
+"""Traces: spans that belong together, and what was said of them."""
 
 from __future__ import annotations
 
-from lakeflow.kinds.catalogue import Attribute, Catalogue
+from lakeflow.kinds.catalogue import ATTRIBUTE_PREFIXES, Attribute, Catalogue, Rows
 from lakeflow.kinds.experiment import EXPERIMENT
-from lakeflow.kinds.kind import Keep, Kind, Part
+from lakeflow.kinds.kind import Derived, Keep, Kind, Part
 from lakeflow.schema import ASSESSMENTS, SPANS, TRACE_METADATA, TRACE_TAGS, TRACES
 
 _STARTED = Attribute("request_time", is_number=True)
 _TOOK = Attribute("execution_duration", is_number=True)
 _STATE = Attribute("state", values=("OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"))
+
+_CONTENT = "concat_ws(' ', name, inputs, outputs, attributes)"
+"""All that is said in a span, as one text."""
+
+_SPAN = Rows(
+    "span",
+    SPANS,
+    by=("trace_id",),
+    columns={
+        **{
+            name: Attribute(name)
+            for name in (
+                "name",
+                "service_name",
+                "session_id",
+                "user_id",
+                "operation",
+                "provider",
+                "request_model",
+                "response_model",
+                "agent_name",
+                "tool_name",
+                "status_message",
+                "inputs",
+                "outputs",
+            )
+        },
+        **{
+            name: Attribute(name, is_number=True)
+            for name in (
+                "start_time_ns",
+                "end_time_ns",
+                "input_tokens",
+                "output_tokens",
+                "cached_tokens",
+                "total_tokens",
+            )
+        },
+        "id": Attribute("span_id"),
+        "type": Attribute("span_type"),
+        "kind": Attribute("kind"),
+        "status": Attribute("status", values=("OK", "ERROR", "UNSET")),
+        "duration_ms": Attribute("((end_time_ns - start_time_ns) / 1e6)", is_number=True),
+        "content": Attribute(_CONTENT),
+    },
+    objects={"attributes": "attributes", "resource": "resource"},
+    is_one=True,
+)
+
+
+def _assessed(kind: str) -> Rows:
+    """Return what assessments of a kind say, without those that others have overridden."""
+    replaced = f"SELECT overrides FROM {ASSESSMENTS.name} WHERE overrides IS NOT NULL"  # noqa: S608
+    return Rows(
+        kind,
+        ASSESSMENTS,
+        by=("trace_id",),
+        key="name",
+        value="""TRY(json_extract_string("value", '$'))""",
+        where=f"kind = '{kind}' AND assessment_id NOT IN ({replaced})",
+    )
+
 
 TRACE = Kind(
     "trace",
@@ -40,10 +102,23 @@ TRACE = Kind(
     parts=(
         Part(TRACE_TAGS, Keep.LAST, removable=True),
         Part(TRACE_METADATA, Keep.LAST),
-        Part(SPANS, Keep.LAST, in_document=False),
+        Part(ASSESSMENTS, Keep.LAST, removable=True),
+        Part(
+            SPANS, Keep.LAST, in_document=False, in_columns=True, pruned_by="start_time_ns"
+        ),
     ),
     owner=EXPERIMENT,
     is_removable=True,
+    derived=Derived(
+        SPANS,
+        (
+            "request_time", "execution_duration", "state", "name", "session_id", "user_id",
+            "input_tokens", "output_tokens", "cached_tokens", "total_tokens", "span_count",
+            "first_time_ns", "last_time_ns", "request_preview", "response_preview",
+        ),
+        bounds=("first_time_ns", "last_time_ns"),
+        defaults={"state": "IN_PROGRESS"},
+    ),
     catalogue=Catalogue(
         {
             **dict.fromkeys(
@@ -58,6 +133,7 @@ TRACE = Kind(
             "name": Attribute("name"),
             "run_id": Attribute("run_id"),
             "client_request_id": Attribute("client_request_id"),
+            "text": Attribute(_CONTENT, table=SPANS, by=("trace_id",)),
             "session_id": Attribute("session_id"),
             "user_id": Attribute("user_id"),
             **{
@@ -72,21 +148,14 @@ TRACE = Kind(
             **dict.fromkeys(("tag", "tags"), TRACE_TAGS),
             **dict.fromkeys(("metadata", "request_metadata", "trace_metadata"), TRACE_METADATA),
         },
+        rows={
+            **dict.fromkeys(("span", "spans"), _SPAN),
+            "feedback": _assessed("feedback"),
+            "expectation": _assessed("expectation"),
+        },
+        words=ATTRIBUTE_PREFIXES | {"trace"},
         # Many traces may start in one millisecond; the id makes pages well defined.
         order=(("timestamp_ms", True), ("trace_id", False)),
     ),
 )  # fmt: skip
 """A trace: spans that share an id, and what was said of all of them."""
-
-ASSESSMENT = Kind(
-    "assessment",
-    row=ASSESSMENTS,
-    id="assessment_id",
-    makes="create_time",
-    settable=dict.fromkeys(
-        ("name", "last_update_time", "value", "rationale", "error", "metadata"), Keep.LAST
-    ),
-    owner=TRACE,
-    is_removable=True,
-)
-"""Feedback or an expectation about a trace, or about one of its spans."""

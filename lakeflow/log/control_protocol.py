@@ -44,8 +44,8 @@ D_co = TypeVar("D_co", covariant=True)
 # Where others are at work, a process makes a few changes in a row, for which it reads once, and
 # gives way for most of the time that it has waited for its turn: then few read at once, and
 # each is about as often first as the others. With fewer in a row all take longer together,
-# with more the others wait longer. The longest pause is for cores and stores that are the bound:
-# there a shorter one ends while others still have their turns, and all ask at once.
+# with more the others wait longer. The longest pause is for cores and stores that are the
+# bound: there a shorter one ends while others still have their turns, and all ask at once.
 _SHORTEST_TURN_CHANGES = 3
 _TURN_GROWTH = 2
 _PAUSE_SHARE = 0.7

@@ -52,10 +52,11 @@ from lakeflow.maintenance.tiers import files_to_rewrite
 from lakeflow.maintenance.turns import in_turn
 from lakeflow.maintenance.vacuum import replaced_files, vacuum
 from lakeflow.query.engine.connection import Engine
-from lakeflow.query.folding.fold_runner import Folding, Stored
+from lakeflow.query.folding.fold_runner import Folding
+from lakeflow.query.folding.stored_files import Stored
 from lakeflow.tables import folds
 from lakeflow.tables.damage import require_readable
-from lakeflow.tables.delta import DataFile
+from lakeflow.tables.data_file import DataFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -360,10 +361,7 @@ class _Compaction:
 
     def _stored(self, kind: Kind, spec: TableSpec, files: Sequence[DataFile]) -> list[Stored]:
         paths = self._lake.engine_paths(spec.name, files)
-        return [
-            Stored(path, file.bounds.get(kind.id))
-            for path, file in zip(paths, files, strict=True)
-        ]
+        return [Stored(path, file.bounds) for path, file in zip(paths, files, strict=True)]
 
     def _finish(self, fold: NextFold, known: Fold) -> None:
         """Publish what belongs to the fold: versions of tables, indexes and numbers."""

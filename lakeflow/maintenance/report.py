@@ -10,7 +10,7 @@ from lakeflow.maintenance.vacuum import VacuumReport
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from lakeflow.tables.delta import DataFile
+    from lakeflow.tables.data_file import DataFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from lakeflow import records
 from lakeflow.log.event_files import read_event
 from lakeflow.log.line_reader import read_lines
 from lakeflow.log.positions import CONTROL, LOG, events_apart, is_complete, number_of
+from lakeflow.maintenance.plain_lines import are_plain
 from lakeflow.query.folding.fold_runner import Documents
 from lakeflow.stores.lines import Declarations
 from lakeflow.stores.stored_things import read_thing
@@ -185,29 +186,6 @@ def _write(target: Path, contents: Iterable[bytes]) -> str:
     with target.open("wb") as file:
         file.writelines(contents)
     return str(target)
-
-
-def are_plain(data: bytes) -> bool:
-    """Return whether lines are as lakeflow writes them itself: all parsers read them alike."""
-    import numpy
-    import pyarrow
-    import pyarrow.compute
-
-    if not data.isascii():
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            return False
-    newlines = numpy.flatnonzero(numpy.frombuffer(data, numpy.uint8) == ord("\n"))
-    offsets = numpy.concatenate(([0], newlines + 1)).astype(numpy.int64)
-    # Without a copy of any line; and several times as fast as Python's own expressions.
-    lines = pyarrow.Array.from_buffers(
-        pyarrow.large_binary(),
-        len(newlines),
-        [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(data)],
-    )
-    matches = pyarrow.compute.match_substring_regex(lines, records.PLAIN_LINE)
-    return bool(pyarrow.compute.all(matches).as_py())
 
 
 def stage_log(

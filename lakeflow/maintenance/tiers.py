@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from lakeflow.schema import TableSpec
-    from lakeflow.tables.delta import DataFile
+    from lakeflow.tables.data_file import DataFile
 
 MERGE_FILES = 8
 """Files of about one size from which on they are merged into a sorted larger one."""

@@ -141,6 +141,6 @@ ASSESSMENTS = TableSpec(
         _text("error", "why there is no value, a JSON object"),
         _text("metadata", "a JSON object of texts"),
     ),
-    key=("assessment_id",),
+    key=("experiment_id", "trace_id", "assessment_id"),
     sort=("experiment_id", "name", "trace_id", "assessment_id"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.kinds.kind import CLOCK, GONE, MADE
+from lakeflow.kinds.kind import CLOCK, DERIVED, GONE, MADE
 from lakeflow.stores.things import Summed, Thing, is_removal, keys_of
 
 if TYPE_CHECKING:
@@ -34,12 +34,20 @@ def thing_of(kind: Kind, document: Mapping[str, Any]) -> Thing:
     for name in kind.settable:
         if clocks.get(name) is not None:
             thing.fields[name] = _stored_order(clocks[name]), row[name]
+    thing.derived = _derived(kind, document)
     for part in kind.parts:
         if part.is_in_document:
             thing.parts[part.table.name] = _stored_rows(kind, part, document)
         if part.summary is not None:
             thing.summed[part.summary.table.name] = _stored_summaries(part.summary, document)
     return thing
+
+
+def _derived(kind: Kind, document: Mapping[str, Any]) -> dict[str, Any] | None:
+    values = document.get(DERIVED)
+    if kind.derived is None or values is None:
+        return None
+    return {name: values[name] for name in kind.derived.columns}
 
 
 def _stored_order(clock: int) -> Order:

@@ -130,10 +130,15 @@ def fields_of(kinds: Iterable[Kind]) -> dict[str, Field]:
     for kind in kinds:
         fields[kind.row.name] = _Made(kind)
         for part in kind.parts:
-            is_each = part.keep is Keep.EACH
-            fields[part.table.name] = _Each(kind, part) if is_each else _Kept(kind, part)
+            fields[part.table.name] = _field(kind, part)
     fields[records.REMOVED] = _Removed(kinds)
     return fields
+
+
+def _field(kind: Kind, part: Part) -> Field:
+    if part.keep is Keep.EACH:
+        return _Each(kind, part)
+    return _InColumns(kind, part) if part.in_columns else _Kept(kind, part)
 
 
 def _scopes(kind: Kind, record: Mapping[str, Any], rows: Mapping[str, Any], count: int) -> Any:
@@ -226,9 +231,8 @@ class _Made(Field):
         for fields in given:
             if fields.get(kind.makes) is None:
                 continue
-            for column in self._columns:
-                if fields.get(column.name) is None and not column.nullable:
-                    raise MisfitError
+            if any(fields.get(name) is None for name in kind.required):
+                raise MisfitError
         return list(zip(_scopes(kind, record, rows, count), given, strict=True))
 
     def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
@@ -287,6 +291,30 @@ class _Kept(Field):
                 about, thing = scope, memory.thing(self._kind, scope)
             if thing is not None:
                 thing.put(self._part, ((key, values),), order)
+
+
+class _InColumns(Field):
+    """Rows of a part of which one stays by key, held as the columns that they came in."""
+
+    def __init__(self, kind: Kind, part: Part) -> None:
+        self._kind, self._spec = kind, part.table
+        self._columns = [each for each in part.table.columns if each.name not in kind.scope]
+
+    def check(self, record: Mapping[str, Any], rows: Any) -> Any:
+        count = _count(rows, self._spec.column_names)
+        scopes = _scopes(self._kind, record, rows, count)
+        columns = dict(zip(self._kind.scope, zip(*scopes, strict=True), strict=True))
+        for column in self._columns:
+            values = rows.get(column.name, [None] * count)
+            columns[column.name] = _checked(column, values, count, nullable=column.nullable)
+        return dict.fromkeys(scopes), columns
+
+    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+        scopes, columns = rows
+        for scope in scopes:
+            memory.thing(self._kind, scope)
+        # Rows of what is gone come along: nobody asks for them.
+        memory.columns[self._spec.name].add(columns, order)
 
 
 class _Each(Field):

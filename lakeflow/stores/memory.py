@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
 from lakeflow.log.positions import CONTROL
+from lakeflow.stores.hot_columns import HotColumns
 from lakeflow.stores.lines import Declarations
 from lakeflow.stores.things import Order, Thing
 
@@ -29,6 +30,7 @@ class Memory:
     Attributes:
         things: For each kind the things by id.
         removed: For each kind the order of removal by id.
+        columns: For each table whose rows are held as columns those.
         changed: For each kind the ids of what has changed; whoever reads them may clear them.
         copied: For each table whose records all stay the keys by thing that have copies;
             whoever has looked whether the tables hold them may clear it.
@@ -56,6 +58,11 @@ class Memory:
         self.removed: dict[str, dict[str, Order]] = {kind.name: {} for kind in self.kinds}
         self.changed: dict[str, set[str]] = {kind.name: set() for kind in self.kinds}
         self._gone: dict[str, set[str]] = {kind.name: set() for kind in self.kinds}
+        self.columns = {
+            part.table.name: HotColumns(part.table, kind.id)
+            for kind in self.kinds
+            for part in kind.column_parts
+        }
         self.latest = 0
         self.misfits = 0
         self._writers: dict[str, int] = {}
@@ -146,6 +153,8 @@ class Memory:
             gone = [key for key, thing in things.items() if thing.scope[-depth] == identity]
             for key in gone:
                 del things[key]
+                for part in each.column_parts:
+                    self.columns[part.table.name].forget(key)
             self._gone[each.name].update(gone)
             self.changed[each.name].update(gone)
         self._gone[kind.name].add(identity)

@@ -92,11 +92,23 @@ class Reader:
         return [found[run_id] for run_id in run_ids if run_id in found]
 
     def things(
-        self, kind: Kind, ids: Sequence[str], snapshot_id: SnapshotId | None = None
+        self,
+        kind: Kind,
+        ids: Sequence[str],
+        snapshot_id: SnapshotId | None = None,
+        *,
+        look: bool = False,
     ) -> list[Thing]:
-        """Return those of several things that are there, in the order of their ids' list."""
+        """Return those of several things that are there, in the order of their ids' list.
+
+        Args:
+            kind: Their kind.
+            ids: The ids.
+            snapshot_id: To read them as they were then; None for now.
+            look: Whether now means a look at the log, or what this process saw last.
+        """
         found = retry_when_replaced(
-            self._lake, lambda: self._snapshots.things(kind, ids, snapshot_id, look=False)
+            self._lake, lambda: self._snapshots.things(kind, ids, snapshot_id, look=look)
         )
         return [found[identity] for identity in ids if identity in found]
 
@@ -167,7 +179,7 @@ class Reader:
                 joined = None
             assert seen is not None
             loaded: Collection[str] = ()
-            rows = self._lake.rows(statement.searched, fold, experiment_id=experiment_ids)
+            rows = self._rows(statement, experiment_ids, fold)
             if candidates is not None and rows > _MOST_ROWS_TO_CACHE:
                 asked = candidates.statement
                 few = self._files(asked, experiment_ids, fold)
@@ -206,8 +218,13 @@ class Reader:
         # only told of hot things of the kind that is searched.
         if not statement.relation or any(map(snapshot.memory.gone, self._lake.kinds)):
             return False
-        rows = self._lake.rows(statement.searched, snapshot.fold, experiment_id=experiment_ids)
+        rows = self._rows(statement, experiment_ids, snapshot.fold)
         return 0 < rows <= _MOST_ROWS_TO_CACHE
+
+    def _rows(self, statement: Statement, experiment_ids: Sequence[str], fold: Fold) -> int:
+        """Return how many things the files of a search may have."""
+        files = self._lake.files(statement.searched, fold, experiment_id=experiment_ids)
+        return sum(file.rows for file in files)
 
     def tables(
         self,
@@ -250,7 +267,9 @@ class Reader:
             where = {"experiment_id": experiment_ids}
             if name in statement.named:
                 column, where[column] = statement.named[name]
-            files[name] = self._lake.paths(name, fold, statement.present.get(name), **where)
+            files[name] = self._lake.paths(
+                name, fold, statement.present.get(name), statement.within.get(name), **where
+            )
         return files
 
     def params(

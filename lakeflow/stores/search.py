@@ -31,13 +31,15 @@ The steps of ``search_runs``, from ``RunStore.search`` in ``stores.runs`` on:
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.entities import LifecycleStage, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine import page_tokens
 from lakeflow.query.engine.candidates import candidates
-from lakeflow.query.engine.compile import Search, compile_search
+from lakeflow.query.engine.compile import Search, compile_bounds, compile_count, compile_search
+from lakeflow.query.language.conditions import Combination
 from lakeflow.query.language.filters import parse_filter, parse_order
 from lakeflow.stores.arguments import listed
 from lakeflow.stores.snapshots import SnapshotId
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
+    from lakeflow.query.language.conditions import Condition
     from lakeflow.stores.reader import Reader
 
 
@@ -81,6 +84,7 @@ def search_of(
     experiment_ids: object = None,
     snapshot_id: SnapshotId | None = None,
     root: str = "",
+    also: Condition | None = None,
 ) -> Search:
     """Return the search that arguments of MLflow's ask for.
 
@@ -92,6 +96,7 @@ def search_of(
         experiment_ids: One id or several; None for all. A list that is empty is of none.
         snapshot_id: What is gone back to; None for now.
         root: Location of the lake.
+        also: What must hold besides the filter; None for nothing.
 
     Raises:
         InvalidInputError: One of them is malformed.
@@ -101,7 +106,7 @@ def search_of(
     ids = listed("experiment_ids", experiment_ids)
     return Search(
         kind,
-        parse_filter(filter_string, kind),
+        _both(parse_filter(filter_string, kind), also),
         tuple(parse_order(order_by, kind)),
         _STAGES[view_type],
         tuple(sorted(set(validation.experiment_ids(ids or ())))),
@@ -109,6 +114,10 @@ def search_of(
         None if snapshot_id is None else snapshot_id.fold,
         root,
     )
+
+
+def _both(one: Condition | None, other: Condition | None) -> Condition | None:
+    return Combination("AND", (one, other)) if one and other else one or other
 
 
 def page_of(
@@ -122,6 +131,7 @@ def page_of(
     *,
     view_type: int = ViewType.ALL,
     experiment_ids: object = None,
+    also: Condition | None = None,
     as_of: int | datetime.datetime | None = None,
 ) -> Page:
     """Return one page of the things of a kind.
@@ -140,6 +150,7 @@ def page_of(
         page_token: Token of the page before; None for the first one.
         view_type: As for ``search_of``.
         experiment_ids: As for ``search_of``.
+        also: As for ``search_of``.
         as_of: What is gone back to; None for now.
 
     Raises:
@@ -148,29 +159,77 @@ def page_of(
     """
     past = reader.as_of(as_of)
     search = search_of(
-        kind, filter_string, view_type, order_by, experiment_ids, past, lake.fs.uri
+        kind, filter_string, view_type, order_by, experiment_ids, past, lake.fs.uri, also
     )
     size = _size(max_results, kind)
     if search.is_of_none:
         return Page([], past)
-    begun: SnapshotId | None = None
+    begun: SnapshotId | None = past
     after: list[Any] = []
     lake_id = lake.file.lake_id
     if page_token:
-        at, after = page_tokens.decode(
+        saved, after = page_tokens.decode(
             page_token, search, lake_id, compile_search(search, 1).keys
         )
-        begun = SnapshotId(*at) if at else None
+        begun = SnapshotId(*saved) if saved else past
+    narrowed, at = _narrowed(reader, search, begun)
     # One row more than the page has tells whether there is a next page.
-    statement = compile_search(search, size + 1, after)
-    rows, seen = reader.search(
-        statement, search.experiment_ids, begun or past, candidates(search, size)
-    )
+    statement = compile_search(narrowed, size + 1, after)
+    rows, seen = reader.search(statement, search.experiment_ids, at, candidates(search, size))
     ids = [row[0] for row in rows[:size]]
     if len(rows) <= size:
-        return Page(ids, begun or past)
-    token = page_tokens.encode(search, lake_id, begun or seen, rows[size - 1][1:])
-    return Page(ids, begun or past, token)
+        return Page(ids, at)
+    token = page_tokens.encode(search, lake_id, at or seen, rows[size - 1][1:])
+    return Page(ids, at, token)
+
+
+def _narrowed(
+    reader: Reader, search: Search, at: SnapshotId | None
+) -> tuple[Search, SnapshotId | None]:
+    """Return a search that knows where the rows are that it asks about, and as of when.
+
+    A trace is told by its own row when it was: of its spans only those files and row groups
+    are read then that are of that time.
+    """
+    bounds = compile_bounds(search)
+    if bounds is None:
+        return search, at
+    rows, seen = reader.search(bounds, search.experiment_ids, at)
+    first, last = rows[0]
+    # Of nothing nothing is asked: no number is within these.
+    between = (1, 0) if first is None else (first, last)
+    return dataclasses.replace(search, between=between), at or seen
+
+
+def count_of(
+    lake: Lake,
+    reader: Reader,
+    kind: Kind,
+    filter_string: str | None,
+    experiment_ids: object,
+    also: Condition | None = None,
+) -> int:
+    """Return how many things a search finds.
+
+    Args:
+        lake: The lake.
+        reader: What searches it.
+        kind: What is searched.
+        filter_string: As for ``search_of``.
+        experiment_ids: As for ``search_of``.
+        also: As for ``search_of``.
+
+    Raises:
+        InvalidInputError: One of them is malformed.
+    """
+    search = search_of(
+        kind, filter_string, ViewType.ALL, None, experiment_ids, root=lake.fs.uri, also=also
+    )
+    if search.is_of_none:
+        return 0
+    search, at = _narrowed(reader, search, None)
+    rows, _ = reader.search(compile_count(search), search.experiment_ids, at)
+    return int(rows[0][0])
 
 
 def _size(max_results: object, kind: Kind) -> int:

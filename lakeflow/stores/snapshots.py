@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from lakeflow.kinds import Kind
+    from lakeflow.kinds.kind import Derived
     from lakeflow.lake import Lake
     from lakeflow.query.engine.connection import Engine
     from lakeflow.stores.things import Thing
@@ -78,6 +79,7 @@ class Snapshot:
         self.overlay = Overlay(engine, lake.kinds, schema)
         self._stored = stored
         self._overlaid: Fold | None = None
+        self._added: dict[str, int] = {}
 
     @property
     def fold(self) -> Fold:
@@ -153,18 +155,54 @@ class Snapshot:
         is_new = self.overlay.is_lost() or self.fold is not self._overlaid
         if is_new:
             self.overlay.clear()
+            self._added.clear()
         # Should anything fail from here on, the next call fills the tables from nothing.
         self._overlaid = None
         for kind in self.memory.kinds:
             changed = set(self.ids(kind)) if is_new else self.memory.changed[kind.name]
             if changed:
                 stored = self._stored.get(kind, changed, self.fold)
+                if kind.column_parts:
+                    self._add_columns(kind, changed, stored)
                 things = self.merged(kind, changed, stored).values()
                 rows = rows_by_table(kind, things)
                 self.overlay.replace(kind, changed, rows, self.memory.gone(kind))
             self.memory.changed[kind.name].clear()
         self._overlaid = self.fold
         return self.overlay
+
+    def _add_columns(
+        self, kind: Kind, changed: Iterable[str], stored: Mapping[str, Thing]
+    ) -> None:
+        """Add the new rows of parts held as columns, and derive what follows from them."""
+        living = self.merged(kind, changed, stored)
+        for part in kind.column_parts:
+            name = part.table.name
+            columns = self.memory.columns[name]
+            rows, orders = columns.since(self._added.get(name, 0), living)
+            self.overlay.add(kind, part, rows, orders, self.memory.gone(kind))
+            self._added[name] = len(columns)
+        if kind.derived is None:
+            return
+        columns = self.memory.columns[kind.derived.table.name]
+        ids = [identity for identity in living if columns.has(identity)]
+        files = self._files_beside(
+            kind, kind.derived, [stored[each] for each in ids if each in stored]
+        )
+        for row in self.overlay.derive(kind, ids, files) if ids else ():
+            self.memory.things[kind.name][row.pop(kind.id)].derived = row
+
+    def _files_beside(self, kind: Kind, derived: Derived, stored: Iterable[Thing]) -> list[str]:
+        """Return the files that may hold rows of things from which their columns follow."""
+        first, last = derived.bounds
+        ranges = [
+            (thing.derived[first], thing.derived[last])
+            for thing in stored
+            if thing.derived is not None
+        ]
+        (part,) = (each for each in kind.parts if each.table is derived.table)
+        within = part.pruned_by, ranges
+        return self._lake.paths(derived.table.name, self.fold, within=within)
 
     def drop_tables(self) -> None:
         """Drop the tables; whoever still reads this snapshot fills them again."""
@@ -288,6 +326,9 @@ class Snapshots:
                 # Another thread may have moved on to a later fold; the log in memory is beyond
                 # that one then, and what lies between the two folds would be missed.
                 if snapshot.fold is fold:
+                    if kind.derived is not None:
+                        with self._engine.held():
+                            snapshot.sync_tables()
                     return snapshot.merged(kind, ids, stored)
 
     def _refresh(self) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.versions import ModelVersionStore
     from lakeflow.stores.run_operations import RunOperations
+    from lakeflow.stores.traces.store import TraceStore
 
 
 class Store:
@@ -58,7 +59,7 @@ class Store:
         self.runs = RunStore(lake, self.experiments, reader)
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
         self.tables = TableStore(lake, self.runs.heads, reader, self.artifacts)
-        self._of_registry = lake, control, reader
+        self._parts = lake, control, reader
         self.columns = ColumnReader(lake, engine, self.snapshots)
         self._queue = CallQueue(lake, self.runs.heads.forget)
         self.images = ImageStore(
@@ -73,21 +74,29 @@ class Store:
         lake.on_close(self.samplers.stop_all)
         lake.on_fork(self.samplers.reset)
 
-    # The registry is loaded by who asks for it, which a job that only logs does not.
+    # These are loaded by who asks for them, which a job that only logs runs does not.
 
     @cached_property
     def models(self) -> RegisteredModelStore:
         """Its registered models."""
         from lakeflow.stores.registry.models import RegisteredModelStore
 
-        return RegisteredModelStore(*self._of_registry)
+        return RegisteredModelStore(*self._parts)
 
     @cached_property
     def model_versions(self) -> ModelVersionStore:
         """Their versions."""
         from lakeflow.stores.registry.versions import ModelVersionStore
 
-        return ModelVersionStore(*self._of_registry, self.models)
+        return ModelVersionStore(*self._parts, self.models)
+
+    @cached_property
+    def traces(self) -> TraceStore:
+        """Its traces."""
+        from lakeflow.stores.traces.store import TraceStore
+
+        lake, _, reader = self._parts
+        return TraceStore(lake, self.experiments, reader)
 
     def log(
         self,

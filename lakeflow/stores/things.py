@@ -170,22 +170,28 @@ class Thing:
             are None.
         columns: For each table whose records all stay, those of the log by key.
         summed: For each table the summaries of the document by key.
+        derived: The columns that follow from a part; None where none of its rows is known.
         is_gone: Whether the document says that it was removed.
     """
 
-    __slots__ = ("columns", "fields", "is_gone", "made", "parts", "scope", "summed")
+    __slots__ = (
+        "columns", "derived", "fields", "is_gone", "made", "parts", "scope", "summed",
+    )  # fmt: skip
 
     def __init__(self, kind: Kind, scope: Row) -> None:
         self.scope = scope
         self.made: tuple[Order, dict[str, Any]] | None = None
         self.fields: dict[str, tuple[Order, Any]] = {}
         self.parts: dict[str, dict[Any, tuple[Order, Row | None]]] = {
-            part.table.name: {} for part in kind.parts if part.keep is not Keep.EACH
+            part.table.name: {}
+            for part in kind.parts
+            if part.keep is not Keep.EACH and not part.in_columns
         }
         self.columns: dict[str, dict[Any, Columns]] = {
             part.table.name: {} for part in kind.parts if part.keep is Keep.EACH
         }
         self.summed: dict[str, dict[Any, Summed]] = {}
+        self.derived: dict[str, Any] | None = None
         self.is_gone = False
 
     @property
@@ -223,10 +229,13 @@ class Thing:
             kind: Its kind.
             owner: Its owner, to take from it what is inherited; None for the row alone.
         """
-        if self.made is None:
+        if self.made is None and self.derived is None:
             return None
         row: dict[str, Any] = dict.fromkeys(kind.row.column_names)
-        row |= self.made[1]
+        if kind.derived is not None:
+            row |= kind.derived.defaults
+        for values in (self.derived, self.made and self.made[1]):
+            row |= {name: each for name, each in (values or {}).items() if each is not None}
         row |= zip(kind.scope, self.scope, strict=True)
         for name, (_, value) in self.fields.items():
             row[name] = value
@@ -273,10 +282,13 @@ def merged(kind: Kind, stored: Thing | None, hot: Thing | None) -> Thing | None:
             # No document has such records, and a long curve is not copied to look at a run.
             both.columns[table] = hot.columns[table]
             continue
+        if part.in_columns:
+            continue
         both.parts[table] = dict(stored.parts[table])
         for key, (order, values) in hot.parts[table].items():
             both.put(part, ((key, values),), order)
     both.summed = stored.summed
+    both.derived = stored.derived if hot.derived is None else hot.derived
     return both
 
 
@@ -300,16 +312,21 @@ def rows_by_table(kind: Kind, things: Iterable[Thing]) -> dict[str, list[Row]]:
     """Return the rows of things by table.
 
     Of parts that no document holds these are the rows of the log, removed ones with nulls for
-    values; of parts whose records all stay there are none.
+    values; of parts whose records all stay, or that are held as columns, there are none.
     """
     things = list(things)
     made = (thing.row(kind) for thing in things)
-    rows = {kind.row.name: [tuple(row.values()) for row in made if row is not None]}
+    rows: dict[str, list[Row]] = {
+        spec.name: [] for spec in (*kind.held_tables, *kind.keyed_tables)
+    }
+    rows[kind.row.name] += (tuple(row.values()) for row in made if row is not None)
     for part in kind.parts:
+        if part.in_columns:
+            continue
         if part.keep is not Keep.EACH:
-            rows[part.table.name] = list(_table_rows(kind, part, things))
+            rows[part.table.name] += _table_rows(kind, part, things)
         if part.summary is not None:
-            rows[part.summary.table.name] = list(_summary_rows(kind, part, things))
+            rows[part.summary.table.name] += _summary_rows(kind, part, things)
     return rows
 
 

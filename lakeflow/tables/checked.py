@@ -13,7 +13,8 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem.names import plain
 from lakeflow.log.positions import Position, beyond_its_end
 from lakeflow.tables.block_files import BlockFile
-from lakeflow.tables.delta import TABLES, DataFile
+from lakeflow.tables.data_file import DataFile
+from lakeflow.tables.delta import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

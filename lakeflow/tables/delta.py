@@ -10,8 +10,6 @@ import json
 import os
 import threading
 import time
-from bisect import bisect_left
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import (
@@ -22,6 +20,7 @@ from lakeflow.exceptions import (
 )
 from lakeflow.filesystem import names
 from lakeflow.refusals import plain, refused
+from lakeflow.tables.data_file import DataFile
 from lakeflow.tables.mirrored_log import (
     LOG_FOLDER,
     MirroredLog,
@@ -32,7 +31,7 @@ from lakeflow.tables.mirrored_log import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from lakeflow.filesystem.interface import Filesystem
     from lakeflow.schema import TableSpec
@@ -48,41 +47,6 @@ CHECKPOINT_EVERY = 10
 
 # Ids of processes: in a forked child its parent's is there already.
 _NATIVE_OPENED_BY: set[int] = set()
-
-Bound = str | int | float
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """One Parquet file of a table.
-
-    Attributes:
-        path: Its name within the table's folder.
-        size: Bytes.
-        rows: Number of rows.
-        bounds: Smallest and largest value by column, where they are known.
-        nulls: Number of nulls by column, for files that are about to be committed.
-    """
-
-    path: str
-    size: int
-    rows: int
-    bounds: Mapping[str, tuple[Bound, Bound]] = field(default_factory=dict)
-    nulls: Mapping[str, int] = field(default_factory=dict)
-
-    def may_hold(self, column: str, ordered: Sequence[str]) -> bool:
-        """Return whether a row with one of these values, in order, may be in the file."""
-        bounds = self.bounds.get(column)
-        if bounds is None:
-            return True
-        # Of the values that are not below the file's smallest one, the first is enough to try.
-        first = bisect_left(ordered, str(bounds[0]))
-        return first < len(ordered) and ordered[first] <= str(bounds[1])
-
-    def has_any(self, column: str) -> bool:
-        """Return whether a row may have something in a column."""
-        # A file has bounds of all its columns or of none; a column of nulls alone has none.
-        return not self.bounds or column in self.bounds
 
 
 class Table:

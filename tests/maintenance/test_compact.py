@@ -34,7 +34,7 @@ from lakeflow.maintenance.tiers import MERGE_FILES, files_to_rewrite
 from lakeflow.schema import EXPERIMENT_TAGS, METRICS, PARAMS, RUNS
 from lakeflow.stores.control import ControlStore
 from lakeflow.tables import folds
-from lakeflow.tables.delta import DataFile
+from lakeflow.tables.data_file import DataFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

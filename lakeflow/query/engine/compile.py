@@ -7,9 +7,9 @@ numbers of parameters.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from lakeflow.entities import tag_names
+from lakeflow.query.engine.comparisons import MOST_BOUND_ONE_BY_ONE, among, compared
 from lakeflow.query.engine.statement import Statement
 from lakeflow.query.language.conditions import (
     Combination,
@@ -21,19 +21,11 @@ from lakeflow.query.language.conditions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from lakeflow.kinds import Kind
-
-    _Bind = Callable[[object], str]
-
-_CONTEXT = f"""json_extract_string(tags, '$."{tag_names.DATASET_CONTEXT}"')"""
-
-_MOST_BOUND_ONE_BY_ONE = 1_000
-"""Values that are bound each by itself; more of them are bound as one list."""
-
-_FLOATS_HAVE_GAPS = 2**53
-"""Whole numbers from which on not each of them is a DOUBLE."""
+    from lakeflow.kinds.catalogue import Rows
+    from lakeflow.query.engine.comparisons import Bind
 
 STAGE = "lifecycle_stage"
 """Column of things that can be deleted and restored."""
@@ -52,6 +44,8 @@ class Search:
         is_of_none: Whether it is said to be over no experiment.
         fold: Number of the fold that is searched; None for now.
         root: Location of the lake; stored locations within it are relative.
+        between: Bounds of the rows from which columns follow, of the things that other
+            conditions leave; None where they are not known.
     """
 
     kind: Kind
@@ -62,6 +56,7 @@ class Search:
     is_of_none: bool = False
     fold: int | None = None
     root: str = ""
+    between: tuple[int, int] | None = None
 
 
 def compile_search(search: Search, limit: int, after: Sequence[Any] = ()) -> Statement:
@@ -73,6 +68,21 @@ def compile_search(search: Search, limit: int, after: Sequence[Any] = ()) -> Sta
         after: Sort position, the id at its end, after which the rows begin.
     """
     return _Compiler(search).statement(limit, after)
+
+
+def compile_bounds(search: Search) -> Statement | None:
+    """Return the statement that asks where the rows are of the things that may be found.
+
+    Its only row has the least and the largest number by which their files are told apart, as
+    far as conditions tell that are not about these rows themselves. None where none is about
+    them, or nothing else tells.
+    """
+    return _Compiler(search).bounds()
+
+
+def compile_count(search: Search) -> Statement:
+    """Return the statement whose only row is how many things a search finds."""
+    return _Compiler(search).count()
 
 
 @dataclass(slots=True)
@@ -88,6 +98,7 @@ class _Compiler:
     owned: str = ""
     present: dict[str, str] = field(default_factory=dict)
     key_columns: dict[str, str] = field(default_factory=dict)
+    ranges: dict[str, Any] = field(default_factory=dict)
 
     def statement(self, limit: int, after: Sequence[Any]) -> Statement:
         search = self.search
@@ -102,11 +113,34 @@ class _Compiler:
             f"{number} {'DESC' if descends else 'ASC'}"
             for number, (_, descends) in enumerate(keys, 2)
         )
-        listed, where = ",\n    ".join(columns), "\n    AND ".join(conditions) or "true"
+        listed = ",\n    ".join(columns)
         sql = (
-            f"SELECT {listed}\nFROM searched AS t{self.owned}{self.joined_owner}\n"
-            f"WHERE {where}\nORDER BY {order}\nLIMIT {self._bind(limit)}"
+            f"SELECT {listed}\n{self._from(conditions)}\n"
+            f"ORDER BY {order}\nLIMIT {self._bind(limit)}"
         )
+        return self._statement(sql, len(keys))
+
+    def count(self) -> Statement:
+        self._attribute(self.search.kind.id)
+        return self._statement(f"SELECT count(*)\n{self._from(self._conditions())}")
+
+    def bounds(self) -> Statement | None:
+        derived, condition = self.search.kind.derived, self.search.condition
+        if derived is None or not isinstance(condition, Combination):
+            return None
+        others = [each for each in condition.parts if not _is_of(each, derived.table.name)]
+        if condition.operator != "AND" or not 0 < len(others) < len(condition.parts):
+            return None
+        first, last = map(self._attribute, derived.bounds)
+        asked = self._from(list(map(self._condition, others)))
+        return self._statement(f"SELECT min({first}), max({last})\n{asked}")
+
+    def _from(self, conditions: Sequence[str]) -> str:
+        where = "\n    AND ".join(conditions) or "true"
+        return f"FROM searched AS t{self.owned}{self.joined_owner}\nWHERE {where}"
+
+    def _statement(self, sql: str, keys: int = 0) -> Statement:
+        search = self.search
         named: dict[str, list[str]] = {}
         for table_of_keys, key in self.joins:
             named.setdefault(table_of_keys, []).append(key)
@@ -118,10 +152,11 @@ class _Compiler:
             joined=tuple(sorted(joined)),
             relation=self._relation(),
             related=self.related,
-            keys=len(keys),
+            keys=keys,
             patterns=tuple(self.patterns),
             named={name: (self.key_columns[name], keys) for name, keys in named.items()},
             present=self.present,
+            within=self.ranges,
             searched=search.kind.row.name,
         )
 
@@ -129,7 +164,7 @@ class _Compiler:
         """Return what must hold of a row, wherever its page begins."""
         conditions = []
         if STAGE in self.search.kind.row.column_names:
-            conditions.append(_among(self._stage(), self.search.stages, self._bind))
+            conditions.append(among(self._stage(), self.search.stages, self._bind))
         if self.search.condition is not None:
             conditions.append(self._condition(self.search.condition))
         return conditions
@@ -144,8 +179,8 @@ class _Compiler:
         if self.search.experiment_ids:
             owner = self.search.kind.owner
             assert owner is not None
-            among = _among(f"t.{owner.id}", self.search.experiment_ids, self._relate)
-            where = f"\nWHERE {among}"
+            of_owners = among(f"t.{owner.id}", self.search.experiment_ids, self._relate)
+            where = f"\nWHERE {of_owners}"
         return f"\nSELECT {columns}\nFROM {table} AS t{joins}{where}\n"
 
     def _attribute(self, column: str) -> str:
@@ -199,37 +234,86 @@ class _Compiler:
         if isinstance(condition, Not):
             return f"NOT ({self._condition(condition.part)})"
         if isinstance(condition, Combination):
-            parts = (self._condition(part) for part in condition.parts)
+            parts = self._together(condition)
             return f"({f' {condition.operator} '.join(parts)})"
         if condition.field.by:
-            return self._of_any(condition)
+            return self._of_any([condition])
         return self._compared(self._column(condition.field), condition)
 
-    def _of_any(self, condition: Comparison) -> str:
-        """Any of the rows that a thing has; each condition may hold for another one."""
-        named = condition.field
+    def _together(self, condition: Combination) -> list[str]:
+        """Return the parts of a combination; those that are about one row are one part."""
+        about: dict[str, list[Comparison]] = {}
+        parts = []
+        for part in condition.parts:
+            if condition.operator == "AND" and self._is_about_one(part):
+                about.setdefault(part.field.rows, []).append(part)
+            else:
+                parts.append(self._condition(part))
+        return [*parts, *map(self._of_any, about.values())]
+
+    def _is_about_one(self, condition: Condition) -> TypeGuard[Comparison]:
+        if not isinstance(condition, Comparison) or not condition.field.rows:
+            return False
+        return self._rows(condition.field).is_one
+
+    def _rows(self, named: Field) -> Rows:
+        assert self.search.kind.catalogue is not None
+        return self.search.kind.catalogue.rows[named.rows]
+
+    def _of_any(self, conditions: Sequence[Comparison]) -> str:
+        """Return that these conditions hold for any one of the rows that a thing has."""
+        named = conditions[0].field
         self.others.add(named.table)
-        column = {"context": _CONTEXT}.get(named.column, named.column)
         by = ", ".join(named.by)
         of_thing = ", ".join(map(self._attribute, named.by))
         if len(named.by) > 1:
             of_thing = f"({of_thing})"
         # What has no row there is null all the same.
-        if condition.operator == "IS NULL":
-            with_one = f"SELECT {by} FROM {named.table} WHERE {column} IS NOT NULL"  # noqa: S608
-            return f"{of_thing} NOT IN ({with_one})"
-        return (
-            f"{of_thing} IN (SELECT {by} FROM {named.table} "  # noqa: S608
-            f"WHERE {self._compared(column, condition)}{self._within(self._bind)})"
+        is_null = len(conditions) == 1 and conditions[0].operator == "IS NULL"
+        asked = (
+            [self._cell(named) + " IS NOT NULL"]
+            if is_null
+            else list(map(self._asked, conditions))
         )
+        if named.rows:
+            asked += self._beside(named)
+        where = " AND ".join(asked) + self._within(self._bind) + self._between(named)
+        return f"{of_thing} {'NOT ' * is_null}IN (SELECT {by} FROM {named.table} WHERE {where})"  # noqa: S608
 
-    def _within(self, bind: _Bind) -> str:
+    def _asked(self, condition: Comparison) -> str:
+        return self._compared(self._cell(condition.field), condition)
+
+    def _cell(self, named: Field) -> str:
+        """Return the expression of what is asked of a row."""
+        if named.key is None or self._rows(named).key:
+            return named.column
+        # Whatever characters are in a key: those that have a meaning in a pointer are escaped.
+        pointer = "/" + named.key.replace("~", "~0").replace("/", "~1")
+        return f"TRY(json_extract_string({named.column}, {self._bind(pointer)}))"
+
+    def _beside(self, named: Field) -> list[str]:
+        """Return what must hold of a row besides what is asked of it."""
+        rows = self._rows(named)
+        found = [rows.where] if rows.where else []
+        return [*found, f'"{rows.key}" = {self._bind(named.key)}'] if rows.key else found
+
+    def _between(self, named: Field) -> str:
+        """Narrow rows from which columns follow down to those of the things asked for."""
+        derived, between = self.search.kind.derived, self.search.between
+        if derived is None or between is None or derived.table.name != named.table:
+            return ""
+        (part,) = (each for each in self.search.kind.parts if each.table is derived.table)
+        self.ranges[named.table] = part.pruned_by, [between]
+        first, last = map(self._bind, between)
+        return f" AND {part.pruned_by} BETWEEN {first} AND {last}"
+
+    def _within(self, bind: Bind) -> str:
         """Narrow a table of keys down to the experiments, so that its files are pruned."""
         ids = self.search.experiment_ids
         owner = self.search.kind.owner
-        if owner is None or not 0 < len(ids) <= _MOST_BOUND_ONE_BY_ONE:
+        if owner is None or not 0 < len(ids) <= MOST_BOUND_ONE_BY_ONE:
             return ""
-        return f" AND {_among(owner.id, ids, bind)}"
+        return f" AND {among(owner.id, ids, bind)}"
 
     def _column(self, named: Field) -> str:
         """Return the expression of a field, joining the table of its key."""
@@ -269,52 +353,9 @@ class _Compiler:
         return f"CASE WHEN {is_absolute} THEN {column} ELSE {within} END"
 
     def _compared(self, column: str, condition: Comparison) -> str:
-        operator, values = condition.operator, condition.values
-        if operator == "IS NULL":
-            return f"{column} IS NULL"
-        # A param or a tag that does not spell a number compares as a missing one.
-        if not condition.field.is_number and not isinstance(values[0], str):
-            if any(isinstance(each, int) and abs(each) >= _FLOATS_HAVE_GAPS for each in values):
-                return self._spelt(column, operator, values)
-            column = f"TRY_CAST({column} AS DOUBLE)"
-        if operator == "IN":
-            return _among(column, values, self._bind)
-        if operator == "RLIKE":
-            self.patterns.append(str(values[0]))
-            return f"regexp_matches({column}, {self._bind(values[0])})"
-        if operator == "BETWEEN":
-            low, high = map(self._bind, values)
-            compared = f"{column} BETWEEN {low} AND {high}"
-        else:
-            compared = f"{column} {operator} {self._bind(values[0])}"
-        # DuckDB holds NaN for the largest number; min and max leave it out.
-        may_be_nan = condition.field.key is not None and condition.field.column == "value"
-        if may_be_nan and operator in {">", ">=", "BETWEEN"}:
-            return f"({compared} AND NOT isnan({column}))"
-        return compared
-
-    def _spelt(self, column: str, operator: str, values: Sequence[object]) -> str:
-        """Compare numbers that texts spell, digit by digit where there are not too many."""
-        exact = f"TRY_CAST({column} AS DECIMAL(38, 9))"
-        rounded = f"TRY_CAST({column} AS DOUBLE)"
-
-        def one(operator: str, value: object) -> str:
-            if not isinstance(value, int):
-                return f"{rounded} {operator} {self._bind(value)}"
-            digits = f"CAST({self._bind(str(value))} AS DECIMAL(38, 9))"
-            # What has too many digits is as good as missing to the first of them.
-            return (
-                f"coalesce({exact} {operator} {digits}, "
-                f"{rounded} {operator} {self._bind(float(value))})"
-            )
-
-        if operator == "BETWEEN":
-            low, high = values
-            return f"({one('>=', low)} AND {one('<=', high)} AND NOT isnan({rounded}))"
-        if operator == "IN":
-            return f"({' OR '.join(one('=', each) for each in values)})"
-        compared = one(operator, values[0])
-        return f"({compared} AND NOT isnan({rounded}))" if ">" in operator else compared
+        if condition.operator == "RLIKE":
+            self.patterns.append(str(condition.values[0]))
+        return compared(column, condition, self._bind)
 
     def _keys(self) -> list[tuple[str, bool]]:
         """Return the sort position as expressions without nulls, and which descend."""
@@ -346,12 +387,12 @@ class _Compiler:
         return f"({' OR '.join(f'({case})' for case in cases)})"
 
 
-def _among(expression: str, values: Sequence[object], bind: _Bind) -> str:
-    if len(values) == 1:
-        return f"{expression} = {bind(values[0])}"
-    if len(values) > _MOST_BOUND_ONE_BY_ONE:
-        return f"list_contains({bind(list(values))}, {expression})"
-    return f"{expression} IN ({', '.join(map(bind, values))})"
+def _is_of(condition: Condition, table: str) -> bool:
+    """Return whether any part of a condition is about a table."""
+    if isinstance(condition, Comparison):
+        return condition.field.table == table
+    parts = (condition.part,) if isinstance(condition, Not) else condition.parts
+    return any(_is_of(part, table) for part in parts)
 
 
 def _with_missing_last(column: str, line: Ordering) -> list[tuple[str, bool]]:

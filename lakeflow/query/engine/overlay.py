@@ -6,11 +6,13 @@ thing from the files. Of parts that no document holds only the rows are here tha
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds.kind import Keep
+from lakeflow.query.engine import column_rows
 from lakeflow.query.engine.connection import SQL_TYPES, arrow_table, literally, no_rows
-from lakeflow.query.engine.statement import with_tables
+from lakeflow.query.engine.statement import quoted, with_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
-    from lakeflow.kinds import Kind
+    from lakeflow.kinds import Kind, Part
     from lakeflow.query.engine.connection import Cursor, Engine
     from lakeflow.query.engine.statement import Statement
     from lakeflow.schema import TableSpec
@@ -75,7 +77,12 @@ class Overlay:
             rows: The rows.
             gone: Ids of all things of the kind that are gone.
         """
-        fresh = {spec: arrow_table(spec, rows[spec.name]) for spec in overlaid(kind)}
+        in_columns = [part.table for part in kind.column_parts]
+        fresh = {
+            spec: arrow_table(spec, rows[spec.name])
+            for spec in overlaid(kind)
+            if spec not in in_columns
+        }
         is_new = hot_ids(kind) not in self._hot
         self.cursor().call(
             lambda cursor: _replace(cursor, kind, list(ids), fresh, list(gone), is_new)
@@ -83,6 +90,50 @@ class Overlay:
         self._hot.add(hot_ids(kind))
         if gone:
             self._hot.add(gone_ids(kind))
+
+    def add(
+        self,
+        kind: Kind,
+        part: Part,
+        rows: Sequence[Sequence[Any]],
+        orders: Sequence[Any],
+        gone: Collection[str],
+    ) -> None:
+        """Add rows of a part that is held as columns: of a key the last one stays.
+
+        Args:
+            kind: The kind.
+            part: The part.
+            rows: Its new rows, a list a column in the table's order.
+            orders: The order of the record of each, as columns named by ``column_rows.ORDER``.
+            gone: Ids of all things of the kind that are gone; their rows go.
+        """
+        new = column_rows.as_table(part.table, rows, orders)
+        is_new = hot(part.table) not in self._hot
+        self.cursor().call(
+            lambda cursor: column_rows.add(
+                cursor, hot(part.table), part.table, new, (kind.id, list(gone)), is_new
+            )
+        )
+        self._hot.add(hot(part.table))
+
+    def derive(
+        self, kind: Kind, ids: Sequence[str], files: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """Return the columns of some things that follow from the rows of a part.
+
+        Args:
+            kind: The kind.
+            ids: Ids of things with hot rows of that part.
+            files: Files with other rows of these.
+        """
+        assert kind.derived is not None
+        stored, values = stored_rows(kind.derived.table, files)
+        statement = column_rows.derived(kind, hot(kind.derived.table), stored)
+        with contextlib.closing(self.cursor()) as cursor:
+            table = cursor.table(statement, {"ids": list(ids), **values})
+        found: list[dict[str, Any]] = table.to_pylist()
+        return found
 
     def drop(self) -> None:
         """Drop the tables."""
@@ -124,9 +175,9 @@ def _replace(
     # A search in another thread sees the rows of before or those of now, and no mixture.
     cursor.execute("BEGIN")
     tables = [(hot_ids(kind), "id"), *((hot(spec), kind.id) for spec in fresh)]
-    for name, column in () if is_new else tables:
+    for name, identity in () if is_new else tables:
         cursor.execute(
-            f"DELETE FROM {name} WHERE list_contains($ids, {column})",  # noqa: S608
+            f"DELETE FROM {name} WHERE list_contains($ids, {identity})",  # noqa: S608
             {"ids": ids},
         )
     cursor.execute(f"INSERT INTO {hot_ids(kind)} SELECT unnest($ids)", {"ids": ids})
@@ -172,7 +223,7 @@ def whole(
     beside = fresh(kind, spec, stored, is_hot, schema)
     if not stored:
         return beside
-    rows = f"SELECT {_columns(spec.column_names)} FROM {stored} AS stored"  # noqa: S608
+    rows = f"SELECT {quoted(spec.column_names)} FROM {stored} AS stored"  # noqa: S608
     # What an owner's removal hides need not be hot itself: no record of the log names it.
     for each in kind.owners:
         if gone_ids(each) in is_hot:
@@ -183,7 +234,7 @@ def whole(
     if spec in kind.keyed_tables:
         keys = replaced_keys(kind, spec, schema)
         if keys:
-            rows += f" ANTI JOIN ({keys}) AS known USING ({_columns(spec.key)})"
+            rows += f" ANTI JOIN ({keys}) AS known USING ({quoted(spec.key)})"
     # A hot thing has all of its rows here, but of its points only those that the log has.
     elif part is None or part.keep is not Keep.EACH:
         rows += _without(f"{schema}{hot_ids(kind)}", kind.id)
@@ -199,12 +250,12 @@ def fresh(
     """
     if hot_ids(kind) not in is_hot:
         return no_rows(spec)
-    rows = f"SELECT {_columns(spec.column_names)} FROM {schema}{hot(spec)}"  # noqa: S608
+    rows = f"SELECT {quoted(spec.column_names)} FROM {schema}{hot(spec)}"  # noqa: S608
     part = kind.part(spec)
     if spec not in kind.keyed_tables or part is None:
         return rows
     if part.keep is Keep.FIRST and stored:
-        return f"{rows} ANTI JOIN {stored} AS known USING ({_columns(spec.key)})"
+        return f"{rows} ANTI JOIN {stored} AS known USING ({quoted(spec.key)})"
     if part.removable:
         return f"{rows} WHERE " + " OR ".join(
             f'"{name}" IS NOT NULL' for name in kind.values(spec)
@@ -224,11 +275,7 @@ def replaced_keys(kind: Kind, spec: TableSpec, schema: str = "") -> str:
     if part is None or part.keep is Keep.FIRST:
         return ""
     # A hot row that removes its key is not shown, but it hides the stored row of the key.
-    return f"SELECT {_columns(spec.key)} FROM {schema}{hot(spec)}"  # noqa: S608
-
-
-def _columns(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
+    return f"SELECT {quoted(spec.key)} FROM {schema}{hot(spec)}"  # noqa: S608
 
 
 def _without(ids: str, column: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Statement:
         patterns: Regular expressions of the user's among the values.
         named: For a table of keys its column of them, and which are read; where the table is
             not there, any.
+        within: For tables of which only rows within ranges of a column are read, both.
         present: For tables of which only rows with something in a column are read, that column.
         searched: The table whose rows it is about; empty where ``searched`` is not read.
     """
@@ -39,6 +40,7 @@ class Statement:
     patterns: tuple[str, ...] = ()
     named: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
     present: Mapping[str, str] = field(default_factory=dict)
+    within: Mapping[str, tuple[str, Sequence[tuple[int, int]]]] = field(default_factory=dict)
     searched: str = ""
 
     def text(self, tables: Mapping[str, str], relation: str = "") -> str:
@@ -57,3 +59,8 @@ def with_tables(tables: Mapping[str, str], sql: str) -> str:
     """Return a statement that reads queries by names."""
     parts = (f"{name} AS NOT MATERIALIZED ({query})" for name, query in tables.items())
     return f"WITH {', '.join(parts)}\n{sql}" if tables else sql
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return names of columns as SQL writes them, with commas."""
+    return ", ".join(f'"{name}"' for name in names)

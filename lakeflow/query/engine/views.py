@@ -7,14 +7,15 @@ files of a fold, and the hot rows in the schema ``hot`` beside them.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.kinds import KINDS
 from lakeflow.query.engine.connection import literally
 from lakeflow.query.engine.overlay import whole
+from lakeflow.query.engine.shipped import shipped
 from lakeflow.schema import (
     ARTIFACTS,
+    ASSESSMENTS,
     CONTROL_EVENTS,
     EXPERIMENT_TAGS,
     EXPERIMENTS,
@@ -30,7 +31,11 @@ from lakeflow.schema import (
     REGISTERED_MODELS,
     REGISTRY_EVENTS,
     RUNS,
+    SPANS,
     TAGS,
+    TRACE_METADATA,
+    TRACE_TAGS,
+    TRACES,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +74,13 @@ _SHIPPED = {
         RUNS,
         INPUTS,
     ),
+    "traces": (TRACES,),
+    "trace_tags": (TRACE_TAGS,),
+    "trace_metadata": (TRACE_METADATA,),
+    "spans": (SPANS,),
+    "span_events": (SPANS,),
+    "span_links": (SPANS,),
+    "assessments": (ASSESSMENTS,),
     "runs_wide": (RUNS, EXPERIMENTS, PARAMS, TAGS, LATEST_METRICS, INPUTS),
 }
 """The tables that each view of ``sql/views`` reads."""
@@ -105,10 +117,7 @@ class Views:
         """Return the statement that makes a view."""
         if name not in _SHIPPED:
             return f"CREATE OR REPLACE VIEW {name} AS FROM lakeflow.{name};\n"
-        # The wheel has the folder ``sql`` beside this module, and a checkout at its root.
-        shipped = Path(__file__).parent / "sql"
-        folder = shipped if shipped.is_dir() else Path(__file__).parents[3] / "sql"
-        return (folder / "views" / f"{name}.sql").read_text()
+        return shipped("views", name)
 
     def relation(
         self, spec: TableSpec, files: Sequence[str], is_hot: Collection[str] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakeflow.kinds.kind import CLOCK, GONE, MADE
+from lakeflow.kinds.kind import CLOCK, DERIVED, GONE, MADE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,6 +28,8 @@ def stage_old(kind: Kind, longest_bytes: int) -> str:
     """
     columns = dict.fromkeys(kind.scope, "VARCHAR") | {GONE: "BIGINT", "clocks": "JSON"}
     columns |= dict.fromkeys((spec.name for spec in kind.held_tables), "JSON")
+    if kind.derived is not None:
+        columns[DERIVED] = "JSON"
     listed = ", ".join(f"\"{name}\": '{each}'" for name, each in columns.items())
     return f"""
         CREATE OR REPLACE TEMP TABLE old_{kind.name} AS
@@ -53,12 +55,16 @@ def documents(kind: Kind, changed: Collection[str], *, has_old: bool, has_gone: 
     for name in kind.scope:
         known = _known(f't."{name}"', name, has_old)
         head += f"'\"{name}\":', to_json(coalesce({known}, '')), ',', "
-    packed = _packed_row(kind) if kind.row.name in changed else _nothing(kind, "clocks")
+    others = ("clocks", DERIVED) if kind.derived else ("clocks",)
+    packed = _packed_row(kind) if kind.row.name in changed else _nothing(kind, *others)
     joins = [f"LEFT JOIN ({packed}) AS p0 USING ({identity})"]
     clocks = _known("p0.clocks", "clocks", has_old)
     row = _known("p0.packed", kind.row.name, has_old)
     tail = f"'\"clocks\":', coalesce({clocks}, '{{}}'), "
     tail += f"',\"{kind.row.name}\":', coalesce({row}, '{{}}')"
+    if kind.derived is not None:
+        derived = _known(f"p0.{DERIVED}", DERIVED, has_old)
+        tail += f", coalesce(',\"{DERIVED}\":' || coalesce({derived}), '')"
     for number, spec in enumerate(kind.held_tables[1:], 1):
         packed = _packed(kind, spec) if spec.name in changed else _nothing(kind)
         joins.append(f"LEFT JOIN ({packed}) AS p{number} USING ({identity})")
@@ -89,12 +95,15 @@ def _nothing(kind: Kind, *others: str) -> str:
 
 def _packed_row(kind: Kind) -> str:
     spec = kind.row
-    row = ", ".join(f"'{name}': \"{name}\"" for name in spec.column_names)
+    derived = kind.derived.columns if kind.derived else ()
+    own = {name: f"own_{name}" if name in derived else name for name in spec.column_names}
+    row = ", ".join(f"'{name}': \"{each}\"" for name, each in own.items())
+    more = f", to_json({DERIVED})::VARCHAR AS {DERIVED}" if derived else ""
     clocks = f"'{MADE}': {MADE}"
     clocks += "".join(f", '{name}': \"clock_{name}\"" for name in kind.settable)
     return f"""
         SELECT "{kind.id}", to_json({{{row}}})::VARCHAR AS packed,
-            to_json({{{clocks}}})::VARCHAR AS clocks
+            to_json({{{clocks}}})::VARCHAR AS clocks{more}
         FROM rows_{spec.name}
     """
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.kinds.kind import CLOCK, LOGGED, Keep
 from lakeflow.query.engine.connection import SQL_TYPES
+from lakeflow.query.engine.statement import quoted
 from lakeflow.records import LONGEST_LINE_BYTES, ORIGIN, REMOVED
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from lakeflow.schema import TableSpec
 
 
-def quoted(names: Iterable[str], prefix: str = "") -> str:
-    """Return names as SQL writes them, with commas."""
-    return ", ".join(f'{prefix}"{name}"' for name in names)
+def create(name: str, rows: str) -> str:
+    """Return the statement that keeps rows as a table of the fold."""
+    return f"CREATE OR REPLACE TEMP TABLE {name} AS {rows}"
 
 
 def types_of(spec: TableSpec, names: Iterable[str]) -> dict[str, str]:
@@ -46,10 +47,8 @@ def _written(kind: Kind, spec: TableSpec, part: Part | None) -> tuple[str, ...]:
     return tuple(name for name in spec.column_names if name not in left_out)
 
 
-def _field(kind: Kind, spec: TableSpec, part: Part | None) -> str:
-    """Return the expression of a field as lists by column."""
-    if _is_typed(part):
-        return f'"{spec.name}"'
+def _parsed(kind: Kind, spec: TableSpec, part: Part | None) -> str:
+    """Return the expression that parses a field."""
     shape = {name: [each] for name, each in types_of(spec, _written(kind, spec, part)).items()}
     return f"from_json(\"{spec.name}\", '{json.dumps(shape)}')"
 
@@ -131,21 +130,71 @@ def count_staged(kinds: Sequence[Kind]) -> tuple[str, list[str]]:
     )
 
 
+def size(part: Part) -> str:
+    """Return how many lines there are, and how many bytes a part in columns takes in them."""
+    name = part.table.name
+    return f'SELECT count(*), coalesce(sum(strlen("{name}")), 0)::BIGINT FROM records'
+
+
+def unpack(kind: Kind, part: Part) -> tuple[str, str, str]:
+    """Return what takes a part in columns out of the lines, some lines at a time.
+
+    Lines with it are the longest of all. The engine parses thousands of lines at once, which
+    would not fit into its memory; and to read lists a second time takes it as long as to parse
+    them, so that whether a line fits stands in each of its rows.
+
+    Returns:
+        What makes ``fresh_<table>`` without rows; what adds those of the lines from ``$first``
+        until before ``$end``; what counts the rows of lines that do not fit.
+    """
+    spec = part.table
+    names = _written(kind, spec, part)
+    types = {"ord": _ORDER, "is_copy": "BOOLEAN", "fits": "BOOLEAN"}
+    columns = ", ".join(
+        f'"{name}" {each}' for name, each in (types | types_of(spec, names)).items()
+    )
+    lengths = ", ".join(f'len(f."{name}")' for name in names)
+    unnested = ", ".join(f'unnest(f."{name}") AS "{name}"' for name in names)
+    # A line that does not fit has a row, whatever is in it.
+    rows = "CASE WHEN fits THEN length ELSE greatest(1, length) END"
+    needed = (f'"{column.name}" IS NULL' for column in spec.columns if not column.nullable)
+    return (
+        f"CREATE OR REPLACE TEMP TABLE fresh_{spec.name} ({columns})",
+        f"""
+        INSERT INTO fresh_{spec.name} BY NAME
+        SELECT * EXCLUDE (ord, place), {_PLACED} AS ord FROM (
+            SELECT ord, is_copy, fits, {unnested}, unnest(range({rows})) AS place
+            FROM (
+                SELECT *, greatest({lengths}) AS length,
+                    coalesce(least({lengths}) = greatest({lengths}), false) AS fits
+                FROM (
+                    SELECT ord, is_copy, {_parsed(kind, spec, part)} AS f FROM records
+                    WHERE is_record AND "{spec.name}" IS NOT NULL
+                        AND rowid BETWEEN $first AND $end - 1
+                )
+            )
+        )
+        """,
+        f"SELECT count(*) FROM fresh_{spec.name} WHERE NOT fits OR {' OR '.join(needed)}",
+    )
+
+
+def let_go_of_text(part: Part) -> str:
+    """Return what drops the texts that ``unpack`` has read."""
+    return f'ALTER TABLE records DROP COLUMN "{part.table.name}"'
+
+
 def misfits(kind: Kind, spec: TableSpec, part: Part | None) -> str | None:
-    """Return what counts lines with a rare field that does not fit; None for a frequent one."""
-    if _is_typed(part):
+    """Return what counts lines with a rare field that does not fit; None for other fields."""
+    if _is_typed(part) or (part is not None and part.in_columns):
         return None
     of_lines = f"""
         SELECT count(*) FROM (
-            SELECT *, {_field(kind, spec, part)} AS f FROM records
+            SELECT *, {_parsed(kind, spec, part)} AS f FROM records
             WHERE is_record AND "{spec.name}" IS NOT NULL
         ) WHERE ({_fits(kind, spec, part, "f")}) IS NOT TRUE
     """
-    needed = [
-        f'"{column.name}" IS NULL'
-        for column in spec.columns
-        if not column.nullable and column.name not in kind.scope
-    ]
+    needed = [f'"{name}" IS NULL' for name in sorted(kind.required)]
     if part is not None or len(needed) < 2:
         return of_lines
     # What makes a thing says all of it; what sets fields says some.
@@ -160,21 +209,25 @@ def fresh_rows(kind: Kind, spec: TableSpec, part: Part | None) -> str:
 
     Of several rows about one key in one record the order is that in which they stand.
     """
+    if part is not None and part.in_columns:
+        return f"FROM fresh_{spec.name}"
     scope = f"{quoted(kind.scope)}, " if kind.is_line else ""
+    field = f'"{spec.name}"' if _is_typed(part) else _parsed(kind, spec, part)
+    lines = f"""
+        SELECT ord, is_copy, {scope}{field} AS f FROM records WHERE "{spec.name}" IS NOT NULL
+    """
     names = _written(kind, spec, part)
     unnested = ", ".join(f'unnest(f."{name}") AS "{name}"' for name in names)
     lengths = ", ".join(f'len(f."{name}")' for name in names)
     rows = f"""
         SELECT ord, is_copy, {scope}{unnested}, unnest(range(coalesce({lengths}))) AS place
-        FROM (
-            SELECT ord, is_copy, {scope}{_field(kind, spec, part)} AS f FROM records
-            WHERE "{spec.name}" IS NOT NULL
-        )
+        FROM ({lines})
     """
     if part is not None and part.keep is Keep.EACH:
         return rows
-    return f"""
-        SELECT * EXCLUDE (ord, place),
-            {{'clock': ord.clock, 'writer': ord.writer, 'seq': ord.seq, 'place': place}} AS ord
-        FROM ({rows})
-    """
+    return f"SELECT * EXCLUDE (ord, place), {_PLACED} AS ord FROM ({rows})"
+
+
+_PLACED = "{'clock': ord.clock, 'writer': ord.writer, 'seq': ord.seq, 'place': place}"
+
+_ORDER = 'STRUCT("clock" BIGINT, "writer" VARCHAR, "seq" BIGINT, "place" BIGINT)'

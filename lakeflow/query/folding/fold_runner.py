@@ -18,30 +18,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError
-from lakeflow.kinds.kind import MADE, Keep
+from lakeflow.kinds.kind import Keep
 from lakeflow.query.engine.connection import SQL_TYPES, Engine, literally
-from lakeflow.query.folding import documents, fold_lines, fold_sql
-from lakeflow.query.folding.parquet import Bounds, Written, write_files
+from lakeflow.query.engine.shipped import shipped
+from lakeflow.query.folding import documents, fold_lines, fold_sql, made_sql
+from lakeflow.query.folding.parquet import Written, write_files
+from lakeflow.query.folding.stored_files import meeting, overlapping
 from lakeflow.records import REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lakeflow.kinds import Kind, Part
+    from lakeflow.query.folding.stored_files import Stored
     from lakeflow.schema import TableSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A file of a table, as the fold sees it.
-
-    Attributes:
-        path: Where the engine opens it.
-        ids: Smallest and largest id in it of a thing of the table's kind; None if unknown.
-    """
-
-    path: str
-    ids: Bounds | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +81,7 @@ class Folding:
         self._has_old: set[str] = set()
         self._has_gone: set[str] = set()
         self._stored_rows = ""
-        self._replaced: list[str] = []
+        self._replaced: list[tuple[str, str]] = []
         # What is sorted stays sorted. With it on, sorting 5 million points in 384 MiB fails.
         self._run("SET preserve_insertion_order = false")
 
@@ -112,14 +102,28 @@ class Folding:
         total, records, copies, *counts = self._one(count)
         self._has_copies = copies > 0
         self._fields = {name for name, lines in zip(names, counts, strict=True) if lines}
-        # The rare fields are texts so far, and only those that some line has are looked into.
         misfits = total - records
         for kind in self._kinds:
+            misfits += sum(self._unpack(kind, part) for part in kind.column_parts)
+        # The rare fields are texts so far, and only those that some line has are looked into.
+        for kind in self._kinds:
             for spec, part in fold_lines.fields(kind):
-                statement = fold_lines.misfits(kind, spec, part)
-                if statement and spec.name in self._fields:
-                    misfits += self._one(statement)[0]
+                counting = fold_lines.misfits(kind, spec, part)
+                if counting and spec.name in self._fields:
+                    misfits += self._one(counting)[0]
         return Staged(total - misfits, misfits)
+
+    def _unpack(self, kind: Kind, part: Part) -> int:
+        """Take a part in columns out of the lines; return how many of its rows do not fit."""
+        empty, add, unfit = fold_lines.unpack(kind, part)
+        self._run(empty)
+        lines, size = self._one(fold_lines.size(part))
+        if size:
+            at_once = max(1, lines * _UNPACKED_AT_ONCE_BYTES // size)
+            for first in range(0, lines, at_once):
+                self._run(add, first=first, end=first + at_once)
+        self._run(fold_lines.let_go_of_text(part))
+        return int(self._one(unfit)[0])
 
     def is_about(self, kind: Kind) -> bool:
         """Return whether any line is about things of a kind, or about what owns them."""
@@ -181,7 +185,10 @@ class Folding:
             self._rows.add(table)
             for part in kind.parts:
                 if part.table.name == table:
+                    self._leave_older(part)
                     self._leave_stored(kind, part, stored[table])
+            if kind.derived is not None and kind.derived.table.name == table:
+                self._derive(kind, stored[table])
 
     def stage_unchanged(self, kind: Kind) -> None:
         """Let the other tables of a kind be written too, though no row of them changes."""
@@ -198,7 +205,14 @@ class Folding:
             has_old=kind.name in self._has_old,
             has_gone=kind.name in self._has_gone,
             has_copies=self._has_copies,
+            is_derived=kind.derived is not None and kind.derived.table.name in self._fields,
         )
+
+    def _leave_older(self, part: Part) -> None:
+        """Let the last of several rows with one key stay, of a part in columns."""
+        if part.in_columns:
+            self._run(f"DROP TABLE fresh_{part.table.name}")
+            self._run(fold_sql.drop_older(part.table))
 
     def _leave_stored(self, kind: Kind, part: Part, stored: Sequence[Stored]) -> None:
         """Drop rows that are stored already, where no document says so."""
@@ -207,11 +221,23 @@ class Folding:
         is_first = part.keep is Keep.FIRST and not part.in_document
         # Other rows are new, since the fold begins where the one before ended; only a copy of a
         # record may have been folded already.
-        files = self._overlapping(stored, table, kind.id) if is_copied or is_first else []
+        files = overlapping(self._run, stored, table, kind.id) if is_copied or is_first else []
         if files and is_copied:
             self._run(fold_sql.drop_copies(kind, part.table), files=files)
         elif files:
             self._run(fold_sql.drop_known(part.table), files=files)
+
+    def _derive(self, kind: Kind, stored: Sequence[Stored]) -> None:
+        """Work out the columns that follow from a part whose rows are worked out."""
+        assert kind.derived is not None
+        files = []
+        if kind.name in self._has_old:
+            (part,) = (each for each in kind.parts if each.table is kind.derived.table)
+            ranges = self._run(made_sql.derived_ranges(kind))
+            files = meeting(stored, part.pruned_by, ranges)
+        query = shipped("derived", kind.row.name)
+        statement = made_sql.derive(kind, query, reads_stored=bool(files))
+        self._run(statement, **({"files": files} if files else {}))
 
     def has_gone(self, kind: Kind) -> bool:
         """Return whether any of the things touched is removed."""
@@ -225,10 +251,10 @@ class Folding:
         """Return how many rows a table gets; they are the next ones to be written."""
         self._run(f"CREATE OR REPLACE TEMP VIEW changes AS {fold_sql.shown(kind, spec)}")
         self._replaced = []
-        for number, (rows, by) in enumerate(fold_sql.replaced(kind, spec)):
+        for number, (rows, by, column) in enumerate(fold_sql.replaced(kind, spec)):
             self._run(f"CREATE OR REPLACE TEMP VIEW replaced_{number} AS {rows}")
             columns = ", ".join(f'"{name}"' for name in by)
-            self._replaced.append(f"JOIN replaced_{number} USING ({columns})")
+            self._replaced.append((f"JOIN replaced_{number} USING ({columns})", column))
         return int(self._one("SELECT count(*) FROM changes")[0])
 
     def files_with_changes(
@@ -240,8 +266,8 @@ class Folding:
             not is_each and (kind.name in self._has_old or spec in kind.keyed_tables)
         )
         found = set()
-        for number, join in enumerate(self._replaced if is_changed else ()):
-            candidates = self._overlapping(stored, f"replaced_{number}", kind.id)
+        for number, (join, column) in enumerate(self._replaced if is_changed else ()):
+            candidates = overlapping(self._run, stored, f"replaced_{number}", column)
             if candidates:
                 rows = self._run(
                     "SELECT DISTINCT filename FROM "  # noqa: S608 - constants
@@ -260,7 +286,7 @@ class Folding:
             self._stored_rows = self._still_there("stored_files")
 
     def _still_there(self, variable: str) -> str:
-        joins = " ".join(f"ANTI {join}" for join in self._replaced)
+        joins = " ".join(f"ANTI {join}" for join, _ in self._replaced)
         return (
             f"SELECT * FROM read_parquet(getvariable('{variable}'), "  # noqa: S608 - constants
             f"hive_partitioning = false) {joins}"
@@ -318,7 +344,7 @@ class Folding:
         """Return how many of the things that something sets nobody has made."""
         if kind.row.name not in self._rows:
             return 0
-        made = f"FROM rows_{kind.row.name} WHERE {MADE} IS NULL"
+        made = f"FROM rows_{kind.row.name} WHERE NOT {made_sql.is_there(kind)}"
         return int(self._one(f"SELECT count(*) {made}")[0])
 
     def let_go_of_documents(self, kind: Kind, *, and_records: bool) -> None:
@@ -346,25 +372,6 @@ class Folding:
             )
         )
 
-    def _overlapping(self, stored: Sequence[Stored], changes: str, column: str) -> list[str]:
-        """Return the files whose range of ids holds one of a table of changes."""
-        bounds = {each.path: each.ids for each in stored}
-        # A file with NaN publishes no bounds at all; its footer has those of the ids.
-        unknown = [path for path, known in bounds.items() if known is None]
-        if unknown:
-            found = self._run(_BOUNDS_IN_FOOTERS, files=unknown, column=column)
-            bounds |= {path: (least, most) for path, least, most in found}
-        known = {path: ids for path, ids in bounds.items() if ids is not None}
-        if not known:
-            return []
-        rows = self._run(
-            _OVERLAPPING.format(changes=changes, column=column),
-            paths=list(known),
-            least=[ids[0] for ids in known.values()],
-            most=[ids[1] for ids in known.values()],
-        )
-        return [row[0] for row in rows]
-
     def _run(self, statement: str, **values: Any) -> list[Any]:
         if "files" in values:
             values["files"] = literally(values["files"])
@@ -376,17 +383,6 @@ class Folding:
 
 _FILES_A_STATEMENT = 100
 
+_UNPACKED_AT_ONCE_BYTES = 8 * 1024 * 1024
+
 _ROWS_A_FETCH = 1_024
-
-_OVERLAPPING = """
-    SELECT path FROM (
-        SELECT unnest($paths) AS path, unnest($least) AS least, unnest($most) AS most
-    ) AS files SEMI JOIN (SELECT DISTINCT "{column}" AS id FROM {changes}) AS things
-        ON things.id BETWEEN files.least AND files.most
-"""
-
-_BOUNDS_IN_FOOTERS = """
-    SELECT file_name, min(stats_min_value), max(stats_max_value) FROM parquet_metadata($files)
-    WHERE path_in_schema = $column GROUP BY file_name
-"""
-"""Ids in files whose statistics are not published."""

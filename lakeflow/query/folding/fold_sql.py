@@ -15,8 +15,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lakeflow.kinds.kind import CLOCK, GONE, IDENTITY, LOGGED, MADE, Keep
-from lakeflow.query.folding.fold_lines import fields, fresh_rows, quoted, types_of
+from lakeflow.kinds.kind import CLOCK, GONE, IDENTITY, LOGGED, Keep
+from lakeflow.query.engine.statement import quoted
+from lakeflow.query.folding import made_sql
+from lakeflow.query.folding.fold_lines import create, fields, fresh_rows, types_of
 from lakeflow.records import REMOVED
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def gone(kind: Kind, stored: Sequence[str]) -> list[str]:
             )
         ) WHERE kind = '{kind.name}' AND {str(kind.is_removable).lower()} GROUP BY id
     """
-    statements = [_create(f"gone_{kind.name}", named)]
+    statements = [create(f"gone_{kind.name}", named)]
     if kind.owner is not None:
         owner = kind.owner
         ids = quoted((kind.id, owner.id))
@@ -71,7 +73,7 @@ def touched(kind: Kind) -> str:
     nulls = "".join(f', NULL AS "{name}"' for name in owners)
     parts.append(f'SELECT "{kind.id}"{nulls} FROM gone_{kind.name}')
     scope = "".join(f', any_value("{name}") AS "{name}"' for name in owners)
-    return _create(
+    return create(
         f"touched_{kind.name}",
         f"""
         SELECT "{kind.id}"{scope} FROM ({" UNION ALL BY NAME ".join(parts)})
@@ -113,10 +115,6 @@ def gone_before(kind: Kind) -> str:
 # Rows of the things that change
 
 
-def _create(name: str, rows: str) -> str:
-    return f"CREATE OR REPLACE TEMP TABLE {name} AS {rows}"
-
-
 def rows(
     kind: Kind,
     given: Collection[str],
@@ -124,6 +122,7 @@ def rows(
     has_old: bool,
     has_gone: bool,
     has_copies: bool,
+    is_derived: bool,
 ) -> Iterator[tuple[str, str]]:
     """Yield, for each table, the query for the rows of the things that change in it.
 
@@ -135,15 +134,20 @@ def rows(
         has_old: Whether any of the things has a document.
         has_gone: Whether any is gone.
         has_copies: Whether there are copies of records.
+        is_derived: Whether what follows from a part is worked out once its rows are.
     """
     living = f' ANTI JOIN gone_{kind.name} USING ("{kind.id}")' if has_gone else ""
-    for spec, part in fields(kind):
+    # What is derived comes after the rows that it follows from, since it reads their table.
+    for spec, part in sorted(fields(kind), key=lambda each: each[0] is kind.row):
         fresh = f"SELECT * FROM ({fresh_rows(kind, spec, part)}){living}"
-        if spec.name not in given:
+        if spec.name not in given and not (is_derived and part is None):
             continue
-        # The summary comes after the rows that it sums up, since it reads their table.
+        # The summary comes after the rows that it sums up, for the same reason.
         if part is None:
-            yield spec.name, _made_rows(kind, fresh, has_old=has_old)
+            yield (
+                spec.name,
+                made_sql.made_rows(kind, fresh, has_old=has_old, is_derived=is_derived),
+            )
         elif part.keep is not Keep.EACH:
             yield spec.name, _kept_rows(kind, part, fresh, has_old=has_old)
         else:
@@ -151,93 +155,6 @@ def rows(
             if part.summary is not None:
                 summed = _summed_rows(kind, spec, part.summary, has_old=has_old)
                 yield part.summary.table.name, summed
-
-
-def _made_rows(kind: Kind, fresh: str, *, has_old: bool) -> str:
-    """Return one row a thing: made by one record, and some of its columns set by others.
-
-    ``made`` is the clock of the former, null as long as it has not come, and ``clock_<column>``
-    those of the latter.
-    """
-    logged = [
-        name
-        for name in kind.row.column_names
-        if name not in kind.scope and name not in kind.clocks
-    ]
-    selected = [f'"{kind.id}"', *(f'new."{name}"' for name in kind.scope[:-1])]
-    # A copy of a record may be older than what is stored.
-    is_made = f"new.made.{MADE} < coalesce(clocks.{MADE}, {2**63 - 1})"
-    for name in logged:
-        made = f'CASE WHEN {is_made} THEN new.made."{name}" ELSE row."{name}" END'
-        if name in kind.settable:
-            selected += _set_column(name, kind.settable[name], made)
-        else:
-            selected.append(f'{made} AS "{name}"')
-    selected.append(f"least(clocks.{MADE}, new.made.{MADE}) AS {MADE}")
-    exposed = "".join(f', "clock_{name}" AS "{column}"' for column, name in kind.clocks.items())
-    old = _old_made(kind) if has_old else _nothing_made(kind)
-    return f"""
-        SELECT *{exposed} FROM (
-            SELECT {", ".join(selected)}
-            FROM ({_new_made(kind, logged, fresh)}) AS new
-            LEFT JOIN ({old}) AS old USING ("{kind.id}")
-        )
-    """
-
-
-def _set_column(name: str, keep: Keep, made: str) -> list[str]:
-    """Return a column that later records may set, and the clock of the one that stays."""
-    # Of equal clocks the new one wins where the last stays, and the stored one where the first.
-    fresher = "<" if keep is Keep.FIRST else ">="
-    is_new = (
-        f'"set_{name}" IS NOT NULL AND '
-        f'(clocks."{name}" IS NULL OR "set_{name}".clock {fresher} clocks."{name}")'
-    )
-    return [
-        f'CASE WHEN {is_new} THEN "set_{name}".value '
-        f'WHEN clocks."{name}" IS NOT NULL THEN row."{name}" ELSE {made} END AS "{name}"',
-        f'CASE WHEN {is_new} THEN "set_{name}".clock ELSE clocks."{name}" END '
-        f'AS "clock_{name}"',
-    ]
-
-
-def _new_made(kind: Kind, logged: Sequence[str], fresh: str) -> str:
-    """Return for each thing what made it, and for each column what set it, in the lines."""
-    scope = "".join(f'any_value("{name}") AS "{name}", ' for name in kind.scope[:-1])
-    makes = f'"{kind.makes}" IS NOT NULL'
-    struct = ", ".join(f"'{name}': \"{name}\"" for name in logged)
-    columns = [f"arg_min({{{struct}, '{MADE}': ord.clock}}, ord) FILTER ({makes}) AS made"]
-    for name, keep in kind.settable.items():
-        pick = "arg_min" if keep is Keep.FIRST else "arg_max"
-        columns.append(
-            f"{pick}({{'value': \"{name}\", 'clock': ord.clock}}, ord) "
-            f'FILTER (NOT ({makes}) AND "{name}" IS NOT NULL) AS "set_{name}"'
-        )
-    return f"""
-        SELECT "{kind.id}", {scope}{", ".join(columns)} FROM ({fresh}) GROUP BY "{kind.id}"
-    """
-
-
-def _old_made(kind: Kind) -> str:
-    """Return row and clocks of the things that have documents."""
-    types = json.dumps(types_of(kind.row, kind.row.column_names))
-    clocks = json.dumps(dict.fromkeys((MADE, *kind.settable), "BIGINT"))
-    return f"""
-        SELECT "{kind.id}", from_json("{kind.row.name}", '{types}') AS row,
-            from_json(clocks, '{clocks}') AS clocks
-        FROM old_{kind.name}
-    """
-
-
-def _nothing_made(kind: Kind) -> str:
-    """Return the same where no thing has a document."""
-    types = types_of(kind.row, kind.row.column_names).items()
-    row = ", ".join(f"'{name}': NULL::{each}" for name, each in types)
-    clocks = ", ".join(f"'{name}': NULL::BIGINT" for name in (MADE, *kind.settable))
-    return f"""
-        SELECT NULL::VARCHAR AS "{kind.id}", {{{row}}} AS row, {{{clocks}}} AS clocks
-        WHERE false
-    """
 
 
 def _old_rows(kind: Kind, spec: TableSpec, types: Mapping[str, str], changed: str) -> str:
@@ -253,9 +170,24 @@ def _old_rows(kind: Kind, spec: TableSpec, types: Mapping[str, str], changed: st
     """
 
 
+def drop_older(spec: TableSpec) -> str:
+    """Return what drops rows with whose key a later one has come, of a part in columns."""
+    key = quoted(spec.key)
+    same = " AND ".join(f'old."{name}" = later."{name}"' for name in spec.key)
+    return f"""
+        DELETE FROM rows_{spec.name} AS old USING (
+            SELECT {key}, max(ord) AS ord FROM rows_{spec.name} GROUP BY {key}
+            HAVING count(*) > 1
+        ) AS later WHERE {same} AND old.ord < later.ord
+    """
+
+
 def _kept_rows(kind: Kind, part: Part, fresh: str, *, has_old: bool) -> str:
     """Return the row of each key that stays, with the clock of its record."""
     spec = part.table
+    if part.in_columns:
+        # All rows: to group them would hold the longest texts of all several times.
+        return f"SELECT {quoted(spec.column_names)}, ord FROM ({fresh})"
     key, values = kind.key(spec), kind.values(spec)
     columns = quoted((*kind.scope, *key, *values))
     both = f"SELECT {columns}, ord FROM new"
@@ -346,16 +278,18 @@ def _summed_rows(kind: Kind, spec: TableSpec, summary: Summary, *, has_old: bool
 def shown(kind: Kind, spec: TableSpec) -> str:
     """Return the rows that a table gets of the things that change in it."""
     part = kind.part(spec)
-    is_there = "true"
+    condition = "true"
     if spec is kind.row:
-        is_there = f"{MADE} IS NOT NULL"
+        condition = made_sql.is_there(kind)
     elif part is not None and part.removable:
-        is_there = " OR ".join(f'"{name}" IS NOT NULL' for name in kind.values(spec))
-    return f"SELECT {quoted(spec.column_names)} FROM rows_{spec.name} WHERE {is_there}"
+        condition = " OR ".join(f'"{name}" IS NOT NULL' for name in kind.values(spec))
+    return f"SELECT {quoted(spec.column_names)} FROM rows_{spec.name} WHERE {condition}"
 
 
-def replaced(kind: Kind, spec: TableSpec) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield which stored rows are no longer there: queries, and the columns that each is by.
+def replaced(kind: Kind, spec: TableSpec) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Yield which stored rows are no longer there.
+
+    Queries, the columns that each is by, and the one by which the files are told apart.
 
     These are the rows of things that are gone, or change in the table; in a part that no
     document holds, the rows of keys that change.
@@ -364,6 +298,8 @@ def replaced(kind: Kind, spec: TableSpec) -> Iterator[tuple[str, tuple[str, ...]
     rows = f'SELECT "{kind.id}" FROM gone_{kind.name}'
     if part is None or part.is_in_document:
         rows += f' UNION SELECT "{kind.id}" FROM rows_{spec.name}'
-    yield rows, (kind.id,)
+    yield rows, (kind.id,), kind.id
     if part is not None and spec in kind.keyed_tables and part.keep is Keep.LAST:
-        yield f"SELECT {quoted(spec.key)} FROM rows_{spec.name}", spec.key
+        column = part.pruned_by or kind.id
+        columns = quoted(dict.fromkeys((*spec.key, column)))
+        yield f"SELECT {columns} FROM rows_{spec.name}", spec.key, column

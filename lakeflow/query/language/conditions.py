@@ -25,6 +25,7 @@ class Field:
         key: The key whose value it is, for a table of keys; else None.
         values: Every text that it can be; empty where there is no closed set.
         by: Columns that find its rows, where there may be several for what is searched.
+        rows: The prefix of such rows in the catalogue; empty for an attribute.
     """
 
     table: str
@@ -33,6 +34,7 @@ class Field:
     key: str | None = None
     values: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
+    rows: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from math import isinf
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.kinds.catalogue import ATTRIBUTE_PREFIXES, DATASETS
 from lakeflow.query.language.conditions import (
     Aggregate,
     Combination,
@@ -25,6 +24,7 @@ from lakeflow.query.language.conditions import (
     Ordering,
     Value,
 )
+from lakeflow.query.language.nodes import operands, parts_of, shown
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -130,7 +130,7 @@ class _Parser:
         if field.by:
             raise self._wrong(
                 node,
-                f"{_shown(node.this)} does not sort: there may be several",
+                f"{shown(node.this)} does not sort: there may be several",
                 f"{', '.join(sorted(self._catalogue.keyed))} or attributes",
             )
         return Ordering(field, bool(node.args.get("desc")))
@@ -195,7 +195,7 @@ class _Parser:
         if isinstance(node, exp.Not):
             return Not(self._condition(node.this, depth + 1))
         if isinstance(node, exp.And | exp.Or):
-            parts = tuple(self._condition(part, depth + 1) for part in _operands(node))
+            parts = tuple(self._condition(part, depth + 1) for part in operands(node))
             return Combination("AND" if isinstance(node, exp.And) else "OR", parts)
         return self._comparison(node)
 
@@ -217,7 +217,7 @@ class _Parser:
         else:
             raise self._wrong(
                 node,
-                f"Invalid clause(s) in filter string: {_shown(node)} is no comparison",
+                f"Invalid clause(s) in filter string: {shown(node)} is no comparison",
                 "<field> <comparator> <value>, joined by AND, OR and NOT",
             )
         # sqlglot marks NOT LIKE on the node, and puts a Not around all others.
@@ -273,7 +273,7 @@ class _Parser:
             return str(node.name)  # MLflow takes "text" for a text as well
         raise self._wrong(
             node,
-            f"Expected a value to compare {_name(field)} with, found {_shown(node)}",
+            f"Expected a value to compare {_name(field)} with, found {shown(node)}",
             "a number, or text in quotes",
         )
 
@@ -307,14 +307,14 @@ class _Parser:
         if isinstance(node, exp.Sub | exp.Div | exp.Mul | exp.Add | exp.Mod):
             raise self._wrong(
                 node,
-                f"{_shown(node)} is no field",
+                f"{shown(node)} is no field",
                 "a key with other characters than letters, digits, _ and . in backticks: "
                 "metrics.`val/loss`",
             )
-        parts = _parts(node) if isinstance(node, exp.Column | exp.Dot) else []
+        parts = parts_of(node) if isinstance(node, exp.Column | exp.Dot) else []
         if not parts or not all(isinstance(part, exp.Identifier) for part in parts):
             raise self._wrong(
-                node, f"{_shown(node)} is no field", "metrics.loss, params.lr, status"
+                node, f"{shown(node)} is no field", "metrics.loss, params.lr, status"
             )
         return self._named(node, [part.name for part in parts])
 
@@ -325,15 +325,9 @@ class _Parser:
             table = catalogue.keyed[prefix]
             _, value = self._kind.pair(table)
             return Field(table.name, "value", value.type == "double", key)
-        if catalogue.datasets and prefix in DATASETS:
-            if key not in catalogue.datasets:
-                raise self._wrong(
-                    node,
-                    f"Invalid dataset key '{key}' specified",
-                    ", ".join(sorted(catalogue.datasets)),
-                )
-            return self._of_attribute(catalogue.datasets[key])
-        if prefix and prefix not in ATTRIBUTE_PREFIXES:
+        if prefix in catalogue.rows:
+            return self._of_rows(node, prefix, key)
+        if prefix and prefix not in catalogue.words:
             raise self._wrong(
                 node, f"Invalid entity type '{prefix}'", ", ".join(catalogue.prefixes)
             )
@@ -345,6 +339,23 @@ class _Parser:
                 ", ".join(sorted(catalogue.names)),
             )
         return self._of_attribute(attribute)
+
+    def _of_rows(self, node: Any, prefix: str, key: str) -> Field:
+        rows = self._catalogue.rows[prefix]
+        table = rows.table.name
+        if rows.key:
+            return Field(table, rows.value, False, key, by=rows.by, rows=prefix)
+        attribute = rows.columns.get(key)
+        if attribute is not None:
+            column, is_number, values, _, _ = attribute
+            return Field(table, column, is_number, values=values, by=rows.by, rows=prefix)
+        word, _, within = key.partition(".")
+        if word not in rows.objects or not within:
+            expected = [*rows.columns, *(f"{each}.<key>" for each in rows.objects)]
+            raise self._wrong(
+                node, f"Invalid {rows.noun} key '{key}' specified", ", ".join(sorted(expected))
+            )
+        return Field(table, rows.objects[word], False, within, by=rows.by, rows=prefix)
 
     def _of_attribute(self, attribute: Attribute) -> Field:
         table = self._kind.row if attribute.table is None else attribute.table
@@ -379,39 +390,9 @@ class _Parser:
         )
 
 
-def _operands(node: Any) -> list[Any]:
-    """Return what a chain of one connector connects, however long it is."""
-    # sqlglot nests a AND b AND c to the left, so 500 conditions would be 500 calls deep.
-    kind, rest = type(node), [node]
-    found: list[Any] = []
-    while rest:
-        each = rest.pop()
-        if type(each) is kind:
-            rest += [each.left, each.right]
-        else:
-            found.append(each)
-    return found[::-1]
-
-
-def _parts(node: Any) -> list[Any]:
-    """Return the identifiers between the dots of a name."""
-    from sqlglot import exp
-
-    # sqlglot takes up to four parts for one column, and makes Dots of the others.
-    after: list[Any] = []
-    while isinstance(node, exp.Dot):
-        after.append(node.expression)
-        node = node.this
-    before = node.parts if isinstance(node, exp.Column) else [node]
-    return [*before, *reversed(after)]
-
-
-def _shown(node: Any) -> str:
-    text = str(node.sql(dialect="sqlite"))
-    return repr(text if len(text) <= 80 else f"{text[:80]}...")
-
-
 def _name(field: Field) -> str:
+    if field.rows:
+        return f"this of a {field.rows}"
     if field.key is None:
         return field.column
     return f"{field.table.removeprefix('latest_').removeprefix('experiment_')}.{field.key}"

@@ -1,0 +1,76 @@
+"""Comparisons of columns with values as SQL. Pure: every value is bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lakeflow.query.language.conditions import Comparison
+
+    Bind = Callable[[object], str]
+
+MOST_BOUND_ONE_BY_ONE = 1_000
+"""Values that are bound each by itself; more of them are bound as one list."""
+
+_FLOATS_HAVE_GAPS = 2**53
+"""Whole numbers from which on not each of them is a DOUBLE."""
+
+
+def compared(column: str, condition: Comparison, bind: Bind) -> str:
+    """Return that a column compares with values as a condition says it."""
+    operator, values = condition.operator, condition.values
+    if operator == "IS NULL":
+        return f"{column} IS NULL"
+    # A param or a tag that does not spell a number compares as a missing one.
+    if not condition.field.is_number and not isinstance(values[0], str):
+        if any(isinstance(each, int) and abs(each) >= _FLOATS_HAVE_GAPS for each in values):
+            return _spelt(column, operator, values, bind)
+        column = f"TRY_CAST({column} AS DOUBLE)"
+    if operator == "IN":
+        return among(column, values, bind)
+    if operator == "RLIKE":
+        return f"regexp_matches({column}, {bind(values[0])})"
+    if operator == "BETWEEN":
+        low, high = map(bind, values)
+        found = f"{column} BETWEEN {low} AND {high}"
+    else:
+        found = f"{column} {operator} {bind(values[0])}"
+    # DuckDB holds NaN for the largest number; min and max leave it out.
+    may_be_nan = condition.field.key is not None and condition.field.column == "value"
+    if may_be_nan and operator in {">", ">=", "BETWEEN"}:
+        return f"({found} AND NOT isnan({column}))"
+    return found
+
+
+def _spelt(column: str, operator: str, values: Sequence[object], bind: Bind) -> str:
+    """Compare numbers that texts spell, digit by digit where there are not too many."""
+    exact = f"TRY_CAST({column} AS DECIMAL(38, 9))"
+    rounded = f"TRY_CAST({column} AS DOUBLE)"
+
+    def one(operator: str, value: object) -> str:
+        if not isinstance(value, int):
+            return f"{rounded} {operator} {bind(value)}"
+        digits = f"CAST({bind(str(value))} AS DECIMAL(38, 9))"
+        # What has too many digits is as good as missing to the first of them.
+        return (
+            f"coalesce({exact} {operator} {digits}, {rounded} {operator} {bind(float(value))})"
+        )
+
+    if operator == "BETWEEN":
+        low, high = values
+        return f"({one('>=', low)} AND {one('<=', high)} AND NOT isnan({rounded}))"
+    if operator == "IN":
+        return f"({' OR '.join(one('=', each) for each in values)})"
+    compared = one(operator, values[0])
+    return f"({compared} AND NOT isnan({rounded}))" if ">" in operator else compared
+
+
+def among(expression: str, values: Sequence[object], bind: Bind) -> str:
+    """Return that an expression has one of some values."""
+    if len(values) == 1:
+        return f"{expression} = {bind(values[0])}"
+    if len(values) > MOST_BOUND_ONE_BY_ONE:
+        return f"list_contains({bind(list(values))}, {expression})"
+    return f"{expression} IN ({', '.join(map(bind, values))})"

@@ -1,0 +1,90 @@
+"""Rows of a part as the columns that came, where they are too many for an object each. Pure."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+    from lakeflow.schema import TableSpec
+    from lakeflow.stores.things import Order
+
+
+class HotColumns:
+    """What the log says of the rows of one table, in the order in which it was read.
+
+    A key may be there several times: of rows with one key the last one by ``order`` counts.
+
+    Args:
+        spec: The table.
+        identity: Column with the ids of the things that rows are about.
+
+    Attributes:
+        columns: The values by column.
+        orders: Clock, writer, number and place of the record of each row, a list each.
+    """
+
+    def __init__(self, spec: TableSpec, identity: str) -> None:
+        self.columns: dict[str, list[Any]] = {name: [] for name in spec.column_names}
+        self.orders: tuple[Any, ...] = array("q"), [], array("q"), array("i")
+        self._identity = identity
+        self._rows_of: dict[str, array[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.orders[0])
+
+    def add(self, rows: Mapping[str, Sequence[Any]], order: Order) -> None:
+        """Add the rows of a record, a list for each column."""
+        clock, writer, seq = order
+        first, ids = len(self), rows[self._identity]
+        count = len(ids)
+        for name, values in self.columns.items():
+            values.extend(rows[name])
+        for kept, of_record in zip(
+            self.orders, ([clock] * count, [writer] * count, [seq] * count), strict=False
+        ):
+            kept.extend(of_record)
+        self.orders[3].extend(range(count))
+        rows_of = self._rows_of
+        for number, identity in enumerate(ids, first):
+            known = rows_of.get(identity)
+            if known is None:
+                known = rows_of[identity] = array("q")
+            known.append(number)
+
+    def forget(self, identity: str) -> None:
+        """Take the rows of a thing for gone."""
+        self._rows_of.pop(identity, None)
+
+    def has(self, identity: str) -> bool:
+        """Return whether there are rows of a thing."""
+        return identity in self._rows_of
+
+    def last_of(self, identity: str, key: str) -> list[dict[str, Any]]:
+        """Return the rows of a thing; of several with one value of a column the last one."""
+        found: dict[Any, tuple[Any, int]] = {}
+        for row in self._rows_of.get(identity, ()):
+            value, order = self.columns[key][row], tuple(each[row] for each in self.orders)
+            if value not in found or order > found[value][0]:
+                found[value] = order, row
+        return [
+            {name: values[row] for name, values in self.columns.items()}
+            for _, row in found.values()
+        ]
+
+    def since(self, first: int, things: Container[str]) -> tuple[list[list[Any]], list[Any]]:
+        """Return the rows from one on that are about certain things: columns, and orders."""
+        ids = self.columns[self._identity]
+        rows = [
+            row
+            for row in range(first, len(self))
+            if ids[row] in things and ids[row] in self._rows_of
+        ]
+        every: list[Any] = [*self.columns.values(), *self.orders]
+        if len(rows) == len(self) - first:
+            picked = [list(values[first:]) for values in every]
+        else:
+            picked = [[values[row] for row in rows] for values in every]
+        return picked[: len(self.columns)], picked[len(self.columns) :]

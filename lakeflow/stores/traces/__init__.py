@@ -1,0 +1,1 @@
+"""Traces: log, read, search, delete; what is said of them."""

@@ -1,0 +1,194 @@
+"""Traces and assessments as rows of their tables, and back. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.entities import (
+    AssessmentError,
+    AssessmentSource,
+    Expectation,
+    Feedback,
+    TraceInfo,
+    TraceState,
+    trace_info,
+)
+from lakeflow.kinds import TRACE
+from lakeflow.schema import ASSESSMENTS, SPANS, TRACE_METADATA, TRACE_TAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lakeflow.entities import Assessment
+    from lakeflow.stores.things import Thing
+
+_PREVIEW_CHARACTERS = 1_000
+_DAY_NS = 86_400 * 10**9
+
+# Of MLflow's names of sums of tokens; all engines of models that it knows report these.
+_TOKENS = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "total_tokens": "total_tokens",
+    "cached_tokens": "cache_read_input_tokens",
+}
+
+
+def begun(info: TraceInfo) -> dict[str, Any]:
+    """Return the row that makes a trace which goes on."""
+    return {"request_time": info.request_time, **_known(info)}
+
+
+def ended(info: TraceInfo) -> dict[str, Any]:
+    """Return what is set of a trace when it ends."""
+    return {
+        "state": info.state.value,
+        "execution_duration": info.execution_duration,
+        **_known(info),
+    }
+
+
+def _known(info: TraceInfo) -> dict[str, Any]:
+    usage = info.token_usage or {}
+    return {
+        "name": info.name,
+        "run_id": info.run_id,
+        "session_id": info.session_id,
+        "user_id": info.user_id,
+        "client_request_id": info.client_request_id,
+        "request_preview": _preview(info.request_preview),
+        "response_preview": _preview(info.response_preview),
+        **{column: _count(usage.get(name)) for column, name in _TOKENS.items()},
+    }
+
+
+def _preview(text: str | None) -> str | None:
+    return None if text is None else text[:_PREVIEW_CHARACTERS]
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < 2**63 else None
+
+
+def by_column(scope: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return rows about one trace as columns."""
+    columns = {name: [value] * len(rows) for name, value in scope.items()}
+    return {**columns, **{name: [row[name] for row in rows] for name in rows[0]}}
+
+
+def of_experiment(experiment_id: str, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the columns of spans with the two that follow from the others."""
+    days = [start // _DAY_NS for start in columns["start_time_ns"]]
+    known = {"experiment_id": [experiment_id] * len(days), **columns, "day": days}
+    return {name: known[name] for name in SPANS.column_names if name in known}
+
+
+def info_of(thing: Thing) -> TraceInfo:
+    """Return what is known of a trace besides its spans."""
+    row = thing.row(TRACE)
+    assert row is not None
+    metadata = dict(_pairs(thing, TRACE_METADATA.name))
+    tags = dict(_pairs(thing, TRACE_TAGS.name))
+    # Of a trace that nobody has started these were found in its spans.
+    for key, column in _FOUND.items():
+        if row[column] is not None:
+            metadata.setdefault(key, row[column])
+    usage = {name: row[column] for column, name in _TOKENS.items() if row[column] is not None}
+    if usage:
+        metadata.setdefault(trace_info.TOKEN_USAGE, json.dumps(usage))
+    if row["name"] is not None:
+        tags.setdefault(trace_info.TRACE_NAME, row["name"])
+    return TraceInfo(
+        trace_id=row["trace_id"],
+        experiment_id=row["experiment_id"],
+        request_time=row["request_time"],
+        state=_state(row["state"]),
+        execution_duration=row["execution_duration"],
+        trace_metadata=metadata,
+        tags=tags,
+        request_preview=row["request_preview"],
+        response_preview=row["response_preview"],
+        client_request_id=row["client_request_id"],
+        assessments=assessments_of(thing),
+    )
+
+
+_FOUND = {trace_info.USER: "user_id", trace_info.SESSION: "session_id"}
+
+
+def _state(text: str) -> TraceState:
+    known = TraceState.__members__.values()
+    return TraceState(text) if text in known else TraceState.STATE_UNSPECIFIED
+
+
+def _pairs(thing: Thing, table: str) -> list[tuple[str, str]]:
+    return [(key, value) for key, (value,) in thing.rows(table)]
+
+
+def assessment_row(assessment: Assessment) -> dict[str, Any]:
+    """Return the row of an assessment, without the trace that it is about."""
+    source = assessment.source
+    assert source is not None
+    error = assessment.error
+    return {
+        "assessment_id": assessment.assessment_id,
+        "name": assessment.name,
+        "kind": assessment.kind,
+        "create_time": assessment.create_time_ms,
+        "last_update_time": assessment.last_update_time_ms,
+        "source_type": source.source_type,
+        "source_id": source.source_id,
+        "span_id": assessment.span_id,
+        "run_id": assessment.run_id,
+        "overrides": assessment.overrides,
+        "value": None if assessment.value is None else _json(assessment.value),
+        "rationale": assessment.rationale,
+        "error": _json(error.to_dictionary()) if isinstance(error, AssessmentError) else None,
+        "metadata": None if assessment.metadata is None else _json(assessment.metadata),
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def assessments_of(thing: Thing) -> list[Assessment]:
+    """Return the assessments of a trace, the oldest first.
+
+    One whose place another one has taken is there, and not valid.
+    """
+    columns = TRACE.values(ASSESSMENTS)
+    rows = [
+        {"assessment_id": key, **dict(zip(columns, values, strict=True))}
+        for key, values in thing.rows(ASSESSMENTS.name)
+    ]
+    replaced = {row["overrides"] for row in rows}
+    found = [
+        _assessment_of(thing.id, row, row["assessment_id"] not in replaced) for row in rows
+    ]
+    return sorted(found, key=lambda each: (each.create_time_ms or 0, each.assessment_id or ""))
+
+
+def _assessment_of(trace_id: str, row: Mapping[str, Any], valid: bool) -> Assessment:
+    shared: dict[str, Any] = {
+        "name": row["name"],
+        "source": AssessmentSource(row["source_type"], row["source_id"]),
+        "trace_id": trace_id,
+        "create_time_ms": row["create_time"],
+        "last_update_time_ms": row["last_update_time"],
+        "metadata": _read(row["metadata"]),
+        **{
+            name: row[name]
+            for name in ("span_id", "run_id", "rationale", "overrides", "assessment_id")
+        },
+    }
+    value, error = _read(row["value"]), _read(row["error"])
+    if row["kind"] == "expectation":
+        return Expectation(value=value, valid=valid, **shared)
+    of_error = error and AssessmentError.from_dictionary(error)
+    return Feedback(value=value, error=of_error, valid=valid, **shared)
+
+
+def _read(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

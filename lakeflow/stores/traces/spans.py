@@ -1,0 +1,89 @@
+"""The spans of traces: how they are logged, and how they are read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import records
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.kinds import TRACE
+from lakeflow.query.engine.statement import Statement
+from lakeflow.schema import SPANS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lakeflow.stores.reader import Reader
+    from lakeflow.stores.snapshots import SnapshotId
+    from lakeflow.stores.things import Thing
+
+_LONG_TEXTS = ("inputs", "outputs", "attributes", "events", "links", "resource")
+"""Columns whose texts may be so long that a span takes more than a line of the log."""
+
+_CUT_CHARACTERS = 256 * 1024
+"""What is left of each of them then."""
+
+
+def pieces_of(columns: Mapping[str, list[Any]]) -> records.Pieces:
+    """Return spans as fields of records; of a span that would fit none the texts are cut."""
+    try:
+        return records.columns(SPANS.name, columns)
+    except InvalidInputError:
+        return records.columns(SPANS.name, _cut(columns))
+
+
+def _cut(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    cut = {name: list(values) for name, values in columns.items()}
+    for name in _LONG_TEXTS:
+        cut[name] = [
+            text if text is None or len(text) <= _CUT_CHARACTERS else _beginning(name, text)
+            for text in cut[name]
+        ]
+    return cut
+
+
+def _beginning(name: str, text: str) -> str:
+    """Return the beginning of a JSON text as a JSON value of the column."""
+    # What was in a list or an object is a text now: half a list would say what nobody said.
+    kept = {"cut": text[:_CUT_CHARACTERS], "characters": len(text)}
+    value: Any = kept if name in {"inputs", "outputs", "attributes", "resource"} else []
+    return json.dumps(value, ensure_ascii=False)
+
+
+def spans_of(
+    reader: Reader, traces: Sequence[Thing], snapshot_id: SnapshotId | None
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of the spans of some traces by trace, the one that began first first.
+
+    Args:
+        reader: What reads the lake.
+        traces: The traces.
+        snapshot_id: To read them as they were then; None for now.
+    """
+    found: dict[str, list[dict[str, Any]]] = {thing.id: [] for thing in traces}
+    derived = [thing.derived for thing in traces if thing.derived is not None]
+    if not derived:
+        return found
+    assert TRACE.derived is not None
+    first, last = TRACE.derived.bounds
+    ranges = [(each[first], each[last]) for each in derived]
+    ids = [thing.id for thing in traces]
+    statement = Statement(
+        # Between the bounds, so that other days are not looked into.
+        f"SELECT * FROM {SPANS.name} WHERE list_contains($ids, trace_id) "  # noqa: S608
+        "AND start_time_ns BETWEEN $first AND $last ORDER BY start_time_ns, span_id",
+        {
+            "ids": ids,
+            "first": min(least for least, _ in ranges),
+            "last": max(most for _, most in ranges),
+        },
+        (SPANS.name,),
+        within={SPANS.name: ("start_time_ns", ranges)},
+        named={SPANS.name: ("trace_id", ids)},
+    )
+    experiments = sorted({thing.scope[0] for thing in traces})
+    (rows,) = reader.tables([statement], experiments, snapshot_id)
+    for row in rows.to_pylist():
+        found[row["trace_id"]].append(row)
+    return found

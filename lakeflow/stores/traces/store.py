@@ -1,0 +1,352 @@
+"""What the verbs about traces mean: each write is one append."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import records
+from lakeflow.entities import PagedList, Span, Trace, TraceData, validation
+from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.ids import new_id
+from lakeflow.kinds import TRACE
+from lakeflow.query.language.conditions import Comparison, Field
+from lakeflow.schema import ASSESSMENTS, TRACE_METADATA, TRACE_TAGS, TRACES
+from lakeflow.stores.experiments import now_ms
+from lakeflow.stores.traces import rows
+from lakeflow.stores.traces.spans import pieces_of, spans_of
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping, Sequence
+
+    from lakeflow.entities import Assessment, TraceInfo
+    from lakeflow.lake import Lake
+    from lakeflow.stores.experiments import ExperimentStore
+    from lakeflow.stores.reader import Reader
+    from lakeflow.stores.snapshots import SnapshotId
+    from lakeflow.stores.things import Thing
+
+_REMOVED_AT_ONCE = 10_000
+"""Ids in one record."""
+
+MOST_TAG_CHARACTERS = 8_000
+"""A longer value of a tag is cut, as in MLflow."""
+
+
+class TraceStore:
+    """Traces of one lake; threads share it.
+
+    Args:
+        lake: The lake.
+        experiments: Its experiments.
+        reader: What reads it.
+    """
+
+    def __init__(self, lake: Lake, experiments: ExperimentStore, reader: Reader) -> None:
+        self._lake = lake
+        self._experiments = experiments
+        self._reader = reader
+
+    # Logging
+
+    def log_spans(self, experiment_id: str, columns: Mapping[str, list[Any]]) -> None:
+        """Log spans of any traces: one append.
+
+        Args:
+            experiment_id: Their experiment.
+            columns: A list for each column of the table ``spans``, without the experiment and
+                the day.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+            InvalidInputError: It is deleted.
+        """
+        experiment_id = validation.experiment_id(experiment_id)
+        self._experiments.require_active(experiment_id)
+        if columns["trace_id"]:
+            self._append(pieces_of(rows.of_experiment(experiment_id, columns)))
+
+    def start(self, info: TraceInfo) -> None:
+        """Make a trace that goes on; errors as for ``log_spans``."""
+        self._experiments.require_active(info.experiment_id)
+        self._append(self._row(info, rows.begun(info)), *self._pairs(info))
+
+    def end(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> None:
+        """End a trace that was started, with its spans."""
+        self._append(
+            self._row(info, rows.ended(info)), *self._pairs(info), self._spans(info, columns)
+        )
+
+    def log_trace(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> None:
+        """Log a whole trace that has ended; errors as for ``log_spans``."""
+        self._experiments.require_active(info.experiment_id)
+        row = rows.begun(info) | rows.ended(info)
+        self._append(self._row(info, row), *self._pairs(info), self._spans(info, columns))
+
+    def _row(self, info: TraceInfo, row: Mapping[str, Any]) -> records.Pieces:
+        return records.table(TRACES.name, [{**_scope(info), **row}])
+
+    def _pairs(self, info: TraceInfo) -> list[records.Pieces]:
+        fields = (TRACE_TAGS.name, info.tags), (TRACE_METADATA.name, info.trace_metadata)
+        scope = _scope(info)
+        return [
+            records.table(
+                name, [scope | {"key": key, "value": each} for key, each in pairs.items()]
+            )
+            for name, pairs in fields
+        ]
+
+    def _spans(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> records.Pieces:
+        if not columns["trace_id"]:
+            return []
+        return pieces_of(rows.of_experiment(info.experiment_id, columns))
+
+    def _append(self, *fields: records.Pieces) -> None:
+        self._lake.append(records.bodies("", *fields))
+
+    # Reading
+
+    def info(self, trace_id: str) -> TraceInfo:
+        """Return what is known of a trace besides its spans.
+
+        Raises:
+            NotFoundError: There is no such trace.
+        """
+        return rows.info_of(self._thing(trace_id))
+
+    def get(self, trace_id: str) -> Trace:
+        """Return a trace with its spans.
+
+        Raises:
+            NotFoundError: There is no such trace.
+        """
+        thing = self._thing(trace_id)
+        spans = spans_of(self._reader, [thing], None)[thing.id]
+        return _trace(thing, spans)
+
+    def _thing(self, trace_id: str) -> Thing:
+        wanted = validation.text(trace_id, "trace_id")
+        found = self._reader.things(TRACE, [wanted], look=True)
+        if not found or found[0].row(TRACE) is None:
+            raise NotFoundError(f"Trace with ID '{trace_id}' not found in {self._lake.fs.uri}")
+        return found[0]
+
+    def search(
+        self,
+        experiment_ids: object,
+        filter_string: str | None = None,
+        max_results: int = 100,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+        *,
+        run_id: str | None = None,
+        include_spans: bool = True,
+        as_of: int | datetime.datetime | None = None,
+    ) -> PagedList[Trace]:
+        """Return one page of traces; see ``LakeflowClient.search_traces``."""
+        # Loads sqlglot, which a job that only logs does not need.
+        from lakeflow.stores.search import page_of
+
+        page = page_of(
+            self._lake,
+            self._reader,
+            TRACE,
+            filter_string,
+            max_results,
+            order_by,
+            page_token,
+            experiment_ids=experiment_ids,
+            also=_of_run(run_id),
+            as_of=as_of,
+        )
+        found = self._reader.things(TRACE, page.ids, page.snapshot_id)
+        spans = self._spans_of(found, page.snapshot_id) if include_spans else {}
+        return PagedList([_trace(each, spans.get(each.id, [])) for each in found], page.token)
+
+    def _spans_of(
+        self, things: Sequence[Thing], snapshot_id: SnapshotId | None
+    ) -> dict[str, list[dict[str, Any]]]:
+        return spans_of(self._reader, things, snapshot_id) if things else {}
+
+    def count(
+        self,
+        experiment_ids: object,
+        filter_string: str | None = None,
+        run_id: str | None = None,
+    ) -> int:
+        """Return how many traces a search would find; see ``LakeflowClient.count_traces``."""
+        from lakeflow.stores.search import count_of
+
+        return count_of(
+            self._lake, self._reader, TRACE, filter_string, experiment_ids, _of_run(run_id)
+        )
+
+    # Changing
+
+    def delete(
+        self,
+        experiment_id: str,
+        max_timestamp_millis: int | None = None,
+        max_traces: int | None = None,
+        trace_ids: Sequence[str] | None = None,
+    ) -> int:
+        """Delete traces; see ``LakeflowClient.delete_traces``."""
+        _check_deletion(max_timestamp_millis, max_traces, trace_ids)
+        wanted = validation.experiment_id(experiment_id)
+        if trace_ids:
+            found = self._reader.things(TRACE, list(dict.fromkeys(trace_ids)), look=True)
+            ids = [each.id for each in found if each.scope[0] == wanted]
+        else:
+            assert max_timestamp_millis is not None
+            ids = self._oldest(wanted, max_timestamp_millis, max_traces)
+        for start in range(0, len(ids), _REMOVED_AT_ONCE):
+            some = ids[start : start + _REMOVED_AT_ONCE]
+            self._append([records.removed([(TRACE.name, each) for each in some])])
+        return len(ids)
+
+    def _oldest(self, experiment_id: str, latest_ms: int, most: int | None) -> list[str]:
+        from lakeflow.stores.search import page_of
+
+        ids: list[str] = []
+        token = None
+        until = f"timestamp_ms <= {int(latest_ms)}"
+        while most is None or len(ids) < most:
+            size = TRACE_PAGE if most is None else min(TRACE_PAGE, most - len(ids))
+            page = page_of(
+                self._lake, self._reader, TRACE, until, size, ["timestamp_ms ASC"], token,
+                experiment_ids=[experiment_id],
+            )  # fmt: skip
+            ids += page.ids
+            token = page.token
+            if token is None:
+                break
+        return ids
+
+    def set_tag(self, trace_id: str, key: str, value: Any) -> None:
+        """Set a tag; see ``LakeflowClient.set_trace_tag``."""
+        name = validation.key(key)
+        text = validation.text(value)[:MOST_TAG_CHARACTERS]
+        scope = self._thing(trace_id).scope
+        self._append(_tag(scope, name, text))
+
+    def delete_tag(self, trace_id: str, key: str) -> None:
+        """Remove a tag; see ``LakeflowClient.delete_trace_tag``."""
+        thing = self._thing(trace_id)
+        if key not in dict(thing.rows(TRACE_TAGS.name)):
+            raise NotFoundError(f"No trace tag with key '{key}' for trace '{trace_id}'")
+        self._append(_tag(thing.scope, key, None))
+
+    # Assessments
+
+    def create_assessment(self, assessment: Assessment) -> Assessment:
+        """Log an assessment, and return it with its id.
+
+        Raises:
+            NotFoundError: There is no such trace, or none that it overrides.
+        """
+        assert assessment.trace_id is not None
+        thing = self._thing(assessment.trace_id)
+        if assessment.overrides is not None:
+            self._assessment(thing, assessment.overrides)
+        made = dataclasses.replace(assessment, assessment_id=f"a-{new_id()}")  # type: ignore[type-var]
+        self._put(thing, made)
+        return made
+
+    def get_assessment(self, trace_id: str, assessment_id: str) -> Assessment:
+        """Return an assessment.
+
+        Raises:
+            NotFoundError: There is none, or no such trace.
+        """
+        return self._assessment(self._thing(trace_id), assessment_id)
+
+    def update_assessment(
+        self, trace_id: str, assessment_id: str, **changes: Any
+    ) -> Assessment:
+        """Change fields of an assessment; metadata is merged by key.
+
+        Raises:
+            NotFoundError: There is none, or no such trace.
+        """
+        thing = self._thing(trace_id)
+        known = self._assessment(thing, assessment_id)
+        if changes.get("metadata") is not None:
+            changes["metadata"] = (known.metadata or {}) | changes["metadata"]
+        made = dataclasses.replace(known, **changes, last_update_time_ms=now_ms())  # type: ignore[type-var]
+        self._put(thing, made)
+        return made
+
+    def delete_assessment(self, trace_id: str, assessment_id: str) -> None:
+        """Delete an assessment; one that it had overridden is valid again. Twice is fine.
+
+        Raises:
+            NotFoundError: There is no such trace.
+        """
+        thing = self._thing(trace_id)
+        nothing = dict.fromkeys(TRACE.values(ASSESSMENTS))
+        row = {"assessment_id": assessment_id, **nothing}
+        self._append(records.table(ASSESSMENTS.name, [_named(thing.scope) | row]))
+
+    def _assessment(self, thing: Thing, assessment_id: str) -> Assessment:
+        for each in rows.assessments_of(thing):
+            if each.assessment_id == assessment_id:
+                return each
+        raise NotFoundError(
+            f"Assessment with ID '{assessment_id}' not found for trace '{thing.id}'"
+        )
+
+    def _put(self, thing: Thing, assessment: Assessment) -> None:
+        row = _named(thing.scope) | rows.assessment_row(assessment)
+        self._append(records.table(ASSESSMENTS.name, [row]))
+
+
+TRACE_PAGE = 10_000
+
+
+def _scope(info: TraceInfo) -> dict[str, str]:
+    return {"experiment_id": info.experiment_id, "trace_id": info.trace_id}
+
+
+def _named(scope: Sequence[str]) -> dict[str, str]:
+    return dict(zip(TRACE.scope, scope, strict=True))
+
+
+def _tag(scope: Sequence[str], key: str, value: str | None) -> records.Pieces:
+    return records.table(TRACE_TAGS.name, [_named(scope) | {"key": key, "value": value}])
+
+
+def _trace(thing: Thing, spans: Sequence[Mapping[str, Any]]) -> Trace:
+    return Trace(rows.info_of(thing), TraceData([Span.from_row(each) for each in spans]))
+
+
+def _of_run(run_id: str | None) -> Comparison | None:
+    if run_id is None:
+        return None
+    return Comparison(Field(TRACES.name, "run_id", is_number=False), "=", (run_id,))
+
+
+def _check_deletion(
+    max_timestamp_millis: object, max_traces: object, trace_ids: object
+) -> None:
+    """Check what is to be deleted, as MLflow does.
+
+    Raises:
+        InvalidInputError: It is not said, or said in two ways.
+    """
+    if max_timestamp_millis is None and not trace_ids:
+        raise InvalidInputError(
+            "Either `max_timestamp_millis` or `request_ids` must be specified."
+        )
+    if max_timestamp_millis and trace_ids:
+        raise InvalidInputError(
+            "Only one of `max_timestamp_millis` and `request_ids` can be specified."
+        )
+    if trace_ids and max_traces is not None:
+        raise InvalidInputError(
+            "`max_traces` can't be specified if `request_ids` is specified."
+        )
+    if max_traces is not None and (validation.integer(max_traces) or 0) <= 0:
+        raise InvalidInputError(
+            f"`max_traces` must be a positive integer, received {max_traces}."
+        )

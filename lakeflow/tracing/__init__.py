@@ -1,0 +1,1 @@
+"""Traces: OpenTelemetry's spans as rows of a lake."""

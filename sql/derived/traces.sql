@@ -1,0 +1,79 @@
+-- What follows of a trace from its spans, a row each; reads the relation spans.
+WITH RECURSIVE
+  placed AS (
+    SELECT spans.*,
+           -- Of several candidates the root is the one without a parent, then one whose parent
+           -- is known to have run elsewhere, then one whose parent has not come.
+           CASE WHEN spans.parent_span_id IS NULL THEN 0
+                WHEN parents.span_id IS NOT NULL THEN 3
+                WHEN coalesce(spans.flags, 0) & 768 = 768 THEN 1
+                ELSE 2 END AS depth
+    FROM spans
+    LEFT JOIN (SELECT trace_id, span_id FROM spans) AS parents
+      ON parents.trace_id = spans.trace_id AND parents.span_id = spans.parent_span_id
+  ),
+  counted AS (
+    SELECT trace_id, span_id, parent_span_id, input_tokens, output_tokens, cached_tokens,
+           total_tokens
+    FROM spans
+    WHERE coalesce(input_tokens, output_tokens, total_tokens) IS NOT NULL
+  ),
+  -- Above a span that counts tokens, up to the next one that does: that one counts them too.
+  above AS (
+    SELECT trace_id, span_id, parent_span_id AS up, 1 AS steps
+    FROM counted
+    WHERE trace_id IN (SELECT trace_id FROM counted GROUP BY trace_id HAVING count(*) > 1)
+    UNION
+    SELECT above.trace_id, above.span_id, spans.parent_span_id, above.steps + 1
+    FROM above
+    JOIN spans ON spans.trace_id = above.trace_id AND spans.span_id = above.up
+    WHERE above.steps < 500
+      AND coalesce(spans.input_tokens, spans.output_tokens, spans.total_tokens) IS NULL
+  ),
+  within AS (
+    SELECT DISTINCT above.trace_id, above.span_id
+    FROM above
+    JOIN counted ON counted.trace_id = above.trace_id AND counted.span_id = above.up
+  ),
+  tokens AS (
+    SELECT trace_id, sum(input_tokens)::BIGINT AS input_tokens,
+           sum(output_tokens)::BIGINT AS output_tokens,
+           sum(cached_tokens)::BIGINT AS cached_tokens,
+           sum(total_tokens)::BIGINT AS total_tokens
+    FROM counted
+    ANTI JOIN within USING (trace_id, span_id)
+    GROUP BY trace_id
+  ),
+  summed AS (
+    SELECT trace_id, count(*) AS span_count, min(start_time_ns) AS first_time_ns,
+           max(start_time_ns) AS last_time_ns, max(end_time_ns) AS ended,
+           arg_min({'depth': depth, 'name': name, 'status': status, 'ended': end_time_ns,
+                    'inputs': inputs, 'outputs': outputs},
+                   {'depth': depth, 'start': start_time_ns, 'id': span_id}) AS root,
+           arg_min(session_id, {'depth': depth, 'start': start_time_ns, 'id': span_id})
+             FILTER (session_id IS NOT NULL) AS session_id,
+           arg_min(user_id, {'depth': depth, 'start': start_time_ns, 'id': span_id})
+             FILTER (user_id IS NOT NULL) AS user_id
+    FROM placed
+    GROUP BY trace_id
+  )
+SELECT trace_id,
+       first_time_ns // 1000000 AS request_time,
+       (ended - first_time_ns) // 1000000 AS execution_duration,
+       CASE WHEN root.depth > 1 OR root.ended IS NULL THEN NULL
+            WHEN root.status = 'ERROR' THEN 'ERROR'
+            ELSE 'OK' END AS state,
+       CASE WHEN root.depth <= 1 THEN root.name END AS name,
+       session_id,
+       user_id,
+       input_tokens,
+       output_tokens,
+       cached_tokens,
+       total_tokens,
+       span_count,
+       first_time_ns,
+       last_time_ns,
+       CASE WHEN root.depth <= 1 THEN left(root.inputs, 1000) END AS request_preview,
+       CASE WHEN root.depth <= 1 THEN left(root.outputs, 1000) END AS response_preview
+FROM summed
+LEFT JOIN tokens USING (trace_id)
