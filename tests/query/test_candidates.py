@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lakeflow.config import Settings
-from lakeflow.entities import LifecycleStage, Metric, Param
+from lakeflow.entities import LifecycleStage, Metric, Param, TraceInfo, TraceState
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.kinds import MODEL_VERSION, RUN
 from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.query.engine.candidates import candidates
+from lakeflow.schema import SPANS
 from lakeflow.stores import reader
 from lakeflow.stores.search import search_of
 from lakeflow.stores.store import Store
@@ -182,3 +183,46 @@ def test_versions_with_a_tag_are_found_with_their_models(
     assert [found(text) for text in texts] == by_tables
     assert by_tables[0] == [("e", 1), ("d", 1), ("c", 3), ("c", 1)]
     assert by_tables[-2:] == [[("e", 3), ("e", 2), ("e", 1)], [("d", 2), ("d", 1)]]
+
+
+def test_traces_with_a_tag_are_found_with_what_follows_from_their_spans(
+    tmp_path: Path, few: Callable[[], None]
+) -> None:
+    store = Store(Lake.on(open_filesystem(tmp_path / "lake"), Settings(auto_compact=False)))
+    columns = {
+        name: [None] for name in SPANS.column_names if name not in {"experiment_id", "day"}
+    }
+    for number in range(10):
+        trace_id, begun = f"tr-{number:032x}", 10**18 + number
+        span = columns | {
+            "trace_id": [trace_id],
+            "span_id": ["a" * 16],
+            "start_time_ns": [begun],
+            "end_time_ns": [begun + 10**6],
+            "name": [f"root {number}"],
+            "span_type": ["LLM"],
+            "kind": ["INTERNAL"],
+            "status": ["OK"],
+            "attributes": ["{}"],
+        }
+        store.traces.log_spans("0", span)
+        tags = {"team": "rare" if number % 4 == 1 else "often"}
+        store.traces.start(TraceInfo(trace_id, "0", number, TraceState.IN_PROGRESS, tags=tags))
+    compact_lake(store.lake)
+    store.traces.set_tag(f"tr-{2:032x}", "team", "rare")
+    store.traces.delete_tag(f"tr-{9:032x}", "team")
+
+    def found(text: str) -> list[str]:
+        page = store.traces.search(["0"], text, 10, ["timestamp_ms DESC", "name"])
+        return [trace.info.trace_id[-1] for trace in page]
+
+    texts = (
+        "tags.team = 'rare'",
+        "tags.team = 'rare' AND name = 'root 5'",
+        "tags.team = 'rare' AND span.name LIKE '%1'",
+        "tags.team = 'nobody'",
+    )
+    by_tables = [found(text) for text in texts]
+    few()
+    assert [found(text) for text in texts] == by_tables
+    assert by_tables == [["5", "2", "1"], ["5"], ["1"], []]
