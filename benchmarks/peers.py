@@ -21,7 +21,7 @@ ENVIRONMENTS = ROOT / ".venv-bench"
 STORES = ROOT / "build" / "benchmarks"
 
 REQUIREMENTS = {
-    "lakeflow": ["-e", str(ROOT), "pandas>=2.2", "polars>=1.10"],
+    "lakeflow": ["-e", f"{ROOT}[otlp]", "pandas>=2.2", "polars>=1.10"],
     "mlflow3": ["mlflow==3.17.2", "psycopg2-binary"],
     "mlflow2": [
         "mlflow==2.19.0",

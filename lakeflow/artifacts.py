@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from lakeflow import context, temporary
-from lakeflow.client import open_store
 from lakeflow.config import is_progress_shown
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.media import images
+from lakeflow.open_store import open_store
 from lakeflow.refusals import refused
 from lakeflow.stores.artifacts import folders
 from lakeflow.stores.artifacts.places import place_at

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import context
 from lakeflow.entities import ViewType
 from lakeflow.filesystem.location import canonical, without_password
-from lakeflow.lake import Lake
-from lakeflow.maintenance.schedule import AutoCompaction
+from lakeflow.open_store import open_store
 from lakeflow.registry_client import RegistryClient
-from lakeflow.stores.store import Store
+from lakeflow.trace_client import TraceClient
 
 if TYPE_CHECKING:
     import datetime
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy
     import PIL.Image
@@ -33,36 +32,11 @@ if TYPE_CHECKING:
     )
     from lakeflow.media.images import Image
     from lakeflow.stores.run_operations import RunOperations
+    from lakeflow.stores.store import Store
+    from lakeflow.tracing.client_traces import ClientTraces
 
 
-def open_store(
-    uri: str | os.PathLike[str] | None = None,
-    storage_options: Mapping[str, object] | None = None,
-    *,
-    create: bool,
-) -> Store:
-    """Return the store of a lake: the one way in which all functions here open one.
-
-    Args:
-        uri: Location of the lake; that of the process by default.
-        storage_options: fsspec's options for the filesystem; by default those that
-            ``set_storage_options`` has set for the location.
-        create: Whether to make the lake if there is none: where MLflow would answer from a
-            new store.
-
-    Raises:
-        NotFoundError: There is none, and it is not to be made.
-        InvalidInputError: The location holds something else, is none, or takes no options.
-        InvalidStateError: The lake is of a newer format.
-        StorageError: It cannot be read, or not be made.
-    """
-    location = context.tracking_uri() if uri is None else uri
-    lake = Lake.open(location, storage_options, create=create)
-    lake.shared(AutoCompaction)
-    return lake.shared(Store)
-
-
-class LakeflowClient(RegistryClient):
+class LakeflowClient(RegistryClient, TraceClient):
     """Create, change and read what is in a lake, as ``MlflowClient`` does.
 
     Experiments and runs are in one lake; registered models are in the same one, or in one of
@@ -133,6 +107,13 @@ class LakeflowClient(RegistryClient):
         if "_registry" not in vars(self):
             self._registry = open_store(self._registry_uri, create=True)
         return self._registry
+
+    @property
+    def _traces(self) -> ClientTraces:
+        # A job without traces does not need what they are made with.
+        from lakeflow.tracing.client_traces import ClientTraces
+
+        return ClientTraces(self._tracking_uri, lambda: self._made_store, lambda: self._store)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({without_password(self._tracking_uri)!r})"

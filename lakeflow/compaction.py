@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakeflow.client import open_store
+from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     import os

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.printable import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,15 +99,6 @@ def taken_once(name: str) -> Iterator[str | None]:
     except BaseException:
         os.environ.update(found)
         raise
-
-
-def readable(text: str) -> str:
-    """Return a text of the system's as Unicode, with a sign for what is none.
-
-    The system's texts are bytes: a file's name or a user's may be in another encoding, which
-    Python marks with surrogates that no lake can keep.
-    """
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def user_name() -> str | None:

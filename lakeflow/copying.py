@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeflow import context
-from lakeflow.client import open_store
 from lakeflow.config import Settings
 from lakeflow.filesystem.location import canonical, open_filesystem
+from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     import os

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lakeflow import formats
-from lakeflow.client import open_store
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     import os

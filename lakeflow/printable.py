@@ -20,3 +20,18 @@ def printable(text: str, kept: str = "") -> str:
         each if each.isprintable() or each in kept else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def readable(text: str) -> str:
+    r"""Return a text as Unicode, with a sign for what is none.
+
+    The system's texts are bytes: a file's name or a user's may be in another encoding, which
+    Python marks with surrogates that no lake can keep.
+
+    Examples:
+        >>> readable("caf\udce9")
+        'caf�'
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

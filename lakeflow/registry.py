@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lakeflow import context, formats
-from lakeflow.client import open_store
 from lakeflow.config import is_progress_shown
 from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.open_store import open_store
 from lakeflow.stores.registry.approvals import approval
 from lakeflow.stores.registry.comparison import Compared, compared, is_telling
 from lakeflow.stores.registry.version_files import VersionFiles

@@ -6,11 +6,19 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context, formats
-from lakeflow.client import open_store
 from lakeflow.exceptions import DamagedLakeError
-from lakeflow.kinds import EXPERIMENT, MODEL_VERSION, REGISTERED_MODEL, REGISTRY_EVENT, RUN
+from lakeflow.kinds import (
+    EXPERIMENT,
+    MODEL_VERSION,
+    REGISTERED_MODEL,
+    REGISTRY_EVENT,
+    RUN,
+    TRACE,
+)
+from lakeflow.open_store import open_store
 from lakeflow.schema import (
     ARTIFACTS,
+    ASSESSMENTS,
     EXPERIMENTS,
     INPUTS,
     LATEST_METRICS,
@@ -20,7 +28,9 @@ from lakeflow.schema import (
     REGISTERED_MODELS,
     REGISTRY_EVENTS,
     RUNS,
+    SPANS,
     TAGS,
+    TRACES,
 )
 
 if TYPE_CHECKING:
@@ -189,6 +199,40 @@ def scan_registry_events(
     Those of one model are also what ``lakeflow.registry.history`` returns.
     """
     return _scan(REGISTRY_EVENTS, _registry(tracking_uri), as_of, REGISTRY_EVENT)
+
+
+def scan_traces(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the traces as a lazy polars frame; see ``scan_runs``.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-scan-traces")
+        >>> with lakeflow.start_span("answer"):
+        ...     pass
+        >>> lakeflow.flush_trace_async_logging()
+        >>> lakeflow.scan_traces().select("name", "state", "span_count").collect().rows()
+        [('answer', 'OK', 1)]
+    """
+    return _scan(TRACES, tracking_uri, as_of, TRACE)
+
+
+def scan_spans(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the spans of all traces as a lazy polars frame; see ``scan_runs``."""
+    return _scan(SPANS, tracking_uri, as_of, TRACE)
+
+
+def scan_assessments(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the assessments of all traces as a lazy polars frame; see ``scan_runs``."""
+    return _scan(ASSESSMENTS, tracking_uri, as_of, TRACE)
 
 
 def _registry(uri: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:

@@ -7,11 +7,11 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args, overload
 
 from lakeflow import formats
-from lakeflow.client import open_store
 from lakeflow.entities.validation import integer
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.media.parquet_tables import arrow
 from lakeflow.media.tables import table_of
+from lakeflow.open_store import open_store
 from lakeflow.query.engine import permitted
 from lakeflow.query.engine.views import VIEWS
 

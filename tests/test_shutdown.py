@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lakeflow
+from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def test_a_process_ends_with_everything_done(
         check=True,
     )
     lakeflow.set_storage_options(uri, server.storage_options)
-    lake = lakeflow.client.open_store(uri, create=False).lake
+    lake = open_store(uri, create=False).lake
     (run,) = lakeflow.MlflowClient(uri).search_runs(["0"])
     assert "m" in run.data.metrics
     if name == "a thread that goes on":

@@ -18,7 +18,6 @@ import pytest
 
 import lakeflow
 from lakeflow import LakeflowClient
-from lakeflow.client import open_store
 from lakeflow.entities import (
     Dataset,
     DatasetInput,
@@ -33,6 +32,7 @@ from lakeflow.entities import (
 )
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
 from lakeflow.ids import new_id
+from lakeflow.open_store import open_store
 from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.views import VIEWS as ALL_VIEWS
 from lakeflow.schema import SPANS

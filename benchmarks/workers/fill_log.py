@@ -16,9 +16,9 @@ from library import START_MS, noisy_curve, parse, report
 from shapes import SHAPE, Shape, shapes
 
 from lakeflow import records
-from lakeflow.client import open_store
 from lakeflow.ids import new_id
 from lakeflow.kinds import EXPERIMENT
+from lakeflow.open_store import open_store
 from lakeflow.stores.control import ControlStore
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ def tag_of(number: int) -> str:
 
 def fill_lake(options: argparse.Namespace) -> None:
     import lakeflow
-    from lakeflow.client import open_store
+    from lakeflow.open_store import open_store
 
     store = open_store(options.uri, create=True)
     for first in range(0, options.models, MODELS_OF_AN_EVENT):

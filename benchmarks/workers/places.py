@@ -32,7 +32,7 @@ def main() -> None:
 def documents(lake: Path) -> list[list[Any]]:
     """Return the files with the documents of runs, as the newest fold names them."""
     newest = max(Path(lake, "folds").glob("*.done.json"))
-    listed = json.loads(newest.read_text())["indexes"]["run"]
+    listed = json.loads(newest.read_text())["indexes"].get("run", [])
     return [[str(Path(lake, "index", "run", name)), *rest] for name, *rest in listed]
 
 

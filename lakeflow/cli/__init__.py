@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import artifacts, compact, compat, copy, registry, sql
+from lakeflow.cli import artifacts, compact, compat, copy, otlp, registry, sql, traces
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -75,6 +75,15 @@ def _parser() -> argparse.ArgumentParser:
             "log to it. Made again it goes on where it was stopped, and brings what is new.",
         )
     )
+    otlp.add_arguments(
+        commands.add_parser(
+            "otlp",
+            help="receive traces of OpenTelemetry over HTTP",
+            description="Receive spans, and logs of GenAI events, that applications send by "
+            "OpenTelemetry's protocol over HTTP, until it is interrupted. What is answered "
+            "with 200 is in the lake.",
+        )
+    )
     registry.add_arguments(
         commands.add_parser(
             "registry",
@@ -88,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
             help="ask the lake in SQL",
             description="Answer a SELECT over the whole lake, what is not compacted yet "
             "included. It only reads.",
+        )
+    )
+    traces.add_arguments(
+        commands.add_parser(
+            "traces",
+            help="list, show, count and follow traces",
+            description="Traces and their spans.",
         )
     )
     return parser

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import re
-import time
 from typing import TYPE_CHECKING
 
 import lakeflow
+from lakeflow.cli.again import again, duration
 from lakeflow.cli.terminal import complain, shown_progress, write
-from lakeflow.exceptions import ConflictError, StorageError
 
 if TYPE_CHECKING:
+    import argparse
+
     from lakeflow.maintenance.report import CompactionReport
-
-_PASSING = {
-    "TEMPORARILY_UNAVAILABLE",
-    "RESOURCE_EXHAUSTED",
-    "DEADLINE_EXCEEDED",
-    "REQUEST_LIMIT_EXCEEDED",
-    "RESOURCE_CONFLICT",
-}
-"""Codes of errors after which the same may succeed later."""
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,18 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say what there is to do")
     parser.add_argument(
         "--every",
-        type=_duration,
+        type=duration,
         metavar="TIME",
         help="go on for ever, once each 30s, 5m, 1h",
     )
     parser.set_defaults(run=run)
-
-
-def _duration(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
-    if match is None or float(match[1]) <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 30s, 5m or 1h")
-    return float(match[1]) * _UNITS[match[2] or "s"]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,26 +38,20 @@ def run(options: argparse.Namespace) -> int:
         LakeflowException: The lake cannot be compacted; with ``--every`` only where trying
             again is of no use.
     """
-    while True:
-        began = time.monotonic()
-        try:
-            _compact(options)
-        except (StorageError, ConflictError) as error:
-            if options.every is None or error.error_code not in _PASSING:
-                raise
-            message = " ".join(str(error).split())
-            complain(f"lakeflow: {error.error_code}: {message}; trying again")
-        if options.every is None:
-            return 0
-        time.sleep(max(0.0, options.every - (time.monotonic() - began)))
+    if options.every is None:
+        _compact(options)
+    else:
+        again(lambda: _compact(options), options.every)
+    return 0
 
 
-def _compact(options: argparse.Namespace) -> None:
+def _compact(options: argparse.Namespace) -> bool:
     with shown_progress() as progress:
         report = lakeflow.compact(options.uri, dry_run=options.dry_run, progress=progress)
     write([f"{format_report(report)}\n"])
     for refusal in report.vacuum.refusals:
         complain(f"lakeflow: not deleted: {refusal}")
+    return True
 
 
 def format_report(report: CompactionReport) -> str:

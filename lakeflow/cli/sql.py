@@ -113,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
     if options.print_setup:
         if options.as_of is not None or options.param or options.format:
             raise InvalidInputError("--print-setup takes no --as-of, --param or --format")
-        _write(options.output, [setup(options.uri)])
+        write_to(options.output, [setup(options.uri)])
         return 0
     kind = _kind(options)
     query = _query(options)
@@ -184,7 +184,7 @@ def _answer(options: argparse.Namespace, kind: str, query: str) -> None:
         _write_parquet(rows, options.output)
     else:
         is_terminal = options.output is None and sys.stdout.isatty()
-        _write(options.output, lines(rows, kind, is_terminal=is_terminal))
+        write_to(options.output, lines(rows, kind, is_terminal=is_terminal))
 
 
 def _params(given: Sequence[str]) -> Sequence[str] | Mapping[str, str] | None:
@@ -261,7 +261,12 @@ def _json_array(rows: pyarrow.Table) -> Iterator[str]:
     yield "\n]\n" if rows.num_rows else "[]\n"
 
 
-def _write(output: Path | None, lines: Iterable[str]) -> None:
+def write_to(output: Path | None, lines: Iterable[str]) -> None:
+    """Write to a file, or to standard output where none is given.
+
+    Raises:
+        InvalidInputError: The file cannot be written.
+    """
     if output is None:
         write(lines)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
@@ -40,21 +41,48 @@ def ready() -> None:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def write(lines: Iterable[str]) -> None:
-    """Write to standard output.
+def write(lines: Iterable[str]) -> bool:
+    """Write to standard output; returns whether somebody may still read it.
 
     Raises:
         StorageError: There is no room. That nobody reads it to the end is no error.
         InvalidInputError: It cannot be written.
     """
     is_terminal = sys.stdout.isatty()
-    try:
+    with _writing() as output:
         for line in lines:
             sys.stdout.write(printable(line, "\n") if is_terminal else line)
         sys.stdout.flush()
+    return output.is_read
+
+
+def draw(drawing: object) -> None:
+    """Draw something of rich on standard output; errors as for ``write``.
+
+    Raises:
+        ImportError: rich is not installed.
+    """
+    from rich.console import Console
+
+    with _writing():
+        Console().print(drawing)
+        sys.stdout.flush()
+
+
+@dataclass
+class _Output:
+    is_read: bool = True
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[_Output]:
+    output = _Output()
+    try:
+        yield output
     except OSError as error:
         # Python writes what is left when it ends, and would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.is_read = False
         if not isinstance(error, BrokenPipeError):  # such as head, which has read enough
             operation = "write standard output"
             raise refused(operation, error) or InvalidInputError(
@@ -162,17 +190,18 @@ def _blocks(
     for number, row in enumerate(texts, 1):
         yield f"-- row {number:,} --\n"
         for name, text, is_number in zip(names, row, are_numbers, strict=True):
-            value = text if is_number else _cut(text, right)
+            value = text if is_number else cut(text, right)
             yield f"{_aligned(name, left)}{_GAP}{value}\n"
 
 
 def _aligned(text: str, width: int, is_number: bool = False) -> str:
-    cut = _cut(text, width)
-    space = " " * (width - _width(cut))
-    return f"{space}{cut}" if is_number else f"{cut}{space}"
+    shown = cut(text, width)
+    space = " " * (width - _width(shown))
+    return f"{space}{shown}" if is_number else f"{shown}{space}"
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
+    """Return a text that takes no more columns than these; its end gives way to dots."""
     if _width(text) <= width:
         return text
     ends = accumulate(map(_width, text))

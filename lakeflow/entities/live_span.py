@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.entities.json_text import json_text, typed
 from lakeflow.entities.span import INPUTS, OUTPUTS, REQUEST_ID, SPAN_TYPE, Span, SpanType
 from lakeflow.entities.span_event import SpanEvent
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
-from lakeflow.entities.typed_json import Encoded, dumps, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from opentelemetry.sdk.trace import Span as OTelSpan
 
+_logger = logging.getLogger(__name__)
+
 _SCALARS = {str, int, float, bool, type(None)}
+
+
+_UNSET = SpanStatus(SpanStatusCode.UNSET)
+OK = SpanStatus(SpanStatusCode.OK)
+"""The status of a span that has ended, and of which nothing else was said."""
+
+
+class Encoded:
+    """A value that has become JSON already, because it may change.
+
+    Attributes:
+        text: The JSON.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
 class LiveSpan(Span):
@@ -30,7 +52,16 @@ class LiveSpan(Span):
         ended: Called once with the span, when it has ended.
     """
 
-    __slots__ = ("_ended", "_name", "_otel", "_span_id", "_trace_id", "_values")
+    __slots__ = (
+        "_ended",
+        "_is_over",
+        "_name",
+        "_otel",
+        "_span_id",
+        "_status",
+        "_trace_id",
+        "_values",
+    )
 
     def __init__(
         self,
@@ -45,6 +76,9 @@ class LiveSpan(Span):
         self._name = otel_span.name
         self._values: dict[str, Any] = {SPAN_TYPE: span_type}
         self._ended = ended
+        self._is_over = False
+        # Here and not in OpenTelemetry's span, where to set it takes as long as to end that.
+        self._status = _UNSET
 
     @property
     def trace_id(self) -> str:
@@ -80,8 +114,7 @@ class LiveSpan(Span):
     @property
     def status(self) -> SpanStatus:
         """How it goes."""
-        status = self._otel.status
-        return SpanStatus(SpanStatusCode(status.status_code.name), status.description or "")
+        return self._status
 
     @property
     def span_type(self) -> str:
@@ -119,24 +152,31 @@ class LiveSpan(Span):
         Args:
             inputs: Any value; a dictionary of arguments is what others look for.
         """
-        self._values[INPUTS] = captured(inputs)
+        self.set_attribute(INPUTS, inputs)
 
     def set_outputs(self, outputs: object) -> None:
         """Set what comes out."""
-        self._values[OUTPUTS] = captured(outputs)
+        self.set_attribute(OUTPUTS, outputs)
 
     def set_span_type(self, span_type: str) -> None:
         """Set what it does."""
-        self._values[SPAN_TYPE] = str(span_type)
+        self.set_attribute(SPAN_TYPE, str(span_type))
 
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Set attributes besides those that there are; of one name the last one stays."""
+    def set_attributes(self, attributes: object) -> None:
+        """Set attributes besides those that there are; of one name the last one stays.
+
+        What is no dictionary is left out, with a warning.
+        """
+        if not isinstance(attributes, Mapping):
+            _logger.warning("attributes of a span are a dictionary, not %r", type(attributes))
+            return
         for key, value in attributes.items():
             self.set_attribute(key, value)
 
     def set_attribute(self, key: str, value: object) -> None:
-        """Set an attribute; the last value stays."""
-        self._values[str(key)] = captured(value)
+        """Set an attribute; the last value stays. Once it has ended nothing happens."""
+        if not self._is_over:
+            self._values[str(key)] = captured(value)
 
     def set_status(self, status: SpanStatus | SpanStatusCode | str) -> None:
         """Set how it went; ``OK`` stays, as OpenTelemetry has it.
@@ -144,14 +184,11 @@ class LiveSpan(Span):
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE: there is no such status.
         """
-        # Loaded already, as there is a span.
-        from opentelemetry.trace import Status, StatusCode
-
-        given = status if isinstance(status, SpanStatus) else SpanStatus(SpanStatusCode(status))
-        is_error = given.status_code == SpanStatusCode.ERROR
-        self._otel.set_status(
-            Status(StatusCode[given.status_code], given.description if is_error else None)
-        )
+        given = status if isinstance(status, SpanStatus) else SpanStatus(status)  # type: ignore[arg-type]
+        is_error = given.status_code is SpanStatusCode.ERROR
+        if given.status_code is SpanStatusCode.UNSET or self._status is OK or self._is_over:
+            return
+        self._status = given if is_error else OK
 
     def add_event(self, event: SpanEvent) -> None:
         """Add something that happened."""
@@ -186,7 +223,7 @@ class LiveSpan(Span):
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE: there is no such status.
         """
-        if self._otel.end_time is not None:
+        if self._is_over or self._otel.end_time is not None:
             return
         if attributes:
             self.set_attributes(attributes)
@@ -194,15 +231,16 @@ class LiveSpan(Span):
             self.set_outputs(outputs)
         if status is not None:
             self.set_status(status)
-        if self._otel.status.status_code.name == "UNSET":
-            self.set_status(SpanStatusCode.OK)
+        if self._status is _UNSET:
+            self._status = OK
         self._otel.end(end_time_ns)
         self._ended(self)
+        self._is_over = True
 
     def _decoded(self) -> dict[str, Any]:
         values = {**(self._otel.attributes or {}), **self._values}
         return {REQUEST_ID: self._trace_id} | {
-            key: loads(value if type(value) is Encoded else dumps(value))
+            key: typed(value.text if type(value) is Encoded else json_text(value))
             for key, value in values.items()
         }
 
@@ -220,7 +258,7 @@ def captured(value: Any) -> Any:
         return value.copy()
     if (kind is list or kind is tuple) and _SCALARS.issuperset(map(type, value)):
         return value[:]
-    return dumps(value)
+    return Encoded(json_text(value))
 
 
 def _of_otel(value: Any) -> Any:
@@ -230,4 +268,4 @@ def _of_otel(value: Any) -> Any:
     # Lists of one type are all that OpenTelemetry has.
     kinds = {type(each) for each in value} if isinstance(value, list | tuple) else _SCALARS
     is_kept = len(kinds) <= 1 and kinds <= {str, bool, int, float}
-    return list(value) if is_kept else str(dumps(value))
+    return list(value) if is_kept else json_text(value)

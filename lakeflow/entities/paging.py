@@ -21,3 +21,15 @@ class PagedList(list[T]):
     def to_list(self) -> list[T]:
         """Return the items as a plain list."""
         return list(self)
+
+    def _repr_html_(self) -> str | None:
+        """Return a page of traces for notebooks, with a line for each that opens.
+
+        None of anything else: then it is shown as a list is.
+        """
+        # Which a job that only logs does not need.
+        from lakeflow.entities.trace import Trace
+        from lakeflow.entities.trace_page import pages
+
+        traces = [each for each in self if isinstance(each, Trace)]
+        return pages(traces) if traces and len(traces) == len(self) else None

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities._base import short
+from lakeflow.entities.json_text import json_text, typed
 from lakeflow.entities.span_event import SpanEvent
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
-from lakeflow.entities.typed_json import dumps, loads
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Span:
     @property
     def events(self) -> list[SpanEvent]:
         """What happened in it."""
-        found = loads(self._row.get("events") or "[]")
+        found = typed(self._row.get("events") or "[]")
         return [
             SpanEvent(each["name"], each["time_ns"], each.get("attributes") or {})
             for each in found
@@ -139,7 +139,7 @@ class Span:
     @property
     def links(self) -> list[dict[str, Any]]:
         """Other spans that it names: their trace_id, span_id, trace_state and attributes."""
-        return list(loads(self._row.get("links") or "[]"))
+        return list(typed(self._row.get("links") or "[]"))
 
     def get_attribute(self, key: str) -> Any:
         """Return an attribute; None if there is none."""
@@ -202,8 +202,8 @@ class Span:
         found = {REQUEST_ID: self.trace_id, SPAN_TYPE: self.span_type}
         for key, column in ((INPUTS, "inputs"), (OUTPUTS, "outputs")):
             if row.get(column) is not None:
-                found[key] = loads(row[column])
-        stored = loads(row.get("attributes") or "{}")
+                found[key] = typed(row[column])
+        stored = typed(row.get("attributes") or "{}")
         return found | (stored if isinstance(stored, dict) else {})
 
 
@@ -288,7 +288,7 @@ def row_of(data: Mapping[str, Any]) -> dict[str, Any]:
         "inputs": _dumped(attributes, INPUTS),
         "outputs": _dumped(attributes, OUTPUTS),
     }
-    return {"trace_id": trace_id, **row, **lifted, "attributes": dumps(attributes)}
+    return {"trace_id": trace_id, **row, **lifted, "attributes": json_text(attributes)}
 
 
 def _row_of_2(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -301,7 +301,7 @@ def _row_of_2(data: Mapping[str, Any]) -> dict[str, Any]:
         "end_time_ns": data["end_time"],
         "status": SpanStatusCode(data["status_code"]).value,
         "status_message": data["status_message"],
-        "events": dumps(
+        "events": json_text(
             [
                 {
                     "name": each["name"],
@@ -327,7 +327,7 @@ def _row_of_3(data: Mapping[str, Any]) -> dict[str, Any]:
             status.get("code", "UNSET").removeprefix("STATUS_CODE_")
         ).value,
         "status_message": status.get("message"),
-        "events": dumps(
+        "events": json_text(
             [
                 {
                     "name": each["name"],
@@ -359,4 +359,4 @@ def _read(text: Any) -> Any:
 
 
 def _dumped(attributes: dict[str, Any], key: str) -> str | None:
-    return dumps(attributes.pop(key)) if key in attributes else None
+    return json_text(attributes.pop(key)) if key in attributes else None

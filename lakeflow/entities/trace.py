@@ -16,6 +16,8 @@ from lakeflow.exceptions import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import rich.tree
+
     from lakeflow.entities.assessment import Assessment
 
 _INTERMEDIATE_OUTPUTS = "mlflow.trace.intermediate_outputs"
@@ -252,6 +254,35 @@ class Trace(Entity):
 
     def __repr__(self) -> str:
         return f"Trace(trace_id={self.info.trace_id})"
+
+    def __str__(self) -> str:
+        """Return a tree with durations, a line for each span; of at most 1,000."""
+        # Which a job that only logs does not need; nor what follows.
+        from lakeflow.entities.trace_lines import lines
+
+        return "\n".join(lines(self))
+
+    def __rich__(self) -> rich.tree.Tree:
+        """Return the same for rich, coloured; where rich is, it calls it."""
+        from lakeflow.entities.trace_lines import coloured
+
+        return coloured(self)
+
+    def _repr_html_(self) -> str:
+        """Return the same for notebooks, with all that is known of each span.
+
+        What others have logged is text in it. It has no script, needs no network, and at most
+        1,000 spans and a million characters of values are in it.
+        """
+        from lakeflow.entities.trace_page import page
+
+        return page(self)
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, str]:
+        """Return what notebooks choose from: a page, and a tree of lines."""
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
 
 
 def distinct(names: list[str]) -> list[str]:

@@ -142,8 +142,11 @@ class TraceInfo(Entity):
     @property
     def token_usage(self) -> dict[str, int] | None:
         """Sums of tokens: input_tokens, output_tokens, total_tokens; None if nobody counted."""
+        text = self.trace_metadata.get(TOKEN_USAGE)
+        if text is None:
+            return None
         try:
-            found = json.loads(self.trace_metadata.get(TOKEN_USAGE) or "null")
+            found = json.loads(text)
         except ValueError:
             return None
         return found if isinstance(found, dict) else None

@@ -14,6 +14,15 @@ from lakeflow.fluent.artifacts import (
     log_dict,
     log_text,
 )
+from lakeflow.fluent.assessments import (
+    delete_assessment,
+    get_assessment,
+    log_assessment,
+    log_expectation,
+    log_feedback,
+    override_feedback,
+    update_assessment,
+)
 from lakeflow.fluent.experiments import (
     create_experiment,
     delete_experiment,
@@ -63,31 +72,57 @@ from lakeflow.fluent.runs import (
     start_run,
 )
 from lakeflow.fluent.searches import search_runs
+from lakeflow.fluent.spans import (
+    get_current_active_span,
+    start_span,
+    start_span_no_context,
+)
 from lakeflow.fluent.tables import load_table, log_table
+from lakeflow.fluent.traced import trace
+from lakeflow.fluent.traces import (
+    add_trace,
+    flush_trace_async_logging,
+    get_last_active_trace,
+    get_last_active_trace_id,
+    get_trace,
+    search_traces,
+    update_current_trace,
+)
 
 __all__ = [
     "ActiveRun",
     "active_run",
+    "add_trace",
     "create_experiment",
+    "delete_assessment",
     "delete_experiment",
     "delete_run",
     "delete_tag",
     "end_run",
     "flush_artifact_async_logging",
     "flush_async_logging",
+    "flush_trace_async_logging",
     "get_artifact_uri",
+    "get_assessment",
+    "get_current_active_span",
     "get_experiment",
     "get_experiment_by_name",
+    "get_last_active_trace",
+    "get_last_active_trace_id",
     "get_parent_run",
     "get_registry_uri",
     "get_run",
+    "get_trace",
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
     "load_table",
     "log_artifact",
     "log_artifacts",
+    "log_assessment",
     "log_dict",
+    "log_expectation",
+    "log_feedback",
     "log_figure",
     "log_image",
     "log_input",
@@ -98,11 +133,13 @@ __all__ = [
     "log_params",
     "log_table",
     "log_text",
+    "override_feedback",
     "register_model",
     "search_experiments",
     "search_model_versions",
     "search_registered_models",
     "search_runs",
+    "search_traces",
     "set_experiment",
     "set_experiment_tag",
     "set_experiment_tags",
@@ -113,4 +150,9 @@ __all__ = [
     "set_tags",
     "set_tracking_uri",
     "start_run",
+    "start_span",
+    "start_span_no_context",
+    "trace",
+    "update_assessment",
+    "update_current_trace",
 ]

@@ -131,6 +131,19 @@ def active() -> tuple[OpenRun, ...]:
     return tuple(each for each in _active.get()[1] if each.status is None)
 
 
+def latest() -> OpenRun | None:
+    """Return the innermost active run of this place, else the one that was started last.
+
+    Servers and chains work in threads of their own, which have none.
+    """
+    # Most traces begin where there is no run at all.
+    if _active.get()[1] or _of_tasks:
+        found = active()
+        if found:
+            return found[-1]
+    return next(reversed(_unfinished.values()), None) if _unfinished else None
+
+
 def push(run: Run, store: Store) -> None:
     """Make a run the active one; it is to be ended before the process does."""
     place = here()

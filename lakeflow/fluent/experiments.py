@@ -6,12 +6,13 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
-from lakeflow.client import LakeflowClient, open_store
+from lakeflow.client import LakeflowClient
 from lakeflow.config import environment
 from lakeflow.entities import Experiment, LifecycleStage, ViewType, validation
 from lakeflow.exceptions import AlreadyExistsError, InvalidInputError, NotFoundError
 from lakeflow.fluent import active_runs
 from lakeflow.fluent.pages import all_pages, most_results
+from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lakeflow.client import open_store
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent import active_runs
 from lakeflow.fluent.runs import start_run
+from lakeflow.open_store import open_store
 from lakeflow.stores import call_queue
 from lakeflow.stores.experiments import now_ms
 

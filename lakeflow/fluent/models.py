@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.client import LakeflowClient, open_store
+from lakeflow.client import LakeflowClient
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent.lakes import get_registry_uri
 from lakeflow.fluent.pages import all_pages, most_results
 from lakeflow.kinds.registry import MOST_MODELS
+from lakeflow.open_store import open_store
 from lakeflow.stores.artifacts.run_uris import of_run
 from lakeflow.transfer import paths
 

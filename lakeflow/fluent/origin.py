@@ -7,9 +7,10 @@ import logging
 import sys
 from typing import Any
 
-from lakeflow.config import environment, readable, user_name, variable
+from lakeflow.config import environment, user_name, variable
 from lakeflow.entities import tag_names
 from lakeflow.fluent.git import program_commit
+from lakeflow.printable import readable
 
 _logger = logging.getLogger(__name__)
 

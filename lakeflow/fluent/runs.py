@@ -7,13 +7,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
-from lakeflow.client import LakeflowClient, open_store
+from lakeflow.client import LakeflowClient
 from lakeflow.config import taken_once
 from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 from lakeflow.fluent import active_runs, endings
 from lakeflow.fluent.experiments import experiment_of_new_runs
 from lakeflow.fluent.origin import origin_tags
+from lakeflow.open_store import open_store
 from lakeflow.sampling.plan import plan
 from lakeflow.shutdown import at_shutdown
 from lakeflow.stores import call_queue

@@ -6,11 +6,12 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lakeflow import formats
-from lakeflow.client import LakeflowClient, open_store
+from lakeflow.client import LakeflowClient
 from lakeflow.entities import Run, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent.experiments import experiment_of_new_runs, search_experiments
 from lakeflow.fluent.pages import all_pages, most_results
+from lakeflow.open_store import open_store
 from lakeflow.stores.arguments import listed
 
 if TYPE_CHECKING:

@@ -114,7 +114,8 @@ SPANS = TableSpec(
         _text("trace_state", "tracestate of W3C"),
         _number("flags", "flags of OpenTelemetry"),
     ),
-    key=("experiment_id", "trace_id", "span_id"),
+    # Repeated, a span begins when it did: files are told apart by that.
+    key=("experiment_id", "trace_id", "start_time_ns", "span_id"),
     sort=("experiment_id", "day", "trace_id", "start_time_ns", "span_id"),
     row_group_rows=8_192,
     file_rows=1_048_576,

@@ -62,18 +62,6 @@ class HotColumns:
         """Return whether there are rows of a thing."""
         return identity in self._rows_of
 
-    def last_of(self, identity: str, key: str) -> list[dict[str, Any]]:
-        """Return the rows of a thing; of several with one value of a column the last one."""
-        found: dict[Any, tuple[Any, int]] = {}
-        for row in self._rows_of.get(identity, ()):
-            value, order = self.columns[key][row], tuple(each[row] for each in self.orders)
-            if value not in found or order > found[value][0]:
-                found[value] = order, row
-        return [
-            {name: values[row] for name, values in self.columns.items()}
-            for _, row in found.values()
-        ]
-
     def since(self, first: int, things: Container[str]) -> tuple[list[list[Any]], list[Any]]:
         """Return the rows from one on that are about certain things: columns, and orders."""
         ids = self.columns[self._identity]

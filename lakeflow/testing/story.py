@@ -6,11 +6,12 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.entities import Metric, Param, RunTag
 from lakeflow.exceptions import AlreadyExistsError, LakeflowException
 from lakeflow.maintenance.compact import compact_lake
+from lakeflow.schema import SPANS
 
 if TYPE_CHECKING:
     import contextlib
@@ -24,6 +25,8 @@ Point = tuple[str, float, int, int]
 """Key, value, timestamp and step of a metric."""
 
 _STEPS_LOGGED = 6
+
+_TRACE = f"tr-{1:032x}"
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Story:
 
     Attributes:
         told: What each run was told, by its id.
+        spans: The spans of its one trace.
         errors: What was raised and then tried again.
     """
 
@@ -57,6 +61,7 @@ class Story:
         self._open_store = open_store
         self._again = again
         self.told: dict[str, Told] = {}
+        self.spans: set[str] = set()
         self.errors: list[Exception] = []
 
     def tell(self) -> None:
@@ -67,12 +72,15 @@ class Story:
         for step in range(_STEPS_LOGGED):
             self._step(self._logging(one, step))
         self._step(lambda: self._keep(one, "first.txt"))
+        self._step(lambda: self._trace("b" * 16, "a" * 16))
         self._step(self._compact)
         self._step(lambda: self._keep(one, "below/second.txt"))
         self._step(lambda: self.check(self._open_store()))
         self._step(lambda: self._untag(one))
         for step in range(_STEPS_LOGGED // 2, 2 * _STEPS_LOGGED):
             self._step(self._logging(two, step))
+        # The root comes when what lies within it is folded.
+        self._step(lambda: self._trace("a" * 16, None))
         self._step(lambda: self._end(one))
         self._step(self._compact)
         self._step(lambda: self.check(self._writer))
@@ -93,6 +101,7 @@ class Story:
                 self._check_artifacts(store, run_id, told.artifacts)
         found = store.runs.search(["0"], max_results=100)
         assert {run.info.run_id for run in found} >= set(self.told)
+        self._check_trace(store)
         experiment = store.experiments.find("story")
         assert experiment is not None
 
@@ -108,6 +117,15 @@ class Story:
                 if each.is_file()
             }
         assert found == artifacts
+
+    def _check_trace(self, store: Store) -> None:
+        traces = store.traces.search(["0"], max_results=10)
+        assert [sorted(span.span_id for span in each.data.spans) for each in traces] == (
+            [sorted(self.spans)] if self.spans else []
+        )
+        for trace in traces:
+            is_ended = "a" * 16 in self.spans
+            assert trace.info.state == ("OK" if is_ended else "IN_PROGRESS")
 
     def _step(self, act: Callable[[], T]) -> T:
         if self._again is None:
@@ -153,6 +171,23 @@ class Story:
         content = path.encode() * 100
         self._writer.artifacts.log_bytes(run_id, path, content)
         self.told[run_id].artifacts[path] = content
+
+    def _trace(self, span_id: str, parent_id: str | None) -> None:
+        span: dict[str, Any] = dict.fromkeys(SPANS.column_names) | {
+            "trace_id": _TRACE,
+            "span_id": span_id,
+            "parent_span_id": parent_id,
+            "start_time_ns": 1_000_000,
+            "end_time_ns": 2_000_000,
+            "name": "step",
+            "span_type": "UNKNOWN",
+            "kind": "INTERNAL",
+            "status": "OK",
+            "attributes": "{}",
+        }
+        del span["experiment_id"], span["day"]
+        self._writer.traces.log_spans("0", {name: [value] for name, value in span.items()})
+        self.spans.add(span_id)
 
     def _untag(self, run_id: str) -> None:
         self._writer.runs.delete_tag(run_id, "t0")

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.tracing.json_text import decoded, json_text
+from lakeflow.entities.json_text import decoded, json_text
+from lakeflow.printable import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -183,6 +184,9 @@ SPAN_TYPES = {
 UNKNOWN_TYPE = "UNKNOWN"
 """The type of a span that has no attribute for it."""
 
+_LONGEST_NAME = 4_096
+"""Characters; what has more is no name."""
+
 _JSON_COLUMNS = {"inputs", "outputs"}
 _AS_THEY_ARE = {"mlflow.spanType", "openinference.span.kind"}
 
@@ -223,7 +227,9 @@ def lifted(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    return value if type(value) is str and value else None
+    if type(value) is not str or not 0 < len(value) <= _LONGEST_NAME:
+        return None
+    return value if value.isascii() else readable(value)
 
 
 def _whole_number(value: Any) -> int | None:

@@ -9,7 +9,7 @@ WITH RECURSIVE
                 WHEN coalesce(spans.flags, 0) & 768 = 768 THEN 1
                 ELSE 2 END AS depth
     FROM spans
-    LEFT JOIN (SELECT trace_id, span_id FROM spans) AS parents
+    LEFT JOIN (SELECT DISTINCT trace_id, span_id FROM spans) AS parents
       ON parents.trace_id = spans.trace_id AND parents.span_id = spans.parent_span_id
   ),
   counted AS (
@@ -34,6 +34,7 @@ WITH RECURSIVE
     SELECT DISTINCT above.trace_id, above.span_id
     FROM above
     JOIN counted ON counted.trace_id = above.trace_id AND counted.span_id = above.up
+    WHERE above.up <> above.span_id
   ),
   tokens AS (
     SELECT trace_id, sum(input_tokens)::BIGINT AS input_tokens,
@@ -59,7 +60,9 @@ WITH RECURSIVE
   )
 SELECT trace_id,
        first_time_ns // 1000000 AS request_time,
-       (ended - first_time_ns) // 1000000 AS execution_duration,
+       -- A clock may have gone backwards.
+       (CASE WHEN ended < first_time_ns THEN 0 ELSE ended - first_time_ns END)
+         // 1000000 AS execution_duration,
        CASE WHEN root.depth > 1 OR root.ended IS NULL THEN NULL
             WHEN root.status = 'ERROR' THEN 'ERROR'
             ELSE 'OK' END AS state,

@@ -228,9 +228,9 @@ def test_tab_completes_keywords_views_and_columns(start: Callable[..., Terminal]
     terminal.press(";" + ENTER)
     assert "active" in terminal.until("(1 row)")
     terminal.until("lake>")
-    complete("select r.end_time_", "at")
+    complete("select r.run_na", "me")
     terminal.press(" from runs r;" + ENTER)
-    assert "NULL" in terminal.until("(1 row)")
+    assert "run_name" in terminal.until("(1 row)")
     terminal.until("lake>")
     complete("select experiments.creation_t", "creation_time_at")
 

@@ -11,7 +11,7 @@ import pytest
 
 import lakeflow
 from lakeflow import LakeflowClient, entities
-from lakeflow.client import open_store
+from lakeflow.open_store import open_store
 
 HERE = Path(__file__).parent
 ENVIRONMENT = HERE.parents[1] / ".venv-mlflow"

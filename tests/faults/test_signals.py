@@ -21,7 +21,7 @@ import signal, sys, time
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.config import Settings
-from lakeflow.client import open_store
+from lakeflow.open_store import open_store
 
 uri, main, handled = sys.argv[1:]
 lakeflow.set_tracking_uri(uri)

@@ -10,6 +10,7 @@ import pytest
 
 import lakeflow
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ def lake(server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     lakeflow.set_storage_options(uri, server.storage_options)
     lakeflow.set_tracking_uri(uri)
     yield uri
-    lakeflow.client.open_store(uri, create=False).lake.close()
+    open_store(uri, create=False).lake.close()
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lakeflow
-from lakeflow.client import open_store
 from lakeflow.exceptions import InvalidInputError, LakeflowException, NotFoundError
+from lakeflow.open_store import open_store
 from lakeflow.stores.registry.approvals import approval
 from lakeflow.stores.registry.replay import replay
 

@@ -11,8 +11,8 @@ import pytest
 
 import lakeflow
 from lakeflow import cli
-from lakeflow.client import open_store
 from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     from lakeflow import LakeflowClient

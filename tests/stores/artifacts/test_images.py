@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 
 import lakeflow
 from lakeflow import LakeflowClient
-from lakeflow.client import open_store
 from lakeflow.exceptions import (
     DamagedLakeError,
     InvalidInputError,
@@ -27,6 +26,7 @@ from lakeflow.exceptions import (
     StorageError,
 )
 from lakeflow.media import images
+from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

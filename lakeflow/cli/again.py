@@ -1,0 +1,57 @@
+"""Commands that do a thing again and again, until they are interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from typing import TYPE_CHECKING
+
+from lakeflow.cli.terminal import complain
+from lakeflow.exceptions import ConflictError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PASSING = {
+    "TEMPORARILY_UNAVAILABLE",
+    "RESOURCE_EXHAUSTED",
+    "DEADLINE_EXCEEDED",
+    "REQUEST_LIMIT_EXCEEDED",
+    "RESOURCE_CONFLICT",
+}
+"""Codes of errors after which the same may succeed later."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(text: str) -> float:
+    """Return the seconds of a time on the command line."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if match is None or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 30s, 5m or 1h")
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def again(step: Callable[[], bool], every_s: float) -> None:
+    """Take a step once each time, until it returns False.
+
+    Args:
+        step: What is done. An error of it that passes is said in one line.
+        every_s: Seconds from one beginning to the next.
+
+    Raises:
+        LakeflowException: Trying again is of no use.
+    """
+    goes_on = True
+    while goes_on:
+        began = time.monotonic()
+        try:
+            goes_on = step()
+        except (StorageError, ConflictError) as error:
+            if error.error_code not in _PASSING:
+                raise
+            message = " ".join(str(error).split())
+            complain(f"lakeflow: {error.error_code}: {message}; trying again")
+        if goes_on:
+            time.sleep(max(0.0, every_s - (time.monotonic() - began)))

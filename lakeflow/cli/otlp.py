@@ -1,0 +1,88 @@
+"""``lakeflow otlp``: its arguments, and where it listens."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import TYPE_CHECKING
+
+from lakeflow.cli.terminal import complain, write
+from lakeflow.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PORT = 4318
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument(
+        "uri",
+        nargs="?",
+        help="location of the lake, which is made if there is none "
+        "(default: LAKEFLOW_TRACKING_URI, ./lake)",
+    )
+    parser.add_argument(
+        "--experiment",
+        metavar="NAME",
+        help="experiment of what names none, made if there is none "
+        "(default: LAKEFLOW_EXPERIMENT_NAME, Default)",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1); whoever reaches it may write",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=_PORT,
+        help=f"port to listen on, 0 for a free one (default: {_PORT})",
+    )
+    parser.set_defaults(run=run)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+    return int(text)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command until it is interrupted or asked to end.
+
+    Raises:
+        LakeflowException: It cannot listen, or the lake cannot be opened.
+    """
+    _log_to_terminal()
+    _serve()(
+        options.uri,
+        experiment=options.experiment,
+        host=options.host,
+        port=options.port,
+        ready=lambda url: write([f"receiving OTLP at {url}\n"]),
+    )
+    return 0
+
+
+def _serve() -> Callable[..., None]:
+    try:
+        from lakeflow.tracing.otlp.serving import serve
+    except ModuleNotFoundError as error:
+        raise InvalidInputError(
+            f"the receiver takes {error.name}, which is not installed",
+            hint="pip install 'lakeflow[otlp]'",
+        ) from error
+    return serve
+
+
+class _Complaints(logging.Handler):
+    """Shows what is logged as other complaints are, harmless to a terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(f"lakeflow: {self.format(record)}")
+
+
+def _log_to_terminal() -> None:
+    logging.basicConfig(level=logging.WARNING, handlers=[_Complaints()])

@@ -1,0 +1,237 @@
+"""A trace that has ended as what is stored of it: its info, and its spans by column."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.entities import SpanStatusCode, TraceInfo, TraceState
+from lakeflow.entities.json_text import typed
+from lakeflow.entities.live_span import Encoded
+from lakeflow.entities.span import INPUTS, OUTPUTS, as_mlflow
+from lakeflow.entities.trace import distinct
+from lakeflow.entities.trace_info import TOKEN_USAGE
+from lakeflow.printable import readable
+from lakeflow.tracing.span_columns import of_live_spans
+
+if TYPE_CHECKING:
+    from lakeflow.entities import LiveSpan
+    from lakeflow.tracing.columns import Columns
+    from lakeflow.tracing.live_trace import LiveTrace
+
+TRACE_INPUTS = "mlflow.traceInputs"
+TRACE_OUTPUTS = "mlflow.traceOutputs"
+TRACE_SPANS = "mlflow.traceSpans"
+
+_BYTES_OF_A_SPAN = 2_000
+"""What a span holds besides long values."""
+
+_METADATA_CHARACTERS = 250
+_PREVIEW_CHARACTERS = 1_000
+_OUTLINE_CHARACTERS = 64 * 1024
+
+# By MLflow's names.
+_USAGE = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "total_tokens": "total_tokens",
+    "cached_tokens": "cache_read_input_tokens",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A trace of which nothing changes any more.
+
+    Attributes:
+        trace: The trace.
+        spans: Its spans, in the order in which they began.
+        open: Columns of those that had not ended, by id: they may still be changed.
+    """
+
+    trace: LiveTrace
+    spans: list[LiveSpan]
+    open: dict[str, Columns]
+
+    def held(self) -> int:
+        """Return roughly how many bytes it holds in memory."""
+        total = _BYTES_OF_A_SPAN * len(self.spans)
+        for span in self.spans:
+            # Not a function for each value: every trace comes this way while somebody waits.
+            for value in list(span._values.values()):
+                kind = type(value)
+                if kind is str:
+                    total += len(value)
+                elif kind is Encoded:
+                    total += len(value.text)
+                elif kind is dict:
+                    total += sum(len(each) for each in value.values() if type(each) is str)
+        return total
+
+
+def frozen(trace: LiveTrace) -> Finished:
+    """Return a trace as it is now."""
+    of_open = {
+        key: of_live_spans([trace.spans[key]], trace.metadata) for key in list(trace.open)
+    }
+    return Finished(trace, list(trace.spans.values()), of_open)
+
+
+def stored_form(finished: Finished) -> tuple[TraceInfo, Columns]:
+    """Return what is known of a trace, and its spans as columns of the table ``spans``."""
+    trace = finished.trace
+    columns = of_live_spans(finished.spans, trace.metadata)
+    for place, span in enumerate(finished.spans):
+        if span.span_id in finished.open:
+            for name, (value,) in finished.open[span.span_id].items():
+                columns[name][place] = value
+    # Some pages of others draw spans by name.
+    columns["name"] = distinct(columns["name"])
+    for span, name in zip(finished.spans, columns["name"], strict=True):
+        span._name = name
+    if trace.is_part:
+        return _info_of_part(trace), columns
+    values = [_values_of(finished, place, columns) for place in range(len(finished.spans))]
+    return _info_of(trace, columns, values), columns
+
+
+def begun_info(trace: LiveTrace) -> TraceInfo:
+    """Return what is known of a trace that has just begun."""
+    return TraceInfo(
+        trace.trace_id,
+        trace.experiment_id or trace.origin.experiment_id(),
+        trace.root.start_time_ns // 1_000_000,
+        TraceState.IN_PROGRESS,
+        trace_metadata=_texts(trace.metadata),
+        tags=_texts({**trace.origin.tags(), **trace.tags}),
+    )
+
+
+def _info_of_part(trace: LiveTrace) -> TraceInfo:
+    """Return what was said here of a trace whose root is elsewhere."""
+    return dataclasses.replace(begun_info(trace), tags=_texts(trace.tags))
+
+
+def _values_of(finished: Finished, place: int, columns: Columns) -> dict[str, Any]:
+    """Return what went into a span and what came out, as far as it was said."""
+    span = finished.spans[place]
+    said = {}
+    for key, column in ((INPUTS, "inputs"), (OUTPUTS, "outputs")):
+        text = columns[column][place]
+        if text is not None:
+            value = span._values.get(key, _JSON)
+            # What is JSON already is read: small values need not be written first.
+            is_read = type(value) is Encoded or span.span_id in finished.open
+            said[column] = typed(text) if is_read else value
+    return said
+
+
+_JSON = Encoded("")
+
+
+def _info_of(trace: LiveTrace, columns: Columns, values: list[dict[str, Any]]) -> TraceInfo:
+    asked, answered = (
+        as_mlflow(values[0][column]) if column in values[0] else ""
+        for column in ("inputs", "outputs")
+    )
+    metadata = {
+        **trace.metadata,
+        TRACE_INPUTS: _cut(asked, _METADATA_CHARACTERS),
+        TRACE_OUTPUTS: _cut(answered, _METADATA_CHARACTERS),
+    }
+    usage = _usage(columns)
+    if usage:
+        metadata.setdefault(TOKEN_USAGE, json.dumps(usage))
+    start, end = columns["start_time_ns"][0], columns["end_time_ns"][0]
+    return TraceInfo(
+        trace.trace_id,
+        trace.experiment_id or trace.origin.experiment_id(),
+        start // 1_000_000,
+        trace.state or _state_of(columns["status"][0], end),
+        # A clock that was put back is not to make it end before it began.
+        None if end is None else max(0, end - start) // 1_000_000,
+        _texts(metadata),
+        _texts({**trace.origin.tags(), **trace.tags, TRACE_SPANS: _outline(columns, values)}),
+        _preview(trace.request_preview or asked),
+        _preview(trace.response_preview or answered),
+        trace.client_request_id and readable(trace.client_request_id),
+    )
+
+
+def _texts(values: dict[str, Any]) -> dict[str, str]:
+    return {readable(str(key)): readable(str(value)) for key, value in values.items()}
+
+
+def _state_of(status: str, end_time_ns: int | None) -> TraceState:
+    if end_time_ns is None:
+        return TraceState.IN_PROGRESS
+    is_said = status != SpanStatusCode.UNSET
+    return TraceState(status) if is_said else TraceState.STATE_UNSPECIFIED
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _preview(text: str) -> str | None:
+    return readable(_cut(text, _PREVIEW_CHARACTERS)) or None
+
+
+def _outline(columns: Columns, values: list[dict[str, Any]]) -> str:
+    """Return names, types and keys of the spans, as lists of traces show them.
+
+    Of a long trace the first ones.
+    """
+    spans: list[str] = []
+    size = 0
+    for name, span_type, said in zip(
+        columns["name"], columns["span_type"], values, strict=True
+    ):
+        span: dict[str, Any] = {"name": name, "type": span_type}
+        for column, value in said.items():
+            if isinstance(value, dict) and value:
+                span[column] = [str(key) for key in value]
+        text = json.dumps(span, ensure_ascii=False)
+        size += len(text)
+        if size > _OUTLINE_CHARACTERS:
+            break
+        spans.append(text)
+    return f"[{', '.join(spans)}]"
+
+
+def _usage(columns: Columns) -> dict[str, int]:
+    """Return sums of tokens over the spans that count them, without those within such spans."""
+    ids = columns["span_id"]
+    # Who counts one of them has the sum.
+    counting = {
+        each
+        for each, total in zip(ids, columns["total_tokens"], strict=True)
+        if total is not None
+    }
+    if not counting:
+        return {}
+    parents = dict(zip(ids, columns["parent_span_id"], strict=True))
+    outer = [
+        place
+        for place, each in enumerate(ids)
+        if each in counting and not _is_within(each, parents, counting)
+    ]
+    counted = {
+        name: [columns[column][place] for place in outer if columns[column][place] is not None]
+        for column, name in _USAGE.items()
+    }
+    return {name: sum(counts) for name, counts in counted.items() if counts}
+
+
+def _is_within(span_id: str, parents: dict[str, str | None], counting: set[str]) -> bool:
+    parent = parents[span_id]
+    # A circle is nothing that OpenTelemetry makes, but ids can be given.
+    for _ in range(len(parents)):
+        if parent is None or parent not in parents:
+            return False
+        if parent in counting:
+            return True
+        parent = parents[parent]
+    return False

@@ -1,0 +1,1 @@
+"""Spans that other processes send by OpenTelemetry's protocol, over HTTP."""
