@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.ids import new_id
-from lakeflow.log.control_protocol import Event
+from lakeflow.log.control_requests import Event
 
 if TYPE_CHECKING:
     from collections import deque

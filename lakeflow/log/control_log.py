@@ -22,25 +22,18 @@ from lakeflow.exceptions import (
     StorageError,
 )
 from lakeflow.log.changes import Change, D, Group
-from lakeflow.log.control_protocol import (
-    EVENTS_AT_ONCE,
-    ControlProtocol,
-    Create,
-    Delete,
-    Event,
-    Look,
-    Owner,
-    Pause,
-    Read,
-)
-from lakeflow.log.event_files import read_event
+from lakeflow.log.control_protocol import ControlProtocol
+from lakeflow.log.control_requests import Create, Delete, Look, Owner, Pause, Read
+from lakeflow.log.event_files import event_in, events_before, read_file, written
+from lakeflow.log.events_beyond import EVENTS_AT_ONCE
 from lakeflow.log.positions import event_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lakeflow.filesystem.interface import Filesystem
-    from lakeflow.log.control_protocol import Events, Folded, Request, Steps
+    from lakeflow.log.control_protocol import Events
+    from lakeflow.log.control_requests import Folded, Request, Steps
 
 T = TypeVar("T")
 
@@ -239,10 +232,10 @@ class ControlLog(Generic[D]):
         match request:
             case Look():
                 return self._look()
-            case Read(after, most):
-                return self._read(after, most)
-            case Create(event):
-                return self._create(event)
+            case Read(numbers):
+                return self._read(numbers)
+            case Create(event, before):
+                return self._create(event.number, event.data, before)
             case Owner(number):
                 return self._owner(number)
             case Delete(number):
@@ -253,16 +246,18 @@ class ControlLog(Generic[D]):
                 time.sleep(max(0, until - self._now()))
         return None
 
-    def _create(self, event: Event) -> bool:
-        is_created = self._create_once(event)
+    def _create(self, number: int, event: bytes, before: Sequence[bytes]) -> bool:
+        # From a disk one file more is read sooner than a longer one is written.
+        content = event if self._fs.can_append else written(event, before)
+        is_created = self._create_once(event_path(number), content)
         if is_created and self._secure is not None:
-            self._secure(event_path(event.number))
+            self._secure(event_path(number))
         return is_created
 
-    def _create_once(self, event: Event) -> bool:
+    def _create_once(self, path: str, content: bytes) -> bool:
         for is_last in (False, False, True):
             try:
-                self._fs.create(event_path(event.number), event.data)
+                self._fs.create(path, content)
             except FileExistsError:
                 return False
             except FileNotFoundError:
@@ -273,29 +268,31 @@ class ControlLog(Generic[D]):
                 break
         return True
 
-    def _read(self, after: int, most: int) -> list[bytes]:
-        found: list[bytes] = []
-        for data in self._each(range(after + 1, after + 1 + most)):
-            if data is None:
+    def _read(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        for number, content in zip(numbers, self._each(numbers), strict=False):
+            if content is None:
                 break
-            found.append(data)
+            found[number] = event_in(content)
+            for place, event in enumerate(events_before(content), 1):
+                found.setdefault(number - place, event)
         return found
 
-    def _each(self, numbers: range) -> Iterator[bytes | None]:
-        """Yield the contents of events: on a disk one by one, in requests all at once."""
+    def _each(self, numbers: Sequence[int]) -> Iterator[bytes | None]:
+        """Yield the files of events: on a disk one by one, in requests all at once."""
         # A disk answers at once; only requests, which wait for a network, are worth threads.
         if self._fs.can_append or len(numbers) == 1:
-            return map(self._event, numbers)
+            return map(self._file, numbers)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(
                 EVENTS_AT_ONCE, thread_name_prefix="lakeflow-control"
             )
-        return self._pool.map(self._event, numbers)
+        return self._pool.map(self._file, numbers)
 
-    def _event(self, number: int) -> bytes | None:
+    def _file(self, number: int) -> bytes | None:
         """Return the content of the file of an event; None if there is none."""
         try:
-            return read_event(self._fs, event_path(number), self._is_whole)
+            return read_file(self._fs, event_path(number), self._is_whole)
         except FileNotFoundError:
             return None
 

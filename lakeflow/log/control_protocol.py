@@ -16,6 +16,10 @@ nothing beyond that fold can be deleted, so that rules 1 and 2 need no other loo
 taken before the look is sent, and compared after the answer to what shall be true has come;
 the other half of the grace is for clocks of machines that differ.
 
+Where others are at work, the file of an event repeats those right before it that its maker has
+taken in since it stood on a fold. All of them are true, so what is read there is as true as the
+event of the file.
+
 The rules are generators that yield requests and are sent the answers: ``control_log`` carries
 them out, a test walks every interleaving of several processes, a simulation measures them.
 """
@@ -23,30 +27,29 @@ them out, a test walks every interleaving of several processes, a simulation mea
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lakeflow.exceptions import ConflictError
+from lakeflow.log.control_requests import Create, Delete, Folded, Look, Owner, Pause
+from lakeflow.log.events_beyond import REPEATED_EVENTS, read_beyond
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-T = TypeVar("T")
+    from lakeflow.log.control_requests import Event, Steps
+
 D_co = TypeVar("D_co", covariant=True)
-
-EVENTS_AT_ONCE = 16
-"""Events that are asked for at once, at most."""
-
-_GROWTH = 4
 
 # Where others are at work, a process makes a few changes in a row, for which it reads once, and
 # gives way for most of the time that it has waited for its turn: then few read at once, and
 # each is about as often first as the others. With fewer in a row all take longer together,
-# with more the others wait longer.
+# with more the others wait longer. The longest pause is for cores and stores that are the
+# bound: there a shorter one ends while others still have their turns, and all ask at once.
 _SHORTEST_TURN_CHANGES = 3
 _TURN_GROWTH = 2
-_PAUSE_SHARE = 0.8
-_LONGEST_PAUSE_S = 2.0
+_PAUSE_SHARE = 0.7
+_LONGEST_PAUSE_S = 5.0
 
 # A process that is alone gives way after this many changes in a row. It would never learn of
 # others otherwise, each of which is one request too late every time.
@@ -60,82 +63,6 @@ _NEWEST_SHARE = 0.2
 # A change loses this many races before it gives up, however long they took: a process that
 # was stopped meanwhile has passed its deadline, but has not been unlucky yet.
 _LEAST_RACES_LOST = 4
-
-
-class Folded(NamedTuple):
-    """A finished fold, or the state before the first one.
-
-    Attributes:
-        fold: Its number; 0 before the first one.
-        number: Number of the last event that it holds.
-    """
-
-    fold: int
-    number: int
-
-
-class Event(NamedTuple):
-    """An event to be created.
-
-    Attributes:
-        number: Its place in the order.
-        id: What tells it from every other event.
-        data: Content of its file; the id is in it, so no other event has the same content.
-    """
-
-    number: int
-    id: str
-    data: bytes
-
-
-class Look(NamedTuple):
-    """Ask for the newest finished fold; the answer is a ``Folded``."""
-
-
-class Read(NamedTuple):
-    """Ask for the contents of the next events; the answer is a list up to the first gap.
-
-    Attributes:
-        after: Number of the event before the first of them.
-        most: How many to ask for. The end of the log is known once there are fewer.
-    """
-
-    after: int
-    most: int
-
-
-class Create(NamedTuple):
-    """Create the file of an event if its number is free; the answer is whether it was."""
-
-    event: Event
-
-
-class Owner(NamedTuple):
-    """Ask for the id of an event that the fold holds on which the events stand, or None."""
-
-    number: int
-
-
-class Delete(NamedTuple):
-    """Delete the file of a void event; vacuum would do it too."""
-
-    number: int
-
-
-class Pause(NamedTuple):
-    """Let others have their turn.
-
-    Attributes:
-        since: From when on, by the clock of this process.
-        seconds: How long, about: at random, or processes that met once would meet each time.
-    """
-
-    since: float
-    seconds: float
-
-
-Request: TypeAlias = Look | Read | Create | Owner | Delete | Pause
-Steps: TypeAlias = Generator[Request, Any, T]
 
 
 class Events(Protocol[D_co]):
@@ -206,6 +133,7 @@ class ControlProtocol:
         self._turn = _LONGEST_TURN_CHANGES
         self._in_a_row = 0
         self._news = 1  # events that were found when this process last gave way
+        self._recent: deque[bytes] = deque(maxlen=REPEATED_EVENTS)
         self._give_way_s = 0.0
         self._request_s = 0.0
         self._changed_at = -math.inf
@@ -314,6 +242,7 @@ class ControlProtocol:
         is_passed = folded.number > self._events.last
         if is_passed or not self._has_stood:
             self._events.stand_on(folded)
+            self._recent.clear()
             self._has_stood = True
         elif folded.fold > self._events.base.fold:
             self._events.rebase(folded)
@@ -341,30 +270,22 @@ class ControlProtocol:
                 break
             is_ours = sent is not None and (yield from self._is_folded(sent))
         for data in found:
-            self._events.take(self._events.last + 1, data)
+            self._take(data)
             is_ours = is_ours or (sent is not None and data == sent.data)
         self.read_at = asked
         return is_ours
 
     def _beyond(self, *, is_lost: bool = False) -> Steps[list[bytes]]:
-        """Read beyond what is known, up to the end: by name, since a listing names all.
+        """Read beyond what is known, up to the end.
 
         Args:
             is_lost: Whether a race was lost just now, so that there is at least one.
         """
-        found: list[bytes] = []
         is_alone = self._is_alone
-        count = 1 if is_alone else 2 if is_lost else self._news
-        while True:
-            some: list[bytes] = yield Read(self._events.last + len(found), count)
-            found += some
-            if len(some) < count:
-                break
-            # A process that begins has much to read; others as much as the last time, or so.
-            count = count * _GROWTH if is_alone else max(1, len(found) // _GROWTH)
-            count = min(count, EVENTS_AT_ONCE)
+        step = 1 if is_lost else self._news
+        found = yield from read_beyond(self._events.last, None if is_alone else step)
         if not is_lost:
-            self._news = min(max(1, len(found)), EVENTS_AT_ONCE)
+            self._news = max(1, len(found))
         if found and not is_alone:
             self._turn = _SHORTEST_TURN_CHANGES
         return found
@@ -372,7 +293,9 @@ class ControlProtocol:
     def _create(self, event: Event) -> Steps[bool]:
         """Create an event; return whether that is what happened (rule 2)."""
         asked = self._clock()
-        is_created: bool = yield Create(event)
+        # Who meets nobody writes no more than there is to say.
+        before = () if self._is_alone else tuple(self._recent)
+        is_created: bool = yield Create(event, before)
         took_s = min(self._clock() - asked, _LONGEST_REQUEST_S)
         share = _NEWEST_SHARE if self._request_s else 1
         self._request_s += share * (took_s - self._request_s)
@@ -385,9 +308,14 @@ class ControlProtocol:
                 yield Delete(event.number)
             return False
         if is_created:
-            self._events.take(event.number, event.data)
+            self._take(event.data)
             self.read_at = asked
         return is_created
+
+    def _take(self, data: bytes) -> None:
+        """Take in the next event, which is true."""
+        self._events.take(self._events.last + 1, data)
+        self._recent.append(data)
 
     def _is_folded(self, event: Event) -> Steps[bool]:
         """Return whether the fold that we stand on holds an event."""

@@ -1,28 +1,88 @@
-"""Files of the control log: read whole, or refused."""
+"""Files of the control log: what they hold, read whole or refused.
+
+A file holds its event, a record a line. Where many make changes at once, a last line repeats
+the events right before it, so that whoever was late reads one file instead of many.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lakeflow.filesystem.interface import Filesystem
 
 _ATTEMPTS = 3
 
 
-def read_event(
+_BEFORE = b'{"before":'
+
+_MOST_BYTES_REPEATED = 256 * 1024
+"""Bytes of the events that a file repeats: a large one is read by itself."""
+
+
+def written(event: bytes, before: Sequence[bytes]) -> bytes:
+    """Return the content of the file of an event.
+
+    Args:
+        event: The event, with a newline at its end.
+        before: The events right before it, the latest last.
+    """
+    sizes: list[int] = []
+    repeated: list[bytes] = []
+    for each in reversed(before):
+        if sum(sizes) + len(each) > _MOST_BYTES_REPEATED:
+            break
+        sizes.append(len(each))
+        repeated.append(each)
+    if not repeated:
+        return event
+    # Events are much alike, and take a tenth of their bytes. As text, so that a file has lines.
+    packed = base64.b64encode(zlib.compress(b"".join(repeated), 1)).decode()
+    line = json.dumps({"before": packed, "sizes": sizes}, separators=(",", ":"))
+    return event + line.encode() + b"\n"
+
+
+def event_in(content: bytes) -> bytes:
+    """Return the event in the content of its file."""
+    start = content.rfind(b"\n", 0, -1) + 1
+    return content[:start] if start and content.startswith(_BEFORE, start) else content
+
+
+def events_before(content: bytes) -> list[bytes]:
+    """Return the events that the content of a file repeats, the latest first.
+
+    What cannot be read repeats nothing: each event has a file of its own as well.
+    """
+    try:
+        line = json.loads(content[len(event_in(content)) :])
+        packed, sizes = base64.b64decode(line["before"], validate=True), line["sizes"]
+        data = zlib.decompressobj().decompress(packed, _MOST_BYTES_REPEATED)
+        ends = [0, *accumulate(sizes)]
+    except (ValueError, LookupError, TypeError, RecursionError, zlib.error):
+        return []
+    are_sizes = all(type(size) is int and size > 0 for size in sizes)
+    if not are_sizes or ends[-1] != len(data):
+        return []
+    return [data[start:end] for start, end in pairwise(ends)]
+
+
+def read_file(
     fs: Filesystem, path: str, is_whole: Callable[[bytes], bool], data: bytes | None = None
 ) -> bytes:
-    """Return the content of an event; an answer that was cut short is asked for again.
+    """Return the content of the file of an event, asking again where an answer was cut short.
 
     Args:
         fs: The lake's filesystem.
-        path: Its file.
-        is_whole: Returns whether a content is all of it.
+        path: The file.
+        is_whole: Returns whether an event is all of it.
         data: What has come already; None for nothing.
 
     Raises:
@@ -31,10 +91,17 @@ def read_event(
     """
     for _ in range(_ATTEMPTS):
         found = fs.read(path) if data is None else data
-        if is_whole(found):
+        if found.endswith(b"\n") and is_whole(event_in(found)):
             return found
         data = None
     raise DamagedLakeError(
         f"{path} in {fs.uri} is damaged: it is not whole",
         hint="restore this file from a backup; nothing else of the lake was touched",
     )
+
+
+def read_event(
+    fs: Filesystem, path: str, is_whole: Callable[[bytes], bool], data: bytes | None = None
+) -> bytes:
+    """Return an event; the arguments and errors are those of ``read_file``."""
+    return event_in(read_file(fs, path, is_whole, data))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lakeflow.log.event_files import event_in
 from lakeflow.log.line_reader import end_of_lines, find_newline, reader
 from lakeflow.log.positions import Position, events_apart, is_complete, number_of, writer_of
 from lakeflow.records import LONGEST_LINE_BYTES
@@ -46,7 +47,9 @@ class FoldBoundaryFinder:
         # An event is a small file of its own. So all of them are read at once, and kept.
         events, others = events_apart(spans)
         # Not fixed: were the lake deleted and made again, other events had the same names.
-        self._events = dict(fs.read_many(events, fixed=False))
+        self._events = {
+            path: event_in(content) for path, content in fs.read_many(events, fixed=False)
+        }
         if not fs.can_append:
             for _ in fs.read_many(others):
                 pass  # from here on they are read from the cache

@@ -7,10 +7,11 @@ that is missing tells of a listing with gaps.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from lakeflow.filesystem.names import is_plain, number_in
+from lakeflow.filesystem.names import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,10 @@ LOG = "log"
 
 CONTROL = "control"
 """The writer that all processes share: each segment is one event, in a total order."""
+
+
+# Only as it is written here: 1.jsonl and 00000001.jsonl would be the same number.
+_SEGMENT = re.compile(rf"{LOG}/([^/]+)/(?:[0-9]{{8}}|[1-9][0-9]{{8,240}})\.jsonl")
 
 
 class Position(NamedTuple):
@@ -66,13 +71,8 @@ def list_segments(fs: Filesystem) -> dict[str, int]:
 
 
 def _is_segment(path: str) -> bool:
-    folder, *names = path.split("/")
-    if folder != LOG or len(names) != 2 or not all(map(is_plain, names)):
-        return False
-    digits, _, ending = names[1].partition(".")
-    number = number_in(digits)
-    # Only as it is written here: 1.jsonl and 00000001.jsonl would be the same number.
-    return ending == "jsonl" and number is not None and digits == f"{number:08d}"
+    found = _SEGMENT.fullmatch(path)
+    return found is not None and is_plain(found[1])
 
 
 def writer_of(segment: str) -> str:

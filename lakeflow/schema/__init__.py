@@ -36,7 +36,7 @@ from lakeflow.schema.traces import (
     TRACES,
 )
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 """Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
 
 __all__ = [

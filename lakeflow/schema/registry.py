@@ -95,7 +95,8 @@ MODEL_VERSION_TAGS = TableSpec(
         Column("value", "string", "text"),
     ),
     key=_MODEL_KEY,
-    sort=("key", "model_id", "version_id"),
+    # By the value too: who asks for those that have one reads the ids of these alone.
+    sort=("key", "value", "model_id", "version_id"),
 )
 
 MODEL_VERSION_FILES = TableSpec(

@@ -10,7 +10,7 @@ from lakeflow import records
 from lakeflow.config import user_name
 from lakeflow.kinds import EVENT
 from lakeflow.log.control_log import ControlLog
-from lakeflow.log.control_protocol import Folded
+from lakeflow.log.control_requests import Folded
 from lakeflow.log.positions import CONTROL
 from lakeflow.stores.lines import Declarations
 from lakeflow.stores.memory import Memory

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lakeflow.exceptions import NotFoundError
 from lakeflow.kinds import EXPERIMENT, RUN
+from lakeflow.query.engine.connection import arrow_table
 from lakeflow.query.engine.join_cache import JoinCache
-from lakeflow.query.engine.overlay import laid_over, stored
+from lakeflow.query.engine.overlay import laid_over, loaded_rows, stored
 from lakeflow.query.engine.statement import Statement
 from lakeflow.schema import ARTIFACTS, METRICS, PARAMS
 from lakeflow.stores.scans import rows_of
 from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
 from lakeflow.stores.state import RunState, run_state
+from lakeflow.stores.things import rows_by_table
 
 if TYPE_CHECKING:
     import datetime
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
-    from lakeflow.query.engine.connection import Engine
+    from lakeflow.query.engine.candidates import Candidates
+    from lakeflow.query.engine.connection import Cursor, Engine
     from lakeflow.stores.snapshots import Snapshot, SnapshotId
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 _MOST_ROWS_TO_CACHE = 200_000
 """Most rows in the files of a search whose join is cached: the cache joins all of them, and not
 only those that the search lets through."""
+
+_ROWS_A_DOCUMENT = 2_000
+"""Rows of the files that are searched in less time than a document takes."""
 
 
 class Reader:
@@ -137,6 +143,7 @@ class Reader:
         statement: Statement,
         experiment_ids: Sequence[str],
         snapshot_id: SnapshotId | None = None,
+        candidates: Candidates | None = None,
     ) -> tuple[list[tuple[Any, ...]], SnapshotId]:
         """Return the rows of a search over tables and log, and the snapshot they are of.
 
@@ -144,11 +151,13 @@ class Reader:
             statement: The search.
             experiment_ids: Experiments to which it is narrowed; empty for all.
             snapshot_id: To search what the lake held then; None for now.
+            candidates: What it may find; None if that is not known.
         """
         for pattern in statement.patterns:
             self._engine.check_pattern(pattern)
         return retry_when_replaced(
-            self._lake, lambda: self._search(statement, experiment_ids, snapshot_id)
+            self._lake,
+            lambda: self._search(statement, experiment_ids, snapshot_id, candidates),
         )
 
     def _search(
@@ -156,11 +165,13 @@ class Reader:
         statement: Statement,
         experiment_ids: Sequence[str],
         snapshot_id: SnapshotId | None,
+        candidates: Candidates | None,
     ) -> tuple[list[tuple[Any, ...]], SnapshotId]:
         with contextlib.ExitStack() as stack:
             with self._snapshots.held(snapshot_id) as snapshot:
                 overlay, seen = snapshot.sync_tables(), snapshot.snapshot_id
-                files = self._files(statement, experiment_ids, snapshot.fold)
+                fold = snapshot.fold
+                files = self._files(statement, experiment_ids, fold)
                 is_hot, joined = overlay.hot, None
                 if self._is_worth_caching(statement, experiment_ids, snapshot):
                     relation = stored(self._lake.kinds, statement, files)
@@ -172,8 +183,38 @@ class Reader:
             if self._joins.is_lost():
                 joined = None
             assert seen is not None
-            text, values = laid_over(self._lake.kinds, statement, files, is_hot, joined)
+            loaded: Collection[str] = ()
+            rows = self._rows(statement, experiment_ids, fold)
+            if candidates is not None and rows > _MOST_ROWS_TO_CACHE:
+                asked = candidates.statement
+                few = self._files(asked, experiment_ids, fold)
+                scopes = cursor.run(*laid_over(self._lake.kinds, asked, few, is_hot))
+                if len(scopes) <= min(candidates.most, rows // _ROWS_A_DOCUMENT):
+                    loaded = self._load(cursor, statement, scopes, fold)
+            text, values = laid_over(self._lake.kinds, statement, files, is_hot, joined, loaded)
             return cursor.run(text, values), seen
+
+    def _load(
+        self,
+        cursor: Cursor,
+        statement: Statement,
+        scopes: Sequence[tuple[str, ...]],
+        fold: Fold,
+    ) -> set[str]:
+        """Let a cursor read the rows of some things from documents; return of which tables."""
+        (kind,) = (each for each in self._lake.kinds if each.row.name == statement.searched)
+        loaded = set()
+        for depth, each in enumerate(kind.owners, 1):
+            specs = [spec for spec in each.held_tables if spec.name in statement.tables]
+            if specs:
+                ids = {scope[-depth] for scope in scopes}
+                things = self._snapshots.stored.get(each, ids, fold).values()
+                rows = rows_by_table(each, things)
+                for spec in specs:
+                    table = arrow_table(spec, rows[spec.name])
+                    cursor.register(loaded_rows(spec.name), table)
+                    loaded.add(spec.name)
+        return loaded
 
     def _is_worth_caching(
         self, statement: Statement, experiment_ids: Sequence[str], snapshot: Snapshot
@@ -182,11 +223,13 @@ class Reader:
         # only told of hot things of the kind that is searched.
         if not statement.relation or any(map(snapshot.memory.gone, self._lake.kinds)):
             return False
-        files = self._lake.files(
-            statement.searched, snapshot.fold, experiment_id=experiment_ids
-        )
-        rows = sum(file.rows for file in files)
+        rows = self._rows(statement, experiment_ids, snapshot.fold)
         return 0 < rows <= _MOST_ROWS_TO_CACHE
+
+    def _rows(self, statement: Statement, experiment_ids: Sequence[str], fold: Fold) -> int:
+        """Return how many things the files of a search may have."""
+        files = self._lake.files(statement.searched, fold, experiment_id=experiment_ids)
+        return sum(file.rows for file in files)
 
     def tables(
         self,

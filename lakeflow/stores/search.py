@@ -19,7 +19,8 @@ The steps of ``search_runs``, from ``RunStore.search`` in ``stores.runs`` on:
  9. ``JoinCache`` (``query.engine.join_cache``) lends the rows of these files, joined already,
     where the same was asked for before.
 10. ``laid_over`` (``query.engine.overlay``) writes the SQL that lays hot rows over files or
-    cached rows; DuckDB carries it out.
+    cached rows; DuckDB carries it out. Where ``candidates`` (``query.engine.candidates``) finds
+    few things in many, their documents stand in for the files.
 11. ``page_of`` (here) cuts the page; ``encode`` (``query.engine.page_tokens``) makes the token
     of the next one.
 12. ``Reader.runs`` (``stores.reader``) reads the runs on the page: ``StoredThings.get``
@@ -36,6 +37,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lakeflow.entities import LifecycleStage, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine import page_tokens
+from lakeflow.query.engine.candidates import candidates
 from lakeflow.query.engine.compile import Search, compile_bounds, compile_count, compile_search
 from lakeflow.query.language.conditions import Combination
 from lakeflow.query.language.filters import parse_filter, parse_order
@@ -173,7 +175,7 @@ def page_of(
     narrowed, at = _narrowed(reader, search, begun)
     # One row more than the page has tells whether there is a next page.
     statement = compile_search(narrowed, size + 1, after)
-    rows, seen = reader.search(statement, search.experiment_ids, at)
+    rows, seen = reader.search(statement, search.experiment_ids, at, candidates(search, size))
     ids = [row[0] for row in rows[:size]]
     if len(rows) <= size:
         return Page(ids, at)

@@ -314,42 +314,46 @@ def rows_by_table(kind: Kind, things: Iterable[Thing]) -> dict[str, list[Row]]:
     Of parts that no document holds these are the rows of the log, removed ones with nulls for
     values; of parts whose records all stay, or that are held as columns, there are none.
     """
-    specs = (*kind.held_tables, *kind.keyed_tables)
-    held = [part for part in kind.parts if not part.in_columns]
-    rows: dict[str, list[Row]] = {spec.name: [] for spec in specs}
-    for thing in things:
-        row = thing.row(kind)
-        if row is not None:
-            rows[kind.row.name].append(tuple(row.values()))
-        for part in held:
-            if part.keep is not Keep.EACH:
-                rows[part.table.name] += _table_rows(kind, part, thing)
-            if part.summary is not None:
-                rows[part.summary.table.name] += _summary_rows(kind, part, thing)
+    things = list(things)
+    made = (thing.row(kind) for thing in things)
+    rows: dict[str, list[Row]] = {
+        spec.name: [] for spec in (*kind.held_tables, *kind.keyed_tables)
+    }
+    rows[kind.row.name] += (tuple(row.values()) for row in made if row is not None)
+    for part in kind.parts:
+        if part.in_columns:
+            continue
+        if part.keep is not Keep.EACH:
+            rows[part.table.name] += _table_rows(kind, part, things)
+        if part.summary is not None:
+            rows[part.summary.table.name] += _summary_rows(kind, part, things)
     return rows
 
 
-def _table_rows(kind: Kind, part: Part, thing: Thing) -> Iterator[Row]:
+def _table_rows(kind: Kind, part: Part, things: Iterable[Thing]) -> Iterator[Row]:
     spec = part.table
-    names = (*kind.scope, *kind.key(spec), *kind.values(spec))
+    by, of_values = kind.key(spec), kind.values(spec)
+    names = (*kind.scope, *by, *of_values)
     places = tuple(names.index(name) for name in spec.column_names)
-    nothing = (None,) * len(kind.values(spec))
-    for key, (_, values) in sorted(thing.parts[spec.name].items()):
-        if values is None and part.in_document:
-            continue
-        given = (*thing.scope, *_as_tuple(key, kind.key(spec)), *(values or nothing))
-        yield tuple([given[place] for place in places])
+    nothing = (None,) * len(of_values)
+    for thing in things:
+        for key, (_, values) in sorted(thing.parts[spec.name].items()):
+            if values is None and part.in_document:
+                continue
+            given = (*thing.scope, *_as_tuple(key, by), *(values or nothing))
+            yield tuple([given[place] for place in places])
 
 
-def _summary_rows(kind: Kind, part: Part, thing: Thing) -> Iterator[Row]:
+def _summary_rows(kind: Kind, part: Part, things: Iterable[Thing]) -> Iterator[Row]:
     summary = part.summary
     assert summary is not None
     names = (*kind.scope, *summary.by, *summary.last, "min", "max", "count")
     places = tuple(names.index(name) for name in summary.table.column_names)
-    for key, each in thing.summaries(part).items():
-        by = _as_tuple(key, summary.by)
-        given = (*thing.scope, *by, *each.last, each.min, each.max, each.count)
-        yield tuple([given[place] for place in places])
+    for thing in things:
+        for key, each in thing.summaries(part).items():
+            by = _as_tuple(key, summary.by)
+            given = (*thing.scope, *by, *each.last, each.min, each.max, each.count)
+            yield tuple([given[place] for place in places])
 
 
 def _as_tuple(key: Any, names: tuple[str, ...]) -> Row:

@@ -27,7 +27,8 @@ from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
 from lakeflow.filesystem.local import LocalFilesystem
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.log.control_log import ControlLog
-from lakeflow.log.control_protocol import Folded
+from lakeflow.log.control_requests import Folded
+from lakeflow.log.event_files import event_in
 from lakeflow.log.positions import CONTROL, LOG, Position, event_path
 from lakeflow.tables import folds
 from lakeflow.testing.flaky import FlakyFileSystem, Flaw, lake_filesystem
@@ -118,7 +119,7 @@ class Member:
         before.stand_on(self.look())
         events = before.folded()
         while self.fs.exists(event_path(len(events) + 1)):
-            events.append(json.loads(self.fs.read(event_path(len(events) + 1))))
+            events.append(read(self.fs, len(events) + 1))
         after = Folded(before.base.fold + 1, len(events))
         self.fs.create(_fold_path(after), json.dumps(events).encode())
 
@@ -152,6 +153,11 @@ def adding(name: str) -> Callable[[Draft], tuple[list[str], int]]:
     return decide
 
 
+def read(fs: Filesystem, number: int) -> Any:
+    """Return an event, whatever its file repeats."""
+    return json.loads(event_in(fs.read(event_path(number))))
+
+
 def events_of(fs: Filesystem) -> list[Any]:
     """Return all events, folded or not, checking that each was decided on those before it."""
     member = Member(fs)
@@ -159,7 +165,7 @@ def events_of(fs: Filesystem) -> list[Any]:
     events = member.folded()
     with contextlib.suppress(FileNotFoundError):
         while True:
-            events.append(json.loads(fs.read(event_path(len(events) + 1))))
+            events.append(read(fs, len(events) + 1))
     assert [event["number"] for event in events] == list(range(1, len(events) + 1))
     records = [record for event in events for record in event["records"]]
     assert [record["before"] for record in records] == list(range(len(records)))

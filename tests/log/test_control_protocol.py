@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from lakeflow.exceptions import ConflictError
-from lakeflow.log.control_protocol import (
-    ControlProtocol,
+from lakeflow.log.control_protocol import ControlProtocol
+from lakeflow.log.control_requests import (
     Create,
     Delete,
     Event,
@@ -32,7 +32,7 @@ from lakeflow.log.control_protocol import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lakeflow.log.control_protocol import Request, Steps
+    from lakeflow.log.control_requests import Request, Steps
 
 History = tuple[str, ...]
 """Ids of events, from the first one on."""
@@ -124,28 +124,40 @@ class Point(NamedTuple):
     told: tuple[Told, ...]
 
 
+class File(NamedTuple):
+    """A file of the store.
+
+    Attributes:
+        event: Its event.
+        before: Those right before it that it repeats, the latest last.
+    """
+
+    event: str
+    before: History
+
+
 class World(NamedTuple):
     """Files of the store, and who stands where.
 
     Attributes:
-        files: Event by number.
+        files: Event by number, with the events before it that the file repeats.
         folded: The events that the newest fold holds.
         finished: When each of them was folded.
         now: The time.
         processes: The processes.
     """
 
-    files: tuple[tuple[int, str], ...]
+    files: tuple[tuple[int, File], ...]
     folded: History
     finished: tuple[int, ...]
     now: int
     processes: tuple[Process, ...]
 
-    def file(self, number: int) -> str | None:
+    def file(self, number: int) -> File | None:
         return dict(self.files).get(number)
 
-    def with_file(self, number: int, event: str) -> World:
-        return self._replace(files=tuple(sorted((*self.files, (number, event)))))
+    def with_file(self, number: int, file: File) -> World:
+        return self._replace(files=tuple(sorted((*self.files, (number, file)))))
 
     def without_file(self, number: int) -> World:
         return self._replace(files=tuple(file for file in self.files if file[0] != number))
@@ -157,8 +169,8 @@ class World(NamedTuple):
     def happened(self) -> History:
         """Return all events that are true."""
         history = list(self.folded)
-        while (event := self.file(len(history) + 1)) is not None:
-            history.append(event)
+        while (file := self.file(len(history) + 1)) is not None:
+            history.append(file.event)
         return tuple(history)
 
 
@@ -234,7 +246,7 @@ class Model:
         owner = world.file(len(world.folded) + 1)
         if owner is not None:
             finished = (*world.finished, world.now) if self.ticks else ()
-            yield world._replace(folded=(*world.folded, owner), finished=finished)
+            yield world._replace(folded=(*world.folded, owner.event), finished=finished)
         for number, _ in world.files:
             if self._may_delete(world, number):
                 yield world.without_file(number)
@@ -269,9 +281,10 @@ class Model:
                 yield pending(world, *answer) if is_slow else answered(world, *answer)
             case Read():
                 yield from self._read(world, request, process.pending, pending, answered)
-            case Create(event):
+            case Create(event, before):
                 is_free = world.file(event.number) is None
-                after = world.with_file(event.number, event.id) if is_free else world
+                file = File(event.id, tuple(each.decode() for each in before))
+                after = world.with_file(event.number, file) if is_free else world
                 yield answered(after, is_free)
                 if self.lost_answers and is_free and not process.pending:
                     yield pending(after, "again")
@@ -298,13 +311,12 @@ class Model:
     ) -> Iterator[World]:
         """Read one of the files."""
         # There is none beyond that at any time.
-        last = min(request.after + request.most, self.events)
-        numbers = range(request.after + 1, last + 1)
+        numbers = [number for number in request.numbers if number <= self.events]
         missing = [number for number in numbers if number not in dict(found)]
         for number in missing if self.at_once else missing[:1]:
             now = dict(found) | {number: world.file(number)}
             if len(now) == len(numbers) or (not self.at_once and now[number] is None):
-                yield answered(world, _up_to_a_gap(now))
+                yield answered(world, _contents(now))
             else:
                 yield pending(world, *sorted(now.items()))
         if not numbers:
@@ -353,9 +365,15 @@ def _calls(
             told.append(Told(change.name, (*change.decided_on, made)))
 
 
-def _up_to_a_gap(found: dict[int, str | None]) -> tuple[bytes, ...]:
-    events = [found[number] for number in sorted(found)]
-    return tuple(event.encode() for event in itertools.takewhile(bool, events))
+def _contents(found: dict[int, File | None]) -> tuple[tuple[int, bytes], ...]:
+    """Return the events in files up to the first that is missing, and what these repeat."""
+    contents: dict[int, bytes] = {}
+    for number, file in sorted(found.items()):
+        if file is None:
+            break
+        for place, event in enumerate((file.event, *reversed(file.before))):
+            contents.setdefault(number - place, event.encode())
+    return tuple(sorted(contents.items()))
 
 
 _NO_STATE = {
@@ -378,7 +396,18 @@ def _frames(steps: Any) -> str:
     return " ".join(frames)
 
 
+class Met(ControlProtocol):
+    """Others were met before: events repeat those before them, and their end is looked for."""
+
+    def __init__(self, events: Any, clock: Callable[[], float], grace_s: float) -> None:
+        super().__init__(events, clock, grace_s)
+        self._turn, self._news = 3, 3
+
+
 # With every rule
+
+
+_TIMED = {"events": 2, "grace": 2, "skew": 1, "ticks": 3}
 
 
 @pytest.mark.parametrize(
@@ -388,10 +417,23 @@ def _frames(steps: Any) -> str:
         (("c", "c", "r"), {"events": 2}, 10_000),
         (("cc", "c"), {"events": 3}, 5_000),
         (("c", "c"), {"events": 2, "lost_answers": True}, 10_000),
-        (("c", "c"), {"events": 2, "grace": 2, "skew": 1, "ticks": 3}, 30_000),
+        (("c", "c"), _TIMED, 30_000),
         (("c", "cr"), {"events": 2, "grace": 2, "skew": 1, "ticks": 2}, 10_000),
+        (("c", "c", "r"), {"events": 3, "at_once": False, "protocol": Met}, 10_000),
+        (("cc", "c"), {"events": 3, "protocol": Met}, 10_000),
+        (("cc", "r"), {**_TIMED, "protocol": Met}, 100_000),
     ],
-    ids=["three", "reader", "twice", "lost answers", "lease", "lease of a reader"],
+    ids=[
+        "three",
+        "reader",
+        "twice",
+        "lost answers",
+        "lease",
+        "lease of a reader",
+        "reader of what is repeated",
+        "twice with what is repeated",
+        "lease of what is repeated",
+    ],
 )
 def test_nobody_is_told_what_is_not_so(
     programs: tuple[str, ...], options: dict[str, Any], least: int
@@ -409,7 +451,7 @@ class NoLookAfterReading(ControlProtocol):
 
     def _read(self, sent: Event | None) -> Steps[bool]:
         for data in (yield from self._beyond()):
-            self._events.take(self._events.last + 1, data)
+            self._take(data)
         return False
 
 
@@ -419,7 +461,7 @@ class LookBeyondWhatWasRead(ControlProtocol):
     def _read(self, sent: Event | None) -> Steps[bool]:
         while True:
             for data in (yield from self._beyond()):
-                self._events.take(self._events.last + 1, data)
+                self._take(data)
             if self._is_leased() or not (yield from self._look()):
                 return False
 
@@ -430,16 +472,16 @@ class ReaderWithoutLook(ControlProtocol):
     def refresh(self) -> Steps[None]:
         yield from self._look()
         for data in (yield from self._beyond()):
-            self._events.take(self._events.last + 1, data)
+            self._take(data)
 
 
 class NoLookAfterCreating(ControlProtocol):
     """Rule 2 is missing."""
 
     def _create(self, event: Event) -> Steps[bool]:
-        is_created = yield Create(event)
+        is_created = yield Create(event, tuple(self._recent))
         if is_created:
-            self._events.take(event.number, event.data)
+            self._take(event.data)
         return is_created
 
 
@@ -465,9 +507,9 @@ class ClockBeforeTheAnswer(ControlProtocol):
         is_leased = self._is_leased()
         if not is_leased:
             return (yield from super()._create(event))
-        is_created = yield Create(event)
+        is_created = yield Create(event, tuple(self._recent))
         if is_created:
-            self._events.take(event.number, event.data)
+            self._take(event.data)
         return is_created
 
 
@@ -487,7 +529,15 @@ class LostIsLost(ControlProtocol):
         return (yield from super()._read(None))
 
 
-_TIMED = {"events": 2, "grace": 2, "skew": 1, "ticks": 3}
+class RepeatsWhatIsFolded(Met):
+    """What is repeated goes on with what comes after a fold that nobody here has read."""
+
+    def _look(self) -> Steps[bool]:
+        before = tuple(self._recent)
+        is_passed = yield from super()._look()
+        if is_passed:
+            self._recent.extend(before)
+        return is_passed
 
 
 @pytest.mark.parametrize(
@@ -503,6 +553,12 @@ _TIMED = {"events": 2, "grace": 2, "skew": 1, "ticks": 3}
         (ClockBeforeTheAnswer, ("c", "c"), _TIMED, "false"),
         (ClockAfterTheLook, ("c", "c"), _TIMED, "false"),
         (LostIsLost, ("c", "c"), {"events": 3, "lost_answers": True}, "twice"),
+        (
+            RepeatsWhatIsFolded,
+            ("cc", "c", "r"),
+            {**_TIMED, "events": 3, "ticks": 1, "at_once": False},
+            "false",
+        ),
     ],
 )
 def test_no_rule_can_be_left_out(
@@ -532,22 +588,29 @@ class Contest:
         changes: How many each of them makes.
         request_s: How long a request takes, on the average.
         lost_s: How much longer a create takes that others were faster than.
+        repeats: Whether files repeat the events before theirs, as they do on a store.
 
     Attributes:
-        files: Content by number.
+        files: Files by number.
         requests: Requests by kind.
         calls: How long each change took.
         now: The time.
     """
 
     def __init__(
-        self, processes: int, changes: int, *, request_s: float = 0.03, lost_s: float = 0
+        self,
+        processes: int,
+        changes: int,
+        *,
+        request_s: float = 0.03,
+        lost_s: float = 0,
+        repeats: bool = True,
     ) -> None:
-        self.files: dict[int, bytes] = {}
+        self.files: dict[int, File] = {}
         self.requests: Counter[str] = Counter()
         self.calls: list[float] = []
         self.now = 0.0
-        self._request_s, self._lost_s = request_s, lost_s
+        self._request_s, self._lost_s, self._repeats = request_s, lost_s, repeats
         self._chance = random.Random(processes)
         self._order = itertools.count()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
@@ -581,35 +644,34 @@ class Contest:
                 self._at(self.now + took, lambda: self._go_on(steps, Folded(0, 0)))
             case Read():
                 self._read(steps, request)
-            case Create(event):
-                self._at(self.now + took / 2, lambda: self._create(steps, event, took / 2))
+            case Create():
+                self._at(self.now + took / 2, lambda: self._create(steps, request, took / 2))
             case Pause(since, seconds):
                 until = since + seconds * self._chance.uniform(0.75, 1.25)
                 self._at(max(self.now, until), lambda: self._go_on(steps))
 
-    def _create(self, steps: Steps[None], event: Event, rest: float) -> None:
-        is_created = event.number not in self.files
+    def _create(self, steps: Steps[None], request: Create, rest: float) -> None:
+        number, name, _ = request.event
+        is_created = number not in self.files
         if is_created:
-            self.files[event.number] = event.data
+            before = tuple(each.decode() for each in request.before)
+            self.files[number] = File(name, before if self._repeats else ())
         else:
             rest += self._lost_s
         self._at(self.now + rest, lambda: self._go_on(steps, is_created))
 
     def _read(self, steps: Steps[None], request: Read) -> None:
-        found: dict[int, str | None] = {}
+        found: dict[int, File | None] = {}
         ends = []
-        for number in range(request.after + 1, request.after + 1 + request.most):
+        for number in request.numbers:
             took = self._request_s * self._chance.uniform(0.7, 1.3)
             self.requests["file"] += 1
             self._at(
                 self.now + took / 2,
-                lambda number=number: found.update({number: self._text(number)}),
+                lambda number=number: found.update({number: self.files.get(number)}),
             )
             ends.append(self.now + took)
-        self._at(max(ends), lambda: self._go_on(steps, _up_to_a_gap(found)))
-
-    def _text(self, number: int) -> str | None:
-        return self.files[number].decode() if number in self.files else None
+        self._at(max(ends), lambda: self._go_on(steps, _contents(found)))
 
 
 def test_a_process_that_is_alone_needs_one_request_a_change() -> None:
@@ -617,15 +679,23 @@ def test_a_process_that_is_alone_needs_one_request_a_change() -> None:
     assert contest.requests == {"Look": 1, "Read": 1, "file": 1, "Create": 100, "Pause": 3}
 
 
-@pytest.mark.parametrize("lost_s", [0, 0.03], ids=["told", "compared"])
-def test_many_processes_share_the_log_fairly(lost_s: float) -> None:
-    contest = Contest(16, 50, lost_s=lost_s)
+@pytest.mark.parametrize(
+    ("options", "most_files"),
+    [
+        ({}, 10),
+        ({"lost_s": 0.03}, 10),
+        # Each event is read by 15 others, and few ask for what is not there.
+        ({"repeats": False}, 18),
+    ],
+    ids=["told", "compared", "in a folder"],
+)
+def test_many_processes_share_the_log_fairly(options: dict[str, Any], most_files: int) -> None:
+    contest = Contest(16, 50, **options)
     assert sorted(contest.files) == list(range(1, 801))
     assert contest.now < 43
     assert max(contest.calls) < 6
-    # Each event is read by 15 others, and few ask for what is not there.
     assert contest.requests["Create"] < 2.5 * 800
-    assert contest.requests["file"] < 17 * 800
+    assert contest.requests["file"] < most_files * 800
 
 
 def test_who_makes_many_changes_keeps_nobody_waiting() -> None:
@@ -646,8 +716,9 @@ def test_a_change_gives_up_only_after_some_races_were_lost() -> None:
             match steps.send(answer):
                 case Look():
                     answer = Folded(0, 0)
-                case Read(after):
-                    answer = [b"theirs"] * (change.attempts - after)
+                case Read(numbers):
+                    there = [number for number in numbers if number <= change.attempts]
+                    answer = dict.fromkeys(there, b"theirs")
                 case Create():
                     answer = False
 

@@ -291,11 +291,17 @@ def stored_rows(spec: TableSpec, files: Sequence[str]) -> tuple[str, dict[str, A
     return f"read_parquet(${name}, hive_partitioning = false)", {name: literally(files)}
 
 
+def loaded_rows(table: str) -> str:
+    """Return the name of the table with those rows of a table's files that a search needs."""
+    return f"loaded_{table}"
+
+
 def sources(
     kinds: Iterable[Kind],
     tables: Collection[str],
     files: Mapping[str, Sequence[str]],
     is_hot: Collection[str],
+    loaded: Collection[str] = (),
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return queries for tables.
 
@@ -304,6 +310,7 @@ def sources(
         tables: Names of the tables.
         files: The files of each.
         is_hot: Names of the tables with ids that there are.
+        loaded: Names of the tables for whose files ``loaded_rows`` stand in.
 
     Returns:
         The query of each, and what is bound to their parameters.
@@ -314,8 +321,11 @@ def sources(
         for spec in overlaid(kind):
             if spec.name not in tables:
                 continue
-            stored, given = stored_rows(spec, files[spec.name])
-            values |= given
+            if spec.name in loaded:
+                stored = loaded_rows(spec.name)
+            else:
+                stored, given = stored_rows(spec, files[spec.name])
+                values |= given
             parts[spec.name] = whole(kind, spec, stored, is_hot)
     return parts, values
 
@@ -334,6 +344,7 @@ def laid_over(
     files: Mapping[str, Sequence[str]],
     is_hot: Collection[str],
     kept: str | None = None,
+    loaded: Collection[str] = (),
 ) -> tuple[str, dict[str, Any]]:
     """Return a statement over files with the hot rows before them, and what is bound to it.
 
@@ -343,9 +354,10 @@ def laid_over(
         files: The files of each of its tables.
         is_hot: Names of the tables with ids that there are.
         kept: Table with the rows of ``stored``; None to read the files.
+        loaded: Names of the tables for whose files ``loaded_rows`` stand in.
     """
     if kept is None:
-        tables, values = sources(kinds, statement.tables, files, is_hot)
+        tables, values = sources(kinds, statement.tables, files, is_hot, loaded)
         return statement.text(tables), values | statement.related | statement.values
     # The kept table has the stored rows of the joined tables already, so that only the hot rows
     # of these are read beside it.
