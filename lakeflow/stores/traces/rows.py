@@ -15,7 +15,7 @@ from lakeflow.entities import (
     trace_info,
 )
 from lakeflow.kinds import TRACE
-from lakeflow.schema import ASSESSMENTS, SPANS, TRACE_METADATA, TRACE_TAGS
+from lakeflow.schema import ASSESSMENTS, SPANS, TRACE_METADATA, TRACE_TAGS, TRACES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +47,12 @@ def ended(info: TraceInfo) -> dict[str, Any]:
         "execution_duration": info.execution_duration,
         **_known(info),
     }
+
+
+def of_trace(info: TraceInfo, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of a trace with its ids, its columns as the table has them."""
+    whole = {"experiment_id": info.experiment_id, "trace_id": info.trace_id, **row}
+    return {name: whole[name] for name in TRACES.column_names if name in whole}
 
 
 def _known(info: TraceInfo) -> dict[str, Any]:

@@ -98,14 +98,14 @@ class TraceStore:
         infos = [info for info, _ in traces]
         for experiment_id in {info.experiment_id for info in infos}:
             self._experiments.require_active(experiment_id)
-        made = [{**_scope(info), **rows.begun(info), **rows.ended(info)} for info in infos]
+        made = [rows.of_trace(info, rows.begun(info) | rows.ended(info)) for info in infos]
         spans = [rows.of_experiment(info.experiment_id, columns) for info, columns in traces]
         self._append(
             records.table(TRACES.name, made), *self._pairs(*infos), _pieces_of_all(spans)
         )
 
     def _row(self, info: TraceInfo, row: Mapping[str, Any]) -> records.Pieces:
-        return records.table(TRACES.name, [{**_scope(info), **row}])
+        return records.table(TRACES.name, [rows.of_trace(info, row)])
 
     def _pairs(self, *infos: TraceInfo) -> list[records.Pieces]:
         tags = [(_scope(info), info.tags) for info in infos]
