@@ -15,27 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from traced import log_trace
 
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import (
     Dataset,
     DatasetInput,
-    Feedback,
     InputTag,
     Metric,
     Param,
     RunTag,
-    TraceInfo,
-    TraceState,
     validation,
 )
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
-from lakeflow.ids import new_id
 from lakeflow.open_store import open_store
 from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.views import VIEWS as ALL_VIEWS
-from lakeflow.schema import SPANS
 from lakeflow.sql import setup
 
 if TYPE_CHECKING:
@@ -394,44 +390,6 @@ def register(uri: str, name: str, run_id: str) -> None:
     store.models.set_alias(name, "champion", 1)
 
 
-def trace(uri: str, run_id: str) -> str:
-    """Log spans of a trace, of which one is an error with an event and a link."""
-    store, begun = open_store(uri, create=False), 1_700_000_000_123_456_789
-    trace_id = f"tr-{new_id()}"
-    spans: dict[str, list[Any]] = {
-        name: [None, None]
-        for name in SPANS.column_names
-        if name not in {"experiment_id", "day"}
-    }
-    store.traces.log_spans(
-        "0",
-        spans
-        | {
-            "trace_id": [trace_id] * 2,
-            "span_id": ["a" * 16, "b" * 16],
-            "parent_span_id": [None, "a" * 16],
-            "start_time_ns": [begun, begun + 5],
-            "end_time_ns": [begun + 2_000_000, None],
-            "name": ["root", "it's \N{SNOWMAN}"],
-            "span_type": ["AGENT", "LLM"],
-            "kind": ["INTERNAL"] * 2,
-            "status": ["OK", "ERROR"],
-            "input_tokens": [None, 7],
-            "finish_reasons": [None, '["stop"]'],
-            "attributes": ['{"a.b":1,"c":"x"}', "{no json"],
-            "inputs": ['{"q":1}', None],
-            "events": [None, '[{"name":"e","time_ns":5,"attributes":{"k":"v"}}]'],
-            "links": [None, '[{"trace_id":"tr-1","span_id":"c","attributes":{}}]'],
-        },
-    )
-    info = TraceInfo(trace_id, "0", 5, TraceState.IN_PROGRESS, None, {"m": run_id}, {"t": "1"})
-    store.traces.start(info)
-    first = store.traces.create_assessment(Feedback("right", value=False, trace_id=trace_id))
-    other = Feedback("right", value=True, trace_id=trace_id, overrides=first.assessment_id)
-    store.traces.create_assessment(other)
-    return trace_id
-
-
 def test_hot_stored_and_mixed_rows_look_alike(
     uri: str, client: LakeflowClient, shown: Callable[[], dict[str, list[str]]]
 ) -> None:
@@ -439,7 +397,7 @@ def test_hot_stored_and_mixed_rows_look_alike(
     client.create_run(experiment_id)
     run_id = fill(client, "first")
     register(uri, "seed", run_id)
-    trace_id = trace(uri, run_id)
+    trace_id = log_trace(uri, run_id)
     hot = shown()
     lakeflow.compact(uri)
     assert shown() == hot
@@ -451,7 +409,7 @@ def test_hot_stored_and_mixed_rows_look_alike(
     client.delete_tag(run_id, "team")
     client.set_terminated(run_id)
     register(uri, "fruit", run_id)
-    trace(uri, run_id)
+    log_trace(uri, run_id)
     open_store(uri, create=False).traces.set_tag(trace_id, "later", "2")
     mixed = shown()
     lakeflow.compact(uri)
@@ -1022,7 +980,7 @@ def test_the_script_gives_any_duckdb_the_same_rows(tmp_path: Path) -> None:
     for moment in range(2):
         run_id = fill(client, f"r{moment}")
         register(str(lake), f"m{moment}", run_id)
-        trace(str(lake), run_id)
+        log_trace(str(lake), run_id)
         lakeflow.compact(lake)
     bare = duckdb.connect()
     bare.execute(setup(lake))

@@ -60,8 +60,9 @@ def spent(counted: proxy.Proxy) -> dict[str, int]:
     return dict(requests)
 
 
-def test_logging_is_one_put(open_store: Callable[[str], Store], counted: proxy.Proxy) -> None:
-    store = open_store("writer")
+def test_logging_is_one_put(open_store: Callable[..., Store], counted: proxy.Proxy) -> None:
+    # However slow the machine is, what was seen of the experiment is fresh enough.
+    store = open_store("writer", check_interval_ms=600_000)
     store.runs.create("0")
     spent(counted)
     run_id = store.runs.create("0", tags={"a": 1}, run_name="name").info.run_id

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
+from traced import log_trace
 
 import lakeflow
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -19,7 +20,11 @@ HERE = Path(__file__).parent
 PYTHON = HERE.parents[1] / ".venv-engines" / "bin" / "python"
 RUNS = 120
 WIDELY_KNOWN = {"DELTA_BINARY_PACKED", "DELTA_BYTE_ARRAY", "PLAIN", "RLE", "RLE_DICTIONARY"}
-SHOWN_OTHERWISE = {("control_events", "number"), ("registered_models", "requires_approval")}
+SHOWN_OTHERWISE = {
+    ("control_events", "number"),
+    ("registered_models", "requires_approval"),
+    ("spans", "finish_reasons"),
+}
 """Columns that are of another type in the view."""
 ENGINES = {
     "by_daft",
@@ -52,8 +57,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
             client.set_terminated(run_id, end_time=9_000 + number)
         if number == RUNS // 2:
             register(client, run_id)
+            log_trace(str(place), run_id)
             lakeflow.compact(place)
     register(client, run_id)
+    log_trace(str(place), run_id)
     lakeflow.compact(place)
     return place
 

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from traced import log_trace
+
 import lakeflow
 from lakeflow.entities import Metric, Param, RunTag
 
@@ -31,6 +33,7 @@ def test_the_delta_recipe_gives_the_rows_that_lakeflow_gives(tmp_path: Path) -> 
         lakeflow.set_tracking_uri(lake)
         lakeflow.register_model(f"runs:/{run_id}", "model", tags={"k": "v"})
         client.set_registered_model_alias("model", "newest", number + 1)
+        log_trace(str(lake), run_id)
         lakeflow.compact(lake)
     done = subprocess.run(
         [python, HERE / "recipe.py", lake, ROOT / "sql"],
