@@ -14,7 +14,7 @@ from lakeflow.cli.sql import add_format, lines, write_to
 from lakeflow.cli.terminal import cut, draw, write
 from lakeflow.entities import trace_lines
 from lakeflow.entities.trace_page import document
-from lakeflow.entities.trace_tree import duration as time_of
+from lakeflow.entities.trace_tree import whole_milliseconds
 from lakeflow.open_store import open_store
 from lakeflow.printable import printable
 
@@ -220,8 +220,7 @@ def _table(traces: Sequence[TraceInfo], more: bool) -> Iterator[str]:
 
 def _line(info: TraceInfo) -> str:
     """Return a trace as a line, of which a narrow terminal cuts the words at its end."""
-    took = info.execution_duration
-    length = "" if took is None else time_of(took * 1_000_000)
+    length = whole_milliseconds(info.execution_duration)
     began = trace_lines.moment(info.request_time).removesuffix(" UTC")
     before = f"{printable(info.trace_id):<35}  {began:<23}  {length:>8}  {info.state:<11}  "
     words = printable("  ".join(filter(None, (info.name, info.request_preview))))

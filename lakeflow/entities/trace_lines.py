@@ -15,6 +15,7 @@ from lakeflow.entities.trace_tree import (
     shown_type,
     state,
     tree,
+    whole_milliseconds,
 )
 from lakeflow.printable import printable
 
@@ -102,8 +103,8 @@ def _plain(pieces: list[Piece]) -> str:
 
 def _heading(trace: Trace) -> list[list[Piece]]:
     info = trace.info
-    took = info.execution_duration
-    length = "" if took is None else f"  {duration(took * 1_000_000)}"
+    took = whole_milliseconds(info.execution_duration)
+    length = took and f"  {took}"
     first = [
         Piece(text_of(info.trace_id), "bold"),
         Piece(f"  {text_of(info.state)}", _COLOURS.get(info.state, "")),

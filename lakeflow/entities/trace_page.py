@@ -22,6 +22,7 @@ from lakeflow.entities.trace_tree import (
     shown_type,
     state,
     tree,
+    whole_milliseconds,
 )
 from lakeflow.printable import printable
 
@@ -98,8 +99,7 @@ def pages(traces: Sequence[Trace]) -> str:
     found = [f'<div class="lf-trace">{_STYLE}']
     for trace in traces[:MOST_TRACES]:
         info = trace.info
-        took = info.execution_duration
-        length = "" if took is None else duration(took * 1_000_000)
+        length = _text(whole_milliseconds(info.execution_duration))
         found.append(
             f'<details><summary class="lf-row">{_name(info.name or info.trace_id, 0)}'
             f"<span{_of_state(info.state)}>{_text(info.state)}</span>"
@@ -151,9 +151,8 @@ class _Room:
 
 def _trace(trace: Trace, room: _Room) -> Iterator[str]:
     info = trace.info
-    took = info.execution_duration
     facts = {
-        "took": duration(None if took is None else took * 1_000_000),
+        "took": whole_milliseconds(info.execution_duration),
         "began": moment(info.request_time),
         "experiment": info.experiment_id,
         "run": info.run_id,

@@ -198,6 +198,18 @@ def duration_ns(span: Span) -> int | None:
     return None if span.end_time_ns is None else span.end_time_ns - span.start_time_ns
 
 
+def whole_milliseconds(milliseconds: int | None) -> str:
+    """Return a duration of which only its whole milliseconds are known.
+
+    Examples:
+        >>> whole_milliseconds(0), whole_milliseconds(1_234), whole_milliseconds(None)
+        ('< 1 ms', '1.23 s', '')
+    """
+    if milliseconds == 0:
+        return "< 1 ms"
+    return duration(None if milliseconds is None else milliseconds * 1_000_000)
+
+
 def duration(nanoseconds: int | None) -> str:
     """Return a duration in the unit that fits.
 
