@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
 from lakeflow.client import LakeflowClient
 from lakeflow.config import environment
 from lakeflow.entities import Experiment, LifecycleStage, ViewType, validation
-from lakeflow.exceptions import AlreadyExistsError, InvalidInputError, NotFoundError
+from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent import active_runs
 from lakeflow.fluent.pages import all_pages, most_results
 from lakeflow.open_store import open_store
@@ -131,15 +130,7 @@ def _choose(client: LakeflowClient, experiment: Experiment) -> None:
 
 
 def _experiment_named(client: LakeflowClient, name: str) -> Experiment:
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        # Another process may have made it since; either way it is there now.
-        with contextlib.suppress(AlreadyExistsError):
-            client.create_experiment(name)
-        experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        raise NotFoundError(f"experiment {name!r} vanished while it was being made")
-    return experiment
+    return open_store(client.tracking_uri, create=True).experiments.named(name)
 
 
 def experiment_of_new_runs(client: LakeflowClient) -> str:

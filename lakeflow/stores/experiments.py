@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,23 @@ class ExperimentStore:
         """Return the experiment of this name, deleted ones too; None if there is none."""
         thing = self._control.known().find(EXPERIMENT, "name", name)
         return None if thing is None else experiment_of(thing, self._lake.fs.resolve)
+
+    def named(self, name: str) -> Experiment:
+        """Return the experiment of this name, deleted ones too; it is made if there is none.
+
+        Raises:
+            InvalidInputError: This is no name.
+            NotFoundError: It was renamed while it was being made.
+        """
+        found = self.find(name)
+        if found is None:
+            # Another process may have made it since; either way it is there now.
+            with contextlib.suppress(AlreadyExistsError):
+                self.create(name)
+            found = self.find(name)
+        if found is None:
+            raise NotFoundError(f"experiment {name!r} vanished while it was being made")
+        return found
 
     def search(
         self,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from lakeflow import context
 from lakeflow.config import environment
-from lakeflow.exceptions import AlreadyExistsError, NotFoundError
 
 if TYPE_CHECKING:
     from lakeflow.stores.store import Store
@@ -29,14 +27,6 @@ def experiment_named(store: Store, name: str | None) -> str:
     if not name:
         experiment_id = environment("EXPERIMENT_ID") or "0"
     else:
-        found = store.experiments.find(name)
-        if found is None:
-            # Another process may have made it since; either way it is there now.
-            with contextlib.suppress(AlreadyExistsError):
-                store.experiments.create(name)
-            found = store.experiments.find(name)
-        if found is None:
-            raise NotFoundError(f"experiment {name!r} vanished while it was being made")
-        experiment_id = found.experiment_id
+        experiment_id = store.experiments.named(name).experiment_id
     store.experiments.require_active(experiment_id)
     return experiment_id
