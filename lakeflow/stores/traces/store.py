@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lakeflow.stores.snapshots import SnapshotId
     from lakeflow.stores.things import Thing
 
-_REMOVED_AT_ONCE = 10_000
-"""Ids in one record."""
+_REMOVED_AT_ONCE = _FOUND_AT_ONCE = 10_000
+"""Ids in one record, and on one page of what is to be removed."""
 
 MOST_TAG_CHARACTERS = 8_000
 """A longer value of a tag is cut, as in MLflow."""
@@ -235,7 +235,7 @@ class TraceStore:
         token = None
         until = f"timestamp_ms <= {int(latest_ms)}"
         while most is None or len(ids) < most:
-            size = TRACE_PAGE if most is None else min(TRACE_PAGE, most - len(ids))
+            size = _FOUND_AT_ONCE if most is None else min(_FOUND_AT_ONCE, most - len(ids))
             page = page_of(
                 self._lake, self._reader, TRACE, until, size, ["timestamp_ms ASC"], token,
                 experiment_ids=[experiment_id],
@@ -338,9 +338,6 @@ class TraceStore:
     def _put(self, thing: Thing, assessment: Assessment) -> None:
         row = _named(thing.scope) | rows.assessment_row(assessment)
         self._append(records.table(ASSESSMENTS.name, [row]))
-
-
-TRACE_PAGE = 10_000
 
 
 def _pieces_of_all(spans: Sequence[Mapping[str, list[Any]]]) -> records.Pieces:
