@@ -178,6 +178,7 @@ class ColumnReader:
         asked = [self._views.tables[name] for name in question.tables]
         with self._snapshots.held(snapshot_id) as snapshot:
             fold = snapshot.fold
+            self._sandbox.reads(fold.number)
             files = {spec.name: self._lake.paths(spec.name, fold) for spec in asked}
             fresh = self._fresh(snapshot, asked) if asked else {}
         return question, files, fresh

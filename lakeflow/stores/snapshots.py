@@ -154,6 +154,7 @@ class Snapshot:
         self.leave_out_stored()
         is_new = self.overlay.is_lost() or self.fold is not self._overlaid
         if is_new:
+            self._engine.reads(self.fold.number)
             self.overlay.clear()
             self._added.clear()
         # Should anything fail from here on, the next call fills the tables from nothing.

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import lakeflow
 from lakeflow import LakeflowClient
-from lakeflow.query.engine import open_engines
+from lakeflow.open_store import open_store
+from lakeflow.query.engine import connection, open_engines, permitted
+from lakeflow.query.engine.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,3 +57,32 @@ def test_an_engine_that_is_read_is_not_closed(
     with ThreadPoolExecutor(3) as pool:
         for number, found in enumerate(pool.map(search, clients)):
             assert found == [number + 2, number + 1, number]
+
+
+def test_what_is_known_of_files_of_past_folds_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_MOST_FOLDS", 2)
+    client = LakeflowClient(tmp_path)
+    store = open_store(tmp_path, create=True)
+    for number in range(6):
+        client.create_run("0")
+        if number == 5:
+            with store.snapshots.held():
+                before = store.columns.query("FROM runs", None).num_rows
+                assert before == 6
+        lakeflow.compact(tmp_path)
+        found = client.search_runs(["0"])
+        assert len(found) == lakeflow.sql("FROM runs", tracking_uri=tmp_path).num_rows
+        assert len(found) == number + 1
+    engine = store.snapshots._engine
+    assert engine.connections == 2
+
+
+def test_settings_of_an_engine_are_those_of_its_cursors(tmp_path: Path) -> None:
+    sandbox = Sandbox(None, str(tmp_path))
+    names = ("parquet_metadata_cache", "python_enable_replacements", "max_expression_depth")
+    asked = ", ".join(f"current_setting('{name}')" for name in (*names, "TimeZone"))
+    (found,) = sandbox.cursor().run(f"SELECT {asked}")
+    assert found == (True, False, permitted.MAX_DEPTH, "UTC")
+    sandbox.close()

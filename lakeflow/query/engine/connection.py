@@ -40,6 +40,9 @@ _PATTERN = re.compile(r"[*?\[]")
 SQL_TYPES = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
 """DuckDB's name of each type of a column."""
 
+_MOST_FOLDS = 64
+"""Folds whose files are read before what is known of those of past ones is let go."""
+
 _POINT = f'"value", "timestamp", step, {", ".join(LOGGED)}'
 
 _STORED_POINTS = f"""
@@ -78,6 +81,8 @@ class Engine:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self.connections = 0
         self.holders = 0
+        self._fold = -1
+        self._folds = 0
 
     def close(self) -> None:
         """Let go of the connection; the next call makes a new one."""
@@ -100,6 +105,26 @@ class Engine:
         finally:
             with open_engines.lock:
                 self.holders -= 1
+            self._renew()
+
+    def reads(self, fold: int) -> None:
+        """Say which fold is read from now on.
+
+        What DuckDB has parsed of a file it keeps for good, and each fold brings new ones. So it
+        begins anew once there were many, as soon as nobody holds it.
+        """
+        with self._lock:
+            self._folds += fold != self._fold
+            self._fold = fold
+        self._renew()
+
+    def _renew(self) -> None:
+        if self._folds <= _MOST_FOLDS:
+            return
+        with open_engines.lock:
+            if not self.holders:
+                self._folds = 0
+                self.begin_anew()
 
     def reset(self) -> None:
         """Begin anew in a forked child; DuckDB's threads stayed with the parent."""
@@ -140,8 +165,9 @@ class Engine:
         if self._memory_bytes is not None:
             config["memory_limit"] = f"{self._memory_bytes}B"
         connection = duckdb.connect(config=config)
-        # Parquet files of a lake never change, so a parsed footer stays right.
-        connection.execute("SET parquet_metadata_cache = true")
+        # Parquet files of a lake never change, so a parsed footer stays right. Cursors see what
+        # is set for all of them, and nothing that is set for this connection alone.
+        connection.execute("SET GLOBAL parquet_metadata_cache = true")
         if self._filesystem is not None:
             connection.register_filesystem(self._filesystem)
         return connection

@@ -75,10 +75,10 @@ class Sandbox(Engine):
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = super()._connect()
         connection.execute(MACROS)
-        connection.execute(f"SET max_expression_depth = {permitted.MAX_DEPTH}")
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET python_enable_replacements = false")
+        # For all cursors, as in ``Engine._connect``.
+        connection.execute(f"SET GLOBAL max_expression_depth = {permitted.MAX_DEPTH}")
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        connection.execute("SET GLOBAL python_enable_replacements = false")
         # DuckDB asks for the pattern that it is given, and for each file that it finds by it.
         folders = {f"{each}/" for each in (self._folder, *literally([self._folder]))}
         connection.execute(f"SET allowed_directories = [{', '.join(map(literal, folders))}]")

@@ -83,9 +83,14 @@ def by_column(scope: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> di
     return {**columns, **{name: [row[name] for row in rows] for name in rows[0]}}
 
 
+def day_of(time_ns: int) -> int:
+    """Return the day of a time, as days since the Unix epoch."""
+    return time_ns // _DAY_NS
+
+
 def of_experiment(experiment_id: str, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     """Return the columns of spans with the two that follow from the others."""
-    days = [start // _DAY_NS for start in columns["start_time_ns"]]
+    days = list(map(day_of, columns["start_time_ns"]))
     known = {"experiment_id": [experiment_id] * len(days), **columns, "day": days}
     return {name: known[name] for name in SPANS.column_names if name in known}
 

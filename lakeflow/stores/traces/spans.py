@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import records
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.kinds import TRACE
+from lakeflow.query.engine.comparisons import among
 from lakeflow.query.engine.statement import Statement
 from lakeflow.schema import SPANS
+from lakeflow.stores.traces.rows import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,20 +71,30 @@ def spans_of(
     first, last = TRACE.derived.bounds
     ranges = [(each[first], each[last]) for each in derived]
     ids = [thing.id for thing in traces]
+    experiments = sorted({thing.scope[0] for thing in traces})
+    values: dict[str, Any] = {}
+
+    def bind(value: object) -> str:
+        values[f"p{len(values)}"] = value
+        return f"$p{len(values) - 1}"
+
+    # By all that rows are sorted by, and each value by itself: so the engine sees by the bounds
+    # of row groups which of them to read.
+    least, most = min(first for first, _ in ranges), max(last for _, last in ranges)
+    conditions = [
+        among("trace_id", ids, bind),
+        among("experiment_id", experiments, bind),
+        f"day BETWEEN {bind(day_of(least))} AND {bind(day_of(most))}",
+        f"start_time_ns BETWEEN {bind(least)} AND {bind(most)}",
+    ]
     statement = Statement(
-        # Between the bounds, so that other days are not looked into.
-        f"SELECT * FROM {SPANS.name} WHERE list_contains($ids, trace_id) "  # noqa: S608
-        "AND start_time_ns BETWEEN $first AND $last ORDER BY start_time_ns, span_id",
-        {
-            "ids": ids,
-            "first": min(least for least, _ in ranges),
-            "last": max(most for _, most in ranges),
-        },
+        f"SELECT * FROM {SPANS.name} WHERE {' AND '.join(conditions)} "  # noqa: S608
+        "ORDER BY start_time_ns, span_id",
+        values,
         (SPANS.name,),
         within={SPANS.name: ("start_time_ns", ranges)},
         named={SPANS.name: ("trace_id", ids)},
     )
-    experiments = sorted({thing.scope[0] for thing in traces})
     (rows,) = reader.tables([statement], experiments, snapshot_id)
     for row in rows.to_pylist():
         found[row["trace_id"]].append(row)
