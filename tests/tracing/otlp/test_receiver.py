@@ -221,7 +221,9 @@ def test_what_can_never_be_read_is_refused_in_its_own_form_and_not_stored(post, 
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-@pytest.mark.parametrize("body", [b"", b"x", gzip.compress(b"{}")[:-3]])
+@pytest.mark.parametrize(
+    "body", [b"", b"x", gzip.compress(b"{}")[:-3]], ids=["nothing", "no archive", "cut"]
+)
 def test_a_damaged_body_is_refused(post, encoding, body):
     assert post(body, Content_Encoding=encoding).status == 400
 
