@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
@@ -20,7 +21,7 @@ from lakeflow.lake import Lake
 from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 KEY = "metric-5"
 LISTED_AT_ONCE = 1000
@@ -54,21 +55,22 @@ class CountingFileSystem(LocalFileSystem):
         return found
 
 
+@contextlib.contextmanager
+def counted(root: str) -> Iterator[tuple[Store, CountingFileSystem]]:
+    """Give the lake in a folder as if it were on a store, and what counts its requests."""
+    with tempfile.TemporaryDirectory() as cache:
+        settings = Settings(auto_compact=False, cache_folder=cache)
+        counting = CountingFileSystem()
+        backend = Backend("a counting store", has_folders=False)
+        fs = RemoteFilesystem(lambda: counting, root, "counted://lake", backend, settings)
+        yield Store(Lake.on(fs, settings)), counting
+
+
 def main() -> None:
     options = parse()
     places = json.load(sys.stdin)
     experiment, run = places["experiments"][0], places["runs"][0]
-    with tempfile.TemporaryDirectory() as cache:
-        settings = Settings(auto_compact=False, cache_folder=cache)
-        counting = CountingFileSystem()
-        fs = RemoteFilesystem(
-            lambda: counting,
-            options.uri,
-            "counted://lake",
-            Backend("a counting store", has_folders=False),
-            settings,
-        )
-        store = Store(Lake.on(fs, settings))
+    with counted(options.uri) as (store, counting):
 
         def spent(call: Callable[[], object]) -> dict[str, int]:
             counting.requests = counting.bytes = 0

@@ -6,21 +6,15 @@ import json
 import os
 import resource
 import sys
-import tempfile
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from cold import CountingFileSystem
+from cold import counted
 from fill_traces import DAY_NS, RARE, START_NS
 from library import parse, report, taken_times
 
 import lakeflow
-from lakeflow.config import Settings
-from lakeflow.filesystem.backends import Backend
-from lakeflow.filesystem.remote import RemoteFilesystem
-from lakeflow.lake import Lake
-from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
     import argparse
@@ -157,17 +151,7 @@ def compared(
 def requests(options: argparse.Namespace, places: dict[str, Any]) -> dict[str, int]:
     """Return what one trace asks of a store, in a process that has read the fold."""
     ids = sample(Floor(places["files"]), 3)
-    with tempfile.TemporaryDirectory() as cache:
-        settings = Settings(auto_compact=False, cache_folder=cache)
-        counting = CountingFileSystem()
-        fs = RemoteFilesystem(
-            lambda: counting,
-            options.uri,
-            "counted://lake",
-            Backend("a counting store", has_folders=False),
-            settings,
-        )
-        store = Store(Lake.on(fs, settings))
+    with counted(options.uri) as (store, counting):
 
         def spent(trace_id: str) -> tuple[int, int]:
             counting.requests = counting.bytes = 0

@@ -96,6 +96,21 @@ def decoded(text: str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def decoded_if_json(value: Any) -> Any:
+    """Return the value of a JSON text; what is none as it is.
+
+    Examples:
+        >>> decoded_if_json('{"a": 1}'), decoded_if_json("{a"), decoded_if_json(None)
+        ({'a': 1}, '{a', None)
+    """
+    if type(value) is not str:
+        return value
+    try:
+        return decoded(value)
+    except ValueError:
+        return value
+
+
 def typed(text: str) -> Any:
     r"""Return the value of a JSON text with bytes, NaN and the infinities.
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities._base import short
-from lakeflow.entities.json_text import json_text, typed
+from lakeflow.entities.json_text import decoded_if_json, json_text, typed
 from lakeflow.entities.span_event import SpanEvent
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
 from lakeflow.exceptions import InvalidInputError
@@ -287,7 +287,7 @@ def as_mlflow(value: Any) -> str:
 
 def row_of(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of a span that is a dictionary of MLflow 2 or 3."""
-    attributes = {key: _read(each) for key, each in data["attributes"].items()}
+    attributes = {key: decoded_if_json(each) for key, each in data["attributes"].items()}
     trace_id = attributes.pop(REQUEST_ID)
     if not isinstance(trace_id, str):
         raise ValueError(f"{REQUEST_ID} is {trace_id!r}")
@@ -356,15 +356,6 @@ def _hexadecimal(base64_id: str | None) -> str | None:
     if not base64_id or len(base64_id) == 16:
         return base64_id or None
     return base64.b64decode(base64_id).hex()
-
-
-def _read(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _dumped(attributes: dict[str, Any], key: str) -> str | None:

@@ -25,6 +25,15 @@ SESSION = "mlflow.trace.session"
 """Metadata: the conversation that a trace is part of."""
 TOKEN_USAGE = "mlflow.trace.tokenUsage"
 """Metadata: sums of tokens, a JSON object."""
+TOKEN_NAMES = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "total_tokens": "total_tokens",
+    "cached_tokens": "cache_read_input_tokens",
+}
+"""MLflow's names of counts of tokens, by the columns that have them."""
+PREVIEW_CHARACTERS = 1_000
+"""What is kept of a question and of an answer, as a preview."""
 
 
 class TraceState(StrEnum):

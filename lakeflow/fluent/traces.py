@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
 from lakeflow.client import LakeflowClient
 from lakeflow.entities import LiveSpan, PagedList, Trace, TraceState, TraceStatus
-from lakeflow.entities.span import REQUEST_ID
+from lakeflow.entities.span import REQUEST_ID, as_mlflow
 from lakeflow.entities.trace_info import SESSION, USER
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.fluent.experiments import experiment_of_new_runs
@@ -363,5 +362,5 @@ def _flat(value: Any) -> Any:
     if isinstance(value, Trace):
         return value.to_json()
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return as_mlflow(value)
     return str(value) if isinstance(value, str) else value

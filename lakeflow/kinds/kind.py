@@ -113,16 +113,21 @@ class Derived:
     has made it.
 
     Attributes:
-        table: Table of the part; it has a ``pruned_by``.
+        part: The part; it has a ``pruned_by``.
         columns: The columns.
         bounds: Two of them: the smallest and the largest value of ``pruned_by``.
         defaults: Values of columns where neither a record nor the rows say one.
     """
 
-    table: TableSpec
+    part: Part
     columns: tuple[str, ...]
     bounds: tuple[str, str]
     defaults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def table(self) -> TableSpec:
+        """Table of the part."""
+        return self.part.table
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,10 @@ _STARTED = Attribute("request_time", is_number=True)
 _TOOK = Attribute("execution_duration", is_number=True)
 _STATE = Attribute("state", values=("OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"))
 
+_TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "total_tokens")
+
+_SPANS = Part(SPANS, Keep.LAST, in_document=False, in_columns=True, pruned_by="start_time_ns")
+
 _CONTENT = "concat_ws(' ', name, inputs, outputs, attributes)"
 """All that is said in a span, as one text."""
 
@@ -39,14 +43,7 @@ _SPAN = Rows(
         },
         **{
             name: Attribute(name, is_number=True)
-            for name in (
-                "start_time_ns",
-                "end_time_ns",
-                "input_tokens",
-                "output_tokens",
-                "cached_tokens",
-                "total_tokens",
-            )
+            for name in ("start_time_ns", "end_time_ns", *_TOKENS)
         },
         "id": Attribute("span_id"),
         "type": Attribute("span_type"),
@@ -89,10 +86,7 @@ TRACE = Kind(
                 "session_id",
                 "user_id",
                 "client_request_id",
-                "input_tokens",
-                "output_tokens",
-                "cached_tokens",
-                "total_tokens",
+                *_TOKENS,
                 "request_preview",
                 "response_preview",
             ),
@@ -103,18 +97,16 @@ TRACE = Kind(
         Part(TRACE_TAGS, Keep.LAST, removable=True),
         Part(TRACE_METADATA, Keep.LAST),
         Part(ASSESSMENTS, Keep.LAST, removable=True),
-        Part(
-            SPANS, Keep.LAST, in_document=False, in_columns=True, pruned_by="start_time_ns"
-        ),
+        _SPANS,
     ),
     owner=EXPERIMENT,
     is_removable=True,
     derived=Derived(
-        SPANS,
+        _SPANS,
         (
             "request_time", "execution_duration", "state", "name", "session_id", "user_id",
-            "input_tokens", "output_tokens", "cached_tokens", "total_tokens", "span_count",
-            "first_time_ns", "last_time_ns", "request_preview", "response_preview",
+            *_TOKENS, "span_count", "first_time_ns", "last_time_ns", "request_preview",
+            "response_preview",
         ),
         bounds=("first_time_ns", "last_time_ns"),
         defaults={"state": "IN_PROGRESS"},
@@ -138,10 +130,7 @@ TRACE = Kind(
             "user_id": Attribute("user_id"),
             **{
                 name: Attribute(name, is_number=True)
-                for name in (
-                    "input_tokens", "output_tokens", "cached_tokens", "total_tokens",
-                    "span_count",
-                )
+                for name in (*_TOKENS, "span_count")
             },
         },
         {

@@ -67,12 +67,7 @@ TRACE_TAGS = TableSpec(
 TRACE_METADATA = TableSpec(
     "trace_metadata",
     "one row per metadata entry of a trace",
-    (
-        _EXPERIMENT_ID,
-        _TRACE_ID,
-        Column("key", "string", "name"),
-        Column("value", "string", "text"),
-    ),
+    TRACE_TAGS.columns,
     key=_TRACE_KEY,
     sort=_SEARCH_ORDER,
 )

@@ -40,13 +40,11 @@ class HotColumns:
         clock, writer, seq = order
         first, ids = len(self), rows[self._identity]
         count = len(ids)
-        for name, values in self.columns.items():
-            values.extend(rows[name])
-        for kept, of_record in zip(
-            self.orders, ([clock] * count, [writer] * count, [seq] * count), strict=False
-        ):
-            kept.extend(of_record)
-        self.orders[3].extend(range(count))
+        for name, column in self.columns.items():
+            column.extend(rows[name])
+        of_record = [clock] * count, [writer] * count, [seq] * count, range(count)
+        for kept, values in zip(self.orders, of_record, strict=True):
+            kept.extend(values)
         rows_of = self._rows_of
         for number, identity in enumerate(ids, first):
             known = rows_of.get(identity)

@@ -213,6 +213,7 @@ class _Made(Field):
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
         self._names = kind.row.column_names
+        self._required = kind.required
         left_out = {*kind.scope, *kind.clocks}
         self._columns = [each for each in kind.row.columns if each.name not in left_out]
 
@@ -231,7 +232,7 @@ class _Made(Field):
         for fields in given:
             if fields.get(kind.makes) is None:
                 continue
-            if any(fields.get(name) is None for name in kind.required):
+            if any(fields.get(name) is None for name in self._required):
                 raise MisfitError
         return list(zip(_scopes(kind, record, rows, count), given, strict=True))
 

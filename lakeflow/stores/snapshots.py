@@ -14,7 +14,7 @@ from lakeflow.query.engine.overlay import Overlay
 from lakeflow.stores.copies import leave_out_stored
 from lakeflow.stores.memtable import Memtable
 from lakeflow.stores.stored_things import StoredThings
-from lakeflow.stores.things import merged, rows_by_table
+from lakeflow.stores.things import merged, ranges_of, rows_by_table
 from lakeflow.tables.damage import require_readable
 from lakeflow.tables.folds import fold_as_of, read_fold
 from lakeflow.tables.rewritten import as_rewritten
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from lakeflow.kinds import Kind
-    from lakeflow.kinds.kind import Derived
     from lakeflow.lake import Lake
     from lakeflow.query.engine.connection import Engine
     from lakeflow.stores.things import Thing
@@ -163,47 +162,44 @@ class Snapshot:
             changed = set(self.ids(kind)) if is_new else self.memory.changed[kind.name]
             if changed:
                 stored = self._stored.get(kind, changed, self.fold)
+                things = self.merged(kind, changed, stored)
                 if kind.column_parts:
-                    self._add_columns(kind, changed, stored)
-                things = self.merged(kind, changed, stored).values()
-                rows = rows_by_table(kind, things)
+                    self._add_columns(kind, things, stored)
+                rows = rows_by_table(kind, things.values())
                 self.overlay.replace(kind, changed, rows, self.memory.gone(kind))
             self.memory.changed[kind.name].clear()
         self._overlaid = self.fold
         return self.overlay
 
     def _add_columns(
-        self, kind: Kind, changed: Iterable[str], stored: Mapping[str, Thing]
+        self, kind: Kind, things: Mapping[str, Thing], stored: Mapping[str, Thing]
     ) -> None:
-        """Add the new rows of parts held as columns, and derive what follows from them."""
-        living = self.merged(kind, changed, stored)
+        """Add the new rows of parts held as columns, and derive what follows from them.
+
+        Args:
+            kind: The kind.
+            things: What changed, the log laid over what is stored.
+            stored: What is stored of it.
+        """
         for part in kind.column_parts:
             name = part.table.name
             columns = self.memory.columns[name]
-            rows, orders = columns.since(self._added.get(name, 0), living)
+            rows, orders = columns.since(self._added.get(name, 0), things)
             self.overlay.add(kind, part, rows, orders, self.memory.gone(kind))
             self._added[name] = len(columns)
         if kind.derived is None:
             return
         columns = self.memory.columns[kind.derived.table.name]
-        ids = [identity for identity in living if columns.has(identity)]
-        files = self._files_beside(
-            kind, kind.derived, [stored[each] for each in ids if each in stored]
-        )
-        for row in self.overlay.derive(kind, ids, files) if ids else ():
-            self.memory.things[kind.name][row.pop(kind.id)].derived = row
-
-    def _files_beside(self, kind: Kind, derived: Derived, stored: Iterable[Thing]) -> list[str]:
-        """Return the files that may hold rows of things from which their columns follow."""
-        first, last = derived.bounds
-        ranges = [
-            (thing.derived[first], thing.derived[last])
-            for thing in stored
-            if thing.derived is not None
-        ]
-        (part,) = (each for each in kind.parts if each.table is derived.table)
-        within = part.pruned_by, ranges
-        return self._lake.paths(derived.table.name, self.fold, within=within)
+        ids = [identity for identity in things if columns.has(identity)]
+        if not ids:
+            return
+        beside = ranges_of(kind.derived, (stored[each] for each in ids if each in stored))
+        within = kind.derived.part.pruned_by, beside
+        files = self._lake.paths(kind.derived.table.name, self.fold, within=within)
+        for row in self.overlay.derive(kind, ids, files):
+            identity = row.pop(kind.id)
+            # In the log's own thing as well: it may change next where no row of these does.
+            self.memory.things[kind.name][identity].derived = things[identity].derived = row
 
     def drop_tables(self) -> None:
         """Drop the tables; whoever still reads this snapshot fills them again."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from lakeflow.kinds import Kind, Part
+    from lakeflow.kinds.kind import Derived
     from lakeflow.schema import TableSpec
 
 Order = tuple[int, str, int]
@@ -232,10 +233,13 @@ class Thing:
         if self.made is None and self.derived is None:
             return None
         row: dict[str, Any] = dict.fromkeys(kind.row.column_names)
+        given = self.made[1] if self.made is not None else {}
         if kind.derived is not None:
             row |= kind.derived.defaults
-        for values in (self.derived, self.made and self.made[1]):
-            row |= {name: each for name, each in (values or {}).items() if each is not None}
+            for values in (self.derived or {}, given):
+                row |= {name: each for name, each in values.items() if each is not None}
+        else:
+            row |= given
         row |= zip(kind.scope, self.scope, strict=True)
         for name, (_, value) in self.fields.items():
             row[name] = value
@@ -292,6 +296,13 @@ def merged(kind: Kind, stored: Thing | None, hot: Thing | None) -> Thing | None:
     return both
 
 
+def ranges_of(derived: Derived, things: Iterable[Thing]) -> list[tuple[int, int]]:
+    """Return where the rows are from which columns of things follow, of those that have any."""
+    first, last = derived.bounds
+    found = (thing.derived for thing in things)
+    return [(each[first], each[last]) for each in found if each is not None]
+
+
 def is_removal(part: Part, values: Row) -> bool:
     """Return whether a row removes its key."""
     return part.removable and all(value is None for value in values)
@@ -312,12 +323,15 @@ def rows_by_table(kind: Kind, things: Iterable[Thing]) -> dict[str, list[Row]]:
     """Return the rows of things by table.
 
     Of parts that no document holds these are the rows of the log, removed ones with nulls for
-    values; of parts whose records all stay, or that are held as columns, there are none.
+    values. Of parts whose records all stay, or that are held as columns, there is nothing.
     """
     things = list(things)
     made = (thing.row(kind) for thing in things)
+    in_columns = [part.table for part in kind.column_parts]
     rows: dict[str, list[Row]] = {
-        spec.name: [] for spec in (*kind.held_tables, *kind.keyed_tables)
+        spec.name: []
+        for spec in (*kind.held_tables, *kind.keyed_tables)
+        if spec not in in_columns
     }
     rows[kind.row.name] += (tuple(row.values()) for row in made if row is not None)
     for part in kind.parts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.entities.json_text import decoded, flat_text, json_text
+from lakeflow.entities.json_text import decoded_if_json, flat_text, json_text
 from lakeflow.printable import readable
 from lakeflow.schema import SPANS
 from lakeflow.tracing.conventions import MOVED, UNKNOWN_TYPE, lifted
@@ -55,7 +55,7 @@ def set_attributes(columns: Columns, place: int, attributes: dict[str, Any]) -> 
     # MLflow writes every value as a text of JSON, and marks all of its spans.
     if _MARK_OF_MLFLOW in attributes:
         attributes = {
-            name: value if name in MOVED else _value_of_mlflow(value)
+            name: value if name in MOVED else decoded_if_json(value)
             for name, value in attributes.items()
         }
     found = lifted(attributes)
@@ -65,15 +65,6 @@ def set_attributes(columns: Columns, place: int, attributes: dict[str, Any]) -> 
         if not MOVED.isdisjoint(attributes):
             attributes = {name: each for name, each in attributes.items() if name not in MOVED}
     columns["attributes"][place] = flat_text(attributes) if attributes else "{}"
-
-
-def _value_of_mlflow(value: Any) -> Any:
-    if type(value) is not str:
-        return value
-    try:
-        return decoded(value)
-    except ValueError:
-        return value
 
 
 def of_spans(spans: Sequence[ReadableSpan]) -> Columns:

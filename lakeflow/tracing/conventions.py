@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities.json_text import decoded, json_text
+from lakeflow.entities.trace_info import TOKEN_NAMES
 from lakeflow.printable import readable
 
 if TYPE_CHECKING:
@@ -127,14 +128,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """The attributes of each column; the first one that a span has, and that fits, is taken."""
 
-USAGE = {
-    "mlflow.chat.tokenUsage": {
-        "input_tokens": "input_tokens",
-        "output_tokens": "output_tokens",
-        "cached_tokens": "cache_read_input_tokens",
-        "total_tokens": "total_tokens",
-    },
-}
+USAGE = {"mlflow.chat.tokenUsage": TOKEN_NAMES}
 """Attributes that hold an object with several columns, which come before all others."""
 
 MOVED = frozenset({"mlflow.spanInputs", "mlflow.spanOutputs", "mlflow.spanType"})

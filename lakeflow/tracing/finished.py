@@ -12,7 +12,7 @@ from lakeflow.entities.json_text import typed
 from lakeflow.entities.live_span import Encoded
 from lakeflow.entities.span import INPUTS, OUTPUTS, as_mlflow
 from lakeflow.entities.trace import distinct
-from lakeflow.entities.trace_info import TOKEN_USAGE
+from lakeflow.entities.trace_info import PREVIEW_CHARACTERS, TOKEN_NAMES, TOKEN_USAGE
 from lakeflow.printable import readable
 from lakeflow.tracing.span_columns import of_live_spans
 
@@ -29,16 +29,7 @@ _BYTES_OF_A_SPAN = 2_000
 """What a span holds besides long values."""
 
 _METADATA_CHARACTERS = 250
-_PREVIEW_CHARACTERS = 1_000
 _OUTLINE_CHARACTERS = 64 * 1024
-
-# By MLflow's names.
-_USAGE = {
-    "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens",
-    "total_tokens": "total_tokens",
-    "cached_tokens": "cache_read_input_tokens",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +167,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _preview(text: str) -> str | None:
-    return readable(_cut(text, _PREVIEW_CHARACTERS)) or None
+    return readable(_cut(text, PREVIEW_CHARACTERS)) or None
 
 
 def _outline(columns: Columns, values: list[dict[str, Any]]) -> str:
@@ -220,7 +211,7 @@ def _usage(columns: Columns) -> dict[str, int]:
     ]
     counted = {
         name: [columns[column][place] for place in outer if columns[column][place] is not None]
-        for column, name in _USAGE.items()
+        for column, name in TOKEN_NAMES.items()
     }
     return {name: sum(counts) for name, counts in counted.items() if counts}
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakeflow.query.engine.comparisons import among, binding
 from lakeflow.query.engine.statement import Statement
 from lakeflow.query.language.conditions import Combination, Comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from lakeflow.query.engine.compile import Search
     from lakeflow.query.language.conditions import Condition
@@ -63,12 +64,13 @@ def _with_key(search: Search, comparison: Comparison, most: int) -> Statement | 
         return None
     key, value = kind.pair(table)
     values: dict[str, Any] = {}
+    bind = binding(values)
     conditions = [
-        _among(key.name, [named.key], values),
-        _among(value.name, comparison.values, values),
+        among(f'"{key.name}"', [named.key], bind),
+        among(f'"{value.name}"', comparison.values, bind),
     ]
     if search.experiment_ids and kind.owner is not None:
-        conditions.append(_among(kind.owner.id, search.experiment_ids, values))
+        conditions.append(among(kind.owner.id, search.experiment_ids, bind))
     return Statement(
         f"SELECT {', '.join(kind.scope)} FROM {table.name} "  # noqa: S608 - names of ours
         f"WHERE {' AND '.join(conditions)} LIMIT {most + 1:d}",
@@ -85,7 +87,7 @@ def _with_owner(search: Search, comparison: Comparison, most: int) -> Statement 
     if owner is None or named.table != owner.row.name or named.column not in owner.unique:
         return None
     values: dict[str, Any] = {}
-    where = _among(named.column, comparison.values, values)
+    where = among(named.column, comparison.values, binding(values))
     return Statement(
         f"SELECT {', '.join(kind.scope)} FROM {kind.row.name} WHERE {owner.id} IN "  # noqa: S608
         f"(SELECT {owner.id} FROM {owner.row.name} WHERE {where}) LIMIT {most + 1:d}",
@@ -101,9 +103,3 @@ def _required(condition: Condition | None) -> Iterator[Comparison]:
     elif isinstance(condition, Combination) and condition.operator == "AND":
         for part in condition.parts:
             yield from _required(part)
-
-
-def _among(column: str, wanted: Sequence[object], values: dict[str, Any]) -> str:
-    names = [f"c{len(values) + place}" for place in range(len(wanted))]
-    values |= zip(names, wanted, strict=True)
-    return f'"{column}" IN ({", ".join(f"${name}" for name in names)})'

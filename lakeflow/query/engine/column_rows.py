@@ -82,21 +82,22 @@ def add(
     cursor.execute("COMMIT")
 
 
-def derived(kind: Kind, hot: str, stored: str) -> str:
-    """Return the query for what follows from the rows of things whose ids are bound.
+def derived(kind: Kind, new: str, stored: str) -> str:
+    """Return the query for what follows of things from the rows of a part.
 
     Args:
         kind: Their kind.
-        hot: Table with hot rows.
-        stored: What reads the files with other rows; empty if there are none.
+        new: The query for new rows of the part.
+        stored: What reads files with other rows of the same things; empty if there are none.
     """
     assert kind.derived is not None
     spec = kind.derived.table
-    columns, of_ids = quoted(spec.column_names), f'list_contains($ids, "{kind.id}")'
-    rows = f"SELECT {columns} FROM {hot} WHERE {of_ids}"  # noqa: S608
+    columns = quoted(spec.column_names)
+    rows = f"SELECT {columns} FROM ({new})"  # noqa: S608
     if stored:
         rows += (
             f" UNION ALL SELECT {columns} FROM {stored} "  # noqa: S608
-            f"ANTI JOIN {hot} USING ({quoted(spec.key)}) WHERE {of_ids}"
+            f'SEMI JOIN ({new}) AS new USING ("{kind.id}") '
+            f"ANTI JOIN ({new}) AS newer USING ({quoted(spec.key)})"
         )
     return f"WITH {spec.name} AS ({rows}) FROM ({shipped('derived', kind.row.name)})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +16,17 @@ MOST_BOUND_ONE_BY_ONE = 1_000
 
 _FLOATS_HAVE_GAPS = 2**53
 """Whole numbers from which on not each of them is a DOUBLE."""
+
+
+def binding(values: dict[str, Any], prefix: str = "p") -> Bind:
+    """Return what adds a value to those that are bound, and returns its parameter."""
+
+    def bind(value: object) -> str:
+        name = f"{prefix}{len(values)}"
+        values[name] = value
+        return f"${name}"
+
+    return bind
 
 
 def compared(column: str, condition: Comparison, bind: Bind) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from lakeflow.query.engine.comparisons import MOST_BOUND_ONE_BY_ONE, among, compared
+from lakeflow.query.engine.comparisons import MOST_BOUND_ONE_BY_ONE, among, binding, compared
 from lakeflow.query.engine.statement import Statement
 from lakeflow.query.language.conditions import (
     Combination,
@@ -220,15 +220,11 @@ class _Compiler:
         return f"owner.{column}"
 
     def _bind(self, value: object) -> str:
-        name = f"p{len(self.values)}"
-        self.values[name] = value
-        return f"${name}"
+        return binding(self.values)(value)
 
     def _relate(self, value: object) -> str:
         """Bind a value of the relation."""
-        name = f"r{len(self.related)}"
-        self.related[name] = value
-        return f"${name}"
+        return binding(self.related, "r")(value)
 
     def _condition(self, condition: Condition) -> str:
         if isinstance(condition, Not):
@@ -302,10 +298,10 @@ class _Compiler:
         derived, between = self.search.kind.derived, self.search.between
         if derived is None or between is None or derived.table.name != named.table:
             return ""
-        (part,) = (each for each in self.search.kind.parts if each.table is derived.table)
-        self.ranges[named.table] = part.pruned_by, [between]
+        column = derived.part.pruned_by
+        self.ranges[named.table] = column, [between]
         first, last = map(self._bind, between)
-        return f" AND {part.pruned_by} BETWEEN {first} AND {last}"
+        return f" AND {column} BETWEEN {first} AND {last}"
 
     def _within(self, bind: Bind) -> str:
         """Narrow a table of keys down to the experiments, so that its files are pruned."""

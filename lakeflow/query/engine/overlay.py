@@ -77,11 +77,10 @@ class Overlay:
             rows: The rows.
             gone: Ids of all things of the kind that are gone.
         """
-        in_columns = [part.table for part in kind.column_parts]
         fresh = {
             spec: arrow_table(spec, rows[spec.name])
             for spec in overlaid(kind)
-            if spec not in in_columns
+            if spec.name in rows
         }
         is_new = hot_ids(kind) not in self._hot
         self.cursor().call(
@@ -128,8 +127,10 @@ class Overlay:
             files: Files with other rows of these.
         """
         assert kind.derived is not None
-        stored, values = stored_rows(kind.derived.table, files)
-        statement = column_rows.derived(kind, hot(kind.derived.table), stored)
+        spec = kind.derived.table
+        stored, values = stored_rows(spec, files)
+        new = f'FROM {hot(spec)} WHERE list_contains($ids, "{kind.id}")'
+        statement = column_rows.derived(kind, new, stored)
         with contextlib.closing(self.cursor()) as cursor:
             table = cursor.table(statement, {"ids": list(ids), **values})
         found: list[dict[str, Any]] = table.to_pylist()

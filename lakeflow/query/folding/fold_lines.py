@@ -130,6 +130,12 @@ def count_staged(kinds: Sequence[Kind]) -> tuple[str, list[str]]:
     )
 
 
+def _lists(names: Sequence[str]) -> tuple[str, str]:
+    """Return the expressions for the values of a field's lists, and for their lengths."""
+    unnested = ", ".join(f'unnest(f."{name}") AS "{name}"' for name in names)
+    return unnested, ", ".join(f'len(f."{name}")' for name in names)
+
+
 def size(part: Part) -> str:
     """Return how many lines there are, and how many bytes a part in columns takes in them."""
     name = part.table.name
@@ -153,8 +159,7 @@ def unpack(kind: Kind, part: Part) -> tuple[str, str, str]:
     columns = ", ".join(
         f'"{name}" {each}' for name, each in (types | types_of(spec, names)).items()
     )
-    lengths = ", ".join(f'len(f."{name}")' for name in names)
-    unnested = ", ".join(f'unnest(f."{name}") AS "{name}"' for name in names)
+    unnested, lengths = _lists(names)
     # A line that does not fit has a row, whatever is in it.
     rows = "CASE WHEN fits THEN length ELSE greatest(1, length) END"
     needed = (f'"{column.name}" IS NULL' for column in spec.columns if not column.nullable)
@@ -217,8 +222,7 @@ def fresh_rows(kind: Kind, spec: TableSpec, part: Part | None) -> str:
         SELECT ord, is_copy, {scope}{field} AS f FROM records WHERE "{spec.name}" IS NOT NULL
     """
     names = _written(kind, spec, part)
-    unnested = ", ".join(f'unnest(f."{name}") AS "{name}"' for name in names)
-    lengths = ", ".join(f'len(f."{name}")' for name in names)
+    unnested, lengths = _lists(names)
     rows = f"""
         SELECT ord, is_copy, {scope}{unnested}, unnest(range(coalesce({lengths}))) AS place
         FROM ({lines})

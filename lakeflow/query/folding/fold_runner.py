@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds.kind import Keep
 from lakeflow.query.engine.connection import SQL_TYPES, Engine, literally
-from lakeflow.query.engine.shipped import shipped
+from lakeflow.query.engine.overlay import stored_rows
 from lakeflow.query.folding import documents, fold_lines, fold_sql, made_sql
 from lakeflow.query.folding.parquet import Written, write_files
 from lakeflow.query.folding.stored_files import meeting, overlapping
@@ -232,12 +232,10 @@ class Folding:
         assert kind.derived is not None
         files = []
         if kind.name in self._has_old:
-            (part,) = (each for each in kind.parts if each.table is kind.derived.table)
             ranges = self._run(made_sql.derived_ranges(kind))
-            files = meeting(stored, part.pruned_by, ranges)
-        query = shipped("derived", kind.row.name)
-        statement = made_sql.derive(kind, query, reads_stored=bool(files))
-        self._run(statement, **({"files": files} if files else {}))
+            files = meeting(stored, kind.derived.part.pruned_by, ranges)
+        rows, values = stored_rows(kind.derived.table, files)
+        self._run(made_sql.derive(kind, rows), **values)
 
     def has_gone(self, kind: Kind) -> bool:
         """Return whether any of the things touched is removed."""

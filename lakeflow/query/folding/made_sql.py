@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lakeflow.kinds.kind import DERIVED, MADE, Keep
+from lakeflow.query.engine.column_rows import derived
 from lakeflow.query.engine.statement import quoted
 from lakeflow.query.folding.fold_lines import create, types_of
 
@@ -27,13 +28,13 @@ def made_rows(kind: Kind, fresh: str, *, has_old: bool, is_derived: bool) -> str
         for name in kind.row.column_names
         if name not in kind.scope and name not in kind.clocks
     ]
-    selected = list(map(_quoted_name, kind.scope))
-    derived = kind.derived.columns if kind.derived else ()
+    selected = [quoted(kind.scope)]
+    following = kind.derived.columns if kind.derived else ()
     # A copy of a record may be older than what is stored.
     is_made = f"new.made.{MADE} < coalesce(clocks.{MADE}, {2**63 - 1})"
     for name in logged:
         made = f'CASE WHEN {is_made} THEN new.made."{name}" ELSE row."{name}" END'
-        shown = f"own_{name}" if name in derived else name
+        shown = f"own_{name}" if name in following else name
         if name in kind.settable:
             selected += _set_column(name, shown, kind.settable[name], made)
         else:
@@ -45,9 +46,9 @@ def made_rows(kind: Kind, fresh: str, *, has_old: bool, is_derived: bool) -> str
     if is_derived:
         new = _with_derived(kind, new)
         selected.append(f"coalesce(now.{DERIVED}, old.{DERIVED}) AS {DERIVED}")
-    elif derived:
+    elif following:
         selected.append(f"old.{DERIVED} AS {DERIVED}")
-    for name in derived:
+    for name in following:
         exposed += (
             f', coalesce("own_{name}", {DERIVED}."{name}"{_default(kind, name)}) AS "{name}"'
         )
@@ -56,10 +57,6 @@ def made_rows(kind: Kind, fresh: str, *, has_old: bool, is_derived: bool) -> str
             SELECT {", ".join(selected)} FROM {new} LEFT JOIN ({old}) AS old USING ("{kind.id}")
         )
     """
-
-
-def _quoted_name(name: str) -> str:
-    return f'"{name}"'
 
 
 def _default(kind: Kind, name: str) -> str:
@@ -85,31 +82,19 @@ def _any_set(kind: Kind) -> str:
     return "".join(f', any_value("set_{name}") AS "set_{name}"' for name in kind.settable)
 
 
-def derive(kind: Kind, query: str, *, reads_stored: bool) -> str:
+def derive(kind: Kind, stored: str) -> str:
     """Return what works out the columns that follow from a part, as ``derived_<kind>``.
 
     Args:
         kind: The kind; the new rows of the part are there.
-        query: The statement that is shipped for it.
-        reads_stored: Whether files with other rows of the same things are bound.
+        stored: As for ``column_rows.derived``.
     """
     assert kind.derived is not None
-    spec = kind.derived.table
-    columns = quoted(spec.column_names)
-    rows = f"SELECT {columns} FROM rows_{spec.name}"
-    if reads_stored:
-        rows += f"""
-            UNION ALL SELECT {columns} FROM read_parquet($files, hive_partitioning = false)
-            SEMI JOIN rows_{spec.name} USING ("{kind.id}")
-            ANTI JOIN rows_{spec.name} USING ({quoted(spec.key)})
-        """
+    query = derived(kind, f"FROM rows_{kind.derived.table.name}", stored)
     struct = ", ".join(f"'{name}': \"{name}\"" for name in kind.derived.columns)
     return create(
         f"derived_{kind.name}",
-        f"""
-        WITH {spec.name} AS ({rows})
-        SELECT "{kind.id}", {{{struct}}} AS {DERIVED} FROM ({query})
-        """,
+        f'SELECT "{kind.id}", {{{struct}}} AS {DERIVED} FROM ({query})',
     )
 
 
@@ -167,13 +152,13 @@ def _old_made(kind: Kind) -> str:
     """Return row and clocks of the things that have documents."""
     types = json.dumps(types_of(kind.row, kind.row.column_names))
     clocks = json.dumps(dict.fromkeys((MADE, *kind.settable), "BIGINT"))
-    derived = ""
+    more = ""
     if kind.derived is not None:
         shape = json.dumps(types_of(kind.row, kind.derived.columns))
-        derived = f", from_json({DERIVED}, '{shape}') AS {DERIVED}"
+        more = f", from_json({DERIVED}, '{shape}') AS {DERIVED}"
     return f"""
         SELECT "{kind.id}", from_json("{kind.row.name}", '{types}') AS row,
-            from_json(clocks, '{clocks}') AS clocks{derived}
+            from_json(clocks, '{clocks}') AS clocks{more}
         FROM old_{kind.name}
     """
 
@@ -183,12 +168,12 @@ def _nothing_made(kind: Kind) -> str:
     types = types_of(kind.row, kind.row.column_names).items()
     row = ", ".join(f"'{name}': NULL::{each}" for name, each in types)
     clocks = ", ".join(f"'{name}': NULL::BIGINT" for name in (MADE, *kind.settable))
-    derived = ""
+    more = ""
     if kind.derived is not None:
         nulls = types_of(kind.row, kind.derived.columns).items()
         struct = ", ".join(f"'{name}': NULL::{each}" for name, each in nulls)
-        derived = f", {{{struct}}} AS {DERIVED}"
+        more = f", {{{struct}}} AS {DERIVED}"
     return f"""
-        SELECT NULL::VARCHAR AS "{kind.id}", {{{row}}} AS row, {{{clocks}}} AS clocks{derived}
+        SELECT NULL::VARCHAR AS "{kind.id}", {{{row}}} AS row, {{{clocks}}} AS clocks{more}
         WHERE false
     """

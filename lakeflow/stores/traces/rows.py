@@ -14,6 +14,8 @@ from lakeflow.entities import (
     TraceState,
     trace_info,
 )
+from lakeflow.entities.json_text import decoded_if_json
+from lakeflow.entities.span import as_mlflow
 from lakeflow.kinds import TRACE
 from lakeflow.schema import ASSESSMENTS, SPANS, TRACE_METADATA, TRACE_TAGS, TRACES
 
@@ -23,16 +25,7 @@ if TYPE_CHECKING:
     from lakeflow.entities import Assessment
     from lakeflow.stores.things import Thing
 
-_PREVIEW_CHARACTERS = 1_000
 _DAY_NS = 86_400 * 10**9
-
-# Of MLflow's names of sums of tokens; all engines of models that it knows report these.
-_TOKENS = {
-    "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens",
-    "total_tokens": "total_tokens",
-    "cached_tokens": "cache_read_input_tokens",
-}
 
 
 def begun(info: TraceInfo) -> dict[str, Any]:
@@ -65,12 +58,12 @@ def _known(info: TraceInfo) -> dict[str, Any]:
         "client_request_id": info.client_request_id,
         "request_preview": _preview(info.request_preview),
         "response_preview": _preview(info.response_preview),
-        **{column: _count(usage.get(name)) for column, name in _TOKENS.items()},
+        **{column: _count(usage.get(name)) for column, name in trace_info.TOKEN_NAMES.items()},
     }
 
 
 def _preview(text: str | None) -> str | None:
-    return None if text is None else text[:_PREVIEW_CHARACTERS]
+    return None if text is None else text[: trace_info.PREVIEW_CHARACTERS]
 
 
 def _count(value: object) -> int | None:
@@ -105,7 +98,11 @@ def info_of(thing: Thing) -> TraceInfo:
     for key, column in _FOUND.items():
         if row[column] is not None:
             metadata.setdefault(key, row[column])
-    usage = {name: row[column] for column, name in _TOKENS.items() if row[column] is not None}
+    usage = {
+        name: row[column]
+        for column, name in trace_info.TOKEN_NAMES.items()
+        if row[column] is not None
+    }
     if usage:
         metadata.setdefault(trace_info.TOKEN_USAGE, json.dumps(usage))
     if row["name"] is not None:
@@ -153,15 +150,13 @@ def assessment_row(assessment: Assessment) -> dict[str, Any]:
         "span_id": assessment.span_id,
         "run_id": assessment.run_id,
         "overrides": assessment.overrides,
-        "value": None if assessment.value is None else _json(assessment.value),
+        "value": None if assessment.value is None else as_mlflow(assessment.value),
         "rationale": assessment.rationale,
-        "error": _json(error.to_dictionary()) if isinstance(error, AssessmentError) else None,
-        "metadata": None if assessment.metadata is None else _json(assessment.metadata),
+        "error": as_mlflow(error.to_dictionary())
+        if isinstance(error, AssessmentError)
+        else None,
+        "metadata": None if assessment.metadata is None else as_mlflow(assessment.metadata),
     }
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def assessments_of(thing: Thing) -> list[Assessment]:
@@ -188,22 +183,14 @@ def _assessment_of(trace_id: str, row: Mapping[str, Any], valid: bool) -> Assess
         "trace_id": trace_id,
         "create_time_ms": row["create_time"],
         "last_update_time_ms": row["last_update_time"],
-        "metadata": _read(row["metadata"]),
+        "metadata": decoded_if_json(row["metadata"]),
         **{
             name: row[name]
             for name in ("span_id", "run_id", "rationale", "overrides", "assessment_id")
         },
     }
-    value, error = _read(row["value"]), _read(row["error"])
+    value, error = decoded_if_json(row["value"]), decoded_if_json(row["error"])
     if row["kind"] == "expectation":
         return Expectation(value=value, valid=valid, **shared)
     of_error = error and AssessmentError.from_dictionary(error)
     return Feedback(value=value, error=of_error, valid=valid, **shared)
-
-
-def _read(text: str | None) -> Any:
-    """Return a value of JSON; the text itself where somebody else has written what is none."""
-    try:
-        return None if text is None else json.loads(text)
-    except (ValueError, RecursionError):
-        return text

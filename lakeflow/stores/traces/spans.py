@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import records
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.kinds import TRACE
-from lakeflow.query.engine.comparisons import among
+from lakeflow.query.engine.comparisons import among, binding
 from lakeflow.query.engine.statement import Statement
 from lakeflow.schema import SPANS
+from lakeflow.stores.things import ranges_of
 from lakeflow.stores.traces.rows import day_of
 
 if TYPE_CHECKING:
@@ -64,20 +65,14 @@ def spans_of(
         snapshot_id: To read them as they were then; None for now.
     """
     found: dict[str, list[dict[str, Any]]] = {thing.id: [] for thing in traces}
-    derived = [thing.derived for thing in traces if thing.derived is not None]
-    if not derived:
-        return found
     assert TRACE.derived is not None
-    first, last = TRACE.derived.bounds
-    ranges = [(each[first], each[last]) for each in derived]
+    ranges = ranges_of(TRACE.derived, traces)
+    if not ranges:
+        return found
     ids = [thing.id for thing in traces]
     experiments = sorted({thing.scope[0] for thing in traces})
     values: dict[str, Any] = {}
-
-    def bind(value: object) -> str:
-        values[f"p{len(values)}"] = value
-        return f"$p{len(values) - 1}"
-
+    bind = binding(values)
     # By all that rows are sorted by, and each value by itself: so the engine sees by the bounds
     # of row groups which of them to read.
     least, most = min(first for first, _ in ranges), max(last for _, last in ranges)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.stores.experiments import ExperimentStore
     from lakeflow.stores.reader import Reader
-    from lakeflow.stores.snapshots import SnapshotId
     from lakeflow.stores.things import Thing
 
 _REMOVED_AT_ONCE = _FOUND_AT_ONCE = 10_000
@@ -184,13 +183,8 @@ class TraceStore:
             as_of=as_of,
         )
         found = self._reader.things(TRACE, page.ids, page.snapshot_id)
-        spans = self._spans_of(found, page.snapshot_id) if include_spans else {}
+        spans = spans_of(self._reader, found, page.snapshot_id) if include_spans else {}
         return PagedList([_trace(each, spans.get(each.id, [])) for each in found], page.token)
-
-    def _spans_of(
-        self, things: Sequence[Thing], snapshot_id: SnapshotId | None
-    ) -> dict[str, list[dict[str, Any]]]:
-        return spans_of(self._reader, things, snapshot_id) if things else {}
 
     def count(
         self,
