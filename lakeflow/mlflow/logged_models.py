@@ -1,0 +1,11 @@
+"""MLflow's calls about logged models, by the stores of the lake."""
+
+from __future__ import annotations
+
+from lakeflow.mlflow.errors import raises_mlflow
+from lakeflow.mlflow.lake_methods import LakeMethods
+
+
+@raises_mlflow
+class LoggedModelMethods(LakeMethods):
+    """Calls about logged models."""

@@ -1,0 +1,22 @@
+"""MLflow's registry store over a lake."""
+
+from __future__ import annotations
+
+from mlflow.store.model_registry.abstract_store import AbstractStore
+
+from lakeflow.mlflow.errors import raises_mlflow
+from lakeflow.mlflow.lake_methods import LakeMethods
+
+
+@raises_mlflow
+class RegistryStore(LakeMethods, AbstractStore):
+    """What MLflow asks a registry store for.
+
+    Args:
+        store_uri: Location of the lake, which is made if there is none.
+        tracking_uri: Where the runs are that versions come from; the same lake by default.
+    """
+
+    def __init__(self, store_uri: str, tracking_uri: str | None = None) -> None:
+        LakeMethods.__init__(self, store_uri)
+        AbstractStore.__init__(self, store_uri, tracking_uri or store_uri)

@@ -1,0 +1,43 @@
+"""MLflow's tracking store over a lake."""
+
+from __future__ import annotations
+
+from mlflow.store.tracking.abstract_store import AbstractStore
+
+from lakeflow.mlflow.assessments import AssessmentMethods
+from lakeflow.mlflow.datasets import DatasetMethods
+from lakeflow.mlflow.errors import raises_mlflow
+from lakeflow.mlflow.experiments import ExperimentMethods
+from lakeflow.mlflow.lake_methods import LakeMethods
+from lakeflow.mlflow.logged_models import LoggedModelMethods
+from lakeflow.mlflow.metrics import MetricMethods
+from lakeflow.mlflow.reviews import ReviewMethods
+from lakeflow.mlflow.runs import RunMethods
+from lakeflow.mlflow.scorers import ScorerMethods
+from lakeflow.mlflow.traces import TraceMethods
+
+
+@raises_mlflow
+class TrackingStore(
+    ExperimentMethods,
+    RunMethods,
+    MetricMethods,
+    TraceMethods,
+    AssessmentMethods,
+    LoggedModelMethods,
+    DatasetMethods,
+    ScorerMethods,
+    ReviewMethods,
+    AbstractStore,
+):
+    """What MLflow asks a tracking store for; each noun is in a module of its own.
+
+    Args:
+        store_uri: Location of the lake, which is made if there is none.
+        artifact_uri: Where new experiments keep artifacts; in the lake by default.
+    """
+
+    def __init__(self, store_uri: str, artifact_uri: str | None = None) -> None:
+        LakeMethods.__init__(self, store_uri)
+        AbstractStore.__init__(self)
+        self.artifact_root_uri = artifact_uri
