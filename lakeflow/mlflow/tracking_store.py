@@ -38,6 +38,5 @@ class TrackingStore(
     """
 
     def __init__(self, store_uri: str, artifact_uri: str | None = None) -> None:
-        LakeMethods.__init__(self, store_uri)
+        LakeMethods.__init__(self, store_uri, artifact_uri)
         AbstractStore.__init__(self)
-        self.artifact_root_uri = artifact_uri

@@ -17,7 +17,7 @@ from lakeflow.exceptions import (
 )
 from lakeflow.kinds import EXPERIMENT
 from lakeflow.schema import EXPERIMENT_TAGS, EXPERIMENTS
-from lakeflow.stores.arguments import checked_tags
+from lakeflow.stores.arguments import below, checked_tags
 from lakeflow.stores.state import experiment_of
 
 if TYPE_CHECKING:
@@ -54,10 +54,16 @@ class ExperimentStore:
         name: str,
         artifact_location: str | None = None,
         tags: Mapping[str, Any] | None = None,
+        artifact_root: str | None = None,
     ) -> str:
-        """Make an experiment; see ``LakeflowClient.create_experiment``."""
+        """Make an experiment; see ``LakeflowClient.create_experiment``.
+
+        Without an ``artifact_location`` its artifacts are below ``artifact_root``, in a folder
+        that is called like its id; without either, in the lake.
+        """
         validation.experiment_name(name)
         validation.artifact_location(artifact_location)
+        validation.artifact_location(artifact_root)
         pairs = checked_tags(tags)
 
         def decide(known: Draft) -> tuple[list[str], str]:
@@ -68,7 +74,7 @@ class ExperimentStore:
             row = {
                 "experiment_id": created,
                 "name": name,
-                "artifact_location": _location(artifact_location, created),
+                "artifact_location": _location(artifact_location, artifact_root, created),
                 "lifecycle_stage": LifecycleStage.ACTIVE,
                 "creation_time": now,
                 "last_update_time": now,
@@ -257,8 +263,10 @@ def _check_active(row: _Fields) -> None:
         )
 
 
-def _location(given: str | None, experiment_id: str) -> str:
+def _location(given: str | None, root: str | None, experiment_id: str) -> str:
     """Return a location as it is stored; inside the lake relative, so that it may move."""
+    if not given and root:
+        return below(_location(root, None, experiment_id), experiment_id)
     if not given:
         return f"artifacts/{experiment_id}"
     # A scheme, or the letter of a drive; a colon behind a slash belongs to a name.

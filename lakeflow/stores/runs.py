@@ -87,8 +87,12 @@ class RunStore:
         start_time: int | None = None,
         tags: Mapping[str, Any] | None = None,
         run_name: str | None = None,
+        user_id: str | None = None,
     ) -> Run:
-        """Make a run; see ``LakeflowClient.create_run``."""
+        """Make a run; see ``LakeflowClient.create_run``.
+
+        Whose it is says the tag ``mlflow.user``, unless ``user_id`` does.
+        """
         experiment_id = validation.experiment_id(experiment_id)
         # To MLflow 0 is no time either, but now.
         start = validation.milliseconds(start_time, "start_time") if start_time else now_ms()
@@ -103,7 +107,7 @@ class RunStore:
             "status": "RUNNING",
             "lifecycle_stage": LifecycleStage.ACTIVE,
             "run_name": name,
-            "user_id": pairs.get(tag_names.USER, "unknown"),
+            "user_id": validation.text(user_id or pairs.get(tag_names.USER, "unknown")),
             "artifact_uri": below(location, f"{run_id}/artifacts"),
         }
         head = RunHead(
@@ -175,17 +179,27 @@ class RunStore:
 
     # Changing
 
-    def update(self, run_id: str, status: str | None = None, name: str | None = None) -> None:
-        """Change status or name; see ``LakeflowClient.update_run``."""
-        if status is None and name is None:
+    def update(
+        self,
+        run_id: str,
+        status: str | None = None,
+        name: str | None = None,
+        end_time: int | None = None,
+    ) -> None:
+        """Change status, name or end; see ``LakeflowClient.update_run``."""
+        if status is None and name is None and end_time is None:
             return
         head = self.heads.active(run_id)
-        fields: dict[str, str] = {}
+        fields: dict[str, Any] = {}
         if status:
             RunStatus.from_string(status)
             fields["status"] = status
         if name:
             fields["run_name"] = validation.run_name(name)
+        if end_time is not None:
+            fields["end_time"] = validation.milliseconds(end_time, "end_time")
+            # As for ``terminate``.
+            self._lake.require_in_place()
         if fields:
             tags = [(tag_names.RUN_NAME, name)] if name else []
             self._append(head, records.run(fields), records.tags(tags))
