@@ -27,6 +27,17 @@ def raises_mlflow(store: type[_Store]) -> type[_Store]:
 
 
 def _translated(method: Callable[..., Any]) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(method):
+
+        @functools.wraps(method)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await method(*args, **kwargs)
+            except LakeflowException as error:
+                raise_mlflow(error)
+
+        return awaited
+
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:

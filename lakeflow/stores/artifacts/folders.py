@@ -10,6 +10,7 @@ from lakeflow import temporary
 from lakeflow.config import is_progress_shown
 from lakeflow.entities import FileInfo
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, StorageError
+from lakeflow.filesystem.interface import STAGING
 from lakeflow.filesystem.parts import PART_BYTES
 from lakeflow.transfer import fetching, paths, progress
 from lakeflow.transfer.fetching import Wanted
@@ -37,7 +38,7 @@ def listed(place: Place, below: str) -> list[FileInfo]:
         )
         for each in place.fs.list(source)
         # An object store may list names that lead elsewhere.
-        if each.name not in {"", ".", ".."}
+        if each.name not in {"", ".", ".."} and (source or each.name != STAGING)
     ]
 
 
@@ -72,18 +73,50 @@ def fetched(
         raise InvalidInputError(
             f"dst_path is {target!r}, which is no folder", hint="make it first"
         )
+    _checked(recorded, lambda known: _fetch(place, below, _wanted(place, below, target, known)))
+    return os.path.join(target, below) if below else target
+
+
+def fetched_file(
+    place: Place, path: str, local: str, recorded: Callable[[], Mapping[str, Recorded]]
+) -> None:
+    """Fetch a file under a name of its own.
+
+    Args:
+        place: The folder that its path is below.
+        path: Its path.
+        local: Where it goes on this machine.
+        recorded: Returns what is known of it by path.
+
+    Raises:
+        DamagedLakeError: It is not what was recorded.
+        StorageError: There is no such file, or it could not be read, or written here.
+    """
+
+    def fetch(known: Mapping[str, Recorded]) -> None:
+        wanted = _wanted_file(place, path, local, known)
+        if wanted is None:
+            raise missing(place, path)
+        _fetch(place, path, [wanted])
+
+    _checked(recorded, fetch)
+
+
+def _checked(
+    recorded: Callable[[], Mapping[str, Recorded]],
+    fetch: Callable[[Mapping[str, Recorded]], None],
+) -> None:
+    """Fetch files that are to be what is recorded of them."""
     known = recorded()
     while True:
         try:
-            _fetch(place, below, _wanted(place, below, target, known))
-            break
+            return fetch(known)
         except DamagedLakeError:
             # It may have been logged anew since, and is recorded right after.
             time.sleep(_SECONDS_UNTIL_RECORDED)
             before, known = known, recorded()
             if known == before:
                 raise
-    return os.path.join(target, below) if below else target
 
 
 def _fetch(place: Place, below: str, wanted: Sequence[Wanted]) -> None:
@@ -98,15 +131,9 @@ def _fetch(place: Place, below: str, wanted: Sequence[Wanted]) -> None:
 def _wanted(
     place: Place, below: str, target: str, recorded: Mapping[str, Recorded]
 ) -> list[Wanted]:
-    source = place.full(below)
-    begun = fetching.first_part(place.fs, source) if below else None
-    if begun is not None:
-        known = recorded.get(below)
-        size = len(begun)
-        if size == PART_BYTES:
-            size = known.size if known else place.fs.size(source)
-        sha256 = known.sha256 if known else None
-        return [Wanted(below, os.path.join(target, below), size, sha256, begun)]
+    only = _wanted_file(place, below, os.path.join(target, below), recorded) if below else None
+    if only is not None:
+        return [only]
     sizes = place.sizes(below)
     if not sizes and below:
         raise missing(place, below)
@@ -121,6 +148,21 @@ def _wanted(
         sha256 = known.sha256 if known and known.size == size else None
         wanted.append(Wanted(path, os.path.join(target, path), size, sha256))
     return wanted
+
+
+def _wanted_file(
+    place: Place, path: str, local: str, recorded: Mapping[str, Recorded]
+) -> Wanted | None:
+    """Return a file that is to be fetched; None if it is no file."""
+    source = place.full(path)
+    begun = fetching.first_part(place.fs, source)
+    if begun is None:
+        return None
+    known = recorded.get(path)
+    size = len(begun)
+    if size == PART_BYTES:
+        size = known.size if known else place.fs.size(source)
+    return Wanted(path, local, size, known.sha256 if known else None, begun)
 
 
 def missing(place: Place, below: str) -> StorageError:

@@ -46,7 +46,12 @@ class Place(NamedTuple):
     def sizes(self, below: str = "") -> dict[str, int]:
         """Return the size of every file below a path, by its own path below the folder."""
         found = self.fs.sizes(self.full(below))
-        return {full[len(self.folder) :].lstrip("/"): size for full, size in found.items()}
+        return {
+            full[len(self.folder) :].lstrip("/"): size
+            for full, size in found.items()
+            # Where the folder is a filesystem of its own, what is being written is in it too.
+            if not full.startswith(f"{STAGING}/")
+        }
 
 
 class ArtifactPlaces:
