@@ -7,7 +7,7 @@ entry_points            what MLflow calls for a URI; imports MLflow only when it
 tracking_store          MLflow's tracking store: a class that inherits a noun from each module
 registry_store          MLflow's registry store
 artifact_repository     files of any fsspec filesystem, as MLflow asks for them
-artifact_folders        which folder an artifact URI names, and whether a lake records what is in it
+artifact_folders        the folder of an artifact URI, and what is recorded of it
 locations               locations of a lake as URIs that lead back here
 errors                  our errors as MLflow's
 """

@@ -138,7 +138,8 @@ def test_artifacts_elsewhere_are_recorded_in_the_lake_of_the_run(
 ) -> None:
     elsewhere = f"lakeflow://{tmp_path}/elsewhere"
     client, run_id, uri = _run(lake, artifact_location=elsewhere)
-    assert uri.startswith("lakeflow:/") and "/elsewhere/" in uri
+    assert uri.startswith("lakeflow:/")
+    assert "/elsewhere/" in uri
     tracking = shown(lake, lake)
     repository = get_artifact_repository(uri)
     repository.tracking_uri = tracking
