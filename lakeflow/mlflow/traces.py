@@ -2,10 +2,180 @@
 
 from __future__ import annotations
 
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.store.entities.paged_list import PagedList
+from mlflow.store.tracking import SEARCH_TRACES_DEFAULT_MAX_RESULTS
+
+from lakeflow import entities
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.lake_methods import LakeMethods
+from lakeflow.mlflow.span_entities import columns_of, tags_of
+from lakeflow.mlflow.trace_entities import info_from, info_of, trace_of
+from lakeflow.tracing.columns import empty_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mlflow.entities import Span, Trace, TraceInfo
+
+_SIZE_STATS = "mlflow.trace.sizeStats"
+_MODEL_ID = "mlflow.modelId"
+
+_WAITS_S = (1, 2)
+"""How long is waited for spans that have not come yet, as MLflow does."""
 
 
 @raises_mlflow
 class TraceMethods(LakeMethods):
     """Calls about traces."""
+
+    # Logging
+
+    def start_trace(self, trace_info: TraceInfo) -> TraceInfo:
+        """Log what is known of a trace, before its spans or after them; its id stays.
+
+        Cost: one append.
+        """
+        info = info_from(trace_info)
+        traces = self.lake.traces
+        if info.state == entities.TraceState.IN_PROGRESS:
+            traces.start(info)
+        else:
+            traces.log_trace(info, empty_columns(0))
+        if info.assessments:
+            traces.log_assessments(info.experiment_id, info.assessments)
+        return self._shown_info(info)
+
+    def log_spans(
+        self, location: str, spans: Sequence[Span], tracking_uri: str | None = None, **_: Any
+    ) -> list[Span]:
+        """Log spans of any traces of an experiment, before their traces or after them.
+
+        Cost: one append.
+        """
+        if not spans:
+            return []
+        self.lake.traces.log_spans(location, columns_of(spans), tags_of(spans))
+        return list(spans)
+
+    # Reading
+
+    def get_trace_info(self, trace_id: str) -> TraceInfo:
+        """Return what is known of a trace besides its spans."""
+        return self._shown_info(self.lake.traces.info(trace_id))
+
+    def get_trace(self, trace_id: str, *, allow_partial: bool = False, **_: Any) -> Trace:
+        """Return a trace with its spans.
+
+        Args:
+            trace_id: The trace.
+            allow_partial: Whether spans may be missing that it says it has. If not, they are
+                waited for, 3 s at most.
+        """
+        for wait_s in (*_WAITS_S, None):
+            found = self.lake.traces.get(trace_id)
+            if allow_partial or _is_whole(found):
+                return self._shown(found)
+            if wait_s is not None:
+                time.sleep(wait_s)
+        raise MlflowException(
+            f"Trace with ID {trace_id} is not fully exported yet: spans of it are missing",
+            "RESOURCE_DOES_NOT_EXIST",
+        )
+
+    def batch_get_traces(
+        self,
+        trace_ids: Sequence[str],
+        location: str | None = None,
+        experiment_ids: Sequence[str] | None = None,
+        **_: Any,
+    ) -> list[Trace]:
+        """Return those of several traces that are there with all their spans."""
+        found = self.lake.traces.several(trace_ids)
+        return [self._shown(each) for each in _within(found, experiment_ids) if _is_whole(each)]
+
+    def batch_get_trace_infos(
+        self,
+        trace_ids: Sequence[str],
+        location: str | None = None,
+        experiment_ids: Sequence[str] | None = None,
+        **_: Any,
+    ) -> list[TraceInfo]:
+        """Return what is known of those of several traces that are there."""
+        found = self.lake.traces.several(trace_ids, include_spans=False)
+        return [self._shown_info(each.info) for each in _within(found, experiment_ids)]
+
+    def search_traces(
+        self,
+        experiment_ids: Sequence[str] | None = None,
+        filter_string: str | None = None,
+        max_results: int = SEARCH_TRACES_DEFAULT_MAX_RESULTS,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+        model_id: str | None = None,
+        locations: Sequence[str] | None = None,
+        **_: Any,
+    ) -> tuple[list[TraceInfo], str | None]:
+        """Return one page of what is known of traces, and the token of the next one."""
+        page = self.lake.traces.search(
+            experiment_ids if locations is None else locations,
+            filter_string,
+            max_results,
+            order_by,
+            page_token,
+            metadata={} if model_id is None else {_MODEL_ID: model_id},
+            include_spans=False,
+        )
+        return PagedList([self._shown_info(each.info) for each in page], page.token), page.token
+
+    # Changing
+
+    def _delete_traces(
+        self,
+        experiment_id: str,
+        max_timestamp_millis: int | None = None,
+        max_traces: int | None = None,
+        trace_ids: Sequence[str] | None = None,
+    ) -> int:
+        return self.lake.traces.delete(
+            experiment_id, max_timestamp_millis, max_traces, trace_ids
+        )
+
+    def set_trace_tag(self, trace_id: str, key: str, value: str) -> None:
+        """Set a tag of a trace."""
+        self.lake.traces.set_tag(trace_id, key, value)
+
+    def delete_trace_tag(self, trace_id: str, key: str) -> None:
+        """Remove a tag of a trace."""
+        self.lake.traces.delete_tag(trace_id, key)
+
+    # How traces are shown
+
+    def _shown(self, trace: entities.Trace) -> Trace:
+        return trace_of(trace, self._artifact_location(trace.info))
+
+    def _shown_info(self, info: entities.TraceInfo) -> TraceInfo:
+        return info_of(info, self._artifact_location(info))
+
+    def _artifact_location(self, info: entities.TraceInfo) -> str:
+        experiment = self.lake.experiments.get(info.experiment_id)
+        folder = self.shown(experiment.artifact_location)
+        return f"{folder}/traces/{info.trace_id}/artifacts"
+
+
+def _is_whole(trace: entities.Trace) -> bool:
+    """Return whether all spans are there that a trace says it has, and one at least."""
+    said = trace.info.trace_metadata.get(_SIZE_STATS)
+    count = json.loads(said).get("num_spans", 0) if said else 0
+    return len(trace.data.spans) >= max(count, 1)
+
+
+def _within(
+    traces: Iterable[entities.Trace], experiment_ids: Sequence[str] | None
+) -> list[entities.Trace]:
+    wanted = None if experiment_ids is None else {str(each) for each in experiment_ids}
+    return [each for each in traces if wanted is None or each.info.experiment_id in wanted]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
@@ -10,7 +11,7 @@ from lakeflow.entities import PagedList, Span, Trace, TraceData, validation
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
 from lakeflow.kinds import TRACE
-from lakeflow.query.language.conditions import Comparison, Field
+from lakeflow.query.language.conditions import Combination, Comparison, Field
 from lakeflow.schema import ASSESSMENTS, TRACE_METADATA, TRACE_TAGS, TRACES
 from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.traces import rows
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from lakeflow.entities import Assessment, TraceInfo
     from lakeflow.lake import Lake
+    from lakeflow.query.language.conditions import Condition
     from lakeflow.stores.experiments import ExperimentStore
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.things import Thing
@@ -49,13 +51,19 @@ class TraceStore:
 
     # Logging
 
-    def log_spans(self, experiment_id: str, columns: Mapping[str, list[Any]]) -> None:
+    def log_spans(
+        self,
+        experiment_id: str,
+        columns: Mapping[str, list[Any]],
+        tags: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
         """Log spans of any traces: one append.
 
         Args:
             experiment_id: Their experiment.
             columns: A list for each column of the table ``spans``, without the experiment and
                 the day.
+            tags: Tags of these traces, by trace.
 
         Raises:
             NotFoundError: There is no such experiment.
@@ -64,7 +72,18 @@ class TraceStore:
         experiment_id = validation.experiment_id(experiment_id)
         self._experiments.require_active(experiment_id)
         if columns["trace_id"]:
-            self._append(pieces_of(rows.of_experiment(experiment_id, columns)))
+            made = [
+                {
+                    "experiment_id": experiment_id,
+                    "trace_id": trace_id,
+                    "key": key,
+                    "value": each,
+                }
+                for trace_id, pairs in tags.items()
+                for key, each in pairs.items()
+            ]
+            spans = pieces_of(rows.of_experiment(experiment_id, columns))
+            self._append(records.table(TRACE_TAGS.name, made), spans)
 
     def log_part(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> None:
         """Log spans, tags and metadata of a trace whose root is logged elsewhere: one append.
@@ -147,6 +166,18 @@ class TraceStore:
         spans = spans_of(self._reader, [thing], self._reader.seen)[thing.id]
         return _trace(thing, spans)
 
+    def several(self, trace_ids: Sequence[str], *, include_spans: bool = True) -> list[Trace]:
+        """Return those of several traces that are there, in the order of their ids' list.
+
+        Args:
+            trace_ids: The traces.
+            include_spans: Whether with their spans.
+        """
+        things = self._reader.things(TRACE, list(dict.fromkeys(trace_ids)), look=True)
+        found = [each for each in things if each.row(TRACE) is not None]
+        spans = spans_of(self._reader, found, self._reader.seen) if include_spans else {}
+        return [_trace(each, spans.get(each.id, [])) for each in found]
+
     def _thing(self, trace_id: str) -> Thing:
         wanted = validation.text(trace_id, "trace_id")
         found = self._reader.things(TRACE, [wanted], look=True)
@@ -163,10 +194,14 @@ class TraceStore:
         page_token: str | None = None,
         *,
         run_id: str | None = None,
+        metadata: Mapping[str, str] = MappingProxyType({}),
         include_spans: bool = True,
         as_of: int | datetime.datetime | None = None,
     ) -> PagedList[Trace]:
-        """Return one page of traces; see ``LakeflowClient.search_traces``."""
+        """Return one page of traces; see ``LakeflowClient.search_traces``.
+
+        ``metadata`` is what they must have besides.
+        """
         # Loads sqlglot, which a job that only logs does not need.
         from lakeflow.stores.search import page_of
 
@@ -179,7 +214,7 @@ class TraceStore:
             order_by,
             page_token,
             experiment_ids=experiment_ids,
-            also=_of_run(run_id),
+            also=_besides(run_id, metadata),
             as_of=as_of,
         )
         found = self._reader.things(TRACE, page.ids, page.snapshot_id)
@@ -196,7 +231,7 @@ class TraceStore:
         from lakeflow.stores.search import count_of
 
         return count_of(
-            self._lake, self._reader, TRACE, filter_string, experiment_ids, _of_run(run_id)
+            self._lake, self._reader, TRACE, filter_string, experiment_ids, _besides(run_id)
         )
 
     # Changing
@@ -358,10 +393,18 @@ def _trace(thing: Thing, spans: Sequence[Mapping[str, Any]]) -> Trace:
     return Trace(rows.info_of(thing), TraceData([Span.from_row(each) for each in spans]))
 
 
-def _of_run(run_id: str | None) -> Comparison | None:
-    if run_id is None:
-        return None
-    return Comparison(Field(TRACES.name, "run_id", is_number=False), "=", (run_id,))
+def _besides(
+    run_id: str | None, metadata: Mapping[str, str] = MappingProxyType({})
+) -> Condition | None:
+    """Return what must hold of traces besides a filter; None for nothing."""
+    fields = [
+        (Field(TRACE_METADATA.name, "value", False, key), value)
+        for key, value in metadata.items()
+    ]
+    if run_id is not None:
+        fields.append((Field(TRACES.name, "run_id", False), run_id))
+    parts = tuple(Comparison(field, "=", (value,)) for field, value in fields)
+    return Combination("AND", parts) if parts else None
 
 
 def _check_deletion(

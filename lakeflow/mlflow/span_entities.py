@@ -1,0 +1,167 @@
+"""Spans of MLflow as columns of the table ``spans``, and rows of it as spans of MLflow."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from mlflow.entities import Span
+
+from lakeflow.entities.span import as_mlflow
+from lakeflow.tracing.columns import Columns, of_spans, set_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lakeflow.entities import Span as StoredSpan
+
+_OF_MLFLOW = "mlflow."
+_USAGE, _COST = "mlflow.chat.tokenUsage", "mlflow.llm.cost"
+_TAG = "mlflow.traceTag."
+
+
+def columns_of(spans: Sequence[Span]) -> Columns:
+    """Return spans of MLflow as columns.
+
+    Attributes by the names of others get MLflow's besides, as in its own store: what its pages
+    show is found by these.
+
+    Args:
+        spans: Spans of any traces, finished or not.
+    """
+    columns = of_spans([span._span for span in spans])
+    # Where it is not the id of OpenTelemetry, the trace goes by this one.
+    columns["trace_id"] = [span.trace_id for span in spans]
+    for place, span in enumerate(spans):
+        attributes = span._span.attributes
+        if _is_foreign(attributes):
+            set_attributes(columns, place, _translated(span))
+    return columns
+
+
+def _is_foreign(attributes: Mapping[str, Any]) -> bool:
+    if _USAGE in attributes and _COST not in attributes:
+        return True
+    return not all(map(_begins_with_mlflow, attributes))
+
+
+def _begins_with_mlflow(name: str) -> bool:
+    return name.startswith(_OF_MLFLOW)
+
+
+def _translated(span: Span) -> dict[str, Any]:
+    from mlflow.tracing.otel.translation import translate_span_when_storing
+
+    found: dict[str, Any] = translate_span_when_storing(span)["attributes"]
+    return found
+
+
+def tags_of(spans: Sequence[Span]) -> dict[str, dict[str, str]]:
+    """Return the tags that spans carry for their traces, by trace.
+
+    Those are the attributes of their resource, and on a root tags that a client has set before
+    it sent the trace by OpenTelemetry's protocol.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for span in spans:
+        resource = getattr(span._span, "resource", None)
+        if resource is not None and resource.attributes:
+            tags = _of_resource(resource.attributes)
+            if tags:
+                found.setdefault(span.trace_id, {}).update(tags)
+        if span.parent_id is None:
+            said = _set_by_client(span._span.attributes)
+            if said:
+                found.setdefault(span.trace_id, {}).update(said)
+    return found
+
+
+def _of_resource(attributes: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in attributes.items()
+        if not key.startswith(("telemetry.sdk.", _OF_MLFLOW))
+    }
+
+
+def _set_by_client(attributes: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        key.removeprefix(_TAG): _text(value)
+        for key, value in attributes.items()
+        if key.startswith(_TAG)
+    }
+
+
+def _text(value: Any) -> str:
+    """Return the text that an attribute spells in JSON, or what it is."""
+    try:
+        return str(json.loads(value))
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def span_of(span: StoredSpan) -> Span:
+    """Return a span as MLflow's."""
+    return Span.from_dict(_dictionary_of(span))
+
+
+def lazy_span_of(span: StoredSpan) -> Span:
+    """Return a span as MLflow's, which is taken apart when it is asked for."""
+    from mlflow.entities.span import LazySpan
+
+    return LazySpan(_dictionary_of(span))
+
+
+def _dictionary_of(span: StoredSpan) -> dict[str, Any]:
+    """Return a span as MLflow 3 writes it."""
+    status = span.status
+    ids = _trace_bytes(span.trace_id), bytes.fromhex(span.span_id)
+    parent = span.parent_id
+    return {
+        "trace_id": _base64(ids[0]),
+        "span_id": _base64(ids[1]),
+        "parent_span_id": None if parent is None else _base64(bytes.fromhex(parent)),
+        "name": span.name,
+        "start_time_unix_nano": span.start_time_ns,
+        "end_time_unix_nano": span.end_time_ns,
+        "events": [
+            {
+                "name": each.name,
+                "time_unix_nano": each.timestamp,
+                "attributes": each.attributes,
+            }
+            for each in span.events
+        ],
+        "status": {
+            "code": f"STATUS_CODE_{status.status_code.value}",
+            "message": status.description,
+        },
+        "attributes": {key: as_mlflow(each) for key, each in span.attributes.items()},
+        "links": [
+            {
+                "trace_id": each["trace_id"],
+                "span_id": each["span_id"],
+                "attributes": each.get("attributes") or None,
+            }
+            for each in span.links
+        ],
+    }
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _trace_bytes(trace_id: str) -> bytes:
+    """Return the id of OpenTelemetry; of a trace that goes by another one, one that follows."""
+    try:
+        found = bytes.fromhex(trace_id.removeprefix("tr-"))
+    except ValueError:
+        found = b""
+    return (
+        found
+        if len(found) == 16
+        else hashlib.blake2b(trace_id.encode(), digest_size=16).digest()
+    )
