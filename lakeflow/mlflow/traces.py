@@ -6,21 +6,29 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, MlflowTracingException
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_TRACES_DEFAULT_MAX_RESULTS
 
 from lakeflow import entities
 from lakeflow.mlflow.errors import raises_mlflow
-from lakeflow.mlflow.lake_methods import LakeMethods
 from lakeflow.mlflow.span_entities import columns_of, tags_of
-from lakeflow.mlflow.trace_entities import info_from, info_of, trace_of
+from lakeflow.mlflow.trace_entities import (
+    ARTIFACT_REPOSITORY,
+    SPANS_LOCATION,
+    info_from,
+    info_of,
+    trace_of,
+)
+from lakeflow.mlflow.traces_of_2 import TwoStepTraceMethods
 from lakeflow.tracing.columns import empty_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlflow.entities import Span, Trace, TraceInfo
+    from mlflow.entities.trace_info_v2 import TraceInfoV2
+    from mlflow.entities.trace_status import TraceStatus
 
 _SIZE_STATS = "mlflow.trace.sizeStats"
 _MODEL_ID = "mlflow.modelId"
@@ -30,7 +38,7 @@ _WAITS_S = (1, 2)
 
 
 @raises_mlflow
-class TraceMethods(LakeMethods):
+class TraceMethods(TwoStepTraceMethods):
     """Calls about traces."""
 
     # Logging
@@ -62,6 +70,31 @@ class TraceMethods(LakeMethods):
         self.lake.traces.log_spans(location, columns_of(spans), tags_of(spans))
         return list(spans)
 
+    def deprecated_start_trace_v2(
+        self,
+        experiment_id: str,
+        timestamp_ms: int,
+        request_metadata: dict[str, str],
+        tags: dict[str, str],
+    ) -> TraceInfoV2:
+        """Begin a trace of a client of MLflow 2; its id is made here."""
+        return self._info_of_2(
+            self._begin_trace(experiment_id, timestamp_ms, request_metadata, tags)
+        )
+
+    def deprecated_end_trace_v2(
+        self,
+        request_id: str,
+        timestamp_ms: int,
+        status: TraceStatus,
+        request_metadata: dict[str, str],
+        tags: dict[str, str],
+    ) -> TraceInfoV2:
+        """End a trace of a client of MLflow 2."""
+        return self._info_of_2(
+            self._end_trace(request_id, timestamp_ms, status.value, request_metadata, tags)
+        )
+
     # Reading
 
     def get_trace_info(self, trace_id: str) -> TraceInfo:
@@ -78,6 +111,7 @@ class TraceMethods(LakeMethods):
         """
         for wait_s in (*_WAITS_S, None):
             found = self.lake.traces.get(trace_id)
+            _require_spans_here(found)
             if allow_partial or _is_whole(found):
                 return self._shown(found)
             if wait_s is not None:
@@ -156,15 +190,21 @@ class TraceMethods(LakeMethods):
     # How traces are shown
 
     def _shown(self, trace: entities.Trace) -> Trace:
-        return trace_of(trace, self._artifact_location(trace.info))
+        return trace_of(trace, self._folder_of_trace(trace.info))
 
     def _shown_info(self, info: entities.TraceInfo) -> TraceInfo:
-        return info_of(info, self._artifact_location(info))
+        return info_of(info, self._folder_of_trace(info))
 
-    def _artifact_location(self, info: entities.TraceInfo) -> str:
-        experiment = self.lake.experiments.get(info.experiment_id)
-        folder = self.shown(experiment.artifact_location)
-        return f"{folder}/traces/{info.trace_id}/artifacts"
+    def _info_of_2(self, info: entities.TraceInfo) -> TraceInfoV2:
+        from mlflow.entities.trace_info_v2 import TraceInfoV2
+
+        return TraceInfoV2.from_v3(self._shown_info(info))
+
+
+def _require_spans_here(trace: entities.Trace) -> None:
+    if trace.info.tags.get(SPANS_LOCATION) == ARTIFACT_REPOSITORY:
+        # Clients that meet it look for the file.
+        raise MlflowTracingException("the spans of this trace are a file among its artifacts")
 
 
 def _is_whole(trace: entities.Trace) -> bool:

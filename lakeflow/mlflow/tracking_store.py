@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import mlflow
 from mlflow.store.tracking.abstract_store import AbstractStore
 
 from lakeflow.mlflow.assessments import AssessmentMethods
@@ -14,7 +17,12 @@ from lakeflow.mlflow.metrics import MetricMethods
 from lakeflow.mlflow.reviews import ReviewMethods
 from lakeflow.mlflow.runs import RunMethods
 from lakeflow.mlflow.scorers import ScorerMethods
-from lakeflow.mlflow.traces import TraceMethods
+
+# Their names are the same in both, and what they take is not.
+if TYPE_CHECKING or not mlflow.__version__.startswith("2."):
+    from lakeflow.mlflow.traces import TraceMethods
+else:
+    from lakeflow.mlflow.traces_of_2 import TraceMethodsOf2 as TraceMethods
 
 
 @raises_mlflow

@@ -1,0 +1,83 @@
+"""The same calls to MLflow's store over SQLite and to ours over a lake."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import mlflow
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# What a program logs is there when its call returns.
+os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
+
+IS_2 = mlflow.__version__.startswith("2.")
+
+# What only MLflow 3 has.
+collect_ignore = ["test_traces.py"] * IS_2
+
+
+@dataclass
+class Pair:
+    """Two stores that are to answer alike.
+
+    Attributes:
+        lake: Ours.
+        sqlite: MLflow's.
+        uris: The URI of each.
+    """
+
+    lake: Any
+    sqlite: Any
+    uris: tuple[str, str]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.lake, self.sqlite))
+
+    def each(self, call: Callable[[Any], Any]) -> tuple[Any, Any]:
+        """Return what a call returns on each; an error of MLflow's is its code."""
+        return answer(self.lake, call), answer(self.sqlite, call)
+
+    def both(self, call: Callable[[Any], Any]) -> Any:
+        """Return what a call returns, which is the same on both."""
+        ours, theirs = self.each(call)
+        assert ours == theirs
+        return ours
+
+
+def answer(store: Any, call: Callable[[Any], Any]) -> Any:
+    """Return what a call returns; of an error of MLflow's the code."""
+    try:
+        return call(store)
+    except mlflow.exceptions.MlflowException as error:
+        return error.error_code
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables: making one takes many seconds."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    path: Path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
+    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent / "artifacts")).engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="module")
+def pair(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    from lakeflow.mlflow.tracking_store import TrackingStore
+
+    folder = tmp_path_factory.mktemp("pair")
+    shutil.copy(migrated, folder / "mlflow.db")
+    uris = f"lakeflow://{folder}/lake", f"sqlite:///{folder}/mlflow.db"
+    sqlite = SqlAlchemyStore(uris[1], str(folder / "artifacts"))
+    yield Pair(TrackingStore(uris[0]), sqlite, uris)
+    sqlite.engine.dispose()
