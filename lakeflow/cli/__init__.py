@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import artifacts, compact, compat, copy, otlp, registry, sql, traces
+from lakeflow.cli import artifacts, compact, compat, copy, otlp, registry, server, sql, traces
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, or 1 where something went wrong."""
     ready()
-    options = _parser().parse_args(arguments)
+    words, passed_on = server.divided(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(words)
+    options.passed_on = passed_on
     try:
         return int(options.run(options))
     except LakeflowException as error:
@@ -91,6 +93,17 @@ def _parser() -> argparse.ArgumentParser:
             description="Registered models and their versions.",
         )
     )
+    server.add_arguments(
+        commands.add_parser(
+            "server",
+            help="run MLflow's server over the lake",
+            description="Run MLflow's server, with its UI, over a lake, and compact the lake "
+            "beside it, until it is interrupted. What follows -- is passed on to `mlflow "
+            "server`.",
+        ),
+        workers=4,
+        create=True,
+    )
     sql.add_arguments(
         commands.add_parser(
             "sql",
@@ -105,5 +118,16 @@ def _parser() -> argparse.ArgumentParser:
             help="list, show, count and follow traces",
             description="Traces and their spans.",
         )
+    )
+    server.add_arguments(
+        commands.add_parser(
+            "ui",
+            help="look at the lake in MLflow's UI",
+            description="Run MLflow's server and UI over a lake that is there, for one who "
+            "looks at it, until it is interrupted. What follows -- is passed on to `mlflow "
+            "server`.",
+        ),
+        workers=1,
+        create=False,
     )
     return parser
