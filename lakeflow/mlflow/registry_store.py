@@ -6,11 +6,16 @@ from mlflow.store.model_registry.abstract_store import AbstractStore
 
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.lake_methods import LakeMethods
+from lakeflow.mlflow.model_versions import ModelVersionMethods
+from lakeflow.mlflow.registered_models import RegisteredModelMethods
+from lakeflow.mlflow.webhooks import WebhookMethods
 
 
 @raises_mlflow
-class RegistryStore(LakeMethods, AbstractStore):
-    """What MLflow asks a registry store for.
+class RegistryStore(RegisteredModelMethods, ModelVersionMethods, WebhookMethods, AbstractStore):
+    """What MLflow asks a registry store for; each noun is in a module of its own.
+
+    Prompts are registered models, by MLflow's own bodies of the calls about them.
 
     Args:
         store_uri: Location of the lake, which is made if there is none.
@@ -19,4 +24,5 @@ class RegistryStore(LakeMethods, AbstractStore):
 
     def __init__(self, store_uri: str, tracking_uri: str | None = None) -> None:
         LakeMethods.__init__(self, store_uri)
-        AbstractStore.__init__(self, store_uri, tracking_uri or store_uri)
+        AbstractStore.__init__(self, store_uri, tracking_uri)
+        self.tracking_uri = tracking_uri or store_uri

@@ -14,7 +14,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 import lakeflow
 from lakeflow import LakeflowClient
-from lakeflow.mlflow.locations import shown
+from lakeflow.mlflow.lake_methods import lake_uri
 from lakeflow.stores.artifacts import folders
 
 _FILES = {"a.txt": b"a", "plots/loss.png": b"loss", "plots/deep/er.bin": b"\x00" * 3, "e": b""}
@@ -41,7 +41,11 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def _run(lake: str, **experiment: Any) -> tuple[LakeflowClient, str, str]:
     client = LakeflowClient(lake)
     run = client.create_run(client.create_experiment("e", **experiment))
-    return client, run.info.run_id, shown(run.info.artifact_uri, lake)
+    return client, run.info.run_id, _uri(run.info.artifact_uri)
+
+
+def _uri(location: str) -> str:
+    return location if location.startswith("lakeflow:") else lake_uri(location)
 
 
 def _content(folder: str) -> dict[str, bytes]:
@@ -140,7 +144,7 @@ def test_artifacts_elsewhere_are_recorded_in_the_lake_of_the_run(
     client, run_id, uri = _run(lake, artifact_location=elsewhere)
     assert uri.startswith("lakeflow:/")
     assert "/elsewhere/" in uri
-    tracking = shown(lake, lake)
+    tracking = lake_uri(lake)
     repository = get_artifact_repository(uri)
     repository.tracking_uri = tracking
     repository.log_artifacts(folder)
@@ -150,7 +154,7 @@ def test_artifacts_elsewhere_are_recorded_in_the_lake_of_the_run(
 
 def test_a_folder_of_a_lake_that_is_of_no_run_has_plain_files(folder: Path, lake: str) -> None:
     _run(lake)
-    uri = shown(f"{lake}/artifacts/1/models/m-{'0' * 32}/artifacts", lake)
+    uri = lake_uri(f"{lake}/artifacts/1/models/m-{'0' * 32}/artifacts")
     get_artifact_repository(uri).log_artifacts(folder)
     assert _content(get_artifact_repository(uri).download_artifacts("")) == _FILES
     assert lakeflow.artifacts.verify(tracking_uri=lake).findings == []
@@ -249,7 +253,7 @@ def test_a_stream_is_logged_whole_or_not_at_all(lake: str) -> None:
 
 def test_data_of_traces_goes_through_the_repository(lake: str) -> None:
     _run(lake)
-    uri = shown(f"{lake}/artifacts/1/traces/tr-1/artifacts", lake)
+    uri = lake_uri(f"{lake}/artifacts/1/traces/tr-1/artifacts")
     repository = get_artifact_repository(uri)
     repository.upload_trace_data('{"spans": []}')
     assert repository.download_trace_data() == {"spans": []}

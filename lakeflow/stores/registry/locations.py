@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from lakeflow.filesystem.location import canonical
+
 _IN_LAKE = "lake:/"
 """Begins locations inside the lake: they are stored relative to it, so that it may move."""
+
+_SCHEMES = ("lakeflow:", "lakeflow+")
 
 
 def stored(root: str, source: str) -> str:
@@ -13,8 +17,10 @@ def stored(root: str, source: str) -> str:
         root: Where the lake is.
         source: The location.
     """
-    inside = source.startswith(f"{root}/")
-    return f"{_IN_LAKE}{source[len(root) + 1 :]}" if inside else source
+    # MLflow has a location in a lake with a scheme before it.
+    location = canonical(source) if source.startswith(_SCHEMES) else source
+    inside = location.startswith(f"{root}/")
+    return f"{_IN_LAKE}{location[len(root) + 1 :]}" if inside else source
 
 
 def resolved(root: str, location: str) -> str:

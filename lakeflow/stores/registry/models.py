@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from lakeflow.entities.model_registry import ModelVersion, RegisteredModel
     from lakeflow.lake import Lake
+    from lakeflow.query.language.conditions import Condition
     from lakeflow.stores.control import ControlStore, Draft, Known
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.things import Thing
@@ -90,8 +91,12 @@ class RegisteredModelStore:
         order_by: Sequence[str] | None,
         page_token: str | None,
         as_of: int | datetime.datetime | None = None,
+        also: Condition | None = None,
     ) -> PagedList[RegisteredModel]:
-        """Return one page of models; see ``LakeflowClient.search_registered_models``."""
+        """Return one page of models; see ``LakeflowClient.search_registered_models``.
+
+        ``also`` is what must hold besides the filter.
+        """
         # Loads sqlglot, which a job that only logs does not need.
         from lakeflow.stores.search import page_of
 
@@ -103,6 +108,7 @@ class RegisteredModelStore:
             max_results,
             order_by,
             page_token,
+            also=also,
             as_of=as_of,
         )
         models = self._reader.things(REGISTERED_MODEL, page.ids, page.snapshot_id)

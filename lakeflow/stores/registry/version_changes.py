@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.entities.model_registry.model_version_stages import STAGE_NONE
+from lakeflow.entities.model_registry.model_version_stages import STAGE_ARCHIVED, STAGE_NONE
 from lakeflow.kinds import version_id
 from lakeflow.schema import (
     LATEST_VERSIONS,
@@ -13,7 +13,7 @@ from lakeflow.schema import (
     MODEL_VERSION_TAGS,
     MODEL_VERSIONS,
 )
-from lakeflow.stores.registry.known import stages_after
+from lakeflow.stores.registry.known import stages_after, versions_in
 from lakeflow.stores.registry.state import fields_of, scope_of, signer_of
 
 if TYPE_CHECKING:
@@ -130,6 +130,24 @@ def put_signature(changes: Changes, model: Thing, version: Thing, signature: str
         before=None if earlier is None else {"key": signer_of(earlier)},
         after={"key": signer_of(signature)},
     )
+
+
+def move_version(
+    changes: Changes, model: Thing, version: Thing, stage: str, *, archives_others: bool
+) -> None:
+    """Move a version to a stage, and perhaps all others in it to that of archived ones."""
+    moved = {version.id: (version, stage)}
+    if archives_others:
+        for each in versions_in(changes.known, model, stage):
+            moved.setdefault(each.id, (each, STAGE_ARCHIVED))
+    moves: Moves = {}
+    for each, to in moved.values():
+        fields = fields_of(each)
+        moves[fields["version"]] = fields["current_stage"], to
+        action = "transition_model_version_stage"
+        set_version(changes, model, each, action, {"current_stage": to})
+    restage(changes, model, moves)
+    changes.set_model(model.id)
 
 
 def restage(changes: Changes, model: Thing, moves: Moves) -> None:

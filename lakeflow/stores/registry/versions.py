@@ -9,7 +9,6 @@ from lakeflow.entities import PagedList, validation
 from lakeflow.entities.model_registry import names
 from lakeflow.entities.model_registry.model_version_stages import (
     DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS,
-    STAGE_ARCHIVED,
     get_canonical_stage,
     warn_of_stages,
 )
@@ -24,7 +23,6 @@ from lakeflow.stores.registry.known import (
     require_named,
     require_pointed,
     require_version,
-    versions_in,
 )
 from lakeflow.stores.registry.models import found_or_made, put_alias
 from lakeflow.stores.registry.recorded_files import (
@@ -42,6 +40,7 @@ from lakeflow.stores.registry.state import (
 )
 from lakeflow.stores.registry.version_changes import (
     create_version,
+    move_version,
     put_files,
     put_signature,
     restage,
@@ -55,11 +54,11 @@ if TYPE_CHECKING:
 
     from lakeflow.entities.model_registry import ModelVersion
     from lakeflow.lake import Lake
+    from lakeflow.query.language.conditions import Condition
     from lakeflow.stores.artifacts.files import ArtifactStore
     from lakeflow.stores.control import ControlStore
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.registry.changes import Changes
-    from lakeflow.stores.registry.known import Moves
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.recorded_files import File
     from lakeflow.stores.things import Thing
@@ -150,8 +149,12 @@ class ModelVersionStore:
         order_by: Sequence[str] | None,
         page_token: str | None,
         as_of: int | datetime.datetime | None = None,
+        also: Condition | None = None,
     ) -> PagedList[ModelVersion]:
-        """Return one page of versions; see ``LakeflowClient.search_model_versions``."""
+        """Return one page of versions; see ``LakeflowClient.search_model_versions``.
+
+        ``also`` is what must hold besides the filter.
+        """
         # Loads sqlglot, which a job that only logs does not need.
         from lakeflow.stores.search import page_of
 
@@ -163,6 +166,7 @@ class ModelVersionStore:
             max_results,
             order_by,
             page_token,
+            also=also,
             as_of=as_of,
         )
         versions = self._reader.things(MODEL_VERSION, page.ids, page.snapshot_id)
@@ -189,6 +193,7 @@ class ModelVersionStore:
         tracking: Callable[[], ArtifactStore] | None = None,
         *,
         makes_model: bool = False,
+        location: str | None = None,
     ) -> ModelVersion:
         """Make a version; see ``LakeflowClient.create_model_version``.
 
@@ -201,20 +206,22 @@ class ModelVersionStore:
             description: Text of the user's.
             tracking: Returns the artifacts of the lake whose runs may have made the files.
             makes_model: Whether to make the model too where there is none.
+            location: Where the files are that ``source`` only names.
         """
         names.model_name(name)
         # Before the source is looked up, as in MLflow.
         pairs = names.tags(tags)
         source = names.source(source)
-        location, files = locations.stored(self._lake.fs.uri, source), None
-        named = named_by(self._control.known, source)
+        files = None
+        named = None if location else named_by(self._control.known, source)
+        at = locations.stored(self._lake.fs.uri, location or source)
         if named is not None:
-            location, files = fields_of(named)["storage_location"], files_of(named)
+            at, files = fields_of(named)["storage_location"], files_of(named)
         elif tracking is not None:
-            files = recorded_files(tracking, source)
+            files = recorded_files(tracking, location or source)
         row = {
             "source": source,
-            "storage_location": location,
+            "storage_location": at,
             "run_id": None if run_id is None else validation.text(run_id, "run_id"),
             "run_link": None if run_link is None else validation.text(run_link, "run_link"),
             "description": names.described(description),
@@ -306,6 +313,12 @@ class ModelVersionStore:
     ) -> ModelVersion:
         """Move to a stage; see ``LakeflowClient.transition_model_version_stage``."""
         warn_of_stages("transition_model_version_stage")
+        return self.move(name, version, stage, archive_existing_versions)
+
+    def move(
+        self, name: str, version: object, stage: object, archive_existing_versions: bool
+    ) -> ModelVersion:
+        """Do the same for who was not to be warned."""
         if isinstance(stage, str) and not stage.strip():
             raise LakeflowException(f"The stage must not be an empty string, as {stage!r} is")
         to = get_canonical_stage(stage)
@@ -318,18 +331,7 @@ class ModelVersionStore:
 
         def decide(changes: Changes) -> None:
             model, found = require_version(changes.known, name, version)
-            action = "transition_model_version_stage"
-            moved = {found.id: (found, to)}
-            if archive_existing_versions:
-                for each in versions_in(changes.known, model, to):
-                    moved.setdefault(each.id, (each, STAGE_ARCHIVED))
-            moves: Moves = {}
-            for each, stage in moved.values():
-                fields = fields_of(each)
-                moves[fields["version"]] = fields["current_stage"], stage
-                set_version(changes, model, each, action, {"current_stage": stage})
-            restage(changes, model, moves)
-            changes.set_model(model.id)
+            move_version(changes, model, found, to, archives_others=archive_existing_versions)
 
         self._models.change(decide)
         return self._changed(name, version)
