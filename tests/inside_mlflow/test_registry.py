@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
+@pytest.fixture(scope="module")
+def database(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
     """MLflow's own store; each test has names of its own in it."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/mlflow.db"
-    return MlflowClient(uri, uri)
+    path = shutil.copy(migrated, tmp_path_factory.mktemp("sqlite"))
+    return MlflowClient(f"sqlite:///{path}", f"sqlite:///{path}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
     """The same over a lake."""
     uri = lake_uri(str(tmp_path_factory.mktemp("lake") / "lake"))
