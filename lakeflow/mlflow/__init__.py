@@ -11,5 +11,6 @@ prompts                 which models are prompts, and how searches skip them
 registry_entities       our models and versions as MLflow's
 artifact_repository     files of any fsspec filesystem, as MLflow asks for them
 artifact_folders        the folder of an artifact URI, and what is recorded of it
+locations               locations of a lake as URIs that lead back here
 errors                  our errors as MLflow's
 """

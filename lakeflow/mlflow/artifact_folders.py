@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical
+from lakeflow.mlflow.locations import is_lakeflow
 from lakeflow.open_store import open_store
 from lakeflow.stores.artifacts.places import place_at
 from lakeflow.transfer import paths, sending
@@ -99,11 +100,6 @@ class ArtifactFolder(NamedTuple):
 def _cuts(path: str, folder: str) -> list[int]:
     """Return where the folders of a file end that are below another folder."""
     return [at for at, each in enumerate(path) if each == "/" and at > len(folder)]
-
-
-def is_lakeflow(uri: str) -> bool:
-    """Return whether a URI has one of the schemes of this package."""
-    return uri.lower().startswith(("lakeflow:", "lakeflow+"))
 
 
 def folder_at(artifact_uri: str, tracking_uri: str) -> ArtifactFolder:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.filesystem.location import canonical
 from lakeflow.mlflow.errors import raises_mlflow
+from lakeflow.mlflow.locations import lake_uri
 from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
@@ -69,16 +69,6 @@ class LakeMethods:
             return False
         destination = os.environ.get("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "")
         return _place(destination) == f"{self.uri}/artifacts"
-
-
-def lake_uri(location: str) -> str:
-    """Return a canonical location as the URI for which MLflow calls lakeflow.
-
-    Examples:
-        >>> lake_uri("/data/my lake/artifacts/0"), lake_uri("s3://team/lake")
-        ('lakeflow:///data/my%20lake/artifacts/0', 'lakeflow+s3://team/lake')
-    """
-    return f"lakeflow+{location}" if "://" in location else f"lakeflow://{quote(location)}"
 
 
 @functools.lru_cache(maxsize=8)

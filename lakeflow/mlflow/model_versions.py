@@ -14,9 +14,9 @@ from mlflow.store.model_registry import (
 
 from lakeflow.entities import validation
 from lakeflow.kinds import MODEL_VERSION
-from lakeflow.mlflow.artifact_folders import is_lakeflow
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.lake_methods import LakeMethods
+from lakeflow.mlflow.locations import is_lakeflow
 from lakeflow.mlflow.prompts import without_prompts
 from lakeflow.mlflow.registry_entities import version_of
 from lakeflow.open_store import open_store

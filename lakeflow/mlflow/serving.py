@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import InvalidInputError, StorageError
-from lakeflow.mlflow.locations import shown
+from lakeflow.mlflow.locations import lake_uri
 from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def serve(
             f"{lake.fs.uri!r} is in the memory of one process, and the server has several",
             hint="give a folder, or a URL such as s3://team/lake",
         )
-    location = shown(lake.fs.uri, lake.fs.uri)
+    location = lake_uri(lake.fs.uri)
     port = _free(serving.host, serving.port)
     compacts = serving.compact_every_s is not None and lake.fs.can_write
     lake.close()

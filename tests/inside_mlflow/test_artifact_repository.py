@@ -14,7 +14,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 import lakeflow
 from lakeflow import LakeflowClient
-from lakeflow.mlflow.lake_methods import lake_uri
+from lakeflow.mlflow.locations import lake_uri
 from lakeflow.stores.artifacts import folders
 
 _FILES = {"a.txt": b"a", "plots/loss.png": b"loss", "plots/deep/er.bin": b"\x00" * 3, "e": b""}

@@ -12,7 +12,7 @@ from mlflow.entities.model_registry import RegisteredModelTag
 from mlflow.exceptions import MlflowException
 
 from lakeflow import LakeflowClient
-from lakeflow.mlflow.lake_methods import lake_uri
+from lakeflow.mlflow.locations import lake_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 import lakeflow
-from lakeflow.mlflow.lake_methods import lake_uri
+from lakeflow.mlflow.locations import lake_uri
 
 if TYPE_CHECKING:
     from pathlib import Path
