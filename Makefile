@@ -19,6 +19,10 @@ define make_venv
 	$(1)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 endef
 
+# What stands on MLflow runs in an environment that has one.
+inside_mlflow = $(1)/bin/python -m pytest -c tests/inside_mlflow/pytest.ini -n auto \
+	--dist worksteal tests/inside_mlflow
+
 .PHONY: demo test check bench names environments clean
 
 demo: .venv-demo/ready
@@ -27,8 +31,10 @@ demo: .venv-demo/ready
 # Workers begin with a half of the tests each, so that few servers are started twice.
 test: environments
 	.venv/bin/python -m pytest -n auto --dist worksteal
+	$(call inside_mlflow,.venv-mlflow3)
+	$(call inside_mlflow,.venv-mlflow)
 
-environments: .venv/ready .venv-mlflow/ready .venv-engines/ready
+environments: .venv/ready .venv-mlflow/ready .venv-mlflow3/ready .venv-engines/ready
 
 check: .venv/ready
 	.venv/bin/ruff format --check .
@@ -52,9 +58,16 @@ names: .venv/ready .venv-mlflow/ready
 	.venv-demo/bin/python -m pip install --quiet --editable ".[polars]" "scikit-learn>=1.5"
 	touch $@
 
-.venv-mlflow/ready: tests/differential/requirements.txt
+.venv-mlflow/ready: tests/differential/requirements.txt pyproject.toml
 	$(call make_venv,.venv-mlflow)
-	.venv-mlflow/bin/python -m pip install --quiet --requirement tests/differential/requirements.txt
+	.venv-mlflow/bin/python -m pip install --quiet --editable ".[mlflow,s3]" \
+		--requirement tests/differential/requirements.txt
+	touch $@
+
+.venv-mlflow3/ready: tests/inside_mlflow/requirements.txt pyproject.toml
+	$(call make_venv,.venv-mlflow3)
+	.venv-mlflow3/bin/python -m pip install --quiet --editable ".[mlflow,s3]" \
+		--requirement tests/inside_mlflow/requirements.txt
 	touch $@
 
 .venv-engines/ready: tests/other_engines/requirements.txt
@@ -63,4 +76,4 @@ names: .venv/ready .venv-mlflow/ready
 	touch $@
 
 clean:
-	rm -rf .venv .venv-demo .venv-mlflow .venv-engines demo-lake
+	rm -rf .venv .venv-demo .venv-mlflow .venv-mlflow3 .venv-engines demo-lake

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 HOLE_BYTES = 512 * 1024
 """Bytes between two blocks that are fetched along: a request costs as much as a megabyte."""
 
+MOST_WHOLE_BYTES = 8 * 1024 * 1024
+"""A file up to this size is fetched whole once requests for parts of it have cost as much."""
+
+_FILES_COUNTED = 4_096
+
 
 class FixedFiles:
     """The files of one lake.
@@ -37,6 +42,7 @@ class FixedFiles:
         self._cache = cache
         self._fetch = fetch
         self._threads = threads
+        self._requests: dict[str, int] = {}
 
     def read(self, path: str, size: int, start: int, end: int) -> bytes:
         """Return bytes of a file.
@@ -79,6 +85,8 @@ class FixedFiles:
                 if block is not None and len(block) == expected:
                     blocks[number] = block
         missing = [number for number in numbers if number not in blocks]
+        if missing and self._is_worth_it(path, size):
+            missing = list(range(-(-size // BLOCK_BYTES)))
         stretches = _stretches(missing)
         spans = [
             (each.start * BLOCK_BYTES, min(each.stop * BLOCK_BYTES, size)) for each in stretches
@@ -94,6 +102,21 @@ class FixedFiles:
                 blocks[number] = data[begin : begin + BLOCK_BYTES]
                 self._keep_block(path, number, blocks[number])
         return blocks
+
+    def _is_worth_it(self, path: str, size: int) -> bool:
+        """Return whether to fetch a whole file, where another request for a part is due."""
+        if self._cache is None or size > MOST_WHOLE_BYTES:
+            return False
+        if len(self._requests) >= _FILES_COUNTED:
+            self._requests.clear()
+        # Threads may lose each other's counts, and then fetch the file a little later.
+        requests = self._requests.pop(path, 0) + 1
+        # Who buys when the rent has come to the price pays at most twice what was best. It is
+        # counted anew then: a full disk keeps nothing.
+        if requests * HOLE_BYTES >= size:
+            return True
+        self._requests[path] = requests
+        return False
 
     def _keep_block(self, path: str, number: int, data: bytes) -> None:
         if self._cache is not None:

@@ -37,6 +37,8 @@ class TableSpec:
         key: Columns that identify a row.
         sort: Order of the rows within a file.
         row_group_rows: Rows of a row group, the unit of what is read.
+        parted_by: Columns that the order begins with. A row group ends where they change, if it
+            has about its rows by then, so that what is asked for by them is in few of these.
         file_rows: Rows of a full file; files below half of that are merged.
     """
 
@@ -46,6 +48,7 @@ class TableSpec:
     key: tuple[str, ...]
     sort: tuple[str, ...]
     row_group_rows: int = 32_768
+    parted_by: tuple[str, ...] = ()
     file_rows: int = 4_194_304
 
     @property

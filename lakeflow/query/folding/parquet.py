@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     import pyarrow
 
@@ -73,17 +74,17 @@ def text_bounds(least: str, most: str) -> Bounds:
 def write_files(
     spec: TableSpec, batches: pyarrow.RecordBatchReader, folder: str
 ) -> list[Written]:
-    """Write rows as files, a row group a batch; none where there are no rows.
+    """Write rows as files; none where there are no rows.
 
     Args:
         spec: The table.
-        batches: Its rows, in its order; closed at the end.
+        batches: Its rows, in its order, as many as in a row group at once; closed at the end.
         folder: Where to write the files.
     """
     files: list[_File] = []
     # Until it is closed it holds what the statement has built.
     with closing(batches):
-        for batch in batches:
+        for batch in row_groups(spec, batches):
             if not files or files[-1].rows >= spec.file_rows:
                 if files:
                     files[-1].close()
@@ -93,6 +94,52 @@ def write_files(
     if files:
         files[-1].close()
     return [file.written() for file in files]
+
+
+def row_groups(
+    spec: TableSpec, batches: Iterable[pyarrow.RecordBatch]
+) -> Iterator[pyarrow.RecordBatch]:
+    """Yield the rows of batches, all full but the last, as they are to be row groups.
+
+    Where the columns change that a table is parted by, a row group has from a quarter of its
+    rows to a quarter more; elsewhere all of them.
+    """
+    if not spec.parted_by:
+        yield from batches
+        return
+    least, most = spec.row_group_rows // 4, spec.row_group_rows * 5 // 4
+    rows: pyarrow.RecordBatch | None = None
+    for batch in batches:
+        rows = batch if rows is None else _joined(rows, batch)
+        while rows.num_rows > most:
+            ends = [end for end in _changes(spec, rows.slice(0, most + 1)) if end >= least]
+            end = ends[-1] if ends else spec.row_group_rows
+            yield rows.slice(0, end)
+            rows = rows.slice(end)
+    if rows is not None:
+        # A single change that comes late parts what is left; with more it is small anyway.
+        ends = [end for end in _changes(spec, rows) if end >= least][-1:]
+        for start, end in pairwise((0, *ends, rows.num_rows)):
+            yield rows.slice(start, end - start)
+
+
+def _joined(*batches: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
+    import pyarrow
+
+    (joined,) = pyarrow.Table.from_batches(batches).combine_chunks().to_batches()
+    return joined
+
+
+def _changes(spec: TableSpec, rows: pyarrow.RecordBatch) -> list[int]:
+    """Return the places of rows that begin something else than the row before."""
+    import pyarrow.compute
+
+    places: set[int] = set()
+    for name in spec.parted_by:
+        column = rows.column(name)
+        differs = pyarrow.compute.not_equal(column.slice(1), column.slice(0, len(column) - 1))
+        places.update(pyarrow.compute.indices_nonzero(differs).to_pylist())
+    return sorted(place + 1 for place in places)
 
 
 class _File:
@@ -128,7 +175,7 @@ class _File:
             data_page_version="2.0",
             # One page for a column of a row group: what repeats is found from end to end.
             data_page_size=_MOST_PAGE_BYTES,
-            max_rows_per_page=spec.row_group_rows,
+            max_rows_per_page=2 * spec.row_group_rows,
             write_page_index=True,
             sorting_columns=pyarrow.parquet.SortingColumn.from_ordering(
                 self._schema, [(name, "ascending") for name in spec.sort]
