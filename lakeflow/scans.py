@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import context, formats
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds import (
+    EVALUATION_DATASET,
     EXPERIMENT,
     MODEL_VERSION,
     REGISTERED_MODEL,
     REGISTRY_EVENT,
     RUN,
+    SCORER,
     TRACE,
 )
 from lakeflow.open_store import open_store
 from lakeflow.schema import (
     ARTIFACTS,
     ASSESSMENTS,
+    EVALUATION_DATASET_RECORDS,
+    EVALUATION_DATASETS,
     EXPERIMENTS,
     INPUTS,
     LATEST_METRICS,
@@ -28,6 +32,7 @@ from lakeflow.schema import (
     REGISTERED_MODELS,
     REGISTRY_EVENTS,
     RUNS,
+    SCORER_VERSIONS,
     SPANS,
     TAGS,
     TRACES,
@@ -233,6 +238,34 @@ def scan_assessments(
 ) -> polars.LazyFrame:
     """Return the assessments of all traces as a lazy polars frame; see ``scan_runs``."""
     return _scan(ASSESSMENTS, tracking_uri, as_of, TRACE)
+
+
+def scan_evaluation_datasets(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the evaluation datasets as a lazy polars frame; see ``scan_runs``."""
+    return _scan(EVALUATION_DATASETS, tracking_uri, as_of, EVALUATION_DATASET)
+
+
+def scan_evaluation_dataset_records(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return what was said of records of evaluation datasets as a lazy polars frame.
+
+    A record has a row for each call that merged something into it; the view of the same name
+    lays them over one another. See ``scan_runs``.
+    """
+    return _scan(EVALUATION_DATASET_RECORDS, tracking_uri, as_of, EVALUATION_DATASET)
+
+
+def scan_scorer_versions(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the versions of all scorers as a lazy polars frame; see ``scan_runs``."""
+    return _scan(SCORER_VERSIONS, tracking_uri, as_of, SCORER)
 
 
 def _registry(uri: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:

@@ -78,6 +78,20 @@ SCHEMAS = {
     "string!, create_time long!, last_update_time long!, source_type string!, source_id "
     "string, span_id string, run_id string, overrides string, value string, rationale "
     "string, error string, metadata string",
+    "evaluation_datasets": "dataset_id string!, name string!, created_time long!, "
+    "last_update_time long!, created_by string, last_updated_by string, digest string!",
+    "evaluation_dataset_tags": "dataset_id string!, key string!, value string!",
+    "evaluation_dataset_experiments": "dataset_id string!, experiment_id string!, linked_time "
+    "long!",
+    "evaluation_dataset_fields": "dataset_id string!, section string!, field string!, type "
+    "string!",
+    "evaluation_dataset_records": "dataset_id string!, given_at long!, number long, record_id "
+    "string!, entry string!, inputs string, outputs string, expectations string, tags "
+    "string, source_type string, source_id string, source string, user_id string",
+    "scorers": "experiment_id string!, scorer_id string!, name string!, full_name string!, "
+    "creation_time long!, online_config_id string, sample_rate double, filter_string string",
+    "scorer_versions": "experiment_id string!, scorer_id string!, version long!, "
+    "serialized_scorer string!, creation_time long!",
 }
 
 

@@ -67,6 +67,9 @@ CHANGED = {
     "last_updated_timestamp": MS,
     "last_updated_timestamp_at": AT,
 }
+CREATED = {"created_time": MS, "created_time_at": AT}
+UPDATED = {"last_update_time": MS, "last_update_time_at": AT}
+MADE = {"creation_time": MS, "creation_time_at": AT}
 VERSION = {"model_id": TEXT, "name": TEXT, "version": MS}
 COLUMNS = {
     "control_events": {
@@ -297,6 +300,46 @@ COLUMNS = {
         "valid": "BOOLEAN",
         "metadata": "JSON",
     },
+    "evaluation_datasets": {
+        "dataset_id": TEXT,
+        "name": TEXT,
+        **CREATED,
+        **UPDATED,
+        **dict.fromkeys(["created_by", "last_updated_by", "digest"], TEXT),
+        "tags": "MAP(VARCHAR, VARCHAR)",
+        "experiment_ids": "VARCHAR[]",
+    },
+    "evaluation_dataset_fields": dict.fromkeys(
+        ["dataset_id", "section", "field", "type"], TEXT
+    ),
+    "evaluation_dataset_records": {
+        "dataset_id": TEXT,
+        "record_id": TEXT,
+        "inputs": "JSON",
+        "outputs": "JSON",
+        "expectations": "MAP(VARCHAR, JSON)",
+        "tags": "MAP(VARCHAR, VARCHAR)",
+        "source_type": TEXT,
+        "source_id": TEXT,
+        "source": "JSON",
+        **CREATED,
+        **UPDATED,
+        "created_by": TEXT,
+        "last_updated_by": TEXT,
+    },
+    "scorers": {
+        **dict.fromkeys(["experiment_id", "scorer_id", "name"], TEXT),
+        "latest_version": MS,
+        **MADE,
+        "sample_rate": "DOUBLE",
+        "filter_string": TEXT,
+    },
+    "scorer_versions": {
+        **dict.fromkeys(["experiment_id", "scorer_id", "name"], TEXT),
+        "version": MS,
+        "serialized_scorer": "JSON",
+        **MADE,
+    },
     "runs_wide": {
         **RUN,
         "params": "MAP(VARCHAR, VARCHAR)",
@@ -390,6 +433,17 @@ def register(uri: str, name: str, run_id: str) -> None:
     store.models.set_alias(name, "champion", 1)
 
 
+def evaluate(uri: str, name: str) -> str:
+    """Make a dataset with two records, one merged twice, and a scorer with two versions."""
+    store = open_store(uri, create=False)
+    dataset_id = store.evaluation_datasets.create(name, {"k": "v"}, ["0"]).dataset_id
+    for number in (1, 2):
+        given = [{"inputs": {"q": each}, "expectations": {"a": each}} for each in range(number)]
+        store.evaluation_datasets.upsert(dataset_id, given)
+        store.scorers.register("0", name, "{}")
+    return dataset_id
+
+
 def test_hot_stored_and_mixed_rows_look_alike(
     uri: str, client: LakeflowClient, shown: Callable[[], dict[str, list[str]]]
 ) -> None:
@@ -398,6 +452,7 @@ def test_hot_stored_and_mixed_rows_look_alike(
     run_id = fill(client, "first")
     register(uri, "seed", run_id)
     trace_id = log_trace(uri, run_id)
+    dataset_id = evaluate(uri, "first")
     hot = shown()
     lakeflow.compact(uri)
     assert shown() == hot
@@ -410,12 +465,16 @@ def test_hot_stored_and_mixed_rows_look_alike(
     client.set_terminated(run_id)
     register(uri, "fruit", run_id)
     log_trace(uri, run_id)
-    open_store(uri, create=False).traces.set_tag(trace_id, "later", "2")
+    evaluate(uri, "second")
+    store = open_store(uri, create=False)
+    store.traces.set_tag(trace_id, "later", "2")
+    removed = store.evaluation_datasets.load(dataset_id)[0].dataset_record_id
+    store.evaluation_datasets.delete_records(dataset_id, [removed])
     mixed = shown()
     lakeflow.compact(uri)
     assert shown() == mixed
-    counts = [2, 12, 3, 5, 4, 12, 5, 2, 4, 2, 4, 2, 10, 4]
-    counts += [2, 3, 2, 4, 2, 2, 4, 3, 4]
+    counts = [2, 16, 3, 5, 4, 12, 5, 2, 4, 2, 4, 2, 10, 4]
+    counts += [2, 3, 2, 4, 2, 2, 4, 2, 3, 2, 4, 3, 4, 6]
     assert {name: len(mixed[name]) for name in VIEWS} == dict(zip(VIEWS, counts, strict=True))
 
 
@@ -981,6 +1040,7 @@ def test_the_script_gives_any_duckdb_the_same_rows(tmp_path: Path) -> None:
         run_id = fill(client, f"r{moment}")
         register(str(lake), f"m{moment}", run_id)
         log_trace(str(lake), run_id)
+        evaluate(str(lake), f"d{moment}")
         lakeflow.compact(lake)
     bare = duckdb.connect()
     bare.execute(setup(lake))

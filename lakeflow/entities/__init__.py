@@ -11,6 +11,12 @@ from lakeflow.entities.assessment import (
     FeedbackValue,
 )
 from lakeflow.entities.dataset import Dataset, DatasetInput, InputTag
+from lakeflow.entities.evaluation_dataset import (
+    DatasetRecord,
+    DatasetRecordSource,
+    DatasetRecordSourceType,
+    EvaluationDataset,
+)
 from lakeflow.entities.experiment import (
     Experiment,
     ExperimentTag,
@@ -31,6 +37,7 @@ from lakeflow.entities.run import (
     RunTag,
     SourceType,
 )
+from lakeflow.entities.scorer import OnlineScoringConfig, ScorerVersion
 from lakeflow.entities.span import NO_OP_SPAN_REQUEST_ID, NoOpSpan, Span, SpanType
 from lakeflow.entities.span_event import SpanEvent
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
@@ -45,6 +52,10 @@ __all__ = [
     "AssessmentSourceType",
     "Dataset",
     "DatasetInput",
+    "DatasetRecord",
+    "DatasetRecordSource",
+    "DatasetRecordSourceType",
+    "EvaluationDataset",
     "Expectation",
     "ExpectationValue",
     "Experiment",
@@ -57,6 +68,7 @@ __all__ = [
     "LiveSpan",
     "Metric",
     "NoOpSpan",
+    "OnlineScoringConfig",
     "PagedList",
     "Param",
     "Run",
@@ -65,6 +77,7 @@ __all__ = [
     "RunInputs",
     "RunStatus",
     "RunTag",
+    "ScorerVersion",
     "SourceType",
     "Span",
     "SpanEvent",

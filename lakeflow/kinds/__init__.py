@@ -1,5 +1,6 @@
 """What each kind of thing is; everything that stores or reads things follows from it."""
 
+from lakeflow.kinds.evaluation import EVALUATION_DATASET, SCORER, scorer_name
 from lakeflow.kinds.experiment import EVENT, EXPERIMENT, first_event
 from lakeflow.kinds.kind import Keep, Kind, Part, Summary, tables_of
 from lakeflow.kinds.registry import MODEL_VERSION, REGISTERED_MODEL, REGISTRY_EVENT, version_id
@@ -14,6 +15,8 @@ KINDS = (
     REGISTERED_MODEL,
     MODEL_VERSION,
     TRACE,
+    EVALUATION_DATASET,
+    SCORER,
 )
 """The kinds of a lake, owners first."""
 
@@ -21,6 +24,7 @@ TABLES = {spec.name: spec for spec in tables_of(KINDS)}
 """Every table of a lake by name."""
 
 __all__ = [
+    "EVALUATION_DATASET",
     "EVENT",
     "EXPERIMENT",
     "KINDS",
@@ -28,6 +32,7 @@ __all__ = [
     "REGISTERED_MODEL",
     "REGISTRY_EVENT",
     "RUN",
+    "SCORER",
     "TABLES",
     "TRACE",
     "Keep",
@@ -35,6 +40,7 @@ __all__ = [
     "Part",
     "Summary",
     "first_event",
+    "scorer_name",
     "tables_of",
     "version_id",
 ]

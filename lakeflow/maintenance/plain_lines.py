@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakeflow.schema import ASSESSMENTS, SPANS, TRACE_METADATA, TRACE_TAGS, TRACES
+from lakeflow.schema import (
+    ASSESSMENTS,
+    EVALUATION_DATASET_EXPERIMENTS,
+    EVALUATION_DATASET_FIELDS,
+    EVALUATION_DATASET_RECORDS,
+    EVALUATION_DATASET_TAGS,
+    EVALUATION_DATASETS,
+    SPANS,
+    TRACE_METADATA,
+    TRACE_TAGS,
+    TRACES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,15 +89,30 @@ _OF_TRACES = {
     for spec in (TRACES, TRACE_TAGS, TRACE_METADATA, SPANS, ASSESSMENTS)
 }
 
+_OF_DATASETS = {
+    spec.name: _some_of(spec)
+    for spec in (
+        EVALUATION_DATASETS,
+        EVALUATION_DATASET_TAGS,
+        EVALUATION_DATASET_EXPERIMENTS,
+        EVALUATION_DATASET_FIELDS,
+        EVALUATION_DATASET_RECORDS,
+    )
+}
+
 _BEGIN = rf'\A\{{"seq":{_WHOLE},"clock":{_WHOLE}'
 _END = r"\}\n\z"
 
-# Both in one would be so large that RE2 takes twenty times as long.
+# All in one would be so large that RE2 takes twenty times as long.
 _PLAIN = (
     rf',"experiment_id":{_TEXT},"run_id":{_TEXT}{_any_of(_FIELDS)}'.join((_BEGIN, _END)),
     _any_of(_OF_TRACES).join((_BEGIN, _END)),
+    _any_of(_OF_DATASETS).join((_BEGIN, _END)),
 )
-"""Lines as lakeflow writes them itself, in the language of RE2: about a run, about traces."""
+"""Lines as lakeflow writes them itself, in the language of RE2.
+
+About a run, about traces, about evaluation datasets.
+"""
 
 
 def are_plain(data: bytes) -> bool:

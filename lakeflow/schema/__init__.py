@@ -5,6 +5,15 @@ query engine into casts. Types are Delta's. What the tables mean to one another 
 A lake of another ``FORMAT_VERSION`` is refused.
 """
 
+from lakeflow.schema.evaluation import (
+    EVALUATION_DATASET_EXPERIMENTS,
+    EVALUATION_DATASET_FIELDS,
+    EVALUATION_DATASET_RECORDS,
+    EVALUATION_DATASET_TAGS,
+    EVALUATION_DATASETS,
+    SCORER_VERSIONS,
+    SCORERS,
+)
 from lakeflow.schema.registry import (
     LATEST_VERSIONS,
     MODEL_VERSION_FILES,
@@ -36,13 +45,18 @@ from lakeflow.schema.traces import (
     TRACES,
 )
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 """Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
 
 __all__ = [
     "ARTIFACTS",
     "ASSESSMENTS",
     "CONTROL_EVENTS",
+    "EVALUATION_DATASETS",
+    "EVALUATION_DATASET_EXPERIMENTS",
+    "EVALUATION_DATASET_FIELDS",
+    "EVALUATION_DATASET_RECORDS",
+    "EVALUATION_DATASET_TAGS",
     "EXPERIMENTS",
     "EXPERIMENT_TAGS",
     "FORMAT_VERSION",
@@ -59,6 +73,8 @@ __all__ = [
     "REGISTERED_MODEL_TAGS",
     "REGISTRY_EVENTS",
     "RUNS",
+    "SCORERS",
+    "SCORER_VERSIONS",
     "SPANS",
     "TAGS",
     "TRACES",

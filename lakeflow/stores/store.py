@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from lakeflow.exceptions import LakeflowException
     from lakeflow.lake import Lake
+    from lakeflow.stores.evaluation.datasets import EvaluationDatasetStore
+    from lakeflow.stores.evaluation.scorers import ScorerStore
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.versions import ModelVersionStore
     from lakeflow.stores.run_operations import RunOperations
@@ -97,6 +99,21 @@ class Store:
 
         lake, _, reader = self._parts
         return TraceStore(lake, self.experiments, reader)
+
+    @cached_property
+    def evaluation_datasets(self) -> EvaluationDatasetStore:
+        """Its datasets for evaluation."""
+        from lakeflow.stores.evaluation.datasets import EvaluationDatasetStore
+
+        lake, _, reader = self._parts
+        return EvaluationDatasetStore(lake, self.experiments, reader)
+
+    @cached_property
+    def scorers(self) -> ScorerStore:
+        """The scorers of its experiments."""
+        from lakeflow.stores.evaluation.scorers import ScorerStore
+
+        return ScorerStore(*self._parts, self.experiments)
 
     def log(
         self,

@@ -122,8 +122,9 @@ def _packed(kind: Kind, spec: TableSpec) -> str:
 
 def names(kind: Kind, column: str) -> str:
     """Return the values of a unique column with the ids of the things that have them."""
+    since = f'coalesce("clock_{column}", {MADE})' if column in kind.settable else MADE
     return f"""
-        SELECT "{column}", arg_max("{kind.id}", coalesce("clock_{column}", {MADE}))
+        SELECT "{column}", arg_max("{kind.id}", {since})
         FROM rows_{kind.row.name} WHERE {MADE} IS NOT NULL
         GROUP BY "{column}" ORDER BY "{column}"
     """

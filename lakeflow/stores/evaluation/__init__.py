@@ -1,0 +1,1 @@
+"""Evaluation datasets with their records, and scorers with their versions."""
