@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlflow.genai.scorers.registry import MlflowTrackingStore
+
     from lakeflow.mlflow.artifact_repository import LakeArtifactRepository
     from lakeflow.mlflow.registry_store import RegistryStore
     from lakeflow.mlflow.tracking_store import TrackingStore
@@ -43,6 +45,20 @@ def registry_store(store_uri: str, tracking_uri: str | None = None) -> RegistryS
     from lakeflow.mlflow.registry_store import RegistryStore
 
     return RegistryStore(store_uri, tracking_uri)
+
+
+def scorer_store(tracking_uri: str | None = None) -> MlflowTrackingStore:
+    """Return what registers scorers where the experiments are.
+
+    Args:
+        tracking_uri: As for ``tracking_store``.
+
+    Raises:
+        MlflowException: As for ``tracking_store``.
+    """
+    from mlflow.genai.scorers.registry import MlflowTrackingStore
+
+    return MlflowTrackingStore(tracking_uri)
 
 
 def artifact_repository(

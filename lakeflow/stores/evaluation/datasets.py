@@ -167,6 +167,11 @@ class EvaluationDatasetStore:
         if thing is not None and key in dict(thing.rows(EVALUATION_DATASET_TAGS.name)):
             self._append(_tags(thing.id, {key: None}))
 
+    def experiment_ids(self, dataset_id: str) -> list[str]:
+        """Return the experiments that a dataset is linked to; none if it is not there."""
+        thing = self._find(dataset_id)
+        return [] if thing is None else rows.experiment_ids(thing)
+
     def add_experiments(
         self, dataset_id: str, experiment_ids: Sequence[object]
     ) -> EvaluationDataset:

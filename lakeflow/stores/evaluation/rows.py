@@ -254,15 +254,20 @@ def dataset_of(thing: Thing, records: int) -> EvaluationDataset | None:
     row = thing.row(EVALUATION_DATASET)
     if row is None:
         return None
-    linked = thing.rows(EVALUATION_DATASET_EXPERIMENTS.name)
     tags = thing.rows(EVALUATION_DATASET_TAGS.name)
     return EvaluationDataset(
         tags={key: value for key, (value,) in tags},
         schema=_schema(thing),
         profile=json.dumps({"num_records": records}) if records else None,
-        experiment_ids=sorted((each for each, _ in linked), key=lambda each: (len(each), each)),
+        experiment_ids=experiment_ids(thing),
         **row,
     )
+
+
+def experiment_ids(thing: Thing) -> list[str]:
+    """Return the experiments that a dataset is linked to: numbers in their order."""
+    linked = [each for each, _ in thing.rows(EVALUATION_DATASET_EXPERIMENTS.name)]
+    return sorted(linked, key=lambda each: (len(each), each))
 
 
 def records_of_rows(rows: Iterable[Mapping[str, Any]]) -> list[DatasetRecord]:
