@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
+from lakeflow.dataset_client import DatasetClient
 from lakeflow.entities import ViewType
 from lakeflow.filesystem.location import canonical, without_password
 from lakeflow.open_store import open_store
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from lakeflow.tracing.client_traces import ClientTraces
 
 
-class LakeflowClient(RegistryClient, TraceClient):
+class LakeflowClient(RegistryClient, TraceClient, DatasetClient):
     """Create, change and read what is in a lake, as ``MlflowClient`` does.
 
     Experiments and runs are in one lake; registered models are in the same one, or in one of

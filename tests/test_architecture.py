@@ -11,7 +11,15 @@ from pathlib import Path
 from types import ModuleType
 
 import lakeflow
-from lakeflow import client, entities, exceptions, fluent, registry_client, trace_client
+from lakeflow import (
+    client,
+    dataset_client,
+    entities,
+    exceptions,
+    fluent,
+    registry_client,
+    trace_client,
+)
 
 ROOT = Path(lakeflow.__file__).parent
 
@@ -89,6 +97,17 @@ SIGNATURES = {
     "get_assessment": "trace_id assessment_id",
     "update_assessment": "trace_id assessment_id assessment",
     "delete_assessment": "trace_id assessment_id",
+    "create_dataset": "name experiment_id tags",
+    "get_dataset": "dataset_id",
+    "delete_dataset": "dataset_id",
+    "search_datasets": "experiment_ids filter_string max_results order_by page_token",
+    "set_dataset_tags": "dataset_id tags",
+    "delete_dataset_tag": "dataset_id key",
+    "add_dataset_to_experiments": "dataset_id experiment_ids",
+    "remove_dataset_from_experiments": "dataset_id experiment_ids",
+    "load_dataset_records": "dataset_id max_results page_token",
+    "merge_dataset_records": "dataset_id records",
+    "delete_dataset_records": "dataset_id record_ids",
 }
 
 FLUENT = {
@@ -132,6 +151,7 @@ def test_the_client_documents_and_delegates() -> None:
         client.LakeflowClient,
         registry_client.RegistryClient,
         trace_client.TraceClient,
+        dataset_client.DatasetClient,
     )
     trees = [ast.parse(inspect.getsource(each)).body[0] for each in classes]
     methods = [

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from evaluated import evaluate
 from traced import log_trace
 
 import lakeflow
@@ -431,17 +432,6 @@ def register(uri: str, name: str, run_id: str) -> None:
     store.model_versions.create(name, "elsewhere")
     store.model_versions.transition(name, 2, "staging", False)
     store.models.set_alias(name, "champion", 1)
-
-
-def evaluate(uri: str, name: str) -> str:
-    """Make a dataset with two records, one merged twice, and a scorer with two versions."""
-    store = open_store(uri, create=False)
-    dataset_id = store.evaluation_datasets.create(name, {"k": "v"}, ["0"]).dataset_id
-    for number in (1, 2):
-        given = [{"inputs": {"q": each}, "expectations": {"a": each}} for each in range(number)]
-        store.evaluation_datasets.upsert(dataset_id, given)
-        store.scorers.register("0", name, "{}")
-    return dataset_id
 
 
 def test_hot_stored_and_mixed_rows_look_alike(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from lakeflow.entities._base import Entity
+from lakeflow.entities.paging import PagedList
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas
-
-    from lakeflow.entities.paging import PagedList
 
 
 class DatasetRecordSourceType:
@@ -166,10 +165,6 @@ class EvaluationDataset(Entity):
     experiment_ids: Sequence[str]
     keeper: KeepsRecords | None = field(default=None, repr=False, compare=False)
 
-    def kept_by(self, keeper: KeepsRecords) -> EvaluationDataset:
-        """Return the same with a client that it asks for its records."""
-        return dataclasses.replace(self, keeper=keeper)
-
     def _kept(self) -> KeepsRecords:
         if self.keeper is None:
             raise InvalidStateError(
@@ -235,3 +230,22 @@ class EvaluationDataset(Entity):
         rows = [[getattr(each, name) for name in _COLUMNS] for each in self.records]
         # Texts that are missing stay None, whatever else is in the column.
         return pandas.DataFrame(rows, columns=list(_COLUMNS), dtype=object)
+
+
+@overload
+def kept_by(keeper: KeepsRecords, found: EvaluationDataset) -> EvaluationDataset: ...
+
+
+@overload
+def kept_by(
+    keeper: KeepsRecords, found: PagedList[EvaluationDataset]
+) -> PagedList[EvaluationDataset]: ...
+
+
+def kept_by(
+    keeper: KeepsRecords, found: EvaluationDataset | PagedList[EvaluationDataset]
+) -> EvaluationDataset | PagedList[EvaluationDataset]:
+    """Return a dataset, or a page of them, with a client that they ask for their records."""
+    if isinstance(found, EvaluationDataset):
+        return dataclasses.replace(found, keeper=keeper)
+    return PagedList([kept_by(keeper, each) for each in found], found.token)

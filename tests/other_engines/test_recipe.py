@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evaluated import evaluate
 from traced import log_trace
 
 import lakeflow
@@ -34,6 +35,7 @@ def test_the_delta_recipe_gives_the_rows_that_lakeflow_gives(tmp_path: Path) -> 
         lakeflow.register_model(f"runs:/{run_id}", "model", tags={"k": "v"})
         client.set_registered_model_alias("model", "newest", number + 1)
         log_trace(str(lake), run_id)
+        evaluate(str(lake), f"d {number}")
         lakeflow.compact(lake)
     done = subprocess.run(
         [python, HERE / "recipe.py", lake, ROOT / "sql"],

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records as lines
+from lakeflow.config import environment, user_name
 from lakeflow.entities import PagedList, tag_names, validation
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
@@ -18,8 +19,9 @@ from lakeflow.schema import (
     EVALUATION_DATASET_TAGS,
     EVALUATION_DATASETS,
 )
+from lakeflow.stores.arguments import listed
 from lakeflow.stores.evaluation import records, rows
-from lakeflow.stores.evaluation.given import check_fields
+from lakeflow.stores.evaluation.given import check_fields, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -85,6 +87,16 @@ class EvaluationDatasetStore:
             _links(dataset_id, dict.fromkeys(linked, now)),
         )
         return self.get(dataset_id)
+
+    def make(
+        self, name: object, experiment_id: object, tags: Mapping[str, Any] | None
+    ) -> EvaluationDataset:
+        """Make a dataset of whoever is logged in; see ``LakeflowClient.create_dataset``."""
+        user = _user()
+        signed = {} if user is None else {tag_names.USER: user}
+        return self.create(
+            name, signed | dict(tags or {}), listed("experiment_id", experiment_id)
+        )
 
     def get(self, dataset_id: str) -> EvaluationDataset:
         """Return a dataset.
@@ -233,14 +245,12 @@ class EvaluationDatasetStore:
         updated = len(known) + merged.repeated
         return {"inserted": len(merged.rows) - len(known), "updated": updated}
 
-    def check_fields(self, dataset_id: str, given: Sequence[Given]) -> None:
-        """Check that records go together with those that are there.
-
-        Raises:
-            NotFoundError: There is no such dataset.
-            InvalidInputError: Some are about single calls, and others about conversations.
-        """
-        check_fields(given, rows.input_names(self._thing(dataset_id)))
+    def merge(self, dataset_id: str, given: Any) -> dict[str, int]:
+        """Merge what users give; see ``LakeflowClient.merge_dataset_records``."""
+        known = rows.input_names(self._thing(dataset_id))
+        found = records_of(given, _user())
+        check_fields(found, known)
+        return self.upsert(dataset_id, found)
 
     def load(
         self, dataset_id: str, max_results: int | None = None, page_token: str | None = None
@@ -303,6 +313,12 @@ class EvaluationDatasetStore:
         written = [pieces for pieces in fields if pieces]
         if written:
             self._lake.append(lines.bodies("", *written))
+
+
+def _user() -> str | None:
+    """Return who is logged in."""
+    # On machines where everybody is one user.
+    return environment("TRACKING_USERNAME") or user_name()
 
 
 def _tags(dataset_id: str, pairs: Mapping[str, str | None]) -> lines.Pieces:

@@ -43,7 +43,7 @@ class ScorerStore:
         self._reader = reader
         self._experiments = experiments
 
-    def register(self, experiment_id: object, name: str, serialized: str) -> ScorerVersion:
+    def register(self, experiment_id: object, name: object, serialized: str) -> ScorerVersion:
         """Make the next version of a scorer, and the scorer where there is none of this name.
 
         Cost: one event.
