@@ -354,6 +354,48 @@ class TraceClient(ABC):
 
     # Assessments
 
+    def link_traces_to_run(self, trace_ids: list[str], run_id: str) -> None:
+        """Link traces to a run besides the one that they began in; again is fine.
+
+        Searches by the run find them from then on: ``run_id``, here and in filters. A trace
+        that has not come yet is expected in the run's experiment.
+
+        Cost: a look for the run and the traces, and one append.
+
+        Args:
+            trace_ids: At most 100 traces.
+            run_id: The run.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            InvalidInputError: INVALID_PARAMETER_VALUE, more than 100 traces.
+
+        Examples:
+            >>> from lakeflow import LakeflowClient
+            >>> client = LakeflowClient("memory://doc-link-traces")
+            >>> root = client.start_trace("ask")
+            >>> client.end_trace(root.trace_id)
+            >>> run_id = client.create_run("0").info.run_id
+            >>> client.link_traces_to_run([root.trace_id], run_id)
+            >>> [trace.info.trace_id == root.trace_id for trace in client.search_traces(
+            ...     ["0"], run_id=run_id)]
+            [True]
+        """
+        self._traces.link_to_run(trace_ids, run_id)
+
+    def unlink_traces_from_run(self, trace_ids: list[str], run_id: str) -> None:
+        """Remove links of traces to a run; those that are not there are passed over.
+
+        Traces that began in the run stay with it.
+
+        Cost: a look for the traces, and one append.
+
+        Args:
+            trace_ids: The traces.
+            run_id: The run.
+        """
+        self._traces.unlink_from_run(trace_ids, run_id)
+
     def log_assessment(self, trace_id: str, assessment: Assessment) -> Assessment:
         """Log a feedback or an expectation; return it with its id.
 

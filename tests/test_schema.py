@@ -62,16 +62,20 @@ SCHEMAS = {
     "traces": "trace_id string!, experiment_id string!, request_time long!, execution_duration "
     "long, state string!, name string, run_id string, session_id string, user_id string, "
     "client_request_id string, input_tokens long, output_tokens long, cached_tokens long, "
-    "total_tokens long, span_count long, first_time_ns long, last_time_ns long, "
+    "total_tokens long, cache_creation_tokens long, input_cost double, output_cost double, "
+    "total_cost double, span_count long, first_time_ns long, last_time_ns long, "
     "request_preview string, response_preview string",
     "trace_tags": "experiment_id string!, trace_id string!, key string!, value string!",
     "trace_metadata": "experiment_id string!, trace_id string!, key string!, value string!",
+    "trace_runs": "experiment_id string!, trace_id string!, run_id string!, linked_time long!",
+    "trace_prompts": "experiment_id string!, trace_id string!, prompt string!, linked_time long!",
     "spans": "experiment_id string!, trace_id string!, day long!, start_time_ns long!, span_id "
     "string!, parent_span_id string, end_time_ns long, name string!, span_type string!, "
     "kind string!, status string!, status_message string, service_name string, session_id "
     "string, user_id string, operation string, provider string, request_model string, "
     "response_model string, agent_name string, tool_name string, finish_reasons string, "
     "input_tokens long, output_tokens long, cached_tokens long, total_tokens long, "
+    "cache_creation_tokens long, input_cost double, output_cost double, total_cost double, "
     "attributes string!, inputs string, outputs string, events string, links string, "
     "resource string, scope string, trace_state string, flags long",
     "assessments": "experiment_id string!, trace_id string!, assessment_id string!, name string!, kind "

@@ -206,6 +206,10 @@ COLUMNS = {
         "output_tokens": "BIGINT",
         "cached_tokens": "BIGINT",
         "total_tokens": "BIGINT",
+        "cache_creation_tokens": "BIGINT",
+        "input_cost": "DOUBLE",
+        "output_cost": "DOUBLE",
+        "total_cost": "DOUBLE",
         "span_count": "BIGINT",
         "request_preview": "VARCHAR",
         "response_preview": "VARCHAR",
@@ -221,6 +225,20 @@ COLUMNS = {
         "trace_id": "VARCHAR",
         "key": "VARCHAR",
         "value": "VARCHAR",
+    },
+    "trace_runs": {
+        "experiment_id": "VARCHAR",
+        "trace_id": "VARCHAR",
+        "run_id": "VARCHAR",
+        "linked_time": "BIGINT",
+        "linked_time_at": "TIMESTAMP WITH TIME ZONE",
+    },
+    "trace_prompts": {
+        "experiment_id": "VARCHAR",
+        "trace_id": "VARCHAR",
+        "prompt": "VARCHAR",
+        "linked_time": "BIGINT",
+        "linked_time_at": "TIMESTAMP WITH TIME ZONE",
     },
     "spans": {
         "experiment_id": "VARCHAR",
@@ -252,6 +270,10 @@ COLUMNS = {
         "output_tokens": "BIGINT",
         "cached_tokens": "BIGINT",
         "total_tokens": "BIGINT",
+        "cache_creation_tokens": "BIGINT",
+        "input_cost": "DOUBLE",
+        "output_cost": "DOUBLE",
+        "total_cost": "DOUBLE",
         "attributes": "JSON",
         "attribute_texts": "MAP(VARCHAR, VARCHAR)",
         "attribute_numbers": "MAP(VARCHAR, DOUBLE)",
@@ -443,11 +465,14 @@ def test_hot_stored_and_mixed_rows_look_alike(
     register(uri, "seed", run_id)
     trace_id = log_trace(uri, run_id)
     dataset_id = evaluate(uri, "first")
+    traces = open_store(uri, create=False).traces
+    traces.link_to_run([trace_id], run_id)
+    traces.link_prompts(trace_id, ["greeting/1", "greeting/2"])
     hot = shown()
     lakeflow.compact(uri)
     assert shown() == hot
 
-    fill(client, "second")
+    second = fill(client, "second")
     client.log_metric(run_id, "loss", 0.25, 1_002, 3)
     client.log_metric(run_id, "new", 1.0)
     client.log_param(run_id, "late", "p")
@@ -458,13 +483,14 @@ def test_hot_stored_and_mixed_rows_look_alike(
     evaluate(uri, "second")
     store = open_store(uri, create=False)
     store.traces.set_tag(trace_id, "later", "2")
+    store.traces.link_to_run([trace_id], second)
     removed = store.evaluation_datasets.load(dataset_id)[0].dataset_record_id
     store.evaluation_datasets.delete_records(dataset_id, [removed])
     mixed = shown()
     lakeflow.compact(uri)
     assert shown() == mixed
     counts = [2, 16, 3, 5, 4, 12, 5, 2, 4, 2, 4, 2, 10, 4]
-    counts += [2, 3, 2, 4, 2, 2, 4, 2, 3, 2, 4, 3, 4, 6]
+    counts += [2, 3, 2, 2, 2, 4, 2, 2, 4, 2, 3, 2, 4, 3, 4, 6]
     assert {name: len(mixed[name]) for name in VIEWS} == dict(zip(VIEWS, counts, strict=True))
 
 

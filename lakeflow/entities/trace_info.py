@@ -30,8 +30,13 @@ TOKEN_NAMES = {
     "output_tokens": "output_tokens",
     "total_tokens": "total_tokens",
     "cached_tokens": "cache_read_input_tokens",
+    "cache_creation_tokens": "cache_creation_input_tokens",
 }
 """MLflow's names of counts of tokens, by the columns that have them."""
+COST = "mlflow.trace.cost"
+"""Metadata: sums of costs, a JSON object."""
+COST_NAMES = {name: name for name in ("input_cost", "output_cost", "total_cost")}
+"""MLflow's names of costs in US dollars, by the columns that have them."""
 PREVIEW_CHARACTERS = 1_000
 """What is kept of a question and of an answer, as a preview."""
 
@@ -151,7 +156,15 @@ class TraceInfo(Entity):
     @property
     def token_usage(self) -> dict[str, int] | None:
         """Sums of tokens: input_tokens, output_tokens, total_tokens; None if nobody counted."""
-        text = self.trace_metadata.get(TOKEN_USAGE)
+        return self._object(TOKEN_USAGE)
+
+    @property
+    def cost(self) -> dict[str, float] | None:
+        """US dollars: input_cost, output_cost, total_cost; None if nobody knows."""
+        return self._object(COST)
+
+    def _object(self, key: str) -> dict[str, Any] | None:
+        text = self.trace_metadata.get(key)
         if text is None:
             return None
         try:

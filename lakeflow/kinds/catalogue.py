@@ -25,6 +25,7 @@ class Attribute(NamedTuple):
             of their owners, or with ``by`` one that may have several rows for a thing.
         by: The columns of both tables by which such rows are found. A condition holds if it
             holds for any of them, and they do not sort.
+        also: What is equal to a value as well if this one is; None for nothing.
     """
 
     column: str
@@ -32,6 +33,7 @@ class Attribute(NamedTuple):
     values: tuple[str, ...] = ()
     table: TableSpec | None = None
     by: tuple[str, ...] = ()
+    also: Attribute | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,31 @@ from __future__ import annotations
 from lakeflow.kinds.catalogue import ATTRIBUTE_PREFIXES, Attribute, Catalogue, Rows
 from lakeflow.kinds.experiment import EXPERIMENT
 from lakeflow.kinds.kind import Derived, Keep, Kind, Part
-from lakeflow.schema import ASSESSMENTS, SPANS, TRACE_METADATA, TRACE_TAGS, TRACES
+from lakeflow.schema import (
+    ASSESSMENTS,
+    SPANS,
+    TRACE_METADATA,
+    TRACE_PROMPTS,
+    TRACE_RUNS,
+    TRACE_TAGS,
+    TRACES,
+)
 
 _STARTED = Attribute("request_time", is_number=True)
 _TOOK = Attribute("execution_duration", is_number=True)
+_ENDED = Attribute(
+    "(request_time + coalesce(execution_duration, 0))",
+    is_number=True,
+    table=TRACES,
+    by=("trace_id",),
+)
 _STATE = Attribute("state", values=("OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"))
 
-_TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "total_tokens")
+_COUNTS = (
+    "input_tokens", "output_tokens", "cached_tokens", "total_tokens", "cache_creation_tokens",
+    "input_cost", "output_cost", "total_cost",
+)  # fmt: skip
+"""What models took and gave, and what that cost."""
 
 _SPANS = Part(SPANS, Keep.LAST, in_document=False, in_columns=True, pruned_by="start_time_ns")
 
@@ -43,7 +61,7 @@ _SPAN = Rows(
         },
         **{
             name: Attribute(name, is_number=True)
-            for name in ("start_time_ns", "end_time_ns", *_TOKENS)
+            for name in ("start_time_ns", "end_time_ns", *_COUNTS)
         },
         "id": Attribute("span_id"),
         "type": Attribute("span_type"),
@@ -86,7 +104,7 @@ TRACE = Kind(
                 "session_id",
                 "user_id",
                 "client_request_id",
-                *_TOKENS,
+                *_COUNTS,
                 "request_preview",
                 "response_preview",
             ),
@@ -96,6 +114,8 @@ TRACE = Kind(
     parts=(
         Part(TRACE_TAGS, Keep.LAST, removable=True),
         Part(TRACE_METADATA, Keep.LAST),
+        Part(TRACE_RUNS, Keep.LAST, removable=True),
+        Part(TRACE_PROMPTS, Keep.LAST, removable=True),
         Part(ASSESSMENTS, Keep.LAST, removable=True),
         _SPANS,
     ),
@@ -105,7 +125,7 @@ TRACE = Kind(
         _SPANS,
         (
             "request_time", "execution_duration", "state", "name", "session_id", "user_id",
-            *_TOKENS, "span_count", "first_time_ns", "last_time_ns", "request_preview",
+            *_COUNTS, "span_count", "first_time_ns", "last_time_ns", "request_preview",
             "response_preview",
         ),
         bounds=("first_time_ns", "last_time_ns"),
@@ -119,18 +139,22 @@ TRACE = Kind(
             **dict.fromkeys(
                 ("execution_time_ms", "execution_time", "execution_duration"), _TOOK
             ),
+            **dict.fromkeys(("end_time_ms", "end_time"), _ENDED),
             **dict.fromkeys(("status", "state"), _STATE),
             **dict.fromkeys(("request_id", "trace_id", "id"), Attribute("trace_id")),
             "experiment_id": Attribute("experiment_id"),
             "name": Attribute("name"),
-            "run_id": Attribute("run_id"),
+            "run_id": Attribute(
+                "run_id", also=Attribute("run_id", table=TRACE_RUNS, by=("trace_id",))
+            ),
+            "prompt": Attribute("prompt", table=TRACE_PROMPTS, by=("trace_id",)),
             "client_request_id": Attribute("client_request_id"),
             "text": Attribute(_CONTENT, table=SPANS, by=("trace_id",)),
             "session_id": Attribute("session_id"),
             "user_id": Attribute("user_id"),
             **{
                 name: Attribute(name, is_number=True)
-                for name in (*_TOKENS, "span_count")
+                for name in (*_COUNTS, "span_count")
             },
         },
         {

@@ -13,6 +13,8 @@ from lakeflow.schema import (
     EVALUATION_DATASETS,
     SPANS,
     TRACE_METADATA,
+    TRACE_PROMPTS,
+    TRACE_RUNS,
     TRACE_TAGS,
     TRACES,
 )
@@ -76,7 +78,7 @@ def _values(column: Column) -> str:
 
     It also fits what is no JSON, such as a second bracket: no parser takes that.
     """
-    value = _TEXT if column.type == "string" else _NANOSECONDS
+    value = {"string": _TEXT, "double": _NUMBER}.get(column.type, _NANOSECONDS)
     return rf"(?:[\[,](?:{value}|null))+\]"
 
 
@@ -86,7 +88,15 @@ def _any_of(fields: Mapping[str, str]) -> str:
 
 _OF_TRACES = {
     spec.name: _some_of(spec)
-    for spec in (TRACES, TRACE_TAGS, TRACE_METADATA, SPANS, ASSESSMENTS)
+    for spec in (
+        TRACES,
+        TRACE_TAGS,
+        TRACE_METADATA,
+        TRACE_RUNS,
+        TRACE_PROMPTS,
+        SPANS,
+        ASSESSMENTS,
+    )
 }
 
 _OF_DATASETS = {

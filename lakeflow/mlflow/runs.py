@@ -130,7 +130,3 @@ class RunMethods(LakeMethods):
         known = self.lake.runs.get(run_id).data.tags.get(MLFLOW_LOGGED_MODELS, "[]")
         listed = [*json.loads(known), mlflow_model.get_tags_dict()]
         self.lake.runs.set_tag(run_id, MLFLOW_LOGGED_MODELS, json.dumps(listed))
-
-    def link_traces_to_run(self, trace_ids: list[str], run_id: str) -> None:
-        """Say that traces belong to a run."""
-        raise NotImplementedError

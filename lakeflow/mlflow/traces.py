@@ -13,6 +13,7 @@ from mlflow.store.tracking import SEARCH_TRACES_DEFAULT_MAX_RESULTS
 from lakeflow import entities
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.span_entities import columns_of, tags_of
+from lakeflow.mlflow.trace_analysis import TraceAnalysisMethods
 from lakeflow.mlflow.trace_entities import (
     ARTIFACT_REPOSITORY,
     SPANS_LOCATION,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlflow.entities import Span, Trace, TraceInfo
+    from mlflow.entities.model_registry import PromptVersion
     from mlflow.entities.trace_info_v2 import TraceInfoV2
     from mlflow.entities.trace_status import TraceStatus
 
@@ -38,7 +40,7 @@ _WAITS_S = (1, 2)
 
 
 @raises_mlflow
-class TraceMethods(TwoStepTraceMethods):
+class TraceMethods(TraceAnalysisMethods, TwoStepTraceMethods):
     """Calls about traces."""
 
     # Logging
@@ -186,6 +188,22 @@ class TraceMethods(TwoStepTraceMethods):
     def delete_trace_tag(self, trace_id: str, key: str) -> None:
         """Remove a tag of a trace."""
         self.lake.traces.delete_tag(trace_id, key)
+
+    def link_traces_to_run(self, trace_ids: Sequence[str], run_id: str) -> None:
+        """Link at most 100 traces to a run besides the one that they began in."""
+        self.lake.traces.link_to_run(trace_ids, run_id)
+
+    def unlink_traces_from_run(self, trace_ids: Sequence[str], run_id: str) -> None:
+        """Remove such links; those that are not there are passed over."""
+        self.lake.traces.unlink_from_run(trace_ids, run_id)
+
+    def link_prompts_to_trace(
+        self, trace_id: str, prompt_versions: Sequence[PromptVersion]
+    ) -> None:
+        """Note which versions of prompts a trace has used."""
+        if prompt_versions:
+            names = [f"{each.name}/{each.version}" for each in prompt_versions]
+            self.lake.traces.link_prompts(trace_id, names)
 
     # How traces are shown
 

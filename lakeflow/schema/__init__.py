@@ -41,6 +41,8 @@ from lakeflow.schema.traces import (
     ASSESSMENTS,
     SPANS,
     TRACE_METADATA,
+    TRACE_PROMPTS,
+    TRACE_RUNS,
     TRACE_TAGS,
     TRACES,
 )
@@ -79,6 +81,8 @@ __all__ = [
     "TAGS",
     "TRACES",
     "TRACE_METADATA",
+    "TRACE_PROMPTS",
+    "TRACE_RUNS",
     "TRACE_TAGS",
     "Column",
     "TableSpec",

@@ -23,6 +23,16 @@ _TOKENS = (
     _number("output_tokens", "tokens that models gave back"),
     _number("cached_tokens", "those of input_tokens that were read from a cache"),
     _number("total_tokens", "input_tokens and output_tokens, or what was given for both"),
+    _number("cache_creation_tokens", "those of input_tokens that were written to a cache"),
+)
+
+_COSTS = tuple(
+    Column(name, "double", comment, nullable=True)
+    for name, comment in (
+        ("input_cost", "US dollars that input_tokens cost"),
+        ("output_cost", "US dollars that output_tokens cost"),
+        ("total_cost", "US dollars of both"),
+    )
 )
 
 TRACES = TableSpec(
@@ -40,6 +50,7 @@ TRACES = TableSpec(
         _text("user_id", "who asked"),
         _text("client_request_id", "id that the application has given it"),
         *_TOKENS,
+        *_COSTS,
         _number("span_count", "spans that have come"),
         _number("first_time_ns", "start of its first span, nanoseconds since the Unix epoch"),
         _number("last_time_ns", "start of its last span, nanoseconds since the Unix epoch"),
@@ -72,6 +83,34 @@ TRACE_METADATA = TableSpec(
     sort=_SEARCH_ORDER,
 )
 
+
+def _links(name: str, comment: str, column: Column) -> TableSpec:
+    return TableSpec(
+        name,
+        comment,
+        (
+            _EXPERIMENT_ID,
+            _TRACE_ID,
+            column,
+            Column("linked_time", "long", "milliseconds since the Unix epoch, UTC"),
+        ),
+        key=("experiment_id", "trace_id", column.name),
+        sort=(column.name, "experiment_id", "trace_id"),
+    )
+
+
+TRACE_RUNS = _links(
+    "trace_runs",
+    "one row per run that a trace was linked to after it had begun",
+    Column("run_id", "string", "the run"),
+)
+
+TRACE_PROMPTS = _links(
+    "trace_prompts",
+    "one row per version of a prompt that a trace has used",
+    Column("prompt", "string", "name of the prompt, a slash, and the version"),
+)
+
 SPANS = TableSpec(
     "spans",
     "one row per span",
@@ -99,6 +138,7 @@ SPANS = TableSpec(
         _text("tool_name", "tool that was called"),
         _text("finish_reasons", "why the model stopped, a JSON array of texts"),
         *_TOKENS,
+        *_COSTS,
         Column("attributes", "string", "its attributes with their types, a JSON object"),
         _text("inputs", "what went in, as JSON"),
         _text("outputs", "what came out, as JSON"),

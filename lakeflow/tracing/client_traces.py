@@ -279,6 +279,16 @@ class ClientTraces:
         else:
             raise NotFoundError(f"Tag with key {key} not found in trace with ID {trace_id}.")
 
+    def link_to_run(self, trace_ids: Sequence[str], run_id: str) -> None:
+        """Link traces to a run; see ``LakeflowClient.link_traces_to_run``."""
+        outbox.flush()
+        self._existing().traces.link_to_run(trace_ids, run_id)
+
+    def unlink_from_run(self, trace_ids: Sequence[str], run_id: str) -> None:
+        """Remove such links; see ``LakeflowClient.unlink_traces_from_run``."""
+        outbox.flush()
+        self._existing().traces.unlink_from_run(trace_ids, run_id)
+
     # Assessments
 
     def log_assessment(self, trace_id: str, assessment: Assessment) -> Assessment:

@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities.json_text import decoded, json_text
-from lakeflow.entities.trace_info import TOKEN_NAMES
+from lakeflow.entities.trace_info import COST_NAMES, TOKEN_NAMES
 from lakeflow.printable import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of what is lifted."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -85,6 +85,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "llm.token_count.prompt_details.cache_read",
         "ai.usage.cachedInputTokens",
     ),
+    "cache_creation_tokens": (
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+    ),
     "total_tokens": (
         "gen_ai.usage.total_tokens",
         "llm.token_count.total",
@@ -128,7 +133,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """The attributes of each column; the first one that a span has, and that fits, is taken."""
 
-USAGE = {"mlflow.chat.tokenUsage": TOKEN_NAMES}
+USAGE = {"mlflow.chat.tokenUsage": TOKEN_NAMES, "mlflow.llm.cost": COST_NAMES}
 """Attributes that hold an object with several columns, which come before all others."""
 
 MOVED = frozenset({"mlflow.spanInputs", "mlflow.spanOutputs", "mlflow.spanType"})
@@ -278,10 +283,20 @@ def _reader(column: str, name: str) -> Callable[[Any], Any]:
     return _texts if column == "finish_reasons" else _text
 
 
-def _part(key: str) -> Callable[[Any], int | None]:
-    def read(value: Any) -> int | None:
+def _amount(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # A whole number may be too large for a float.
+    return float(value) if abs(value) < _MOST_AMOUNT else None
+
+
+_MOST_AMOUNT = 1e300
+
+
+def _part(key: str, read_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
         usage = _parsed(value) if type(value) is str else value
-        return _whole_number(usage.get(key)) if isinstance(usage, dict) else None
+        return read_one(usage.get(key)) if isinstance(usage, dict) else None
 
     return read
 
@@ -293,4 +308,5 @@ for _column, _names in COLUMNS.items():
         _PLACES.setdefault(_name, []).append((_rank, _column, _reader(_column, _name)))
 for _name, _parts in USAGE.items():
     for _column, _key in _parts.items():
-        _PLACES.setdefault(_name, []).append((-1, _column, _part(_key)))
+        _read_one = _amount if _column in COST_NAMES else _whole_number
+        _PLACES.setdefault(_name, []).append((-1, _column, _part(_key, _read_one)))

@@ -12,37 +12,54 @@ WITH RECURSIVE
     LEFT JOIN (SELECT DISTINCT trace_id, span_id FROM spans) AS parents
       ON parents.trace_id = spans.trace_id AND parents.span_id = spans.parent_span_id
   ),
+  -- What counts tokens, and what has a cost: each by itself.
   counted AS (
-    SELECT trace_id, span_id, parent_span_id, input_tokens, output_tokens, cached_tokens,
-           total_tokens
+    SELECT false AS is_cost, trace_id, span_id, parent_span_id, input_tokens, output_tokens,
+           cached_tokens, total_tokens, cache_creation_tokens, NULL::DOUBLE AS input_cost,
+           NULL::DOUBLE AS output_cost, NULL::DOUBLE AS total_cost
     FROM spans
     WHERE coalesce(input_tokens, output_tokens, total_tokens) IS NOT NULL
+    UNION ALL
+    SELECT true, trace_id, span_id, parent_span_id, NULL, NULL, NULL, NULL, NULL, input_cost,
+           output_cost, total_cost
+    FROM spans
+    WHERE coalesce(input_cost, output_cost, total_cost) IS NOT NULL
   ),
-  -- Above a span that counts tokens, up to the next one that does: that one counts them too.
+  -- Above a span that counts, up to the next one that does: that one counts its own too.
   above AS (
-    SELECT trace_id, span_id, parent_span_id AS up, 1 AS steps
+    SELECT is_cost, trace_id, span_id, parent_span_id AS up, 1 AS steps
     FROM counted
-    WHERE trace_id IN (SELECT trace_id FROM counted GROUP BY trace_id HAVING count(*) > 1)
+    WHERE (is_cost, trace_id)
+      IN (SELECT (is_cost, trace_id) FROM counted GROUP BY is_cost, trace_id HAVING count(*) > 1)
     UNION
-    SELECT above.trace_id, above.span_id, spans.parent_span_id, above.steps + 1
+    SELECT above.is_cost, above.trace_id, above.span_id, spans.parent_span_id, above.steps + 1
     FROM above
     JOIN spans ON spans.trace_id = above.trace_id AND spans.span_id = above.up
     WHERE above.steps < 500
-      AND coalesce(spans.input_tokens, spans.output_tokens, spans.total_tokens) IS NULL
+      AND CASE WHEN above.is_cost
+               THEN coalesce(spans.input_cost, spans.output_cost, spans.total_cost) IS NULL
+               ELSE coalesce(spans.input_tokens, spans.output_tokens, spans.total_tokens) IS NULL
+          END
   ),
   within AS (
-    SELECT DISTINCT above.trace_id, above.span_id
+    SELECT DISTINCT above.is_cost, above.trace_id, above.span_id
     FROM above
-    JOIN counted ON counted.trace_id = above.trace_id AND counted.span_id = above.up
+    JOIN counted ON counted.is_cost = above.is_cost AND counted.trace_id = above.trace_id
+      AND counted.span_id = above.up
     WHERE above.up <> above.span_id
   ),
-  tokens AS (
+  -- Costs in the order of ids: in another one the last digit of a sum may be another.
+  sums AS (
     SELECT trace_id, sum(input_tokens)::BIGINT AS input_tokens,
            sum(output_tokens)::BIGINT AS output_tokens,
            sum(cached_tokens)::BIGINT AS cached_tokens,
-           sum(total_tokens)::BIGINT AS total_tokens
+           sum(total_tokens)::BIGINT AS total_tokens,
+           sum(cache_creation_tokens)::BIGINT AS cache_creation_tokens,
+           sum(input_cost ORDER BY span_id) AS input_cost,
+           sum(output_cost ORDER BY span_id) AS output_cost,
+           sum(total_cost ORDER BY span_id) AS total_cost
     FROM counted
-    ANTI JOIN within USING (trace_id, span_id)
+    ANTI JOIN within USING (is_cost, trace_id, span_id)
     GROUP BY trace_id
   ),
   summed AS (
@@ -73,10 +90,14 @@ SELECT trace_id,
        output_tokens,
        cached_tokens,
        total_tokens,
+       cache_creation_tokens,
+       input_cost,
+       output_cost,
+       total_cost,
        span_count,
        first_time_ns,
        last_time_ns,
        CASE WHEN root.depth <= 1 THEN left(root.inputs, 1000) END AS request_preview,
        CASE WHEN root.depth <= 1 THEN left(root.outputs, 1000) END AS response_preview
 FROM summed
-LEFT JOIN tokens USING (trace_id)
+LEFT JOIN sums USING (trace_id)

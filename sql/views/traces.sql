@@ -19,6 +19,10 @@ SELECT
     output_tokens,
     cached_tokens,
     total_tokens,
+    cache_creation_tokens,
+    input_cost,
+    output_cost,
+    total_cost,
     span_count,
     request_preview,
     response_preview

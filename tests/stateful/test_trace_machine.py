@@ -34,12 +34,14 @@ TRACES = [f"tr-{each:032x}" for each in range(3)]
 IDS = [f"{each:016x}" for each in range(4)]
 BEGUN_NS = 1_790_000_000 * 10**9
 DAY_NS = 86_400 * 10**9
-TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "total_tokens")
+TOKENS = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens")
+COSTS = ("input_cost", "output_cost", "total_cost")
 COLUMNS = [name for name in SPANS.column_names if name not in {"experiment_id", "day"}]
 
 clients = st.integers(0, 1)
 traces = st.sampled_from(TRACES)
 counts = st.sampled_from([None, 0, 5, 70])
+costs = st.sampled_from([None, 0.0, 0.25, 1.5])
 spans = st.builds(
     dict,
     span_id=st.sampled_from(IDS),
@@ -54,6 +56,8 @@ spans = st.builds(
     inputs=st.sampled_from([None, '{"q":1}']),
     input_tokens=counts,
     output_tokens=counts,
+    input_cost=costs,
+    total_cost=costs,
 )
 
 
@@ -94,43 +98,46 @@ def followed(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "session_id": sessions[0] if sessions else None,
         "request_preview": root["inputs"] if is_known else None,
         "span_count": len(rows),
-        **summed(rows),
+        **summed(rows, TOKENS),
+        **summed(rows, COSTS),
     }
 
 
-def counts_tokens(row: dict[str, Any]) -> bool:
-    return any(row[name] is not None for name in TOKENS if name != "cached_tokens")
+def counts_any(row: dict[str, Any], names: tuple[str, ...]) -> bool:
+    return any(row[name] is not None for name in names[:3])
 
 
-def summed(rows: list[dict[str, Any]]) -> dict[str, int | None]:
-    """Return the sums over spans that count tokens and lie within no other that does."""
-    outer = [row for row in rows if counts_tokens(row) and not is_within(row, rows)]
-    found: dict[str, int | None] = {}
-    for name in TOKENS:
+def summed(rows: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the sums over spans that count something and lie within no other that does."""
+    outer = [row for row in rows if counts_any(row, names) and not is_within(row, rows, names)]
+    found: dict[str, Any] = {}
+    for name in names:
         values = [row[name] for row in outer if row[name] is not None]
         found[name] = sum(values) if values else None
     return found
 
 
-def is_within(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
-    """Return whether another span that counts tokens is somewhere above."""
-    others = {each["span_id"] for each in rows if counts_tokens(each)} - {row["span_id"]}
+def is_within(row: dict[str, Any], rows: list[dict[str, Any]], names: tuple[str, ...]) -> bool:
+    """Return whether another span that counts the same is somewhere above."""
+    others = {each["span_id"] for each in rows if counts_any(each, names)} - {row["span_id"]}
     # A span may be there twice, and count in one row alone: upwards from it goes the other.
-    level = parents(rows, {row["span_id"]}, counting=True)
+    level = parents(rows, {row["span_id"]}, names, counting=True)
     seen: set[str | None] = set()
     while level - seen:
         if level & others:
             return True
         seen |= level
-        level = parents(rows, level, counting=False)
+        level = parents(rows, level, names, counting=False)
     return False
 
 
-def parents(rows: list[dict[str, Any]], ids: set[Any], *, counting: bool) -> set[Any]:
+def parents(
+    rows: list[dict[str, Any]], ids: set[Any], names: tuple[str, ...], *, counting: bool
+) -> set[Any]:
     return {
         row["parent_span_id"]
         for row in rows
-        if row["span_id"] in ids and counts_tokens(row) == counting
+        if row["span_id"] in ids and counts_any(row, names) == counting
     }
 
 

@@ -6,6 +6,7 @@ numbers of parameters.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.kinds.catalogue import Rows
     from lakeflow.query.engine.comparisons import Bind
+
+_EQUAL = {"=", "IN"}
 
 STAGE = "lifecycle_stage"
 """Column of things that can be deleted and restored."""
@@ -232,6 +235,13 @@ class _Compiler:
         if isinstance(condition, Combination):
             parts = self._together(condition)
             return f"({f' {condition.operator} '.join(parts)})"
+        if condition.field.also is not None and condition.operator in _EQUAL:
+            named = dataclasses.replace(condition.field, also=None)
+            either = (
+                dataclasses.replace(condition, field=named),
+                dataclasses.replace(condition, field=condition.field.also),
+            )
+            return self._condition(Combination("OR", either))
         if condition.field.by:
             return self._of_any([condition])
         return self._compared(self._column(condition.field), condition)

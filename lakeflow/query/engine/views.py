@@ -40,6 +40,8 @@ from lakeflow.schema import (
     SPANS,
     TAGS,
     TRACE_METADATA,
+    TRACE_PROMPTS,
+    TRACE_RUNS,
     TRACE_TAGS,
     TRACES,
 )
@@ -83,6 +85,8 @@ _SHIPPED = {
     "traces": (TRACES,),
     "trace_tags": (TRACE_TAGS,),
     "trace_metadata": (TRACE_METADATA,),
+    "trace_runs": (TRACE_RUNS,),
+    "trace_prompts": (TRACE_PROMPTS,),
     "spans": (SPANS,),
     "span_events": (SPANS,),
     "span_links": (SPANS,),

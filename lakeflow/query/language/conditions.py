@@ -26,6 +26,7 @@ class Field:
         values: Every text that it can be; empty where there is no closed set.
         by: Columns that find its rows, where there may be several for what is searched.
         rows: The prefix of such rows in the catalogue; empty for an attribute.
+        also: What is equal to a value as well if this one is; None for nothing.
     """
 
     table: str
@@ -35,6 +36,7 @@ class Field:
     values: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     rows: str = ""
+    also: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -347,7 +347,7 @@ class _Parser:
             return Field(table, rows.value, False, key, by=rows.by, rows=prefix)
         attribute = rows.columns.get(key)
         if attribute is not None:
-            column, is_number, values, _, _ = attribute
+            column, is_number, values, _, _, _ = attribute
             return Field(table, column, is_number, values=values, by=rows.by, rows=prefix)
         word, _, within = key.partition(".")
         if word not in rows.objects or not within:
@@ -359,8 +359,9 @@ class _Parser:
 
     def _of_attribute(self, attribute: Attribute) -> Field:
         table = self._kind.row if attribute.table is None else attribute.table
-        column, is_number, values, _, by = attribute
-        return Field(table.name, column, is_number, values=values, by=by)
+        column, is_number, values, _, by, other = attribute
+        also = other and self._of_attribute(other)
+        return Field(table.name, column, is_number, values=values, by=by, also=also)
 
     def _wrong(self, node: Any, problem: str, expected: str | None = None) -> InvalidInputError:
         from sqlglot import exp

@@ -49,7 +49,7 @@ def of_trace(info: TraceInfo, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _known(info: TraceInfo) -> dict[str, Any]:
-    usage = info.token_usage or {}
+    usage, cost = info.token_usage or {}, info.cost or {}
     return {
         "name": info.name,
         "run_id": info.run_id,
@@ -59,6 +59,7 @@ def _known(info: TraceInfo) -> dict[str, Any]:
         "request_preview": _preview(info.request_preview),
         "response_preview": _preview(info.response_preview),
         **{column: _count(usage.get(name)) for column, name in trace_info.TOKEN_NAMES.items()},
+        **{column: _amount(cost.get(name)) for column, name in trace_info.COST_NAMES.items()},
     }
 
 
@@ -68,6 +69,10 @@ def _preview(text: str | None) -> str | None:
 
 def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < 2**63 else None
+
+
+def _amount(value: object) -> float | None:
+    return float(value) if type(value) in {int, float} and abs(value) < 1e300 else None  # type: ignore[arg-type]
 
 
 def by_column(scope: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -98,13 +103,10 @@ def info_of(thing: Thing) -> TraceInfo:
     for key, column in _FOUND.items():
         if row[column] is not None:
             metadata.setdefault(key, row[column])
-    usage = {
-        name: row[column]
-        for column, name in trace_info.TOKEN_NAMES.items()
-        if row[column] is not None
-    }
-    if usage:
-        metadata.setdefault(trace_info.TOKEN_USAGE, json.dumps(usage))
+    for key, names in _SUMS.items():
+        sums = {name: row[each] for each, name in names.items() if row[each] is not None}
+        if sums:
+            metadata.setdefault(key, json.dumps(sums))
     if row["name"] is not None:
         tags.setdefault(trace_info.TRACE_NAME, row["name"])
     return TraceInfo(
@@ -122,6 +124,10 @@ def info_of(thing: Thing) -> TraceInfo:
     )
 
 
+_SUMS = {
+    trace_info.TOKEN_USAGE: trace_info.TOKEN_NAMES,
+    trace_info.COST: trace_info.COST_NAMES,
+}
 _FOUND = {trace_info.USER: "user_id", trace_info.SESSION: "session_id"}
 
 

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
 from lakeflow.entities import PagedList, Span, Trace, TraceData, validation
-from lakeflow.exceptions import InvalidInputError, NotFoundError
-from lakeflow.ids import new_id
+from lakeflow.exceptions import InvalidInputError
 from lakeflow.kinds import TRACE
 from lakeflow.query.language.conditions import Combination, Comparison, Field
-from lakeflow.schema import ASSESSMENTS, TRACE_METADATA, TRACE_TAGS, TRACES
-from lakeflow.stores.experiments import now_ms
+from lakeflow.schema import (
+    TRACE_METADATA,
+    TRACE_RUNS,
+    TRACES,
+)
 from lakeflow.stores.traces import rows
-from lakeflow.stores.traces.log import TraceLog
+from lakeflow.stores.traces.changes import TraceChanges
+from lakeflow.stores.traces.metrics import Question, measured
+from lakeflow.stores.traces.sessions import Session, sessions_that_ended
 from lakeflow.stores.traces.spans import spans_of
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping, Sequence
 
-    from lakeflow.entities import Assessment, TraceInfo
-    from lakeflow.lake import Lake
+    from lakeflow.entities import TraceInfo
     from lakeflow.query.language.conditions import Condition
-    from lakeflow.stores.experiments import ExperimentStore
-    from lakeflow.stores.reader import Reader
     from lakeflow.stores.things import Thing
 
 _REMOVED_AT_ONCE = _FOUND_AT_ONCE = 10_000
 """Ids in one record, and on one page of what is to be removed."""
 
-MOST_TAG_CHARACTERS = 8_000
-"""A longer value of a tag is cut, as in MLflow."""
 
-
-class TraceStore(TraceLog):
+class TraceStore(TraceChanges):
     """Traces of one lake; threads share it.
 
     Args:
@@ -44,10 +41,6 @@ class TraceStore(TraceLog):
         experiments: Its experiments.
         reader: What reads it.
     """
-
-    def __init__(self, lake: Lake, experiments: ExperimentStore, reader: Reader) -> None:
-        super().__init__(lake, experiments)
-        self._reader = reader
 
     # Reading
 
@@ -80,13 +73,6 @@ class TraceStore(TraceLog):
         found = [each for each in things if each.row(TRACE) is not None]
         spans = spans_of(self._reader, found, self._reader.seen) if include_spans else {}
         return [_trace(each, spans.get(each.id, [])) for each in found]
-
-    def _thing(self, trace_id: str) -> Thing:
-        wanted = validation.text(trace_id, "trace_id")
-        found = self._reader.things(TRACE, [wanted], look=True)
-        if not found or found[0].row(TRACE) is None:
-            raise NotFoundError(f"Trace with ID '{trace_id}' not found in {self._lake.fs.uri}")
-        return found[0]
 
     def search(
         self,
@@ -137,6 +123,40 @@ class TraceStore(TraceLog):
             self._lake, self._reader, TRACE, filter_string, experiment_ids, _besides(run_id)
         )
 
+    def sessions_that_ended(
+        self, experiment_id: str, from_ms: int, until_ms: int, filter_string: str | None = None
+    ) -> list[Session]:
+        """Return sessions whose last trace began within bounds, in the order of that.
+
+        Args:
+            experiment_id: The experiment.
+            from_ms: Milliseconds since the Unix epoch.
+            until_ms: The same; this millisecond is within as well.
+            filter_string: What the first trace of a session must meet.
+        """
+        wanted = validation.experiment_id(experiment_id)
+        found = sessions_that_ended(self._reader, wanted, from_ms, until_ms)
+        if not filter_string or not found:
+            return found
+        first = [each for session in found for each in session.first_ids]
+        met = self._met(wanted, filter_string, first)
+        return [each for each in found if not met.isdisjoint(each.first_ids)]
+
+    def _met(self, experiment_id: str, filter_string: str, ids: Sequence[str]) -> set[str]:
+        """Return those of some traces that meet a filter."""
+        from lakeflow.stores.search import page_of
+
+        among = Comparison(Field(TRACES.name, TRACE.id, False), "IN", tuple(ids))
+        page = page_of(
+            self._lake, self._reader, TRACE, filter_string, len(ids), None, None,
+            experiment_ids=[experiment_id], also=among,
+        )  # fmt: skip
+        return set(page.ids)
+
+    def measured(self, question: Question) -> list[tuple[dict[str, Any], Sequence[Any]]]:
+        """Return figures of traces; see ``stores.traces.metrics``."""
+        return measured(self._reader, question)
+
     # Changing
 
     def delete(
@@ -178,107 +198,6 @@ class TraceStore(TraceLog):
                 break
         return ids
 
-    def set_tag(self, trace_id: str, key: str, value: Any) -> None:
-        """Set a tag; see ``LakeflowClient.set_trace_tag``."""
-        name = validation.key(key)
-        text = validation.text(value)[:MOST_TAG_CHARACTERS]
-        scope = self._thing(trace_id).scope
-        self._append(_tag(scope, name, text))
-
-    def delete_tag(self, trace_id: str, key: str) -> None:
-        """Remove a tag; see ``LakeflowClient.delete_trace_tag``."""
-        thing = self._thing(trace_id)
-        if key not in dict(thing.rows(TRACE_TAGS.name)):
-            raise NotFoundError(f"No trace tag with key '{key}' for trace '{trace_id}'")
-        self._append(_tag(thing.scope, key, None))
-
-    # Assessments
-
-    def create_assessment(self, assessment: Assessment) -> Assessment:
-        """Log an assessment, and return it with its id: a new one, unless it has one.
-
-        Raises:
-            NotFoundError: There is no such trace, or none that it overrides.
-        """
-        assert assessment.trace_id is not None
-        thing = self._thing(assessment.trace_id)
-        if assessment.overrides is not None:
-            self._assessment(thing, assessment.overrides)
-        known = assessment.assessment_id or f"a-{new_id()}"
-        made = dataclasses.replace(assessment, assessment_id=known)  # type: ignore[type-var]
-        self._put(thing, made)
-        return made
-
-    def log_assessments(self, experiment_id: str, assessments: Sequence[Assessment]) -> None:
-        """Log assessments that have ids, of any traces, which may come later: one append.
-
-        Args:
-            experiment_id: The experiment of the traces.
-            assessments: Those; one that is logged again takes its own place.
-        """
-        self._experiments.require_active(experiment_id)
-        named = [
-            {"experiment_id": experiment_id, "trace_id": each.trace_id}
-            | rows.assessment_row(each)
-            for each in assessments
-        ]
-        self._append(records.table(ASSESSMENTS.name, named))
-
-    def get_assessment(self, trace_id: str, assessment_id: str) -> Assessment:
-        """Return an assessment.
-
-        Raises:
-            NotFoundError: There is none, or no such trace.
-        """
-        return self._assessment(self._thing(trace_id), assessment_id)
-
-    def update_assessment(
-        self, trace_id: str, assessment_id: str, **changes: Any
-    ) -> Assessment:
-        """Change fields of an assessment; metadata is merged by key.
-
-        Raises:
-            NotFoundError: There is none, or no such trace.
-        """
-        thing = self._thing(trace_id)
-        known = self._assessment(thing, assessment_id)
-        if changes.get("metadata") is not None:
-            changes["metadata"] = (known.metadata or {}) | changes["metadata"]
-        made = dataclasses.replace(known, **changes, last_update_time_ms=now_ms())  # type: ignore[type-var]
-        self._put(thing, made)
-        return made
-
-    def delete_assessment(self, trace_id: str, assessment_id: str) -> None:
-        """Delete an assessment; one that it had overridden is valid again. Twice is fine.
-
-        Raises:
-            NotFoundError: There is no such trace.
-        """
-        thing = self._thing(trace_id)
-        nothing = dict.fromkeys(TRACE.values(ASSESSMENTS))
-        row = {"assessment_id": assessment_id, **nothing}
-        self._append(records.table(ASSESSMENTS.name, [_named(thing.scope) | row]))
-
-    def _assessment(self, thing: Thing, assessment_id: str) -> Assessment:
-        for each in rows.assessments_of(thing):
-            if each.assessment_id == assessment_id:
-                return each
-        raise NotFoundError(
-            f"Assessment with ID '{assessment_id}' not found for trace '{thing.id}'"
-        )
-
-    def _put(self, thing: Thing, assessment: Assessment) -> None:
-        row = _named(thing.scope) | rows.assessment_row(assessment)
-        self._append(records.table(ASSESSMENTS.name, [row]))
-
-
-def _named(scope: Sequence[str]) -> dict[str, str]:
-    return dict(zip(TRACE.scope, scope, strict=True))
-
-
-def _tag(scope: Sequence[str], key: str, value: str | None) -> records.Pieces:
-    return records.table(TRACE_TAGS.name, [_named(scope) | {"key": key, "value": value}])
-
 
 def _trace(thing: Thing, spans: Sequence[Mapping[str, Any]]) -> Trace:
     return Trace(rows.info_of(thing), TraceData([Span.from_row(each) for each in spans]))
@@ -293,7 +212,8 @@ def _besides(
         for key, value in metadata.items()
     ]
     if run_id is not None:
-        fields.append((Field(TRACES.name, "run_id", False), run_id))
+        linked = Field(TRACE_RUNS.name, "run_id", False, by=(TRACE.id,))
+        fields.append((Field(TRACES.name, "run_id", False, also=linked), run_id))
     parts = tuple(Comparison(field, "=", (value,)) for field, value in fields)
     return Combination("AND", parts) if parts else None
 
