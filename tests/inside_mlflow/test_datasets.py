@@ -190,6 +190,28 @@ def test_a_frame_is_merged_and_comes_back_as_one(same: Any) -> None:
     same(program)
 
 
+def test_traces_become_records(same: Any) -> None:
+    def program() -> Any:
+        experiment = mlflow.set_experiment("of traces").experiment_id
+        for number in range(2):
+            with mlflow.start_span("ask") as span:
+                span.set_inputs({"q": number})
+                span.set_outputs({"a": str(number)})
+                mlflow.update_current_trace(metadata={"mlflow.trace.session": "s"})
+            mlflow.log_expectation(trace_id=span.trace_id, name="right", value=number)
+        seen = []
+        for return_type in ("list", "pandas"):
+            made = datasets.create_dataset(f"from {return_type}", experiment)
+            made.merge_records(mlflow.search_traces(return_type=return_type))
+            for each in made._mlflow_dataset.records:
+                assert each.source_id == each.source.source_data["trace_id"]
+                rest = each.source.source_data["session_id"], each.source_type
+                seen.append((each.inputs, each.outputs, each.expectations, *rest))
+        return sorted(seen, key=str)
+
+    assert len(same(program)) == 4
+
+
 @pytest.mark.parametrize(
     "records",
     [

@@ -35,6 +35,10 @@ def logged(tmp_path: Path) -> bytes:
     client.set_trace_tag(span.trace_id, "k", "v")
     begun = client.start_trace("by the client", inputs=[1])
     client.end_trace(begun.request_id, {"a": 1})
+    dataset = client.create_dataset("d", "0", {"k": "v"})
+    dataset.merge_records([{"inputs": {"q": '"\n'}, "expectations": {"a": 1.5}}])
+    client.delete_dataset_tag(dataset.dataset_id, "k")
+    dataset.delete_records([each.dataset_record_id for each in dataset.records])
     (folder,) = (each for each in (tmp_path / "log").iterdir() if each.name != "control")
     return b"".join(each.read_bytes() for each in sorted(folder.iterdir()))
 
