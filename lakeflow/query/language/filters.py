@@ -8,6 +8,7 @@ with a key that is missing is neither true nor false, as in SQL.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,8 @@ def parse_order(lines: object, kind: Kind) -> list[Ordering]:
     """
     if lines is None:
         return []
-    if isinstance(lines, str) or not hasattr(lines, "__iter__"):
+    # A repeated field of protobuf is iterable, and has no method that says so.
+    if isinstance(lines, str) or not isinstance(lines, Iterable):
         raise InvalidInputError(f"order_by is {lines!r}, not a list of texts")
     found = [_Parser(line, "order_by", kind).ordering() for line in lines]
     if len({each.field for each in found}) < len(found):
