@@ -9,6 +9,7 @@ from lakeflow import context
 from lakeflow.dataset_client import DatasetClient
 from lakeflow.entities import ViewType
 from lakeflow.filesystem.location import canonical, without_password
+from lakeflow.logged_model_client import LoggedModelClient
 from lakeflow.open_store import open_store
 from lakeflow.registry_client import RegistryClient
 from lakeflow.trace_client import TraceClient
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         DatasetInput,
         Experiment,
         FileInfo,
+        LoggedModelInput,
         Metric,
         PagedList,
         Param,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from lakeflow.tracing.client_traces import ClientTraces
 
 
-class LakeflowClient(RegistryClient, TraceClient, DatasetClient):
+class LakeflowClient(RegistryClient, TraceClient, DatasetClient, LoggedModelClient):
     """Create, change and read what is in a lake, as ``MlflowClient`` does.
 
     Experiments and runs are in one lake; registered models are in the same one, or in one of
@@ -494,6 +496,9 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient):
         timestamp: int | None = None,
         step: int | None = None,
         synchronous: bool | None = None,
+        dataset_name: str | None = None,
+        dataset_digest: str | None = None,
+        model_id: str | None = None,
     ) -> RunOperations | None:
         """Log one value of a metric.
 
@@ -510,12 +515,16 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient):
             step: Training step, a whole number that may be negative; 0 by default.
             synchronous: False queues the call and returns at once; None takes
                 ``LAKEFLOW_ENABLE_ASYNC_LOGGING``, which is off by default.
+            dataset_name: With ``model_id``: the dataset that the model was measured on.
+            dataset_digest: With ``dataset_name``: its fingerprint.
+            model_id: Logged model that was measured: the point is one of the run and one of
+                the model, in one write.
 
         Returns:
             None; a ``RunOperations`` to wait for where the call was queued.
 
         Raises:
-            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run, or no such model.
             InvalidInputError: INVALID_PARAMETER_VALUE, a deleted run, a bad name or value.
             StorageError: RESOURCE_EXHAUSTED, PERMISSION_DENIED: nothing was logged.
 
@@ -530,7 +539,10 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient):
             >>> client.get_run(run.info.run_id).data.metrics
             {'m': 2.5}
         """
-        return self._store.log_metric(run_id, key, value, timestamp, step, synchronous)
+        return self._store.log_metric(
+            run_id, key, value, timestamp, step, synchronous, model_id, dataset_name,
+            dataset_digest,
+        )  # fmt: skip
 
     def log_param(
         self, run_id: str, key: str, value: Any, synchronous: bool | None = None
@@ -655,7 +667,8 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient):
 
         Args:
             run_id: Id of the run.
-            metrics: Points, of any metrics.
+            metrics: Points, of any metrics; one with a ``model_id`` is of that logged model
+                too.
             params: Each key once.
             tags: Of several values of a key the last one stays.
             synchronous: As for ``log_metric``.
@@ -682,12 +695,18 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient):
             synchronous, self._store.runs.log_batch, run_id, [*metrics], [*params], [*tags]
         )
 
-    def log_inputs(self, run_id: str, datasets: list[DatasetInput] | None = None) -> None:
-        """Log the datasets that a run uses; the same name and digest again changes nothing.
+    def log_inputs(
+        self,
+        run_id: str,
+        datasets: list[DatasetInput] | None = None,
+        models: list[LoggedModelInput] | None = None,
+    ) -> None:
+        """Log the datasets and logged models that a run uses; the same again changes nothing.
 
         Args:
             run_id: Id of the run.
-            datasets: Each with the tags of its use; None or empty does nothing.
+            datasets: Each with the tags of its use; the same name and digest is the same.
+            models: Logged models.
 
         Raises:
             NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run.
@@ -705,7 +724,7 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient):
             >>> client.get_run(run_id).inputs.dataset_inputs[0].dataset.name
             'digits'
         """
-        return self._store.runs.log_inputs(run_id, datasets)
+        return self._store.runs.log_inputs(run_id, datasets, models)
 
     # Runs: artifacts
 

@@ -10,6 +10,7 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds import (
     EVALUATION_DATASET,
     EXPERIMENT,
+    LOGGED_MODEL,
     MODEL_VERSION,
     REGISTERED_MODEL,
     REGISTRY_EVENT,
@@ -26,6 +27,8 @@ from lakeflow.schema import (
     EXPERIMENTS,
     INPUTS,
     LATEST_METRICS,
+    LOGGED_MODEL_METRICS,
+    LOGGED_MODELS,
     METRICS,
     MODEL_VERSIONS,
     PARAMS,
@@ -266,6 +269,30 @@ def scan_scorer_versions(
 ) -> polars.LazyFrame:
     """Return the versions of all scorers as a lazy polars frame; see ``scan_runs``."""
     return _scan(SCORER_VERSIONS, tracking_uri, as_of, SCORER)
+
+
+def scan_logged_models(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the logged models as a lazy polars frame, deleted ones too; see ``scan_runs``.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-scan-logged-models")
+        >>> _ = lakeflow.LakeflowClient().create_logged_model("0", name="digits")
+        >>> lakeflow.scan_logged_models().select("name", "status").collect().rows()
+        [('digits', 'PENDING')]
+    """
+    return _scan(LOGGED_MODELS, tracking_uri, as_of, LOGGED_MODEL)
+
+
+def scan_logged_model_metrics(
+    tracking_uri: str | os.PathLike[str] | None = None,
+    as_of: int | datetime.datetime | None = None,
+) -> polars.LazyFrame:
+    """Return the points of all logged models as a lazy polars frame; see ``scan_runs``."""
+    return _scan(LOGGED_MODEL_METRICS, tracking_uri, as_of, LOGGED_MODEL)
 
 
 def _registry(uri: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:

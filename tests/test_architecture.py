@@ -17,6 +17,7 @@ from lakeflow import (
     entities,
     exceptions,
     fluent,
+    logged_model_client,
     registry_client,
     trace_client,
 )
@@ -39,13 +40,15 @@ SIGNATURES = {
     "restore_experiment": "experiment_id",
     "rename_experiment": "experiment_id new_name",
     "set_experiment_tag": "experiment_id key value",
-    "log_metric": "run_id key value timestamp step synchronous",
+    "log_metric": "run_id key value timestamp step synchronous dataset_name dataset_digest "
+    "model_id",
     "log_param": "run_id key value synchronous",
     "set_tag": "run_id key value synchronous",
     "delete_tag": "run_id key",
     "update_run": "run_id status name",
     "log_batch": "run_id metrics params tags synchronous",
-    "log_inputs": "run_id datasets",
+    "log_inputs": "run_id datasets models",
+    "log_outputs": "run_id models",
     "log_figure": "run_id figure artifact_file save_kwargs",
     "log_image": "run_id image artifact_file key step timestamp synchronous",
     "log_artifact": "run_id local_path artifact_path",
@@ -108,6 +111,18 @@ SIGNATURES = {
     "load_dataset_records": "dataset_id max_results page_token",
     "merge_dataset_records": "dataset_id records",
     "delete_dataset_records": "dataset_id record_ids",
+    "create_logged_model": "experiment_id name source_run_id tags params model_type",
+    "finalize_logged_model": "model_id status",
+    "get_logged_model": "model_id",
+    "delete_logged_model": "model_id",
+    "set_logged_model_tags": "model_id tags",
+    "delete_logged_model_tag": "model_id key",
+    "log_model_params": "model_id params",
+    "search_logged_models": "experiment_ids filter_string datasets max_results order_by "
+    "page_token as_of",
+    "log_model_artifact": "model_id local_path artifact_path",
+    "log_model_artifacts": "model_id local_dir artifact_path",
+    "list_logged_model_artifacts": "model_id path",
 }
 
 FLUENT = {
@@ -116,8 +131,8 @@ FLUENT = {
     "end_run": "status",
     "log_param": "key value synchronous",
     "log_params": "params synchronous run_id",
-    "log_metric": "key value step synchronous timestamp run_id",
-    "log_metrics": "metrics step synchronous run_id timestamp",
+    "log_metric": "key value step synchronous timestamp run_id model_id dataset",
+    "log_metrics": "metrics step synchronous run_id timestamp model_id dataset",
     "set_tag": "key value synchronous",
     "set_tags": "tags synchronous",
     "log_figure": "figure artifact_file save_kwargs",
@@ -135,7 +150,16 @@ FLUENT = {
     "search_runs": "experiment_ids filter_string run_view_type max_results order_by "
     "output_format search_all_experiments experiment_names as_of",
     "search_experiments": "view_type max_results filter_string order_by",
-    "log_inputs": "datasets contexts tags_list",
+    "log_input": "dataset context tags model",
+    "log_inputs": "datasets contexts tags_list models",
+    "log_outputs": "models",
+    "initialize_logged_model": "name source_run_id tags params model_type experiment_id",
+    "create_external_model": "name source_run_id tags params model_type experiment_id",
+    "finalize_logged_model": "model_id status",
+    "log_model_params": "params model_id",
+    "search_logged_models": "experiment_ids filter_string datasets max_results order_by "
+    "output_format",
+    "set_active_model": "name model_id",
     "trace": "func name span_type attributes output_reducer trace_destination "
     "sampling_ratio_override",
     "start_span": "name span_type attributes trace_destination run_id",
@@ -152,6 +176,7 @@ def test_the_client_documents_and_delegates() -> None:
         registry_client.RegistryClient,
         trace_client.TraceClient,
         dataset_client.DatasetClient,
+        logged_model_client.LoggedModelClient,
     )
     trees = [ast.parse(inspect.getsource(each)).body[0] for each in classes]
     methods = [

@@ -43,6 +43,21 @@ SCHEMAS = {
     "min double, max double, count long!",
     "metrics": "experiment_id string!, run_id string!, key string!, step long!, "
     "timestamp long!, value double!, clock long!, writer string!, seq long!, place long!",
+    "model_inputs": "experiment_id string!, run_id string!, model_id string!",
+    "model_outputs": "experiment_id string!, run_id string!, model_id string!, step long!",
+    "logged_models": "model_id string!, experiment_id string!, name string!, "
+    "creation_timestamp long!, last_updated_timestamp long!, status string!, status_message "
+    "string, model_type string, source_run_id string, lifecycle_stage string!, "
+    "artifact_location string!",
+    "logged_model_params": "experiment_id string!, model_id string!, key string!, value string!",
+    "logged_model_tags": "experiment_id string!, model_id string!, key string!, value string!",
+    "latest_logged_model_metrics": "experiment_id string!, model_id string!, key string!, "
+    "dataset_name string!, dataset_digest string!, run_id string!, value double!, timestamp "
+    "long!, step long!, clock long!, writer string!, seq long!, place long!, min double, max "
+    "double, count long!",
+    "logged_model_metrics": "experiment_id string!, model_id string!, key string!, "
+    "dataset_name string!, dataset_digest string!, run_id string!, step long!, timestamp "
+    "long!, value double!, clock long!, writer string!, seq long!, place long!",
     "registered_models": "model_id string!, name string!, creation_timestamp long!, "
     "last_updated_timestamp long!, description string, last_version long!, "
     "requires_approval long!",

@@ -72,6 +72,10 @@ CREATED = {"created_time": MS, "created_time_at": AT}
 UPDATED = {"last_update_time": MS, "last_update_time_at": AT}
 MADE = {"creation_time": MS, "creation_time_at": AT}
 VERSION = {"model_id": TEXT, "name": TEXT, "version": MS}
+PAIR_OF_A_MODEL = dict.fromkeys(["experiment_id", "model_id", "key", "value"], TEXT)
+MEASURED = dict.fromkeys(
+    ["experiment_id", "model_id", "key", "dataset_name", "dataset_digest", "run_id"], TEXT
+)
 COLUMNS = {
     "control_events": {
         "number": MS,
@@ -129,6 +133,49 @@ COLUMNS = {
         "timestamp_at": AT,
         "log_time": MS,
         "log_time_at": AT,
+    },
+    "model_inputs": dict.fromkeys(["experiment_id", "run_id", "model_id"], TEXT),
+    "model_outputs": {
+        **dict.fromkeys(["experiment_id", "run_id", "model_id"], TEXT),
+        "step": MS,
+    },
+    "logged_models": {
+        **dict.fromkeys(["model_id", "experiment_id", "name"], TEXT),
+        **CHANGED,
+        **dict.fromkeys(
+            [
+                "status",
+                "status_message",
+                "model_type",
+                "source_run_id",
+                "lifecycle_stage",
+                "artifact_location",
+            ],
+            TEXT,
+        ),
+    },
+    "logged_model_params": PAIR_OF_A_MODEL,
+    "logged_model_tags": PAIR_OF_A_MODEL,
+    "logged_model_metrics": {
+        **MEASURED,
+        "step": MS,
+        "timestamp": MS,
+        "timestamp_at": AT,
+        "value": "DOUBLE",
+        "clock": MS,
+        "writer": TEXT,
+        "seq": MS,
+        "place": MS,
+    },
+    "latest_logged_model_metrics": {
+        **MEASURED,
+        "value": "DOUBLE",
+        "step": MS,
+        "timestamp": MS,
+        "timestamp_at": AT,
+        "min": "DOUBLE",
+        "max": "DOUBLE",
+        "count": MS,
     },
     "registered_models": {
         "model_id": TEXT,

@@ -25,6 +25,14 @@ from lakeflow.entities.experiment import (
 )
 from lakeflow.entities.file_info import FileInfo
 from lakeflow.entities.live_span import LiveSpan
+from lakeflow.entities.logged_model import (
+    LoggedModel,
+    LoggedModelInput,
+    LoggedModelOutput,
+    LoggedModelParameter,
+    LoggedModelStatus,
+    LoggedModelTag,
+)
 from lakeflow.entities.paging import PagedList
 from lakeflow.entities.run import (
     Metric,
@@ -33,6 +41,7 @@ from lakeflow.entities.run import (
     RunData,
     RunInfo,
     RunInputs,
+    RunOutputs,
     RunStatus,
     RunTag,
     SourceType,
@@ -66,6 +75,12 @@ __all__ = [
     "InputTag",
     "LifecycleStage",
     "LiveSpan",
+    "LoggedModel",
+    "LoggedModelInput",
+    "LoggedModelOutput",
+    "LoggedModelParameter",
+    "LoggedModelStatus",
+    "LoggedModelTag",
     "Metric",
     "NoOpSpan",
     "OnlineScoringConfig",
@@ -75,6 +90,7 @@ __all__ = [
     "RunData",
     "RunInfo",
     "RunInputs",
+    "RunOutputs",
     "RunStatus",
     "RunTag",
     "ScorerVersion",

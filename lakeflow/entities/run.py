@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lakeflow.entities.dataset import DatasetInput
+    from lakeflow.entities.logged_model import LoggedModelInput, LoggedModelOutput
 
 
 class RunStatus:
@@ -122,12 +123,30 @@ class Metric(Entity):
         value: Any float; NaN and the infinities are kept as they are.
         timestamp: Milliseconds since the Unix epoch, UTC.
         step: Training step, may be negative.
+        model_id: Logged model that it was measured of.
+        dataset_name: Dataset that it was measured on.
+        dataset_digest: Fingerprint of that dataset.
+        run_id: Run that logged it; of points of logged models only.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, a dataset with a name and no digest, or the
+            other way round.
     """
 
     key: str
     value: float
     timestamp: int
     step: int = 0
+    model_id: str | None = None
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
+    run_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.dataset_name is None) != (self.dataset_digest is None):
+            raise InvalidInputError(
+                "Both dataset_name and dataset_digest must be provided if one is provided"
+            )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -215,17 +234,37 @@ class RunData(Entity):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RunInputs(Entity):
-    """The datasets that a run used.
+    """What a run used.
 
     Attributes:
-        dataset_inputs: In the order in which they were logged.
+        dataset_inputs: Datasets, in the order in which they were logged.
+        model_inputs: Logged models, by id.
     """
 
     dataset_inputs: list[DatasetInput] = field(default_factory=list)
+    model_inputs: list[LoggedModelInput] = field(default_factory=list)
 
     def to_dictionary(self) -> dict[str, object]:
-        """Return the datasets as nested dictionaries."""
-        return {"dataset_inputs": [each.to_dictionary() for each in self.dataset_inputs]}
+        """Return datasets and models as nested dictionaries."""
+        return {
+            "dataset_inputs": [each.to_dictionary() for each in self.dataset_inputs],
+            "model_inputs": [each.to_dictionary() for each in self.model_inputs],
+        }
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunOutputs(Entity):
+    """What a run made.
+
+    Attributes:
+        model_outputs: Logged models, by id.
+    """
+
+    model_outputs: list[LoggedModelOutput] = field(default_factory=list)
+
+    def to_dictionary(self) -> dict[str, object]:
+        """Return the models as dictionaries."""
+        return {"model_outputs": [each.to_dictionary() for each in self.model_outputs]}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -235,12 +274,14 @@ class Run(Entity):
     Attributes:
         info: Id, name, state and times.
         data: Metrics, params and tags.
-        inputs: Datasets.
+        inputs: Datasets and logged models that it used.
+        outputs: Logged models that it made.
     """
 
     info: RunInfo
     data: RunData
     inputs: RunInputs = field(default_factory=RunInputs)
+    outputs: RunOutputs = field(default_factory=RunOutputs)
 
     def to_dictionary(self) -> dict[str, object]:
         """Return the run as nested dictionaries, with MLflow's keys."""
@@ -248,6 +289,7 @@ class Run(Entity):
             "info": self.info.to_dictionary(),
             "data": self.data.to_dictionary(),
             "inputs": self.inputs.to_dictionary(),
+            "outputs": self.outputs.to_dictionary(),
         }
 
     def __repr__(self) -> str:

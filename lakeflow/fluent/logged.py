@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.fluent import active_runs
+from lakeflow.fluent import active_model, active_runs
+from lakeflow.fluent.measured import log_measured
 from lakeflow.fluent.runs import start_run
 from lakeflow.open_store import open_store
 from lakeflow.stores import call_queue
@@ -15,6 +16,7 @@ from lakeflow.stores.experiments import now_ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lakeflow.entities import LoggedModelInput
     from lakeflow.stores.run_operations import RunOperations
     from lakeflow.stores.store import Store
 
@@ -57,6 +59,8 @@ def log_metric(
     synchronous: bool | None = None,
     timestamp: int | None = None,
     run_id: str | None = None,
+    model_id: str | None = None,
+    dataset: Dataset | DescribesItself | None = None,
 ) -> RunOperations | None:
     """Log one value of a metric; see ``LakeflowClient.log_metric``.
 
@@ -67,8 +71,15 @@ def log_metric(
         synchronous: As for ``LakeflowClient.log_metric``.
         timestamp: Milliseconds since the Unix epoch; now by default.
         run_id: Run to log to; the active one by default.
+        model_id: Logged model that was measured; that of ``set_active_model`` by default. It
+            becomes an input of the run, unless the run has made it.
+        dataset: As for ``log_input``: what it was measured on, which becomes an input too.
     """
     store, run = target(run_id)
+    model = model_id or active_model.chosen.get()
+    if model is not None or dataset is not None:
+        on = None if dataset is None else _entity(dataset)
+        return log_measured(store, run, {key: value}, step, timestamp, synchronous, model, on)
     return store.log_metric(run, key, value, timestamp, step, synchronous)
 
 
@@ -78,6 +89,8 @@ def log_metrics(
     synchronous: bool | None = None,
     run_id: str | None = None,
     timestamp: int | None = None,
+    model_id: str | None = None,
+    dataset: Dataset | DescribesItself | None = None,
 ) -> RunOperations | None:
     """Log one value of several metrics, all or none.
 
@@ -87,8 +100,14 @@ def log_metrics(
         synchronous: As for ``LakeflowClient.log_metric``.
         run_id: Run to log to; the active one by default.
         timestamp: Milliseconds since the Unix epoch; now by default.
+        model_id: As for ``log_metric``.
+        dataset: As for ``log_metric``.
     """
     store, run = target(run_id)
+    model = model_id or active_model.chosen.get()
+    if model is not None or dataset is not None:
+        on = None if dataset is None else _entity(dataset)
+        return log_measured(store, run, metrics, step, timestamp, synchronous, model, on)
     # One time for all of them, and that of the call, even if it is queued.
     logged_at = now_ms() if timestamp is None else timestamp
     call = store.runs.log_metrics
@@ -121,17 +140,19 @@ class DescribesItself(Protocol):
 
 
 def log_input(
-    dataset: Dataset | DescribesItself,
+    dataset: Dataset | DescribesItself | None = None,
     context: str | None = None,
     tags: dict[str, str] | None = None,
+    model: LoggedModelInput | None = None,
 ) -> None:
-    """Log a dataset that the active run uses.
+    """Log a dataset or a logged model that the active run uses.
 
     Args:
         dataset: What ``lakeflow.data`` makes of a frame or of arrays; or a ``Dataset`` of
             ``lakeflow.entities``.
         context: What it is used for, such as ``"training"``.
         tags: Tags of this use.
+        model: The model.
 
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, it is no dataset, or a part of it is too
@@ -147,20 +168,26 @@ def log_input(
         >>> logged.dataset.name, logged.dataset.digest, logged.tags[0].value
         ('digits', '92a7ac9c', 'training')
     """
-    log_inputs([dataset], [context], [tags])
+    models = [] if model is None else [model]
+    if dataset is None:
+        log_inputs(models=models)
+    else:
+        log_inputs([dataset], [context], [tags], models)
 
 
 def log_inputs(
-    datasets: Sequence[Dataset | DescribesItself],
+    datasets: Sequence[Dataset | DescribesItself] | None = None,
     contexts: Sequence[str | None] | None = None,
     tags_list: Sequence[dict[str, str] | None] | None = None,
+    models: Sequence[LoggedModelInput] | None = None,
 ) -> None:
-    """Log datasets that the active run uses.
+    """Log datasets and logged models that the active run uses.
 
     Args:
         datasets: Each as for ``log_input``.
         contexts: For each what it is used for, such as ``"training"``.
         tags_list: For each the tags of this use.
+        models: The models.
 
     Raises:
         InvalidInputError: INVALID_PARAMETER_VALUE, lists of different lengths, one that is no
@@ -177,6 +204,7 @@ def log_inputs(
         >>> inputs.dataset_inputs[0].tags
         [InputTag(key='mlflow.data.context', value='training')]
     """
+    datasets = datasets or []
     uses = contexts if contexts is not None else [None] * len(datasets)
     extra = tags_list if tags_list is not None else [None] * len(datasets)
     if not len(datasets) == len(uses) == len(extra):
@@ -192,7 +220,7 @@ def log_inputs(
         inputs.append(
             DatasetInput(_entity(dataset), [InputTag(*pair) for pair in pairs.items()])
         )
-    store.runs.log_inputs(run_id, inputs)
+    store.runs.log_inputs(run_id, inputs, models)
 
 
 def flush_async_logging() -> None:

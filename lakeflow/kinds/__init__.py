@@ -3,6 +3,7 @@
 from lakeflow.kinds.evaluation import EVALUATION_DATASET, SCORER, scorer_name
 from lakeflow.kinds.experiment import EVENT, EXPERIMENT, first_event
 from lakeflow.kinds.kind import Keep, Kind, Part, Summary, tables_of
+from lakeflow.kinds.logged_model import LOGGED_MODEL
 from lakeflow.kinds.registry import MODEL_VERSION, REGISTERED_MODEL, REGISTRY_EVENT, version_id
 from lakeflow.kinds.run import RUN
 from lakeflow.kinds.trace import TRACE
@@ -17,6 +18,7 @@ KINDS = (
     TRACE,
     EVALUATION_DATASET,
     SCORER,
+    LOGGED_MODEL,
 )
 """The kinds of a lake, owners first."""
 
@@ -28,6 +30,7 @@ __all__ = [
     "EVENT",
     "EXPERIMENT",
     "KINDS",
+    "LOGGED_MODEL",
     "MODEL_VERSION",
     "REGISTERED_MODEL",
     "REGISTRY_EVENT",

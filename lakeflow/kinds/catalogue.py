@@ -52,6 +52,10 @@ class Rows:
         where: What must hold of a row besides; empty for nothing.
         is_one: Whether conditions that AND connects are all about one row, and not about any
             of them each.
+        is_number: Whether that value is a number rather than text.
+        beside: Columns with other values of the row: a condition holds if it does for one.
+        last: Columns by which one of several rows is the last, whose value is what sorts;
+            empty where they do not sort.
     """
 
     noun: str
@@ -63,6 +67,9 @@ class Rows:
     value: str = ""
     where: str = ""
     is_one: bool = False
+    is_number: bool = False
+    beside: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,17 @@ from lakeflow.entities import RunStatus, tag_names
 from lakeflow.kinds.catalogue import Attribute, Catalogue, Rows
 from lakeflow.kinds.experiment import EXPERIMENT
 from lakeflow.kinds.kind import Keep, Kind, Part, Summary
-from lakeflow.schema import ARTIFACTS, INPUTS, LATEST_METRICS, METRICS, PARAMS, RUNS, TAGS
+from lakeflow.schema import (
+    ARTIFACTS,
+    INPUTS,
+    LATEST_METRICS,
+    METRICS,
+    MODEL_INPUTS,
+    MODEL_OUTPUTS,
+    PARAMS,
+    RUNS,
+    TAGS,
+)
 
 _START = Attribute("start_time", is_number=True)
 _NAME = Attribute("run_name")
@@ -63,6 +73,8 @@ RUN = Kind(
         Part(PARAMS, Keep.FIRST, is_frequent=True),
         Part(TAGS, Keep.LAST, removable=True, is_frequent=True),
         Part(INPUTS, Keep.FIRST),
+        Part(MODEL_INPUTS, Keep.FIRST),
+        Part(MODEL_OUTPUTS, Keep.FIRST),
         # A run may have as many images as it has steps.
         Part(ARTIFACTS, Keep.LAST, in_document=False),
         Part(METRICS, Keep.EACH, summary=Summary(LATEST_METRICS), is_frequent=True),

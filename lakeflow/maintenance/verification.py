@@ -173,7 +173,7 @@ def _by_filesystem(
     places: dict[int, dict[str, Place]] = defaultdict(dict)
     for run in runs:
         try:
-            place = store.artifacts.places.of_run(run.run_id, run.artifact_uri)
+            place = store.artifacts.places.beside(run.run_id, run.artifact_uri)
         except LakeflowException as error:
             found.append(_unreadable(error, run.run_id, ""))
             continue

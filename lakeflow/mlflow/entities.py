@@ -71,7 +71,9 @@ def run_of(found: entities.Run, shown: Callable[[str], str]) -> Run:
         params=[Param(key, value) for key, value in found.data.params.items()],
         tags=[RunTag(key, value) for key, value in found.data.tags.items()],
     )
-    return Run(info_of(found.info, shown), data, _inputs_of(found.inputs), **_outputs())
+    return Run(
+        info_of(found.info, shown), data, _inputs_of(found.inputs), **_outputs_of(found.outputs)
+    )
 
 
 def metric_of(found: entities.Metric) -> Metric:
@@ -94,20 +96,30 @@ def _inputs_of(found: entities.RunInputs) -> RunInputs:
                 [InputTag(tag.key, tag.value) for tag in each.tags],
             )
             for each in found.dataset_inputs
-        ]
+        ],
+        **_models_of(found),
     )
 
 
 try:
-    from mlflow.entities import RunOutputs
+    from mlflow.entities import LoggedModelInput, LoggedModelOutput, RunOutputs
 except ImportError:
-    # MLflow 2 knows no outputs of runs.
-    def _outputs() -> dict[str, Any]:
+    # MLflow 2 knows no logged models.
+    def _models_of(found: entities.RunInputs) -> dict[str, Any]:
+        return {}
+
+    def _outputs_of(found: entities.RunOutputs) -> dict[str, Any]:
         return {}
 else:
 
-    def _outputs() -> dict[str, Any]:
-        return {"run_outputs": RunOutputs([])}
+    def _models_of(found: entities.RunInputs) -> dict[str, Any]:
+        return {
+            "model_inputs": [LoggedModelInput(each.model_id) for each in found.model_inputs]
+        }
+
+    def _outputs_of(found: entities.RunOutputs) -> dict[str, Any]:
+        made = [LoggedModelOutput(each.model_id, each.step) for each in found.model_outputs]
+        return {"run_outputs": RunOutputs(made)}
 
 
 def dataset_inputs_from(given: Iterable[DatasetInput]) -> list[entities.DatasetInput]:

@@ -17,6 +17,9 @@ class MetricMethods(LakeMethods):
 
     def log_metric(self, run_id: str, metric: Metric) -> None:
         """Log one point."""
+        if getattr(metric, "model_id", None) is not None:
+            self.lake.runs.log_batch(run_id, [metric])
+            return
         self.lake.runs.log_metric(
             run_id, metric.key, metric.value, metric.timestamp, metric.step
         )

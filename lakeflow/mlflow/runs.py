@@ -114,8 +114,8 @@ class RunMethods(LakeMethods):
         models: list[Any] | None = None,
         **_: Any,
     ) -> None:
-        """Log datasets that a run uses."""
-        self.lake.runs.log_inputs(run_id, dataset_inputs_from(datasets or ()))
+        """Log datasets and logged models that a run uses."""
+        self.lake.runs.log_inputs(run_id, dataset_inputs_from(datasets or ()), models)
 
     def record_logged_model(self, run_id: str, mlflow_model: Any, **_: Any) -> None:
         """Add a model to the tag that lists those of a run."""

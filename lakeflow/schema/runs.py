@@ -7,9 +7,9 @@ from lakeflow.schema.spec import Column, TableSpec
 EXPERIMENT_ID = Column("experiment_id", "string", "experiment it belongs to")
 _RUN_ID = Column("run_id", "string", "32 hexadecimal digits, ordered by time of creation")
 _KEY = Column("key", "string", "name within the run")
-_STEP = Column("step", "long", "training step, may be negative")
-_TIMESTAMP = Column("timestamp", "long", "milliseconds since the Unix epoch, UTC")
-_LOGGED = (
+STEP = Column("step", "long", "training step, may be negative")
+TIMESTAMP = Column("timestamp", "long", "milliseconds since the Unix epoch, UTC")
+LOGGED = (
     Column(
         "clock",
         "long",
@@ -105,9 +105,9 @@ LATEST_METRICS = TableSpec(
         Column(
             "value", "double", "value of the last point by (step, timestamp, order of logging)"
         ),
-        _STEP,
-        _TIMESTAMP,
-        *_LOGGED,
+        STEP,
+        TIMESTAMP,
+        *LOGGED,
         Column("min", "double", "smallest value that is not NaN", nullable=True),
         Column("max", "double", "largest value that is not NaN", nullable=True),
         Column("count", "long", "number of points, NaN included"),
@@ -123,15 +123,15 @@ METRICS = TableSpec(
         EXPERIMENT_ID,
         _RUN_ID,
         _KEY,
-        _STEP,
-        _TIMESTAMP,
+        STEP,
+        TIMESTAMP,
         Column("value", "double", "any float"),
-        *_LOGGED,
+        *LOGGED,
     ),
     # Each call is a point, also where all values are equal: the record tells them apart.
     key=("writer", "seq", "place"),
     # A curve is read by its run and key; the order of logging at the end makes it total.
-    sort=(*_RUN_KEY, "step", "timestamp", *(column.name for column in _LOGGED)),
+    sort=(*_RUN_KEY, "step", "timestamp", *(column.name for column in LOGGED)),
 )
 
 INPUTS = TableSpec(
@@ -169,6 +169,22 @@ ARTIFACTS = TableSpec(
     ),
     key=("experiment_id", "run_id", "path"),
     sort=("experiment_id", "run_id", "path"),
+)
+
+MODEL_INPUTS = TableSpec(
+    "model_inputs",
+    "one row per logged model that a run used",
+    (EXPERIMENT_ID, _RUN_ID, Column("model_id", "string", "the logged model")),
+    key=("experiment_id", "run_id", "model_id"),
+    sort=("model_id", "experiment_id", "run_id"),
+)
+
+MODEL_OUTPUTS = TableSpec(
+    "model_outputs",
+    "one row per logged model that a run made",
+    (EXPERIMENT_ID, _RUN_ID, Column("model_id", "string", "the logged model"), STEP),
+    key=("experiment_id", "run_id", "model_id"),
+    sort=("model_id", "experiment_id", "run_id"),
 )
 
 CONTROL_EVENTS = TableSpec(

@@ -8,7 +8,7 @@ from lakeflow.kinds.kind import CLOCK, DERIVED, GONE, MADE
 from lakeflow.stores.things import Summed, Thing, is_removal, keys_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lakeflow.kinds import Kind, Part, Summary
     from lakeflow.stores.things import Order, Row
@@ -62,8 +62,10 @@ def _stored_rows(
     columns = document.get(part.table.name)
     if not columns:
         return {}
-    keys = keys_of(columns, kind.key(part.table))
-    values = zip(*(columns[name] for name in kind.values(part.table)), strict=True)
+    keys, names = keys_of(columns, kind.key(part.table)), kind.values(part.table)
+    values: Iterable[Row] = zip(*(columns[name] for name in names), strict=True)
+    if not names:
+        values = [()] * len(columns[CLOCK])
     return {
         key: (_stored_order(clock), None if is_removal(part, row) else row)
         for key, clock, row in zip(keys, columns[CLOCK], values, strict=True)

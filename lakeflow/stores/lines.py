@@ -276,7 +276,9 @@ class _Kept(Field):
             for name, column in self._columns.items()
         }
         keys = keys_of(columns, self._key)
-        values = zip(*(columns[name] for name in self._values), strict=True)
+        values: Iterable[Any] = zip(*(columns[name] for name in self._values), strict=True)
+        if not self._values:
+            values = [()] * count
         scopes = _scopes(self._kind, record, rows, count)
         part = self._part
         return [

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.query.engine.candidates import Candidates
     from lakeflow.query.engine.connection import Cursor, Engine
+    from lakeflow.schema import TableSpec
     from lakeflow.stores.snapshots import Snapshot, SnapshotId
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
@@ -322,6 +323,34 @@ class Reader:
         )
         (found,) = self.tables([statement], [experiment_id], None)
         return cast("list[dict[str, Any]]", found.to_pylist())
+
+    def records(
+        self,
+        kind: Kind,
+        spec: TableSpec,
+        things: Sequence[Thing],
+        snapshot_id: SnapshotId | None,
+    ) -> pyarrow.Table:
+        """Return the rows of some things in a part whose records all stay, as they were logged.
+
+        Args:
+            kind: Their kind.
+            spec: The table of the part.
+            things: The things.
+            snapshot_id: To read them as they were then; None for what this process saw last.
+        """
+        ids = [thing.id for thing in things]
+        owners = sorted({thing.scope[0] for thing in things})
+
+        def read() -> pyarrow.Table:
+            with self._snapshots.held(snapshot_id, look=False) as snapshot:
+                known = [snapshot.thing(kind, identity) for identity in ids]
+                hot = rows_of(kind, spec, snapshot, [each for each in known if each])
+                where = {kind.id: ids, kind.scope[0]: owners}
+                files = self._lake.paths(spec.name, snapshot.fold, **where)
+            return self._engine.records(spec, files, (kind.id, ids), hot)
+
+        return retry_when_replaced(self._lake, read)
 
     def history(self, run_id: str, key: str) -> pyarrow.Table:
         """Return one metric's points as columns ``value, timestamp, step``.

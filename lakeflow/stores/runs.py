@@ -21,8 +21,10 @@ from lakeflow.entities import (
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
 from lakeflow.kinds import RUN
+from lakeflow.schema import MODEL_INPUTS, MODEL_OUTPUTS
 from lakeflow.stores.arguments import below, checked, checked_tags, distinct, name_of
 from lakeflow.stores.experiments import now_ms
+from lakeflow.stores.logged_models import rows
 from lakeflow.stores.run_heads import RunHead, RunHeads
 from lakeflow.stores.state import RunState
 
@@ -32,9 +34,10 @@ if TYPE_CHECKING:
 
     import pyarrow
 
-    from lakeflow.entities import Param, RunTag
+    from lakeflow.entities import LoggedModelInput, LoggedModelOutput, Param, RunTag
     from lakeflow.lake import Lake
     from lakeflow.stores.experiments import ExperimentStore
+    from lakeflow.stores.logged_models.scopes import ModelScopes
     from lakeflow.stores.reader import Reader
 
 # With eight processes that log params at once a look before every param took 3 to 12 ms.
@@ -62,14 +65,18 @@ class RunStore:
         lake: The lake.
         experiments: Its experiments.
         reader: What reads and searches them.
+        scopes: What is remembered of the lake's logged models.
 
     Attributes:
         reader: The same.
         heads: What is remembered of the runs.
     """
 
-    def __init__(self, lake: Lake, experiments: ExperimentStore, reader: Reader) -> None:
+    def __init__(
+        self, lake: Lake, experiments: ExperimentStore, reader: Reader, scopes: ModelScopes
+    ) -> None:
         self._lake = lake
+        self._scopes = scopes
         self._experiments = experiments
         self.reader = reader
         self.heads = RunHeads(reader)
@@ -275,30 +282,55 @@ class RunStore:
         """Log everything or nothing; see ``LakeflowClient.log_batch``."""
         if not (metrics or params or tags):
             return
-        points = [
-            validation.metric(each.key, each.value, each.timestamp, each.step, place)
-            for place, each in enumerate(metrics)
-        ]
+        points: list[validation.Point] = []
+        measured: list[rows.Measured] = []
+        # No comprehensions: a batch with one point pays for each of their frames.
+        for place, each in enumerate(metrics):
+            point = validation.metric(each.key, each.value, each.timestamp, each.step, place)
+            points.append(point)
+            # An entity of MLflow 2 has no such field.
+            if getattr(each, "model_id", None) is not None:
+                measured.append((each, point))
+        fields = [records.metrics(points)]
+        if measured:
+            fields.append(rows.points(run_id, measured, self._scopes.experiment_of))
         if not (params or tags):
-            self._append(self.heads.active(run_id), records.metrics(points))
+            self._append(self.heads.active(run_id), *fields)
             return
-        self._log(run_id, points, distinct("params", params), dict(checked("tags", tags)))
+        self._log(run_id, fields, distinct("params", params), dict(checked("tags", tags)))
 
-    def log_inputs(self, run_id: str, datasets: list[DatasetInput] | None) -> None:
-        """Log datasets; see ``LakeflowClient.log_inputs``."""
+    def log_inputs(
+        self,
+        run_id: str,
+        datasets: list[DatasetInput] | None,
+        models: Sequence[LoggedModelInput] | None = None,
+    ) -> None:
+        """Log datasets and models; see ``LakeflowClient.log_inputs``."""
         if datasets is not None and not isinstance(datasets, list):
             raise TypeError(
                 f"datasets is a {type(datasets).__name__}, not a list: {datasets!r}"
             )
         for index, each in enumerate(datasets or ()):
             validation.dataset_input(each, f"datasets[{index}]")
-        if datasets:
-            self._append(self.heads.active(run_id), records.inputs(datasets))
+        used = [{"model_id": validation.text(each.model_id)} for each in models or ()]
+        fields = [records.inputs(datasets or ()), records.table(MODEL_INPUTS.name, used)]
+        if any(fields):
+            self._append(self.heads.active(run_id), *filter(None, fields))
+
+    def log_outputs(self, run_id: str, models: Sequence[LoggedModelOutput] | None) -> None:
+        """Log models; see ``LakeflowClient.log_outputs``."""
+        made = [
+            {"model_id": validation.text(each.model_id), "step": validation.step(each.step)}
+            for each in models or ()
+        ]
+        if made:
+            head = self.heads.active(run_id)
+            self._append(head, records.table(MODEL_OUTPUTS.name, made))
 
     def _log(
         self,
         run_id: str,
-        points: Sequence[validation.Point] = (),
+        fields: Sequence[records.Pieces] = (),
         params: dict[str, str] | None = None,
         tags: dict[str, str] | None = None,
     ) -> None:
@@ -307,7 +339,7 @@ class RunStore:
         An empty name is none: name and tag stay as they are.
         """
         head = self.heads.active(run_id)
-        fields = [*(_tag_fields(tags) if tags else ()), records.metrics(points)]
+        fields = [*(_tag_fields(tags) if tags else ()), *fields]
         if not params:
             if any(fields):
                 self._append(head, *fields)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.lake import Lake
-    from lakeflow.query.engine.compile import Search
+    from lakeflow.query.engine.search import Search
     from lakeflow.schema.spec import Type
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.snapshots import SnapshotId

@@ -38,7 +38,8 @@ from lakeflow.entities import LifecycleStage, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.query.engine import page_tokens
 from lakeflow.query.engine.candidates import candidates
-from lakeflow.query.engine.compile import Search, compile_bounds, compile_count, compile_search
+from lakeflow.query.engine.compile import compile_bounds, compile_count, compile_search
+from lakeflow.query.engine.search import Search
 from lakeflow.query.language.conditions import Combination
 from lakeflow.query.language.filters import parse_filter, parse_order
 from lakeflow.stores.arguments import listed
@@ -46,7 +47,7 @@ from lakeflow.stores.snapshots import SnapshotId
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
@@ -85,6 +86,7 @@ def search_of(
     snapshot_id: SnapshotId | None = None,
     root: str = "",
     also: Condition | None = None,
+    narrow: Callable[[Search], Search] = lambda search: search,
 ) -> Search:
     """Return the search that arguments of MLflow's ask for.
 
@@ -97,6 +99,7 @@ def search_of(
         snapshot_id: What is gone back to; None for now.
         root: Location of the lake.
         also: What must hold besides the filter; None for nothing.
+        narrow: Returns the search that is meant where other arguments say more.
 
     Raises:
         InvalidInputError: One of them is malformed.
@@ -104,15 +107,17 @@ def search_of(
     if view_type not in _STAGES:
         raise InvalidInputError(f"no view type {view_type!r}; there are 1, 2 and 3")
     ids = listed("experiment_ids", experiment_ids)
-    return Search(
-        kind,
-        _both(parse_filter(filter_string, kind), also),
-        tuple(parse_order(order_by, kind)),
-        _STAGES[view_type],
-        tuple(sorted(set(validation.experiment_ids(ids or ())))),
-        ids == [],
-        None if snapshot_id is None else snapshot_id.fold,
-        root,
+    return narrow(
+        Search(
+            kind,
+            _both(parse_filter(filter_string, kind), also),
+            tuple(parse_order(order_by, kind)),
+            _STAGES[view_type],
+            tuple(sorted(set(validation.experiment_ids(ids or ())))),
+            ids == [],
+            None if snapshot_id is None else snapshot_id.fold,
+            root,
+        )
     )
 
 
@@ -132,6 +137,7 @@ def page_of(
     view_type: int = ViewType.ALL,
     experiment_ids: object = None,
     also: Condition | None = None,
+    narrow: Callable[[Search], Search] = lambda search: search,
     as_of: int | datetime.datetime | None = None,
 ) -> Page:
     """Return one page of the things of a kind.
@@ -151,6 +157,7 @@ def page_of(
         view_type: As for ``search_of``.
         experiment_ids: As for ``search_of``.
         also: As for ``search_of``.
+        narrow: As for ``search_of``.
         as_of: What is gone back to; None for now.
 
     Raises:
@@ -159,7 +166,15 @@ def page_of(
     """
     past = reader.as_of(as_of)
     search = search_of(
-        kind, filter_string, view_type, order_by, experiment_ids, past, lake.fs.uri, also
+        kind,
+        filter_string,
+        view_type,
+        order_by,
+        experiment_ids,
+        past,
+        lake.fs.uri,
+        also,
+        narrow,
     )
     size = _size(max_results, kind)
     if search.is_of_none:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import (
@@ -11,14 +11,25 @@ from lakeflow.entities import (
     DatasetInput,
     Experiment,
     InputTag,
+    LoggedModelInput,
+    LoggedModelOutput,
     Metric,
     Run,
     RunData,
     RunInfo,
     RunInputs,
+    RunOutputs,
 )
 from lakeflow.kinds import EXPERIMENT, RUN
-from lakeflow.schema import EXPERIMENT_TAGS, INPUTS, METRICS, PARAMS, TAGS
+from lakeflow.schema import (
+    EXPERIMENT_TAGS,
+    INPUTS,
+    METRICS,
+    MODEL_INPUTS,
+    MODEL_OUTPUTS,
+    PARAMS,
+    TAGS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +49,8 @@ class RunState:
         tags: Value by key.
         metrics: Summary by key.
         inputs: Rows of ``inputs`` without the ids, by name and digest.
+        models_used: Ids of logged models that it used.
+        models_made: Step by id of the logged models that it made.
     """
 
     fields: dict[str, Any]
@@ -45,6 +58,8 @@ class RunState:
     tags: dict[str, str]
     metrics: dict[str, Summed]
     inputs: dict[tuple[str, str], tuple[Any, ...]]
+    models_used: list[str] = field(default_factory=list)
+    models_made: dict[str, int] = field(default_factory=dict)
 
     def entity(self, resolve: Callable[[str], str]) -> Run:
         """Return the run as users see it.
@@ -69,7 +84,8 @@ class RunState:
         return Run(
             RunInfo(**fields),
             RunData(values, dict(self.params), dict(self.tags), tuple(latest)),
-            RunInputs(inputs),
+            RunInputs(inputs, [*map(LoggedModelInput, self.models_used)]),
+            RunOutputs([LoggedModelOutput(*each) for each in self.models_made.items()]),
         )
 
 
@@ -89,6 +105,8 @@ def run_state(thing: Thing, experiment: Thing | None) -> RunState | None:
         {key: value for key, (value,) in thing.rows(TAGS.name)},
         thing.summaries(_METRICS),
         dict(thing.rows(INPUTS.name)),
+        [model_id for model_id, _ in thing.rows(MODEL_INPUTS.name)],
+        {model_id: step for model_id, (step,) in thing.rows(MODEL_OUTPUTS.name)},
     )
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.config import is_logging_async
-from lakeflow.entities import LifecycleStage, RunStatus
+from lakeflow.entities import LifecycleStage, Metric, RunStatus
 from lakeflow.query.engine.connection import Engine
 from lakeflow.sampling.sampler import Samplers
 from lakeflow.stores.artifacts.files import ArtifactStore
@@ -16,6 +16,7 @@ from lakeflow.stores.call_queue import CallQueue, held_by
 from lakeflow.stores.column_reader import ColumnReader
 from lakeflow.stores.control import ControlStore
 from lakeflow.stores.experiments import ExperimentStore, now_ms
+from lakeflow.stores.logged_models.scopes import ModelScopes
 from lakeflow.stores.reader import Reader
 from lakeflow.stores.runs import RunStore
 from lakeflow.stores.snapshots import Snapshots
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.stores.evaluation.datasets import EvaluationDatasetStore
     from lakeflow.stores.evaluation.scorers import ScorerStore
+    from lakeflow.stores.logged_models.files import LoggedModelFiles
+    from lakeflow.stores.logged_models.store import LoggedModelStore
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.versions import ModelVersionStore
     from lakeflow.stores.run_operations import RunOperations
@@ -58,7 +61,8 @@ class Store:
         reader = Reader(lake, engine, self.snapshots)
         control = ControlStore(lake, self.snapshots.stored)
         self.experiments = ExperimentStore(lake, control, reader)
-        self.runs = RunStore(lake, self.experiments, reader)
+        self._scopes = ModelScopes(reader)
+        self.runs = RunStore(lake, self.experiments, reader, self._scopes)
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
         self.tables = TableStore(lake, self.runs.heads, reader, self.artifacts)
         self._parts = lake, control, reader
@@ -115,6 +119,21 @@ class Store:
 
         return ScorerStore(*self._parts, self.experiments)
 
+    @cached_property
+    def logged_models(self) -> LoggedModelStore:
+        """Its logged models."""
+        from lakeflow.stores.logged_models.store import LoggedModelStore
+
+        lake, _, reader = self._parts
+        return LoggedModelStore(lake, self.experiments, reader, self._scopes)
+
+    @cached_property
+    def model_files(self) -> LoggedModelFiles:
+        """The files of those."""
+        from lakeflow.stores.logged_models.files import LoggedModelFiles
+
+        return LoggedModelFiles(self.logged_models, self.artifacts.places)
+
     def log(
         self,
         synchronous: bool | None,
@@ -147,9 +166,17 @@ class Store:
         timestamp: int | None = None,
         step: int | None = None,
         synchronous: bool | None = None,
+        model_id: str | None = None,
+        dataset_name: str | None = None,
+        dataset_digest: str | None = None,
     ) -> RunOperations | None:
         """Log a point, now and at step 0 where nothing else is said."""
         logged_at = now_ms() if timestamp is None else timestamp
+        if model_id is not None:
+            point = Metric(
+                key, value, logged_at, step or 0, model_id, dataset_name, dataset_digest
+            )
+            return self.log(synchronous, self.runs.log_batch, run_id, [point])  # type: ignore[no-any-return]
         # As ``log`` does, with a call less: training loops take this way at every step.
         if is_logging_async() if synchronous is None else not synchronous:
             call = self.runs.log_metric

@@ -25,7 +25,8 @@ from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.log.positions import list_segments, writer_of
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.query.engine.compile import Search, compile_search
+from lakeflow.query.engine.compile import compile_search
+from lakeflow.query.engine.search import Search
 from lakeflow.query.language.filters import parse_filter
 from lakeflow.scans import _frame_of
 from lakeflow.stores.snapshots import SnapshotId

@@ -28,7 +28,7 @@ def found(report: VerificationReport) -> list[tuple[str, str]]:
 
 def files_of(client: LakeflowClient, run_id: str) -> tuple[Filesystem, str]:
     store = client._store
-    place = store.artifacts.places.of_run(
+    place = store.artifacts.places.beside(
         run_id, store.runs.reader.run(run_id).fields["artifact_uri"]
     )
     return place.fs, place.folder

@@ -16,7 +16,8 @@ from lakeflow import LakeflowClient, compact
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.kinds import EXPERIMENT, MODEL_VERSION, REGISTERED_MODEL, RUN
-from lakeflow.query.engine.compile import Search, compile_search
+from lakeflow.query.engine.compile import compile_search
+from lakeflow.query.engine.search import Search
 from lakeflow.query.language.filters import MAX_CHARACTERS, parse_filter, parse_order
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from lakeflow.query.language.conditions import Combination, Comparison
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lakeflow.query.engine.compile import Search
+    from lakeflow.query.engine.search import Search
     from lakeflow.query.language.conditions import Condition
 
 _MOST_READ = 1_000

@@ -24,42 +24,14 @@ from lakeflow.query.language.conditions import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lakeflow.kinds import Kind
     from lakeflow.kinds.catalogue import Rows
     from lakeflow.query.engine.comparisons import Bind
+    from lakeflow.query.engine.search import Search
 
 _EQUAL = {"=", "IN"}
 
 STAGE = "lifecycle_stage"
 """Column of things that can be deleted and restored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What is searched.
-
-    Attributes:
-        kind: The kind of thing.
-        condition: Which of them; None for all.
-        order: How they are sorted, before the order of its catalogue.
-        stages: Lifecycle stages, where the kind has them.
-        experiment_ids: Their experiments; empty for all.
-        is_of_none: Whether it is said to be over no experiment.
-        fold: Number of the fold that is searched; None for now.
-        root: Location of the lake; stored locations within it are relative.
-        between: Bounds of the rows from which columns follow, of the things that other
-            conditions leave; None where they are not known.
-    """
-
-    kind: Kind
-    condition: Condition | None = None
-    order: tuple[Ordering, ...] = ()
-    stages: tuple[str, ...] = ("active",)
-    experiment_ids: tuple[str, ...] = ()
-    is_of_none: bool = False
-    fold: int | None = None
-    root: str = ""
-    between: tuple[int, int] | None = None
 
 
 def compile_search(search: Search, limit: int, after: Sequence[Any] = ()) -> Statement:
@@ -98,6 +70,7 @@ class _Compiler:
     others: set[str] = field(default_factory=set)
     patterns: list[str] = field(default_factory=list)
     joined_owner: str = ""
+    lasts: dict[Field, str] = field(default_factory=dict)
     owned: str = ""
     present: dict[str, str] = field(default_factory=dict)
     key_columns: dict[str, str] = field(default_factory=dict)
@@ -140,7 +113,8 @@ class _Compiler:
 
     def _from(self, conditions: Sequence[str]) -> str:
         where = "\n    AND ".join(conditions) or "true"
-        return f"FROM searched AS t{self.owned}{self.joined_owner}\nWHERE {where}"
+        joined = "".join((self.owned, self.joined_owner, *self.lasts.values()))
+        return f"FROM searched AS t{joined}\nWHERE {where}"
 
     def _statement(self, sql: str, keys: int = 0) -> Statement:
         search = self.search
@@ -287,7 +261,11 @@ class _Compiler:
         return f"{of_thing} {'NOT ' * is_null}IN (SELECT {by} FROM {named.table} WHERE {where})"  # noqa: S608
 
     def _asked(self, condition: Comparison) -> str:
-        return self._compared(self._cell(condition.field), condition)
+        named = condition.field
+        beside = self._rows(named).beside if named.rows else ()
+        values = [self._cell(named), *(f'"{name}"' for name in beside)]
+        compared = " OR ".join(self._compared(each, condition) for each in values)
+        return f"({compared})" if beside else compared
 
     def _cell(self, named: Field) -> str:
         """Return the expression of what is asked of a row."""
@@ -301,7 +279,31 @@ class _Compiler:
         """Return what must hold of a row besides what is asked of it."""
         rows = self._rows(named)
         found = [rows.where] if rows.where else []
-        return [*found, f'"{rows.key}" = {self._bind(named.key)}'] if rows.key else found
+        if rows.key and named.key is not None:
+            found.append(f'"{rows.key}" = {self._bind(named.key)}')
+        if named.only:
+            met = (
+                " AND ".join(f'"{name}" = {self._bind(value)}' for name, value in each)
+                for each in named.only
+            )
+            found.append(f"({' OR '.join(f'({each})' for each in met)})")
+        return found
+
+    def _last(self, named: Field) -> str:
+        """Return the expression of the value of the last one of the rows that a thing has."""
+        rows, identity = self._rows(named), self.search.kind.id
+        if named not in self.lasts:
+            alias = f"l{len(self.lasts)}"
+            by = ", ".join(f"'{name}': \"{name}\"" for name in rows.last)
+            where = " AND ".join(self._beside(named)) + self._within(self._bind)
+            # Beside the relation: other conditions may be about the same table.
+            self.others.add(named.table)
+            self.lasts[named] = (
+                f'\nLEFT JOIN (SELECT {identity}, arg_max("{rows.value}", {{{by}}}) AS last '  # noqa: S608
+                f"FROM {named.table} WHERE {where} GROUP BY {identity}) AS {alias} "
+                f"ON {alias}.{identity} = {self._attribute(identity)}"
+            )
+        return f"l{[*self.lasts].index(named)}.last"
 
     def _between(self, named: Field) -> str:
         """Narrow rows from which columns follow down to those of the things asked for."""
@@ -325,6 +327,8 @@ class _Compiler:
         """Return the expression of a field, joining the table of its key."""
         if named.column == "artifact_uri":
             return self._resolved(self._attribute(named.column))
+        if named.rows:
+            return self._last(named)
         if named.key is None:
             is_own = named.table == self.search.kind.row.name
             return self._attribute(named.column) if is_own else self._of_owner(named.column)

@@ -23,6 +23,7 @@ from lakeflow.kinds.kind import LOGGED
 from lakeflow.query.engine import open_engines
 from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.interrupts import undisturbed
+from lakeflow.query.engine.statement import quoted
 from lakeflow.refusals import refused
 
 if TYPE_CHECKING:
@@ -232,6 +233,35 @@ class Engine:
         points = " UNION ALL ".join(parts)
         statement = f'SELECT "value", "timestamp", step FROM ({points}) {_ORDER}'  # noqa: S608
         return cursor.table(statement, values)
+
+    def records(
+        self,
+        spec: TableSpec,
+        files: Sequence[str],
+        named: tuple[str, Sequence[str]],
+        hot: pyarrow.Table,
+    ) -> pyarrow.Table:
+        """Return the rows of things in a table whose records all stay, as they were logged.
+
+        Args:
+            spec: The table.
+            files: Its files that may hold the things.
+            named: The column of their ids, and these.
+            hot: Rows that are not in the files.
+        """
+        identity, ids = named
+        columns = quoted(spec.column_names)
+        rows, values = f"SELECT {columns} FROM hot", {}  # noqa: S608 - constants
+        if files:
+            rows += (
+                f" UNION ALL SELECT {columns} FROM "  # noqa: S608 - constants
+                "read_parquet($files, hive_partitioning = false) "
+                f'WHERE list_contains($ids, "{identity}")'
+            )
+            values = {"files": literally(files), "ids": list(ids)}
+        cursor = self.cursor()
+        cursor.register("hot", hot)
+        return cursor.table(f"SELECT * FROM ({rows}) ORDER BY {quoted(LOGGED)}", values)  # noqa: S608
 
 
 class Cursor:

@@ -16,7 +16,7 @@ from lakeflow.exceptions import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lakeflow.query.engine.compile import Search
+    from lakeflow.query.engine.search import Search
 
 
 def _sum(search: Search, lake_id: str, place: Sequence[Any]) -> str:

@@ -24,7 +24,10 @@ from lakeflow.schema import (
     EXPERIMENT_TAGS,
     EXPERIMENTS,
     INPUTS,
+    LATEST_LOGGED_MODEL_METRICS,
     LATEST_METRICS,
+    LOGGED_MODEL_METRICS,
+    LOGGED_MODELS,
     METRICS,
     MODEL_VERSION_FILES,
     MODEL_VERSION_TAGS,
@@ -99,6 +102,9 @@ _SHIPPED = {
     "evaluation_dataset_records": (EVALUATION_DATASET_RECORDS,),
     "scorers": (SCORERS, SCORER_VERSIONS),
     "scorer_versions": (SCORER_VERSIONS, SCORERS),
+    "logged_models": (LOGGED_MODELS,),
+    "logged_model_metrics": (LOGGED_MODEL_METRICS,),
+    "latest_logged_model_metrics": (LATEST_LOGGED_MODEL_METRICS,),
     "runs_wide": (RUNS, EXPERIMENTS, PARAMS, TAGS, LATEST_METRICS, INPUTS),
 }
 """The tables that each view of ``sql/views`` reads."""

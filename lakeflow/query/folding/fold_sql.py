@@ -199,14 +199,14 @@ def _kept_rows(kind: Kind, part: Part, fresh: str, *, has_old: bool) -> str:
         order = f"{{'clock': {CLOCK}, 'writer': '', 'seq': 0, 'place': 0}}"
         both += f" UNION ALL SELECT {columns}, {order} AS ord FROM ({old})"
     pick = "arg_min" if part.keep is Keep.FIRST else "arg_max"
-    struct = ", ".join(f"'{name}': \"{name}\"" for name in values)
+    struct = ", ".join((*(f"'{name}': \"{name}\"" for name in values), f"'{CLOCK}': ord.clock"))
     scope = "".join(f'any_value("{name}") AS "{name}", ' for name in kind.scope[:-1])
     kept = ", ".join(f'kept."{name}" AS "{name}"' for name in (*values, CLOCK))
     return f"""
         WITH new AS MATERIALIZED ({fresh})
         SELECT {quoted((*kind.scope, *key))}, {kept} FROM (
             SELECT {scope}"{kind.id}", {quoted(key)},
-                {pick}({{{struct}, '{CLOCK}': ord.clock}}, ord) AS kept
+                {pick}({{{struct}}}, ord) AS kept
             FROM ({both}) GROUP BY "{kind.id}", {quoted(key)}
         )
     """

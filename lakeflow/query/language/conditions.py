@@ -27,6 +27,8 @@ class Field:
         by: Columns that find its rows, where there may be several for what is searched.
         rows: The prefix of such rows in the catalogue; empty for an attribute.
         also: What is equal to a value as well if this one is; None for nothing.
+        only: Which of such rows count: each of these names columns with the values that a row
+            has which meets it, and one of them is met; empty for all rows.
     """
 
     table: str
@@ -37,6 +39,7 @@ class Field:
     by: tuple[str, ...] = ()
     rows: str = ""
     also: Field | None = None
+    only: tuple[tuple[tuple[str, str], ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ class _Parser:
         if self._text.upper().rstrip().endswith(("NULLS FIRST", "NULLS LAST")):
             raise self._wrong(node, "what is missing is always last")
         field = self._field(node.this)
-        if field.by:
+        if field.by and not (field.rows and self._catalogue.rows[field.rows].last):
             raise self._wrong(
                 node,
                 f"{shown(node.this)} does not sort: there may be several",
@@ -300,7 +300,7 @@ class _Parser:
         function = type(node).__name__
         if function in _AGGREGATES and not node.expressions:
             field = self._field(node.this)
-            if field.key is None or not field.is_number or field.column != "value":
+            if field.by or field.key is None or not field.is_number or field.column != "value":
                 raise self._wrong(
                     node, "min, max, count and last are of a metric", "min(metrics.loss)"
                 )
@@ -346,7 +346,7 @@ class _Parser:
         rows = self._catalogue.rows[prefix]
         table = rows.table.name
         if rows.key:
-            return Field(table, rows.value, False, key, by=rows.by, rows=prefix)
+            return Field(table, rows.value, rows.is_number, key, by=rows.by, rows=prefix)
         attribute = rows.columns.get(key)
         if attribute is not None:
             column, is_number, values, _, _, _ = attribute

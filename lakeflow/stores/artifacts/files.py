@@ -266,7 +266,7 @@ class ArtifactStore:
     def place(self, run_id: str) -> tuple[RunHead, Place]:
         """Return the head of a run, and where its artifacts are."""
         head = self._heads.get(run_id)
-        return head, self.places.of_run(run_id, head.artifact_uri)
+        return head, self.places.beside(run_id, head.artifact_uri)
 
 
 def require_run(run_id: object) -> None:

@@ -83,7 +83,7 @@ def load(
         extra[column] = formats.to_pandas(runs.select([column]))[column]
     ids = runs.column("run_id").to_pylist()
     found = [
-        places.of_run(*each)
+        places.beside(*each)
         for each in zip(ids, runs.column("artifact_uri").to_pylist(), strict=True)
     ]
     group = _json_groups if path.endswith(".json") else _parquet_groups

@@ -71,11 +71,11 @@ class ArtifactPlaces:
     def _reset(self) -> None:
         self._lock = threading.RLock()
 
-    def of_run(self, run_id: str, artifact_uri: str) -> Place:
-        """Return where the artifacts of a run are.
+    def beside(self, identity: str, artifact_uri: str) -> Place:
+        """Return where the artifacts of a run are, or the files of a logged model.
 
         Args:
-            run_id: The run.
+            identity: Id of the run or the model.
             artifact_uri: Their location, as it is stored.
 
         Raises:
@@ -84,14 +84,14 @@ class ArtifactPlaces:
         """
         if self._lake.fs.resolve(artifact_uri) == artifact_uri:
             # All runs of an experiment are below one folder, and share its filesystem.
-            place = self.at(artifact_uri, f"/{run_id}/artifacts")
+            place = self.at(artifact_uri, f"/{identity}/artifacts")
             self._tidy(place.fs)
             return place
         if not all(map(is_plain, artifact_uri.split("/"))):
             raise DamagedLakeError(
-                f"run {run_id} of {self._lake.fs.uri} says that its artifacts are in "
+                f"{identity} of {self._lake.fs.uri} says that its artifacts are in "
                 f"{artifact_uri!r}, which is no folder of the lake",
-                hint="somebody else has written that; log to another run",
+                hint="somebody else has written that; log to another run or model",
             )
         return Place(self._lake.fs, artifact_uri)
 

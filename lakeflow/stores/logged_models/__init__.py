@@ -1,0 +1,1 @@
+"""Logged models: make, change, measure, read, search; their files."""
