@@ -1,4 +1,4 @@
-"""Comparisons of columns with values as SQL. Pure: every value is bound."""
+"""Comparisons of columns with values, and what sorts them, as SQL. Pure: values are bound."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lakeflow.query.language.conditions import Comparison
+    from lakeflow.query.language.conditions import Comparison, Ordering
 
     Bind = Callable[[object], str]
 
@@ -85,3 +85,24 @@ def among(expression: str, values: Sequence[object], bind: Bind) -> str:
     if len(values) > MOST_BOUND_ONE_BY_ONE:
         return f"list_contains({bind(list(values))}, {expression})"
     return f"{expression} IN ({', '.join(map(bind, values))})"
+
+
+def with_missing_last(column: str, line: Ordering) -> list[tuple[str, bool]]:
+    """Return a rank (numbers, then NaN, then what is missing) and the value."""
+    # Page tokens hold sort positions, and neither a null nor NaN can be compared with. So each
+    # has a rank of its own, and a number that stands in its place.
+    field = line.field
+    # The count of a metric and every attribute are whole numbers, which are never NaN.
+    if not field.is_number or field.key is None or field.column == "count":
+        least = "0" if field.is_number else "''"
+        return [
+            (f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END", False),
+            (f"coalesce({column}, {least})", line.descends),
+        ]
+    return [
+        (
+            f"CASE WHEN {column} IS NULL THEN 2 WHEN isnan({column}) THEN 1 ELSE 0 END",
+            False,
+        ),
+        (f"CASE WHEN isnan({column}) THEN 0 ELSE coalesce({column}, 0) END", line.descends),
+    ]

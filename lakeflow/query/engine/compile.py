@@ -10,7 +10,13 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from lakeflow.query.engine.comparisons import MOST_BOUND_ONE_BY_ONE, among, binding, compared
+from lakeflow.query.engine.comparisons import (
+    MOST_BOUND_ONE_BY_ONE,
+    among,
+    binding,
+    compared,
+    with_missing_last,
+)
 from lakeflow.query.engine.statement import Statement
 from lakeflow.query.language.conditions import (
     Combination,
@@ -18,7 +24,6 @@ from lakeflow.query.language.conditions import (
     Condition,
     Field,
     Not,
-    Ordering,
 )
 
 if TYPE_CHECKING:
@@ -372,7 +377,7 @@ class _Compiler:
         keys: list[tuple[str, bool]] = []
         for line in self.search.order:
             column = self._column(line.field)
-            keys += _with_missing_last(column, line)
+            keys += with_missing_last(column, line)
         catalogue = self.search.kind.catalogue
         assert catalogue is not None
         ties = catalogue.order if self.search.order else catalogue.first or catalogue.order
@@ -403,24 +408,3 @@ def _is_of(condition: Condition, table: str) -> bool:
         return condition.field.table == table
     parts = (condition.part,) if isinstance(condition, Not) else condition.parts
     return any(_is_of(part, table) for part in parts)
-
-
-def _with_missing_last(column: str, line: Ordering) -> list[tuple[str, bool]]:
-    """Return a rank (numbers, then NaN, then what is missing) and the value."""
-    # Page tokens hold sort positions, and neither a null nor NaN can be compared with. So each
-    # has a rank of its own, and a number that stands in its place.
-    field = line.field
-    # The count of a metric and every attribute are whole numbers, which are never NaN.
-    if not field.is_number or field.key is None or field.column == "count":
-        least = "0" if field.is_number else "''"
-        return [
-            (f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END", False),
-            (f"coalesce({column}, {least})", line.descends),
-        ]
-    return [
-        (
-            f"CASE WHEN {column} IS NULL THEN 2 WHEN isnan({column}) THEN 1 ELSE 0 END",
-            False,
-        ),
-        (f"CASE WHEN isnan({column}) THEN 0 ELSE coalesce({column}, 0) END", line.descends),
-    ]
