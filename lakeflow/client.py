@@ -486,6 +486,26 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient, LoggedModelClie
         """
         return self._made_store.experiments.set_tags(experiment_id, {key: value})
 
+    def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
+        """Remove a tag of an experiment.
+
+        Args:
+            experiment_id: Its id.
+            key: Name of the tag.
+
+        Raises:
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such experiment, or it has no such tag.
+            InvalidInputError: INVALID_PARAMETER_VALUE, a deleted experiment.
+
+        Examples:
+            >>> client = LakeflowClient("memory://doc-delete-experiment-tag")
+            >>> experiment_id = client.create_experiment("digits", tags={"team": "vision"})
+            >>> client.delete_experiment_tag(experiment_id, "team")
+            >>> client.get_experiment(experiment_id).tags
+            {}
+        """
+        return self._made_store.experiments.delete_tag(experiment_id, key)
+
     # Runs: log
 
     def log_metric(

@@ -40,6 +40,7 @@ SIGNATURES = {
     "restore_experiment": "experiment_id",
     "rename_experiment": "experiment_id new_name",
     "set_experiment_tag": "experiment_id key value",
+    "delete_experiment_tag": "experiment_id key",
     "log_metric": "run_id key value timestamp step synchronous dataset_name dataset_digest "
     "model_id",
     "log_param": "run_id key value synchronous",

@@ -37,6 +37,7 @@ from lakeflow.fluent.datasets import (
 from lakeflow.fluent.experiments import (
     create_experiment,
     delete_experiment,
+    delete_experiment_tag,
     get_experiment,
     get_experiment_by_name,
     search_experiments,
@@ -132,6 +133,7 @@ __all__ = [
     "delete_dataset",
     "delete_dataset_tag",
     "delete_experiment",
+    "delete_experiment_tag",
     "delete_logged_model",
     "delete_logged_model_tag",
     "delete_run",

@@ -70,6 +70,15 @@ def set_experiment_tags(tags: dict[str, Any]) -> None:
         open_store(client.tracking_uri, create=True).experiments.set_tags(experiment_id, tags)
 
 
+def delete_experiment_tag(key: str) -> None:
+    """Remove a tag of the experiment in which the next run would be.
+
+    See ``LakeflowClient.delete_experiment_tag``.
+    """
+    client = LakeflowClient()
+    client.delete_experiment_tag(experiment_of_new_runs(client), key)
+
+
 def set_experiment(
     experiment_name: str | None = None, experiment_id: str | None = None
 ) -> Experiment:

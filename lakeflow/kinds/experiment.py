@@ -27,6 +27,7 @@ EXPERIMENT = Kind(
     makes="creation_time",
     settable=dict.fromkeys(("name", "lifecycle_stage", "last_update_time"), Keep.LAST),
     parts=(Part(EXPERIMENT_TAGS, Keep.LAST, removable=True),),
+    is_removable=True,
     is_controlled=True,
     unique=("name",),
     is_numbered=True,

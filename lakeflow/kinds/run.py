@@ -80,6 +80,7 @@ RUN = Kind(
         Part(METRICS, Keep.EACH, summary=Summary(LATEST_METRICS), is_frequent=True),
     ),
     owner=EXPERIMENT,
+    is_removable=True,
     is_line=True,
     clocks={"lifecycle_clock": "lifecycle_stage"},
     inherited=("lifecycle_stage",),

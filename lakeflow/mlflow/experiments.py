@@ -8,7 +8,7 @@ from mlflow.entities import ViewType
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
 
-from lakeflow.exceptions import NotFoundError
+from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.mlflow.entities import experiment_of
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.lake_methods import LakeMethods
@@ -78,13 +78,21 @@ class ExperimentMethods(LakeMethods):
         """Set a tag."""
         self.lake.experiments.set_tags(experiment_id, {tag.key: tag.value})
 
+    def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
+        """Remove a tag."""
+        self.lake.experiments.delete_tag(experiment_id, key)
+
+    def _hard_delete_experiment(self, experiment_id: str) -> None:
+        """Remove a deleted experiment and its runs for good: for ``mlflow gc``."""
+        self.lake.experiments.remove(experiment_id)
+
     def filter_active_experiment_ids(self, experiment_ids: list[str]) -> list[str]:
         """Return those of some ids that active experiments have."""
         return [each for each in experiment_ids if self._is_active(each)]
 
     def _is_active(self, experiment_id: str) -> bool:
         try:
-            self.lake.experiments.require_active(str(experiment_id))
-        except NotFoundError:
+            self.lake.experiments.require_active(experiment_id)
+        except (NotFoundError, InvalidInputError):
             return False
         return True

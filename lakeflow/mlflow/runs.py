@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mlflow.entities import LifecycleStage, RunStatus
-from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_MODELS
+from mlflow.entities import LifecycleStage, RunStatus, _DatasetSummary
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_LOGGED_MODELS
 
 from lakeflow.mlflow.entities import dataset_inputs_from, info_of, run_of
 from lakeflow.mlflow.errors import raises_mlflow
-from lakeflow.mlflow.lake_methods import LakeMethods
+from lakeflow.mlflow.lake_methods import LakeMethods, lake_uri
+from lakeflow.stores.experiments import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 _MOST_RUNS = 50_000
 """Most runs of one page, as in MLflow; that many where it says no number."""
+
+_DATASETS = f"""
+    SELECT DISTINCT experiment_id, "name", digest,
+        json_extract_string(tags, '$."{MLFLOW_DATASET_CONTEXT}"') AS context
+    FROM inputs WHERE experiment_id IN (SELECT unnest($ids)) ORDER BY ALL LIMIT 1000
+"""  # noqa: S608 - a constant
 
 
 @raises_mlflow
@@ -82,6 +89,7 @@ class RunMethods(LakeMethods):
             _MOST_RUNS if max_results is None else max_results,
             order_by,
             page_token,
+            root=lake_uri(self.uri),
         )
         return [run_of(each, self.shown) for each in page], page.token
 
@@ -93,6 +101,9 @@ class RunMethods(LakeMethods):
         tags: Sequence[RunTag],
     ) -> None:
         """Log everything or nothing."""
+        if not (metrics or params or tags):
+            # To log nothing to a run that is not there is an error to MLflow.
+            self.lake.runs.heads.active(run_id)
         self.lake.runs.log_batch(run_id, metrics, params, tags)
 
     def log_param(self, run_id: str, param: Param) -> None:
@@ -116,6 +127,20 @@ class RunMethods(LakeMethods):
     ) -> None:
         """Log datasets and logged models that a run uses."""
         self.lake.runs.log_inputs(run_id, dataset_inputs_from(datasets or ()), models)
+
+    def _search_datasets(self, experiment_ids: Sequence[str]) -> list[_DatasetSummary]:
+        """Return which datasets runs of some experiments use, and what for."""
+        ids = {"ids": [str(each) for each in experiment_ids]}
+        found = self.lake.columns.query(_DATASETS, ids).to_pylist()
+        return [_DatasetSummary(**each) for each in found]
+
+    def _get_deleted_runs(self, older_than: int = 0) -> list[str]:
+        """Return the ids of runs that have been deleted for some milliseconds."""
+        return self.lake.run_removals.deleted(now_ms() - older_than)
+
+    def _hard_delete_run(self, run_id: str) -> None:
+        """Remove a run for good: for ``mlflow gc``."""
+        self.lake.run_removals.remove(run_id)
 
     def record_logged_model(self, run_id: str, mlflow_model: Any, **_: Any) -> None:
         """Add a model to the tag that lists those of a run."""

@@ -27,7 +27,7 @@ from lakeflow.query.engine.overlay import (
     stored_rows,
 )
 from lakeflow.query.engine.sandbox import Sandbox
-from lakeflow.query.engine.series import series
+from lakeflow.query.engine.series import points, series
 from lakeflow.query.engine.views import Views
 from lakeflow.schema import METRICS
 from lakeflow.stores.scans import Scan, rows_of
@@ -204,14 +204,49 @@ class ColumnReader:
         return retry_when_replaced(self._lake, lambda: self._series(run_ids, key, max_points))
 
     def _series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:
+        living, files, fresh = self._curves(run_ids, key)
+        return series(self._engine, files, living, key, max_points, fresh)
+
+    def points(
+        self, run_ids: Sequence[str], key: str, between: tuple[int, int] | None = None
+    ) -> pyarrow.Table:
+        """Return every point of one metric of several runs, in no order.
+
+        Args:
+            run_ids: The runs, each once; of those that are not there nothing is returned.
+            key: The metric.
+            between: First and last step; None for all.
+
+        Returns:
+            Columns ``run``, the place of the run in the list, ``step``, ``timestamp`` and
+            ``value``.
+        """
+        wanted = [validation.run_id(each, "run_ids") for each in run_ids]
+
+        def read() -> pyarrow.Table:
+            living, files, fresh = self._curves(wanted, key)
+            places = {run_id: place for place, run_id in enumerate(wanted)}
+            runs = {run_id: places[run_id] for run_id in living}
+            return points(self._engine, files, runs, key, between, fresh)
+
+        return retry_when_replaced(self._lake, read)
+
+    def _curves(
+        self, run_ids: Sequence[str], key: str
+    ) -> tuple[Sequence[str], list[str], pyarrow.Table]:
+        """Return which runs are not removed, the files of a metric, and its hot points."""
         with self._snapshots.held() as snapshot:
             fold = snapshot.fold
-            things = [snapshot.thing(RUN, run_id) for run_id in run_ids]
-            runs = [thing for thing in things if thing is not None]
+            hot = filter(None, (snapshot.thing(RUN, run_id) for run_id in run_ids))
+            # Only then may one be removed of which there are points: by what the log says, or
+            # by what is stored of a run that the log has not made.
+            if any(map(snapshot.memory.gone, RUN.owners)) or any(not each.made for each in hot):
+                stored = self._snapshots.stored.get(RUN, run_ids, fold)
+                run_ids = list(snapshot.merged(RUN, run_ids, stored))
+            runs = filter(None, [snapshot.thing(RUN, run_id) for run_id in run_ids])
             # Copied while the snapshot is held: the log goes on growing them.
-            points = rows_of(RUN, METRICS, snapshot, runs, key)
-        files = self._lake.paths(METRICS.name, fold, run_id=run_ids)
-        return series(self._engine, files, run_ids, key, max_points, points)
+            fresh = rows_of(RUN, METRICS, snapshot, runs, key)
+        return run_ids, self._lake.paths(METRICS.name, fold, run_id=run_ids), fresh
 
 
 def _with_zones(params: Any) -> Any:

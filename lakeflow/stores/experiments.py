@@ -204,6 +204,39 @@ class ExperimentStore:
 
         self._control.change(decide)
 
+    def delete_tag(self, experiment_id: str, key: str) -> None:
+        """Remove a tag; see ``LakeflowClient.delete_experiment_tag``."""
+        wanted = validation.experiment_id(experiment_id)
+
+        def decide(known: Draft) -> tuple[list[str], None]:
+            _check_active(self._row(known, wanted))
+            thing = known.thing(EXPERIMENT, wanted)
+            tags = {} if thing is None else dict(thing.rows(EXPERIMENT_TAGS.name))
+            if key not in tags:
+                raise NotFoundError(
+                    f"No tag with name: {key} in experiment with id {experiment_id}"
+                )
+            return [",".join(_tags(wanted, {key: None}))], None
+
+        self._control.change(decide)
+
+    def remove(self, experiment_id: str) -> None:
+        """Remove a deleted experiment with all that belongs to it; nothing brings it back.
+
+        Its id is never given again, and its name is free. Artifacts stay where they are.
+
+        Raises:
+            NotFoundError: There is none with this id that is deleted.
+        """
+        wanted = validation.experiment_id(experiment_id)
+
+        def decide(known: Draft) -> tuple[list[str], None]:
+            if self._row(known, wanted)["lifecycle_stage"] != LifecycleStage.DELETED:
+                raise self._not_found(experiment_id)
+            return [records.removed([(EXPERIMENT.name, wanted)])], None
+
+        self._control.change(decide)
+
     def _row(self, known: Known, experiment_id: object) -> _Fields:
         thing = known.thing(EXPERIMENT, validation.experiment_id(experiment_id))
         row = None if thing is None else thing.row(EXPERIMENT)
@@ -234,7 +267,7 @@ def _body(row: _Fields, *others: str) -> str:
     return ",".join((*records.table(EXPERIMENTS.name, [row]), *others))
 
 
-def _tags(experiment_id: str, pairs: Mapping[str, str]) -> list[str]:
+def _tags(experiment_id: str, pairs: Mapping[str, str | None]) -> list[str]:
     rows = [
         {"experiment_id": experiment_id, "key": key, "value": value}
         for key, value in pairs.items()

@@ -164,8 +164,9 @@ class RunStore:
         order_by: Sequence[str] | None = None,
         page_token: str | None = None,
         as_of: int | datetime.datetime | None = None,
+        root: str | None = None,
     ) -> PagedList[Run]:
-        """Return one page of runs; see ``LakeflowClient.search_runs``."""
+        """Return one page of runs; see ``LakeflowClient.search_runs``, and ``page_of``."""
         # Loads sqlglot, which a job that only logs does not need.
         from lakeflow.stores.search import page_of
 
@@ -180,6 +181,7 @@ class RunStore:
             view_type=view_type,
             experiment_ids=experiment_ids,
             as_of=as_of,
+            root=root,
         )
         states = self.reader.runs(page.ids, page.snapshot_id)
         return PagedList([self._entity(state) for state in states], page.token)

@@ -139,6 +139,7 @@ def page_of(
     also: Condition | None = None,
     narrow: Callable[[Search], Search] = lambda search: search,
     as_of: int | datetime.datetime | None = None,
+    root: str | None = None,
 ) -> Page:
     """Return one page of the things of a kind.
 
@@ -159,12 +160,15 @@ def page_of(
         also: As for ``search_of``.
         narrow: As for ``search_of``.
         as_of: What is gone back to; None for now.
+        root: What locations in the lake begin with where they are compared; None for the
+            location of the lake.
 
     Raises:
         InvalidInputError: One of them is malformed; the size or the token cannot be used.
         NotFoundError: That far back nothing is kept.
     """
     past = reader.as_of(as_of)
+    root = lake.fs.uri if root is None else root
     search = search_of(
         kind,
         filter_string,
@@ -172,7 +176,7 @@ def page_of(
         order_by,
         experiment_ids,
         past,
-        lake.fs.uri,
+        root,
         also,
         narrow,
     )

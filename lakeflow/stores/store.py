@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.logged_models.store import LoggedModelStore
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.versions import ModelVersionStore
+    from lakeflow.stores.removals import RunRemovals
     from lakeflow.stores.run_operations import RunOperations
     from lakeflow.stores.traces.store import TraceStore
 
@@ -81,6 +82,14 @@ class Store:
         lake.on_fork(self.samplers.reset)
 
     # These are loaded by who asks for them, which a job that only logs runs does not.
+
+    @cached_property
+    def run_removals(self) -> RunRemovals:
+        """What removes its runs."""
+        from lakeflow.stores.removals import RunRemovals
+
+        lake, _, reader = self._parts
+        return RunRemovals(lake, self.runs.heads, reader)
 
     @cached_property
     def models(self) -> RegisteredModelStore:

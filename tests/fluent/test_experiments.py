@@ -35,6 +35,8 @@ def test_tags_go_to_the_experiment_of_the_next_run(monkeypatch: pytest.MonkeyPat
     chosen = lakeflow.set_experiment("chosen")
     lakeflow.set_experiment_tags({"of": "the choice", "n": 1})
     lakeflow.set_experiment_tags({})
+    lakeflow.set_experiment_tag("not", "for long")
+    lakeflow.delete_experiment_tag("not")
     assert lakeflow.get_experiment("0").tags == {"of": "the default"}
     assert lakeflow.get_experiment_by_name("named").tags == {"of": "the environment"}
     assert lakeflow.get_experiment(chosen.experiment_id).tags == {"of": "the choice", "n": "1"}

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from inside_mlflow.programs import Sides
+
+pytest.register_assert_rewrite("inside_mlflow.programs")
+
 # What a program logs is there when its call returns.
 os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
 
@@ -82,3 +86,13 @@ def pair(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     sqlite = SqlAlchemyStore(uris[1], str(folder / "artifacts"))
     yield Pair(TrackingStore(uris[0]), sqlite, uris)
     sqlite.engine.dispose()
+
+
+@pytest.fixture
+def sides(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sides:
+    """Two new stores for whole programs."""
+    from inside_mlflow.programs import Sides
+
+    # The artifacts of SQLite's experiments are in the folder that the process is in.
+    monkeypatch.chdir(tmp_path)
+    return Sides(tmp_path, migrated)

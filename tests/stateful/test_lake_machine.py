@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    consumes,
     initialize,
     invariant,
     precondition,
@@ -25,7 +26,7 @@ from hypothesis.stateful import (
 from servers import ceph
 
 from lakeflow.config import Settings
-from lakeflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
+from lakeflow.entities import Dataset, DatasetInput, Metric, Param, RunTag, ViewType
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
@@ -81,6 +82,7 @@ class LakeMachine(RuleBasedStateMachine):
         self.uri = f"{self.place or self.folder}/machine-{next(_NUMBERS)}"
         self.stores = [self.opened() for _ in range(CLIENTS)]
         self.model: dict[str, dict[str, Any]] = {}
+        self.removed: list[str] = []
 
     def teardown(self) -> None:
         for store in getattr(self, "stores", []):
@@ -191,6 +193,12 @@ class LakeMachine(RuleBasedStateMachine):
         self.stores[client].runs.set_stage(run, stage)
         self.model[run]["stage"] = stage
 
+    @rule(client=clients, run=consumes(runs))
+    def remove(self, client: int, run: str) -> None:
+        self.stores[client].run_removals.remove(run)
+        del self.model[run]
+        self.removed.append(run)
+
     @rule(client=clients)
     @precondition(lambda self: self.model)
     def compact(self, client: int) -> None:
@@ -234,6 +242,13 @@ class LakeMachine(RuleBasedStateMachine):
                     for m in store.runs.history(run_id, key)
                 ]
                 assert history == in_time(points, key)
+        for run_id in self.removed:
+            with pytest.raises(NotFoundError):
+                store.runs.get(run_id)
+        found = store.runs.search(["0"], view_type=ViewType.ALL)
+        assert {run.info.run_id for run in found} == self.model.keys()
+        deleted = {key for key, model in self.model.items() if model["stage"] == "deleted"}
+        assert set(store.run_removals.deleted(2**50)) == deleted
 
 
 class LocalLakeMachine(LakeMachine):

@@ -113,6 +113,22 @@ def test_tags_are_texts_and_the_last_one_stays(client: LakeflowClient) -> None:
         client.set_experiment_tag("99", "a", 1)
 
 
+def test_a_tag_that_is_deleted_can_be_set_again(client: LakeflowClient) -> None:
+    experiment = client.create_experiment("e", tags={"a": 1, "b": 2})
+    client.delete_experiment_tag(experiment, "a")
+    assert client.get_experiment(experiment).tags == {"b": "2"}
+    assert client.search_experiments(filter_string="tags.a = '1'") == []
+    with pytest.raises(NotFoundError, match="No tag with name: a in experiment with id 1"):
+        client.delete_experiment_tag(experiment, "a")
+    client.set_experiment_tag(experiment, "a", 3)
+    assert client.get_experiment(experiment).tags == {"a": "3", "b": "2"}
+    client.delete_experiment(experiment)
+    with pytest.raises(InvalidInputError, match="'active' state"):
+        client.delete_experiment_tag(experiment, "a")
+    with pytest.raises(NotFoundError):
+        client.delete_experiment_tag("99", "a")
+
+
 def test_a_location_that_is_given_is_kept(client: LakeflowClient) -> None:
     def location(name: str, given: str) -> str:
         return client.get_experiment(client.create_experiment(name, given)).artifact_location

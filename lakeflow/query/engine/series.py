@@ -10,7 +10,7 @@ from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.connection import literally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow
 
@@ -95,6 +95,54 @@ def series(
         cursor.register("wanted", wanted)
         statement = f"WITH stored AS MATERIALIZED ({stored}), {_BUCKETS}"
         return cursor.table(statement, values)
+
+
+_POINTS = """
+    SELECT position AS run, step, "timestamp", "value"
+    FROM (SELECT * FROM stored UNION ALL SELECT {columns} FROM hot) JOIN wanted USING (run_id)
+    {between}
+"""
+
+_BETWEEN = "WHERE step BETWEEN $first AND $last"
+
+
+def points(
+    engine: Engine,
+    files: Sequence[str],
+    runs: Mapping[str, int],
+    key: str,
+    between: tuple[int, int] | None,
+    hot: pyarrow.Table,
+) -> pyarrow.Table:
+    """Return the points of one metric of several runs, in no order.
+
+    Args:
+        engine: What reads them.
+        files: Files of the metrics table that may hold the runs.
+        runs: What stands for each run in the answer.
+        key: The metric.
+        between: First and last step; None for all.
+        hot: As for ``series``.
+
+    Returns:
+        Columns ``run, step, timestamp, value``.
+    """
+    values: dict[str, Any] = {}
+    stored = _NOTHING
+    if files and runs:
+        values |= {"files": literally(files), "key": key}
+        stored = _STORED.format(wanted=_among(list(runs), values))
+    if between is not None:
+        values |= {"first": between[0], "last": between[1]}
+    with contextlib.closing(engine.cursor()) as cursor:
+        cursor.register("hot", hot)
+        wanted = {
+            "run_id": column("string", list(runs)),
+            "position": column("long", list(runs.values())),
+        }
+        cursor.register("wanted", table(wanted))
+        text = _POINTS.format(columns=_COLUMNS, between=_BETWEEN if between else "")
+        return cursor.table(f"WITH stored AS ({stored}) {text}", values)
 
 
 def _among(run_ids: Sequence[str], values: dict[str, Any]) -> str:

@@ -142,6 +142,16 @@ def _changes(spec: TableSpec, rows: pyarrow.RecordBatch) -> list[int]:
     return sorted(place + 1 for place in places)
 
 
+def _rows_a_page(most: int) -> dict[str, int]:
+    """Return the argument of Arrow's writer that bounds the rows of a page."""
+    import pyarrow
+
+    # Before 23 it knows no such argument. MLflow 2.19 wants an Arrow before 19, which has no
+    # bound but the size of a page.
+    major = int(pyarrow.__version__.partition(".")[0])
+    return {"max_rows_per_page": most} if major >= 23 else {}
+
+
 class _File:
     """One file that is written row group by row group."""
 
@@ -175,7 +185,7 @@ class _File:
             data_page_version="2.0",
             # One page for a column of a row group: what repeats is found from end to end.
             data_page_size=_MOST_PAGE_BYTES,
-            max_rows_per_page=2 * spec.row_group_rows,
+            **_rows_a_page(2 * spec.row_group_rows),
             write_page_index=True,
             sorting_columns=pyarrow.parquet.SortingColumn.from_ordering(
                 self._schema, [(name, "ascending") for name in spec.sort]
