@@ -10,7 +10,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_LOGGED_MODEL
 
 from lakeflow.mlflow.entities import dataset_inputs_from, info_of, run_of
 from lakeflow.mlflow.errors import raises_mlflow
-from lakeflow.mlflow.lake_methods import LakeMethods, lake_uri
+from lakeflow.mlflow.lake_methods import LakeMethods
+from lakeflow.mlflow.locations import lake_uri
 from lakeflow.stores.experiments import now_ms
 
 if TYPE_CHECKING:

@@ -128,9 +128,10 @@ class Answer:
 
     def _entity(self, entity: _MlflowObject) -> Any:
         named = {name: self.of(each) for name, each in vars(entity).items()}
-        # A new run has none or an empty list of them.
-        if named.get("_outputs") == {"is": "RunOutputs", "_model_outputs": []}:
-            named["_outputs"] = None
+        # Of what it has none of, a new run has nothing or empty lists.
+        for name in ("_inputs", "_outputs"):
+            if name in named and not any(list((named[name] or {}).values())[1:]):
+                named[name] = None
         # The order of these is said nowhere.
         for name in ("_dataset_inputs", "_metric_objs"):
             named.get(name, []).sort(key=str)
