@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import pytest
 
+from lakeflow import lake
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -26,6 +28,15 @@ IS_2 = mlflow.__version__.startswith("2.")
 # What only MLflow 3 has.
 _OF_3 = ("datasets", "logged_models", "prompts", "scorers", "trace_analysis", "traces")
 collect_ignore = [f"test_{name}.py" for name in _OF_3] * IS_2
+
+
+@pytest.fixture(autouse=True)
+def no_open_lakes() -> Iterator[None]:
+    """Close the lakes that a test has opened, before their servers are gone."""
+    open_before = set(lake._OPEN)
+    yield
+    for key in lake._OPEN.keys() - open_before:
+        lake._OPEN[key].close()
 
 
 @dataclass
