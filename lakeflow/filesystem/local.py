@@ -37,6 +37,10 @@ class LocalFilesystem(Filesystem):
     can_write: ClassVar[bool] = True
     can_append: ClassVar[bool] = True
 
+    def full(self, path: str) -> str:
+        """Return the path, that of the root of the disk too."""
+        return super().full(path) or "/"
+
     @contextlib.contextmanager
     def errors(self, operation: str, path: str) -> Iterator[None]:
         """Tell what is wrong within the lake from a wrong location of it."""

@@ -26,6 +26,9 @@ _SCHEME = re.compile(
 )
 """The scheme at the beginning of a URL, which means the same in capitals."""
 
+_WITH_BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
+"""Schemes of stores of objects, all of which are in a bucket or container."""
+
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f]")
 
 
@@ -71,7 +74,7 @@ def _spelt(text: str) -> str:
             f"{without_password(text)!r} is where a server or a database is, not a lake",
             hint="lakeflow needs neither: give a folder, or a URL such as s3://bucket/lake",
         )
-    text = text.removeprefix("lakeflow+")
+    text = _url_of(text)
     scheme, separator, rest = text.partition("://")
     # A URI may also be written without the two slashes: lakeflow:/path, file:/path.
     if not separator and text.startswith("lakeflow:"):
@@ -88,8 +91,23 @@ def _spelt(text: str) -> str:
                 hint=f"write {scheme}:///absolute/path, or the plain path",
             )
         return _folder(rest, text)
+    if scheme in _WITH_BUCKETS and not rest.strip("/"):
+        raise InvalidInputError(
+            f"{text!r} names no bucket", hint=f"write {scheme}://bucket/folder"
+        )
     # Nothing is cut off a URL without a path, such as memory://: its slashes are part of it.
     return text.rstrip("/") if rest.strip("/") else text
+
+
+def _url_of(text: str) -> str:
+    """Return a location without the prefix that MLflow knows us by, which only URLs have."""
+    url = text.removeprefix("lakeflow+")
+    if url != text and "://" not in url and not url.startswith("file:"):
+        raise InvalidInputError(
+            f"{without_password(text)!r} has no URL behind lakeflow+",
+            hint="write lakeflow+s3://bucket/folder, or lakeflow:///absolute/path",
+        )
+    return url
 
 
 def without_password(uri: str) -> str:
