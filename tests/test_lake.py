@@ -123,6 +123,19 @@ def test_a_location_that_begins_with_a_blank_or_a_quote_is_refused(text: str) ->
     assert canonical(f"./{text}").endswith(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["s3://", "gs:///", "lakeflow+s3://", "lakeflow+s3:/x", "lakeflow+/x"]
+)
+def test_a_url_that_names_no_bucket_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"Hint: write \w+(\+s3)?://"):
+        canonical(text)
+
+
+def test_the_root_of_the_disk_is_no_lake() -> None:
+    with pytest.raises(InvalidInputError, match="/ is not a lake and not empty"):
+        LakeflowClient("/").create_experiment("e")
+
+
 def test_a_location_in_bytes_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="is not a text"):
         lakeflow.set_tracking_uri(b"/x")  # type: ignore[arg-type]
