@@ -12,6 +12,7 @@ from lakeflow.mlflow.datasets import DatasetMethods
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.experiments import ExperimentMethods
 from lakeflow.mlflow.lake_methods import LakeMethods
+from lakeflow.mlflow.left_out import LeftOut
 from lakeflow.mlflow.logged_models import LoggedModelMethods
 from lakeflow.mlflow.metrics import MetricMethods
 from lakeflow.mlflow.reviews import ReviewMethods
@@ -36,6 +37,7 @@ class TrackingStore(
     DatasetMethods,
     ScorerMethods,
     ReviewMethods,
+    LeftOut,
     AbstractStore,
 ):
     """What MLflow asks a tracking store for; each noun is in a module of its own.
