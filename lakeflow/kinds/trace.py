@@ -17,12 +17,7 @@ from lakeflow.schema import (
 
 _STARTED = Attribute("request_time", is_number=True)
 _TOOK = Attribute("execution_duration", is_number=True)
-_ENDED = Attribute(
-    "(request_time + coalesce(execution_duration, 0))",
-    is_number=True,
-    table=TRACES,
-    by=("trace_id",),
-)
+_ENDED = Attribute("(request_time + coalesce(execution_duration, 0))", is_number=True)
 _STATE = Attribute("state", values=("OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"))
 
 _COUNTS = (

@@ -26,7 +26,15 @@ os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
 IS_2 = mlflow.__version__.startswith("2.")
 
 # What only MLflow 3 has.
-_OF_3 = ("datasets", "logged_models", "prompts", "scorers", "trace_analysis", "traces")
+_OF_3 = (
+    "datasets",
+    "logged_models",
+    "prompts",
+    "scorers",
+    "trace_analysis",
+    "trace_searches",
+    "traces",
+)
 collect_ignore = [f"test_{name}.py" for name in _OF_3] * IS_2
 
 

@@ -7,6 +7,7 @@ numbers of parameters.
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from lakeflow.query.engine.search import Search
 
 _EQUAL = {"=", "IN"}
+
+_WORD = re.compile(r"[a-z_]+")
 
 STAGE = "lifecycle_stage"
 """Column of things that can be deleted and restored."""
@@ -169,6 +172,13 @@ class _Compiler:
         """Return the expression of a column of the table that is searched."""
         self.columns[column] = f"t.{column}"
         return f"t.{column}"
+
+    def _own(self, column: str) -> str:
+        """Return a column of the table that is searched, or an expression over such columns."""
+        names = self.search.kind.row.column_names
+        return _WORD.sub(
+            lambda word: self._attribute(word[0]) if word[0] in names else word[0], column
+        )
 
     def _stage(self) -> str:
         """Return the expression of the stage; that of the owner where it was set later."""
@@ -336,7 +346,7 @@ class _Compiler:
             return self._last(named)
         if named.key is None:
             is_own = named.table == self.search.kind.row.name
-            return self._attribute(named.column) if is_own else self._of_owner(named.column)
+            return self._own(named.column) if is_own else self._of_owner(named.column)
         # A key that is named several times is joined once.
         place = (named.table, named.key)
         if place not in self.joins:
