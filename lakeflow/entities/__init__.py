@@ -3,13 +3,13 @@
 from lakeflow.entities.assessment import (
     Assessment,
     AssessmentError,
-    AssessmentSource,
-    AssessmentSourceType,
     Expectation,
     ExpectationValue,
     Feedback,
     FeedbackValue,
+    IssueReference,
 )
+from lakeflow.entities.assessment_source import AssessmentSource, AssessmentSourceType
 from lakeflow.entities.dataset import Dataset, DatasetInput, InputTag
 from lakeflow.entities.evaluation_dataset import (
     DatasetRecord,
@@ -73,6 +73,7 @@ __all__ = [
     "FeedbackValue",
     "FileInfo",
     "InputTag",
+    "IssueReference",
     "LifecycleStage",
     "LiveSpan",
     "LoggedModel",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from lakeflow.entities._base import Entity
+from lakeflow.entities.assessment_source import AssessmentSource, AssessmentSourceType
 from lakeflow.entities.span_event import SpanEvent
 from lakeflow.entities.times import milliseconds_of, text_of
 from lakeflow.exceptions import InvalidInputError
@@ -20,61 +20,6 @@ SOURCE_RUN_ID = "mlflow.assessment.sourceRunId"
 """Metadata of an assessment: the run that it was made in."""
 
 _MOST_STACK_CHARACTERS = 10_000
-
-
-class AssessmentSourceType:
-    """Who assesses."""
-
-    SOURCE_TYPE_UNSPECIFIED = "SOURCE_TYPE_UNSPECIFIED"
-    LLM_JUDGE = "LLM_JUDGE"
-    AI_JUDGE = "AI_JUDGE"
-    HUMAN = "HUMAN"
-    CODE = "CODE"
-
-    _KNOWN: ClassVar[tuple[str, ...]] = (SOURCE_TYPE_UNSPECIFIED, LLM_JUDGE, HUMAN, CODE)
-
-    @classmethod
-    def _standardize(cls, source_type: str) -> str:
-        found = str(source_type).upper()
-        if found == cls.AI_JUDGE:
-            warnings.warn("AI_JUDGE is now LLM_JUDGE", FutureWarning, stacklevel=4)
-            found = cls.LLM_JUDGE
-        if found not in cls._KNOWN:
-            raise InvalidInputError(
-                f"{source_type!r} is no source of assessments; "
-                f"there are {', '.join(cls._KNOWN)}"
-            )
-        return found
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class AssessmentSource(Entity):
-    """Who says it.
-
-    Attributes:
-        source_type: An ``AssessmentSourceType``, in upper or lower case.
-        source_id: Which one: a mail address, a model, a file of code.
-
-    Raises:
-        InvalidInputError: INVALID_PARAMETER_VALUE: there is no such type.
-
-    Examples:
-        >>> AssessmentSource("human", "kim@example.com").source_type
-        'HUMAN'
-    """
-
-    source_type: str
-    source_id: str | None = "default"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "source_type", AssessmentSourceType._standardize(self.source_type)
-        )
-
-    @classmethod
-    def from_dictionary(cls, source_dict: Mapping[str, Any]) -> AssessmentSource:
-        """Return the source of what ``to_dictionary`` gives."""
-        return cls(source_dict["source_type"], source_dict.get("source_id"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -128,7 +73,9 @@ class ExpectationValue(Entity):
 
 
 class Assessment(Entity):
-    """What somebody says of a trace or a span: a ``Feedback`` or an ``Expectation``.
+    """What somebody says of a trace or a span.
+
+    It is a ``Feedback``, an ``Expectation`` or an ``IssueReference``.
 
     Attributes:
         name: What is assessed.
@@ -164,7 +111,7 @@ class Assessment(Entity):
     valid: bool | None
     assessment_id: str | None
 
-    kind: ClassVar[Literal["feedback", "expectation"]]
+    kind: ClassVar[Literal["feedback", "expectation", "issue"]]
 
     @property
     def feedback(self) -> FeedbackValue | None:
@@ -206,10 +153,10 @@ class Assessment(Entity):
 
     @classmethod
     def from_dictionary(cls, d: Mapping[str, Any]) -> Assessment:
-        """Return the feedback or the expectation of what ``to_dictionary`` gives.
+        """Return the assessment of what ``to_dictionary`` gives.
 
         Raises:
-            InvalidInputError: INVALID_PARAMETER_VALUE: it is neither.
+            InvalidInputError: INVALID_PARAMETER_VALUE: it is none.
         """
         try:
             return _from_dictionary(d)
@@ -351,6 +298,53 @@ class Expectation(Assessment):
         return {"serialized_value": {"value": text, "serialization_format": "JSON_FORMAT"}}
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class IssueReference(Assessment):
+    """That a trace shows an issue. The attributes are those of ``Assessment``.
+
+    ``name`` is the id of the issue and ``value`` its name; ``source`` is a judge unless it is
+    given.
+
+    Examples:
+        >>> reference = IssueReference("iss-1", "answers are cut")
+        >>> reference.issue_id, reference.issue_name, reference.source.source_type
+        ('iss-1', 'answers are cut', 'LLM_JUDGE')
+    """
+
+    name: str
+    value: Any
+    source: AssessmentSource | None = None
+    trace_id: str | None = None
+    run_id: str | None = None
+    rationale: str | None = None
+    metadata: dict[str, str] | None = None
+    span_id: str | None = None
+    create_time_ms: int | None = None
+    last_update_time_ms: int | None = None
+    error: AssessmentError | Exception | str | None = None
+    overrides: str | None = None
+    valid: bool | None = None
+    assessment_id: str | None = None
+
+    kind = "issue"
+
+    def __post_init__(self) -> None:
+        self._complete(AssessmentSourceType.LLM_JUDGE)
+
+    @property
+    def issue_id(self) -> str:
+        """Id of the issue."""
+        return self.name
+
+    @property
+    def issue_name(self) -> Any:
+        """Name of the issue."""
+        return self.value
+
+    def _value_dictionary(self) -> dict[str, Any]:
+        return {"issue_name": self.value}
+
+
 def _error_of(error: object) -> AssessmentError | None:
     if error is None or isinstance(error, AssessmentError):
         return error
@@ -387,6 +381,9 @@ def _from_dictionary(found: Mapping[str, Any]) -> Assessment:
             valid=found.get("valid", True),
             **shared,
         )
+    if "issue" in found:
+        name = found["issue"]["issue_name"]
+        return IssueReference(value=name, valid=found.get("valid"), **shared)
     if "expectation" not in found:
         raise InvalidInputError(
             f"the assessment {found['assessment_name']!r} is neither feedback nor expectation"

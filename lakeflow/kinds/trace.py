@@ -83,6 +83,14 @@ def _assessed(kind: str) -> Rows:
     )
 
 
+_ISSUE = Rows(
+    "issue",
+    ASSESSMENTS,
+    by=("trace_id",),
+    columns={"id": Attribute('"name"')},
+    where="kind = 'issue'",
+)
+
 TRACE = Kind(
     "trace",
     row=TRACES,
@@ -160,6 +168,7 @@ TRACE = Kind(
             **dict.fromkeys(("span", "spans"), _SPAN),
             "feedback": _assessed("feedback"),
             "expectation": _assessed("expectation"),
+            "issue": _ISSUE,
         },
         words=ATTRIBUTE_PREFIXES | {"trace"},
         # Many traces may start in one millisecond; the id makes pages well defined.

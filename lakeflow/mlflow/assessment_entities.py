@@ -25,6 +25,8 @@ def assessment_from(assessment: Assessment, trace_id: str | None = None) -> enti
     }
     if assessment.expectation is not None:
         return entities.Expectation(value=assessment.expectation.value, **shared)
+    if getattr(assessment, "issue", None) is not None:
+        return entities.IssueReference(value=assessment.issue.issue_name, **shared)
     return entities.Feedback(
         value=assessment.feedback.value, error=error_from(assessment.feedback.error), **shared
     )
@@ -54,7 +56,7 @@ def error_from(error: Any) -> entities.AssessmentError | None:
 
 def assessment_of(assessment: entities.Assessment) -> Assessment:
     """Return an assessment as MLflow's."""
-    from mlflow.entities import AssessmentSource, Expectation, Feedback
+    from mlflow.entities import AssessmentSource, Expectation, Feedback, IssueReference
 
     assert assessment.source is not None
     shared = {name: getattr(assessment, name) for name in _GIVEN}
@@ -64,6 +66,14 @@ def assessment_of(assessment: entities.Assessment) -> Assessment:
     if isinstance(assessment, entities.Expectation):
         made = Expectation(value=assessment.value, **shared)
         made.rationale = assessment.rationale
+    elif isinstance(assessment, entities.IssueReference):
+        del shared["name"]
+        made = IssueReference(
+            issue_id=assessment.issue_id,
+            issue_name=assessment.issue_name,
+            rationale=assessment.rationale,
+            **shared,
+        )
     else:
         made = Feedback(
             value=assessment.value,

@@ -160,13 +160,13 @@ SPANS = TableSpec(
 
 ASSESSMENTS = TableSpec(
     "assessments",
-    "one row per feedback or expectation about a trace or a span",
+    "one row per assessment of a trace or a span",
     (
         _EXPERIMENT_ID,
         _TRACE_ID,
         Column("assessment_id", "string", "unique, begins with a-"),
         Column("name", "string", "what is assessed"),
-        Column("kind", "string", "feedback or expectation"),
+        Column("kind", "string", "feedback, expectation or issue"),
         Column("create_time", "long", "milliseconds since the Unix epoch, UTC"),
         Column("last_update_time", "long", "milliseconds since the Unix epoch, UTC"),
         Column("source_type", "string", "HUMAN, LLM_JUDGE or CODE"),

@@ -27,8 +27,11 @@ IS_2 = mlflow.__version__.startswith("2.")
 
 # What only MLflow 3 has.
 _OF_3 = (
+_OF_3 = (
+    "assessments",
     "datasets",
     "logged_models",
+)
     "prompts",
     "scorers",
     "trace_analysis",

@@ -140,13 +140,12 @@ class TraceChanges(TraceLog):
         thing = self._thing(assessment.trace_id)
         if assessment.overrides is not None:
             self._assessment(thing, assessment.overrides)
-        known = assessment.assessment_id or f"a-{new_id()}"
-        made = dataclasses.replace(assessment, assessment_id=known)  # type: ignore[type-var]
+        made = _with_id(assessment)
         self._put(thing, made)
         return made
 
     def log_assessments(self, experiment_id: str, assessments: Sequence[Assessment]) -> None:
-        """Log assessments that have ids, of any traces, which may come later: one append.
+        """Log assessments of any traces, which may come later: one append.
 
         Args:
             experiment_id: The experiment of the traces.
@@ -156,7 +155,7 @@ class TraceChanges(TraceLog):
         named = [
             {"experiment_id": experiment_id, "trace_id": each.trace_id}
             | rows.assessment_row(each)
-            for each in assessments
+            for each in map(_with_id, assessments)
         ]
         self._append(records.table(ASSESSMENTS.name, named))
 
@@ -206,6 +205,12 @@ class TraceChanges(TraceLog):
     def _put(self, thing: Thing, assessment: Assessment) -> None:
         row = _named(thing.scope) | rows.assessment_row(assessment)
         self._append(records.table(ASSESSMENTS.name, [row]))
+
+
+def _with_id(assessment: Assessment) -> Assessment:
+    """Return an assessment as it is stored: with an id, and valid."""
+    known = assessment.assessment_id or f"a-{new_id()}"
+    return dataclasses.replace(assessment, assessment_id=known, valid=True)  # type: ignore[type-var]
 
 
 def _named(scope: Sequence[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from lakeflow.entities import (
     AssessmentSource,
     Expectation,
     Feedback,
+    IssueReference,
     TraceInfo,
     TraceState,
     trace_info,
@@ -198,5 +199,7 @@ def _assessment_of(trace_id: str, row: Mapping[str, Any], valid: bool) -> Assess
     value, error = decoded_if_json(row["value"]), decoded_if_json(row["error"])
     if row["kind"] == "expectation":
         return Expectation(value=value, valid=valid, **shared)
+    if row["kind"] == "issue":
+        return IssueReference(value=value, valid=valid, **shared)
     of_error = error and AssessmentError.from_dictionary(error)
     return Feedback(value=value, error=of_error, valid=valid, **shared)
