@@ -6,11 +6,12 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from mlflow.exceptions import MlflowException, MlflowTracingException
+from mlflow.exceptions import MlflowTracingException
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_TRACES_DEFAULT_MAX_RESULTS
 
 from lakeflow import entities
+from lakeflow.exceptions import NotFoundError
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.span_entities import columns_of, tags_of
 from lakeflow.mlflow.trace_analysis import TraceAnalysisMethods
@@ -118,9 +119,8 @@ class TraceMethods(TraceAnalysisMethods, TwoStepTraceMethods):
                 return self._shown(found)
             if wait_s is not None:
                 time.sleep(wait_s)
-        raise MlflowException(
-            f"Trace with ID {trace_id} is not fully exported yet: spans of it are missing",
-            "RESOURCE_DOES_NOT_EXIST",
+        raise NotFoundError(
+            f"Trace with ID {trace_id} is not fully exported yet: spans of it are missing"
         )
 
     def batch_get_traces(

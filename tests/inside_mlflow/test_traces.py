@@ -118,6 +118,13 @@ def of_a_model() -> None:
                 span.set_attribute("mlflow.message.format", "openai")
                 usage = {"input_tokens": tokens, "output_tokens": 5, "total_tokens": tokens + 5}
                 span.set_attribute("mlflow.chat.tokenUsage", usage)
+                # Given, since MLflow would ask the network for prices.
+                cost = {
+                    "input_cost": tokens / 8,
+                    "output_cost": 0.5,
+                    "total_cost": 0.5 + tokens / 8,
+                }
+                span.set_attribute("mlflow.llm.cost", cost)
                 span.set_outputs({"choices": [{"message": {"content": "hello"}}]})
         agent.set_outputs({"choices": [{"message": {"content": "hello"}}]})
 
@@ -151,7 +158,7 @@ def without_context() -> None:
 
 
 PROGRAMS: list[Callable[[], None]] = [
-    nested, failing, of_a_generator, of_coroutines, of_a_session,
+    nested, failing, of_a_generator, of_coroutines, of_a_model, of_a_session,
     with_level_links_and_description, without_context,
 ]  # fmt: skip
 
