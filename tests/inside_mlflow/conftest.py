@@ -27,15 +27,14 @@ IS_2 = mlflow.__version__.startswith("2.")
 
 # What only MLflow 3 has.
 _OF_3 = (
-_OF_3 = (
     "assessments",
     "datasets",
     "logged_models",
-)
     "prompts",
     "scorers",
     "trace_analysis",
     "trace_searches",
+    "trace_store",
     "traces",
 )
 collect_ignore = [f"test_{name}.py" for name in _OF_3] * IS_2
