@@ -97,6 +97,8 @@ SIGNATURES = {
     "delete_traces": "experiment_id max_timestamp_millis max_traces request_ids",
     "set_trace_tag": "request_id key value",
     "delete_trace_tag": "request_id key",
+    "link_traces_to_run": "trace_ids run_id",
+    "unlink_traces_from_run": "trace_ids run_id",
     "log_assessment": "trace_id assessment",
     "get_assessment": "trace_id assessment_id",
     "update_assessment": "trace_id assessment_id assessment",
