@@ -56,7 +56,8 @@ def download_artifacts(
         artifact_uri: ``runs:/<run id>/<path>``, a path of this machine, any URL that fsspec
             opens, or a version of a registered model, with or without a path behind it:
             ``models:/<name>/<version>``, ``models:/<name>@<alias>``,
-            ``models:/<name>/<stage>`` or ``models:/<name>/latest``.
+            ``models:/<name>/<stage>`` or ``models:/<name>/latest``; or a logged model:
+            ``models:/<model id>``.
         run_id: The run whose artifacts they are, instead.
         artifact_path: With ``run_id``: the file or folder among them; all by default.
         dst_path: Folder of this machine to fetch it into; made where it is not there. By
@@ -321,7 +322,12 @@ def _require_one(
 def _of_version(
     uri: str, tracking_uri: str | os.PathLike[str] | None
 ) -> tuple[VersionFiles, str]:
-    """Return the files of the version that a URI names, and the path below them."""
+    """Return the files of the version or logged model that a URI names, and the path below."""
+    logged = model_uris.logged_model(uri)
+    if logged is not None:
+        model_id, below = logged
+        place = open_store(tracking_uri, create=False).model_files.place(model_id)
+        return VersionFiles(place, "", dict), below
     version_uri, below = model_uris.split(uri)
     registry = open_store(context.registry_uri() or tracking_uri, create=False)
     location, run_id = registry.model_versions.located(version_uri)

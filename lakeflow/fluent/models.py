@@ -11,6 +11,7 @@ from lakeflow.fluent.pages import all_pages, most_results
 from lakeflow.kinds.registry import MOST_MODELS
 from lakeflow.open_store import open_store
 from lakeflow.stores.artifacts.run_uris import of_run
+from lakeflow.stores.registry import model_uris
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def register_model(
 
     Args:
         model_uri: ``runs:/<run id>/<path>``, of which the version keeps the run and where its
-            artifacts are; a version of another model, ``models:/...``; a path, or a URL.
+            artifacts are; a logged model, ``models:/<model id>``; a version of another model,
+            ``models:/...``; a path, or a URL.
         name: Name of the model.
         await_registration_for: Has no effect: a version is there when the call returns.
         tags: Values by key, of the version; values become text.
@@ -56,7 +58,7 @@ def register_model(
         >>> lakeflow.artifacts.load_text("models:/Analyzer/1/weights.txt")
         'weights'
     """
-    source, run_id = _source(model_uri)
+    source, run_id, location = _source(model_uri)
     store = open_store(get_registry_uri(), create=True)
     return store.model_versions.create(
         name,
@@ -65,19 +67,24 @@ def register_model(
         tags,
         tracking=lambda: open_store(create=False).artifacts,
         makes_model=True,
+        location=location,
     )
 
 
-def _source(model_uri: object) -> tuple[str, str | None]:
-    """Return where a URI says that files are, and the run that it names."""
+def _source(model_uri: object) -> tuple[str, str | None, str | None]:
+    """Return a source, the run that made it, and where its files are if it only names them."""
     if not isinstance(model_uri, str):
         raise InvalidInputError(f"model_uri is {model_uri!r}, not a string")
+    logged = model_uris.logged_model(model_uri)
+    if logged is not None and not logged[1]:
+        model = LakeflowClient().get_logged_model(logged[0])
+        return model_uri, model.source_run_id, model.artifact_location
     run_id, path = of_run(model_uri)
     if run_id is None:
-        return model_uri, None
+        return model_uri, None, None
     artifacts = LakeflowClient().get_run(run_id).info.artifact_uri
     below = paths.checked(path, "model_uri")
-    return f"{artifacts}/{below}" if below else artifacts, run_id
+    return f"{artifacts}/{below}" if below else artifacts, run_id, None
 
 
 def set_model_version_tag(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 from evaluated import evaluate
+from measured import measure
 from traced import log_trace
 
 import lakeflow
@@ -59,10 +60,12 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number == RUNS // 2:
             register(client, run_id)
             log_trace(str(place), run_id)
+            measure(str(place), run_id)
             evaluate(str(place), f"d {number}")
             lakeflow.compact(place)
     register(client, run_id)
     log_trace(str(place), run_id)
+    measure(str(place), run_id)
     lakeflow.compact(place)
     return place
 

@@ -1,7 +1,11 @@
-"""URIs of model versions: ``models:/<name>/<version>``, and what else names one. Pure."""
+"""URIs of model versions: ``models:/<name>/<version>``, and what else names one. Pure.
+
+Those of logged models begin alike: ``models:/<model id>``.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from lakeflow.exceptions import LakeflowException
@@ -13,6 +17,21 @@ _LATEST = "latest"
 def is_model_uri(uri: str) -> bool:
     """Return whether a URI is meant to name a version."""
     return uri.startswith("models:")
+
+
+_LOGGED_MODEL = re.compile(r"models:/+(m-[0-9a-f]{32})(?:/(.*))?", re.DOTALL)
+
+
+def logged_model(uri: str) -> tuple[str, str] | None:
+    """Return the logged model that a URI names, and the path behind it; None if it names none.
+
+    Examples:
+        >>> logged_model("models:/m-00112233445566778899aabbccddeeff/data")
+        ('m-00112233445566778899aabbccddeeff', 'data')
+        >>> logged_model("models:/m/1")
+    """
+    named = _LOGGED_MODEL.fullmatch(uri)
+    return None if named is None else (named[1], (named[2] or "").rstrip("/"))
 
 
 def split(uri: str) -> tuple[str, str]:
