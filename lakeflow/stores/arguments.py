@@ -64,8 +64,10 @@ def below(location: str, path: str) -> str:
     """Return a location inside another, leaving a URL's query and fragment at the end."""
     if "://" not in location:
         return f"{location.rstrip('/')}/{path}"
-    parts = urlsplit(location)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
+    scheme, host, folder, *rest = urlsplit(location)
+    # Put together by hand: of a scheme that Python does not know it drops an empty host.
+    joined = urlunsplit(("", "", f"{folder.rstrip('/')}/{path}", *rest))
+    return f"{scheme}://{host}{joined}"
 
 
 def checked_tags(tags: Mapping[str, Any] | None) -> dict[str, str]:

@@ -54,6 +54,7 @@ def test_a_run_without_a_name_gets_one(client: LakeflowClient) -> None:
         ("artifacts/0", "artifacts/0/r/artifacts"),
         ("/data/x/", "/data/x/r/artifacts"),
         ("s3://b/p?x=y#f", "s3://b/p/r/artifacts?x=y#f"),
+        ("lakeflow:///data/x", "lakeflow:///data/x/r/artifacts"),
         ("#a?", "#a?/r/artifacts"),
     ],
 )
