@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from mlflow.store.model_registry.abstract_store import AbstractStore
 
 from lakeflow.mlflow.errors import raises_mlflow
@@ -25,4 +27,6 @@ class RegistryStore(RegisteredModelMethods, ModelVersionMethods, WebhookMethods,
     def __init__(self, store_uri: str, tracking_uri: str | None = None) -> None:
         LakeMethods.__init__(self, store_uri)
         AbstractStore.__init__(self, store_uri, tracking_uri)
-        self.tracking_uri = tracking_uri or store_uri
+        # A server makes its registry before it says where its runs are, as often as not.
+        served = os.environ.get("_MLFLOW_SERVER_FILE_STORE")
+        self.tracking_uri = served or tracking_uri or store_uri

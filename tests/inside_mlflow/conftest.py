@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pytest
+from servers import ceph
 
-from lakeflow import lake
+import lakeflow
+from lakeflow import lake as lakes
+from lakeflow.ids import new_id
+from lakeflow.mlflow.locations import lake_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,10 +47,10 @@ collect_ignore = [f"test_{name}.py" for name in _OF_3] * IS_2
 @pytest.fixture(autouse=True)
 def no_open_lakes() -> Iterator[None]:
     """Close the lakes that a test has opened, before their servers are gone."""
-    open_before = set(lake._OPEN)
+    open_before = set(lakes._OPEN)
     yield
-    for key in lake._OPEN.keys() - open_before:
-        lake._OPEN[key].close()
+    for key in lakes._OPEN.keys() - open_before:
+        lakes._OPEN[key].close()
 
 
 @dataclass
@@ -117,3 +121,37 @@ def sides(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Si
     # The artifacts of SQLite's experiments are in the folder that the process is in.
     monkeypatch.chdir(tmp_path)
     return Sides(tmp_path, migrated)
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[Callable[[str], str]]:
+    """Returns locations in a bucket of a real server, and says how lakeflow comes there."""
+    with ceph.shared_gateway() as server:
+        name = server.make_bucket(f"inside-{new_id()}")
+
+        def location(path: str) -> str:
+            found = f"s3://{name}/{path}"
+            lakeflow.set_storage_options(found, server.storage_options)
+            return found
+
+        yield location
+
+
+@pytest.fixture
+def used() -> Iterator[Any]:
+    """Sets the tracking URI of the process, and takes it back."""
+    before = mlflow.get_tracking_uri()
+    yield mlflow.set_tracking_uri
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(params=["disk", "memory", "s3"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path, used: Any) -> str:
+    """The location of a lake that MLflow logs to."""
+    location = {
+        "disk": lambda: str(tmp_path / "my lake"),
+        "memory": lambda: f"memory://{tmp_path.name}",
+        "s3": lambda: request.getfixturevalue("bucket")(tmp_path.name),
+    }[request.param]()
+    used(lake_uri(location))
+    return location

@@ -13,50 +13,14 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from servers import ceph
 
 import lakeflow
-from lakeflow.ids import new_id
 from lakeflow.mlflow.locations import lake_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[Callable[[str], str]]:
-    """Returns locations in a bucket of a real server, and says how lakeflow comes there."""
-    with ceph.shared_gateway() as server:
-        name = server.make_bucket(f"inside-{new_id()}")
-
-        def location(path: str) -> str:
-            found = f"s3://{name}/{path}"
-            lakeflow.set_storage_options(found, server.storage_options)
-            return found
-
-        yield location
-
-
-@pytest.fixture
-def used() -> Iterator[Any]:
-    """Sets the tracking URI of the process, and takes it back."""
-    before = mlflow.get_tracking_uri()
-    yield mlflow.set_tracking_uri
-    mlflow.set_tracking_uri(before)
-
-
-@pytest.fixture(params=["disk", "memory", "s3"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path, used: Any) -> str:
-    """The location of a lake that MLflow logs to."""
-    location = {
-        "disk": lambda: str(tmp_path / "my lake"),
-        "memory": lambda: f"memory://{tmp_path.name}",
-        "s3": lambda: request.getfixturevalue("bucket")(tmp_path.name),
-    }[request.param]()
-    used(lake_uri(location))
-    return location
 
 
 def _logged(folder: Path, experiment_id: str = "0") -> tuple[str, list[Any]]:
