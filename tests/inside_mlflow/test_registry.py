@@ -28,9 +28,11 @@ def database(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Mlflow
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
-    """The same over a lake."""
+    """The same over a lake, which stays open."""
     uri = lake_uri(str(tmp_path_factory.mktemp("lake") / "lake"))
-    return MlflowClient(uri, uri)
+    client = MlflowClient(uri, uri)
+    client.search_registered_models()
+    return client
 
 
 class Program:
