@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -86,6 +87,8 @@ def test_the_registry_may_be_in_another_lake_than_the_runs(used: Any, tmp_path: 
         assert _predicts("models:/m/1")
     finally:
         mlflow.set_registry_uri("")
+        # Which our own client heeds too, and which that does not take back.
+        os.environ.pop("MLFLOW_REGISTRY_URI", None)
     assert MlflowClient().search_registered_models() == []
     assert lakeflow.LakeflowClient(str(tmp_path / "models")).get_registered_model("m")
 
