@@ -22,8 +22,8 @@ MLFLOWS_OWN = frozenset(
 
 OTHER_DOOR = (
     "keep `import mlflow` for it, with "
-    'mlflow.set_tracking_uri("lakeflow:///path/to/lake"); this release does not have the '
-    "plugin for that yet, a later one brings it"
+    'mlflow.set_tracking_uri("lakeflow:///path/to/lake"); '
+    "pip install 'lakeflow[mlflow]' brings what that needs"
 )
 
 

@@ -11,6 +11,12 @@ from lakeflow.schema import (
     EVALUATION_DATASET_RECORDS,
     EVALUATION_DATASET_TAGS,
     EVALUATION_DATASETS,
+    LOGGED_MODEL_METRICS,
+    LOGGED_MODEL_PARAMS,
+    LOGGED_MODEL_TAGS,
+    LOGGED_MODELS,
+    MODEL_INPUTS,
+    MODEL_OUTPUTS,
     SPANS,
     TRACE_METADATA,
     TRACE_PROMPTS,
@@ -110,18 +116,36 @@ _OF_DATASETS = {
     )
 }
 
+_OF_MODELS = {
+    spec.name: _some_of(spec)
+    for spec in (LOGGED_MODELS, LOGGED_MODEL_PARAMS, LOGGED_MODEL_TAGS)
+}
+
+_OF_RUNS_AND_MODELS = {
+    **{name: _FIELDS[name] for name in ("runs", "tags", "metrics")},
+    LOGGED_MODEL_METRICS.name: _some_of(LOGGED_MODEL_METRICS),
+    "params": _FIELDS["params"],
+    MODEL_INPUTS.name: _columns(model_id=_TEXT),
+    MODEL_OUTPUTS.name: _columns(model_id=_TEXT, step=_WHOLE),
+}
+
 _BEGIN = rf'\A\{{"seq":{_WHOLE},"clock":{_WHOLE}'
 _END = r"\}\n\z"
 
+_RUN = rf',"experiment_id":{_TEXT},"run_id":{_TEXT}'
+
 # All in one would be so large that RE2 takes twenty times as long.
 _PLAIN = (
-    rf',"experiment_id":{_TEXT},"run_id":{_TEXT}{_any_of(_FIELDS)}'.join((_BEGIN, _END)),
+    f"{_RUN}{_any_of(_FIELDS)}".join((_BEGIN, _END)),
+    f"{_RUN}{_any_of(_OF_RUNS_AND_MODELS)}".join((_BEGIN, _END)),
+    _any_of(_OF_MODELS).join((_BEGIN, _END)),
     _any_of(_OF_TRACES).join((_BEGIN, _END)),
     _any_of(_OF_DATASETS).join((_BEGIN, _END)),
 )
 """Lines as lakeflow writes them itself, in the language of RE2.
 
-About a run, about traces, about evaluation datasets.
+About a run, about a run and logged models, about these, about traces, about evaluation
+datasets.
 """
 
 

@@ -25,8 +25,8 @@ a test holds it to them.
 - **no**: it is not there, or not yet.
 
 The door for the last two is MLflow itself with its store in a lake: `import mlflow` and
-`mlflow.set_tracking_uri("lakeflow:///path/to/lake")`. The plugin for it comes in a later release; this one
-does not have it. [`lakeflow compat`](command-line.md) says which of the names a script uses.
+`mlflow.set_tracking_uri("lakeflow:///path/to/lake")`, as [run MLflow itself on a lake](../how-to/mlflow.md) tells.
+[`lakeflow compat`](command-line.md) says which of the names a script uses.
 """
 
 

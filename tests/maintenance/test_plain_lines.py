@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from measured import measure
 
 import lakeflow
 from lakeflow.entities import Metric, Param, RunTag
@@ -39,6 +40,9 @@ def logged(tmp_path: Path) -> bytes:
     dataset.merge_records([{"inputs": {"q": '"\n'}, "expectations": {"a": 1.5}}])
     client.delete_dataset_tag(dataset.dataset_id, "k")
     dataset.delete_records([each.dataset_record_id for each in dataset.records])
+    model_id = measure(str(tmp_path), run.info.run_id)
+    client.finalize_logged_model(model_id, "READY")
+    client.delete_logged_model_tag(model_id, "team")
     (folder,) = (each for each in (tmp_path / "log").iterdir() if each.name != "control")
     return b"".join(each.read_bytes() for each in sorted(folder.iterdir()))
 
@@ -57,6 +61,8 @@ def test_all_that_is_logged_is_plain(logged: bytes) -> None:
         (b'"trace_id":["', b'"trace_id":[1,"'),
         (b'"day":[', b'"day":["1",'),
         (b'"span_id":[', b'"span_id":["x"],"span_id":['),
+        (b'"dataset_name":["', b'"dataset_name":[1,"'),
+        (b'"logged_models":{', b'"logged_models":{"model_id":["x"],'),
         (b'"name":["question', b'"name":["\\u0000question'),
     ],
 )

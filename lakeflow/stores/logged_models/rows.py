@@ -28,7 +28,9 @@ Measured = tuple[Metric, "Point"]
 
 def model(scope: Sequence[str], fields: Mapping[str, object]) -> records.Pieces:
     """Return the field that makes a logged model, or sets some of its fields."""
-    return records.table(LOGGED_MODELS.name, [{**_named(scope), **fields}])
+    whole = {**_named(scope), **fields}
+    row = {name: whole[name] for name in LOGGED_MODELS.column_names if name in whole}
+    return records.table(LOGGED_MODELS.name, [row])
 
 
 def params(scope: Sequence[str], pairs: Mapping[str, str]) -> records.Pieces:
