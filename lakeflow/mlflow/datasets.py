@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow.store.entities.paged_list import PagedList
 
+from lakeflow.exceptions import NotFoundError
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.lake_methods import LakeMethods
 
@@ -104,7 +105,11 @@ class DatasetMethods(LakeMethods):
 
         # As in MLflow: 0 is its default, and None is for all.
         most = LOAD_DATASET_RECORDS_MAX_RESULTS if max_results == 0 else max_results
-        page = self.lake.evaluation_datasets.load(dataset_id, most, page_token)
+        try:
+            page = self.lake.evaluation_datasets.load(dataset_id, most, page_token)
+        except NotFoundError:
+            # As in MLflow, whose server has no answer for an error here.
+            return [], None
         return [_record_of(each) for each in page], page.token
 
 

@@ -145,6 +145,7 @@ def test_how_many_records_are_new_is_told(pair: Any) -> None:
         told.append(store.upsert_dataset_records(made.dataset_id, given))
         told.append(store.get_dataset(made.dataset_id).profile)
         told.append(store.get_dataset_experiment_ids("d-unknown"))
+        told.append(store._load_dataset_records("d-unknown"))
         return told
 
     told = pair.both(program)
@@ -210,6 +211,30 @@ def test_traces_become_records(same: Any) -> None:
         return sorted(seen, key=str)
 
     assert len(same(program)) == 4
+
+
+def test_what_is_evaluated_is_the_same(same: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_GENAI_EVAL_MAX_WORKERS", "1")
+
+    @mlflow.genai.scorer
+    def is_right(outputs: str, expectations: dict[str, Any]) -> bool:
+        return bool(outputs == expectations["answer"])
+
+    def program() -> Any:
+        mlflow.set_experiment("evaluated")
+        made = datasets.create_dataset("sums")
+        given = [{"inputs": {"n": n}, "expectations": {"answer": str(n)}} for n in range(3)]
+        made.merge_records(given)
+        result = mlflow.genai.evaluate(
+            data=made, predict_fn=lambda n: str(n) if n else "none", scorers=[is_right]
+        )
+        (used,) = mlflow.get_run(result.run_id).inputs.dataset_inputs
+        rows = result.result_df
+        values = sorted(map(str, zip(rows["request"], rows["is_right/value"], strict=True)))
+        return result.metrics, used.dataset.name, used.dataset.source_type, values
+
+    metrics, name, _, values = same(program)
+    assert (metrics, name, len(values)) == ({"is_right/mean": 2 / 3}, "sums", 3)
 
 
 @pytest.mark.parametrize(
