@@ -111,6 +111,23 @@ SCHEMAS = {
     "creation_time long!, online_config_id string, sample_rate double, filter_string string",
     "scorer_versions": "experiment_id string!, scorer_id string!, version long!, "
     "serialized_scorer string!, creation_time long!",
+    "label_schemas": "experiment_id string!, schema_id string!, name string!, full_name "
+    "string!, type string!, input_type string!, input_config string!, instruction string, "
+    "enable_comment long!, is_default long!, created_time long!, last_update_time long!",
+    "review_queues": "experiment_id string!, queue_id string!, name string!, full_name "
+    "string!, queue_type string!, created_by string, created_time long!, last_update_time "
+    "long!",
+    "review_queue_users": "experiment_id string!, queue_id string!, user_id string!, "
+    "created_time long!",
+    "review_queue_label_schemas": "experiment_id string!, queue_id string!, schema_id string!, "
+    "created_time long!",
+    "review_queue_items": "experiment_id string!, queue_id string!, item_id string!, item_type "
+    "string!, status string!, created_time long!, last_update_time long!, completed_by "
+    "string, completed_time long",
+    "issues": "experiment_id string!, issue_id string!, name string!, description string!, "
+    "status string!, severity string, severity_rank long!, root_causes string, source_run_id "
+    "string, categories string, created_timestamp long!, last_updated_timestamp long!, "
+    "created_by string",
 }
 
 

@@ -410,6 +410,68 @@ COLUMNS = {
         "serialized_scorer": "JSON",
         **MADE,
     },
+    "label_schemas": {
+        "experiment_id": "VARCHAR",
+        "schema_id": "VARCHAR",
+        "name": "VARCHAR",
+        "full_name": "VARCHAR",
+        "type": "VARCHAR",
+        "input_type": "VARCHAR",
+        "input_config": "VARCHAR",
+        "instruction": "VARCHAR",
+        "enable_comment": "BIGINT",
+        "is_default": "BIGINT",
+        "created_time": "BIGINT",
+        "last_update_time": "BIGINT",
+    },
+    "review_queues": {
+        "experiment_id": "VARCHAR",
+        "queue_id": "VARCHAR",
+        "name": "VARCHAR",
+        "full_name": "VARCHAR",
+        "queue_type": "VARCHAR",
+        "created_by": "VARCHAR",
+        "created_time": "BIGINT",
+        "last_update_time": "BIGINT",
+    },
+    "review_queue_users": {
+        "experiment_id": "VARCHAR",
+        "queue_id": "VARCHAR",
+        "user_id": "VARCHAR",
+        "created_time": "BIGINT",
+    },
+    "review_queue_label_schemas": {
+        "experiment_id": "VARCHAR",
+        "queue_id": "VARCHAR",
+        "schema_id": "VARCHAR",
+        "created_time": "BIGINT",
+    },
+    "review_queue_items": {
+        "experiment_id": "VARCHAR",
+        "queue_id": "VARCHAR",
+        "item_id": "VARCHAR",
+        "item_type": "VARCHAR",
+        "status": "VARCHAR",
+        "created_time": "BIGINT",
+        "last_update_time": "BIGINT",
+        "completed_by": "VARCHAR",
+        "completed_time": "BIGINT",
+    },
+    "issues": {
+        "experiment_id": "VARCHAR",
+        "issue_id": "VARCHAR",
+        "name": "VARCHAR",
+        "description": "VARCHAR",
+        "status": "VARCHAR",
+        "severity": "VARCHAR",
+        "severity_rank": "BIGINT",
+        "root_causes": "VARCHAR",
+        "source_run_id": "VARCHAR",
+        "categories": "VARCHAR",
+        "created_timestamp": "BIGINT",
+        "last_updated_timestamp": "BIGINT",
+        "created_by": "VARCHAR",
+    },
     "runs_wide": {
         **RUN,
         "params": "MAP(VARCHAR, VARCHAR)",
@@ -536,8 +598,8 @@ def test_hot_stored_and_mixed_rows_look_alike(
     mixed = shown()
     lakeflow.compact(uri)
     assert shown() == mixed
-    counts = [2, 16, 3, 5, 4, 12, 5, 2, 4, 2, 4, 2, 10, 4]
-    counts += [2, 3, 2, 2, 2, 4, 2, 2, 4, 2, 3, 2, 4, 3, 4, 6]
+    counts = [2, 24, 3, 5, 4, 12, 5, 2, 4, 2, 4, 2, 10, 4]
+    counts += [2, 3, 2, 2, 2, 4, 2, 2, 4, 2, 3, 2, 4, 3, 4, 6, 2, 2, 2, 2, 4, 2]
     assert {name: len(mixed[name]) for name in VIEWS} == dict(zip(VIEWS, counts, strict=True))
 
 

@@ -34,6 +34,7 @@ from lakeflow.entities.logged_model import (
     LoggedModelTag,
 )
 from lakeflow.entities.paging import PagedList
+from lakeflow.entities.reviews import Issue, LabelSchema, ReviewQueue, ReviewQueueItem
 from lakeflow.entities.run import (
     Metric,
     Param,
@@ -73,7 +74,9 @@ __all__ = [
     "FeedbackValue",
     "FileInfo",
     "InputTag",
+    "Issue",
     "IssueReference",
+    "LabelSchema",
     "LifecycleStage",
     "LiveSpan",
     "LoggedModel",
@@ -87,6 +90,8 @@ __all__ = [
     "OnlineScoringConfig",
     "PagedList",
     "Param",
+    "ReviewQueue",
+    "ReviewQueueItem",
     "Run",
     "RunData",
     "RunInfo",

@@ -1,10 +1,11 @@
 """What each kind of thing is; everything that stores or reads things follows from it."""
 
-from lakeflow.kinds.evaluation import EVALUATION_DATASET, SCORER, scorer_name
-from lakeflow.kinds.experiment import EVENT, EXPERIMENT, first_event
+from lakeflow.kinds.evaluation import EVALUATION_DATASET, SCORER
+from lakeflow.kinds.experiment import EVENT, EXPERIMENT, first_event, name_within
 from lakeflow.kinds.kind import Keep, Kind, Part, Summary, tables_of
 from lakeflow.kinds.logged_model import LOGGED_MODEL
 from lakeflow.kinds.registry import MODEL_VERSION, REGISTERED_MODEL, REGISTRY_EVENT, version_id
+from lakeflow.kinds.reviews import ISSUE, LABEL_SCHEMA, REVIEW_QUEUE
 from lakeflow.kinds.run import RUN
 from lakeflow.kinds.trace import TRACE
 
@@ -19,6 +20,9 @@ KINDS = (
     EVALUATION_DATASET,
     SCORER,
     LOGGED_MODEL,
+    LABEL_SCHEMA,
+    REVIEW_QUEUE,
+    ISSUE,
 )
 """The kinds of a lake, owners first."""
 
@@ -29,11 +33,14 @@ __all__ = [
     "EVALUATION_DATASET",
     "EVENT",
     "EXPERIMENT",
+    "ISSUE",
     "KINDS",
+    "LABEL_SCHEMA",
     "LOGGED_MODEL",
     "MODEL_VERSION",
     "REGISTERED_MODEL",
     "REGISTRY_EVENT",
+    "REVIEW_QUEUE",
     "RUN",
     "SCORER",
     "TABLES",
@@ -43,7 +50,7 @@ __all__ = [
     "Part",
     "Summary",
     "first_event",
-    "scorer_name",
+    "name_within",
     "tables_of",
     "version_id",
 ]

@@ -81,8 +81,3 @@ SCORER = Kind(
     ),
 )
 """A scorer of an experiment, with its versions."""
-
-
-def scorer_name(experiment_id: str, name: str) -> str:
-    """Return what no two scorers share: an experiment's id, a slash, and the name."""
-    return f"{experiment_id}/{name}"

@@ -51,3 +51,8 @@ def first_event(clock: int) -> bytes:
         "last_update_time": clock // 1000,
     }
     return records.event(1, clock, new_id(), "", records.table(EXPERIMENTS.name, [row]))
+
+
+def name_within(experiment_id: str, name: str) -> str:
+    """Return what no two things of a kind share whose names are unique in an experiment."""
+    return f"{experiment_id}/{name}"

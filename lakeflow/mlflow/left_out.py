@@ -44,19 +44,6 @@ LEFT_OUT = {
         archive_traces
     """,
     "traces of Databricks' inference tables": "get_online_trace_details",
-    "issues": """
-        create_issue get_issue update_issue
-    """,
-    "label schemas": """
-        create_label_schema get_label_schema get_label_schema_by_name
-        update_label_schema delete_label_schema
-    """,
-    "review queues": """
-        create_review_queue get_or_create_user_queue get_review_queue
-        get_review_queue_by_name update_review_queue delete_review_queue
-        add_items_to_review_queue remove_items_from_review_queue list_review_queue_items
-        set_review_queue_item_status
-    """,
 }
 """Names of methods, with white space between them, by what they are about."""
 

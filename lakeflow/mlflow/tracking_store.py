@@ -15,6 +15,7 @@ from lakeflow.mlflow.lake_methods import LakeMethods
 from lakeflow.mlflow.left_out import LeftOut
 from lakeflow.mlflow.logged_models import LoggedModelMethods
 from lakeflow.mlflow.metrics import MetricMethods
+from lakeflow.mlflow.review_queues import ReviewQueueMethods
 from lakeflow.mlflow.reviews import ReviewMethods
 from lakeflow.mlflow.runs import RunMethods
 from lakeflow.mlflow.scorers import ScorerMethods
@@ -37,6 +38,7 @@ class TrackingStore(
     DatasetMethods,
     ScorerMethods,
     ReviewMethods,
+    ReviewQueueMethods,
     LeftOut,
     AbstractStore,
 ):

@@ -31,6 +31,14 @@ from lakeflow.schema.registry import (
     REGISTERED_MODELS,
     REGISTRY_EVENTS,
 )
+from lakeflow.schema.reviews import (
+    ISSUES,
+    LABEL_SCHEMAS,
+    REVIEW_QUEUE_ITEMS,
+    REVIEW_QUEUE_SCHEMAS,
+    REVIEW_QUEUE_USERS,
+    REVIEW_QUEUES,
+)
 from lakeflow.schema.runs import (
     ARTIFACTS,
     CONTROL_EVENTS,
@@ -72,6 +80,8 @@ __all__ = [
     "EXPERIMENT_TAGS",
     "FORMAT_VERSION",
     "INPUTS",
+    "ISSUES",
+    "LABEL_SCHEMAS",
     "LATEST_LOGGED_MODEL_METRICS",
     "LATEST_METRICS",
     "LATEST_VERSIONS",
@@ -90,6 +100,10 @@ __all__ = [
     "REGISTERED_MODEL_ALIASES",
     "REGISTERED_MODEL_TAGS",
     "REGISTRY_EVENTS",
+    "REVIEW_QUEUES",
+    "REVIEW_QUEUE_ITEMS",
+    "REVIEW_QUEUE_SCHEMAS",
+    "REVIEW_QUEUE_USERS",
     "RUNS",
     "SCORERS",
     "SCORER_VERSIONS",

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.versions import ModelVersionStore
     from lakeflow.stores.removals import RunRemovals
+    from lakeflow.stores.reviews.issues import IssueStore
+    from lakeflow.stores.reviews.label_schemas import LabelSchemaStore
+    from lakeflow.stores.reviews.queues import ReviewQueueStore
     from lakeflow.stores.run_operations import RunOperations
     from lakeflow.stores.traces.store import TraceStore
 
@@ -142,6 +145,28 @@ class Store:
         from lakeflow.stores.logged_models.files import LoggedModelFiles
 
         return LoggedModelFiles(self.logged_models, self.artifacts.places)
+
+    @cached_property
+    def label_schemas(self) -> LabelSchemaStore:
+        """The questions that reviewers of its experiments are asked."""
+        from lakeflow.stores.reviews.label_schemas import LabelSchemaStore
+
+        return LabelSchemaStore(*self._parts, self.experiments)
+
+    @cached_property
+    def review_queues(self) -> ReviewQueueStore:
+        """Their queues of traces to review."""
+        from lakeflow.stores.reviews.queues import ReviewQueueStore
+
+        return ReviewQueueStore(*self._parts, self.experiments, self.label_schemas)
+
+    @cached_property
+    def issues(self) -> IssueStore:
+        """Issues that were found in its experiments."""
+        from lakeflow.stores.reviews.issues import IssueStore
+
+        lake, _, reader = self._parts
+        return IssueStore(lake, self.experiments, reader)
 
     def log(
         self,

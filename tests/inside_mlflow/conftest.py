@@ -35,6 +35,7 @@ _OF_3 = (
     "datasets",
     "logged_models",
     "prompts",
+    "reviews",
     "scorers",
     "trace_analysis",
     "trace_searches",

@@ -62,8 +62,7 @@ to that: whatever a newer one adds is either here or there.
 
 ## What is left out
 
-MLflow ties these to a database. Each raises MLflow's `NOT_IMPLEMENTED`, which its server answers with HTTP 501. Lists of
-issues, label schemas and review queues are empty, since pages of the user interface ask for them. Jobs, workspaces
+MLflow ties these to a database. Each raises MLflow's `NOT_IMPLEMENTED`, which its server answers with HTTP 501. Jobs, workspaces
 and users of `mlflow server --app-name basic-auth` are in databases of MLflow's own, which no store is asked for.
 
 | what | methods |

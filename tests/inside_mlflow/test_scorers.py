@@ -134,12 +134,3 @@ def test_a_scorer_of_the_gateway_is_refused(pair: Any) -> None:
     text = json.dumps({"instructions_judge_pydantic_data": {"model": "gateway:/chat"}})
     ours = pair.each(lambda store: store.register_scorer("0", "judge", text))
     assert ours == ("RESOURCE_DOES_NOT_EXIST", "RESOURCE_DOES_NOT_EXIST")
-
-
-def test_pages_of_what_a_lake_has_not_are_empty(pair: Any) -> None:
-    pages = [
-        pair.lake.search_issues("0", max_results=10),
-        pair.lake.list_label_schemas("0"),
-        pair.lake.list_review_queues("0", user="me"),
-    ]
-    assert [(list(page), page.token) for page in pages] == [([], None)] * 3

@@ -17,6 +17,7 @@ import lakeflow
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from lakeflow.kinds import TABLES
 from lakeflow.query.engine.views import VIEWS
+from lakeflow.schema import EVALUATION_DATASET_RECORDS
 
 HERE = Path(__file__).parent
 PYTHON = HERE.parents[1] / ".venv-engines" / "bin" / "python"
@@ -26,8 +27,10 @@ SHOWN_OTHERWISE = {
     ("control_events", "number"),
     ("registered_models", "requires_approval"),
     ("spans", "finish_reasons"),
+    # What several calls said of a record is one row of the view.
+    *(("evaluation_dataset_records", name) for name in EVALUATION_DATASET_RECORDS.column_names),
 }
-"""Columns that are of another type in the view."""
+"""Columns that are of another type in the view, or in other rows."""
 ENGINES = {
     "by_daft",
     "by_datafusion",

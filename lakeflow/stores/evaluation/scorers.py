@@ -8,7 +8,7 @@ from lakeflow import records
 from lakeflow.entities import OnlineScoringConfig, ScorerVersion, validation
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
-from lakeflow.kinds import SCORER, scorer_name
+from lakeflow.kinds import SCORER, name_within
 from lakeflow.schema import SCORER_VERSIONS, SCORERS
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ScorerStore:
         name, serialized = _name(name), validation.text(serialized, "serialized_scorer")
 
         def decide(known: Draft) -> tuple[list[str], ScorerVersion]:
-            found = known.find(SCORER, "full_name", scorer_name(owner, name))
+            found = known.find(SCORER, "full_name", name_within(owner, name))
             identity = str(known.next_number(SCORER)) if found is None else found.id
             version = 1 + max(_versions(found), default=0) if found is not None else 1
             scope = {"experiment_id": owner, "scorer_id": identity}
@@ -69,7 +69,7 @@ class ScorerStore:
             if found is None:
                 row = {
                     "name": name,
-                    "full_name": scorer_name(owner, name),
+                    "full_name": name_within(owner, name),
                     "creation_time": known.now_ms,
                 }
                 fields += records.table(SCORERS.name, [scope | row])
@@ -218,7 +218,7 @@ def _name(name: object) -> str:
 
 def _require(known: Known, experiment_id: str, name: str, version: int | None) -> Thing:
     """Return the scorer of this name that has a version, or any where none is named."""
-    found = known.find(SCORER, "full_name", scorer_name(experiment_id, name))
+    found = known.find(SCORER, "full_name", name_within(experiment_id, name))
     there = [] if found is None else _versions(found)
     if found is None or not there or (version is not None and version not in there):
         which = "" if version is None or found is None else f" and version {version}"

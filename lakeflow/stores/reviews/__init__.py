@@ -1,0 +1,1 @@
+"""What people review: questions, queues of traces, and issues."""
