@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.artifacts.recorded import Recorded
     from lakeflow.stores.store import Store
 
-_IN_A_LAKE = re.compile(r"/artifacts/\d+(?=/)")
+_IN_A_LAKE = re.compile(r"/artifacts(?=/\d+(?:/|$)|$)")
 _OF_A_RUN = re.compile(r"/([0-9a-f]{32})/artifacts(?:/(.*))?$", re.DOTALL)
 
 
@@ -43,17 +43,32 @@ class ArtifactFolder(NamedTuple):
 
     Attributes:
         place: Where it is.
-        run: What it is among the artifacts of a run; None if nobody records what is in it.
+        run: What it is among the artifacts of a run; None if it is not among any.
+        lake: The lake that it is in; None if it is in none.
     """
 
     place: Place
     run: RunPart | None = None
+    lake: Store | None = None
+
+    def part(self, path: str) -> RunPart | None:
+        """Return what a folder in it is among the artifacts of a run; None if it is not.
+
+        The folder may be above those of all runs, as the one that MLflow's server keeps
+        what it is sent in.
+        """
+        if self.run is not None:
+            return self.run._replace(below=paths.below(self.run.below, path))
+        if self.lake is None:
+            return None
+        inside = self.place._replace(folder=self.place.full(path))
+        found = _of_a_run(self.lake, canonical(inside.uri))
+        return found and found.run
 
     def log(self, local: str, path: str) -> None:
         """Log a file of this machine, or a folder under its own name, into a folder."""
-        if self.run is not None:
-            below = paths.below(self.run.below, path)
-            self.run.artifacts.log(self.run.run_id, local, below or None)
+        if (part := self.part(path)) is not None:
+            part.artifacts.log(part.run_id, local, part.below or None)
             return
         target = paths.normal(paths.below(path, os.path.basename(local)), "local_file")
         if os.path.isdir(local):
@@ -63,9 +78,8 @@ class ArtifactFolder(NamedTuple):
 
     def log_folder(self, local: str, path: str) -> None:
         """Log the files of a folder of this machine into a folder."""
-        if self.run is not None:
-            below = paths.below(self.run.below, path)
-            self.run.artifacts.log_folder(self.run.run_id, local, below or None)
+        if (part := self.part(path)) is not None:
+            part.artifacts.log_folder(part.run_id, local, part.below or None)
             return
         if not os.path.isdir(local):
             raise InvalidInputError(f"local_dir is {local!r}, which is no folder")
@@ -73,11 +87,12 @@ class ArtifactFolder(NamedTuple):
 
     def recorded(self, path: str) -> dict[str, Recorded]:
         """Return what is recorded of a file, or of those of a folder, by path."""
-        if self.run is None:
+        part = self.part(path)
+        if part is None:
             return {}
-        artifacts, run_id, below = self.run
-        known = artifacts.recorded(run_id, paths.below(below, path))
-        return {each[len(below) :].lstrip("/"): found for each, found in known.items()}
+        known = part.artifacts.recorded(part.run_id, part.below)
+        cut = len(part.below)
+        return {f"{path}{each[cut:]}".lstrip("/"): found for each, found in known.items()}
 
     def delete(self, path: str) -> None:
         """Delete a file or a folder; it is fine if there is none."""
@@ -125,7 +140,7 @@ def folder_at(artifact_uri: str, tracking_uri: str) -> ArtifactFolder:
         if found:
             return found
     if around is not None:
-        return ArtifactFolder(around.artifacts.places.at(location, ""))
+        return ArtifactFolder(around.artifacts.places.at(location, ""), lake=around)
     return ArtifactFolder(place_at(location))
 
 

@@ -119,6 +119,26 @@ def test_a_folder_below_the_artifacts_of_a_run_is_recorded_too(folder: Path, lak
     assert _content(repository.download_artifacts("")) == _FILES
 
 
+def test_what_is_logged_through_the_folder_of_all_artifacts_is_recorded_too(
+    folder: Path, lake: str, tmp_path: Path
+) -> None:
+    client, run_id, uri = _run(lake)
+    above, _, experiment = uri.removesuffix(f"/{run_id}/artifacts").rpartition("/")
+    repository = get_artifact_repository(above)
+    repository.log_artifacts(folder, f"{experiment}/{run_id}/artifacts/x")
+    repository.log_artifact(folder / "a.txt", f"{experiment}/{run_id}/artifacts")
+    repository.log_artifact(folder / "a.txt", "of nobody")
+    report = lakeflow.artifacts.verify([run_id], tracking_uri=lake)
+    assert (report.files, report.findings) == (len(_FILES) + 1, [])
+    fetched = repository.download_artifacts(f"{experiment}/{run_id}/artifacts", str(tmp_path))
+    assert _content(f"{fetched}/x") == _FILES
+    Path(tmp_path, "a.txt").write_bytes(b"other")
+    client.log_artifact(run_id, tmp_path / "a.txt")
+    assert repository._folder.recorded(f"{experiment}/{run_id}/artifacts/a.txt").keys() == {
+        f"{experiment}/{run_id}/artifacts/a.txt"
+    }
+
+
 def test_a_file_that_was_changed_is_not_downloaded(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
