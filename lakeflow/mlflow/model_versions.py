@@ -58,7 +58,8 @@ class ModelVersionMethods(LakeMethods):
         A version of a logged model has the files of that, and its run where none is given.
         """
         location = None
-        logged = _logged_model_id(source) or (None if run_id else model_id)
+        # The server passes what was not given as an empty text.
+        logged = _logged_model_id(source) or (None if run_id else model_id or None)
         if logged is not None:
             model = self._logged_model(logged, source)
             run_id = run_id or model.source_run_id
