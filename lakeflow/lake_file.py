@@ -125,5 +125,7 @@ class LakeFile:
         if not self.is_in_place():
             raise InvalidStateError(
                 f"the lake that was opened at {self._fs.uri} was moved or deleted",
+                # To clients of a server that has it open it is out of order for now.
+                "TEMPORARILY_UNAVAILABLE",
                 hint="put it back, or open it where it is now: what was logged went with it",
             )
