@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pytest
+from inside_mlflow.served import over_lake, over_sqlite, wait_for
 from servers import ceph
 
 import lakeflow
@@ -21,17 +22,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from inside_mlflow.programs import Sides
+    from inside_mlflow.served import Server
 
 pytest.register_assert_rewrite("inside_mlflow.programs")
 
 # What a program logs is there when its call returns.
 os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
 
+# What a server refuses is refused at once, and not after minutes of trying again.
+os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+
 IS_2 = mlflow.__version__.startswith("2.")
 
 # What only MLflow 3 has.
 _OF_3 = (
     "assessments",
+    "browser",
     "datasets",
     "logged_models",
     "prompts",
@@ -156,3 +162,24 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path, used: Any) -> str:
     }[request.param]()
     used(lake_uri(location))
     return location
+
+
+@pytest.fixture(scope="session")
+def servers(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
+    """MLflow's server over a lake and over SQLite; they start at once."""
+    lake, sqlite = tmp_path_factory.mktemp("lake"), tmp_path_factory.mktemp("sqlite")
+    shutil.copy(migrated, sqlite / "mlflow.db")
+    with over_lake(lake, "--workers", "2") as ours, over_sqlite(sqlite) as theirs:
+        yield [wait_for(ours), wait_for(theirs)]
+
+
+@pytest.fixture(scope="session")
+def lake_server(servers: list[Server]) -> Server:
+    """MLflow's server over a lake."""
+    return servers[0]
+
+
+@pytest.fixture(scope="session")
+def sqlite_server(servers: list[Server]) -> Server:
+    """MLflow's server over SQLite."""
+    return servers[1]
