@@ -22,6 +22,7 @@ STORES = ROOT / "build" / "benchmarks"
 
 REQUIREMENTS = {
     "lakeflow": ["-e", f"{ROOT}[otlp]", "pandas>=2.2", "polars>=1.10"],
+    "inside": ["-e", f"{ROOT}[mlflow]", "mlflow==3.17.2", "psycopg2-binary", "playwright"],
     "mlflow3": ["mlflow==3.17.2", "psycopg2-binary"],
     "mlflow2": [
         "mlflow==2.19.0",
