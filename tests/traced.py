@@ -45,4 +45,6 @@ def log_trace(uri: str, run_id: str) -> str:
     first = store.traces.create_assessment(Feedback("right", value=False, trace_id=trace_id))
     other = Feedback("right", value=True, trace_id=trace_id, overrides=first.assessment_id)
     store.traces.create_assessment(other)
+    store.traces.link_to_run([trace_id], run_id)
+    store.traces.link_prompts(trace_id, ["greeting/1", "greeting/2"])
     return trace_id

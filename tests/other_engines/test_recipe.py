@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluated import evaluate
+from measured import measure
 from traced import log_trace
 
 import lakeflow
@@ -36,6 +37,7 @@ def test_the_delta_recipe_gives_the_rows_that_lakeflow_gives(tmp_path: Path) -> 
         client.set_registered_model_alias("model", "newest", number + 1)
         log_trace(str(lake), run_id)
         evaluate(str(lake), f"d {number}")
+        measure(str(lake), run_id)
         lakeflow.compact(lake)
     done = subprocess.run(
         [python, HERE / "recipe.py", lake, ROOT / "sql"],
