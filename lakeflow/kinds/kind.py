@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Derived:
         return self.part.table
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
     """One kind of thing.
 
@@ -178,7 +179,7 @@ class Kind:
     derived: Derived | None = None
     catalogue: Catalogue | None = None
 
-    @property
+    @cached_property
     def scope(self) -> tuple[str, ...]:
         """The ids that stand in every table of the kind, its own last."""
         return (*(self.owner.scope if self.owner else ()), self.id)

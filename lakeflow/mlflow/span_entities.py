@@ -44,11 +44,8 @@ def columns_of(spans: Sequence[Span]) -> Columns:
 def _is_foreign(attributes: Mapping[str, Any]) -> bool:
     if _USAGE in attributes and _COST not in attributes:
         return True
-    return not all(map(_begins_with_mlflow, attributes))
-
-
-def _begins_with_mlflow(name: str) -> bool:
-    return name.startswith(_OF_MLFLOW)
+    # All conventions have a dot in their names; what people call their own often has none.
+    return any("." in name and not name.startswith(_OF_MLFLOW) for name in attributes)
 
 
 def _translated(span: Span) -> dict[str, Any]:

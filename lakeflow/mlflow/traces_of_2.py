@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import TraceInfo
@@ -76,9 +77,17 @@ class TwoStepTraceMethods(LakeMethods):
 
     def _folder_of_trace(self, info: entities.TraceInfo) -> str:
         """Return the folder of the files of a trace."""
-        experiment = self.lake.experiments.get(info.experiment_id)
-        folder = self.shown(experiment.artifact_location)
-        return f"{folder}/traces/{info.trace_id}/artifacts"
+        known = self._folders.get(info.experiment_id)
+        if known is None:
+            experiment = self.lake.experiments.get(info.experiment_id)
+            known = f"{self.shown(experiment.artifact_location)}/traces"
+            self._folders[info.experiment_id] = known
+        return f"{known}/{info.trace_id}/artifacts"
+
+    @cached_property
+    def _folders(self) -> dict[str, str]:
+        """The folder of the traces of each experiment, which never moves."""
+        return {}
 
 
 @raises_mlflow

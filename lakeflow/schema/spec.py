@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 Type = Literal["string", "long", "double"]
@@ -26,7 +27,7 @@ class Column(NamedTuple):
     is_object: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TableSpec:
     """One Delta table.
 
@@ -51,7 +52,7 @@ class TableSpec:
     parted_by: tuple[str, ...] = ()
     file_rows: int = 4_194_304
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """The names of the columns, in order."""
         return tuple(column.name for column in self.columns)

@@ -171,10 +171,13 @@ def assessments_of(thing: Thing) -> list[Assessment]:
 
     One whose place another one has taken is there, and not valid.
     """
+    known = list(thing.rows(ASSESSMENTS.name))
+    if not known:
+        return []
     columns = TRACE.values(ASSESSMENTS)
     rows = [
         {"assessment_id": key, **dict(zip(columns, values, strict=True))}
-        for key, values in thing.rows(ASSESSMENTS.name)
+        for key, values in known
     ]
     replaced = {row["overrides"] for row in rows}
     found = [
