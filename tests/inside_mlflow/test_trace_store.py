@@ -418,9 +418,3 @@ def test_the_spans_of_such_a_trace_are_a_file_that_clients_look_for(pair: Any) -
         made = store.deprecated_start_trace_v2("0", BEGUN_MS, {}, {})
         with pytest.raises(MlflowTracingException):
             store.get_trace(made.request_id)
-
-
-def test_details_of_online_traces_are_not_known(pair: Any) -> None:
-    for store in pair:
-        with pytest.raises(NotImplementedError):
-            store.get_online_trace_details("tr-x", "table", "id")
