@@ -13,6 +13,7 @@ from lakeflow.entities import LoggedModel, LoggedModelStatus
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent import active_model, active_runs
 from lakeflow.fluent.experiments import experiment_of_new_runs
+from lakeflow.fluent.logged import target
 from lakeflow.fluent.origin import origin_tags
 from lakeflow.fluent.pages import all_pages, most_results
 from lakeflow.open_store import open_store
@@ -156,9 +157,6 @@ def log_model_params(params: dict[str, Any], model_id: str | None = None) -> Non
 
 def log_outputs(models: list[LoggedModelOutput] | None = None) -> None:
     """Log logged models that the active run has made; see ``LakeflowClient.log_outputs``."""
-    # It begins a run where none is active, and is the only one here that does.
-    from lakeflow.fluent.logged import target
-
     store, run_id = target()
     store.runs.log_outputs(run_id, models)
 

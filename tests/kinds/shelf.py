@@ -1,9 +1,9 @@
 """Kinds that live in the tests alone, and what a plain dictionary would make of their records.
 
 A *shelf* owns *books*. A line is about many things. Of a book there are marks (the last one wins,
-null removes), owners' plates (the first one stays), readings (each stays, with a summary by
-room), visits (each stays, without one), and pages (the last one wins by key, and no document
-holds them); first editions are kept by key as well.
+null removes), owners' plates (the first one stays), labels (keys alone), readings (each stays,
+with a summary by room), visits (each stays, without one), and pages (the last one wins by key,
+and no document holds them); first editions are kept by key as well.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ PLATES = table(
     Column("size", "double", "s", nullable=True),
     scope=BOOK,
 )
+LABELS = table("labels", ("name",), Column("name", "string", "n"), scope=BOOK)
 READINGS = table(
     "readings",
     ("room",),
@@ -148,6 +149,7 @@ BOOK_KIND = Kind(
     parts=(
         Part(MARKS, Keep.LAST, removable=True),
         Part(PLATES, Keep.FIRST),
+        Part(LABELS, Keep.FIRST),
         Part(
             READINGS,
             Keep.EACH,

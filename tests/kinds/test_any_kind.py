@@ -109,6 +109,9 @@ records = st.one_of(
             ]
         }
     ),
+    st.lists(st.tuples(books, names), min_size=1, max_size=3).map(
+        lambda rows: {"labels": [{**about(b), "name": n} for b, n in rows]}
+    ),
     st.lists(st.tuples(books, names, days, numbers), min_size=1, max_size=5).map(
         lambda rows: {
             "readings": [{**about(b), "room": r, "day": d, "minutes": m} for b, r, d, m in rows]

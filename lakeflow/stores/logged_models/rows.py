@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import records
 from lakeflow.entities import LoggedModel, LoggedModelStatus, Metric
 from lakeflow.kinds import LOGGED_MODEL
+from lakeflow.kinds.kind import LOGGED
 from lakeflow.schema import (
     LOGGED_MODEL_METRICS,
     LOGGED_MODEL_PARAMS,
@@ -112,7 +113,8 @@ def single_points(thing: Thing) -> list[Metric] | None:
     found = thing.summaries(_METRICS)
     if any(each.count > 1 for each in found.values()):
         return None
-    in_order = sorted(found.items(), key=lambda item: item[1].last[2:6])
+    # What is kept of a point ends with the order of its logging, and its value.
+    in_order = sorted(found.items(), key=lambda each: each[1].last[-1 - len(LOGGED) : -1])
     return [_metric(thing.id, key, summed) for key, summed in in_order]
 
 
