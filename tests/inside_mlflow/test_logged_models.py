@@ -20,6 +20,7 @@ import lakeflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MODELS: list[dict[str, Any]] = [
     {"name": "small", "model_type": "agent", "params": {"lr": "0.1", "depth": "3"}},
@@ -398,7 +399,11 @@ def test_a_model_that_is_removed_for_good_is_gone(told: Told) -> None:
 
 
 @pytest.fixture
-def uris(pair: Any) -> Iterator[tuple[str, str]]:
+def uris(
+    pair: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, str]]:
+    # Beside a database MLflow keeps artifacts below the folder that it is in.
+    monkeypatch.chdir(tmp_path)
     yield pair.uris
     mlflow.end_run()
     mlflow.clear_active_model()
