@@ -43,7 +43,9 @@ def encode(value):
         return {"is": "numpy", "dtype": str(value.dtype), "of": encode(value.tolist())}
     if kind in CELLS:
         return {"is": kind, "of": CELLS[kind](value)}
-    return {"is": kind, "of": encode([getattr(value, name) for name in value.__slots__])}
+    # The older MLflow knows no points of models.
+    names = value.__slots__[:4] if kind == "Metric" else value.__slots__
+    return {"is": kind, "of": encode([getattr(value, name) for name in names])}
 
 
 def text_of(answer):

@@ -31,6 +31,13 @@ def segment_of(lake: Path) -> Path:
     return found
 
 
+def test_a_model_is_returned_as_it_is_read(client: LakeflowClient, run_id: str) -> None:
+    made = client.create_logged_model("0", "m", run_id, {"a": 1}, {"b": None}, "agent")
+    assert made == client.get_logged_model(made.model_id)
+    assert made == client.search_logged_models(["0"])[0]
+    assert (made.tags, made.params) == ({"a": "1"}, {"b": "None"})
+
+
 def test_a_point_of_a_model_is_one_line_with_both(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     client = LakeflowClient(lake)

@@ -82,21 +82,29 @@ class LoggedModelStore:
         model_id = f"m-{new_id()}"
         now = now_ms()
         scope = experiment_id, model_id
-        fields = {
+        known: dict[str, Any] = {
             "name": chosen,
+            "artifact_location": below(location, f"models/{model_id}/artifacts"),
             "creation_timestamp": now,
             "last_updated_timestamp": now,
-            "status": LoggedModelStatus.PENDING.value,
             "model_type": None if model_type is None else validation.text(model_type),
             "source_run_id": validation.run_id(source_run_id) if source_run_id else None,
+        }
+        fields = {
+            **known,
+            "status": LoggedModelStatus.PENDING.value,
             "lifecycle_stage": LifecycleStage.ACTIVE,
-            "artifact_location": below(location, f"models/{model_id}/artifacts"),
         }
         self._append(
             rows.model(scope, fields), rows.params(scope, settings), rows.tags(scope, pairs)
         )
         self._scopes.keep(model_id, experiment_id)
-        return self.get(model_id)
+        # What would be read back: a look at the log for it would cost more than the write.
+        known["artifact_location"] = self._lake.fs.resolve(known["artifact_location"])
+        return LoggedModel(
+            experiment_id, model_id, **known, status=LoggedModelStatus.PENDING, tags=pairs,
+            params=settings,
+        )  # fmt: skip
 
     def get(self, model_id: str, *, allow_deleted: bool = False) -> LoggedModel:
         """Return a logged model as it is now.
