@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 _RUNS_AT_ONCE = 16
 """Runs whose points are in memory at once: all points of each, of which a sample stays."""
 
+_MOST_POINTS_KEPT = 2_000_000
+
 
 @raises_mlflow
 class MetricMethods(LakeMethods):
     """Calls about metrics."""
+
+    _begun: tuple[tuple[str, str, str | None], Curves] | None = None
+    """The history that was asked for last and has pages left, by what its next one is asked by:
+    a client asks for all of them in a row."""
 
     def log_metric(self, run_id: str, metric: Metric) -> None:
         """Log one point."""
@@ -44,9 +50,13 @@ class MetricMethods(LakeMethods):
     ) -> PagedList[Metric]:
         """Return the points of a metric, each once, by timestamp, step and value."""
         first = SearchUtils.parse_start_offset_from_page_token(page_token)
-        curves = self._curves([run_id], metric_key, Order.TIME)
+        begun, curves = self._begun or (None, None)
+        if curves is None or not page_token or begun != (run_id, metric_key, page_token):
+            curves = self._curves([run_id], metric_key, Order.TIME)
         last = len(curves) if max_results is None else first + max_results
         token = SearchUtils.create_page_token(last).decode() if last < len(curves) else None
+        is_kept = token is not None and len(curves) <= _MOST_POINTS_KEPT
+        self._begun = ((run_id, metric_key, token), curves) if is_kept else None
         points = [Metric(metric_key, *point) for _, *point in curves.points(first, last)]
         return PagedList(points, token)
 
