@@ -50,6 +50,7 @@ from lakeflow.entities.run import (
 from lakeflow.entities.scorer import OnlineScoringConfig, ScorerVersion
 from lakeflow.entities.span import NO_OP_SPAN_REQUEST_ID, NoOpSpan, Span, SpanType
 from lakeflow.entities.span_event import SpanEvent
+from lakeflow.entities.span_log_level import SpanLogLevel
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
 from lakeflow.entities.trace import Trace, TraceData
 from lakeflow.entities.trace_info import TraceInfo, TraceState, TraceStatus
@@ -103,6 +104,7 @@ __all__ = [
     "SourceType",
     "Span",
     "SpanEvent",
+    "SpanLogLevel",
     "SpanStatus",
     "SpanStatusCode",
     "SpanType",

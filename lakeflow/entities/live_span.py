@@ -7,8 +7,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities.json_text import json_text, typed
-from lakeflow.entities.span import INPUTS, OUTPUTS, REQUEST_ID, SPAN_TYPE, Span, SpanType
+from lakeflow.entities.span import (
+    DESCRIPTION,
+    INPUTS,
+    LOG_LEVEL,
+    OUTPUTS,
+    REQUEST_ID,
+    SPAN_TYPE,
+    Span,
+    SpanType,
+)
 from lakeflow.entities.span_event import SpanEvent
+from lakeflow.entities.span_log_level import SpanLogLevel
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
 
 if TYPE_CHECKING:
@@ -161,6 +171,18 @@ class LiveSpan(Span):
     def set_span_type(self, span_type: str) -> None:
         """Set what it does."""
         self.set_attribute(SPAN_TYPE, str(span_type))
+
+    def set_description(self, description: str) -> None:
+        """Set what it is about."""
+        self.set_attribute(DESCRIPTION, str(description))
+
+    def set_log_level(self, level: SpanLogLevel | str) -> None:
+        """Set how grave it is.
+
+        Raises:
+            InvalidInputError: INVALID_PARAMETER_VALUE: there is no such level.
+        """
+        self.set_attribute(LOG_LEVEL, int(SpanLogLevel.from_value(level)))
 
     def set_attributes(self, attributes: object) -> None:
         """Set attributes besides those that there are; of one name the last one stays.

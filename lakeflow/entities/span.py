@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.entities._base import short
 from lakeflow.entities.json_text import decoded_if_json, json_text, typed
 from lakeflow.entities.span_event import SpanEvent
+from lakeflow.entities.span_log_level import SpanLogLevel
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
 from lakeflow.exceptions import InvalidInputError
 
@@ -18,6 +19,8 @@ REQUEST_ID = "mlflow.traceRequestId"
 INPUTS = "mlflow.spanInputs"
 OUTPUTS = "mlflow.spanOutputs"
 SPAN_TYPE = "mlflow.spanType"
+DESCRIPTION = "mlflow.spanDescription"
+LOG_LEVEL = "mlflow.spanLogLevel"
 
 NO_OP_SPAN_REQUEST_ID = "MLFLOW_NO_OP_SPAN_REQUEST_ID"
 """The trace id of spans that are not recorded."""
@@ -122,6 +125,18 @@ class Span:
     def outputs(self) -> Any:
         """What came out; None if nothing was said."""
         return self.get_attribute(OUTPUTS)
+
+    @property
+    def description(self) -> str | None:
+        """What it is about; None if nothing was said."""
+        return self.get_attribute(DESCRIPTION)  # type: ignore[no-any-return]
+
+    @property
+    def log_level(self) -> SpanLogLevel | None:
+        """How grave it is; None if nothing was said."""
+        level = self.get_attribute(LOG_LEVEL)
+        is_known = isinstance(level, int) and level in [*SpanLogLevel]
+        return SpanLogLevel(level) if is_known else None
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -258,6 +273,12 @@ class NoOpSpan(Span):
         """Do nothing."""
 
     def set_span_type(self, span_type: str) -> None:
+        """Do nothing."""
+
+    def set_description(self, description: str) -> None:
+        """Do nothing."""
+
+    def set_log_level(self, level: SpanLogLevel | str) -> None:
         """Do nothing."""
 
     def set_status(self, status: SpanStatus | SpanStatusCode | str) -> None:

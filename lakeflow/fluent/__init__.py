@@ -21,6 +21,7 @@ from lakeflow.fluent.assessments import (
     log_assessment,
     log_expectation,
     log_feedback,
+    log_issue,
     override_feedback,
     update_assessment,
 )
@@ -175,6 +176,7 @@ __all__ = [
     "log_image",
     "log_input",
     "log_inputs",
+    "log_issue",
     "log_metric",
     "log_metrics",
     "log_model_params",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.client import LakeflowClient
-from lakeflow.entities import Expectation, Feedback
+from lakeflow.entities import Expectation, Feedback, IssueReference
 
 if TYPE_CHECKING:
     from lakeflow.entities import Assessment, AssessmentError, AssessmentSource
@@ -103,6 +103,56 @@ def log_expectation(
     """
     expectation = Expectation(name, value, source, metadata=metadata, span_id=span_id)
     return log_assessment(trace_id, expectation)
+
+
+def log_issue(
+    *,
+    trace_id: str,
+    issue_id: str,
+    issue_name: str,
+    source: AssessmentSource | None = None,
+    run_id: str | None = None,
+    rationale: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    span_id: str | None = None,
+) -> Assessment:
+    """Log that a trace shows an issue; return it with its id.
+
+    Args:
+        trace_id: The trace; one that goes on in this process too.
+        issue_id: Id of the issue; ``issue.id`` in filters finds the trace.
+        issue_name: Its name.
+        source: Who says it; a judge by default.
+        run_id: The run in which it was found.
+        rationale: Why.
+        metadata: Further texts.
+        span_id: The span that shows it.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such trace.
+        InvalidInputError: INVALID_PARAMETER_VALUE, ``source`` is something else.
+
+    Examples:
+        >>> import lakeflow
+        >>> lakeflow.set_tracking_uri("memory://doc-log-issue")
+        >>> with lakeflow.start_span("ask") as span:
+        ...     pass
+        >>> made = lakeflow.log_issue(
+        ...     trace_id=span.trace_id, issue_id="iss-1", issue_name="answers are cut"
+        ... )
+        >>> len(lakeflow.search_traces(filter_string="issue.id = 'iss-1'", return_type="list"))
+        1
+    """
+    reference = IssueReference(
+        issue_id,
+        issue_name,
+        source,
+        run_id=run_id,
+        rationale=rationale,
+        metadata=metadata,
+        span_id=span_id,
+    )
+    return log_assessment(trace_id, reference)
 
 
 def get_assessment(trace_id: str, assessment_id: str) -> Assessment:

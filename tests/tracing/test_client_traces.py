@@ -16,6 +16,7 @@ from lakeflow.entities import (
     Feedback,
     LiveSpan,
     NoOpSpan,
+    SpanLogLevel,
     TraceState,
 )
 from lakeflow.exceptions import InvalidInputError, NotFoundError
@@ -165,3 +166,67 @@ def test_a_deleted_trace_is_gone_with_its_spans(lake: LakeflowClient) -> None:
     with pytest.raises(NotFoundError):
         lake.get_trace(root.request_id)
     assert lake.count_traces(["0"]) == 0
+
+
+def test_a_span_has_a_level_and_a_description(lake: LakeflowClient) -> None:
+    with lakeflow.start_span("ask") as span:
+        assert (span.log_level, span.description) == (None, None)
+        span.set_log_level("warning")
+        span.set_description("what it is about")
+        span.set_attribute("other", [1])
+        with pytest.raises(InvalidInputError, match="no level of a span"):
+            span.set_log_level("loud")
+    lakeflow.compact(lake.tracking_uri)
+    (read,) = lake.get_trace(span.trace_id).data.spans
+    assert read.log_level is SpanLogLevel.WARNING
+    assert read.description == "what it is about"
+    for odd in ([1], 7, "40", None, True):
+        with lakeflow.start_span("odd") as span:
+            span.set_attribute("mlflow.spanLogLevel", odd)
+        assert lake.get_trace(span.trace_id).data.spans[0].log_level is None
+
+
+def found(lake: LakeflowClient, run_id: str) -> set[str]:
+    by_filter = lake.search_traces(["0"], f"run_id = '{run_id}'")
+    by_argument = lake.search_traces(["0"], run_id=run_id)
+    ids = {trace.info.trace_id for trace in by_filter}
+    assert ids == {trace.info.trace_id for trace in by_argument}
+    assert lake.count_traces(["0"], run_id=run_id) == len(ids)
+    return ids
+
+
+def test_a_run_finds_what_began_in_it_and_what_was_linked_to_it(lake: LakeflowClient) -> None:
+    with lakeflow.start_run() as run, lakeflow.start_span("within") as within:
+        pass
+    ids = []
+    for _ in range(3):
+        with lakeflow.start_span("without") as span:
+            ids.append(span.trace_id)
+    run_id, other_id = run.info.run_id, lake.create_run("0").info.run_id
+    assert found(lake, run_id) == {within.trace_id}
+    lake.link_traces_to_run(ids[:2], run_id)
+    lake.link_traces_to_run(ids[1:], other_id)
+    for _ in range(2):
+        assert found(lake, run_id) == {within.trace_id, *ids[:2]}
+        assert found(lake, other_id) == {*ids[1:]}
+        lakeflow.compact(lake.tracking_uri)
+    lake.unlink_traces_from_run([*ids, within.trace_id, "tr-none"], run_id)
+    for _ in range(2):
+        assert found(lake, run_id) == {within.trace_id}
+        assert found(lake, other_id) == {*ids[1:]}
+        lakeflow.compact(lake.tracking_uri)
+    lake.delete_traces("0", request_ids=ids)
+    assert found(lake, other_id) == set()
+    with pytest.raises(InvalidInputError, match="there may be 100"):
+        lake.link_traces_to_run(["tr-x"] * 101, run_id)
+    with pytest.raises(NotFoundError):
+        lake.link_traces_to_run(ids, "0" * 32)
+
+
+def test_a_trace_that_comes_after_its_link_has_it(lake: LakeflowClient) -> None:
+    run_id = lake.create_run("0").info.run_id
+    with lakeflow.start_span("ask") as span:
+        trace_id = span.trace_id
+        lake.link_traces_to_run([trace_id], run_id)
+        lakeflow.compact(lake.tracking_uri)
+    assert found(lake, run_id) == {trace_id}
