@@ -90,15 +90,17 @@ class ReviewMethods(LakeMethods):
         include_trace_count: bool = False,
         **_: Any,
     ) -> PagedList[Issue]:
-        """Return one page of issues; traces are not linked to them, so each has none."""
+        """Return one page of issues, with how many traces show each if that is asked for."""
         from mlflow.store.tracking import SEARCH_ISSUES_DEFAULT_MAX_RESULTS
 
         most = SEARCH_ISSUES_DEFAULT_MAX_RESULTS if max_results is None else max_results
         page = self.lake.issues.search(experiment_id, filter_string, most, page_token)
-        found = map(_issue_of, page)
-        count = 0 if include_trace_count else None
-        counted = [dataclasses.replace(each, trace_count=count) for each in found]
-        return PagedList(counted, page.token)
+        found = list(map(_issue_of, page))
+        if include_trace_count:
+            counts = self.lake.issues.trace_counts([each.issue_id for each in found])
+            for each in found:
+                each.trace_count = counts.get(each.issue_id, 0)
+        return PagedList(found, page.token)
 
     # Questions
 

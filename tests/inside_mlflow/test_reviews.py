@@ -6,6 +6,13 @@ import itertools
 from typing import Any
 
 import pytest
+from mlflow.entities import (
+    AssessmentSource,
+    IssueReference,
+    TraceInfo,
+    TraceLocation,
+    TraceState,
+)
 from mlflow.entities.issue import IssueSeverity, IssueStatus
 from mlflow.genai.label_schemas import InputCategorical, InputNumeric, InputPassFail, InputText
 
@@ -276,9 +283,23 @@ def test_issues_are_made_changed_and_searched(pair: Any, experiment: str) -> Non
         for text in (None, "status = 'resolved'", "status != 'resolved'"):
             page = store.search_issues(experiment, text)
             told.append([(str(each.severity), each.name) for each in page])
+        for number in range(2):
+            name = f"tr-{experiment}{number:030x}"
+            place = TraceLocation.from_experiment_id(experiment)
+            store.start_trace(TraceInfo(name, place, 1_700_000_000_000, TraceState.OK))
+            for _ in range(2):
+                shows = IssueReference(made.issue_id, "new", source=AssessmentSource("CODE"))
+                shows.trace_id = name
+                store.create_assessment(shows)
         page = store.search_issues(experiment, max_results=4)
         rest = store.search_issues(experiment, max_results=4, page_token=page.token)
         counted = store.search_issues(experiment, include_trace_count=True)
-        return told, len(page), len(rest), rest.token, {each.trace_count for each in counted}
+        return (
+            told,
+            len(page),
+            len(rest),
+            rest.token,
+            [(each.name, each.trace_count) for each in counted if each.trace_count],
+        )
 
-    assert pair.both(program)[1:] == (4, 2, None, {0})
+    assert pair.both(program)[1:] == (4, 2, None, [("new", 2)])

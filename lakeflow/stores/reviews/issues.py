@@ -11,7 +11,9 @@ from lakeflow.entities.json_text import decoded_if_json
 from lakeflow.exceptions import NotFoundError
 from lakeflow.ids import new_id
 from lakeflow.kinds import ISSUE
-from lakeflow.schema import ISSUES
+from lakeflow.query.engine.comparisons import among, binding
+from lakeflow.query.engine.statement import Statement
+from lakeflow.schema import ASSESSMENTS, ISSUES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,6 +149,20 @@ class IssueStore:
         )
         things = self._reader.things(ISSUE, page.ids, page.snapshot_id)
         return PagedList(list(map(_entity, things)), page.token)
+
+    def trace_counts(self, issue_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many traces show some issues, by issue: one query."""
+        if not issue_ids:
+            return {}
+        values: dict[str, Any] = {}
+        where = among('"name"', issue_ids, binding(values))
+        sql = (
+            'SELECT "name", count(DISTINCT trace_id) AS traces '  # noqa: S608 - names of ours
+            f"FROM {ASSESSMENTS.name} WHERE kind = 'issue' AND {where} GROUP BY \"name\""
+        )
+        statement = Statement(sql, values, (ASSESSMENTS.name,))
+        (found,) = self._reader.tables([statement], [], None)
+        return {row["name"]: row["traces"] for row in found.to_pylist()}
 
 
 def _severity(severity: str | None) -> dict[str, Any]:
