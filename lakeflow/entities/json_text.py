@@ -102,9 +102,16 @@ def decoded_if_json(value: Any) -> Any:
     Examples:
         >>> decoded_if_json('{"a": 1}'), decoded_if_json("{a"), decoded_if_json(None)
         ({'a': 1}, '{a', None)
+        >>> decoded_if_json('"a b"'), decoded_if_json('"'), decoded_if_json('""')
+        ('a b', '"', '')
     """
     if type(value) is not str:
         return value
+    # Most are plain texts, of which nothing but the quotes has to go.
+    if value[:1] == '"' == value[-1:] and value.isprintable():
+        inner = value[1:-1]
+        if len(value) > 1 and '"' not in inner and "\\" not in inner:
+            return inner
     try:
         return decoded(value)
     except ValueError:
