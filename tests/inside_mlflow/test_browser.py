@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,13 +14,21 @@ import pytest
 from inside_mlflow.browsing import Ui, browsing
 from inside_mlflow.served import over_lake, wait_for
 from inside_mlflow.shown import RUNS, Shown, fill
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POINTS = 100_000
 PICTURES = os.environ.get("LAKEFLOW_TEST_PICTURES")
-"""A folder for pictures of the pages, which the docs show."""
+"""A folder for pictures of some of the pages; docs/images to make those of the docs anew."""
+
+IN_DOCS = {
+    "test_charts_of_runs": "mlflow-runs.png",
+    "test_the_chart_of_a_run_with_100_000_points": "mlflow-metrics.png",
+    "test_a_trace_with_its_spans_and_assessments": "mlflow-trace.png",
+}
+"""Tests that end at a page which the docs show, and what its picture is called."""
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +55,9 @@ def ui(browser: Ui, request: pytest.FixtureRequest) -> Iterator[Ui]:
     """The UI; after each test no request has failed, and nothing was complained of."""
     browser.wrong.clear()
     yield browser
-    if PICTURES:
-        name = request.node.name.removeprefix("test_").replace("_", "-")
-        browser.page.screenshot(path=Path(PICTURES, f"{name}.png"))
+    if PICTURES and request.node.name in IN_DOCS:
+        picture = Image.open(io.BytesIO(browser.page.screenshot()))
+        picture.quantize(128).save(Path(PICTURES, IN_DOCS[request.node.name]), optimize=True)
     assert browser.wrong == []
 
 

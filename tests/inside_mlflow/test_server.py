@@ -36,6 +36,8 @@ def _said(call: Callable[[], Any]) -> Any:
         return call()
     except MlflowException as error:
         return error.error_code
+    except requests.HTTPError as error:
+        return error.response.status_code
 
 
 def _runs(client: MlflowClient, folder: Path) -> list[Any]:
@@ -126,7 +128,7 @@ def _registry(client: MlflowClient, folder: Path) -> list[Any]:
         [(each.version, each.description, each.tags, each.source) for each in found],
         (by_alias.version, by_alias.status, by_alias.aliases),
         [each.name for each in client.search_registered_models("name LIKE 'tr%'")],
-        client.rename_registered_model("tree", "oak").name,
+        client.rename_registered_model("tree", "oak"),
         client.get_model_version_download_uri("oak", "1"),
         _said(lambda: client.create_registered_model("oak")),
         _said(lambda: client.get_model_version("oak", "9")),
