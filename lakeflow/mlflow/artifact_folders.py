@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from lakeflow.stores.artifacts.recorded import Recorded
     from lakeflow.stores.store import Store
 
-_IN_A_LAKE = re.compile(r"/artifacts(?=/\d+(?:/|$)|$)")
+# The folder of a run is no lake, and nobody may have said how one would be opened there.
+_IN_A_LAKE = re.compile(r"(?<!/[0-9a-f]{32})/artifacts(?=/\d+(?:/|$)|$)")
 _OF_A_RUN = re.compile(r"/([0-9a-f]{32})/artifacts(?:/(.*))?$", re.DOTALL)
 
 
@@ -91,8 +92,10 @@ class ArtifactFolder(NamedTuple):
         if part is None:
             return {}
         known = part.artifacts.recorded(part.run_id, part.below)
-        cut = len(part.below)
-        return {f"{path}{each[cut:]}".lstrip("/"): found for each, found in known.items()}
+        return {
+            paths.below(path, each[len(part.below) :].lstrip("/")): found
+            for each, found in known.items()
+        }
 
     def delete(self, path: str) -> None:
         """Delete a file or a folder; it is fine if there is none."""

@@ -134,9 +134,11 @@ def test_what_is_logged_through_the_folder_of_all_artifacts_is_recorded_too(
     assert _content(f"{fetched}/x") == _FILES
     Path(tmp_path, "a.txt").write_bytes(b"other")
     client.log_artifact(run_id, tmp_path / "a.txt")
-    assert repository._folder.recorded(f"{experiment}/{run_id}/artifacts/a.txt").keys() == {
-        f"{experiment}/{run_id}/artifacts/a.txt"
-    }
+    root = f"{experiment}/{run_id}/artifacts"
+    assert set(repository._folder.recorded(f"{root}/a.txt")) == {f"{root}/a.txt"}
+    # Else what is fetched would be compared with nothing.
+    everything = {f"{root}/a.txt", *(f"{root}/x/{path}" for path in _FILES)}
+    assert set(repository._folder.recorded(root)) == everything
 
 
 def test_a_file_that_was_changed_is_not_downloaded(
