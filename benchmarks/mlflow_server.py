@@ -46,6 +46,7 @@ def main() -> None:
     add_arguments(parser, "inside")
     number = {"type": int, "metavar": "N"}
     parser.add_argument("--parts", default="requests,pages", help="requests,pages")
+    parser.add_argument("--stores", default="SQLite,PostgreSQL", help="beside lakeflow's")
     parser.add_argument("--runs", default=20_000, **number, help="that are searched")
     parser.add_argument("--requests", default=400, **number, help="of each kind")
     parser.add_argument("--workers", default=2, **number, help="of each server")
@@ -77,13 +78,15 @@ def stores_of(
     """Return the URI that MLflow is given for each store, filled with the same runs."""
     shape = {"runs": options.runs, "seed": options.seed}
     lake = filled(options, Peer(LAKE, python, "lakeflow", "lake"), "fill_client.py", **shape)
-    sqlite = Peer("SQLite", python, "mlflow", "sqlite")
-    database = filled(options, sqlite, "fill_tables.py", **shape, analyze=1)
-    stores = {
-        FLOOR: "nothing://",
-        LAKE: f"lakeflow://{lake}/lake",
-        "SQLite": sqlite.uri(database),
-    }
+    stores = {FLOOR: "nothing://", LAKE: f"lakeflow://{lake}/lake"}
+    chosen = options.stores.split(",")
+    if "SQLite" in chosen:
+        sqlite = Peer("SQLite", python, "mlflow", "sqlite")
+        stores["SQLite"] = sqlite.uri(
+            filled(options, sqlite, "fill_tables.py", **shape, analyze=1)
+        )
+    if SHARED not in chosen:
+        return stores
     programs = postgres.binaries()
     if programs is None:
         say(f"without PostgreSQL, which is not here: {postgres.INSTALL}")

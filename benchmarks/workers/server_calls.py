@@ -111,6 +111,8 @@ def main() -> None:
     began = time.perf_counter()
     together(ask, clients, 3)
     taken = time.perf_counter() - began
+    if len(times) < each * len(clients):
+        raise SystemExit(f"{len(times)} of {each * len(clients)} requests were answered")
     times.sort()
     report(
         {
