@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _OF_MLFLOW = "mlflow."
 _USAGE, _COST = "mlflow.chat.tokenUsage", "mlflow.llm.cost"
 _TAG = "mlflow.traceTag."
+_JSON_IN_JSON = ('"{', '"[')
 
 
 def columns_of(spans: Sequence[Span]) -> Columns:
@@ -45,7 +46,11 @@ def _is_foreign(attributes: Mapping[str, Any]) -> bool:
     if _USAGE in attributes and _COST not in attributes:
         return True
     # All conventions have a dot in their names; what people call their own often has none.
-    return any("." in name and not name.startswith(_OF_MLFLOW) for name in attributes)
+    # And MLflow takes a text that is JSON itself for what it says.
+    return any(
+        not name.startswith(_OF_MLFLOW) and ("." in name or str(value)[:2] in _JSON_IN_JSON)
+        for name, value in attributes.items()
+    )
 
 
 def _translated(span: Span) -> dict[str, Any]:
