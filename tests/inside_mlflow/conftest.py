@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pytest
+from inside_mlflow import choices
 from inside_mlflow.served import over_lake, over_sqlite, wait_for
 from servers import ceph
 
@@ -60,6 +61,13 @@ def no_open_lakes() -> Iterator[None]:
     yield
     for key in lakes._OPEN.keys() - open_before:
         lakes._OPEN[key].close()
+
+
+@pytest.fixture(autouse=True)
+def choices_taken_back() -> Iterator[None]:
+    """Let no test find what another one has chosen for the process."""
+    with choices.taken_back():
+        yield
 
 
 @dataclass
@@ -146,23 +154,15 @@ def bucket() -> Iterator[Callable[[str], str]]:
         yield location
 
 
-@pytest.fixture
-def used() -> Iterator[Any]:
-    """Sets the tracking URI of the process, and takes it back."""
-    before = mlflow.get_tracking_uri()
-    yield mlflow.set_tracking_uri
-    mlflow.set_tracking_uri(before)
-
-
 @pytest.fixture(params=["disk", "memory", "s3"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path, used: Any) -> str:
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The location of a lake that MLflow logs to."""
     location = {
         "disk": lambda: str(tmp_path / "my lake"),
         "memory": lambda: f"memory://{tmp_path.name}",
         "s3": lambda: request.getfixturevalue("bucket")(tmp_path.name),
     }[request.param]()
-    used(lake_uri(location))
+    mlflow.set_tracking_uri(lake_uri(location))
     return location
 
 

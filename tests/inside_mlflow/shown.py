@@ -43,12 +43,11 @@ def fill(lake: Path, *, points: int) -> Shown:
         lake: The lake.
         points: Points of the metric ``long`` of the first run.
     """
-    before = lakeflow.get_tracking_uri()
     lakeflow.set_tracking_uri(lake)
     try:
         return _filled(LakeflowClient(lake), points)
     finally:
-        lakeflow.set_tracking_uri(before)
+        lakeflow.set_tracking_uri(None)
 
 
 def _filled(client: LakeflowClient, points: int) -> Shown:

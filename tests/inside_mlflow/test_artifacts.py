@@ -11,6 +11,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from inside_mlflow import choices
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -71,10 +72,9 @@ def expected(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> list[A
     """What MLflow itself reads back of files on a disk."""
     folder = tmp_path_factory.mktemp("own")
     shutil.copy(migrated, folder / "mlflow.db")
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
-    _, answers = _logged(folder, mlflow.create_experiment("own", str(folder / "artifacts")))
-    mlflow.set_tracking_uri(before)
+    with choices.taken_back():
+        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        _, answers = _logged(folder, mlflow.create_experiment("own", str(folder / "artifacts")))
     return answers
 
 
@@ -146,10 +146,8 @@ def test_a_folder_that_is_in_no_lake_needs_none(
         assert repository.list_artifacts() == []
 
 
-def test_a_path_that_leads_elsewhere_is_refused_by_every_function(
-    used: Any, tmp_path: Path
-) -> None:
-    used(lake_uri(str(tmp_path / "lake")))
+def test_a_path_that_leads_elsewhere_is_refused_by_every_function(tmp_path: Path) -> None:
+    mlflow.set_tracking_uri(lake_uri(str(tmp_path / "lake")))
     (tmp_path / "lake").parent.joinpath("secret").write_text("secret")
     with mlflow.start_run() as run:
         for call in (
@@ -176,8 +174,8 @@ def test_files_are_logged_by_many_threads(lake: str) -> None:
     assert lakeflow.artifacts.verify([run_id], tracking_uri=lake).findings == []
 
 
-def test_images_that_are_logged_by_themselves_arrive(used: Any, tmp_path: Path) -> None:
-    used(lake_uri(str(tmp_path / "lake")))
+def test_images_that_are_logged_by_themselves_arrive(tmp_path: Path) -> None:
+    mlflow.set_tracking_uri(lake_uri(str(tmp_path / "lake")))
     with mlflow.start_run() as run:
         for step in range(3):
             mlflow.log_image(

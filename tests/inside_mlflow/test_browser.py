@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
+import time
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from inside_mlflow.browsing import Ui, browsing
+from inside_mlflow.browsing import MOST_MS, Ui, browsing
 from inside_mlflow.served import over_lake, wait_for
 from inside_mlflow.shown import RUNS, Shown, fill
 from PIL import Image
@@ -61,15 +61,22 @@ def ui(browser: Ui, request: pytest.FixtureRequest) -> Iterator[Ui]:
     assert browser.wrong == []
 
 
-def _names(ui: Ui) -> list[str]:
-    """The names of the runs in the table, from top to bottom."""
-    # A row that moves keeps its place in the document; its number says where it is seen.
-    rows = ui.page.locator("[row-index]", has=ui.page.get_by_role("link")).all()
-    named = {
-        int(row.get_attribute("row-index") or 0): re.search(r"tree-\d\d", row.inner_text())
-        for row in rows
-    }
-    return [found[0] for _, found in sorted(named.items()) if found]
+# A row that moves keeps its place in the document; its number says where it is seen. Read in one
+# go: the table makes its rows anew as it grows.
+NAMES = """
+rows => Object.values(Object.fromEntries(rows.map(
+    row => [row.getAttribute('row-index'), (row.innerText.match(/tree-[0-9]{2}/) || [''])[0]]
+).filter(([_, name]) => name)))
+"""
+
+
+def _names_become(ui: Ui, *names: str) -> None:
+    """Wait until the table of runs begins with these, from top to bottom."""
+    rows = ui.page.locator("[row-index]")
+    end = time.monotonic() + MOST_MS / 1000
+    while (found := rows.evaluate_all(NAMES)[: len(names)]) != list(names):
+        assert time.monotonic() < end, found
+        ui.page.wait_for_timeout(100)
 
 
 def test_experiments(ui: Ui) -> None:
@@ -85,14 +92,13 @@ def test_runs(ui: Ui, shown: Shown) -> None:
 def test_runs_filtered(ui: Ui, shown: Shown) -> None:
     asked = urllib.parse.quote("params.depth = '3' OR metrics.accuracy > 0.605")
     ui.show(f"/experiments/{shown.experiment}/runs?searchFilter={asked}", "2 matching runs")
-    assert sorted(_names(ui)) == ["tree-03", "tree-11"]
+    _names_become(ui, "tree-11", "tree-03")
 
 
 def test_runs_sorted_by_a_metric(ui: Ui, shown: Shown) -> None:
     asked = urllib.parse.urlencode({"orderByKey": "metrics.`loss`", "orderByAsc": "false"})
     ui.show(f"/experiments/{shown.experiment}/runs?{asked}", f"{RUNS} matching runs")
-    ui.has("tree-11")
-    assert _names(ui)[:3] == ["tree-11", "tree-10", "tree-09"]
+    _names_become(ui, "tree-11", "tree-10", "tree-09")
 
 
 def test_a_column_of_runs_that_is_chosen(ui: Ui, shown: Shown) -> None:

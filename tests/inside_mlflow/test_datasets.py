@@ -54,8 +54,7 @@ def same(pair: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], A
         assert found[0] == found[1]
         return found[0]
 
-    yield run
-    mlflow.set_tracking_uri(None)
+    return run
 
 
 def error_of(call: Callable[[], Any]) -> str:

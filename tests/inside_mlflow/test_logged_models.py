@@ -405,9 +405,7 @@ def uris(
     # Beside a database MLflow keeps artifacts below the folder that it is in.
     monkeypatch.chdir(tmp_path)
     yield pair.uris
-    mlflow.end_run()
     mlflow.clear_active_model()
-    mlflow.set_tracking_uri(None)
 
 
 def measured(uri: str) -> Any:

@@ -77,8 +77,8 @@ if not IS_2:
             client.create_model_version("m", "models:/m-00000000000000000000000000000000")
 
 
-def test_the_registry_may_be_in_another_lake_than_the_runs(used: Any, tmp_path: Path) -> None:
-    used(lake_uri(str(tmp_path / "runs")))
+def test_the_registry_may_be_in_another_lake_than_the_runs(tmp_path: Path) -> None:
+    mlflow.set_tracking_uri(lake_uri(str(tmp_path / "runs")))
     mlflow.set_registry_uri(lake_uri(str(tmp_path / "models")))
     try:
         with mlflow.start_run() as run:
@@ -93,8 +93,8 @@ def test_the_registry_may_be_in_another_lake_than_the_runs(used: Any, tmp_path: 
     assert lakeflow.LakeflowClient(str(tmp_path / "models")).get_registered_model("m")
 
 
-def test_what_autologging_adds_to_a_run_is_recorded(used: Any, tmp_path: Path) -> None:
-    used(lake_uri(str(tmp_path / "lake")))
+def test_what_autologging_adds_to_a_run_is_recorded(tmp_path: Path) -> None:
+    mlflow.set_tracking_uri(lake_uri(str(tmp_path / "lake")))
     mlflow.sklearn.autolog(log_models=False, silent=True)
     try:
         with mlflow.start_run() as run:

@@ -15,7 +15,6 @@ from lakeflow import LakeflowClient
 from lakeflow.mlflow.locations import lake_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -156,13 +155,11 @@ def test_prompts_are_changed_alike(clients: list[MlflowClient]) -> None:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[str]:
+def here(tmp_path: Path) -> str:
     """The lake of the process."""
-    before = mlflow.get_tracking_uri()
     uri = lake_uri(str(tmp_path / "lake"))
     mlflow.set_tracking_uri(uri)
-    yield uri
-    mlflow.set_tracking_uri(before)
+    return uri
 
 
 def test_the_functions_of_the_module_work(here: str) -> None:

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mlflow
 import pytest
 from mlflow.genai.scorers import delete_scorer, get_scorer, list_scorers, scorer
 from mlflow.genai.scorers.registry import list_scorer_versions
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 MODEL = json.dumps({"name": "s", "description": "\N{SNOWMAN}"})
-
-
-@pytest.fixture
-def programs(pair: Any) -> Iterator[Any]:
-    """Yield the URIs; afterwards MLflow has none."""
-    yield pair.uris
-    mlflow.set_tracking_uri(None)
 
 
 def version(found: Any) -> tuple[Any, ...]:
@@ -94,7 +84,7 @@ def test_what_is_set_of_scoring_traces_is_found(pair: Any) -> None:
 
 
 def test_a_function_is_registered_as_a_scorer_and_scores(
-    programs: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    pair: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_SERVER_ENABLE_CUSTOM_SCORERS", "true")
 
@@ -119,7 +109,7 @@ def test_a_function_is_registered_as_a_scorer_and_scores(
         told.append([each.name for each in list_scorers(experiment_id=experiment)])
         return told
 
-    found = [program(uri) for uri in programs]
+    found = [program(uri) for uri in pair.uris]
     assert found[0] == found[1]
 
 

@@ -17,7 +17,6 @@ import lakeflow
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -36,14 +35,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/lake.json").write_text("{")
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def tracking_uri() -> Iterator[None]:
-    """Take back what a test has set."""
-    before = mlflow.get_tracking_uri()
-    yield
-    mlflow.set_tracking_uri(before)
 
 
 @pytest.mark.parametrize(
