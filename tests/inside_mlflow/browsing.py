@@ -26,6 +26,11 @@ localStorage.setItem('_mlflow_user_setting_dismiss_next_model_registry_ui', 'fal
 """
 """What somebody who has been here before has closed."""
 
+FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{fonts}</dir></fontconfig>
+"""
+
 TOLERATED = re.compile(
     # The app that knows users is not there unless somebody asks for it.
     r"404 GET /ajax-api/2\.0/mlflow/users/current"
@@ -94,7 +99,11 @@ def _chromium() -> tuple[str, dict[str, Any] | None]:
     if installed:
         return installed, None
     unpacked = debian.unpack("chromium", ["chromium", "fonts-dejavu-core"])
-    return str(unpacked.find("usr/lib/chromium/chromium")), dict(unpacked.environment)
+    # It ends at once where it finds no font at all.
+    fonts = unpacked.root / "fonts.conf"
+    fonts.write_text(FONTS.format(fonts=unpacked.find("usr/share/fonts/truetype/dejavu")))
+    environment = {**unpacked.environment, "FONTCONFIG_FILE": str(fonts)}
+    return str(unpacked.find("usr/lib/chromium/chromium")), environment
 
 
 def _watch(ui: Ui) -> None:

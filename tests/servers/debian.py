@@ -53,6 +53,7 @@ class Unpacked:
                 "usr/lib/*-linux-gnu",
                 "lib/*-linux-gnu",
                 "usr/lib/*-linux-gnu/ceph",
+                "usr/lib/*-linux-gnu/pulseaudio",
             )
             for folder in self.root.glob(pattern)
         ]
