@@ -176,6 +176,7 @@ def test_a_span_has_a_level_and_a_description(lake: LakeflowClient) -> None:
         span.set_attribute("other", [1])
         with pytest.raises(InvalidInputError, match="no level of a span"):
             span.set_log_level("loud")
+    lakeflow.flush_trace_async_logging()
     lakeflow.compact(lake.tracking_uri)
     (read,) = lake.get_trace(span.trace_id).data.spans
     assert read.log_level is SpanLogLevel.WARNING
