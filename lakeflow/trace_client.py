@@ -373,7 +373,7 @@ class TraceClient(ABC):
         Examples:
             >>> from lakeflow import LakeflowClient
             >>> client = LakeflowClient("memory://doc-link-traces")
-            >>> root = client.start_trace("ask")
+            >>> root = client.start_trace("ask", experiment_id="0")
             >>> client.end_trace(root.trace_id)
             >>> run_id = client.create_run("0").info.run_id
             >>> client.link_traces_to_run([root.trace_id], run_id)
