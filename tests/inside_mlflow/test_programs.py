@@ -191,6 +191,8 @@ def test_mlflow_gc_removes_what_was_deleted_with_its_artifacts(
     client.delete_run(gone.run_id)
     client.delete_experiment(experiment)
     time.sleep(0.01)
+    # Its own command asks the environment where runs are.
+    mlflow.set_tracking_uri(sides.lake)
     done = CliRunner().invoke(gc, ["--backend-store-uri", sides.lake])
     assert done.exit_code == 0, done.output
     for info in (gone, owned):
