@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import lakeflow
@@ -12,7 +13,7 @@ from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,95 +40,78 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+_COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]] = {
+    "artifacts": (
+        artifacts.add_arguments,
+        "list, fetch, log and check the files beside runs",
+        "The files beside runs.",
+    ),
+    "compact": (
+        compact.add_arguments,
+        "fold the log into the Delta tables",
+        "Fold a lake's log into its Delta tables, merge small files, and delete what "
+        "nothing needs any more. Safe to stop and to run twice at once.",
+    ),
+    "compat": (
+        compat.add_arguments,
+        "say which scripts run on lakeflow instead of MLflow",
+        "Read scripts that use MLflow, without running them, and list what lakeflow "
+        "does not have. The status is 0 where a changed import is enough for all of "
+        "them, else 1.",
+    ),
+    "copy": (
+        copy.add_arguments,
+        "copy a lake that is in use",
+        "Copy a lake as it is now to another folder or store, while others log to it. "
+        "Made again it goes on where it was stopped, and brings what is new.",
+    ),
+    "otlp": (
+        otlp.add_arguments,
+        "receive traces of OpenTelemetry over HTTP",
+        "Receive spans, and logs of GenAI events, that applications send by "
+        "OpenTelemetry's protocol over HTTP, until it is interrupted. What is "
+        "answered with 200 is in the lake.",
+    ),
+    "registry": (
+        registry.add_arguments,
+        "compare and approve model versions, and list what was done to them",
+        "Registered models and their versions.",
+    ),
+    "server": (
+        partial(server.add_arguments, workers=4, create=True),
+        "run MLflow's server over the lake",
+        "Run MLflow's server, with its UI, over a lake, and compact the lake beside "
+        "it, until it is interrupted. What follows -- is passed on to `mlflow "
+        "server`.",
+    ),
+    "sql": (
+        sql.add_arguments,
+        "ask the lake in SQL",
+        "Answer a SELECT over the whole lake, what is not compacted yet included. It "
+        "only reads.",
+    ),
+    "traces": (
+        traces.add_arguments,
+        "list, show, count and follow traces",
+        "Traces and their spans.",
+    ),
+    "ui": (
+        partial(server.add_arguments, workers=1, create=False),
+        "look at the lake in MLflow's UI",
+        "Run MLflow's server and UI over a lake that is there, for one who looks at "
+        "it, until it is interrupted. What follows -- is passed on to `mlflow "
+        "server`.",
+    ),
+}
+"""For each command what adds its arguments, and what it does in a line and in a paragraph."""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lakeflow", description="A tracking lakehouse for machine learning."
     )
     parser.add_argument("--version", action="version", version=lakeflow.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    artifacts.add_arguments(
-        commands.add_parser(
-            "artifacts",
-            help="list, fetch, log and check the files beside runs",
-            description="The files beside runs.",
-        )
-    )
-    compact.add_arguments(
-        commands.add_parser(
-            "compact",
-            help="fold the log into the Delta tables",
-            description="Fold a lake's log into its Delta tables, merge small files, and "
-            "delete what nothing needs any more. Safe to stop and to run twice at once.",
-        )
-    )
-    compat.add_arguments(
-        commands.add_parser(
-            "compat",
-            help="say which scripts run on lakeflow instead of MLflow",
-            description="Read scripts that use MLflow, without running them, and list what "
-            "lakeflow does not have. The status is 0 where a changed import is enough for all "
-            "of them, else 1.",
-        )
-    )
-    copy.add_arguments(
-        commands.add_parser(
-            "copy",
-            help="copy a lake that is in use",
-            description="Copy a lake as it is now to another folder or store, while others "
-            "log to it. Made again it goes on where it was stopped, and brings what is new.",
-        )
-    )
-    otlp.add_arguments(
-        commands.add_parser(
-            "otlp",
-            help="receive traces of OpenTelemetry over HTTP",
-            description="Receive spans, and logs of GenAI events, that applications send by "
-            "OpenTelemetry's protocol over HTTP, until it is interrupted. What is answered "
-            "with 200 is in the lake.",
-        )
-    )
-    registry.add_arguments(
-        commands.add_parser(
-            "registry",
-            help="compare and approve model versions, and list what was done to them",
-            description="Registered models and their versions.",
-        )
-    )
-    server.add_arguments(
-        commands.add_parser(
-            "server",
-            help="run MLflow's server over the lake",
-            description="Run MLflow's server, with its UI, over a lake, and compact the lake "
-            "beside it, until it is interrupted. What follows -- is passed on to `mlflow "
-            "server`.",
-        ),
-        workers=4,
-        create=True,
-    )
-    sql.add_arguments(
-        commands.add_parser(
-            "sql",
-            help="ask the lake in SQL",
-            description="Answer a SELECT over the whole lake, what is not compacted yet "
-            "included. It only reads.",
-        )
-    )
-    traces.add_arguments(
-        commands.add_parser(
-            "traces",
-            help="list, show, count and follow traces",
-            description="Traces and their spans.",
-        )
-    )
-    server.add_arguments(
-        commands.add_parser(
-            "ui",
-            help="look at the lake in MLflow's UI",
-            description="Run MLflow's server and UI over a lake that is there, for one who "
-            "looks at it, until it is interrupted. What follows -- is passed on to `mlflow "
-            "server`.",
-        ),
-        workers=1,
-        create=False,
-    )
+    for name, (add_arguments, line, paragraph) in _COMMANDS.items():
+        add_arguments(commands.add_parser(name, help=line, description=paragraph))
     return parser

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from lakeflow.cli.again import duration
 from lakeflow.cli.terminal import write
-from lakeflow.mlflow.serving import PORT, Serving, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMANDS = ("server", "ui")
+
+_PORT = 5000
+"""Where MLflow's server listens unless it is told otherwise."""
 
 
 def divided(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -50,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser, *, workers: int, create: bool
     parser.add_argument(
         "--port",
         type=_port,
-        default=PORT,
-        help=f"port to listen on, 0 for a free one (default: {PORT})",
+        default=_PORT,
+        help=f"port to listen on, 0 for a free one (default: {_PORT})",
     )
     parser.add_argument(
         "--workers",
@@ -97,6 +99,9 @@ def run(options: argparse.Namespace) -> int:
         LakeflowException: MLflow is not installed, it cannot listen, or the lake cannot be
             opened.
     """
+    # Loads what asks servers over HTTP, which no other command needs.
+    from lakeflow.mlflow.serving import Serving, serve
+
     serving = Serving(
         host=options.host,
         port=options.port,

@@ -151,16 +151,12 @@ class _Compaction:
         try:
             known = self._fold_with_memory(fold) if fold.spans else fold.base
             self._finish(fold, known)
-        except FileNotFoundError:
-            # What a fold reads of the log goes once somebody else has finished it.
-            if folds.newest(self._lake.fs).done < fold.plan.number:
-                raise
-            return
-        except LakeflowException as error:
-            if error.error_code in {"DATA_LOSS", "INTERNAL_ERROR"}:
+        except (LakeflowException, FileNotFoundError) as error:
+            if getattr(error, "error_code", "") in {"DATA_LOSS", "INTERNAL_ERROR"}:
                 require_readable(self._lake.fs, self._lake.tables.values(), fold.base)
-            # Somebody else may have finished it, and may be at a later one by now.
-            is_lost = isinstance(error, ConflictError)
+            # Somebody else may have finished it, deleted what it reads of the log, and be at a
+            # later one by now.
+            is_lost = isinstance(error, ConflictError | FileNotFoundError)
             if not is_lost or folds.newest(self._lake.fs).done < fold.plan.number:
                 raise
             return

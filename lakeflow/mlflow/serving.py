@@ -22,9 +22,6 @@ from lakeflow.open_store import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-PORT = 5000
-"""Where MLflow's server listens unless it is told otherwise."""
-
 _LAST_SECONDS = 30
 """How long requests that are under way may take when the server ends."""
 
@@ -41,19 +38,19 @@ class Serving:
         host: Address to listen on. Whoever reaches it may read and write.
         port: Port; 0 for a free one.
         workers: Processes that answer requests.
-        artifacts_destination: Where artifacts of remote clients go; those of the lake by
-            default.
+        artifacts_destination: Where artifacts of remote clients go; None for those of the
+            lake.
         compact_every_s: Seconds from one compaction to the next; None for a server whose
             workers compact as any client does.
         options: Further options of ``mlflow server``.
     """
 
-    host: str = "127.0.0.1"
-    port: int = PORT
-    workers: int = 4
-    artifacts_destination: str | None = None
-    compact_every_s: float | None = 60.0
-    options: Sequence[str] = ()
+    host: str
+    port: int
+    workers: int
+    artifacts_destination: str | None
+    compact_every_s: float | None
+    options: Sequence[str]
 
 
 def serve(

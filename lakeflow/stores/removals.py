@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from lakeflow.stores.run_heads import RunHeads
     from lakeflow.stores.things import Thing
 
-_MOST_AT_ONCE = 50_000
-
 
 class RunRemovals:
     """Removes runs; threads share it.
@@ -52,21 +50,10 @@ class RunRemovals:
             until_ms: Milliseconds since the Unix epoch.
         """
         # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of
+        from lakeflow.stores.search import pages_of
 
         ids: list[str] = []
-        token = None
-        while True:
-            page = page_of(
-                self._lake,
-                self._reader,
-                RUN,
-                None,
-                _MOST_AT_ONCE,
-                None,
-                token,
-                view_type=ViewType.DELETED_ONLY,
-            )
+        for page in pages_of(self._lake, self._reader, RUN, view_type=ViewType.DELETED_ONLY):
             runs = self._reader.things(RUN, page.ids, page.snapshot_id)
             owners = list({each.scope[0] for each in runs})
             experiments = {
@@ -78,9 +65,7 @@ class RunRemovals:
                 for each in runs
                 if _deleted_at(each, experiments.get(each.scope[0])) // 1_000 <= until_ms
             ]
-            token = page.token
-            if token is None:
-                return ids
+        return ids
 
 
 def _deleted_at(run: Thing, experiment: Thing | None) -> int:

@@ -47,7 +47,7 @@ from lakeflow.stores.snapshots import SnapshotId
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
@@ -69,6 +69,9 @@ class Page(NamedTuple):
     snapshot_id: SnapshotId | None
     token: str | None = None
 
+
+_PAGE_SIZE = 10_000
+"""Things on a page where all pages are wanted."""
 
 _STAGES = {
     ViewType.ACTIVE_ONLY: (LifecycleStage.ACTIVE,),
@@ -200,6 +203,38 @@ def page_of(
         return Page(ids, at)
     token = page_tokens.encode(search, lake_id, at or seen, rows[size - 1][1:])
     return Page(ids, at, token)
+
+
+def pages_of(
+    lake: Lake,
+    reader: Reader,
+    kind: Kind,
+    filter_string: str | None = None,
+    order_by: Iterable[str] | None = None,
+    most: int | None = None,
+    **given: Any,
+) -> Iterator[Page]:
+    """Yield page after page of the things of a kind, as they were at the first one.
+
+    Args:
+        lake: The lake.
+        reader: What searches it.
+        kind: What is searched.
+        filter_string: As for ``search_of``.
+        order_by: As for ``search_of``.
+        most: How many things there are at most on all of them; None for all.
+        **given: Further arguments of ``page_of``.
+    """
+    token = None
+    found = 0
+    while most is None or found < most:
+        size = _PAGE_SIZE if most is None else min(_PAGE_SIZE, most - found)
+        page = page_of(lake, reader, kind, filter_string, size, order_by, token, **given)
+        yield page
+        found += len(page.ids)
+        token = page.token
+        if token is None:
+            return
 
 
 def _narrowed(

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _MOST_NAME_CHARACTERS = 256
 
-_FOUND_AT_ONCE = 10_000
-
 
 class ScorerStore:
     """Scorers of the experiments of a lake; threads share it.
@@ -180,25 +178,20 @@ class ScorerStore:
     def _search(
         self, experiment_ids: Sequence[str], filter_string: str | None = None
     ) -> list[Thing]:
-        from lakeflow.stores.search import page_of
+        from lakeflow.stores.search import pages_of
 
-        found: list[Thing] = []
-        token = None
-        while True:
-            page = page_of(
-                self._lake,
-                self._reader,
-                SCORER,
-                filter_string,
-                _FOUND_AT_ONCE,
-                None,
-                token,
-                experiment_ids=experiment_ids or None,
-            )
-            found += self._reader.things(SCORER, page.ids, page.snapshot_id)
-            token = page.token
-            if token is None:
-                return found
+        pages = pages_of(
+            self._lake,
+            self._reader,
+            SCORER,
+            filter_string,
+            experiment_ids=experiment_ids or None,
+        )
+        return [
+            thing
+            for page in pages
+            for thing in self._reader.things(SCORER, page.ids, page.snapshot_id)
+        ]
 
     def _active(self, experiment_id: object) -> str:
         wanted = validation.experiment_id(experiment_id)

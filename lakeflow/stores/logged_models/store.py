@@ -177,22 +177,15 @@ class LoggedModelStore:
 
     def deleted(self, older_than_ms: int = 0) -> list[str]:
         """Return the ids of deleted models that did not change for some milliseconds."""
-        from lakeflow.stores.search import page_of
+        from lakeflow.stores.search import pages_of
 
         row = LOGGED_MODEL.row.name
         updated = Field(row, "last_updated_timestamp", is_number=True)
         until = Comparison(updated, "<=", (now_ms() - older_than_ms,))
-        ids: list[str] = []
-        token = None
-        while True:
-            page = page_of(
-                self._lake, self._reader, LOGGED_MODEL, None, _REMOVED_AT_ONCE, None, token,
-                view_type=ViewType.DELETED_ONLY, also=until,
-            )  # fmt: skip
-            ids += page.ids
-            token = page.token
-            if token is None:
-                return ids
+        pages = pages_of(
+            self._lake, self._reader, LOGGED_MODEL, view_type=ViewType.DELETED_ONLY, also=until
+        )
+        return [each for page in pages for each in page.ids]
 
     def _entities(
         self, things: Sequence[Thing], snapshot_id: SnapshotId | None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lakeflow.query.language.conditions import Condition
     from lakeflow.stores.things import Thing
 
-_REMOVED_AT_ONCE = _FOUND_AT_ONCE = 10_000
+_REMOVED_AT_ONCE = 10_000
 """Ids in one record, and on one page of what is to be removed."""
 
 
@@ -181,22 +181,14 @@ class TraceStore(TraceChanges):
         return len(ids)
 
     def _oldest(self, experiment_id: str, latest_ms: int, most: int | None) -> list[str]:
-        from lakeflow.stores.search import page_of
+        from lakeflow.stores.search import pages_of
 
-        ids: list[str] = []
-        token = None
         until = f"timestamp_ms <= {int(latest_ms)}"
-        while most is None or len(ids) < most:
-            size = _FOUND_AT_ONCE if most is None else min(_FOUND_AT_ONCE, most - len(ids))
-            page = page_of(
-                self._lake, self._reader, TRACE, until, size, ["timestamp_ms ASC"], token,
-                experiment_ids=[experiment_id],
-            )  # fmt: skip
-            ids += page.ids
-            token = page.token
-            if token is None:
-                break
-        return ids
+        pages = pages_of(
+            self._lake, self._reader, TRACE, until, ["timestamp_ms ASC"], most,
+            experiment_ids=[experiment_id],
+        )  # fmt: skip
+        return [each for page in pages for each in page.ids]
 
 
 def _trace(thing: Thing, spans: Sequence[Mapping[str, Any]]) -> Trace:
