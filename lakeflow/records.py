@@ -8,7 +8,8 @@ A line is one call, with everything that it logs: a JSON object.
   parse. What the rows are about they say in columns of their own, or where a kind's lines are
   about one thing, the line says it at its top.
 - ``removed`` names things that are gone, by ``kind`` and ``id``.
-- ``origin`` says of a copy which record it is: writer, number and clock of the first one.
+- ``origin`` says of a copy which record it is: writer, number and clock of the first one, and
+  where the copy is of a part of its rows, the place of the first of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import contextlib
 import json
 from json.encoder import encode_basestring
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lakeflow.entities.json_text import quick_json
 from lakeflow.exceptions import InvalidInputError
@@ -52,6 +53,24 @@ REMOVED = "removed"
 ORIGIN = "origin"
 """The field of a copy that says which record it is."""
 
+
+class Origin(NamedTuple):
+    """Which record a copy is of.
+
+    Attributes:
+        writer: Its writer; empty where it is not known any more, of a record without rows that
+            all stay.
+        seq: Its number among those of the writer.
+        clock: Its clock.
+        place: Place of the first row of the copy among those of the record.
+    """
+
+    writer: str
+    seq: int
+    clock: int
+    place: int = 0
+
+
 Pieces = list[str]
 """A field of a record as text; several where its rows would make too long a line."""
 
@@ -83,6 +102,21 @@ def bodies(about: str, *fields: Pieces) -> list[str]:
             size += len(piece)
     packed.append(",".join(current))
     return packed
+
+
+def copied(origin: Origin, body: str) -> str:
+    """Return a record as the copy of one that may be there already, or come again.
+
+    Rows that all stay, such as points, count once by the writer, the number and the place that
+    they have there. Of others the clock says which is the first or the last.
+
+    Args:
+        origin: Which record it is.
+        body: Its fields.
+    """
+    writer, seq, clock, place = origin
+    named = f"[{_dump(writer)},{seq},{clock}{f',{place}' if place else ''}]"
+    return f'"{ORIGIN}":{named},{body}'
 
 
 def removed(things: Sequence[tuple[str, str]]) -> str:
@@ -275,17 +309,17 @@ def _is_deep(found: object) -> bool:
     return True
 
 
-def origin_of(value: Any) -> tuple[str, int, int]:
-    """Return writer, number and clock of the record that a copy is of.
+def origin_of(value: Any) -> Origin:
+    """Return which record a copy is of.
 
     Raises:
         MisfitError: It names none.
     """
-    if type(value) is not list or len(value) != 3 or type(value[0]) is not str:
+    if type(value) is not list or len(value) not in {3, 4} or type(value[0]) is not str:
         raise MisfitError
-    if not (_is_long(value[1]) and _is_long(value[2])):
+    if not all(map(_is_long, value[1:])) or (len(value) == 4 and not 0 <= value[3] < 2**31):
         raise MisfitError
-    return value[0], value[1], value[2]
+    return Origin(*value)
 
 
 def _is_long(value: object) -> bool:

@@ -9,7 +9,6 @@ a newline; what follows the last newline was never acknowledged.
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 import time
 from collections import deque
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 from lakeflow.exceptions import StorageError
 from lakeflow.ids import new_id
 from lakeflow.log.positions import LOG
-from lakeflow.records import ORIGIN
+from lakeflow.records import Origin, copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,9 +31,6 @@ _IDLE_S = 60.0
 
 _MOST_OPEN = 64
 """Segments that a process has open at once, of all lakes: many systems give it 256 files."""
-
-Origin = tuple[str, int, int]
-"""Writer, number and clock of a record."""
 
 _FURTHEST_AHEAD_US = 24 * 3600 * 1_000_000
 """How far ahead of the time a clock may be: further ahead it is no clock of a machine."""
@@ -183,12 +179,9 @@ class LogWriter:
             clock = self._clock.next()
             # It may be there already: saying which record it is keeps it from counting twice.
             first = self._taken_back(body) if self._doubtful else None
-            if first is None:
-                lines.append(f'{{"seq":{sequence},"clock":{clock},{body}}}\n')
-            else:
-                origin = f'"{ORIGIN}":{json.dumps(first)}'
-                lines.append(f'{{"seq":{sequence},"clock":{clock},{origin},{body}}}\n')
-            origins.append(first or (self._id, sequence, clock))
+            fields = body if first is None else copied(first, body)
+            lines.append(f'{{"seq":{sequence},"clock":{clock},{fields}}}\n')
+            origins.append(first or Origin(self._id, sequence, clock))
         try:
             self._write(lines)
         except BaseException:

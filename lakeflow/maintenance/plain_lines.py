@@ -129,7 +129,9 @@ _OF_RUNS_AND_MODELS = {
     MODEL_OUTPUTS.name: _columns(model_id=_TEXT, step=_WHOLE),
 }
 
-_BEGIN = rf'\A\{{"seq":{_WHOLE},"clock":{_WHOLE}'
+_ORIGIN = rf'(?:,"origin":\[{_TEXT},{_WHOLE},{_WHOLE}(?:,[1-9][0-9]{{0,8}})?\])?'
+
+_BEGIN = rf'\A\{{"seq":{_WHOLE},"clock":{_WHOLE}{_ORIGIN}'
 _END = r"\}\n\z"
 
 _RUN = rf',"experiment_id":{_TEXT},"run_id":{_TEXT}'

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lakeflow.kinds import Kind, Part
+    from lakeflow.records import Origin
     from lakeflow.schema import Column
     from lakeflow.stores.memory import Memory
     from lakeflow.stores.things import Order
@@ -118,8 +119,15 @@ class Field:
         """
         raise NotImplementedError
 
-    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
-        """Merge rows into the things that they are about."""
+    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
+        """Merge rows into the things that they are about.
+
+        Args:
+            memory: What has the things.
+            rows: The rows, as ``check`` returns them.
+            order: The order of their record.
+            origin: What their line says of the record that it is a copy of; None if of none.
+        """
         raise NotImplementedError
 
 
@@ -236,7 +244,7 @@ class _Made(Field):
                 raise MisfitError
         return list(zip(_scopes(kind, record, rows, count), given, strict=True))
 
-    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
         kind = self._kind
         for scope, fields in rows:
             thing = memory.thing(kind, scope)
@@ -286,7 +294,7 @@ class _Kept(Field):
             for scope, key, row in zip(scopes, keys, values, strict=True)
         ]
 
-    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
         about, thing = None, None
         for scope, key, values in rows:
             # Most lines are about one thing, and all their rows share one scope.
@@ -312,7 +320,7 @@ class _InColumns(Field):
             columns[column.name] = _checked(column, values, count, nullable=column.nullable)
         return dict.fromkeys(scopes), columns
 
-    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
         scopes, columns = rows
         for scope in scopes:
             memory.thing(self._kind, scope)
@@ -347,15 +355,15 @@ class _Each(Field):
         values = zip(*(columns[name] for name in self._kept), strict=True)
         return list(zip(_scopes(self._kind, record, rows, count), keys, values, strict=True))
 
-    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
         _, name, seq = order
         writer = memory.number_of(name)
         table = self._part.table.name
-        # The copy was read first and has these rows, in the same places.
-        if not is_copy and memory.is_copied(name, seq):
-            return
+        first = 0 if origin is None else origin.place
+        places = range(first, first + len(rows))
         about, thing = None, None
-        for place, (scope, key, values) in enumerate(rows):
+        for place in memory.taken.rest(table, name, seq, places, is_copy=origin is not None):
+            scope, key, values = rows[place - first]
             if scope is not about:
                 about, thing = scope, memory.thing(self._kind, scope)
             if thing is None:
@@ -363,9 +371,8 @@ class _Each(Field):
             columns = thing.columns[table].get(key)
             if columns is None:
                 columns = thing.columns[table][key] = Columns(self._codes, self._last)
-            if not is_copy or not columns.has(writer, seq, place):
-                columns.add(values, order, writer, place)
-            if is_copy:
+            columns.add(values, order, writer, place)
+            if origin is not None:
                 memory.copied.setdefault(table, {}).setdefault(thing.id, set()).add(key)
 
 
@@ -382,7 +389,7 @@ class _Removed(Field):
         names = _checked_text(rows["kind"], count)
         return list(zip(names, _checked_text(rows.get("id"), count), strict=True))
 
-    def merge(self, memory: Memory, rows: Any, order: Order, *, is_copy: bool) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
         for name, identity in rows:
             kind = self._kinds.get(name)
             if kind is not None:

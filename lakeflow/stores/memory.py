@@ -8,6 +8,7 @@ from lakeflow import records
 from lakeflow.log.positions import CONTROL
 from lakeflow.stores.hot_columns import HotColumns
 from lakeflow.stores.lines import Declarations
+from lakeflow.stores.taken import Taken
 from lakeflow.stores.things import Order, Thing
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Memory:
             whoever has looked whether the tables hold them may clear it.
         latest: Clock of the latest record taken in; 0 for none.
         misfits: Lines that are none; a fold sets them aside.
+        taken: Which rows that all stay were taken in.
     """
 
     def __init__(
@@ -48,7 +50,6 @@ class Memory:
         self._until = until
         self._declared = declared or Declarations(kinds)
         self._names: list[str] = []
-        self._copies: set[tuple[str, int]] = set()
         self.copied: dict[str, dict[str, set[Any]]] = {}
         self.clear()
 
@@ -67,7 +68,7 @@ class Memory:
         self.misfits = 0
         self._writers: dict[str, int] = {}
         self._names.clear()
-        self._copies.clear()
+        self.taken = Taken()
         self.copied.clear()
 
     def writer(self, number: int) -> str:
@@ -92,22 +93,18 @@ class Memory:
         clock = min(record["clock"], latest_clock)
         if self._until is not None and clock > self._until:
             return
-        seq: int = record["seq"]
-        origin = record.get(records.ORIGIN)
-        if origin is not None:
+        order = (clock, writer, record["seq"])
+        origin = None
+        if record.get(records.ORIGIN) is not None:
             # A copy counts as the record that it is a copy of.
-            writer, seq, _ = records.origin_of(origin)
-        order = (clock if origin is None else min(origin[2], latest_clock), writer, seq)
+            origin = records.origin_of(record[records.ORIGIN])
+            order = (min(origin.clock, latest_clock), origin.writer, origin.seq)
         for field, rows in fields:
-            field.merge(self, rows, order, is_copy=origin is not None)
-        if origin is not None:
-            self._copies.add((writer, seq))
+            field.merge(self, rows, order, origin)
+        if origin is None:
+            self.taken.record(writer, order[2])
         if clock > self.latest:
             self.latest = clock
-
-    def is_copied(self, writer: str, seq: int) -> bool:
-        """Return whether a copy of a record was taken in before."""
-        return (writer, seq) in self._copies
 
     def number_of(self, writer: str) -> int:
         """Return the number of a writer."""

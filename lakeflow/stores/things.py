@@ -123,10 +123,6 @@ class Columns:
             if self._last is None or record > self._last:
                 self._last = record
 
-    def has(self, writer: int, seq: int, place: int) -> bool:
-        """Return whether this row of a record is there."""
-        return (writer, seq, place) in zip(self.writers, self.seqs, self.places, strict=True)
-
     def leave_out(self, records: Collection[tuple[int, int, int]]) -> None:
         """Take out rows that are stored; what is summed up holds with those that are stored.
 

@@ -122,6 +122,7 @@ def wrong_records() -> Iterator[dict[str, Any]]:
             origin[place] = value
             yield {**tags, "origin": origin}
     yield {**tags, "origin": ["w", 1]}
+    yield from ({**tags, "origin": ["w", 1, 1, place]} for place in (*VALUES, -1, 2**31))
 
 
 def write_log(lake: Path) -> list[str]:

@@ -106,6 +106,7 @@ def stage(kinds: Sequence[Kind]) -> str:
                    'writer': {origin}[1], 'seq': TRY_CAST({origin}[2] AS BIGINT)}}
         END AS ord,
         {ORIGIN} IS NOT NULL AS is_copy,
+        coalesce(TRY_CAST({origin}[4] AS BIGINT), 0) AS first_place,
         seq IS NOT NULL AND {CLOCK} IS NOT NULL AND {" AND ".join(checks)} AS is_record,
         {kept}
     FROM read_json($files, format = 'newline_delimited', columns = {{{listed}}},
@@ -219,12 +220,14 @@ def fresh_rows(kind: Kind, spec: TableSpec, part: Part | None) -> str:
     scope = f"{quoted(kind.scope)}, " if kind.is_line else ""
     field = f'"{spec.name}"' if _is_typed(part) else _parsed(kind, spec, part)
     lines = f"""
-        SELECT ord, is_copy, {scope}{field} AS f FROM records WHERE "{spec.name}" IS NOT NULL
+        SELECT ord, is_copy, first_place, {scope}{field} AS f FROM records
+        WHERE "{spec.name}" IS NOT NULL
     """
     names = _written(kind, spec, part)
     unnested, lengths = _lists(names)
     rows = f"""
-        SELECT ord, is_copy, {scope}{unnested}, unnest(range(coalesce({lengths}))) AS place
+        SELECT ord, is_copy, {scope}{unnested},
+            first_place + unnest(range(coalesce({lengths}))) AS place
         FROM ({lines})
     """
     if part is not None and part.keep is Keep.EACH:

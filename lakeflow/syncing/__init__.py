@@ -1,0 +1,1 @@
+"""Moving around: what one lake holds, and another one does not have yet."""
