@@ -142,6 +142,7 @@ from lakeflow.scans import (
     scan_traces,
 )
 from lakeflow.sql import sql
+from lakeflow.syncing import sync
 from lakeflow.system_metrics import (
     disable_system_metrics_logging,
     enable_system_metrics_logging,
@@ -278,6 +279,7 @@ __all__ = [
     "start_run",
     "start_span",
     "start_span_no_context",
+    "sync",
     "trace",
     "update_assessment",
     "update_current_trace",

@@ -8,7 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import artifacts, compact, compat, copy, otlp, registry, server, sql, traces
+from lakeflow.cli import (
+    artifacts,
+    compact,
+    compat,
+    copy,
+    otlp,
+    registry,
+    server,
+    sql,
+    sync,
+    traces,
+)
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -89,6 +100,13 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]
         "ask the lake in SQL",
         "Answer a SELECT over the whole lake, what is not compacted yet included. It "
         "only reads.",
+    ),
+    "sync": (
+        sync.add_arguments,
+        "bring what one lake holds into another one",
+        "Bring what is new in a lake, such as that of a compute node, into another one. "
+        "Each record counts once, however often, in which direction and by how many it is "
+        "synced. The status is 0 where all was brought, else 1.",
     ),
     "traces": (
         traces.add_arguments,

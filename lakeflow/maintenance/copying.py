@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, InvalidStateError
@@ -26,6 +25,7 @@ from lakeflow.tables import folds
 from lakeflow.tables.checked import INDEXES
 from lakeflow.tables.delta import TABLES
 from lakeflow.tables.mirrored_log import LOG_FOLDER, version_of
+from lakeflow.transfer.between import send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from lakeflow.filesystem.interface import Filesystem
     from lakeflow.lake import Lake
     from lakeflow.tables.folds import Fold, LogListing
-
-_CHUNK_BYTES = 16 * 1024 * 1024
-"""What is held in memory of one file."""
 
 _AT_ONCE = 8
 
@@ -180,18 +177,5 @@ def _drop_past(target: Filesystem, listing: LogListing) -> None:
 
 
 def _send(source: Filesystem, target: Filesystem, path: str, size: int) -> int:
-    """Copy one file up to a size, which is returned.
-
-    Whoever reads it meanwhile sees the old one, or all of it.
-    """
-    with target.staging() as folder:
-        staged = Path(folder, "file")
-        with staged.open("wb") as file:
-            for start in range(0, size, _CHUNK_BYTES):
-                end = min(start + _CHUNK_BYTES, size)
-                data = source.read(path, start, end)
-                if len(data) != end - start:
-                    raise FileNotFoundError(f"{path}: {len(data)} bytes at {start}")
-                file.write(data)
-        target.upload(str(staged), path)
+    send(source, path, size, target, path)
     return size

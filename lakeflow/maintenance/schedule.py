@@ -59,12 +59,18 @@ class AutoCompaction:
             return
         # The fold can then take in the last segment as a whole, and a vacuum delete it.
         self._lake.seal()
+        self.compact_if_due()
+
+    def compact_if_due(self) -> None:
+        """Compact the lake if its log has become long, and nobody has said not to."""
+        settings = self._lake.settings
+        if not (settings.auto_compact and self._lake.fs.can_write):
+            return
         try:
             listing = self._lake.listing()
         except LakeflowException:
             _logger.warning("cannot look at %s", self._lake.fs.uri, exc_info=True)
             return
-        settings = self._lake.settings
         events = sum(map(is_complete, listing.unfolded))
         segments = len(listing.unfolded) - events + events // _EVENTS_A_SEGMENT
         if (

@@ -49,6 +49,8 @@ class Store:
     Attributes:
         lake: The lake.
         snapshots: What it holds now, and what it held.
+        reader: What reads it by thing.
+        control: What is unique in it.
         experiments: Its experiments.
         runs: Its runs.
         artifacts: The files beside them.
@@ -62,8 +64,8 @@ class Store:
         self.lake = lake
         engine = Engine(lake.engine_filesystem(), is_one_of_many=True)
         self.snapshots = Snapshots(lake, engine)
-        reader = Reader(lake, engine, self.snapshots)
-        control = ControlStore(lake, self.snapshots.stored)
+        self.reader = reader = Reader(lake, engine, self.snapshots)
+        self.control = control = ControlStore(lake, self.snapshots.stored)
         self.experiments = ExperimentStore(lake, control, reader)
         self._scopes = ModelScopes(reader)
         self.runs = RunStore(lake, self.experiments, reader, self._scopes)

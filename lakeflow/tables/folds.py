@@ -48,7 +48,7 @@ _FOLDS_TRIED = 4
 
 # A listing that leaves a writer out once must not make its log look new. So the position of
 # a writer without segments is kept for this many folds.
-_FOLDS_A_POSITION_IS_KEPT = 100
+FOLDS_A_POSITION_IS_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ def kept_positions(fold: Fold, writers: Iterable[str]) -> dict[str, Position]:
     return {
         writer: position
         for writer, position in fold.positions.items()
-        if writer in listed or position.fold > fold.number - _FOLDS_A_POSITION_IS_KEPT
+        if writer in listed or position.fold > fold.number - FOLDS_A_POSITION_IS_KEPT
     }
 
 

@@ -40,7 +40,6 @@ def test_each_point_of_a_record_counts_once(order: list[tuple[int, int] | str]) 
     (writer,) = {writer_of(path) for path in list_segments(fs)} - {"control"}
     # The record itself is the next one of this writer, if it is logged at all.
     points = [("loss", place / 2, 5, place) for place in range(LENGTH)]
-    _, _, reader = store._parts
     head = about("0", run_id)
     others = Lake.on(fs, Settings(auto_compact=False))
     known: set[int] = set()
@@ -59,10 +58,10 @@ def test_each_point_of_a_record_counts_once(order: list[tuple[int, int] | str]) 
             origin = Origin(writer, 2, 1_000_000, first)
             others.append([copied(origin, f"{head},{metrics(points[first:last])[0]}")])
             known |= {*range(first, last)}
-        history = reader.history(run_id, "loss")
+        history = store.reader.history(run_id, "loss")
         assert sorted(history.column("step").to_pylist()) == sorted(known)
     compact_lake(store.lake)
-    found = reader.run(run_id).metrics
+    found = store.reader.run(run_id).metrics
     assert {key: (each.value, each.count) for key, each in found.items()} == (
         {"loss": (max(known) / 2, len(known))} if known else {}
     )

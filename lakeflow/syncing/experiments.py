@@ -1,0 +1,122 @@
+"""Experiments of one lake in another one: found by their names, made where there are none.
+
+What is set on them keeps its clock, so that of two values the later one stays in both lakes,
+whichever way and however often they are synced.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from lakeflow import records
+from lakeflow.entities import LifecycleStage, ViewType
+from lakeflow.kinds import EXPERIMENT
+from lakeflow.records import Origin
+from lakeflow.schema import EXPERIMENT_TAGS, EXPERIMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lakeflow.stores.control import Draft
+    from lakeflow.stores.store import Store
+    from lakeflow.stores.things import Order, Thing
+
+_AT_ONCE = 50
+"""Experiments of one change: their tags have to fit into it."""
+
+_SETTABLE = ("lifecycle_stage", "last_update_time")
+"""What is set by later records, but for the name: by that they are found."""
+
+
+def matched(source: Store, target: Store, known: Mapping[str, str]) -> dict[str, str]:
+    """Return for the id of each experiment of a lake the one in another lake.
+
+    Args:
+        source: The lake.
+        target: The other one, which gets what is newer.
+        known: What was returned before: an experiment that got another name stays what it is.
+    """
+    found: dict[str, str] = {}
+    ids = _ids(source)
+    while some := list(islice(ids, _AT_ONCE)):
+        things = source.control.known().things(EXPERIMENT, some)
+
+        def decide(
+            draft: Draft, things: dict[str, Thing] = things
+        ) -> tuple[list[str], dict[str, str]]:
+            bodies: list[str] = []
+            pairs = {}
+            for identity, thing in things.items():
+                pairs[identity], changes = _change(draft, thing, known.get(identity))
+                draft.add(changes)
+                bodies += changes
+            return bodies, pairs
+
+        found |= target.control.change(decide)
+    return found
+
+
+def _ids(source: Store) -> Iterator[str]:
+    """Yield the ids of all experiments, deleted ones too."""
+    token = None
+    while True:
+        page = source.experiments.search(ViewType.ALL, 1_000, page_token=token)
+        yield from (each.experiment_id for each in page)
+        token = page.token
+        if not token:
+            return
+
+
+def _change(draft: Draft, thing: Thing, known: str | None) -> tuple[str, list[str]]:
+    """Return the id of an experiment in the other lake, and the records that it lacks there."""
+    row = thing.row(EXPERIMENT)
+    assert row is not None
+    there = None if known is None else draft.thing(EXPERIMENT, known)
+    there = there or draft.find(EXPERIMENT, "name", row["name"])
+    if there is not None:
+        return there.id, list(_later(there.id, thing, there))
+    identity = str(draft.next_number(EXPERIMENT))
+    location = row["artifact_location"]
+    made = {
+        "experiment_id": identity,
+        "name": row["name"],
+        # A place within the lake is one within the other.
+        "artifact_location": f"artifacts/{identity}" if _is_inside(location) else location,
+        "lifecycle_stage": LifecycleStage.ACTIVE,
+        "creation_time": row["creation_time"],
+        "last_update_time": row["last_update_time"],
+    }
+    body = ",".join(records.table(EXPERIMENTS.name, [made]))
+    return identity, [body, *_later(identity, thing, None)]
+
+
+def _later(identity: str, thing: Thing, there: Thing | None) -> Iterator[str]:
+    """Yield what is set on an experiment later than on the other one, by its clock."""
+    for name in _SETTABLE:
+        order, value = thing.fields.get(name, (None, None))
+        if order is not None and _is_later(order, there.fields.get(name) if there else None):
+            row = {"experiment_id": identity, name: value}
+            yield _copy(order, ",".join(records.table(EXPERIMENTS.name, [row])))
+    tags = there.parts[EXPERIMENT_TAGS.name] if there else {}
+    for key, (order, values) in thing.parts[EXPERIMENT_TAGS.name].items():
+        if _is_later(order, tags.get(key)):
+            tag = {
+                "experiment_id": identity,
+                "key": key,
+                "value": values[0] if values else None,
+            }
+            yield _copy(order, ",".join(records.table(EXPERIMENT_TAGS.name, [tag])))
+
+
+def _is_later(order: Order, there: tuple[Order, object] | None) -> bool:
+    # Of what is stored only the clock is known.
+    return there is None or order[0] > there[0][0]
+
+
+def _copy(order: Order, body: str) -> str:
+    return records.copied(Origin("", 0, order[0]), body)
+
+
+def _is_inside(location: str) -> bool:
+    return not location.startswith("/") and ":" not in location.partition("/")[0]

@@ -1,0 +1,122 @@
+"""Files beside runs and logged models, brought before the records that tell of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lakeflow.kinds import LOGGED_MODEL, RUN
+from lakeflow.schema import ARTIFACTS, LOGGED_MODELS
+from lakeflow.stores.artifacts.places import ArtifactPlaces
+from lakeflow.transfer import at_once, between, paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from lakeflow.kinds import Kind
+    from lakeflow.lake import Lake
+    from lakeflow.stores.store import Store
+    from lakeflow.syncing.report import SyncReport
+
+
+class _File(NamedTuple):
+    """A file that the target may lack.
+
+    Attributes:
+        path: Its path in both lakes.
+        size: Bytes.
+        sha256: Digest of what was logged; None where nobody has recorded it.
+    """
+
+    path: str
+    size: int
+    sha256: str | None
+
+
+class Files:
+    """Brings the files within a lake to the same paths within another one.
+
+    What an experiment keeps elsewhere stays where it is: both lakes say so.
+
+    Args:
+        source: The lake.
+        target: The other one.
+        report: Where it is counted.
+    """
+
+    def __init__(self, source: Store, target: Lake, report: SyncReport) -> None:
+        self._source = source
+        self._target = target
+        self._report = report
+        self._places = ArtifactPlaces(source.lake)
+
+    def bring(self, some: Iterable[Mapping[str, Any]]) -> None:
+        """Bring the files that records of the log tell of.
+
+        Raises:
+            StorageError: One cannot be read, or not be written.
+        """
+        recorded: dict[str, dict[str, tuple[int, str]]] = {}
+        models: dict[str, None] = {}
+        for record in some:
+            rows = record.get(ARTIFACTS.name)
+            if rows:
+                files = recorded.setdefault(record["run_id"], {})
+                given = zip(rows["path"], rows["size"], rows["sha256"], strict=True)
+                files |= {path: (size, digest) for path, size, digest in given}
+            models |= dict.fromkeys((record.get(LOGGED_MODELS.name) or {}).get("model_id", ()))
+        wanted = {each.path: each for each in self._of_runs(recorded)}
+        wanted |= {each.path: each for each in self._of_models(models)}
+        sent = at_once.done(
+            self._target.fs, self._send, wanted.values(), lambda each: each.size
+        )
+        for size in sent:
+            if size is not None:
+                self._report.files += 1
+                self._report.file_bytes += size
+
+    def _of_runs(
+        self, recorded: Mapping[str, Mapping[str, tuple[int, str]]]
+    ) -> Iterator[_File]:
+        for run_id, folder in self._folders(RUN, "artifact_uri", recorded):
+            for path, (size, digest) in recorded[run_id].items():
+                if paths.is_safe(path):
+                    yield _File(f"{folder}/{path}", size, digest)
+
+    def _of_models(self, models: Iterable[str]) -> Iterator[_File]:
+        for _, folder in self._folders(LOGGED_MODEL, "artifact_location", models):
+            for path, size in self._source.lake.fs.sizes(folder).items():
+                yield _File(path, size, None)
+
+    def _folders(
+        self, kind: Kind, column: str, ids: Iterable[str]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield ids with the folders of their files, of those that are within the lake."""
+        ids = list(ids)
+        for thing in self._source.reader.things(kind, ids, look=True) if ids else ():
+            row = thing.row(kind)
+            if row is not None and row[column]:
+                place = self._places.beside(thing.id, row[column])
+                if place.fs is self._source.lake.fs:
+                    yield thing.id, place.folder
+
+    def _send(self, file: _File) -> int | None:
+        """Send a file unless it is there; return its size if it was sent."""
+        source, target = self._source.lake.fs, self._target.fs
+        there = target.entry(file.path)
+        if there is not None and there.size == file.size:
+            # To compare costs as much as to send, where each is a request.
+            is_same = target.can_append and file.sha256 == between.digest_of(
+                target, file.path, file.size
+            )
+            if is_same or file.sha256 is None:
+                return None
+        now = source.entry(file.path)
+        if now is None or now.is_folder:
+            self._report.missing.append(f"{source.uri}/{file.path} is not there")
+            return None
+        digest = between.send(source, file.path, now.size, target, file.path)
+        if file.sha256 is not None and digest != file.sha256:
+            self._report.missing.append(
+                f"{source.uri}/{file.path} was replaced since it was logged"
+            )
+        return now.size

@@ -1,0 +1,348 @@
+"""A sync brings every record as it is, from the log or from tables, and each once."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from evaluated import evaluate
+from measured import measure
+from servers import proxy
+from traced import log_trace
+
+import lakeflow
+from lakeflow import LakeflowClient
+from lakeflow.cli import main
+from lakeflow.config import Settings
+from lakeflow.entities import Dataset, DatasetInput, Metric, ViewType
+from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.filesystem.location import open_filesystem
+from lakeflow.kinds import KINDS
+from lakeflow.lake import Lake
+from lakeflow.log.positions import LOG
+from lakeflow.maintenance.compact import compact_lake
+from lakeflow.scans import _frame_of
+from lakeflow.stores.store import Store
+from lakeflow.syncing import bookmark
+from lakeflow.syncing.sync import sync_lakes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servers.s3 import S3Server
+
+SETTINGS = Settings(auto_compact=False, vacuum_grace_s=0, retention_s=0)
+_NUMBERS = itertools.count()
+
+
+def opened(location: str) -> Store:
+    return Store(Lake.on(open_filesystem(location), SETTINGS))
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Store:
+    """Return a lake whose experiments have other ids than those of the source."""
+    store = opened(f"memory://target-{next(_NUMBERS)}")
+    for name in ("theirs", "of nobody", "mine"):
+        store.experiments.create(name)
+    return store
+
+
+def fill(uri: str) -> str:
+    """Log something of every kind, and change some of it; return a run's id."""
+    client = LakeflowClient(uri)
+    found = client.get_experiment_by_name("mine")
+    experiment = found.experiment_id if found else client.create_experiment("mine")
+    run_id = client.create_run(
+        experiment, 1_000, {"gone": "x", "größe": "µ"}, "first"
+    ).info.run_id
+    client.log_batch(
+        run_id, [Metric("a", math.nan, 1, 1), Metric("b", 1.0, 1, 1), Metric("a", 2.0, 2, 2)]
+    )
+    client.log_param(run_id, "p", "0.1")
+    client.log_inputs(run_id, [DatasetInput(Dataset("digits", "1a", "local", "/d.csv"), [])])
+    client.log_text(run_id, "one", "a/first.txt")
+    client.delete_tag(run_id, "gone")
+    for step in range(5):
+        client.log_metric(run_id, "a", step / 2, step=step)
+    client.set_terminated(run_id, "FAILED", 2_000)
+    client.delete_run(client.create_run("0").info.run_id)
+    measure(uri, run_id)
+    log_trace(uri, run_id)
+    evaluate(uri, f"set {next(_NUMBERS)}")
+    return run_id
+
+
+def held(store: Store) -> dict[str, list[str]]:
+    """Return all rows of all tables, with experiments by name."""
+    names = {each.experiment_id: each.name for each in store.experiments.search(ViewType.ALL)}
+    found = {}
+    for kind in KINDS:
+        for spec in () if kind.is_controlled else kind.tables:
+            frame = _frame_of(store.lake, store.columns.scan(kind, spec)).collect()
+            rows = [
+                {
+                    name: names[each] if name == "experiment_id" else each
+                    for name, each in row.items()
+                }
+                for row in frame.iter_rows(named=True)
+            ]
+            found[spec.name] = sorted(map(repr, rows))
+    return found
+
+
+def check(source: Store, target: Store) -> None:
+    """Compare all that both hold, before a fold of what was brought and after it."""
+    mine = held(source)
+    assert all(mine.values()), "something in every table"
+    assert held(target) == mine
+    compact_lake(target.lake)
+    assert held(target) == mine
+
+
+# What is brought
+
+
+def hot(source: Store, uri: str) -> None:
+    fill(uri)
+
+
+def folded(source: Store, uri: str) -> None:
+    """All is in the tables alone."""
+    fill(uri)
+    LakeflowClient(uri)._store.lake.seal()
+    compact_lake(source.lake)
+
+
+def mixed(source: Store, uri: str) -> None:
+    """Of each thing some is in the tables alone, and some in the log."""
+    folded(source, uri)
+    fill(uri)
+
+
+@pytest.mark.parametrize("how", [hot, folded, mixed])
+def test_a_sync_brings_every_table_as_it_is(
+    tmp_path: Path, target: Store, how: Callable[[Store, str], None]
+) -> None:
+    uri = str(tmp_path / "lake")
+    source = opened(uri)
+    how(source, uri)
+    report = sync_lakes(source, target)
+    assert report.is_complete
+    assert (report.records > 0) == (how is not folded)
+    assert (report.stored > 0) == (how is not hot)
+    check(source, target)
+    again = sync_lakes(source, target)
+    assert (again.records, again.stored, again.files) == (0, 0, 0)
+    fill(uri)
+    compact_lake(source.lake)
+    later = sync_lakes(source, target)
+    assert later.is_complete
+    check(source, target)
+    target.lake.fs.delete(bookmark.path_of(source.lake.file.lake_id))
+    assert sync_lakes(source, target).is_complete
+    check(source, target)
+
+
+def test_files_come_to_the_same_places_and_only_where_they_differ(
+    uri: str, target: Store, tmp_path: Path
+) -> None:
+    client = LakeflowClient(uri)
+    run_id = client.create_run("0").info.run_id
+    client.log_text(run_id, "one", "a.txt")
+    client.log_text(run_id, "two", "b/ü.txt")
+    source = opened(uri)
+    assert sync_lakes(source, target).files == 2
+    client.log_text(run_id, "eno", "a.txt")
+    client.log_text(run_id, "two", "b/ü.txt")
+    again = sync_lakes(source, target)
+    assert (again.is_complete, again.files) == (True, 2 if not target.lake.fs.can_append else 1)
+    theirs = LakeflowClient(target.lake.fs.uri)
+    assert [each.path for each in theirs.list_artifacts(run_id)] == ["a.txt", "b"]
+    there = Path(theirs.download_artifacts(run_id, "", str(tmp_path)))
+    assert (there / "a.txt").read_text() == "eno"
+    assert (there / "b" / "ü.txt").read_text() == "two"
+    client.log_text(run_id, "three", "c.txt")
+    source.lake.fs.delete(f"artifacts/0/{run_id}/artifacts/c.txt")
+    lost = sync_lakes(source, target)
+    assert not lost.is_complete
+    assert [each.endswith("c.txt is not there") for each in lost.missing] == [True]
+    assert sync_lakes(source, target).records == 0, "what cannot be brought is said once"
+
+
+def test_experiments_are_one_by_name_and_later_tags_win_in_both(
+    uri: str, target: Store
+) -> None:
+    source = opened(uri)
+    mine = source.experiments.create("theirs", "/elsewhere", {"a": "1", "b": "1"})
+    theirs = target.experiments.named("theirs").experiment_id
+    target.experiments.set_tags(theirs, {"b": "2", "c": "2"})
+    sync_lakes(source, target)
+    assert target.experiments.get(theirs).tags == {"a": "1", "b": "2", "c": "2"}
+    sync_lakes(target, source)
+    assert source.experiments.get(mine).tags == {"a": "1", "b": "2", "c": "2"}
+    source.experiments.delete_tag(mine, "a")
+    source.experiments.rename(mine, "with another name")
+    source.delete_experiment(mine)
+    sync_lakes(source, target)
+    there = target.experiments.get(theirs)
+    assert (there.name, there.lifecycle_stage) == ("theirs", "deleted")
+    assert there.tags == {"b": "2", "c": "2"}
+    before = target.control.known() and target.control.last
+    sync_lakes(source, target)
+    sync_lakes(target, source)
+    target.control.known()
+    assert target.control.last == before, "nothing new is no event"
+
+
+# At the same time, and killed
+
+
+def run_command(*words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lakeflow.cli", *words], stdout=subprocess.DEVNULL
+    )
+
+
+def test_processes_that_sync_at_once_and_are_killed_bring_each_point_once(
+    tmp_path: Path,
+) -> None:
+    mine, theirs = str(tmp_path / "mine"), str(tmp_path / "theirs")
+    client = LakeflowClient(mine)
+    run_id = client.create_run("0").info.run_id
+    logged = 0
+    for _ in range(3):
+        for _ in range(300):
+            client.log_metric(run_id, "loss", logged, logged, logged)
+            logged += 1
+        syncing = [run_command("sync", mine, theirs) for _ in range(3)]
+        time.sleep(0.4)
+        syncing[0].send_signal(signal.SIGKILL)
+        assert [each.wait(60) for each in syncing][1:] == [0, 0]
+        lakeflow.compact(mine)
+    there = LakeflowClient(theirs)
+    assert [p.step for p in there.get_metric_history(run_id, "loss")] == [*range(logged)]
+    lakeflow.compact(theirs)
+    assert [p.step for p in there.get_metric_history(run_id, "loss")] == [*range(logged)]
+
+
+def test_a_command_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
+    mine, theirs = str(tmp_path / "mine"), str(tmp_path / "theirs")
+    syncing = run_command("sync", mine, theirs, "--every", "0.2s")
+    try:
+        time.sleep(0.5)
+        client = LakeflowClient(mine)
+        run_id = client.create_run("0").info.run_id
+        client.log_metric(run_id, "loss", 1.0)
+        for _ in range(300):
+            time.sleep(0.1)
+            with_it = Path(theirs, LOG).is_dir() and any(
+                b'"metrics"' in each.read_bytes() for each in Path(theirs, LOG).rglob("*.jsonl")
+            )
+            if with_it:
+                break
+        assert LakeflowClient(theirs).get_run(run_id).data.metrics == {"loss": 1.0}
+    finally:
+        syncing.send_signal(signal.SIGINT)
+        assert syncing.wait(60) == 130
+
+
+# What is refused, and what it costs
+
+
+def test_what_is_no_pair_of_lakes_is_refused(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="there is no lake"):
+        lakeflow.sync(uri, tmp_path / "target")
+    LakeflowClient(uri).create_run("0")
+    with pytest.raises(InvalidInputError, match="one lake"):
+        lakeflow.sync(uri, uri)
+    lakeflow.copy(uri, tmp_path / "copy")
+    with pytest.raises(InvalidInputError, match="one lake, or copies of one"):
+        lakeflow.sync(uri, tmp_path / "copy")
+
+
+def test_lines_of_others_are_brought_if_they_are_records(uri: str, target: Store) -> None:
+    client = LakeflowClient(uri)
+    run_id = client.create_run("0").info.run_id
+    source = opened(uri)
+    about = {"experiment_id": "0", "run_id": run_id}
+    tags = {"key": ["a"], "value": ["1"]}
+    lines = [
+        json.dumps({"seq": 1, "clock": 2, **about, "tags": tags}),
+        json.dumps({"clock": 3, "seq": 2, **about, "tags": {"key": ["b"], "value": ["2"]}}),
+        json.dumps({"seq": 3, "clock": 4, **about | {"experiment_id": "77"}, "tags": tags}),
+        "no record",
+    ]
+    source.lake.fs.create(f"{LOG}/stranger/00000001.jsonl", "\n".join([*lines, ""]).encode())
+    report = sync_lakes(source, target)
+    assert (report.left, report.is_complete) == (2, False)
+    tags = target.runs.get(run_id).data.tags
+    assert (tags["a"], tags["b"]) == ("1", "2")
+
+
+def test_a_bookmark_of_others_costs_work_and_nothing_else(uri: str, target: Store) -> None:
+    client = LakeflowClient(uri)
+    run_id = client.create_run("0").info.run_id
+    client.log_metric(run_id, "loss", 1.0)
+    source = opened(uri)
+    path = bookmark.path_of(source.lake.file.lake_id)
+    for content in (b"", b"[]", b"{", b'{"places":{"../x":[1,1]},"fold":"x"}'):
+        target.lake.fs.put(path, content)
+        assert sync_lakes(source, target).records == 2
+    assert len(target.runs.history(run_id, "loss")) == 1
+
+
+def test_nothing_new_costs_few_requests(double: S3Server, tmp_path: Path) -> None:
+    double.make_bucket("synced")
+    mine = str(tmp_path / "mine")
+    fill(mine)
+    source = opened(mine)
+    compact_lake(source.lake)
+    with proxy.Proxy(double.port) as counted:
+        options = double.through(counted.endpoint_url).storage_options
+        location = f"s3://synced/{tmp_path.name}"
+
+        def there() -> Store:
+            fs = open_filesystem(location, options, SETTINGS)
+            return Store(Lake.on(fs, SETTINGS))
+
+        sync_lakes(source, there())
+        compact_lake(there().lake)
+        counted.clear()
+        report = sync_lakes(source, there())
+        spent = Counter(request.method for request in counted.requests)
+        assert (report.records, report.stored) == (0, 0)
+        assert spent.total() <= 12, spent
+        LakeflowClient(mine).create_run("0")
+        counted.clear()
+        assert sync_lakes(source, there()).records == 1
+        spent = Counter(request.method for request in counted.requests)
+        assert spent.total() <= 16, spent
+        assert spent["PUT"] == 2, "the copies, and the bookmark"
+
+
+def test_the_command_says_what_it_has_brought(
+    uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = LakeflowClient(uri)
+    run_id = client.create_run("0").info.run_id
+    client.log_text(run_id, "one", "a.txt")
+    target = str(tmp_path / "target")
+    assert main(["sync", uri, target, "--no-artifacts"]) == 0
+    assert capsys.readouterr().out == "brought 2 records, 0 files (0 bytes)\n"
+    assert main(["sync", uri, target]) == 0
+    client.log_text(run_id, "two", "b.txt")
+    opened(uri).lake.fs.delete(f"artifacts/0/{run_id}/artifacts/b.txt")
+    assert main(["sync", uri, target]) == 1
+    said = capsys.readouterr()
+    assert "1 files are not as they were logged" in said.out
+    assert "b.txt is not there" in said.err
