@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 SYNC = "sync"
 """Folder of the bookmarks within a lake."""
 
-Place = tuple[int, int]
+Reached = tuple[int, int]
 """Number of a segment, and bytes of it that were brought; those before it are brought whole."""
 
-BEGINNING: Place = (1, 0)
+BEGINNING: Reached = (1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class Bookmark:
     """Up to where another lake was read.
 
     Attributes:
-        places: Up to where the log of each of its writers was read.
+        reached: Up to where the log of each of its writers was read.
         fold: Number of the fold that it stood on; -1 for none.
         files: Names of that fold's files with rows or documents, by table or index.
         events: Number of its last event of the control log.
         experiments: For the id of each of its experiments the one here.
     """
 
-    places: Mapping[str, Place] = field(default_factory=dict)
+    reached: Mapping[str, Reached] = field(default_factory=dict)
     fold: int = -1
     files: Mapping[str, frozenset[str]] = field(default_factory=dict)
     events: int = 0
@@ -57,7 +57,7 @@ def read(fs: Filesystem, lake_id: str) -> Bookmark:
         return Bookmark(
             {
                 writer: (int(segment), int(offset))
-                for writer, (segment, offset) in content["places"].items()
+                for writer, (segment, offset) in content["reached"].items()
                 if is_plain(writer)
             },
             int(content["fold"]),
@@ -75,7 +75,7 @@ def read(fs: Filesystem, lake_id: str) -> Bookmark:
 def write(fs: Filesystem, lake_id: str, bookmark: Bookmark) -> None:
     """Keep a bookmark; of several syncs at once that of the last one stays."""
     content = {
-        "places": bookmark.places,
+        "reached": bookmark.reached,
         "fold": bookmark.fold,
         "files": {name: sorted(each) for name, each in bookmark.files.items()},
         "events": bookmark.events,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.log.positions import CONTROL, Position, folded_spans, hot_spans, writer_of
-from lakeflow.syncing.bookmark import BEGINNING, Place
+from lakeflow.syncing.bookmark import BEGINNING, Reached
 from lakeflow.tables.folds import FOLDS_A_POSITION_IS_KEPT
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def plan(listing: LogListing, known: Bookmark) -> Plan:
     spans: dict[str, tuple[int, int]] = {}
     covered = set()
     for writer in {*segments, *folded} - {CONTROL}:
-        mine, start = segments.get(writer, {}), known.places.get(writer, BEGINNING)
+        mine, start = segments.get(writer, {}), known.reached.get(writer, BEGINNING)
         end = folded.get(writer)
         is_whole = end is None or _is_there(mine, writer, start, end)
         if is_whole:
@@ -63,7 +63,7 @@ def plan(listing: LogListing, known: Bookmark) -> Plan:
     return Plan(spans, frozenset(covered), is_old or not {*folded} - {CONTROL} <= covered)
 
 
-def _is_there(segments: Mapping[str, int], writer: str, start: Place, end: Position) -> bool:
+def _is_there(segments: Mapping[str, int], writer: str, start: Reached, end: Position) -> bool:
     """Return whether the log has all of a writer from one place to another."""
     if end[:2] <= start:
         return True
@@ -74,7 +74,9 @@ def _is_there(segments: Mapping[str, int], writer: str, start: Place, end: Posit
     return True
 
 
-def places(listing: LogListing, known: Bookmark, ends: Mapping[str, Place]) -> dict[str, Place]:
+def reached(
+    listing: LogListing, known: Bookmark, ends: Mapping[str, Reached]
+) -> dict[str, Reached]:
     """Return up to where the log of each writer is read after a sync.
 
     Args:
@@ -87,7 +89,7 @@ def places(listing: LogListing, known: Bookmark, ends: Mapping[str, Place]) -> d
     for writer in writers:
         folded = listing.fold.positions.get(writer)
         found[writer] = max(
-            known.places.get(writer, BEGINNING),
+            known.reached.get(writer, BEGINNING),
             ends.get(writer, BEGINNING),
             BEGINNING if folded is None else folded[:2],
         )

@@ -29,7 +29,7 @@ from lakeflow.query.engine.connection import Engine
 from lakeflow.stores.lines import Declarations
 from lakeflow.syncing import bookmark, experiments, lines
 from lakeflow.syncing.files import Files
-from lakeflow.syncing.plan import places, plan
+from lakeflow.syncing.plan import plan, reached
 from lakeflow.syncing.report import SyncReport
 from lakeflow.syncing.segments import CopyWriter
 from lakeflow.syncing.stored import Stored
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from lakeflow.lake import Lake
     from lakeflow.stores.store import Store
-    from lakeflow.syncing.bookmark import Place
+    from lakeflow.syncing.bookmark import Reached
     from lakeflow.syncing.stored import Copy
     from lakeflow.tables.folds import Fold, LogListing
 
@@ -113,7 +113,7 @@ class _Sync:
         self._plan = plan(listing, self._known)
         self._writer = CopyWriter(target.lake)
         self._files = Files(source, target.lake, report) if with_files else None
-        self._ends: dict[str, Place] = {}
+        self._ends: dict[str, Reached] = {}
         self._kept_at = time.monotonic()
 
     def run(self) -> None:
@@ -131,7 +131,7 @@ class _Sync:
         self._bring_log()
         done = replace(
             self._known,
-            places=places(self._listing, self._known, self._ends),
+            reached=reached(self._listing, self._known, self._ends),
             fold=self._listing.fold.number,
             files=_files_of(source.lake, self._listing.fold),
         )
@@ -169,11 +169,10 @@ class _Sync:
         self._kept_at = now
         self._writer.write()
         self._writer.sync()
-        reached = {**self._known.places, **self._ends}
         bookmark.write(
             self._target.lake.fs,
             self._source.lake.file.lake_id,
-            replace(self._known, places=reached),
+            replace(self._known, reached={**self._known.reached, **self._ends}),
         )
 
     def _bring_stored(self) -> None:

@@ -295,7 +295,7 @@ def test_a_bookmark_of_others_costs_work_and_nothing_else(uri: str, target: Stor
     client.log_metric(run_id, "loss", 1.0)
     source = opened(uri)
     path = bookmark.path_of(source.lake.file.lake_id)
-    for content in (b"", b"[]", b"{", b'{"places":{"../x":[1,1]},"fold":"x"}'):
+    for content in (b"", b"[]", b"{", b'{"reached":{"../x":[1,1]},"fold":"x"}'):
         target.lake.fs.put(path, content)
         assert sync_lakes(source, target).records == 2
     assert len(target.runs.history(run_id, "loss")) == 1
