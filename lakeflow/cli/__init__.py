@@ -8,7 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import artifacts, compact, compat, copy, otlp, registry, server, sql, traces
+from lakeflow.cli import (
+    artifacts,
+    compact,
+    compat,
+    copy,
+    importing,
+    otlp,
+    registry,
+    server,
+    sql,
+    traces,
+)
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -64,6 +75,11 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]
         "copy a lake that is in use",
         "Copy a lake as it is now to another folder or store, while others log to it. "
         "Made again it goes on where it was stopped, and brings what is new.",
+    ),
+    "import": (
+        importing.add_arguments,
+        "bring what other trackers hold into a lake",
+        "Bring experiments, runs and files of another tracker into a lake.",
     ),
     "otlp": (
         otlp.add_arguments,
