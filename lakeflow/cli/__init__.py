@@ -13,6 +13,7 @@ from lakeflow.cli import (
     compact,
     compat,
     copy,
+    importing,
     otlp,
     registry,
     server,
@@ -75,6 +76,11 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]
         "copy a lake that is in use",
         "Copy a lake as it is now to another folder or store, while others log to it. "
         "Made again it goes on where it was stopped, and brings what is new.",
+    ),
+    "import": (
+        importing.add_arguments,
+        "bring what other trackers hold into a lake",
+        "Bring experiments, runs and files of another tracker into a lake.",
     ),
     "otlp": (
         otlp.add_arguments,

@@ -99,23 +99,30 @@ def complain(message: str) -> None:
 @contextlib.contextmanager
 def shown_progress() -> Iterator[Callable[[Progress], None] | None]:
     """Give what shows how far something is in one line, where somebody looks on."""
+    with shown_lines() as show:
+        yield None if show is None else lambda progress: show(_megabytes(progress))
+
+
+@contextlib.contextmanager
+def shown_lines() -> Iterator[Callable[[str], None] | None]:
+    """Give what shows one line in place of the one before, where somebody looks on."""
     if not sys.stderr.isatty():
         yield None
         return
     try:
-        yield _show
+        yield _put
     finally:
         _put("")
 
 
-def _show(progress: Progress) -> None:
+def _megabytes(progress: Progress) -> str:
     done, total = progress.done_bytes / 1e6, progress.total_bytes / 1e6
-    _put(f"{done:,.1f} of {total:,.1f} MB  {progress.step}")
+    return f"{done:,.1f} of {total:,.1f} MB  {progress.step}"
 
 
 def _put(line: str) -> None:
     with contextlib.suppress(OSError):
-        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K{printable(line)}", end="", file=sys.stderr, flush=True)
 
 
 def format_table(
