@@ -125,6 +125,14 @@ class Known:
         row = None if thing is None else thing.row(kind)
         return thing if row is not None and row[column] == value else None
 
+    def ids(self, kind: Kind) -> list[str]:
+        """Return the ids of all things of a kind, and of some that are removed."""
+        found = dict.fromkeys(self._stored.ids(kind, self._fold))
+        for layer in self._layers:
+            with layer.lock:
+                found |= dict.fromkeys(layer.memory.things[kind.name])
+        return list(found)
+
     def is_free(self, kind: Kind, identity: str) -> bool:
         """Return whether no thing of a kind has or had an id."""
         if self._stored.get(kind, [identity], self._fold):

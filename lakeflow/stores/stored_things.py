@@ -12,7 +12,7 @@ from lakeflow.stores.documents import thing_of
 from lakeflow.tables.block_files import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
@@ -81,6 +81,14 @@ class StoredThings:
         while len(self._kept) > _MOST_THINGS_KEPT or self._characters > _MOST_CHARACTERS_KEPT:
             _, (_, characters) = self._kept.popitem(last=False)
             self._characters -= characters
+
+    def ids(self, kind: Kind, fold: Fold) -> Iterator[str]:
+        """Yield the ids of all things that a finished fold holds: of some more than once.
+
+        Each file of the index is read.
+        """
+        for file in self._lake.index(kind.name, fold):
+            yield from (identity for identity, document in file.entries() if document)
 
     def find(self, kind: Kind, column: str, value: str, fold: Fold) -> str | None:
         """Return the id of the thing that had a value in a unique column last; None if none.

@@ -6,11 +6,10 @@ whichever way and however often they are synced.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from lakeflow import records
-from lakeflow.entities import LifecycleStage, ViewType
+from lakeflow.entities import LifecycleStage
 from lakeflow.kinds import EXPERIMENT
 from lakeflow.records import Origin
 from lakeflow.schema import EXPERIMENT_TAGS, EXPERIMENTS
@@ -38,9 +37,10 @@ def matched(source: Store, target: Store, known: Mapping[str, str]) -> dict[str,
         known: What was returned before: an experiment that got another name stays what it is.
     """
     found: dict[str, str] = {}
-    ids = _ids(source)
-    while some := list(islice(ids, _AT_ONCE)):
-        things = source.control.known().things(EXPERIMENT, some)
+    here = source.control.known()
+    ids = here.ids(EXPERIMENT)
+    for start in range(0, len(ids), _AT_ONCE):
+        things = here.things(EXPERIMENT, ids[start : start + _AT_ONCE])
 
         def decide(
             draft: Draft, things: dict[str, Thing] = things
@@ -55,17 +55,6 @@ def matched(source: Store, target: Store, known: Mapping[str, str]) -> dict[str,
 
         found |= target.control.change(decide)
     return found
-
-
-def _ids(source: Store) -> Iterator[str]:
-    """Yield the ids of all experiments, deleted ones too."""
-    token = None
-    while True:
-        page = source.experiments.search(ViewType.ALL, 1_000, page_token=token)
-        yield from (each.experiment_id for each in page)
-        token = page.token
-        if not token:
-            return
 
 
 def _change(draft: Draft, thing: Thing, known: str | None) -> tuple[str, list[str]]:

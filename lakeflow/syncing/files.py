@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.kinds import LOGGED_MODEL, RUN
-from lakeflow.schema import ARTIFACTS, LOGGED_MODELS
+from lakeflow.schema import ARTIFACTS, LOGGED_MODELS, RUNS
 from lakeflow.stores.artifacts.places import ArtifactPlaces
 from lakeflow.transfer import at_once, between, paths
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.stores.store import Store
     from lakeflow.syncing.report import SyncReport
+
+
+_MOST_KNOWN = 100_000
+"""Runs of which it is kept where their artifacts are."""
 
 
 class _File(NamedTuple):
@@ -48,6 +53,7 @@ class Files:
         self._target = target
         self._report = report
         self._places = ArtifactPlaces(source.lake)
+        self._uris: OrderedDict[str, str] = OrderedDict()
 
     def bring(self, some: Iterable[Mapping[str, Any]]) -> None:
         """Bring the files that records of the log tell of.
@@ -58,6 +64,7 @@ class Files:
         recorded: dict[str, dict[str, tuple[int, str]]] = {}
         models: dict[str, None] = {}
         for record in some:
+            self._note(record)
             rows = record.get(ARTIFACTS.name)
             if rows:
                 files = recorded.setdefault(record["run_id"], {})
@@ -74,30 +81,51 @@ class Files:
                 self._report.files += 1
                 self._report.file_bytes += size
 
+    def _note(self, record: Mapping[str, Any]) -> None:
+        """Keep where the artifacts of a run are, to ask for those of few others."""
+        (uri,) = (record.get(RUNS.name) or {}).get("artifact_uri") or (None,)
+        if uri is not None:
+            self._uris[record["run_id"]] = uri
+            if len(self._uris) > _MOST_KNOWN:
+                self._uris.popitem(last=False)
+
     def _of_runs(
         self, recorded: Mapping[str, Mapping[str, tuple[int, str]]]
     ) -> Iterator[_File]:
-        for run_id, folder in self._folders(RUN, "artifact_uri", recorded):
+        known = [(run_id, self._uris.get(run_id)) for run_id in recorded]
+        others = [run_id for run_id, uri in known if uri is None]
+        folders = [
+            *self._folders(known),
+            *self._folders(self._asked(RUN, "artifact_uri", others)),
+        ]
+        for run_id, folder in folders:
             for path, (size, digest) in recorded[run_id].items():
                 if paths.is_safe(path):
                     yield _File(f"{folder}/{path}", size, digest)
 
     def _of_models(self, models: Iterable[str]) -> Iterator[_File]:
-        for _, folder in self._folders(LOGGED_MODEL, "artifact_location", models):
+        asked = self._asked(LOGGED_MODEL, "artifact_location", models)
+        for _, folder in self._folders(asked):
             for path, size in self._source.lake.fs.sizes(folder).items():
                 yield _File(path, size, None)
 
-    def _folders(
+    def _asked(
         self, kind: Kind, column: str, ids: Iterable[str]
-    ) -> Iterator[tuple[str, str]]:
-        """Yield ids with the folders of their files, of those that are within the lake."""
+    ) -> Iterator[tuple[str, str | None]]:
+        """Yield the ids of things with where their files are, as the lake says."""
         ids = list(ids)
         for thing in self._source.reader.things(kind, ids, look=True) if ids else ():
             row = thing.row(kind)
-            if row is not None and row[column]:
-                place = self._places.beside(thing.id, row[column])
+            if row is not None:
+                yield thing.id, row[column]
+
+    def _folders(self, located: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
+        """Yield ids with the folders of their files, of those that are within the lake."""
+        for identity, uri in located:
+            if uri:
+                place = self._places.beside(identity, uri)
                 if place.fs is self._source.lake.fs:
-                    yield thing.id, place.folder
+                    yield identity, place.folder
 
     def _send(self, file: _File) -> int | None:
         """Send a file unless it is there; return its size if it was sent."""

@@ -7,6 +7,7 @@ copy says which record it is, so that it may come again: by another sync, or by 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import records
@@ -16,15 +17,14 @@ if TYPE_CHECKING:
 
     from lakeflow.stores.lines import Declarations
 
-_EXPERIMENT = "experiment_id"
-_HEAD = b'{"seq":'
-_CLOCK = b',"clock":'
+_SEQ = b'{"seq":'
+_CLOCK = b'"clock":'
 _ORIGIN = b'"origin":['
-_NAMED = b'"experiment_id":'
-_ABOUT = b'"experiment_id":"'
+_EXPERIMENT = b'"experiment_id":'
 
-_FILES = (b'"artifacts":{', b'"logged_models":{')
-"""Fields of things with files beside them."""
+# A name that stands in a text has a backslash before its last quote.
+_FILES = re.compile(rb'"(?:artifacts|logged_models)":\{|"artifact_uri":\[')
+"""What stands in lines about files, and about where they are."""
 
 
 class Copied(NamedTuple):
@@ -54,7 +54,7 @@ class Lines:
     def __init__(self, declared: Declarations, experiments: Mapping[str, str]) -> None:
         self._declared = declared
         self._experiments = experiments
-        self._ids = {each.encode(): other.encode() for each, other in experiments.items()}
+        self._abouts = {_about(each): _about(other) for each, other in experiments.items()}
 
     def copied(self, data: bytes, writer: str, clock: int) -> Copied:
         """Return complete lines of a writer as copies.
@@ -64,50 +64,57 @@ class Lines:
             writer: Whose they are.
             clock: Clock of the copies; that of the records stays in what they are copies of.
         """
-        name, now = json.dumps(writer).encode(), b"%d" % clock
+        now, name = b"%b%d" % (_CLOCK, clock), b"%b%b" % (_ORIGIN, json.dumps(writer).encode())
         lines = data.split(b"\n")
         lines.pop()  # what is behind the last newline, which is nothing
-        copies: list[bytes] = []
-        with_files: list[Mapping[str, Any]] = []
+        copies = []
         for line in lines:
-            copy = self._quickly(line, name, now)
-            if copy is None:
-                copy = self._parsed(line, writer, clock)
-            if not copy:
-                continue
-            copies.append(copy)
-            if has_files(copy):
-                checked = self._declared.fitting(copy, in_event=False)
-                with_files += [checked[0]] if checked is not None else []
+            copy = self._quickly(line, now, name) or self._parsed(line, writer, clock)
+            if copy:
+                copies.append(copy)
+        left = sum(map(bool, map(bytes.strip, lines))) - len(copies)
         copies.append(b"")
-        count = len(copies) - 1
-        left = sum(bool(line.strip()) for line in lines) - count
-        return Copied(b"\n".join(copies), count, left, with_files)
+        copied = b"\n".join(copies)
+        return Copied(copied, len(copies) - 1, left, self._with_files(copied))
 
-    def _quickly(self, line: bytes, writer: bytes, clock: bytes) -> bytes | None:
-        """Return the copy of a line that is about at most one experiment; None for others."""
-        if not line.startswith(_HEAD):
+    def _quickly(self, line: bytes, clock: bytes, writer: bytes) -> bytes | None:
+        """Return the copy of a line that is about a run; None for others."""
+        try:
+            seq, when, about, rest = line.split(b",", 3)
+            number, first = seq[len(_SEQ) :], when[len(_CLOCK) :]
+            if about.startswith(_ORIGIN):
+                # A copy stays one of the first record.
+                of_writer = about
+                numbers, _, rest = rest.partition(b"],")
+                about, rest = rest.split(b",", 1)
+            else:
+                of_writer, numbers = writer, b"%b,%b" % (number, first)
+            mine = self._abouts[about]
+        except (ValueError, KeyError):
             return None
-        seq, _, rest = line[len(_HEAD) :].partition(_CLOCK)
-        first, _, fields = rest.partition(b",")
-        if not (seq.isdigit() and first.isdigit()):
-            return None
-        if fields.startswith(_ORIGIN):
-            origin, _, fields = fields.partition(b"],")
-            origin += b"],"
-        else:
-            origin = b"%b%b,%b,%b]," % (_ORIGIN, writer, seq, first)
-        if fields.startswith(_ABOUT):
-            identity, _, others = fields[len(_ABOUT) :].partition(b'"')
-            mine = self._ids.get(identity)
-            if mine is None or _NAMED in others:
-                return None
-            return b"%b%b%b%b,%b%b%b\"%b" % (
-                _HEAD, seq, _CLOCK, clock, origin, _ABOUT, mine, others
-            )  # fmt: skip
-        if _NAMED in fields:
-            return None
-        return b"%b%b%b%b,%b%b" % (_HEAD, seq, _CLOCK, clock, origin, fields)
+        if (
+            line.startswith(_SEQ)
+            and when.startswith(_CLOCK)
+            and number.isdigit()
+            and first.isdigit()
+            and (of_writer is writer or numbers.replace(b",", b"").isdigit())
+            and _EXPERIMENT not in rest
+        ):
+            return b"%b,%b,%b,%b],%b,%b" % (seq, clock, of_writer, numbers, mine, rest)
+        return None
+
+    def _with_files(self, copies: bytes) -> list[Mapping[str, Any]]:
+        """Return the records among some lines that say something of files."""
+        found: list[Mapping[str, Any]] = []
+        end = 0
+        for match in _FILES.finditer(copies):
+            if match.start() < end:
+                continue  # of a line that was found already
+            end = copies.find(b"\n", match.end())
+            line = copies[copies.rfind(b"\n", 0, match.start()) + 1 : end]
+            checked = self._declared.fitting(line, in_event=False)
+            found += [checked[0]] if checked is not None else []
+        return found
 
     def _parsed(self, line: bytes, writer: str, clock: int) -> bytes | None:
         """Return the copy of any line; None if it is no record, or of an unknown experiment."""
@@ -130,13 +137,11 @@ class Lines:
         Raises:
             KeyError: One is of no experiment that is there.
         """
-        if name == _EXPERIMENT:
+        if name == "experiment_id":
             return self._experiments[value]
-        if type(value) is dict and _EXPERIMENT in value:
-            return {
-                **value,
-                _EXPERIMENT: [self._experiments[each] for each in value[_EXPERIMENT]],
-            }
+        if type(value) is dict and "experiment_id" in value:
+            ids = [self._experiments[each] for each in value["experiment_id"]]
+            return {**value, "experiment_id": ids}
         return value
 
 
@@ -153,5 +158,8 @@ def line(origin: records.Origin, body: str, clock: int) -> bytes:
 
 def has_files(line: bytes) -> bool:
     """Return whether a line says something of files."""
-    # A name in a text has a backslash before its last quote.
-    return any(field in line for field in _FILES)
+    return _FILES.search(line) is not None
+
+
+def _about(experiment_id: str) -> bytes:
+    return _EXPERIMENT + json.dumps(experiment_id).encode()

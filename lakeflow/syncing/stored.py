@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
+from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds.kind import CLOCK, GONE, LOGGED, MADE, Keep
 from lakeflow.query.engine.stored_rows import rows_by_record, rows_by_thing
 from lakeflow.records import Origin
@@ -93,13 +94,21 @@ class Stored:
             if file.path in known:
                 continue
             for _, text in self._lake.index_files.reader(file).entries():
-                document = None if text is None else json.loads(text)
-                if document is None:
-                    continue
-                if not self._is_mapped(kind, document):
-                    self.left += 1
-                    continue
-                yield from document_copies(kind, document)
+                if text is not None:
+                    yield from self._document(kind, file.path, text)
+
+    def _document(self, kind: Kind, path: str, text: str) -> list[Copy]:
+        try:
+            document = json.loads(text)
+            if self._is_mapped(kind, document):
+                return list(document_copies(kind, document))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise DamagedLakeError(
+                f"{path} is damaged: a document of {kind.name} cannot be read ({error!r})",
+                hint="restore it from a backup",
+            ) from error
+        self.left += 1
+        return []
 
     def _is_mapped(self, kind: Kind, document: dict[str, Any]) -> bool:
         """Give a document the other lake's ids of experiments; return whether there are any."""
