@@ -63,6 +63,7 @@ def import_source(
     source.report_to(report.add)
     found = [*_wanted(source, wanted, report)]
     lake = store.lake
+    _fold(store, least_bytes=lake.settings.auto_compact_bytes)
     # One look: what comes later is this import's own, or is written again and counts once.
     store.runs.reader.things(EXPERIMENT, [], look=True)
     experiments = bring_experiments(store.experiments, found, report.add)
@@ -81,14 +82,19 @@ def import_source(
         gathered.write()
         copies.finish()
     work.tell("fold the log")
-    if lake.settings.auto_compact:
-        # It loads DuckDB, which a test run does not need.
-        from lakeflow.maintenance.compact import compact_lake
-
-        compact_lake(lake)
+    _fold(store)
     work.tell("count what is in the lake")
     totals.count_lake(store, report, set(experiments.values()), work.runs)
     return report
+
+
+def _fold(store: Store, least_bytes: int = 0) -> None:
+    """Fold the log where the lake folds by itself: what is looked up is in memory else."""
+    lake = store.lake
+    if lake.settings.auto_compact and lake.listing().unfolded_bytes > least_bytes:
+        from lakeflow.maintenance.compact import compact_lake
+
+        compact_lake(lake)
 
 
 def try_source(
@@ -129,8 +135,7 @@ def try_source(
             points += number
             report.count("metrics", number, 0)
             if artifacts == "copy":
-                files = [*source.files(run)]
-                report.count("artifacts", len(files), sum(file.size or 0 for file in files))
+                totals.count_files(report, [*source.files(run)])
             if len(runs) % _RUNS_A_BATCH == 0:
                 progress(ImportProgress(f"count {item.name}", len(runs), points, 0))
     if store is not None:
@@ -294,7 +299,7 @@ class _Import:
         files = [*self._source.files(run.item)]
         if not files:
             return
-        self._report.count("artifacts", len(files), sum(file.size or 0 for file in files))
+        totals.count_files(self._report, files)
         fields = run.fields
         if is_new:
             # Else it would be looked for in the log.

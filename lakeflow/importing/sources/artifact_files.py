@@ -13,6 +13,9 @@ from lakeflow.stores.artifacts.places import place_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_SERVED = "mlflow-artifacts:"
+"""What MLflow's server, and nobody else, knows the place of."""
+
 
 def local_path(location: str) -> str | None:
     """Return the folder of this machine that a location is; None if it is elsewhere.
@@ -38,6 +41,9 @@ def files_below(location: str, report: Callable[[Problem], None]) -> Iterator[Fi
     folder = local_path(location)
     if folder is not None:
         yield from _local_files(folder, "", os.path.realpath(folder), report)
+        return
+    if "://" not in location or location.startswith(_SERVED):
+        report(Problem(location, "its files are left out: only MLflow's server opens that"))
         return
     try:
         place = place_at(location)
