@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.state import RunState
     from lakeflow.stores.store import Store
 
-_RUNS_A_BATCH = 500
+_RUNS_A_BATCH = 100
 
 _CHARACTERS_A_WRITE = 2 * 1024 * 1024
 

@@ -219,7 +219,7 @@ def test_what_is_broken_is_reported_and_the_rest_arrives(
     for wanted in (
         f"{first}: ", f"{second}/meta.yaml: ", f"{third}/meta.yaml: ", "metrics/cut: its last",
         "metrics/bad:2: 'garbage'", "metrics/bad:3: ", "metrics/bad:4: ", "metric 'bad': ",
-        "param 'no,key'", "params/no text: ", "tag 'long'", "artifacts/outside: it is a link",
+        "param 'no,key'", "params/no text: ", "tags/long: it is longer", "artifacts/outside: it is a link",
     ):  # fmt: skip
         assert wanted in text, f"{wanted} is not in\n{text}"
     client = LakeflowClient(lake)

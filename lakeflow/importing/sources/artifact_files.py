@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lakeflow.exceptions import LakeflowException
-from lakeflow.importing.items import FileItem, Problem
+from lakeflow.importing.items import FileItem, Problem, reason
 from lakeflow.stores.artifacts.places import place_at
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def files_below(location: str, report: Callable[[Problem], None]) -> Iterator[Fi
         for path, size in sorted(place.sizes().items()):
             yield FileItem(path, f"{location.rstrip('/')}/{path}", size)
     except (LakeflowException, OSError) as error:
-        report(Problem(location, f"its files cannot be listed: {error}"))
+        report(Problem(location, f"its files cannot be listed: {reason(error)}"))
 
 
 def _local_files(

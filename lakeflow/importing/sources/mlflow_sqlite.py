@@ -304,7 +304,7 @@ class MlflowSqlite:
 def _opened(path: str) -> sqlite3.Connection:
     """Return a connection that reads only."""
     database = sqlite3.connect(
-        f"file:{quote(path)}?mode=ro",
+        f"file:{quote(path)}?mode=ro{'&immutable=1' if _is_fixed(path) else ''}",
         uri=True,
         timeout=_WAIT_S,
         isolation_level=None,
@@ -313,6 +313,18 @@ def _opened(path: str) -> sqlite3.Connection:
     # What some tool has written is not always UTF-8.
     database.text_factory = lambda data: data.decode("utf-8", "replace")
     return database
+
+
+def _is_fixed(path: str) -> bool:
+    """Return whether nobody writes to a database, and SQLite cannot look whether anybody does.
+
+    In WAL mode it makes a file beside the database, also to read. Where this user may make
+    none, a database whose log is gone is one that everybody has closed.
+    """
+    with open(path, "rb") as file:
+        is_wal = file.read(20)[18:19] == b"\x02"
+    folder = os.path.dirname(path)
+    return is_wal and not os.access(folder, os.W_OK) and not os.path.exists(f"{path}-wal")
 
 
 def _check_schema(path: str, versions: list[Any]) -> None:
