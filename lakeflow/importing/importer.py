@@ -264,18 +264,18 @@ class _Import:
                 self._report.count("metrics", sum(counts.values()), 0)
                 return False
         for key, chunks in groupby(self._source.curves(run.item), key=attrgetter("key")):
-            self._bring_curve(run, self._counted(run, chunks), held.get(key, 0))
+            self._bring_curve(run, self._counted(run, chunks), is_begun=key in held)
         return True
 
-    def _bring_curve(self, run: CheckedRun, chunks: Iterator[Curve], place: int) -> None:
+    def _bring_curve(self, run: CheckedRun, chunks: Iterator[Curve], *, is_begun: bool) -> None:
         first = next(chunks, None)
         if first is None:
             return
-        if place:
+        chunks, place = chain([first], chunks), 0
+        if is_begun:
             held = self._store.runs.history_table(run.item.run_id, first.key)
-            chunks = curves.lacking(chain([first], chunks), held)
-        else:
-            chunks = chain([first], chunks)
+            # As many as there are now: another import may have gone on since the first look.
+            chunks, place = curves.lacking(chunks, held), held.num_rows
         for chunk in chunks:
             self._append(curves.bodies(run, chunk, place))
             place += len(chunk.values)

@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +31,6 @@ from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from importing.conftest import Made
 
@@ -219,3 +220,19 @@ def test_killed_and_then_two_at_once(stores: Any, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     subprocess.run(command(made, whole), stdout=subprocess.DEVNULL, check=True)
     assert counted(lake) == counted(whole)
+
+
+def test_files_of_a_store(tmp_path: Path) -> None:
+    remote = MemoryFileSystem()
+    remote.pipe("/elsewhere/run/folder/a", b"content")
+    held = small()
+    held.local = {"folder/a": "memory://elsewhere/run/folder/a"}
+    fs = open_filesystem(f"memory://files-{next(_LAKES)}")
+    assert brought(held, fs)
+    (run_id, _) = (run.run_id for run in held.runs(None, None))  # type: ignore[arg-type]
+    store = opened(fs)
+    found = store.artifacts.download(run_id, "folder/a", str(tmp_path))
+    assert Path(found).read_bytes() == b"content"
+    held.local = {"gone": "memory://elsewhere/run/gone", "../out": str(tmp_path / "x")}
+    assert not brought(held, fs)
+    assert {*store.artifacts.recorded(run_id)} == {"folder/a"}
