@@ -13,6 +13,7 @@ import typing
 
 from lakeflow import artifacts as artifacts
 from lakeflow import data as data
+from lakeflow import importing as importing
 from lakeflow import registry as registry
 from lakeflow import tracing as tracing
 from lakeflow import tracking as tracking

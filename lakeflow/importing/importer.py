@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.state import RunState
     from lakeflow.stores.store import Store
 
-_RUNS_A_BATCH = 500
+_RUNS_A_BATCH = 100
 
 _CHARACTERS_A_WRITE = 2 * 1024 * 1024
 
@@ -63,6 +63,7 @@ def import_source(
     source.report_to(report.add)
     found = [*_wanted(source, wanted, report)]
     lake = store.lake
+    _fold(store, least_bytes=lake.settings.auto_compact_bytes)
     # One look: what comes later is this import's own, or is written again and counts once.
     store.runs.reader.things(EXPERIMENT, [], look=True)
     experiments = bring_experiments(store.experiments, found, report.add)
@@ -81,14 +82,19 @@ def import_source(
         gathered.write()
         copies.finish()
     work.tell("fold the log")
-    if lake.settings.auto_compact:
-        # It loads DuckDB, which a test run does not need.
-        from lakeflow.maintenance.compact import compact_lake
-
-        compact_lake(lake)
+    _fold(store)
     work.tell("count what is in the lake")
     totals.count_lake(store, report, set(experiments.values()), work.runs)
     return report
+
+
+def _fold(store: Store, least_bytes: int = 0) -> None:
+    """Fold the log where the lake folds by itself: what is looked up is in memory else."""
+    lake = store.lake
+    if lake.settings.auto_compact and lake.listing().unfolded_bytes > least_bytes:
+        from lakeflow.maintenance.compact import compact_lake
+
+        compact_lake(lake)
 
 
 def try_source(
@@ -129,8 +135,7 @@ def try_source(
             points += number
             report.count("metrics", number, 0)
             if artifacts == "copy":
-                files = [*source.files(run)]
-                report.count("artifacts", len(files), sum(file.size or 0 for file in files))
+                totals.count_files(report, [*source.files(run)])
             if len(runs) % _RUNS_A_BATCH == 0:
                 progress(ImportProgress(f"count {item.name}", len(runs), points, 0))
     if store is not None:
@@ -259,18 +264,18 @@ class _Import:
                 self._report.count("metrics", sum(counts.values()), 0)
                 return False
         for key, chunks in groupby(self._source.curves(run.item), key=attrgetter("key")):
-            self._bring_curve(run, self._counted(run, chunks), held.get(key, 0))
+            self._bring_curve(run, self._counted(run, chunks), is_begun=key in held)
         return True
 
-    def _bring_curve(self, run: CheckedRun, chunks: Iterator[Curve], place: int) -> None:
+    def _bring_curve(self, run: CheckedRun, chunks: Iterator[Curve], *, is_begun: bool) -> None:
         first = next(chunks, None)
         if first is None:
             return
-        if place:
+        chunks, place = chain([first], chunks), 0
+        if is_begun:
             held = self._store.runs.history_table(run.item.run_id, first.key)
-            chunks = curves.lacking(chain([first], chunks), held)
-        else:
-            chunks = chain([first], chunks)
+            # As many as there are now: another import may have gone on since the first look.
+            chunks, place = curves.lacking(chunks, held), held.num_rows
         for chunk in chunks:
             self._append(curves.bodies(run, chunk, place))
             place += len(chunk.values)
@@ -294,7 +299,7 @@ class _Import:
         files = [*self._source.files(run.item)]
         if not files:
             return
-        self._report.count("artifacts", len(files), sum(file.size or 0 for file in files))
+        totals.count_files(self._report, files)
         fields = run.fields
         if is_new:
             # Else it would be looked for in the log.

@@ -134,6 +134,11 @@ class Problem(NamedTuple):
     is_loss: bool = True
 
 
+def reason(error: BaseException) -> str:
+    """Return what is wrong, in a line: what to do about it is for who makes the call."""
+    return " ".join(str(error).partition("\nHint: ")[0].split())
+
+
 def made_id(*names: str) -> str:
     """Return the id of a thing whose source has no ids, or ids of another form.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.importing.items import Problem
+from lakeflow.importing.items import Problem, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ def kept_pairs(
         try:
             kept[validation.key(key)] = validation.text(value)
         except InvalidInputError as error:
-            report(Problem(f"{where} {key!r}", str(error)))
+            report(Problem(f"{where} {key!r}", reason(error)))
     return kept
 
 
@@ -40,7 +40,7 @@ def time_or_none(
     try:
         return validation.milliseconds(value, where)
     except InvalidInputError as error:
-        report(Problem(where, str(error)))
+        report(Problem(where, reason(error)))
         return None
 
 
@@ -49,5 +49,5 @@ def kept_text(value: str, where: str, report: Callable[[Problem], None]) -> str:
     try:
         return validation.text(value, where)
     except InvalidInputError as error:
-        report(Problem(where, str(error)))
+        report(Problem(where, reason(error)))
         return ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lakeflow import records
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.importing.items import Curve, Problem
+from lakeflow.importing.items import Curve, Problem, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,7 +90,11 @@ def checked(curve: Curve, where: str, report: Callable[[Problem], None]) -> Curv
     try:
         validation.key(key)
     except InvalidInputError as error:
-        report(Problem(f"{where}: metric {key[:300]!r}", f"{len(values):,} points: {error}"))
+        report(
+            Problem(
+                f"{where}: metric {key[:300]!r}", f"{len(values):,} points: {reason(error)}"
+            )
+        )
         return None
     if not values:
         return None
@@ -112,7 +116,7 @@ def _without_bad(curve: Curve, where: str, report: Callable[[Problem], None]) ->
         try:
             validation.metric(curve.key, value, timestamp, step)
         except InvalidInputError as error:
-            report(Problem(f"{where}: metric {curve.key!r}", str(error)))
+            report(Problem(f"{where}: metric {curve.key!r}", reason(error)))
         else:
             good.append((value, timestamp, step))
     return Curve(curve.key, *map(list, zip(*good, strict=True))) if good else None

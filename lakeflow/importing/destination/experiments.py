@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lakeflow.entities import Experiment, LifecycleStage, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.importing.destination.checks import kept_pairs, time_or_none
-from lakeflow.importing.items import Problem
+from lakeflow.importing.items import Problem, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,7 +50,9 @@ def _bring(
         try:
             validation.experiment_name(name)
         except InvalidInputError as error:
-            report(Problem(f"experiment {items[0].key}", f"all of it is left out: {error}"))
+            report(
+                Problem(f"experiment {items[0].key}", f"all of it is left out: {reason(error)}")
+            )
             del batch[name]
             continue
         found.append(_entity(items[0], report))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import posixpath
 import threading
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Self
 
 from lakeflow import temporary
 from lakeflow.exceptions import LakeflowException, StorageError
 from lakeflow.filesystem.threads import submitted
-from lakeflow.importing.items import Problem
+from lakeflow.importing.items import Problem, reason
 from lakeflow.transfer import fetching, paths, sending
 from lakeflow.transfer.fetching import Wanted
 
@@ -34,7 +35,7 @@ class FileCopies:
 
     Args:
         store: The artifacts of the lake.
-        report: Told of files that cannot be read; called in any thread.
+        report: Told of files that cannot be read, in the thread that copies are begun in.
 
     Attributes:
         files: Files that are in the lake.
@@ -43,6 +44,7 @@ class FileCopies:
     def __init__(self, store: ArtifactStore, report: Callable[[Problem], None]) -> None:
         self._store = store
         self._report = report
+        self._problems: deque[Problem] = deque()
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(_RUNS_AT_ONCE, thread_name_prefix="lakeflow-import")
         self._running: set[Future[None]] = set()
@@ -76,6 +78,8 @@ class FileCopies:
 
     def _settle(self, ended: set[Future[None]], running: set[Future[None]]) -> None:
         self._running = running
+        while self._problems:
+            self._report(self._problems.popleft())
         for each in ended:
             each.result()
 
@@ -106,7 +110,7 @@ class FileCopies:
                     return sending.file_at(file.location, path)
             return self._fetched(file, path, local)
         except (LakeflowException, OSError) as error:
-            self._report(Problem(where, f"{file.location}: {error}"))
+            self._problems.append(Problem(where, f"{file.location}: {reason(error)}"))
             return None
 
     def _fetched(self, file: FileItem, path: str, local: str) -> Source:
@@ -130,7 +134,8 @@ class FileCopies:
             if error.error_code != "ABORTED":
                 raise
             if len(files) == 1:
-                self._report(Problem(f"run {run_id}: artifact {files[0].path!r}", str(error)))
+                where = f"run {run_id}: artifact {files[0].path!r}"
+                self._problems.append(Problem(where, reason(error)))
                 return
             for each in files:
                 self._send(run_id, [each])

@@ -20,7 +20,7 @@ from lakeflow.entities import (
 )
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.importing.destination.checks import kept_pairs, kept_text, time_or_none
-from lakeflow.importing.items import Problem, made_id
+from lakeflow.importing.items import Problem, made_id, reason
 from lakeflow.records import Origin
 from lakeflow.schema import MODEL_INPUTS, MODEL_OUTPUTS
 
@@ -93,7 +93,7 @@ def checked_run(
     try:
         validation.run_id(item.run_id)
     except InvalidInputError as error:
-        report(Problem(where, f"all of it is left out: {error}"))
+        report(Problem(where, f"all of it is left out: {reason(error)}"))
         return None
     deleted = item.lifecycle_stage == LifecycleStage.DELETED
     fields: dict[str, Any] = {
@@ -126,7 +126,7 @@ def _status(status: str, where: str, report: Callable[[Problem], None]) -> str:
     try:
         RunStatus.from_string(status)
     except LakeflowException as error:
-        report(Problem(f"{where}: status", str(error)))
+        report(Problem(f"{where}: status", reason(error)))
         return RunStatus.to_string(RunStatus.FINISHED)
     return status
 
@@ -142,7 +142,7 @@ def _dataset(
     try:
         validation.dataset_input(found, "dataset")
     except InvalidInputError as error:
-        report(Problem(f"{where}: dataset {item.name!r}", str(error)))
+        report(Problem(f"{where}: dataset {item.name!r}", reason(error)))
         return None
     return found
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow
 
     from lakeflow.importing.destination.runs import CheckedRun
+    from lakeflow.importing.items import FileItem
     from lakeflow.importing.report import ImportReport
     from lakeflow.stores.store import Store
 
@@ -40,6 +42,14 @@ def count_run(report: ImportReport, run: CheckedRun) -> None:
         report.count(table, len(pairs), sum(map(len, pairs.values())))
     sources = (len(each.source) for each in item.datasets)
     report.count("inputs", len(item.datasets), sum(sources))
+
+
+def count_files(report: ImportReport, files: Sequence[FileItem]) -> None:
+    """Count files of the source."""
+    report.count("artifacts", len(files), sum(file.size or 0 for file in files))
+    if any(file.size is None for file in files):
+        # Then only the lake knows how long they are.
+        report.tables["artifacts"].tolerance = math.inf
 
 
 def count_lake(

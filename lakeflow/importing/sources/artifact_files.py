@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lakeflow.exceptions import LakeflowException
-from lakeflow.importing.items import FileItem, Problem
+from lakeflow.importing.items import FileItem, Problem, reason
 from lakeflow.stores.artifacts.places import place_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_SERVED = "mlflow-artifacts:"
+"""What MLflow's server, and nobody else, knows the place of."""
 
 
 def local_path(location: str) -> str | None:
@@ -39,12 +42,15 @@ def files_below(location: str, report: Callable[[Problem], None]) -> Iterator[Fi
     if folder is not None:
         yield from _local_files(folder, "", os.path.realpath(folder), report)
         return
+    if "://" not in location or location.startswith(_SERVED):
+        report(Problem(location, "its files are left out: only MLflow's server opens that"))
+        return
     try:
         place = place_at(location)
         for path, size in sorted(place.sizes().items()):
             yield FileItem(path, f"{location.rstrip('/')}/{path}", size)
     except (LakeflowException, OSError) as error:
-        report(Problem(location, f"its files cannot be listed: {error}"))
+        report(Problem(location, f"its files cannot be listed: {reason(error)}"))
 
 
 def _local_files(

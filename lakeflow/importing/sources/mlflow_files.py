@@ -26,6 +26,7 @@ from lakeflow.importing.items import (
     ExperimentItem,
     Problem,
     RunItem,
+    reason,
 )
 from lakeflow.importing.sources.artifact_files import files_below, local_path
 from lakeflow.importing.sources.metric_lines import curve_of, points_of
@@ -44,6 +45,9 @@ _NO_EXPERIMENTS = frozenset({_TRASH, "models"})
 _NO_RUNS = frozenset({"tags", "datasets", "traces", "models"})
 
 _OF_RUNS = ("metrics", "params", "tags", "artifacts")
+
+_LONGEST_LINE = 64 * 1024
+"""Bytes of a line of points; what is longer is something else."""
 
 _BYTES_A_CHUNK = 256 * 1024
 """What is read of a file of points at once: some thousand of them."""
@@ -96,16 +100,16 @@ class MlflowFiles:
                 continue
             key = os.path.basename(folder)
             self._folders[key] = folder
-            stage = str(meta.get("lifecycle_stage") or LifecycleStage.ACTIVE)
+            stage = _text(meta, "lifecycle_stage") or LifecycleStage.ACTIVE
             is_trash = os.path.basename(os.path.dirname(folder)) == _TRASH
             yield ExperimentItem(
                 key,
-                str(meta.get("name") or ""),
+                _text(meta, "name"),
                 self.texts(os.path.join(folder, "tags")),
                 LifecycleStage.DELETED if is_trash else stage,
                 self._whole(meta, "creation_time", folder),
                 self._whole(meta, "last_update_time", folder),
-                meta.get("artifact_location"),
+                _text(meta, "artifact_location") or None,
             )
 
     def _experiment_folders(self) -> Iterator[str]:
@@ -140,7 +144,7 @@ class MlflowFiles:
         tags = self.texts(os.path.join(path, "tags"))
         datasets, used = self._inputs(path)
         made = {
-            str(each.get("source_id")): int(each.get("step") or 0)
+            _text(each, "source_id"): self._whole(each, "step", path) or 0
             for each in self._metas(os.path.join(path, "outputs"))
         }
         return RunItem(
@@ -149,15 +153,15 @@ class MlflowFiles:
             start or 0,
             self._whole(meta, "end_time", path),
             self._status(meta, path),
-            str(meta.get("run_name") or tags.get(tag_names.RUN_NAME, "")),
-            str(meta.get("user_id") or ""),
-            str(meta.get("lifecycle_stage") or LifecycleStage.ACTIVE),
+            _text(meta, "run_name") or tags.get(tag_names.RUN_NAME, ""),
+            _text(meta, "user_id"),
+            _text(meta, "lifecycle_stage") or LifecycleStage.ACTIVE,
             self.texts(os.path.join(path, "params")),
             tags,
             datasets,
             used,
             made,
-            self._artifact_uri(path, str(meta.get("artifact_uri") or "")),
+            self._artifact_uri(path, _text(meta, "artifact_uri")),
         )
 
     def _status(self, meta: Mapping[str, Any], path: str) -> str:
@@ -182,7 +186,7 @@ class MlflowFiles:
     def _inputs(self, path: str) -> tuple[list[DatasetItem], list[str]]:
         datasets, models = [], []
         for meta in self._metas(os.path.join(path, "inputs")):
-            source = str(meta.get("source_id"))
+            source = _text(meta, "source_id")
             if meta.get("source_type") != "DATASET":
                 models.append(source)
                 continue
@@ -214,6 +218,8 @@ class MlflowFiles:
         """Yield the points of a file of them, in chunks."""
         rest, line = b"", 1
         for block in self._blocks(path):
+            if len(rest) > _LONGEST_LINE:
+                break
             whole, newline, rest = (rest + block).rpartition(b"\n")
             if newline:
                 lines = whole + newline
@@ -250,8 +256,7 @@ class MlflowFiles:
             self._report(Problem(folder, f"all of it is left out: it has no {META}"))
             return None
         except (OSError, ValueError, yaml.YAMLError) as error:
-            text = " ".join(str(error).split())
-            self._report(Problem(path, f"all of its folder is left out: {text}"))
+            self._report(Problem(path, f"all of its folder is left out: {reason(error)}"))
             return None
         if type(found) is not dict:
             why = "it is empty" if found is None else "it is no mapping"
@@ -271,9 +276,14 @@ class MlflowFiles:
         for key, path in self._files_of(folder):
             try:
                 with open(path, "rb") as file:
-                    found[key] = file.read().decode()
+                    data = file.read(validation.MAX_VALUE_BYTES + 1)
+                if len(data) > validation.MAX_VALUE_BYTES:
+                    why = f"it is longer than {validation.MAX_VALUE_BYTES:,} bytes"
+                    self._report(Problem(path, why))
+                else:
+                    found[key] = data.decode()
             except (OSError, ValueError) as error:
-                self._report(Problem(path, str(error)))
+                self._report(Problem(path, reason(error)))
         return found
 
     def _files_of(self, folder: str, below: str = "") -> Iterator[tuple[str, str]]:
@@ -283,7 +293,7 @@ class MlflowFiles:
         except FileNotFoundError:
             return
         except OSError as error:
-            self._report(Problem(folder, str(error)))
+            self._report(Problem(folder, reason(error)))
             return
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -299,7 +309,7 @@ class MlflowFiles:
                 while block := file.read(_BYTES_A_CHUNK):
                     yield block
         except OSError as error:
-            self._report(Problem(path, str(error)))
+            self._report(Problem(path, reason(error)))
 
     def _whole(self, meta: Mapping[str, Any], name: str, folder: str) -> int | None:
         value = meta.get(name)
@@ -342,18 +352,20 @@ def _key_of(name: str) -> str:
         return name
 
 
-def _dataset(meta: Mapping[str, Any], tags: Any) -> DatasetItem:
-    def text(name: str) -> str | None:
-        value = meta.get(name)
-        return None if value is None else str(value)
+def _text(meta: Mapping[str, Any], name: str) -> str:
+    """Return a field of a ``meta.yaml`` as text; empty where it has none, or lists and such."""
+    value = meta.get(name)
+    return str(value) if isinstance(value, str | int | float) else ""
 
+
+def _dataset(meta: Mapping[str, Any], tags: Any) -> DatasetItem:
     uses = tags if type(tags) is dict else {}
     return DatasetItem(
-        text("name") or "",
-        text("digest") or "",
-        text("source_type") or "",
-        text("source") or "",
-        text("schema"),
-        text("profile"),
-        {str(key): str(value) for key, value in uses.items()},
+        _text(meta, "name"),
+        _text(meta, "digest"),
+        _text(meta, "source_type"),
+        _text(meta, "source"),
+        _text(meta, "schema") or None,
+        _text(meta, "profile") or None,
+        {str(key): _text(uses, key) for key in uses},
     )

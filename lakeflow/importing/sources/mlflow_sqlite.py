@@ -23,7 +23,7 @@ from lakeflow.exceptions import (
     StorageError,
 )
 from lakeflow.importing.items import Curve, DatasetItem, ExperimentItem, Problem, RunItem
-from lakeflow.importing.sources.artifact_files import files_below
+from lakeflow.importing.sources.artifact_files import files_below, local_path
 from lakeflow.importing.sources.mlflow_schemas import KNOWN_SCHEMAS, OLD_SCHEMAS
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class MlflowSqlite:
         self.path = os.path.abspath(path)
         self.name = f"the MLflow database {self.path}"
         self._report: Callable[[Problem], None] = lambda _: None
+        self._locations: dict[str, str | None] = {}
         if not os.path.isfile(self.path):
             raise NotFoundError(f"there is no database {self.path!r}", hint="check the path")
         self._database = _opened(self.path)
@@ -126,6 +127,7 @@ class MlflowSqlite:
         ):
             tags.setdefault(identity, {})[key] = value or ""
         for identity, name, location, stage, created, updated, workspace in rows:
+            self._locations[str(identity)] = self._location(location)
             yield ExperimentItem(
                 str(identity),
                 name if workspace in {None, "default"} else f"{workspace}/{name}",
@@ -173,8 +175,15 @@ class MlflowSqlite:
                 datasets.get(run_id, []),
                 used.get(run_id, []),
                 made.get(run_id, {}),
-                artifact_uri,
+                self._location(artifact_uri),
             )
+
+    def _location(self, artifact_uri: str | None) -> str | None:
+        """Return where files are; a relative location is one of the folder of the database."""
+        path = local_path(artifact_uri) if artifact_uri else None
+        if path is None:
+            return artifact_uri
+        return os.path.join(os.path.dirname(self.path), path)
 
     def _pairs(self, table: str, ids: list[str]) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
@@ -252,7 +261,19 @@ class MlflowSqlite:
     def files(self, run: RunItem) -> Iterator[FileItem]:
         """Yield the files of a run."""
         if run.artifact_uri:
+            self._look_for_files(run)
             yield from files_below(run.artifact_uri, self._report)
+
+    def _look_for_files(self, run: RunItem) -> None:
+        """Tell where the files of a whole experiment are not there: once, with its first run.
+
+        A run without any has no folder, but here a database may have come alone.
+        """
+        location = self._locations.pop(run.experiment, None)
+        folder = local_path(location) if location else None
+        if folder is not None and not os.path.isdir(folder):
+            why = "there is no such folder: files of runs are left out, if there were any"
+            self._report(Problem(folder, why, is_loss=False))
 
     # The database
 
@@ -283,7 +304,7 @@ class MlflowSqlite:
 def _opened(path: str) -> sqlite3.Connection:
     """Return a connection that reads only."""
     database = sqlite3.connect(
-        f"file:{quote(path)}?mode=ro",
+        f"file:{quote(path)}?mode=ro{'&immutable=1' if _is_fixed(path) else ''}",
         uri=True,
         timeout=_WAIT_S,
         isolation_level=None,
@@ -292,6 +313,18 @@ def _opened(path: str) -> sqlite3.Connection:
     # What some tool has written is not always UTF-8.
     database.text_factory = lambda data: data.decode("utf-8", "replace")
     return database
+
+
+def _is_fixed(path: str) -> bool:
+    """Return whether nobody writes to a database, and SQLite cannot look whether anybody does.
+
+    In WAL mode it makes a file beside the database, also to read. Where this user may make
+    none, a database whose log is gone is one that everybody has closed.
+    """
+    with open(path, "rb") as file:
+        is_wal = file.read(20)[18:19] == b"\x02"
+    folder = os.path.dirname(path)
+    return is_wal and not os.access(folder, os.W_OK) and not os.path.exists(f"{path}-wal")
 
 
 def _check_schema(path: str, versions: list[Any]) -> None:
