@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from lakeflow import formats
 from lakeflow.cli.terminal import shown_lines, write
 from lakeflow.cli.times import time
 from lakeflow.importing import import_from
@@ -22,16 +23,22 @@ _MOST_SHOWN = 20
 
 
 def _mlflow(options: argparse.Namespace) -> Source:
-    from lakeflow.importing.sources.mlflow import open_mlflow
+    from lakeflow.importing.sources.mlflow import is_read_directly, open_mlflow
 
-    return open_mlflow(options.source)
+    if is_read_directly(options.source):
+        return open_mlflow(options.source)
+    formats.require("mlflow", "lakeflow[mlflow]")
+    from lakeflow.mlflow.importing import TrackingSource
+
+    return TrackingSource(options.source)
 
 
 def _add_mlflow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="the folder of a file store, such as ./mlruns, or sqlite:///mlflow.db",
+        help="the folder of a file store, such as ./mlruns, or sqlite:///mlflow.db; where "
+        "MLflow is installed any tracking URI, such as http://localhost:5000",
     )
 
 
@@ -41,7 +48,7 @@ _SOURCES: dict[
         Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], Source], str
     ],
 ] = {
-    "mlflow": (_add_mlflow, _mlflow, "an MLflow file store or database"),
+    "mlflow": (_add_mlflow, _mlflow, "an MLflow file store, database or server"),
 }
 """For each source what adds its arguments, what opens it, and what it is."""
 

@@ -40,6 +40,7 @@ _OF_3 = (
     "assessments",
     "browser",
     "datasets",
+    "importing_from_server",
     "lakes_in_trouble",
     "logged_models",
     "prompts",

@@ -16,6 +16,11 @@ _SQLITE = "sqlite:///"
 _FIRST_BYTES = b"SQLite format 3\x00"
 
 
+def is_read_directly(location: str) -> bool:
+    """Return whether a location is one of those that are read without MLflow."""
+    return location.startswith(_SQLITE) or local_path(location) is not None
+
+
 def open_mlflow(location: str | os.PathLike[str]) -> Source:
     """Return a reader of an MLflow store.
 
@@ -36,8 +41,9 @@ def open_mlflow(location: str | os.PathLike[str]) -> Source:
     path = local_path(text)
     if path is None:
         raise InvalidInputError(
-            f"{text!r} is no MLflow store that is known",
-            hint="give the folder of a file store, such as ./mlruns, or sqlite:///mlflow.db",
+            f"{text!r} is no MLflow store that is read without MLflow",
+            hint="give the folder of a file store, such as ./mlruns, or sqlite:///mlflow.db; "
+            "lakeflow.mlflow.importing.from_tracking reads any other tracking URI",
         )
     if not os.path.exists(path):
         raise NotFoundError(f"there is nothing at {path!r}", hint="check the location")

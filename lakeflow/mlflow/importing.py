@@ -1,0 +1,405 @@
+"""Moving in from any MLflow tracking URI, by MLflow's own client: servers and databases.
+
+Folders of a file store, and SQLite databases, are read without MLflow, and much faster:
+``lakeflow.importing.from_mlflow``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections import deque
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import mlflow.artifacts
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+
+from lakeflow import temporary
+from lakeflow.entities import TraceInfo, TraceState
+from lakeflow.entities.trace_info import TraceStatus
+from lakeflow.exceptions import StorageError
+from lakeflow.importing import import_from
+from lakeflow.importing.items import (
+    Curve,
+    DatasetItem,
+    ExperimentItem,
+    FileItem,
+    Problem,
+    RunItem,
+)
+from lakeflow.importing.model_items import (
+    LoggedModelItem,
+    ModelPoint,
+    ModelVersionItem,
+    RegisteredModelItem,
+)
+from lakeflow.importing.sources.artifact_files import files_below
+from lakeflow.importing.trace_items import TraceItem, span_columns
+from lakeflow.mlflow.trace_entities import ARTIFACT_LOCATION, SPANS_LOCATION, info_from
+from lakeflow.tracing.columns import empty_columns
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from lakeflow.importing.report import ImportProgress, ImportReport
+    from lakeflow.importing.source import Artifacts
+
+T = TypeVar("T")
+
+_RUNS_A_PAGE = 1_000
+
+_TRACES_A_PAGE = 100
+
+_POINTS_A_CHUNK = 4_096
+
+_LARGEST = 1.7976931348623157e308
+"""What MLflow's databases have for infinity."""
+
+_FOLDERS_KEPT = 64
+"""Runs whose files are on this machine at one time: more than are on their way to the lake."""
+
+
+def from_tracking(
+    uri: str,
+    lake: str | os.PathLike[str] | None = None,
+    *,
+    experiments: str | Iterable[str] = (),
+    since: int | datetime.datetime | None = None,
+    artifacts: Artifacts = "copy",
+    dry_run: bool = False,
+    progress: Callable[[ImportProgress], None] | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> ImportReport:
+    """Bring what is behind an MLflow tracking URI into a lake; see ``importing.import_from``.
+
+    Cost: what MLflow's client asks for: a request for a thousand runs, and one or more for each
+    metric of a run that the lake does not have whole.
+
+    Args:
+        uri: The tracking URI: of a server, or of a database such as PostgreSQL or MySQL.
+        lake: As for ``import_from``.
+        experiments: As for ``import_from``.
+        since: As for ``import_from``.
+        artifacts: As for ``import_from``. What is copied goes through a folder on this machine.
+        dry_run: As for ``import_from``.
+        progress: As for ``import_from``.
+        storage_options: As for ``import_from``.
+
+    Returns:
+        As for ``import_from``.
+
+    Raises:
+        StorageError: The source cannot be read, or the lake not be written.
+        InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that.
+    """
+    return import_from(
+        TrackingSource(uri),
+        lake,
+        experiments=experiments,
+        since=since,
+        artifacts=artifacts,
+        dry_run=dry_run,
+        progress=progress,
+        storage_options=storage_options,
+    )
+
+
+class TrackingSource:
+    """A reader of what MLflow's client reads.
+
+    Args:
+        uri: The tracking URI.
+
+    Attributes:
+        name: What it is, for people.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.name = f"MLflow at {uri}"
+        self._uri = uri
+        self._client = MlflowClient(uri, uri)
+        self._report: Callable[[Problem], None] = lambda _: None
+        self._metrics: dict[str, list[str]] = {}
+        self._points: dict[str, list[Any]] = {}
+        self._folder = temporary.path("mlflow-artifacts")
+        self._fetched: deque[str] = deque()
+
+    def report_to(self, report: Callable[[Problem], None]) -> None:
+        """Say where problems go."""
+        self._report = report
+
+    def close(self) -> None:
+        """Delete what was fetched."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # Runs
+
+    def experiments(self) -> Iterator[ExperimentItem]:
+        """Yield all experiments, deleted ones too."""
+        for found in self._pages(
+            lambda token: self._client.search_experiments(ViewType.ALL, page_token=token)
+        ):
+            yield ExperimentItem(
+                found.experiment_id,
+                found.name,
+                dict(found.tags),
+                found.lifecycle_stage,
+                found.creation_time,
+                found.last_update_time,
+                found.artifact_location,
+            )
+
+    def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
+        """Yield the runs of an experiment."""
+        for found in self._pages(
+            lambda token: self._client.search_runs(
+                [experiment.key],
+                "" if since is None else f"attributes.start_time >= {int(since)}",
+                ViewType.ALL,
+                _RUNS_A_PAGE,
+                ["attributes.start_time ASC"],
+                token,
+            )
+        ):
+            info, data = found.info, found.data
+            # Whoever asks for the points of a run does so before the next batch of runs.
+            self._metrics[info.run_id] = list(data.metrics)
+            yield RunItem(
+                info.run_id,
+                experiment.key,
+                info.start_time or 0,
+                info.end_time,
+                info.status,
+                info.run_name or "",
+                info.user_id or "",
+                info.lifecycle_stage,
+                dict(data.params),
+                dict(data.tags),
+                [_dataset(each) for each in found.inputs.dataset_inputs],
+                [each.model_id for each in getattr(found.inputs, "model_inputs", ())],
+                _models_made(found),
+                info.artifact_uri,
+            )
+
+    def curves(self, run: RunItem) -> Iterator[Curve]:
+        """Yield the points of a run, metric by metric; a metric is in memory at one time."""
+        for key in self._metrics.pop(run.run_id, ()):
+            points = self._asked(partial(self._client.get_metric_history, run.run_id, key))
+            for start in range(0, len(points), _POINTS_A_CHUNK):
+                some = points[start : start + _POINTS_A_CHUNK]
+                yield Curve(
+                    key,
+                    [_number(each.value) for each in some],
+                    [each.timestamp for each in some],
+                    [each.step for each in some],
+                )
+
+    def counts(self, run: RunItem) -> dict[str, int] | None:
+        """Return None: MLflow's client does not say how many there are."""
+
+    def files(self, run: RunItem) -> Iterator[FileItem]:
+        """Yield the files of a run, which are on this machine from now on."""
+        if run.artifact_uri:
+            listed = partial(self._client.list_artifacts, run.run_id)
+            yield from self._files_at(run.artifact_uri, listed, f"run {run.run_id}")
+
+    def _files_at(
+        self, location: str, listed: Callable[[], Any], where: str
+    ) -> Iterator[FileItem]:
+        folder = os.path.join(self._folder, str(len(self._fetched)))
+        while len(self._fetched) >= _FOLDERS_KEPT:
+            folder = self._fetched.popleft()
+            shutil.rmtree(folder, ignore_errors=True)
+        self._fetched.append(folder)
+        os.makedirs(folder)
+        try:
+            # A folder in which nothing is may not be there, and not be fetched.
+            if not listed():
+                return
+            there = mlflow.artifacts.download_artifacts(
+                artifact_uri=location, dst_path=folder, tracking_uri=self._uri
+            )
+        # What repositories of artifacts raise is that of many libraries.
+        except Exception as error:  # noqa: BLE001
+            self._report(
+                Problem(where, f"its files cannot be fetched from {location}: {error}")
+            )
+            return
+        yield from files_below(there, self._report)
+
+    # Models
+
+    def registered_models(self) -> Iterator[RegisteredModelItem]:
+        """Yield all registered models."""
+        for found in self._pages(
+            lambda token: self._client.search_registered_models(page_token=token)
+        ):
+            yield RegisteredModelItem(
+                found.name,
+                found.creation_timestamp,
+                found.last_updated_timestamp,
+                found.description,
+                dict(found.tags),
+                {alias: int(version) for alias, version in found.aliases.items()},
+            )
+
+    def model_versions(self, model: RegisteredModelItem) -> Iterator[ModelVersionItem]:
+        """Yield the versions of a model in the order of their numbers."""
+        quoted = f"'{model.name}'" if "'" not in model.name else f'"{model.name}"'
+        found = self._pages(
+            lambda token: self._client.search_model_versions(f"name={quoted}", page_token=token)
+        )
+        for each in sorted(found, key=lambda version: int(version.version)):
+            yield ModelVersionItem(
+                int(each.version),
+                each.creation_timestamp,
+                each.last_updated_timestamp,
+                each.source or "",
+                stage=each.current_stage or "None",
+                description=each.description,
+                user_id=each.user_id,
+                run_id=each.run_id or None,
+                run_link=each.run_link or None,
+                status=each.status,
+                status_message=each.status_message,
+                tags=dict(each.tags),
+            )
+
+    def logged_models(self, experiments: Iterable[ExperimentItem]) -> Iterator[LoggedModelItem]:
+        """Yield the logged models of experiments; none where MLflow is older than they are."""
+        if not hasattr(self._client, "search_logged_models"):
+            return
+        for experiment in experiments:
+            for found in self._pages(partial(self._models_page, experiment.key)):
+                self._points[found.model_id] = list(found.metrics or ())
+                yield LoggedModelItem(
+                    found.model_id,
+                    experiment.key,
+                    found.name,
+                    found.creation_timestamp,
+                    found.last_updated_timestamp,
+                    found.artifact_location,
+                    found.status.value,
+                    found.status_message,
+                    found.model_type,
+                    found.source_run_id,
+                    params=dict(found.params),
+                    tags=dict(found.tags),
+                    point_count=len(found.metrics or ()),
+                )
+
+    def _models_page(self, key: str, token: str | None) -> Any:
+        return self._client.search_logged_models([key], page_token=token)
+
+    def model_points(self, model: LoggedModelItem) -> Iterator[Sequence[ModelPoint]]:
+        """Yield the points of a logged model."""
+        points = self._points.pop(model.model_id, [])
+        for start in range(0, len(points), _POINTS_A_CHUNK):
+            yield [
+                ModelPoint(
+                    each.key,
+                    _number(each.value),
+                    each.timestamp,
+                    each.step,
+                    each.run_id or "",
+                    each.dataset_name or "",
+                    each.dataset_digest or "",
+                )
+                for each in points[start : start + _POINTS_A_CHUNK]
+            ]
+
+    def model_files(self, model: LoggedModelItem) -> Iterator[FileItem]:
+        """Yield the files of a logged model, which are on this machine from now on."""
+        listed = partial(self._client.list_logged_model_artifacts, model.model_id)
+        yield from self._files_at(model.artifact_location, listed, f"model {model.model_id}")
+
+    # Traces
+
+    def traces(self, experiment: ExperimentItem, since: int | None) -> Iterator[TraceItem]:
+        """Yield the traces of an experiment, the oldest first."""
+        first = "" if since is None else f"timestamp_ms >= {int(since)}"
+        for found in self._pages(
+            lambda token: self._client.search_traces(
+                [experiment.key], first, _TRACES_A_PAGE, ["timestamp_ms ASC"], token
+            )
+        ):
+            info = _info(found.info)
+            try:
+                spans = [span.to_dict() for span in found.data.spans]
+                columns = span_columns(info.trace_id, spans)
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                self._report(Problem(f"trace {info.trace_id}", f"its spans are lost: {error}"))
+                columns = empty_columns(0)
+            yield TraceItem(info, columns)
+
+    # Asking
+
+    def _pages(self, ask: Callable[[str | None], Any]) -> Iterator[Any]:
+        token = None
+        while True:
+            page = self._asked(partial(ask, token))
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except MlflowException as error:
+            raise StorageError(
+                f"{self.name} cannot be read: {error}", error.error_code
+            ) from error
+
+
+def _number(value: float) -> float:
+    return math.copysign(math.inf, value) if abs(value) >= _LARGEST else value
+
+
+def _dataset(given: Any) -> DatasetItem:
+    found = given.dataset
+    return DatasetItem(
+        found.name,
+        found.digest,
+        found.source_type,
+        found.source,
+        found.schema,
+        found.profile,
+        {tag.key: tag.value for tag in given.tags},
+    )
+
+
+def _models_made(run: Any) -> dict[str, int]:
+    outputs = getattr(run, "outputs", None)
+    made = () if outputs is None else outputs.model_outputs or ()
+    return {each.model_id: each.step for each in made}
+
+
+_BESIDE = {SPANS_LOCATION, ARTIFACT_LOCATION}
+"""Tags that say where in the source the spans of a trace are."""
+
+
+def _info(info: Any) -> TraceInfo:
+    """Return what is known of a trace of MLflow 3, or of MLflow 2."""
+    if hasattr(info, "request_time"):
+        found = info_from(info)
+    else:
+        state = TraceStatus(info.status.value)
+        is_known = state != TraceStatus.UNSPECIFIED
+        found = TraceInfo(
+            info.request_id,
+            str(info.experiment_id),
+            info.timestamp_ms,
+            TraceState(state.value) if is_known else TraceState.STATE_UNSPECIFIED,
+            info.execution_time_ms,
+            dict(info.request_metadata),
+            dict(info.tags),
+        )
+    tags = {key: each for key, each in found.tags.items() if key not in _BESIDE}
+    return replace(found, tags=tags)

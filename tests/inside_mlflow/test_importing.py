@@ -1,0 +1,105 @@
+"""Moving in by MLflow's own client: the same lake as from the database, read without MLflow."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from typing import TYPE_CHECKING
+
+import mlflow
+import pytest
+from inside_mlflow.conftest import IS_2
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+
+import lakeflow
+from lakeflow import LakeflowClient
+from lakeflow.exceptions import StorageError
+from lakeflow.importing import from_mlflow
+from lakeflow.mlflow.importing import from_tracking
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VIEWS = ["experiments", "runs", "params", "tags", "inputs", "registered_models", "model_versions",
+         "traces", "spans", "logged_models", "logged_model_params", "assessments"]  # fmt: skip
+_OF_THE_LAKE = {"artifact_location", "artifact_uri", "source", "storage_location", "run_link"}
+"""Where files are, and how the lake has them."""
+
+
+def fill(uri: str) -> str:
+    """Log what a lake is to keep; return the id of a run with everything."""
+    mlflow.set_tracking_uri(uri)
+    client = MlflowClient(uri, uri)
+    experiment = client.create_experiment("it's ünïcode", tags={"a": "1"})
+    run = client.create_run(experiment, 1_000, {"mlflow.user": "ada"}, "first").info.run_id
+    values = [0.5, math.nan, math.inf, -math.inf, *map(float, range(1_500))]
+    points = [Metric("loss/ä", value, 5, step) for step, value in enumerate(values)]
+    for start in range(0, len(points), 1_000):
+        client.log_batch(run, points[start : start + 1_000])
+    client.log_batch(run, [Metric("b", 1.0, 5, 0)], [Param("p", "x\n")], [RunTag("t", "☃")])
+    client.log_text(run, "hello", "a/ü.txt")
+    client.set_terminated(run, "FAILED", 2_000)
+    client.delete_run(client.create_run(experiment, 3_000).info.run_id)
+    for name in ("model's", "other"):
+        client.create_registered_model(name, {"k": "v"}, "text")
+        for _ in range(2):
+            client.create_model_version(name, f"runs:/{run}/a", run, tags={"n": "1"})
+    client.set_registered_model_alias("other", "champion", "2")
+    mlflow.set_experiment(experiment_id=experiment)
+    with mlflow.start_span("root", span_type="CHAIN") as span:
+        span.set_inputs({"q": 1})
+        with mlflow.start_span("child"):
+            pass
+        span.set_outputs("done")
+    if not IS_2:
+        model = client.create_logged_model(experiment, "agent", run, {"t": "1"}, {"p": "2"})
+        client.log_metric(run, "acc", 0.5, model_id=model.model_id)
+        trace_id = mlflow.get_last_active_trace_id()
+        mlflow.log_feedback(trace_id=trace_id, name="right", value=True)
+    return str(run)
+
+
+def shown(lake: str) -> dict[str, list[str]]:
+    found = {}
+    for view in VIEWS:
+        rows = lakeflow.sql(f"SELECT * FROM {view}", tracking_uri=lake).to_pylist()
+        kept = [
+            {name: each for name, each in row.items() if name not in _OF_THE_LAKE}
+            for row in rows
+            # Each lake has made it, at another time.
+            if row.get("name") != "Default"
+        ]
+        found[view] = sorted(map(repr, kept))
+    found["points"] = sorted(
+        map(
+            repr,
+            lakeflow.sql(
+                "SELECT run_id, key, step, timestamp, value FROM metrics", tracking_uri=lake
+            ).to_pylist(),
+        )
+    )
+    return found
+
+
+def test_both_readers_make_the_same_lake(migrated: Path, tmp_path: Path) -> None:
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    run_id = fill(uri)
+    slow, fast = str(tmp_path / "slow"), str(tmp_path / "fast")
+    report = from_tracking(uri, slow)
+    assert report.is_complete, report.problems
+    from_mlflow(uri, fast)
+    assert shown(slow) == shown(fast)
+    client = LakeflowClient(slow)
+    assert [each.path for each in client.list_artifacts(run_id, "a")] == ["a/ü.txt"]
+    before = shown(slow)
+    again = from_tracking(uri, slow)
+    assert again.is_complete, again.problems
+    assert shown(slow) == before
+
+
+def test_a_server_that_is_not_there_is_a_plain_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"MLflow at http://127\.0\.0\.1:9 cannot be read"):
+        from_tracking("http://127.0.0.1:9", str(tmp_path / "lake"))
+    assert not (tmp_path / "lake" / "tables").exists()
