@@ -1,0 +1,486 @@
+"""Tables that people have logged to by hand: CSV, JSON lines and Parquet, as experiments.
+
+A row is a step of a run, or one of several rows of it. All files are read once and spilled,
+which tells what each column is; then the runs are read from there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lakeflow.exceptions import InvalidInputError, StorageError
+from lakeflow.filesystem.location import without_password
+from lakeflow.importing.items import Curve, ExperimentItem, Problem, RunItem, made_id
+from lakeflow.importing.keys import keys_of
+from lakeflow.importing.sources import cells, tables
+from lakeflow.importing.sources.files import InputFile, found
+from lakeflow.importing.sources.spilled import SpilledRows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy
+    import pyarrow
+
+    from lakeflow.importing.items import FileItem
+
+KINDS: Mapping[str, Callable[..., Iterator[tables.Rows]]] = {
+    "csv": tables.csv_rows,
+    "jsonl": tables.jsonl_rows,
+    "parquet": tables.parquet_rows,
+}
+"""What reads each kind of file."""
+
+_POINTS_AT_ONCE = 5_000
+
+_SHOWN = 10
+"""Lines of a file that are named as broken, and cells of a column; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which column of a table is what; the others are told by what is in them.
+
+    Attributes:
+        run: Which run a row is of; without it each file is a run.
+        step: At which step the row was logged; without it the rows of a run are counted.
+        time: When it was logged.
+        params: Params.
+        metrics: Metrics.
+        tags: Tags.
+        ignored: What is left out, without a word.
+    """
+
+    run: str | None = None
+    step: str | None = None
+    time: str | None = None
+    params: Sequence[str] = ()
+    metrics: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    ignored: Sequence[str] = ()
+
+    def named(self) -> list[str]:
+        """Return all columns that have a role.
+
+        Raises:
+            InvalidInputError: One has two.
+        """
+        single = [each for each in (self.run, self.step, self.time) if each is not None]
+        names = [*single, *self.params, *self.metrics, *self.tags, *self.ignored]
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise InvalidInputError(f"the column {name!r} is said to be two things")
+        return names
+
+
+@dataclass(slots=True)
+class _Column:
+    """What is known of a column that nobody has named, or of a metric.
+
+    Attributes:
+        numbers: How many of its cells are numbers.
+        texts: How many are something else.
+        unread: The first of those.
+    """
+
+    numbers: int = 0
+    texts: int = 0
+    unread: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _Roles(NamedTuple):
+    """The key of each column, by what it becomes."""
+
+    params: Mapping[str, str]
+    metrics: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+class TabularSource:
+    """Files of one kind as one experiment.
+
+    Args:
+        kind: One of ``KINDS``.
+        location: A file, a folder or a pattern; a path of this machine or a URL.
+        experiment: The name of the experiment.
+        columns: Which column is what.
+
+    Attributes:
+        name: What it is, for people.
+
+    Raises:
+        InvalidInputError: A column is said to be two things.
+    """
+
+    def __init__(self, kind: str, location: str, experiment: str, columns: Columns) -> None:
+        self.name = f"the {kind} files at {without_password(location)}"
+        self._kind = kind
+        self._location = location
+        self._experiment = experiment
+        self._columns = columns
+        self._named = frozenset(columns.named())
+        self._report: Callable[[Problem], None] = lambda _: None
+        self._spilled: SpilledRows | None = None
+        self._files: list[InputFile] = []
+        self._known: dict[str, _Column] = {}
+        self._roles = _Roles({}, {}, {})
+        self._numbers: dict[str, int] = {}
+
+    def report_to(self, report: Callable[[Problem], None]) -> None:
+        """Say where problems go."""
+        self._report = report
+
+    def close(self) -> None:
+        """Delete what was spilled."""
+        if self._spilled is not None:
+            self._spilled.close()
+            self._spilled = None
+
+    def experiments(self) -> Iterator[ExperimentItem]:
+        """Yield the one that everything goes to."""
+        yield ExperimentItem(key=self._experiment, name=self._experiment)
+
+    def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
+        """Yield the runs, in the order in which the files have them.
+
+        Raises:
+            NotFoundError: There is no such file.
+            InvalidInputError: No file has a column that is named.
+            StorageError: The files cannot be listed, or there is no room to spill them.
+        """
+        spilled = self._read()
+        changing: Counter[str] = Counter()
+        for number, (value, file) in enumerate(spilled.runs()):
+            run_id = made_id("table", self._experiment, value)
+            self._numbers[run_id] = number
+            yield self._run(run_id, number, value, file, changing)
+        for name, count in changing.items():
+            self._report(
+                Problem(
+                    f"column {name!r}",
+                    f"changes within {count:,} runs, which have no such param: it has one "
+                    "value a run",
+                )
+            )
+
+    def curves(self, run: RunItem) -> Iterator[Curve]:
+        """Yield the points of a run, metric by metric."""
+        number = self._numbers[run.run_id]
+        steps, times = self._steps(number), self._times(number)
+        for name, key in self._roles.metrics.items():
+            yield from _curves(key, _blocks(self._rows(number), name), steps, times)
+
+    def counts(self, run: RunItem) -> dict[str, int]:
+        """Return how many points each metric of a run has."""
+        found: dict[str, int] = {}
+        number = self._numbers[run.run_id]
+        for name, key in self._roles.metrics.items():
+            blocks = _blocks(self._rows(number), name)
+            read = (cells.numbers(block).values for _, block in blocks)
+            if count := sum(len(values) - values.null_count for values in read):
+                found[key] = count
+        return found
+
+    def files(self, run: RunItem) -> Iterator[FileItem]:
+        """Yield nothing: a table has no files beside it."""
+        return iter(())
+
+    # Reading once
+
+    def _read(self) -> SpilledRows:
+        if self._spilled is None:
+            self._spilled = SpilledRows()
+            for file in found(self._location, self._is_wanted):
+                self._files.append(file)
+                self._read_file(file)
+            self._spilled.finish()
+            self._check_named()
+            self._roles = self._roles_of_columns()
+        return self._spilled
+
+    def _is_wanted(self, name: str) -> bool:
+        return name.lower().removesuffix(".gz").endswith(
+            tables.SUFFIXES[self._kind]
+        ) and not name.startswith((".", "_"))
+
+    def _read_file(self, file: InputFile) -> None:
+        """Spill a file as far as it can be read."""
+        import pyarrow
+
+        few = _Few(file.location, self._report)
+        try:
+            with file.open() as stream:
+                for rows in KINDS[self._kind](stream, few.add):
+                    self._add(file, rows, few)
+        except StorageError:
+            # The store of the files, or the disk of what is spilled: more would fail as well.
+            raise
+        except (InvalidInputError, pyarrow.ArrowException, OSError, EOFError) as error:
+            self._report(Problem(file.location, f"cannot be read to its end: {error}"))
+        few.end()
+
+    def _add(self, file: InputFile, rows: tables.Rows, few: _Few) -> None:
+        assert self._spilled is not None
+        batch, lines = rows
+        number = len(self._files) - 1
+        self._learn(file, rows, few)
+        if self._columns.run is None:
+            self._spilled.add(batch, tables.stem(file.path), number)
+            return
+        if self._columns.run not in batch.schema.names:
+            few.add(lines[0], f"has no column {self._columns.run!r}, nor have those behind it")
+            return
+        runs = cells.texts(batch.column(self._columns.run))
+        if runs.null_count:
+            are_known = runs.is_valid()
+            for line in _at(lines, runs.is_null()):
+                few.add(line, f"has nothing in the column {self._columns.run!r}")
+            batch, runs = batch.filter(are_known), runs.filter(are_known)
+        if batch.num_rows:
+            self._spilled.add(batch, runs, number)
+
+    def _learn(self, file: InputFile, rows: tables.Rows, few: _Few) -> None:
+        """Count what the cells of each column are."""
+        settled = self._named - {*self._columns.metrics}
+        for name, column in zip(rows.batch.schema.names, rows.batch.columns, strict=True):
+            known = self._known.setdefault(name, _Column())
+            if name not in settled:
+                # Only Parquet says which of its texts are meant as such.
+                is_text = self._kind == "parquet" and name not in self._columns.metrics
+                _learn(known, column, rows.lines, file, is_text=is_text)
+        for name, read in (
+            (self._columns.step, cells.steps),
+            (self._columns.time, cells.times),
+        ):
+            if name in rows.batch.schema.names:
+                column = rows.batch.column(name)
+                for place in read(column).unread.tolist():
+                    cell = column[place].as_py()
+                    what = "whole number" if read is cells.steps else "time"
+                    few.add(rows.lines[place], f"has {cell!r} as {name}, which is no {what}")
+
+    def _check_named(self) -> None:
+        """Refuse columns that are nowhere: most likely their names are mistyped."""
+        missing = sorted(self._named - set(self._known))
+        if missing and self._known:
+            raise InvalidInputError(
+                f"there is no column {missing[0]!r} in {without_password(self._location)}",
+                hint=f"there are {', '.join(map(repr, list(self._known)[:_SHOWN]))}",
+            )
+
+    def _roles_of_columns(self) -> _Roles:
+        others = [name for name in self._known if name not in self._named]
+        numeric = [name for name in others if self._is_numeric(name)]
+        metrics = [*self._columns.metrics, *numeric]
+        textual = [name for name in others if self._known[name].texts and name not in numeric]
+        roles = _Roles(
+            keys_of([*self._columns.params, *textual]),
+            keys_of(metrics),
+            keys_of(self._columns.tags),
+        )
+        for name, key in ((name, key) for role in roles for name, key in role.items()):
+            if name != key:
+                why = f"is called {key!r}: a name has other characters, or is shorter"
+                self._report(Problem(f"column {name!r}", why, is_loss=False))
+        for name in metrics:
+            self._report_unread(name)
+        return roles
+
+    def _is_numeric(self, name: str) -> bool:
+        return self._known[name].numbers > self._known[name].texts
+
+    def _report_unread(self, name: str) -> None:
+        known = self._known[name]
+        for where, text in known.unread:
+            self._report(Problem(where, f"has {text} in the column {name!r}, no number"))
+        if more := known.texts - len(known.unread):
+            self._report(Problem(f"column {name!r}", f"has {more:,} more cells that are none"))
+
+    # Runs from what was spilled
+
+    def _rows(self, number: int) -> Iterator[pyarrow.RecordBatch]:
+        assert self._spilled is not None
+        return self._spilled.rows(number)
+
+    def _run(
+        self, run_id: str, number: int, value: str, file: int, changing: Counter[str]
+    ) -> RunItem:
+        params: dict[str, str] = {}
+        for name, key in self._roles.params.items():
+            values = _distinct(_blocks(self._rows(number), name))
+            if len(values) == 1:
+                params[key] = values.pop()
+            elif values:
+                changing[name] += 1
+        times = self._times(number)
+        # Where no row says when, nobody knows better than the file.
+        first, last = (int(times.min()), int(times.max())) if len(times) else (0, 0)
+        modified = self._files[file].modified_ms
+        return RunItem(
+            run_id,
+            self._experiment,
+            start_time=first if self._columns.time else modified,
+            end_time=last if self._columns.time else modified,
+            name=value,
+            params=params,
+            tags=self._tags(number),
+        )
+
+    def _tags(self, number: int) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, key in self._roles.tags.items():
+            for _, block in _blocks(self._rows(number), name):
+                if len(known := block.drop_null()):
+                    found[key] = cells.texts(known[-1:])[0].as_py()
+        return found
+
+    def _steps(self, number: int) -> numpy.ndarray[Any, Any]:
+        """Return the step of each row of a run; where there is none, that of the row before."""
+        import numpy
+
+        name = self._columns.step
+        if name is None:
+            return numpy.arange(sum(batch.num_rows for batch in self._rows(number)))
+        return _filled(self._rows(number), name, cells.steps)
+
+    def _times(self, number: int) -> numpy.ndarray[Any, Any]:
+        import numpy
+
+        name = self._columns.time
+        if name is None:
+            # The same at each import, as the time of the file is not.
+            return numpy.zeros(sum(batch.num_rows for batch in self._rows(number)), "int64")
+        return _filled(self._rows(number), name, cells.times)
+
+
+class _Few:
+    """Reports the first problems of a file by their lines, and counts the others."""
+
+    def __init__(self, location: str, report: Callable[[Problem], None]) -> None:
+        self._location = location
+        self._report = report
+        self._count = 0
+
+    def add(self, line: int | None, why: str) -> None:
+        self._count += 1
+        if self._count <= _SHOWN:
+            where = self._location if line is None else f"{self._location}, line {line}"
+            self._report(Problem(where, why))
+
+    def end(self) -> None:
+        if self._count > _SHOWN:
+            more = f"has {self._count - _SHOWN:,} more lines like these"
+            self._report(Problem(self._location, more))
+
+
+def _learn(
+    known: _Column,
+    column: pyarrow.Array,
+    lines: Sequence[int],
+    file: InputFile,
+    *,
+    is_text: bool,
+) -> None:
+    """Count the numbers of some cells, and remember the first that are none.
+
+    Args:
+        known: What is known of the column; changed.
+        column: The cells.
+        lines: Their lines.
+        file: Their file.
+        is_text: Whether a text is one although it could be read as a number.
+    """
+    import pyarrow
+
+    values, unread = cells.numbers(column)
+    if is_text and pyarrow.types.is_string(column.type):
+        known.texts += len(column) - column.null_count
+    else:
+        known.numbers += len(values) - values.null_count
+        known.texts += len(unread)
+    for place in unread[: _SHOWN - len(known.unread)].tolist():
+        where = f"{file.location}, line {lines[place]}"
+        known.unread.append((where, repr(column[place].as_py())[:80]))
+
+
+def _at(lines: Sequence[int], mask: pyarrow.Array) -> Iterator[int]:
+    return (line for line, is_there in zip(lines, mask.to_pylist(), strict=True) if is_there)
+
+
+def _blocks(
+    rows: Iterator[pyarrow.RecordBatch], name: str
+) -> Iterator[tuple[int, pyarrow.Array]]:
+    """Yield the cells of a column, and the row that each block begins at.
+
+    Neighbours of one type are one block: a run of rows that lie apart is thousands of slices.
+    """
+    import pyarrow
+
+    first = at = held = 0
+    parts: list[pyarrow.Array] = []
+    for batch in rows:
+        column = batch.column(name) if name in batch.schema.names else None
+        is_other = column is None or (parts and parts[0].type != column.type)
+        if parts and (is_other or held >= _POINTS_AT_ONCE):
+            yield first, pyarrow.concat_arrays(parts)
+            parts, held = [], 0
+        if column is not None:
+            first = first if parts else at
+            parts.append(column)
+            held += len(column)
+        at += batch.num_rows
+    if parts:
+        yield first, pyarrow.concat_arrays(parts)
+
+
+def _curves(
+    key: str,
+    blocks: Iterator[tuple[int, pyarrow.Array]],
+    steps: numpy.ndarray[Any, Any],
+    times: numpy.ndarray[Any, Any],
+) -> Iterator[Curve]:
+    import numpy
+
+    for first, block in blocks:
+        for start in range(0, len(block), _POINTS_AT_ONCE):
+            values, _ = cells.numbers(block[start : start + _POINTS_AT_ONCE])
+            places = numpy.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
+            if len(places):
+                at = places + (first + start)
+                known = values.drop_null().to_pylist()
+                yield Curve(key, known, times[at].tolist(), steps[at].tolist())
+
+
+def _distinct(blocks: Iterator[tuple[int, pyarrow.Array]]) -> set[str]:
+    """Return the values of a column, but no more than two: then it changes."""
+    values: set[str] = set()
+    for _, block in blocks:
+        values.update(cells.texts(block.unique().drop_null()[:2]).to_pylist())
+        if len(values) > 1:
+            break
+    return values
+
+
+def _filled(
+    rows: Iterator[pyarrow.RecordBatch], name: str, read: Callable[[pyarrow.Array], cells.Read]
+) -> numpy.ndarray[Any, Any]:
+    """Return whole numbers for all rows: where there is none, that of the row before.
+
+    Rows before the first one have the first one, or 0 where there is none at all.
+    """
+    import numpy
+    import pyarrow
+    import pyarrow.compute
+
+    found = []
+    for batch in rows:
+        is_there = name in batch.schema.names
+        column = batch.column(name) if is_there else pyarrow.nulls(batch.num_rows)
+        found.append(read(column).values)
+    whole = pyarrow.chunked_array(found, pyarrow.int64()).combine_chunks()
+    if whole.null_count:
+        filled = pyarrow.compute.fill_null_forward(whole)
+        whole = pyarrow.compute.fill_null_backward(filled).fill_null(0)
+    return numpy.asarray(whole)

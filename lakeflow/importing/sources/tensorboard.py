@@ -1,0 +1,388 @@
+"""A folder of TensorBoard's event files as an experiment."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lakeflow import temporary
+from lakeflow.entities import RunStatus, tag_names
+from lakeflow.filesystem.location import without_password
+from lakeflow.importing.items import Curve, ExperimentItem, FileItem, Problem, RunItem, made_id
+from lakeflow.importing.keys import keys_of
+from lakeflow.importing.sources import point_files
+from lakeflow.importing.sources.event_files import (
+    begun,
+    event_at,
+    events,
+    is_event_file,
+    require_tensorboard,
+)
+from lakeflow.importing.sources.files import InputFile, found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_ROOT = "."
+"""What TensorBoard calls the run whose files are in the folder itself."""
+
+_OLD_PLUGINS = {
+    "simple_value": "scalars",
+    "image": "images",
+    "histo": "histograms",
+    "audio": "audio",
+}
+"""Which plugin shows a value that TensorFlow 1 and its likes write."""
+
+_LONGEST_TAG = 5_000
+"""Characters of a text up to which it is a tag; MLflow's limit."""
+
+_NO_KEY_OF_IMAGES = re.compile(r"[^a-zA-Z0-9_\-./ ]")
+
+_BROKEN = (ValueError, IndexError, TypeError)
+"""What a tensor of another shape or kind raises, or a message that is none."""
+
+_BROKEN_IMAGE = (OSError, SyntaxError, ValueError, IndexError)
+"""What Pillow raises, and a tensor without an image."""
+
+_STATUSES = {2: RunStatus.FAILED, 3: RunStatus.RUNNING}
+"""TensorBoard's numbers of how a session ended; any other is taken for success."""
+
+_GROUP = "tensorboard.group"
+"""Tag of the group that the hparams plugin has a run in."""
+
+
+class _Place(NamedTuple):
+    """Where an image, or a text that is a file, is found again.
+
+    Attributes:
+        file: Number of its event file.
+        offset: Where its event begins there.
+        tag: Its tag.
+    """
+
+    file: int
+    offset: int
+    tag: str
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the events of a run hold, without the points."""
+
+    first: float | None = None
+    last: float | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    status: int = RunStatus.FINISHED
+    plugins: dict[str, str] = field(default_factory=dict)
+    images: list[_Place] = field(default_factory=list)
+    texts: dict[str, list[_Place]] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+class TensorBoardSource:
+    """A folder that TensorBoard shows: each folder below it with event files is a run.
+
+    Args:
+        location: The folder; a path of this machine or a URL.
+        experiment: The name of the experiment.
+
+    Attributes:
+        name: What it is, for people.
+
+    Raises:
+        InvalidInputError: TensorBoard is not installed.
+    """
+
+    def __init__(self, location: str, experiment: str) -> None:
+        require_tensorboard()
+        self.name = f"TensorBoard's event files in {without_password(location)}"
+        self._location = location
+        self._experiment = experiment
+        self._report: Callable[[Problem], None] = lambda _: None
+        self._folder, self._owner = temporary.make("import"), os.getpid()
+        self._files: dict[str, list[InputFile]] = {}
+        self._renamed: set[str] = set()
+
+    def report_to(self, report: Callable[[Problem], None]) -> None:
+        """Say where problems go."""
+        self._report = report
+
+    def close(self) -> None:
+        """Delete what was spilled, and the images that were taken out."""
+        temporary.remove(self._folder, self._owner)
+
+    def experiments(self) -> Iterator[ExperimentItem]:
+        """Yield the one that everything goes to."""
+        yield ExperimentItem(key=self._experiment, name=self._experiment)
+
+    def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
+        """Yield the runs in order of their names.
+
+        Raises:
+            NotFoundError: There is no event file.
+            StorageError: One cannot be read, or there is no room for what is spilled.
+        """
+        by_run: dict[str, list[InputFile]] = {}
+        for file in found(self._location, is_event_file):
+            by_run.setdefault(file.path.rpartition("/")[0] or _ROOT, []).append(file)
+        left_out: dict[str, Counter[str]] = {}
+        for name, files in sorted(by_run.items()):
+            run_id = made_id("tensorboard", self._experiment, name)
+            self._files[run_id] = self._in_order(files)
+            known = self._read(run_id)
+            for what, count in known.left_out.items():
+                left_out.setdefault(what, Counter())[name] = count
+            yield self._run(run_id, name, known)
+        for what, counts in left_out.items():
+            why = f"{counts.total():,} of them are left out: a lake has no such thing"
+            self._report(Problem(f"{what} of {len(counts):,} runs, such as {min(counts)}", why))
+
+    def curves(self, run: RunItem) -> Iterator[Curve]:
+        """Yield the scalars of a run, tag by tag."""
+        path = self._spilled(run.run_id)
+        keys = keys_of(point_files.counts(path))
+        for tag, points in point_files.points(path):
+            yield Curve(keys[tag], *points)
+
+    def counts(self, run: RunItem) -> dict[str, int]:
+        """Return how many points each metric of a run has."""
+        counts = point_files.counts(self._spilled(run.run_id))
+        keys = keys_of(counts)
+        return {keys[tag]: count for tag, count in counts.items()}
+
+    def files(self, run: RunItem) -> Iterator[FileItem]:
+        """Yield images, and the texts that are no tags; each is taken out of its event file."""
+        folder = os.path.join(self._folder, f"{run.run_id}.files")
+        files = self._files[run.run_id]
+        images, texts = point_files.other(self._spilled(run.run_id))
+        taken: Counter[str] = Counter()
+        for file, offset, tag in images:
+            event = event_at(files[file], offset)
+            try:
+                for path, data in _image_files(event, tag, taken):
+                    yield _written(folder, path, data)
+            except _BROKEN_IMAGE as error:
+                why = f"has a broken image of {tag!r} at step {event.step}: {error}"
+                self._report(Problem(files[file].location, why))
+        for file, offset, tag in texts:
+            event = event_at(files[file], offset)
+            path = _numbered(f"text/{_key_of_file(tag)}/{event.step}", ".txt", taken)
+            text = "\n".join(_strings(_value_of(event, tag)))
+            yield _written(folder, path, text.encode())
+
+    # Reading a run
+
+    def _spilled(self, run_id: str) -> str:
+        return os.path.join(self._folder, run_id)
+
+    def _in_order(self, files: Sequence[InputFile]) -> list[InputFile]:
+        """Return files in the order in which they were begun, without the empty ones."""
+        full: list[tuple[float, str, InputFile]] = []
+        for file in files:
+            if file.size:
+                full.append((begun(file), file.path, file))
+            else:
+                self._report(Problem(file.location, "is empty", is_loss=False))
+        return [file for *_, file in sorted(full, key=lambda each: each[:2])]
+
+    def _read(self, run_id: str) -> _Found:
+        """Read all event files of a run, and spill its points."""
+        known = _Found()
+        writer = point_files.PointWriter(self._spilled(run_id))
+        for number, file in enumerate(self._files[run_id]):
+            for event, offset in events(file, self._complaint(file)):
+                known.first = min(event.wall_time, known.first or event.wall_time)
+                known.last = max(event.wall_time, known.last or event.wall_time)
+                if event.HasField("graph_def"):
+                    known.left_out["graphs"] += 1
+                time = _milliseconds(event.wall_time)
+                for value in event.summary.value:
+                    at = _Place(number, offset, value.tag)
+                    try:
+                        point = _take(value, known, at)
+                    except _BROKEN as error:
+                        self._complaint(file)(f"has a broken value of {value.tag!r}: {error}")
+                        continue
+                    if point is not None:
+                        writer.add(value.tag, point, time, event.step)
+        texts = self._settle_texts(run_id, known)
+        writer.close([known.images, texts])
+        return known
+
+    def _complaint(self, file: InputFile) -> Callable[[str], None]:
+        return lambda why: self._report(Problem(file.location, why))
+
+    def _settle_texts(self, run_id: str, known: _Found) -> list[_Place]:
+        """Make tags of texts that are short and written once; return the others."""
+        files = self._files[run_id]
+        keys = keys_of(known.texts)
+        others: list[_Place] = []
+        for tag, places in known.texts.items():
+            if len(places) == 1:
+                file, offset, _ = places[0]
+                text = "\n".join(_strings(_value_of(event_at(files[file], offset), tag)))
+                if len(text) <= _LONGEST_TAG:
+                    known.tags[keys[tag].removesuffix("/text_summary")] = text
+                    continue
+            others += places
+        return others
+
+    def _run(self, run_id: str, name: str, known: _Found) -> RunItem:
+        counts = point_files.counts(self._spilled(run_id))
+        for tag, key in keys_of(counts).items():
+            if tag != key and tag not in self._renamed:
+                self._renamed.add(tag)
+                why = f"is called {key!r}: a name has other characters, or is shorter"
+                self._report(Problem(f"the tag {tag!r}", why, is_loss=False))
+        modified = max((file.modified_ms for file in self._files[run_id]), default=0)
+        keys = keys_of(known.params)
+        if known.images:
+            known.tags[tag_names.LOGGED_IMAGES] = str(True)
+        return RunItem(
+            run_id,
+            self._experiment,
+            start_time=modified if known.first is None else _milliseconds(known.first),
+            end_time=modified if known.last is None else _milliseconds(known.last),
+            status=RunStatus.to_string(known.status),
+            name=name,
+            params={keys[param]: value for param, value in known.params.items()},
+            tags=known.tags,
+        )
+
+
+def _take(value: Any, known: _Found, at: _Place) -> float | None:
+    """Return the number of a scalar; remember what else a value is."""
+    plugin = _plugin(value, known.plugins)
+    if plugin == "scalars":
+        return _scalar(value)
+    if plugin == "hparams":
+        _take_hparams(value.metadata.plugin_data.content, known)
+    elif plugin == "images":
+        known.images.append(at)
+    elif plugin == "text":
+        known.texts.setdefault(value.tag, []).append(at)
+    else:
+        known.left_out[plugin] += 1
+    return None
+
+
+def _plugin(value: Any, plugins: dict[str, str]) -> str:
+    """Return which plugin shows a value; only the first of a tag may say so."""
+    kind = value.WhichOneof("value")
+    if kind in _OLD_PLUGINS:
+        return _OLD_PLUGINS[kind]
+    if name := value.metadata.plugin_data.plugin_name:
+        plugins[value.tag] = name
+    return plugins.get(value.tag, "values without a plugin")
+
+
+def _scalar(value: Any) -> float:
+    if value.WhichOneof("value") == "simple_value":
+        return float(value.simple_value)
+    return float(_array(value).reshape(-1)[0])
+
+
+def _array(value: Any) -> Any:
+    from tensorboard.util import tensor_util
+
+    return tensor_util.make_ndarray(value.tensor)
+
+
+def _take_hparams(content: bytes, known: _Found) -> None:
+    """Read what the hparams plugin says of a run: how it began, or how it ended."""
+    from google.protobuf.message import DecodeError
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    try:
+        message = HParamsPluginData.FromString(content)
+    except DecodeError as error:
+        raise ValueError(error) from error
+    if message.HasField("session_start_info"):
+        start = message.session_start_info
+        # A map of messages has another order each time.
+        hparams = sorted(start.hparams.items())
+        known.params |= {name: _param(value) for name, value in hparams}
+        if start.group_name:
+            known.tags[_GROUP] = start.group_name
+    elif message.HasField("session_end_info"):
+        known.status = _STATUSES.get(message.session_end_info.status, RunStatus.FINISHED)
+
+
+def _param(value: Any) -> str:
+    kind = value.WhichOneof("kind")
+    if kind is None:
+        return ""
+    known = getattr(value, kind)
+    # The format has no integers: a batch size of 32 comes back as 32.0.
+    is_whole = kind == "number_value" and known.is_integer() and abs(known) < 2**53
+    return str(int(known)) if is_whole else str(known)
+
+
+def _value_of(event: Any, tag: str) -> Any:
+    return next(value for value in event.summary.value if value.tag == tag)
+
+
+def _strings(value: Any) -> list[str]:
+    return [each.decode(errors="replace") for each in _array(value).reshape(-1).tolist()]
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+# Images and texts as files
+
+
+def _image_files(event: Any, tag: str, taken: Counter[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the images of one tag and step, named as ``log_image`` names them."""
+    from lakeflow.media import images
+
+    for number, data in enumerate(_encoded(_value_of(event, tag))):
+        key = _key_of_file(f"{tag}/{number}" if number else tag)
+        time = _milliseconds(event.wall_time)
+        stem = f"images/{key.replace('/', '#')}%step%{event.step}%timestamp%{time}%"
+        repeat = taken[stem]
+        taken[stem] += 1
+        stem += str(uuid.UUID(made_id(stem, str(repeat))))
+        if data.startswith(b"GIF8"):
+            yield f"images/{key}/{event.step}-{repeat}.gif", data
+            continue
+        picture = images.opened(data)
+        is_png = data.startswith(b"\x89PNG")
+        yield f"{stem}.png", data if is_png else images.png(picture)
+        yield f"{stem}%compressed.webp", images.thumbnail(picture)
+
+
+def _encoded(value: Any) -> list[bytes]:
+    if value.WhichOneof("value") == "image":
+        return [value.image.encoded_image_string]
+    # Width and height come before the images of a batch.
+    data: list[bytes] = _array(value).reshape(-1).tolist()[2:]
+    return data
+
+
+def _key_of_file(tag: str) -> str:
+    """Return a tag as a path below the run's artifacts, of characters that images may have."""
+    key = _NO_KEY_OF_IMAGES.sub("_", tag)
+    return next(iter(keys_of([key]).values()))
+
+
+def _numbered(stem: str, end: str, taken: Counter[str]) -> str:
+    """Return a path that no other file of the run has: a restart repeats steps."""
+    taken[stem] += 1
+    return f"{stem}{end}" if taken[stem] == 1 else f"{stem}-{taken[stem]}{end}"
+
+
+def _written(folder: str, path: str, data: bytes) -> FileItem:
+    location = os.path.join(folder, path)
+    os.makedirs(os.path.dirname(location), exist_ok=True)
+    with io.FileIO(location, "w") as file:
+        file.write(data)
+    return FileItem(path, location, len(data))
