@@ -52,7 +52,7 @@ def events(file: InputFile, complain: Callable[[str], None]) -> Iterator[Located
     # TensorBoard's own ways to read from stores take other options and packages than a lake's.
     with temporary.folder("events") as folder:
         copy = os.path.join(folder, "tfevents")
-        with file.open() as stream, open(copy, "wb") as target:
+        with file.opened() as stream, open(copy, "wb") as target:
             while part := stream.read(_COPIED_AT_ONCE):
                 target.write(part)
         yield from _events(copy, file.size, complain)
@@ -72,7 +72,7 @@ def event_at(file: InputFile, offset: int) -> Any:
     """Return the event that begins at an offset which ``events`` gave."""
     from tensorboard.compat.proto import event_pb2
 
-    with file.open() as stream:
+    with file.opened() as stream:
         stream.seek(offset)
         length, _ = _HEAD.unpack(stream.read(_HEAD.size))
         # The length of a damaged record may be any number.
@@ -116,7 +116,7 @@ def _broken(path: str, offset: int, size: int) -> str:
         file.seek(offset)
         head = file.read(_HEAD.size)
     rest = f"what is before arrives, {size - offset:,} bytes do not"
-    is_cut = len(head) < _HEAD.size or _HEAD.unpack(head)[0] > size - offset
-    if is_cut:
+    whole = _HEAD.size + _TAIL_BYTES
+    if len(head) < _HEAD.size or _HEAD.unpack(head)[0] + whole > size - offset:
         return f"is cut, or damaged, at byte {offset:,}: {rest}"
     return f"has a wrong checksum at byte {offset:,}: {rest}"

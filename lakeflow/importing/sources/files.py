@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -44,16 +45,19 @@ class InputFile:
     modified_ms: int
     _open: Callable[[], BinaryIO]
 
-    def open(self) -> BinaryIO:
-        """Return its bytes as a file that can be sought in; those in a ``.gz`` as a stream.
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Give its bytes as a file, those of a ``.gz`` unpacked.
 
         Raises:
             OSError: It cannot be read.
         """
-        opened = self._open()
-        if self.location.endswith(".gz"):
-            return cast("BinaryIO", gzip.GzipFile(fileobj=opened, mode="rb"))
-        return opened
+        with self._open() as file:
+            if self.location.endswith(".gz"):
+                with gzip.open(file) as unpacked:
+                    yield cast("BinaryIO", unpacked)
+            else:
+                yield file
 
 
 def found(location: str, is_wanted: Callable[[str], bool]) -> Iterator[InputFile]:
@@ -105,7 +109,7 @@ class _Local:
         status = os.stat(full)
         name = path or os.path.basename(full)
         modified_ms = int(status.st_mtime * 1000)
-        return InputFile(full, name, status.st_size, modified_ms, partial(_opened, full))
+        return InputFile(full, name, status.st_size, modified_ms, partial(_on_disk, full))
 
 
 class _Remote:
@@ -134,7 +138,7 @@ class _Remote:
         return InputFile(location, path, size, int(modified_s * 1000), opening)
 
 
-def _opened(path: str) -> BinaryIO:
+def _on_disk(path: str) -> BinaryIO:
     return open(path, "rb")
 
 

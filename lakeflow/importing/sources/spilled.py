@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 _OPEN_FILES = 64
-_OPEN_BATCHES = 256
+_OPEN_BATCHES = 512
 
 _FIELDS = 4
 
@@ -125,16 +125,33 @@ class SpilledRows:
         """Return the runs as they were met; their numbers are places among them."""
         return self._runs
 
-    def rows(self, run: int) -> Iterator[pyarrow.RecordBatch]:
-        """Yield the rows of a run."""
+    def size(self, run: int) -> int:
+        """Return how many rows a run has."""
+        return sum(count for *_, count in self._of(run))
+
+    def cells(self, run: int, name: str) -> Iterator[tuple[int, pyarrow.Array]]:
+        """Yield the cells of a column for the rows of a run, and where each part begins.
+
+        There are none of rows whose file has no such column.
+        """
+        at = 0
+        for part, batch, start, count in self._of(run):
+            loaded = self._batch(part, batch)
+            place = loaded.schema.get_field_index(name)
+            if place >= 0:
+                yield at, loaded.column(place).slice(start, count)
+            at += count
+
+    def _of(self, run: int) -> list[list[int]]:
+        """Return part, batch, first row and number of rows of each slice of a run."""
         import numpy
 
         assert self._order is not None
         assert self._ends is not None
         slices = numpy.frombuffer(self._slices, "int64").reshape(-1, _FIELDS)
         first = self._ends[run - 1] if run else 0
-        for part, batch, start, count in slices[self._order[first : self._ends[run]]].tolist():
-            yield self._batch(part, batch).slice(start, count)
+        found: list[list[int]] = slices[self._order[first : self._ends[run]]].tolist()
+        return found
 
     def close(self) -> None:
         """Delete what was written."""

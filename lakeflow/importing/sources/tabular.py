@@ -38,6 +38,9 @@ _POINTS_AT_ONCE = 5_000
 _SHOWN = 10
 """Lines of a file that are named as broken, and cells of a column; the others are counted."""
 
+_RUN = "table.run"
+"""Tag of what the files call a run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -170,15 +173,14 @@ class TabularSource:
         number = self._numbers[run.run_id]
         steps, times = self._steps(number), self._times(number)
         for name, key in self._roles.metrics.items():
-            yield from _curves(key, _blocks(self._rows(number), name), steps, times)
+            yield from _curves(key, self._blocks(number, name), steps, times)
 
     def counts(self, run: RunItem) -> dict[str, int]:
         """Return how many points each metric of a run has."""
         found: dict[str, int] = {}
         number = self._numbers[run.run_id]
         for name, key in self._roles.metrics.items():
-            blocks = _blocks(self._rows(number), name)
-            read = (cells.numbers(block).values for _, block in blocks)
+            read = (cells.numbers(block).values for _, block in self._blocks(number, name))
             if count := sum(len(values) - values.null_count for values in read):
                 found[key] = count
         return found
@@ -211,7 +213,7 @@ class TabularSource:
 
         few = _Few(file.location, self._report)
         try:
-            with file.open() as stream:
+            with file.opened() as stream:
                 for rows in KINDS[self._kind](stream, few.add):
                     self._add(file, rows, few)
         except StorageError:
@@ -300,16 +302,16 @@ class TabularSource:
 
     # Runs from what was spilled
 
-    def _rows(self, number: int) -> Iterator[pyarrow.RecordBatch]:
+    def _blocks(self, number: int, name: str) -> Iterator[tuple[int, pyarrow.Array]]:
         assert self._spilled is not None
-        return self._spilled.rows(number)
+        return _joined(self._spilled.cells(number, name))
 
     def _run(
         self, run_id: str, number: int, value: str, file: int, changing: Counter[str]
     ) -> RunItem:
         params: dict[str, str] = {}
         for name, key in self._roles.params.items():
-            values = _distinct(_blocks(self._rows(number), name))
+            values = _distinct(self._blocks(number, name))
             if len(values) == 1:
                 params[key] = values.pop()
             elif values:
@@ -325,13 +327,13 @@ class TabularSource:
             end_time=last if self._columns.time else modified,
             name=value,
             params=params,
-            tags=self._tags(number),
+            tags={_RUN: value, **self._tags(number)},
         )
 
     def _tags(self, number: int) -> dict[str, str]:
         found: dict[str, str] = {}
         for name, key in self._roles.tags.items():
-            for _, block in _blocks(self._rows(number), name):
+            for _, block in self._blocks(number, name):
                 if len(known := block.drop_null()):
                     found[key] = cells.texts(known[-1:])[0].as_py()
         return found
@@ -340,19 +342,21 @@ class TabularSource:
         """Return the step of each row of a run; where there is none, that of the row before."""
         import numpy
 
-        name = self._columns.step
+        assert self._spilled is not None
+        name, size = self._columns.step, self._spilled.size(number)
         if name is None:
-            return numpy.arange(sum(batch.num_rows for batch in self._rows(number)))
-        return _filled(self._rows(number), name, cells.steps)
+            return numpy.arange(size)
+        return _filled(size, self._blocks(number, name), cells.steps)
 
     def _times(self, number: int) -> numpy.ndarray[Any, Any]:
         import numpy
 
-        name = self._columns.time
+        assert self._spilled is not None
+        name, size = self._columns.time, self._spilled.size(number)
         if name is None:
             # The same at each import, as the time of the file is not.
-            return numpy.zeros(sum(batch.num_rows for batch in self._rows(number)), "int64")
-        return _filled(self._rows(number), name, cells.times)
+            return numpy.zeros(size, "int64")
+        return _filled(size, self._blocks(number, name), cells.times)
 
 
 class _Few:
@@ -409,30 +413,27 @@ def _at(lines: Sequence[int], mask: pyarrow.Array) -> Iterator[int]:
     return (line for line, is_there in zip(lines, mask.to_pylist(), strict=True) if is_there)
 
 
-def _blocks(
-    rows: Iterator[pyarrow.RecordBatch], name: str
+def _joined(
+    parts: Iterator[tuple[int, pyarrow.Array]],
 ) -> Iterator[tuple[int, pyarrow.Array]]:
-    """Yield the cells of a column, and the row that each block begins at.
+    """Yield parts of a column as fewer ones, each with the row that it begins at.
 
-    Neighbours of one type are one block: a run of rows that lie apart is thousands of slices.
+    A run whose rows lie apart has thousands of parts.
     """
     import pyarrow
 
-    first = at = held = 0
-    parts: list[pyarrow.Array] = []
-    for batch in rows:
-        column = batch.column(name) if name in batch.schema.names else None
-        is_other = column is None or (parts and parts[0].type != column.type)
-        if parts and (is_other or held >= _POINTS_AT_ONCE):
-            yield first, pyarrow.concat_arrays(parts)
-            parts, held = [], 0
-        if column is not None:
-            first = first if parts else at
-            parts.append(column)
-            held += len(column)
-        at += batch.num_rows
-    if parts:
-        yield first, pyarrow.concat_arrays(parts)
+    held: list[pyarrow.Array] = []
+    begin = end = 0
+    for at, part in parts:
+        is_next = at == end and end - begin < _POINTS_AT_ONCE
+        if held and not (is_next and part.type == held[0].type):
+            yield begin, pyarrow.concat_arrays(held)
+            held = []
+        begin = begin if held else at
+        end = at + len(part)
+        held.append(part)
+    if held:
+        yield begin, pyarrow.concat_arrays(held)
 
 
 def _curves(
@@ -464,23 +465,26 @@ def _distinct(blocks: Iterator[tuple[int, pyarrow.Array]]) -> set[str]:
 
 
 def _filled(
-    rows: Iterator[pyarrow.RecordBatch], name: str, read: Callable[[pyarrow.Array], cells.Read]
+    size: int,
+    blocks: Iterator[tuple[int, pyarrow.Array]],
+    read: Callable[[pyarrow.Array], cells.Read],
 ) -> numpy.ndarray[Any, Any]:
     """Return whole numbers for all rows: where there is none, that of the row before.
 
     Rows before the first one have the first one, or 0 where there is none at all.
     """
     import numpy
-    import pyarrow
-    import pyarrow.compute
 
-    found = []
-    for batch in rows:
-        is_there = name in batch.schema.names
-        column = batch.column(name) if is_there else pyarrow.nulls(batch.num_rows)
-        found.append(read(column).values)
-    whole = pyarrow.chunked_array(found, pyarrow.int64()).combine_chunks()
-    if whole.null_count:
-        filled = pyarrow.compute.fill_null_forward(whole)
-        whole = pyarrow.compute.fill_null_backward(filled).fill_null(0)
-    return numpy.asarray(whole)
+    numbers = numpy.zeros(size, "int64")
+    are_known = numpy.zeros(size, "bool")
+    for first, block in blocks:
+        values = read(block).values
+        rows = slice(first, first + len(values))
+        numbers[rows] = values.fill_null(0)
+        are_known[rows] = values.is_valid()
+    known = numpy.flatnonzero(are_known)
+    if not len(known) or len(known) == size:
+        return numbers
+    before = numpy.searchsorted(known, numpy.arange(size), side="right") - 1
+    filled: numpy.ndarray[Any, Any] = numbers[known[before.clip(0)]]
+    return filled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import uuid
@@ -52,6 +51,9 @@ _BROKEN_IMAGE = (OSError, SyntaxError, ValueError, IndexError)
 
 _STATUSES = {2: RunStatus.FAILED, 3: RunStatus.RUNNING}
 """TensorBoard's numbers of how a session ended; any other is taken for success."""
+
+_RUN = "tensorboard.run"
+"""Tag of what TensorBoard calls a run."""
 
 _GROUP = "tensorboard.group"
 """Tag of the group that the hparams plugin has a run in."""
@@ -149,7 +151,8 @@ class TensorBoardSource:
         path = self._spilled(run.run_id)
         keys = keys_of(point_files.counts(path))
         for tag, points in point_files.points(path):
-            yield Curve(keys[tag], *points)
+            values, timestamps, steps = points
+            yield Curve(keys[tag], values.tolist(), timestamps.tolist(), steps.tolist())
 
     def counts(self, run: RunItem) -> dict[str, int]:
         """Return how many points each metric of a run has."""
@@ -167,7 +170,7 @@ class TensorBoardSource:
             event = event_at(files[file], offset)
             try:
                 for path, data in _image_files(event, tag, taken):
-                    yield _written(folder, path, data)
+                    yield _written(folder, path, data, event.wall_time)
             except _BROKEN_IMAGE as error:
                 why = f"has a broken image of {tag!r} at step {event.step}: {error}"
                 self._report(Problem(files[file].location, why))
@@ -175,7 +178,7 @@ class TensorBoardSource:
             event = event_at(files[file], offset)
             path = _numbered(f"text/{_key_of_file(tag)}/{event.step}", ".txt", taken)
             text = "\n".join(_strings(_value_of(event, tag)))
-            yield _written(folder, path, text.encode())
+            yield _written(folder, path, text.encode(), event.wall_time)
 
     # Reading a run
 
@@ -243,6 +246,7 @@ class TensorBoardSource:
                 self._report(Problem(f"the tag {tag!r}", why, is_loss=False))
         modified = max((file.modified_ms for file in self._files[run_id]), default=0)
         keys = keys_of(known.params)
+        known.tags[_RUN] = name
         if known.images:
             known.tags[tag_names.LOGGED_IMAGES] = str(True)
         return RunItem(
@@ -380,9 +384,11 @@ def _numbered(stem: str, end: str, taken: Counter[str]) -> str:
     return f"{stem}{end}" if taken[stem] == 1 else f"{stem}-{taken[stem]}{end}"
 
 
-def _written(folder: str, path: str, data: bytes) -> FileItem:
+def _written(folder: str, path: str, data: bytes, time: float) -> FileItem:
     location = os.path.join(folder, path)
     os.makedirs(os.path.dirname(location), exist_ok=True)
-    with io.FileIO(location, "w") as file:
+    with open(location, "wb") as file:
         file.write(data)
+    # A later import sees by it that the file is the one that it has already.
+    os.utime(location, (time, time))
     return FileItem(path, location, len(data))
