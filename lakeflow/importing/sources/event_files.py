@@ -7,7 +7,8 @@ import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import temporary
-from lakeflow.exceptions import InvalidInputError
+from lakeflow.exceptions import InvalidInputError, StorageError
+from lakeflow.importing.sources.spilling import spilling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,17 +43,18 @@ def events(file: InputFile, complain: Callable[[str], None]) -> Iterator[Located
     """Yield the events of a file up to the first that is broken.
 
     Raises:
-        InvalidInputError: TensorBoard is not installed.
-        StorageError: The file cannot be read.
+        StorageError: The store of the file fails, or the disk of temporary files.
     """
-    require_tensorboard()
     if "://" not in file.location:
-        yield from _events(file.location, file.size, complain)
+        try:
+            yield from _events(file.location, file.size, complain)
+        except OSError as error:
+            complain(f"cannot be read: {error}")
         return
     # TensorBoard's own ways to read from stores take other options and packages than a lake's.
     with temporary.folder("events") as folder:
         copy = os.path.join(folder, "tfevents")
-        with file.opened() as stream, open(copy, "wb") as target:
+        with file.opened() as stream, spilling(copy), open(copy, "wb") as target:
             while part := stream.read(_COPIED_AT_ONCE):
                 target.write(part)
         yield from _events(copy, file.size, complain)
@@ -64,7 +66,9 @@ def begun(file: InputFile) -> float:
 
     try:
         return float(event_at(file, 0).wall_time)
-    except (DecodeError, struct.error):
+    except StorageError:
+        raise
+    except (DecodeError, struct.error, OSError):
         return 0.0
 
 

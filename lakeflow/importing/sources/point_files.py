@@ -8,6 +8,8 @@ import struct
 from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakeflow.importing.sources.spilling import spilling
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import BinaryIO
@@ -36,7 +38,9 @@ class PointWriter:
     """
 
     def __init__(self, path: str) -> None:
-        self._file: BinaryIO = open(path, "wb")  # noqa: SIM115 - until close
+        self._path = path
+        with spilling(path):
+            self._file: BinaryIO = open(path, "wb")  # noqa: SIM115 - until close
         self._held: dict[str, Points] = {}
         self._count = 0
         self._stretches: dict[str, list[tuple[int, int]]] = {}
@@ -54,19 +58,22 @@ class PointWriter:
             self._write()
 
     def _write(self) -> None:
-        for key, held in self._held.items():
-            stretches = self._stretches.setdefault(key, [])
-            for first in range(0, len(held.values), _POINTS_AT_ONCE):
-                parts = [part[first : first + _POINTS_AT_ONCE] for part in held]
-                stretches.append((self._file.tell(), len(parts[0])))
-                for part in parts:
-                    part.tofile(self._file)
+        with spilling(self._path):
+            for key, held in self._held.items():
+                self._write_points(self._stretches.setdefault(key, []), held)
         self._held = {}
         self._count = 0
 
+    def _write_points(self, stretches: list[tuple[int, int]], held: Points) -> None:
+        for first in range(0, len(held.values), _POINTS_AT_ONCE):
+            parts = [part[first : first + _POINTS_AT_ONCE] for part in held]
+            stretches.append((self._file.tell(), len(parts[0])))
+            for part in parts:
+                part.tofile(self._file)
+
     def close(self, other: Any = None) -> None:
         """Write what is left, and whatever JSON can hold beside it."""
-        with self._file as file:
+        with spilling(self._path), self._file as file:
             self._write()
             data = json.dumps([self._stretches, other]).encode()
             file.write(data + _NUMBER.pack(len(data)))

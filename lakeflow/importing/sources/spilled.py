@@ -6,12 +6,14 @@ it is written, so that a run is a few slices, which need no copy.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from array import array
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import temporary
+from lakeflow.importing.sources.spilling import spilling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,11 +95,12 @@ class SpilledRows:
         import numpy
         import pyarrow
 
-        if self._writer is None or batch.schema != self._schema:
-            self._end_part()
-            self._writer = pyarrow.ipc.new_file(self._path(self._parts), batch.schema)
-            self._schema = batch.schema
-        self._writer.write_batch(batch)
+        with spilling(self._folder):
+            if self._writer is None or batch.schema != self._schema:
+                self._end_part()
+                self._writer = pyarrow.ipc.new_file(self._path(self._parts), batch.schema)
+                self._schema = batch.schema
+            self._writer.write_batch(batch)
         slices = numpy.empty((len(starts), _FIELDS), "int64")
         slices[:, 0], slices[:, 1], slices[:, 2] = self._parts, self._batches, starts
         slices[:, 3] = numpy.diff(starts, append=batch.num_rows)
@@ -116,7 +119,8 @@ class SpilledRows:
         """Get ready to read; nothing is added any more."""
         import numpy
 
-        self._end_part()
+        with spilling(self._folder):
+            self._end_part()
         owners = numpy.frombuffer(self._owners, "int64")
         self._order = numpy.argsort(owners, kind="stable")
         self._ends = numpy.cumsum(numpy.bincount(owners, minlength=len(self._runs)))
@@ -156,7 +160,9 @@ class SpilledRows:
     def close(self) -> None:
         """Delete what was written."""
         if self._writer is not None:
-            self._writer.close()
+            # On a disk that is full it fails once more.
+            with contextlib.suppress(OSError):
+                self._writer.close()
             self._writer = None
         self._batch.cache_clear()
         self._part.cache_clear()

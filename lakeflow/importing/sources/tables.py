@@ -24,8 +24,15 @@ _ROWS_AT_ONCE = 2_000
 """Rows that are objects of Python at one time: Python's collector looks at all there are again
 and again, and with 50,000 of them a file takes three times as long."""
 
-_CELLS_OF_A_BATCH = 400_000
+_ROWS_AT_FIRST = 100
+"""Nobody knows yet how large they are."""
+
+_BYTES_AT_ONCE = 32 * 1024 * 1024
+_BYTES_OF_A_TEXT = 60
+"""What Python takes for one, beside its characters."""
+
 _ROWS_OF_A_BATCH = 50_000
+_CELLS_OF_A_BATCH = 2_000_000
 
 _DELIMITERS = ",;\t"
 
@@ -91,24 +98,34 @@ def csv_rows(stream: BinaryIO, complain: Complain) -> Iterator[Rows]:
 def _csv_batches(
     lines: Iterator[tuple[int, list[str]]], places: Mapping[str, int]
 ) -> Iterator[Rows]:
-    most = min(_ROWS_AT_ONCE, max(1, _CELLS_OF_A_BATCH // len(places)))
+    most = _ROWS_AT_FIRST
     while some := list(islice(lines, most)):
         numbers, rows = zip(*some, strict=True)
         cells = list(zip(*rows, strict=True))
-        yield Rows(_text_batch({name: cells[at] for name, at in places.items()}), numbers)
+        batch = _text_batch({name: cells[at] for name, at in places.items()})
+        yield Rows(batch, numbers)
+        most = _rows_after(batch)
+
+
+def _rows_after(batch: pyarrow.RecordBatch) -> int:
+    """Return how many rows may be held at once, where they are as large as those before."""
+    rows: int = batch.num_rows
+    size: int = batch.nbytes + _BYTES_OF_A_TEXT * rows * max(1, batch.num_columns)
+    return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE * rows // size))
 
 
 def _together(parts: Iterator[Rows]) -> Iterator[Rows]:
     """Yield few large batches of many small ones."""
     held: list[Rows] = []
-    count = 0
+    rows = size = 0
     for part in parts:
-        room = min(_ROWS_OF_A_BATCH, _CELLS_OF_A_BATCH // (part.batch.num_columns or 1))
-        if held and (count >= room or part.batch.schema != held[0].batch.schema):
+        is_full = rows >= _ROWS_OF_A_BATCH or size >= _BYTES_AT_ONCE
+        if held and (is_full or part.batch.schema != held[0].batch.schema):
             yield _joined(held)
-            held, count = [], 0
+            held, rows, size = [], 0, 0
         held.append(part)
-        count += part.batch.num_rows
+        rows += part.batch.num_rows
+        size += part.batch.nbytes
     if held:
         yield _joined(held)
 
@@ -191,20 +208,13 @@ def jsonl_rows(stream: BinaryIO, complain: Complain) -> Iterator[Rows]:
 
 
 def _jsonl_batches(rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[Rows]:
-    while some := list(_some(rows)):
+    most = _ROWS_AT_FIRST
+    while some := list(islice(rows, most)):
         names = dict.fromkeys(name for _, row in some for name in row)
         arrays = [_array([row.get(name) for _, row in some]) for name in names]
-        yield Rows(_batch(arrays, list(names)), [number for number, _ in some])
-
-
-def _some(rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield rows until they have as many cells as are held at once."""
-    room = _CELLS_OF_A_BATCH
-    for number, row in islice(rows, _ROWS_AT_ONCE):
-        yield number, row
-        room -= len(row)
-        if room < 0:
-            return
+        batch = _batch(arrays, list(names))
+        yield Rows(batch, [number for number, _ in some])
+        most = _rows_after(batch)
 
 
 def _objects(stream: BinaryIO, complain: Complain) -> Iterator[tuple[int, dict[str, Any]]]:

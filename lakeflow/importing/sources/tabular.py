@@ -7,14 +7,13 @@ which tells what each column is; then the runs are read from there.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError, StorageError
 from lakeflow.filesystem.location import without_password
 from lakeflow.importing.items import Curve, ExperimentItem, Problem, RunItem, made_id
-from lakeflow.importing.keys import keys_of
 from lakeflow.importing.sources import cells, tables
+from lakeflow.importing.sources.columns import SHOWN, Columns, FoundColumns, Roles
 from lakeflow.importing.sources.files import InputFile, found
 from lakeflow.importing.sources.spilled import SpilledRows
 
@@ -35,70 +34,8 @@ KINDS: Mapping[str, Callable[..., Iterator[tables.Rows]]] = {
 
 _POINTS_AT_ONCE = 5_000
 
-_SHOWN = 10
-"""Lines of a file that are named as broken, and cells of a column; the others are counted."""
-
 _RUN = "table.run"
 """Tag of what the files call a run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Which column of a table is what; the others are told by what is in them.
-
-    Attributes:
-        run: Which run a row is of; without it each file is a run.
-        step: At which step the row was logged; without it the rows of a run are counted.
-        time: When it was logged.
-        params: Params.
-        metrics: Metrics.
-        tags: Tags.
-        ignored: What is left out, without a word.
-    """
-
-    run: str | None = None
-    step: str | None = None
-    time: str | None = None
-    params: Sequence[str] = ()
-    metrics: Sequence[str] = ()
-    tags: Sequence[str] = ()
-    ignored: Sequence[str] = ()
-
-    def named(self) -> list[str]:
-        """Return all columns that have a role.
-
-        Raises:
-            InvalidInputError: One has two.
-        """
-        single = [each for each in (self.run, self.step, self.time) if each is not None]
-        names = [*single, *self.params, *self.metrics, *self.tags, *self.ignored]
-        for name, count in Counter(names).items():
-            if count > 1:
-                raise InvalidInputError(f"the column {name!r} is said to be two things")
-        return names
-
-
-@dataclass(slots=True)
-class _Column:
-    """What is known of a column that nobody has named, or of a metric.
-
-    Attributes:
-        numbers: How many of its cells are numbers.
-        texts: How many are something else.
-        unread: The first of those.
-    """
-
-    numbers: int = 0
-    texts: int = 0
-    unread: list[tuple[str, str]] = field(default_factory=list)
-
-
-class _Roles(NamedTuple):
-    """The key of each column, by what it becomes."""
-
-    params: Mapping[str, str]
-    metrics: Mapping[str, str]
-    tags: Mapping[str, str]
 
 
 class TabularSource:
@@ -123,12 +60,12 @@ class TabularSource:
         self._location = location
         self._experiment = experiment
         self._columns = columns
-        self._named = frozenset(columns.named())
+        # Only Parquet says which of its texts are meant as such.
+        self._found = FoundColumns(columns, texts_are_texts=kind == "parquet")
         self._report: Callable[[Problem], None] = lambda _: None
         self._spilled: SpilledRows | None = None
         self._files: list[InputFile] = []
-        self._known: dict[str, _Column] = {}
-        self._roles = _Roles({}, {}, {})
+        self._roles = Roles({}, {}, {})
         self._numbers: dict[str, int] = {}
 
     def report_to(self, report: Callable[[Problem], None]) -> None:
@@ -142,17 +79,19 @@ class TabularSource:
             self._spilled = None
 
     def experiments(self) -> Iterator[ExperimentItem]:
-        """Yield the one that everything goes to."""
-        yield ExperimentItem(key=self._experiment, name=self._experiment)
-
-    def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
-        """Yield the runs, in the order in which the files have them.
+        """Yield the one that everything goes to, once the files are read.
 
         Raises:
             NotFoundError: There is no such file.
             InvalidInputError: No file has a column that is named.
             StorageError: The files cannot be listed, or there is no room to spill them.
         """
+        # A name that is mistyped is an error before anything is written.
+        self._read()
+        yield ExperimentItem(key=self._experiment, name=self._experiment)
+
+    def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
+        """Yield the runs, in the order in which the files have them."""
         spilled = self._read()
         changing: Counter[str] = Counter()
         for number, (value, file) in enumerate(spilled.runs()):
@@ -198,8 +137,8 @@ class TabularSource:
                 self._files.append(file)
                 self._read_file(file)
             self._spilled.finish()
-            self._check_named()
-            self._roles = self._roles_of_columns()
+            self._found.check_named(without_password(self._location))
+            self._roles = self._found.roles(self._report)
         return self._spilled
 
     def _is_wanted(self, name: str) -> bool:
@@ -227,7 +166,7 @@ class TabularSource:
         assert self._spilled is not None
         batch, lines = rows
         number = len(self._files) - 1
-        self._learn(file, rows, few)
+        self._found.learn(rows, file.location, few.add)
         if self._columns.run is None:
             self._spilled.add(batch, tables.stem(file.path), number)
             return
@@ -242,63 +181,6 @@ class TabularSource:
             batch, runs = batch.filter(are_known), runs.filter(are_known)
         if batch.num_rows:
             self._spilled.add(batch, runs, number)
-
-    def _learn(self, file: InputFile, rows: tables.Rows, few: _Few) -> None:
-        """Count what the cells of each column are."""
-        settled = self._named - {*self._columns.metrics}
-        for name, column in zip(rows.batch.schema.names, rows.batch.columns, strict=True):
-            known = self._known.setdefault(name, _Column())
-            if name not in settled:
-                # Only Parquet says which of its texts are meant as such.
-                is_text = self._kind == "parquet" and name not in self._columns.metrics
-                _learn(known, column, rows.lines, file, is_text=is_text)
-        for name, read in (
-            (self._columns.step, cells.steps),
-            (self._columns.time, cells.times),
-        ):
-            if name in rows.batch.schema.names:
-                column = rows.batch.column(name)
-                for place in read(column).unread.tolist():
-                    cell = column[place].as_py()
-                    what = "whole number" if read is cells.steps else "time"
-                    few.add(rows.lines[place], f"has {cell!r} as {name}, which is no {what}")
-
-    def _check_named(self) -> None:
-        """Refuse columns that are nowhere: most likely their names are mistyped."""
-        missing = sorted(self._named - set(self._known))
-        if missing and self._known:
-            raise InvalidInputError(
-                f"there is no column {missing[0]!r} in {without_password(self._location)}",
-                hint=f"there are {', '.join(map(repr, list(self._known)[:_SHOWN]))}",
-            )
-
-    def _roles_of_columns(self) -> _Roles:
-        others = [name for name in self._known if name not in self._named]
-        numeric = [name for name in others if self._is_numeric(name)]
-        metrics = [*self._columns.metrics, *numeric]
-        textual = [name for name in others if self._known[name].texts and name not in numeric]
-        roles = _Roles(
-            keys_of([*self._columns.params, *textual]),
-            keys_of(metrics),
-            keys_of(self._columns.tags),
-        )
-        for name, key in ((name, key) for role in roles for name, key in role.items()):
-            if name != key:
-                why = f"is called {key!r}: a name has other characters, or is shorter"
-                self._report(Problem(f"column {name!r}", why, is_loss=False))
-        for name in metrics:
-            self._report_unread(name)
-        return roles
-
-    def _is_numeric(self, name: str) -> bool:
-        return self._known[name].numbers > self._known[name].texts
-
-    def _report_unread(self, name: str) -> None:
-        known = self._known[name]
-        for where, text in known.unread:
-            self._report(Problem(where, f"has {text} in the column {name!r}, no number"))
-        if more := known.texts - len(known.unread):
-            self._report(Problem(f"column {name!r}", f"has {more:,} more cells that are none"))
 
     # Runs from what was spilled
 
@@ -369,44 +251,14 @@ class _Few:
 
     def add(self, line: int | None, why: str) -> None:
         self._count += 1
-        if self._count <= _SHOWN:
+        if self._count <= SHOWN:
             where = self._location if line is None else f"{self._location}, line {line}"
             self._report(Problem(where, why))
 
     def end(self) -> None:
-        if self._count > _SHOWN:
-            more = f"has {self._count - _SHOWN:,} more lines like these"
+        if self._count > SHOWN:
+            more = f"has {self._count - SHOWN:,} more lines like these"
             self._report(Problem(self._location, more))
-
-
-def _learn(
-    known: _Column,
-    column: pyarrow.Array,
-    lines: Sequence[int],
-    file: InputFile,
-    *,
-    is_text: bool,
-) -> None:
-    """Count the numbers of some cells, and remember the first that are none.
-
-    Args:
-        known: What is known of the column; changed.
-        column: The cells.
-        lines: Their lines.
-        file: Their file.
-        is_text: Whether a text is one although it could be read as a number.
-    """
-    import pyarrow
-
-    values, unread = cells.numbers(column)
-    if is_text and pyarrow.types.is_string(column.type):
-        known.texts += len(column) - column.null_count
-    else:
-        known.numbers += len(values) - values.null_count
-        known.texts += len(unread)
-    for place in unread[: _SHOWN - len(known.unread)].tolist():
-        where = f"{file.location}, line {lines[place]}"
-        known.unread.append((where, repr(column[place].as_py())[:80]))
 
 
 def _at(lines: Sequence[int], mask: pyarrow.Array) -> Iterator[int]:

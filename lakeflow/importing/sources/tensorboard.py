@@ -23,6 +23,7 @@ from lakeflow.importing.sources.event_files import (
     require_tensorboard,
 )
 from lakeflow.importing.sources.files import InputFile, found
+from lakeflow.importing.sources.spilling import spilling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -109,6 +110,7 @@ class TensorBoardSource:
         self._experiment = experiment
         self._report: Callable[[Problem], None] = lambda _: None
         self._folder, self._owner = temporary.make("import"), os.getpid()
+        self._by_run: dict[str, list[InputFile]] = {}
         self._files: dict[str, list[InputFile]] = {}
         self._renamed: set[str] = set()
 
@@ -121,21 +123,25 @@ class TensorBoardSource:
         temporary.remove(self._folder, self._owner)
 
     def experiments(self) -> Iterator[ExperimentItem]:
-        """Yield the one that everything goes to."""
+        """Yield the one that everything goes to.
+
+        Raises:
+            NotFoundError: There is no event file.
+            StorageError: The folder cannot be listed.
+        """
+        self._by_run = {}
+        for file in found(self._location, is_event_file):
+            self._by_run.setdefault(file.path.rpartition("/")[0] or _ROOT, []).append(file)
         yield ExperimentItem(key=self._experiment, name=self._experiment)
 
     def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
         """Yield the runs in order of their names.
 
         Raises:
-            NotFoundError: There is no event file.
-            StorageError: One cannot be read, or there is no room for what is spilled.
+            StorageError: The store of the files, or the disk for what is spilled, fails.
         """
-        by_run: dict[str, list[InputFile]] = {}
-        for file in found(self._location, is_event_file):
-            by_run.setdefault(file.path.rpartition("/")[0] or _ROOT, []).append(file)
         left_out: dict[str, Counter[str]] = {}
-        for name, files in sorted(by_run.items()):
+        for name, files in sorted(self._by_run.items()):
             run_id = made_id("tensorboard", self._experiment, name)
             self._files[run_id] = self._in_order(files)
             known = self._read(run_id)
@@ -169,11 +175,13 @@ class TensorBoardSource:
         for file, offset, tag in images:
             event = event_at(files[file], offset)
             try:
-                for path, data in _image_files(event, tag, taken):
-                    yield _written(folder, path, data, event.wall_time)
+                made = [*_image_files(event, tag, taken)]
             except _BROKEN_IMAGE as error:
                 why = f"has a broken image of {tag!r} at step {event.step}: {error}"
                 self._report(Problem(files[file].location, why))
+                continue
+            for path, data in made:
+                yield _written(folder, path, data, event.wall_time)
         for file, offset, tag in texts:
             event = event_at(files[file], offset)
             path = _numbered(f"text/{_key_of_file(tag)}/{event.step}", ".txt", taken)
@@ -187,12 +195,10 @@ class TensorBoardSource:
 
     def _in_order(self, files: Sequence[InputFile]) -> list[InputFile]:
         """Return files in the order in which they were begun, without the empty ones."""
-        full: list[tuple[float, str, InputFile]] = []
         for file in files:
-            if file.size:
-                full.append((begun(file), file.path, file))
-            else:
+            if not file.size:
                 self._report(Problem(file.location, "is empty", is_loss=False))
+        full = [(begun(file), file.path, file) for file in files if file.size]
         return [file for *_, file in sorted(full, key=lambda each: each[:2])]
 
     def _read(self, run_id: str) -> _Found:
@@ -207,16 +213,14 @@ class TensorBoardSource:
                     known.left_out["graphs"] += 1
                 time = _milliseconds(event.wall_time)
                 for value in event.summary.value:
-                    at = _Place(number, offset, value.tag)
                     try:
-                        point = _take(value, known, at)
+                        point = _take(value, known, _Place(number, offset, value.tag))
                     except _BROKEN as error:
                         self._complaint(file)(f"has a broken value of {value.tag!r}: {error}")
                         continue
                     if point is not None:
                         writer.add(value.tag, point, time, event.step)
-        texts = self._settle_texts(run_id, known)
-        writer.close([known.images, texts])
+        writer.close([known.images, self._settle_texts(run_id, known)])
         return known
 
     def _complaint(self, file: InputFile) -> Callable[[str], None]:
@@ -386,9 +390,10 @@ def _numbered(stem: str, end: str, taken: Counter[str]) -> str:
 
 def _written(folder: str, path: str, data: bytes, time: float) -> FileItem:
     location = os.path.join(folder, path)
-    os.makedirs(os.path.dirname(location), exist_ok=True)
-    with open(location, "wb") as file:
-        file.write(data)
+    with spilling(location):
+        os.makedirs(os.path.dirname(location), exist_ok=True)
+        with open(location, "wb") as file:
+            file.write(data)
     # A later import sees by it that the file is the one that it has already.
     os.utime(location, (time, time))
     return FileItem(path, location, len(data))
