@@ -18,6 +18,9 @@ import pyarrow.parquet
 import pytest
 from importing.reading import held_by
 
+import lakeflow
+import lakeflow.importing
+from lakeflow.cli import main
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.importing.keys import keys_of
 from lakeflow.importing.sources.columns import Columns
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from importing.reading import Held
+
+    from lakeflow.importing.report import ImportReport
 
 
 def read(kind: str, location: object, **columns: object) -> Held:
@@ -243,6 +248,8 @@ def test_a_column_that_is_nowhere_is_an_error_that_says_what_is_there(tmp_path: 
         read("csv", file, params=["loss"], metrics=["loss"])
     with pytest.raises(NotFoundError, match="no file"):
         read("csv", tmp_path / "none*.csv")
+    with pytest.raises(InvalidInputError, match="no files can be read at 'https://"):
+        read("csv", "https://tracking.example/log.csv")
 
 
 def test_files_that_cannot_be_read_are_reported_and_the_others_arrive(tmp_path: Path) -> None:
@@ -378,3 +385,64 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         assert points == rows
         used.append(megabytes)
     assert used[1] - used[0] < 40
+
+
+def test_a_table_is_imported_and_again_when_it_is_longer(tmp_path: Path) -> None:
+    file, lake = tmp_path / "log.csv", str(tmp_path / "lake")
+    written(file, "run,step,ts,loss,opt", "a,0,1700000000,nan,sgd", "b,0,1700000000,1,adam")
+    columns = Columns(run="run", step="step", time="ts")
+
+    def bring() -> ImportReport:
+        return lakeflow.importing.from_tables(
+            "csv", file, lake, experiment="by hand", columns=columns
+        )
+
+    assert bring().is_complete
+    with open(file, "a") as opened:
+        opened.write("a,1,1700000001,inf,sgd\nc,0,1700000002,2,sgd\na,1,1700000001,inf,sgd\n")
+    for _ in range(2):
+        report = bring()
+        assert report.is_complete
+        assert report.tables["metrics"].lake.count == 5
+    client = lakeflow.LakeflowClient(lake)
+    experiment = client.get_experiment_by_name("by hand")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert {name: run.data.params["opt"] for name, run in runs.items()} == {
+        "a": "sgd",
+        "b": "adam",
+        "c": "sgd",
+    }
+    points = client.get_metric_history(runs["a"].info.run_id, "loss")
+    assert [(point.step, repr(point.value), point.timestamp) for point in points] == [
+        (0, "nan", 1_700_000_000_000),
+        (1, "inf", 1_700_000_001_000),
+        (1, "inf", 1_700_000_001_000),
+    ]
+    assert runs["a"].info.end_time == 1_700_000_001_000
+
+
+def test_the_command_says_what_could_not_be_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(
+        tmp_path / "a\x1b.csv", "id,e,loss,note,lr", "x,0,1,a,2", "x,1,2", "x,2,3,b,2"
+    )
+    lake = str(tmp_path / "lake")
+    arguments = ["import", "csv", str(file), "--lake", lake, "--experiment", "e"]
+    mapping = ["--run", "id", "--step", "e", "--param", "lr"]
+    assert main([*arguments, *mapping, "--dry-run"]) == 1
+    assert "nothing was written" in capsys.readouterr().out
+    assert main([*arguments, *mapping]) == 1
+    said = capsys.readouterr().out
+    assert "a\\x1b.csv, line 3: has 3 cells, and the header 5" in said
+    assert "column 'note': changes within 1 runs" in said
+    assert main([*arguments, *mapping, "--ignore", "note", "--since", "2020-01-01"]) == 1
+    # A name that is mistyped makes no experiment.
+    assert (
+        main(["import", "csv", str(file), "--lake", lake, "--experiment", "f", "--run", "i"])
+        == 1
+    )
+    assert "no column 'i'" in capsys.readouterr().err
+    assert lakeflow.LakeflowClient(lake).get_experiment_by_name("f") is None
+    written(file, "id,e,loss", "y,0,1")
+    assert main([*arguments, "--run", "id", "--step", "e"]) == 0

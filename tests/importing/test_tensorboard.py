@@ -22,6 +22,8 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.util import tensor_util
 from tensorboardX import SummaryWriter
 
+import lakeflow
+import lakeflow.importing
 from lakeflow.exceptions import NotFoundError
 from lakeflow.importing.sources.tensorboard import TensorBoardSource
 
@@ -276,3 +278,40 @@ def test_event_files_at_a_url(tmp_path: Path) -> None:
 def test_a_folder_without_event_files_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no file"):
         read(tmp_path)
+
+
+def test_a_folder_is_imported_and_again_when_there_is_more(tmp_path: Path) -> None:
+    folder, lake = tmp_path / "runs", str(tmp_path / "lake")
+    with SummaryWriter(str(folder / "a")) as writer:
+        writer.add_scalar("loss", math.nan, 0, walltime=1.7e9)
+        writer.add_scalar("loss", 0.5, 1, walltime=1.7e9)
+        writer.add_image("digits/first", numpy.ones((3, 20, 30)), 7, walltime=1.7e9)
+        writer.add_text("note", "short", 0)
+    report = lakeflow.importing.from_tensorboard(folder, lake, experiment="boards")
+    assert report.is_complete
+    client = lakeflow.LakeflowClient(lake)
+    (run,) = client.search_runs(_experiments(client, "boards"))
+    assert (run.info.run_name, run.data.tags["note"]) == ("a", "short")
+    (image,) = lakeflow.load_images(run.info.run_id, "digits/first", tracking_uri=lake)
+    assert (image.step, image.timestamp) == (7, 1_700_000_000_000)
+    assert image.image.getpixel((0, 0)) == (255, 255, 255)
+    with SummaryWriter(str(folder / "a"), filename_suffix=".restart") as writer:
+        writer.add_scalar("loss", 0.25, 1, walltime=1.8e9)
+        writer.add_scalar("acc", 0.75, 1, walltime=1.8e9)
+    # Three times: nothing is there twice.
+    for _ in range(3):
+        assert lakeflow.importing.from_tensorboard(
+            folder, lake, experiment="boards"
+        ).is_complete
+    found = lakeflow.LakeflowClient(lake).get_metric_history(run.info.run_id, "loss")
+    assert [(point.step, repr(point.value)) for point in found] == [
+        (0, "nan"),
+        (1, "0.5"),
+        (1, "0.25"),
+    ]
+    assert len(client.list_artifacts(run.info.run_id, "images")) == 2
+    assert client.get_run(run.info.run_id).info.end_time == 1_800_000_000_000
+
+
+def _experiments(client: lakeflow.LakeflowClient, name: str) -> list[str]:
+    return [client.get_experiment_by_name(name).experiment_id]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakeflow import context
 from lakeflow.config import Settings
-from lakeflow.exceptions import NotFoundError
+from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical, open_filesystem, without_password
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ def found(location: str, is_wanted: Callable[[str], bool]) -> Iterator[InputFile
         is_wanted: Which names of a folder are meant; what a file or a pattern names is.
 
     Raises:
+        InvalidInputError: It is a URL that no filesystem is known for.
         NotFoundError: There is nothing.
         StorageError: It cannot be listed.
     """
-    whole = canonical(location)
-    place = _Remote(whole) if "://" in whole else _Local(whole)
+    place = _place(location)
     pattern = place.pattern
     matches = re.compile(_regex(pattern)).fullmatch
     count = 0
@@ -87,6 +87,19 @@ def found(location: str, is_wanted: Callable[[str], bool]) -> Iterator[InputFile
             f"there is no file to import at {without_password(location)!r}",
             hint="give a file, a folder of such files, or a pattern in quotes: 'logs/*.csv'",
         )
+
+
+def _place(location: str) -> _Local | _Remote:
+    if "://" not in location:
+        return _Local(os.path.abspath(os.path.expanduser(location)))
+    try:
+        whole = canonical(location)
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            f"no files can be read at {without_password(location)!r}",
+            hint="give a path, or a URL such as s3://bucket/logs",
+        ) from error
+    return _Remote(whole) if "://" in whole else _Local(whole)
 
 
 class _Local:

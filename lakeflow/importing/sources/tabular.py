@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, StorageError
 from lakeflow.filesystem.location import without_password
 from lakeflow.importing.items import Curve, ExperimentItem, Problem, RunItem, made_id
@@ -51,10 +52,13 @@ class TabularSource:
         name: What it is, for people.
 
     Raises:
-        InvalidInputError: A column is said to be two things.
+        InvalidInputError: There is no such kind, or a column is said to be two things.
     """
 
     def __init__(self, kind: str, location: str, experiment: str, columns: Columns) -> None:
+        if kind not in KINDS:
+            raise InvalidInputError(f"kind is {kind!r}", hint=f"one of {', '.join(KINDS)}")
+        validation.experiment_name(experiment)
         self.name = f"the {kind} files at {without_password(location)}"
         self._kind = kind
         self._location = location

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import temporary
-from lakeflow.entities import RunStatus, tag_names
+from lakeflow.entities import RunStatus, tag_names, validation
 from lakeflow.filesystem.location import without_password
 from lakeflow.importing.items import Curve, ExperimentItem, FileItem, Problem, RunItem, made_id
 from lakeflow.importing.keys import keys_of
@@ -100,11 +100,12 @@ class TensorBoardSource:
         name: What it is, for people.
 
     Raises:
-        InvalidInputError: TensorBoard is not installed.
+        InvalidInputError: TensorBoard is not installed, or that is no name.
     """
 
     def __init__(self, location: str, experiment: str) -> None:
         require_tensorboard()
+        validation.experiment_name(experiment)
         self.name = f"TensorBoard's event files in {without_password(location)}"
         self._location = location
         self._experiment = experiment
@@ -149,7 +150,7 @@ class TensorBoardSource:
                 left_out.setdefault(what, Counter())[name] = count
             yield self._run(run_id, name, known)
         for what, counts in left_out.items():
-            why = f"{counts.total():,} of them are left out: a lake has no such thing"
+            why = f"left out are {counts.total():,}, for which a lake has no place"
             self._report(Problem(f"{what} of {len(counts):,} runs, such as {min(counts)}", why))
 
     def curves(self, run: RunItem) -> Iterator[Curve]:
