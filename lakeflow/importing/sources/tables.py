@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import re
+import zlib
 from array import array
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lakeflow.exceptions import InvalidInputError
+from lakeflow.exceptions import InvalidInputError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ _BYTES_OF_A_TEXT = 60
 
 _ROWS_OF_A_BATCH = 50_000
 _CELLS_OF_A_BATCH = 2_000_000
+
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What a file raises that is not there, not permitted, cut or damaged."""
 
 _DELIMITERS = ",;\t"
 
@@ -190,7 +194,7 @@ def _with_first(first: str, rest: Iterable[str]) -> Iterator[str]:
 
 def _decoded(stream: BinaryIO, complain: Complain) -> Iterator[str]:
     r"""Yield lines; bytes that are no UTF-8 are written as ``\xff``."""
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(_readable(stream, complain), 1):
         if number == 1 and line.startswith(_UTF_16):
             raise InvalidInputError("it is in UTF-16", hint="save it as UTF-8")
         plain = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
@@ -200,6 +204,16 @@ def _decoded(stream: BinaryIO, complain: Complain) -> Iterator[str]:
             complain(number, "has bytes that are not UTF-8, which are kept as \\x..")
             text = plain.decode(errors="backslashreplace")
         yield text
+
+
+def _readable(stream: BinaryIO, complain: Complain) -> Iterator[bytes]:
+    """Yield lines as far as a file can be read; those before an error are not lost."""
+    try:
+        yield from stream
+    except StorageError:
+        raise
+    except UNREADABLE as error:
+        complain(None, f"cannot be read to its end: {error}")
 
 
 def jsonl_rows(stream: BinaryIO, complain: Complain) -> Iterator[Rows]:

@@ -162,7 +162,7 @@ class TabularSource:
         except StorageError:
             # The store of the files, or the disk of what is spilled: more would fail as well.
             raise
-        except (InvalidInputError, pyarrow.ArrowException, OSError, EOFError) as error:
+        except (InvalidInputError, pyarrow.ArrowException, *tables.UNREADABLE) as error:
             self._report(Problem(file.location, f"cannot be read to its end: {error}"))
         few.end()
 
