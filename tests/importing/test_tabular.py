@@ -139,6 +139,26 @@ def test_lines_that_are_broken_are_named_and_the_others_arrive(tmp_path: Path) -
     ]
 
 
+def test_a_quote_that_nobody_closes_is_reported_where_it_is(tmp_path: Path) -> None:
+    lines = ["loss,note", '1,"two', 'lines"', '2,"x', *["3,y"] * 50_000]
+    held = read("csv", written(tmp_path / "a.csv", *lines), ignored=["note"])
+    # A cell has 128 KiB at most, and what is behind that is read again.
+    assert held.values("a", "loss")[0] == 1.0
+    assert len(held.values("a", "loss")) > 15_000
+    assert held.problems[0].where == f"{tmp_path}/a.csv, line 4"
+
+
+def test_nothing_comes_of_nothing(tmp_path: Path) -> None:
+    written(tmp_path / "header.csv", "loss,acc")
+    written(tmp_path / "empty.jsonl", "{}", "", '{"a": {}}')
+    pyarrow.parquet.write_table(pyarrow.table({"a": [[1]]}), tmp_path / "nested.parquet")
+    assert read("csv", tmp_path).runs == {}
+    assert read("jsonl", tmp_path).runs == {}
+    held = read("parquet", tmp_path)
+    assert [*held.runs] == ["nested"]
+    assert "'a'" in held.problems[0].why
+
+
 def test_many_broken_lines_are_counted(tmp_path: Path) -> None:
     file = written(tmp_path / "a.csv", "step,loss", *["1"] * 1_000, "1,2")
     held = read("csv", file, step="step")
@@ -255,6 +275,7 @@ def test_a_column_that_is_nowhere_is_an_error_that_says_what_is_there(tmp_path: 
 def test_files_that_cannot_be_read_are_reported_and_the_others_arrive(tmp_path: Path) -> None:
     written(tmp_path / "a.csv", "loss", "1")
     (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "quote.csv").write_bytes(b'"loss\n4\n')
     (tmp_path / "excel.csv").write_bytes("loss\n2\n".encode("utf-16"))
     (tmp_path / "zip.csv.gz").write_bytes(gzip.compress(b"loss\n" + b"3\n" * 99_999)[:-90])
     held = read("csv", tmp_path)
@@ -262,7 +283,8 @@ def test_files_that_cannot_be_read_are_reported_and_the_others_arrive(tmp_path: 
     # What was packed before the cut.
     assert len(held.values("zip", "loss")) > 10_000
     assert sorted(problem.where for problem in held.problems) == [
-        str(tmp_path / name) for name in ("empty.csv", "excel.csv", "zip.csv.gz")
+        str(tmp_path / name)
+        for name in ("empty.csv", "excel.csv", "quote.csv, line 1", "zip.csv.gz")
     ]
 
 

@@ -53,7 +53,8 @@ class SpilledRows:
         self._schema: Any = None
         self._parts = 0
         self._batches = 0
-        self._order: numpy.ndarray[Any, Any] | None = None
+        # After that by run; then it is said where those of each run end.
+        self._sorted: numpy.ndarray[Any, Any] | None = None
         self._ends: numpy.ndarray[Any, Any] | None = None
         self._part = lru_cache(_OPEN_FILES)(self._opened)
         self._batch = lru_cache(_OPEN_BATCHES)(self._loaded)
@@ -122,7 +123,8 @@ class SpilledRows:
         with spilling(self._folder):
             self._end_part()
         owners = numpy.frombuffer(self._owners, "int64")
-        self._order = numpy.argsort(owners, kind="stable")
+        slices = numpy.frombuffer(self._slices, "int64").reshape(-1, _FIELDS)
+        self._sorted = slices[numpy.argsort(owners, kind="stable")]
         self._ends = numpy.cumsum(numpy.bincount(owners, minlength=len(self._runs)))
 
     def runs(self) -> Sequence[Run]:
@@ -148,13 +150,10 @@ class SpilledRows:
 
     def _of(self, run: int) -> list[list[int]]:
         """Return part, batch, first row and number of rows of each slice of a run."""
-        import numpy
-
-        assert self._order is not None
+        assert self._sorted is not None
         assert self._ends is not None
-        slices = numpy.frombuffer(self._slices, "int64").reshape(-1, _FIELDS)
         first = self._ends[run - 1] if run else 0
-        found: list[list[int]] = slices[self._order[first : self._ends[run]]].tolist()
+        found: list[list[int]] = self._sorted[first : self._ends[run]].tolist()
         return found
 
     def close(self) -> None:

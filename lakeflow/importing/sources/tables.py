@@ -89,8 +89,13 @@ def csv_rows(stream: BinaryIO, complain: Complain) -> Iterator[Rows]:
     lines = _decoded(stream, complain)
     header = next(lines, "")
     delimiter = max(_DELIMITERS, key=header.count)
-    reader = csv.reader(_with_first(header, lines), delimiter=delimiter)
-    names = next(reader, [])
+    # Else a quote that nobody closes would make one cell of the rest of the file, and no error.
+    reader = csv.reader(_with_first(header, lines), delimiter=delimiter, strict=True)
+    try:
+        names = next(reader, [])
+    except csv.Error as error:
+        complain(1, f"cannot be read: {error}")
+        return iter(())
     places = _columns(names, lambda why: complain(1, why))
     good = _csv_lines(reader, names, complain)
     if not places:
@@ -147,19 +152,20 @@ def _csv_lines(
 ) -> Iterator[tuple[int, list[str]]]:
     width = len(names)
     while True:
+        line = reader.line_num + 1
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            complain(reader.line_num, f"cannot be read: {error}")
+            complain(line, f"cannot be read: {error}")
             continue
         if len(row) == width:
             # Who appends to a file of an earlier run writes the header once more.
             if row != names:
-                yield reader.line_num, row
+                yield line, row
         elif row:
-            complain(reader.line_num, f"has {len(row):,} cells, and the header {width:,}")
+            complain(line, f"has {len(row):,} cells, and the header {width:,}")
 
 
 def _text_batch(columns: Mapping[str, Sequence[str]]) -> pyarrow.RecordBatch:
@@ -240,10 +246,10 @@ def _objects(stream: BinaryIO, complain: Complain) -> Iterator[tuple[int, dict[s
         except (ValueError, RecursionError) as error:
             complain(number, f"is no JSON: {error}")
             continue
-        if isinstance(found, dict):
-            yield number, _flat(found)
-        else:
+        if not isinstance(found, dict):
             complain(number, "is JSON, but no object")
+        elif row := _flat(found):
+            yield number, row
 
 
 def _flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
