@@ -156,7 +156,9 @@ def _on_disk(path: str) -> BinaryIO:
 
 
 def _filesystem(root: str) -> Filesystem:
-    return open_filesystem(root, context.storage_options_below(root), Settings())
+    return open_filesystem(
+        root, context.storage_options_below(root), Settings.from_environment()
+    )
 
 
 def _divided(whole: str) -> tuple[str, str]:

@@ -202,7 +202,7 @@ def _decoded(stream: BinaryIO, complain: Complain) -> Iterator[str]:
     r"""Yield lines; bytes that are no UTF-8 are written as ``\xff``."""
     for number, line in enumerate(_readable(stream, complain), 1):
         if number == 1 and line.startswith(_UTF_16):
-            raise InvalidInputError("it is in UTF-16", hint="save it as UTF-8")
+            raise InvalidInputError("it is in UTF-16: save it as UTF-8")
         plain = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         try:
             text = plain.decode()
