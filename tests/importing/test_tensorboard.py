@@ -123,7 +123,7 @@ def test_what_tensorboardx_writes(tmp_path: Path) -> None:
 
 
 def test_what_tensorflow_2_writes(tmp_path: Path) -> None:
-    start = hparams_pb({"lr": 1e-3, "layers": 2.5}, trial_id="trial")
+    start = hparams_pb({"lr": 1e-3, "layers (all)": 2.5}, trial_id="trial")
     written(
         tmp_path,
         [
@@ -139,7 +139,7 @@ def test_what_tensorflow_2_writes(tmp_path: Path) -> None:
     held = read(tmp_path)
     (run,) = held.runs.values()
     assert (run.name, run.status) == (".", "FAILED")
-    assert run.params == {"lr": "0.001", "layers": "2.5"}
+    assert run.params == {"lr": "0.001", "layers _all_": "2.5"}
     assert run.tags["tensorboard.group"] == "trial"
     assert held.points[".", "loss _mean_"][0] == (0.25, 1_700_000_000_000, 1)
     assert math.isnan(held.values(".", "loss _mean_")[1])
@@ -148,6 +148,7 @@ def test_what_tensorflow_2_writes(tmp_path: Path) -> None:
     assert keys == {"images/batch", "images/batch#1"}
     assert {(problem.where, problem.is_loss) for problem in held.problems} == {
         ("the tag 'loss (mean)'", False),
+        ("the tag 'layers (all)'", False),
         ("histograms of 1 runs, such as .", True),
     }
 
@@ -220,13 +221,14 @@ def test_broken_values_are_reported_and_the_others_arrive(tmp_path: Path) -> Non
         [
             (1.7e9, 0, empty),
             (1.7e9, 1, images_pb("torn", png(9, 9)[:-30])),
-            (1.7e9, 2, scalar_pb("loss", 0.5)),
+            (1.7e9, 1, images_pb("long/" * 100, png(1, 1))),
+            (math.inf, 2, scalar_pb("loss", 0.5)),
         ],
     )
     (path.parent / "events.out.tfevents.0.empty").touch()
     held = read(tmp_path)
     assert held.values(".", "loss") == [0.5]
-    assert held.files == {}
+    assert [len(path) < 255 for _, path in held.files] == [True, True]
     reasons = sorted(problem.why.partition(":")[0] for problem in held.problems)
     assert reasons == [
         "has a broken image of 'torn' at step 1",

@@ -45,10 +45,12 @@ def events(file: InputFile, complain: Callable[[str], None]) -> Iterator[Located
     Raises:
         StorageError: The store of the file fails, or the disk of temporary files.
     """
+    from tensorboard.compat import tf
+
     if "://" not in file.location:
         try:
             yield from _events(file.location, file.size, complain)
-        except OSError as error:
+        except (OSError, tf.errors.OpError) as error:
             complain(f"cannot be read: {error}")
         return
     # TensorBoard's own ways to read from stores take other options and packages than a lake's.

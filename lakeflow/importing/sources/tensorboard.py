@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,27 +20,27 @@ from lakeflow.importing.sources.event_files import (
     is_event_file,
     require_tensorboard,
 )
+from lakeflow.importing.sources.event_values import (
+    image_files,
+    milliseconds,
+    param,
+    plugin_of,
+    scalar,
+    text,
+    text_file,
+    value_of,
+)
 from lakeflow.importing.sources.files import InputFile, found
 from lakeflow.importing.sources.spilling import spilling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _ROOT = "."
 """What TensorBoard calls the run whose files are in the folder itself."""
 
-_OLD_PLUGINS = {
-    "simple_value": "scalars",
-    "image": "images",
-    "histo": "histograms",
-    "audio": "audio",
-}
-"""Which plugin shows a value that TensorFlow 1 and its likes write."""
-
 _LONGEST_TAG = 5_000
 """Characters of a text up to which it is a tag; MLflow's limit."""
-
-_NO_KEY_OF_IMAGES = re.compile(r"[^a-zA-Z0-9_\-./ ]")
 
 _BROKEN = (ValueError, IndexError, TypeError)
 """What a tensor of another shape or kind raises, or a message that is none."""
@@ -76,16 +74,17 @@ class _Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Found:
-    """What the events of a run hold, without the points."""
+    """What the events of a run hold, without the points; times in milliseconds, or 0."""
 
-    first: float | None = None
-    last: float | None = None
+    first: int = 0
+    last: int = 0
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     status: int = RunStatus.FINISHED
     plugins: dict[str, str] = field(default_factory=dict)
     images: list[_Place] = field(default_factory=list)
     texts: dict[str, list[_Place]] = field(default_factory=dict)
+    first_texts: dict[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
 
@@ -176,7 +175,7 @@ class TensorBoardSource:
         for file, offset, tag in images:
             event = event_at(files[file], offset)
             try:
-                made = [*_image_files(event, tag, taken)]
+                made = [*image_files(event, tag, taken)]
             except _BROKEN_IMAGE as error:
                 why = f"has a broken image of {tag!r} at step {event.step}: {error}"
                 self._report(Problem(files[file].location, why))
@@ -185,9 +184,9 @@ class TensorBoardSource:
                 yield _written(folder, path, data, event.wall_time)
         for file, offset, tag in texts:
             event = event_at(files[file], offset)
-            path = _numbered(f"text/{_key_of_file(tag)}/{event.step}", ".txt", taken)
-            text = "\n".join(_strings(_value_of(event, tag)))
-            yield _written(folder, path, text.encode(), event.wall_time)
+            path = text_file(tag, event.step, taken)
+            data = text(value_of(event, tag)).encode()
+            yield _written(folder, path, data, event.wall_time)
 
     # Reading a run
 
@@ -208,11 +207,11 @@ class TensorBoardSource:
         writer = point_files.PointWriter(self._spilled(run_id))
         for number, file in enumerate(self._files[run_id]):
             for event, offset in events(file, self._complaint(file)):
-                known.first = min(event.wall_time, known.first or event.wall_time)
-                known.last = max(event.wall_time, known.last or event.wall_time)
+                time = milliseconds(event.wall_time)
+                known.first = min(time or known.first, known.first or time)
+                known.last = max(time, known.last)
                 if event.HasField("graph_def"):
                     known.left_out["graphs"] += 1
-                time = _milliseconds(event.wall_time)
                 for value in event.summary.value:
                     try:
                         point = _take(value, known, _Place(number, offset, value.tag))
@@ -221,44 +220,46 @@ class TensorBoardSource:
                         continue
                     if point is not None:
                         writer.add(value.tag, point, time, event.step)
-        writer.close([known.images, self._settle_texts(run_id, known)])
+        writer.close([known.images, self._settle_texts(known)])
         return known
 
     def _complaint(self, file: InputFile) -> Callable[[str], None]:
         return lambda why: self._report(Problem(file.location, why))
 
-    def _settle_texts(self, run_id: str, known: _Found) -> list[_Place]:
+    def _settle_texts(self, known: _Found) -> list[_Place]:
         """Make tags of texts that are short and written once; return the others."""
-        files = self._files[run_id]
-        keys = keys_of(known.texts)
+        keys = self._keys(known.texts)
         others: list[_Place] = []
         for tag, places in known.texts.items():
-            if len(places) == 1:
-                file, offset, _ = places[0]
-                text = "\n".join(_strings(_value_of(event_at(files[file], offset), tag)))
-                if len(text) <= _LONGEST_TAG:
-                    known.tags[keys[tag].removesuffix("/text_summary")] = text
-                    continue
-            others += places
+            first = known.first_texts[tag]
+            if len(places) == 1 and len(first) <= _LONGEST_TAG:
+                known.tags[keys[tag].removesuffix("/text_summary")] = first
+            else:
+                others += places
         return others
 
-    def _run(self, run_id: str, name: str, known: _Found) -> RunItem:
-        counts = point_files.counts(self._spilled(run_id))
-        for tag, key in keys_of(counts).items():
+    def _keys(self, tags: Iterable[str]) -> dict[str, str]:
+        """Return the key of each tag; of those that are changed it is told once."""
+        keys = keys_of(tags)
+        for tag, key in keys.items():
             if tag != key and tag not in self._renamed:
                 self._renamed.add(tag)
                 why = f"is called {key!r}: a name has other characters, or is shorter"
                 self._report(Problem(f"the tag {tag!r}", why, is_loss=False))
+        return keys
+
+    def _run(self, run_id: str, name: str, known: _Found) -> RunItem:
+        self._keys(point_files.counts(self._spilled(run_id)))
         modified = max((file.modified_ms for file in self._files[run_id]), default=0)
-        keys = keys_of(known.params)
+        keys = self._keys(known.params)
         known.tags[_RUN] = name
         if known.images:
             known.tags[tag_names.LOGGED_IMAGES] = str(True)
         return RunItem(
             run_id,
             self._experiment,
-            start_time=modified if known.first is None else _milliseconds(known.first),
-            end_time=modified if known.last is None else _milliseconds(known.last),
+            start_time=known.first or modified,
+            end_time=known.last or modified,
             status=RunStatus.to_string(known.status),
             name=name,
             params={keys[param]: value for param, value in known.params.items()},
@@ -268,40 +269,20 @@ class TensorBoardSource:
 
 def _take(value: Any, known: _Found, at: _Place) -> float | None:
     """Return the number of a scalar; remember what else a value is."""
-    plugin = _plugin(value, known.plugins)
+    plugin = plugin_of(value, known.plugins)
     if plugin == "scalars":
-        return _scalar(value)
+        return scalar(value)
     if plugin == "hparams":
         _take_hparams(value.metadata.plugin_data.content, known)
     elif plugin == "images":
         known.images.append(at)
     elif plugin == "text":
+        # One character more tells that it is too long.
+        known.first_texts.setdefault(value.tag, text(value)[: _LONGEST_TAG + 1])
         known.texts.setdefault(value.tag, []).append(at)
     else:
         known.left_out[plugin] += 1
     return None
-
-
-def _plugin(value: Any, plugins: dict[str, str]) -> str:
-    """Return which plugin shows a value; only the first of a tag may say so."""
-    kind = value.WhichOneof("value")
-    if kind in _OLD_PLUGINS:
-        return _OLD_PLUGINS[kind]
-    if name := value.metadata.plugin_data.plugin_name:
-        plugins[value.tag] = name
-    return plugins.get(value.tag, "values without a plugin")
-
-
-def _scalar(value: Any) -> float:
-    if value.WhichOneof("value") == "simple_value":
-        return float(value.simple_value)
-    return float(_array(value).reshape(-1)[0])
-
-
-def _array(value: Any) -> Any:
-    from tensorboard.util import tensor_util
-
-    return tensor_util.make_ndarray(value.tensor)
 
 
 def _take_hparams(content: bytes, known: _Found) -> None:
@@ -317,76 +298,11 @@ def _take_hparams(content: bytes, known: _Found) -> None:
         start = message.session_start_info
         # A map of messages has another order each time.
         hparams = sorted(start.hparams.items())
-        known.params |= {name: _param(value) for name, value in hparams}
+        known.params |= {name: param(value) for name, value in hparams}
         if start.group_name:
             known.tags[_GROUP] = start.group_name
     elif message.HasField("session_end_info"):
         known.status = _STATUSES.get(message.session_end_info.status, RunStatus.FINISHED)
-
-
-def _param(value: Any) -> str:
-    kind = value.WhichOneof("kind")
-    if kind is None:
-        return ""
-    known = getattr(value, kind)
-    # The format has no integers: a batch size of 32 comes back as 32.0.
-    is_whole = kind == "number_value" and known.is_integer() and abs(known) < 2**53
-    return str(int(known)) if is_whole else str(known)
-
-
-def _value_of(event: Any, tag: str) -> Any:
-    return next(value for value in event.summary.value if value.tag == tag)
-
-
-def _strings(value: Any) -> list[str]:
-    return [each.decode(errors="replace") for each in _array(value).reshape(-1).tolist()]
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-# Images and texts as files
-
-
-def _image_files(event: Any, tag: str, taken: Counter[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of the images of one tag and step, named as ``log_image`` names them."""
-    from lakeflow.media import images
-
-    for number, data in enumerate(_encoded(_value_of(event, tag))):
-        key = _key_of_file(f"{tag}/{number}" if number else tag)
-        time = _milliseconds(event.wall_time)
-        stem = f"images/{key.replace('/', '#')}%step%{event.step}%timestamp%{time}%"
-        repeat = taken[stem]
-        taken[stem] += 1
-        stem += str(uuid.UUID(made_id(stem, str(repeat))))
-        if data.startswith(b"GIF8"):
-            yield f"images/{key}/{event.step}-{repeat}.gif", data
-            continue
-        picture = images.opened(data)
-        is_png = data.startswith(b"\x89PNG")
-        yield f"{stem}.png", data if is_png else images.png(picture)
-        yield f"{stem}%compressed.webp", images.thumbnail(picture)
-
-
-def _encoded(value: Any) -> list[bytes]:
-    if value.WhichOneof("value") == "image":
-        return [value.image.encoded_image_string]
-    # Width and height come before the images of a batch.
-    data: list[bytes] = _array(value).reshape(-1).tolist()[2:]
-    return data
-
-
-def _key_of_file(tag: str) -> str:
-    """Return a tag as a path below the run's artifacts, of characters that images may have."""
-    key = _NO_KEY_OF_IMAGES.sub("_", tag)
-    return next(iter(keys_of([key]).values()))
-
-
-def _numbered(stem: str, end: str, taken: Counter[str]) -> str:
-    """Return a path that no other file of the run has: a restart repeats steps."""
-    taken[stem] += 1
-    return f"{stem}{end}" if taken[stem] == 1 else f"{stem}-{taken[stem]}{end}"
 
 
 def _written(folder: str, path: str, data: bytes, time: float) -> FileItem:
@@ -396,5 +312,6 @@ def _written(folder: str, path: str, data: bytes, time: float) -> FileItem:
         with open(location, "wb") as file:
             file.write(data)
     # A later import sees by it that the file is the one that it has already.
-    os.utime(location, (time, time))
+    seconds = milliseconds(time) / 1000
+    os.utime(location, (seconds, seconds))
     return FileItem(path, location, len(data))
