@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakeflow import formats
 from lakeflow.cli.terminal import shown_lines, write
 from lakeflow.cli.times import time
-from lakeflow.importing import import_from
+from lakeflow.importing import Columns, import_from
 from lakeflow.printable import printable
 
 if TYPE_CHECKING:
@@ -42,13 +42,90 @@ def _add_mlflow(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _tables(kind: str) -> Callable[[argparse.Namespace], Source]:
+    def opened(options: argparse.Namespace) -> Source:
+        from lakeflow.importing.sources.tabular import TabularSource
+
+        (experiment,) = options.experiment
+        columns = Columns(
+            run=options.run_column,
+            step=options.step,
+            time=options.time,
+            params=options.param,
+            metrics=options.metric,
+            tags=options.tag,
+            ignored=options.ignore,
+        )
+        return TabularSource(kind, options.source, experiment, columns)
+
+    return opened
+
+
+def _add_tables(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        metavar="FILES",
+        help="a file, a folder, or a pattern in quotes such as 'logs/*/metrics.csv'; a path or "
+        "a URL",
+    )
+    _add_name(parser)
+    columns = parser.add_argument_group(
+        "columns", "Of those that are not named, numbers are metrics and texts params."
+    )
+    single = {
+        "run": "which run a row is of; without it each file is a run",
+        "step": "at which step it was logged; without it rows are counted",
+        "time": "when it was logged: seconds, milliseconds or ISO 8601",
+    }
+    for name, line in single.items():
+        # "run" is what carries out the command.
+        to = "run_column" if name == "run" else name
+        columns.add_argument(f"--{name}", dest=to, metavar="COLUMN", help=line)
+    several = {
+        "param": "a param, which has one value in a run",
+        "metric": "a metric, although most of it is no number",
+        "tag": "a tag; the last value of a run is kept",
+        "ignore": "leave it out",
+    }
+    for name, line in several.items():
+        help_ = f"{line}; may be given several times"
+        columns.add_argument(
+            f"--{name}", metavar="COLUMN", action="append", default=[], help=help_
+        )
+
+
+def _tensorboard(options: argparse.Namespace) -> Source:
+    from lakeflow.importing.sources.tensorboard import TensorBoardSource
+
+    (experiment,) = options.experiment
+    return TensorBoardSource(options.source, experiment)
+
+
+def _add_tensorboard(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", metavar="FOLDER", help="the folder that TensorBoard shows; a path or a URL"
+    )
+    _add_name(parser)
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    """Add the name of the experiment, where the source has none."""
+    parser.add_argument(
+        "--experiment", metavar="NAME", nargs=1, required=True, help="name of the experiment"
+    )
+
+
 _SOURCES: dict[
     str,
     tuple[
         Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], Source], str
     ],
 ] = {
+    "csv": (_add_tables, _tables("csv"), "CSV files"),
+    "jsonl": (_add_tables, _tables("jsonl"), "files with a JSON object a line"),
     "mlflow": (_add_mlflow, _mlflow, "an MLflow file store, database or server"),
+    "parquet": (_add_tables, _tables("parquet"), "Parquet files"),
+    "tensorboard": (_add_tensorboard, _tensorboard, "TensorBoard's event files"),
 }
 """For each source what adds its arguments, what opens it, and what it is."""
 
@@ -63,9 +140,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             description=f"Bring experiments and runs of {line} into a lake. It may be stopped "
             "anywhere: run again it goes on, nothing is there twice, and what is new comes. "
             "The status is 0 where all is there, 1 where something could not be kept.",
+            conflict_handler="resolve",
         )
-        add(each)
         _add_common(each)
+        # A source may mean something else by an option.
+        add(each)
         each.set_defaults(run=run, opened=opened)
 
 

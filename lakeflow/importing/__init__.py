@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, get_args
+import os
+from typing import TYPE_CHECKING, Literal, get_args
 
 from lakeflow.entities.validation import time_ms
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.importing.source import Artifacts, Wanted
+from lakeflow.importing.sources.columns import Columns as Columns
 from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     import datetime
-    import os
     from collections.abc import Callable, Iterable, Mapping
 
     from lakeflow.importing.report import ImportProgress, ImportReport
@@ -119,6 +120,107 @@ def from_mlflow(
         experiments=experiments,
         since=since,
         artifacts=artifacts,
+        dry_run=dry_run,
+        progress=progress,
+        storage_options=storage_options,
+    )
+
+
+def from_tables(
+    kind: Literal["csv", "jsonl", "parquet"],
+    location: str | os.PathLike[str],
+    lake: str | os.PathLike[str] | None = None,
+    *,
+    experiment: str,
+    columns: Columns = Columns(),  # noqa: B008 - it is frozen
+    since: int | datetime.datetime | None = None,
+    dry_run: bool = False,
+    progress: Callable[[ImportProgress], None] | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> ImportReport:
+    """Bring what somebody logged to files by hand into a lake; see ``import_from``.
+
+    A run has the same id in each import, by its name and that of the experiment: a file that
+    has become longer brings what is new.
+
+    The rows are copied to a temporary folder first, which takes about as much room as the files
+    take unpacked.
+
+    Args:
+        kind: What the files are.
+        location: A file, a folder, or a pattern with ``*``, ``**``, ``?`` and ``[...]``; a path
+            of this machine or a URL that a lake could have.
+        lake: As for ``import_from``.
+        experiment: Name of the experiment in the lake.
+        columns: Which column is what. Of the others those of numbers are metrics, those of
+            texts params.
+        since: As for ``import_from``.
+        dry_run: As for ``import_from``.
+        progress: As for ``import_from``.
+        storage_options: As for ``import_from``.
+
+    Returns:
+        As for ``import_from``.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no such file.
+        InvalidInputError: INVALID_PARAMETER_VALUE, no file has a column that is named, or an
+            argument is none of that.
+        StorageError: The files cannot be read, or the lake or the temporary folder not be
+            written.
+    """
+    from lakeflow.importing.sources.tabular import TabularSource
+
+    return import_from(
+        TabularSource(kind, os.fspath(location), experiment, columns),
+        lake,
+        since=since,
+        dry_run=dry_run,
+        progress=progress,
+        storage_options=storage_options,
+    )
+
+
+def from_tensorboard(
+    location: str | os.PathLike[str],
+    lake: str | os.PathLike[str] | None = None,
+    *,
+    experiment: str,
+    since: int | datetime.datetime | None = None,
+    dry_run: bool = False,
+    progress: Callable[[ImportProgress], None] | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> ImportReport:
+    """Bring what a folder of TensorBoard's event files holds into a lake; see ``import_from``.
+
+    Takes ``pip install 'lakeflow[tensorboard]'``. A run is a folder with event files, and has
+    the same id in each import, by its name and that of the experiment.
+
+    Args:
+        location: The folder; a path of this machine or a URL that a lake could have.
+        lake: As for ``import_from``.
+        experiment: Name of the experiment in the lake.
+        since: As for ``import_from``.
+        dry_run: As for ``import_from``.
+        progress: As for ``import_from``.
+        storage_options: As for ``import_from``.
+
+    Returns:
+        As for ``import_from``.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no event file.
+        InvalidInputError: INVALID_PARAMETER_VALUE, TensorBoard is not installed, or an argument
+            is none of that.
+        StorageError: The files cannot be read, or the lake or the temporary folder not be
+            written.
+    """
+    from lakeflow.importing.sources.tensorboard import TensorBoardSource
+
+    return import_from(
+        TensorBoardSource(os.fspath(location), experiment),
+        lake,
+        since=since,
         dry_run=dry_run,
         progress=progress,
         storage_options=storage_options,

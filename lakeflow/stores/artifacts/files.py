@@ -16,7 +16,7 @@ from lakeflow.media.documents import document
 from lakeflow.schema import ARTIFACTS
 from lakeflow.stores.artifacts import folders
 from lakeflow.stores.artifacts.places import ArtifactPlaces
-from lakeflow.stores.artifacts.recorded import Label, Recorded
+from lakeflow.stores.artifacts.recorded import Label, Recorded, label_of
 from lakeflow.stores.experiments import now_ms
 from lakeflow.transfer import at_once, fetching, paths, progress, sending
 from lakeflow.transfer.sending import Sent, Source
@@ -93,7 +93,7 @@ class ArtifactStore:
         sent = Sent(path, len(data), sending.digest_of(data))
         if not self._is_there(run_id, head, place, *sent[:3]):
             place.fs.put(place.full(path), data)
-            self.record(head, place, [sent], label or Label())
+            self.record(head, place, [sent], label)
         return path
 
     def log_text(self, run_id: str, text: str, artifact_file: Any) -> None:
@@ -170,32 +170,41 @@ class ArtifactStore:
                     advance(sent.size)
                     arrived += [sent] if sent.is_new else []
                     if len(arrived) == _ROWS_A_RECORD:
-                        self.record(head, place, arrived, label or Label())
+                        self.record(head, place, arrived, label)
                         arrived = []
         finally:
             # What has arrived before an error is kept, and is not sent again.
             if arrived:
-                self.record(head, place, arrived, label or Label())
+                self.record(head, place, arrived, label)
 
     def record(
         self,
         head: RunHead,
         place: Place,
         files: Sequence[Sent],
-        label: Label,
+        label: Label | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Record files that have arrived, and set tags of the run, in one line of the log."""
+        """Record files that have arrived, and set tags of the run, in one line of the log.
+
+        Args:
+            head: The run.
+            place: Where its files are.
+            files: The files.
+            label: What they are; None for what their names say.
+            tags: Values by key.
+        """
         if self._lake.settings.durability == "fsync":
             place.fs.sync(*(place.full(each.path) for each in files))
         now = now_ms()
+        labels = {each.path: label or label_of(each.path) for each in files}
         rows = [
             {
                 "path": each.path,
                 "size": each.size,
                 "sha256": each.sha256,
                 "log_time": now,
-                **label._asdict(),
+                **labels[each.path]._asdict(),
             }
             for each in files
         ]
@@ -205,8 +214,12 @@ class ArtifactStore:
         # An image has a name of its own, which nobody logs again. What is not remembered is
         # sent again where it is logged again.
         known = head.artifacts
-        if known is not None and len(known) < _MOST_REMEMBERED and label.key is None:
-            known |= {each.path: Recorded(each.size, each.sha256, now, label) for each in files}
+        if known is not None and len(known) < _MOST_REMEMBERED:
+            known |= {
+                each.path: Recorded(each.size, each.sha256, now, labels[each.path])
+                for each in files
+                if labels[each.path].key is None
+            }
 
     def _is_there(
         self, run_id: str, head: RunHead, place: Place, path: str, size: int, sha256: str

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+_OF_A_STEP = re.compile(
+    r"images/([^/]+)%step%(-?\d{1,18})%timestamp%(\d{1,15})%[^/%]+(?:\.png|%compressed\.webp)"
+)
+"""What ``log_image`` calls the files of an image of a step, here and in MLflow."""
 
 
 class Label(NamedTuple):
@@ -35,3 +41,18 @@ class Recorded(NamedTuple):
     sha256: str
     log_time: int
     label: Label
+
+
+def label_of(path: str) -> Label:
+    """Return what a file is, as far as its name says so.
+
+    Examples:
+        >>> label_of("images/samples#a%step%3%timestamp%1700000000000%0b1c.png")
+        Label(kind='image', key='samples/a', step=3, timestamp=1700000000000)
+        >>> label_of("model.pkl").kind
+        'file'
+    """
+    found = _OF_A_STEP.fullmatch(path)
+    if found is None:
+        return Label()
+    return Label("image", found[1].replace("#", "/"), int(found[2]), int(found[3]))
