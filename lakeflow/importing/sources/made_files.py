@@ -8,9 +8,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import temporary
+from lakeflow.importing.items import FileItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+def json_line(row: dict[str, Any]) -> str:
+    """Return a row as a line of JSON."""
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 class MadeFiles:
@@ -31,12 +37,27 @@ class MadeFiles:
             self._folder = temporary.make("import")
         return os.path.join(self._folder, str(next(self._numbers)))
 
-    def json_lines(self, rows: Iterable[dict[str, Any]]) -> str:
-        """Write rows as JSON, one a line, and return the file's path."""
-        path = self.new()
-        with open(path, "w", encoding="utf-8", errors="replace") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        return path
+    def written(self, path: str, lines: Iterable[str], source: str) -> FileItem:
+        """Write lines to a new file.
+
+        Args:
+            path: Its path below the artifacts of its run.
+            lines: What it holds, with their ends.
+            source: The file that it is made of.
+        """
+        location = self.new()
+        with open(location, "w", encoding="utf-8", errors="replace", newline="") as file:
+            file.writelines(lines)
+        return self.finished(path, location, source)
+
+    def finished(self, path: str, location: str, source: str) -> FileItem:
+        """Return a file that was written.
+
+        It is as old as what it is made of: an importer sees that it has copied it before.
+        """
+        age = os.stat(source)
+        os.utime(location, ns=(age.st_atime_ns, age.st_mtime_ns))
+        return FileItem(path, location, os.path.getsize(location))
 
     def close(self) -> None:
         """Delete them."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import json
 import math
 import os
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.entities import LifecycleStage, RunStatus, tag_names
@@ -17,7 +17,7 @@ from lakeflow.exceptions import NotFoundError
 from lakeflow.importing.items import ExperimentItem, FileItem, Problem, RunItem, made_id
 from lakeflow.importing.sources import logged_values, neptune_rows
 from lakeflow.importing.sources.gathered_curves import gathered
-from lakeflow.importing.sources.made_files import MadeFiles
+from lakeflow.importing.sources.made_files import MadeFiles, json_line
 from lakeflow.importing.sources.neptune_rows import FILES, HISTOGRAMS, PARAMETERS, POINTS, TEXTS
 from lakeflow.transfer import paths
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _PART = re.compile(r"(.+)_part_(\d+)\.parquet")
 _UNFINISHED = ".parquet.tmp"
 
-_RUNS_KNOWN = 256
-"""Runs of which counts are kept between two calls; of others they are counted again."""
+_RUNS_KNOWN = 1_000
+"""Runs of which counts are kept: more than an importer looks at at once."""
 
 _ROWS_AT_ONCE = 10_000
 
@@ -86,8 +86,12 @@ class NeptuneSource:
     """
 
     def __init__(
-        self, location: str, files: str | None = None, step_multiplier: int = 1
+        self,
+        location: str | os.PathLike[str],
+        files: str | os.PathLike[str] | None = None,
+        step_multiplier: int = 1,
     ) -> None:
+        location = os.fspath(location)
         self.name = f"the export of Neptune in {location}"
         inner = os.path.join(location, "data")
         data = os.path.abspath(inner if os.path.isdir(inner) else location)
@@ -206,9 +210,7 @@ class NeptuneSource:
 
     def _rows(self, run_id: str, types: Sequence[str] = ()) -> Iterator[Row]:
         for part in self._runs[run_id].parts:
-            yield from neptune_rows.rows(
-                part, types, lambda why, where=part: self._complain(where, why)
-            )
+            yield from neptune_rows.rows(part, types, partial(self._complain, part))
 
     def _points(
         self, run_id: str, keys: frozenset[str], begun: int
@@ -247,6 +249,7 @@ class NeptuneSource:
     def _series(self, run_id: str) -> Iterator[FileItem]:
         """Yield a file of JSON lines for each series that is none of numbers."""
         made: dict[str, str] = {}
+        parts = self._runs[run_id].parts
         rows = self._rows(run_id, [TEXTS, HISTOGRAMS])
         # Rows of one step after the other alternate between series.
         while held := list(itertools.islice(rows, _ROWS_AT_ONCE)):
@@ -257,9 +260,9 @@ class NeptuneSource:
                     file.writelines(map(_line, group))
         for path, location in made.items():
             if paths.is_safe(path):
-                yield FileItem(f"{path}.jsonl", location)
+                yield self._made.finished(f"{path}.jsonl", location, parts[-1])
             else:
-                self._complain(self._runs[run_id].parts[0], f"{path!r} cannot name a file")
+                self._complain(parts[0], f"{path!r} cannot name a file")
 
     def _say_what_is_lost(self, run: _Run, known: _Known) -> None:
         for name in sorted(known.renamed):
@@ -344,5 +347,4 @@ def _attribute(row: Row) -> str:
 
 
 def _line(row: Row) -> str:
-    value = {"step": row.step, "timestamp": row.timestamp, "value": row.value}
-    return json.dumps(value, ensure_ascii=False) + "\n"
+    return json_line({"step": row.step, "timestamp": row.timestamp, "value": row.value})

@@ -22,7 +22,7 @@ from lakeflow.importing.items import (
 )
 from lakeflow.importing.sources import logged_values, trackio_projects
 from lakeflow.importing.sources.gathered_curves import gathered
-from lakeflow.importing.sources.made_files import MadeFiles
+from lakeflow.importing.sources.made_files import MadeFiles, json_line
 from lakeflow.importing.sources.trackio_tables import Tables, made_of_parquet, milliseconds
 from lakeflow.transfer import paths
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from lakeflow.importing.sources.trackio_projects import Project
     from lakeflow.importing.sources.trackio_tables import Linked, Row
 
-_RUNS_KNOWN = 256
-"""Runs of which counts are kept between two calls; of others they are counted again."""
+_RUNS_KNOWN = 1_000
+"""Runs of which counts are kept: more than an importer looks at at once."""
 
 _OTHERS = "trackio-history.jsonl"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -83,7 +83,8 @@ class TrackioSource:
         NotFoundError: There is no project.
     """
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str | os.PathLike[str]) -> None:
+        location = os.fspath(location)
         self.name = f"the Trackio projects in {location}"
         self._made = MadeFiles()
         self._databases: dict[str, str] = {}
@@ -151,7 +152,8 @@ class TrackioSource:
                 if not artifact.is_input:
                     yield from self._artifact_files(project, artifact)
         if known.has_others:
-            yield FileItem(_OTHERS, self._made.json_lines(self._others(run.run_id)))
+            lines = map(json_line, self._others(run.run_id))
+            yield self._made.written(_OTHERS, lines, project.where)
 
     def _open(self, project: Project) -> Tables:
         database = project.database or self._databases.get(project.name)
@@ -191,14 +193,12 @@ class TrackioSource:
             if others:
                 yield {"step": row.step, "timestamp": row.timestamp, **others}
 
-    def _file(
-        self, project: Project, path: str, inside: str, size: int | None = None
-    ) -> Iterator[FileItem]:
+    def _file(self, project: Project, path: str, inside: str) -> Iterator[FileItem]:
         location = os.path.join(project.folder, inside)
         if not paths.is_safe(path):
             self._complain(project.where, f"{path!r} is no path below the artifacts of a run")
         elif os.path.isfile(location):
-            yield FileItem(path, location, size)
+            yield FileItem(path, location, os.path.getsize(location))
         else:
             self._complain(location, "the file is gone")
 
@@ -209,7 +209,7 @@ class TrackioSource:
             if _DIGEST.fullmatch(digest):
                 blobs = os.path.join("artifacts", project.name, "blobs", "sha256")
                 inside = os.path.join(blobs, digest[:2], digest)
-                yield from self._file(project, path, inside, file.get("size"))
+                yield from self._file(project, path, inside)
             else:
                 self._complain(project.where, f"{path} is only a reference")
 

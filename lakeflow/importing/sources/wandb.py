@@ -20,7 +20,7 @@ from lakeflow.importing.items import ExperimentItem, FileItem, Problem
 from lakeflow.importing.sources import wandb_runs
 from lakeflow.importing.sources.gathered_curves import gathered
 from lakeflow.importing.sources.logged_values import kept_name
-from lakeflow.importing.sources.made_files import MadeFiles
+from lakeflow.importing.sources.made_files import MadeFiles, json_line
 from lakeflow.importing.sources.wandb_records import records
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ _RUNNING_S = 300
 """A run without an end whose file was written to since then may still go on; W&B calls it
 crashed after the same time."""
 
-_RUNS_KNOWN = 256
-"""Runs of which counts are kept between two calls; of others they are counted again."""
+_RUNS_KNOWN = 1_000
+"""Runs of which counts are kept: more than an importer looks at at once."""
 
 _OTHERS = "wandb-history.jsonl"
 _OUTPUT = "output.log"
@@ -71,7 +71,8 @@ class WandbSource:
         NotFoundError: There are no runs.
     """
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str | os.PathLike[str]) -> None:
+        location = os.fspath(location)
         self.name = f"the W&B runs in {location}"
         self._record = _record_type()
         self._paths = sorted(_found(location), key=_began)
@@ -127,9 +128,11 @@ class WandbSource:
             found.update({each.path: each for each in self._files_below(log.files)})
         # Some versions leave this file empty.
         if known.output and not (_OUTPUT in found and found[_OUTPUT].size):
-            found[_OUTPUT] = FileItem(_OUTPUT, self._printed(logs))
+            lines = self._printed(logs)
+            found[_OUTPUT] = self._made.written(_OUTPUT, lines, logs[-1].path)
         if known.others:
-            found[_OTHERS] = FileItem(_OTHERS, self._made.json_lines(self._others(logs)))
+            lines = map(json_line, self._others(logs))
+            found[_OTHERS] = self._made.written(_OTHERS, lines, logs[-1].path)
         yield from found.values()
         for file in known.artifacts:
             yield from self._artifact_file(file, logs[-1].path)
@@ -211,15 +214,12 @@ class WandbSource:
                 if step.others:
                     yield {"_step": step.step, "_timestamp": step.timestamp, **step.others}
 
-    def _printed(self, logs: list[_Log]) -> str:
-        """Write what the run has printed to a file, as its terminal has got it."""
-        path = self._made.new()
-        with open(path, "w", encoding="utf-8", errors="replace", newline="") as file:
-            for record in self._records(logs):
-                kind = record.WhichOneof("record_type")
-                if kind in ("output", "output_raw"):
-                    file.write(getattr(record, kind).line)
-        return path
+    def _printed(self, logs: list[_Log]) -> Iterator[str]:
+        """Yield what the run has printed, as its terminal has got it."""
+        for record in self._records(logs):
+            kind = record.WhichOneof("record_type")
+            if kind in ("output", "output_raw"):
+                yield getattr(record, kind).line
 
     def _files_below(self, folder: str) -> Iterator[FileItem]:
         for above, _, names in os.walk(folder, onerror=self._unlisted):
