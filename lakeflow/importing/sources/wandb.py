@@ -281,7 +281,7 @@ def _record_type() -> Any:
         module = importlib.import_module("wandb.proto.wandb_internal_pb2")
     except ModuleNotFoundError as error:
         raise InvalidInputError(
-            f"runs of W&B are read with {error.name}, which is not installed",
+            "runs of W&B are read with its package wandb, which is not installed",
             hint="pip install 'lakeflow[wandb]'",
         ) from error
     finally:
