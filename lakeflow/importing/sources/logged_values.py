@@ -50,12 +50,17 @@ def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
         >>> list(leaves({"loss": 1.5, "val": {"acc": 1, "best": {"f1": 0}}}))
         [('loss', 1.5), ('val.acc', 1), ('val.best.f1', 0)]
     """
-    for key, value in values.items():
-        name = f"{above}{key}"
-        if isinstance(value, dict) and value and "_type" not in value:
-            yield from leaves(value, f"{name}.")
+    # A stack of its own: who has written them may have nested them deeply.
+    held = [(above, iter(values.items()))]
+    while held:
+        prefix, items = held[-1]
+        for key, value in items:
+            if isinstance(value, dict) and value and "_type" not in value:
+                held.append((f"{prefix}{key}.", iter(value.items())))
+                break
+            yield f"{prefix}{key}", value
         else:
-            yield name, value
+            held.pop()
 
 
 def number(value: Any) -> float | None:

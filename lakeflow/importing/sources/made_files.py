@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import temporary
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 def json_line(row: dict[str, Any]) -> str:
     """Return a row as a line of JSON."""
     return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def file_size(path: str) -> int | None:
+    """Return the bytes of a file; None where there is none, or something else."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 class MadeFiles:

@@ -17,7 +17,7 @@ from lakeflow.exceptions import NotFoundError
 from lakeflow.importing.items import ExperimentItem, FileItem, Problem, RunItem, made_id
 from lakeflow.importing.sources import logged_values, neptune_rows
 from lakeflow.importing.sources.gathered_curves import gathered
-from lakeflow.importing.sources.made_files import MadeFiles, json_line
+from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
 from lakeflow.importing.sources.neptune_rows import FILES, HISTOGRAMS, PARAMETERS, POINTS, TEXTS
 from lakeflow.transfer import paths
 
@@ -235,16 +235,24 @@ class NeptuneSource:
         path = _path_of(row, inside, self._step(row))
         if not (paths.is_safe(path) and paths.is_safe(inside.replace(os.sep, "/"))):
             self._complain(run.parts[0], f"{inside!r} is no path below the files of an export")
-        elif os.path.isdir(location):
-            for above, _, names in os.walk(location):
-                for name in sorted(names):
-                    found = os.path.join(above, name)
-                    below = os.path.relpath(found, location).replace(os.sep, "/")
-                    yield FileItem(f"{row.path}/{below}", found, os.path.getsize(found))
-        elif os.path.isfile(location):
-            yield FileItem(path, location, os.path.getsize(location))
         else:
-            self._complain(location, "the file is gone")
+            yield from self._present(path, location, row.path)
+
+    def _present(self, path: str, location: str, below: str) -> Iterator[FileItem]:
+        """Yield a file, or those of the folder that it is."""
+        found = {path: location}
+        if os.path.isdir(location):
+            found = {
+                f"{below}/{os.path.relpath(each, location).replace(os.sep, '/')}": each
+                for above, _, names in os.walk(location)
+                for each in (os.path.join(above, name) for name in sorted(names))
+            }
+        for each, place in found.items():
+            size = file_size(place)
+            if size is None:
+                self._complain(place, "the file is gone")
+            else:
+                yield FileItem(each, place, size)
 
     def _series(self, run_id: str) -> Iterator[FileItem]:
         """Yield a file of JSON lines for each series that is none of numbers."""

@@ -86,8 +86,7 @@ def identity(path: str) -> tuple[str, str]:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            names = {"project_id", "run_id", "attribute_path", "attribute_type"}
-            if not names <= set(file.schema_arrow.names):
+            if not {"project_id", "run_id", *_WHERE} <= set(file.schema_arrow.names):
                 raise ValueError("it is no file of neptune-exporter")
             for batch in file.iter_batches(1, columns=["project_id", "run_id"]):
                 row = batch.to_pylist()[0]
@@ -109,7 +108,8 @@ def _rows(
         return
     held = {name: batch.column(name) for name in batch.schema.names}
     steps = held["step"].cast(pyarrow.float64()).to_pylist()
-    times = held["timestamp"].cast(pyarrow.int64()).to_pylist()
+    moments = held["timestamp"].cast(pyarrow.timestamp("ms", "UTC"), safe=False)
+    times = moments.cast(pyarrow.int64()).to_pylist()
     values = {name: held[name].to_pylist() for name in set(_VALUES.values()) if name in held}
     paths, types = held["attribute_path"].to_pylist(), held["attribute_type"].to_pylist()
     for at, (path, kind) in enumerate(zip(paths, types, strict=True)):

@@ -22,7 +22,7 @@ from lakeflow.importing.items import (
 )
 from lakeflow.importing.sources import logged_values, trackio_projects
 from lakeflow.importing.sources.gathered_curves import gathered
-from lakeflow.importing.sources.made_files import MadeFiles, json_line
+from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
 from lakeflow.importing.sources.trackio_tables import Tables, made_of_parquet, milliseconds
 from lakeflow.transfer import paths
 
@@ -195,12 +195,13 @@ class TrackioSource:
 
     def _file(self, project: Project, path: str, inside: str) -> Iterator[FileItem]:
         location = os.path.join(project.folder, inside)
+        size = file_size(location)
         if not paths.is_safe(path):
             self._complain(project.where, f"{path!r} is no path below the artifacts of a run")
-        elif os.path.isfile(location):
-            yield FileItem(path, location, os.path.getsize(location))
-        else:
+        elif size is None:
             self._complain(location, "the file is gone")
+        else:
+            yield FileItem(path, location, size)
 
     def _artifact_files(self, project: Project, artifact: Linked) -> Iterator[FileItem]:
         for file in artifact.files:

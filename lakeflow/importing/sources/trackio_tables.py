@@ -150,7 +150,8 @@ class Tables:
         """Yield what a run has logged, in its order, and then the samples of its machine."""
         for number, step, timestamp, written in self._asked(_ROWS[self._run], run):
             values = self._parsed(written, f"row {number} of its metrics")
-            yield Row(False, int(step or 0), milliseconds(timestamp), values)
+            at = step if isinstance(step, int) else 0
+            yield Row(False, at, milliseconds(timestamp), values)
         found = self._asked(_SAMPLES[self._run], run)
         for sample, (number, timestamp, written) in enumerate(found):
             values = self._parsed(written, f"row {number} of its system metrics")
@@ -187,7 +188,7 @@ class Tables:
     def _parsed(self, written: Any, what: str) -> dict[str, Any]:
         try:
             values = json.loads(written)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
             self._complain(f"{what} is no JSON object")

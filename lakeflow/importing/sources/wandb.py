@@ -20,7 +20,7 @@ from lakeflow.importing.items import ExperimentItem, FileItem, Problem
 from lakeflow.importing.sources import wandb_runs
 from lakeflow.importing.sources.gathered_curves import gathered
 from lakeflow.importing.sources.logged_values import kept_name
-from lakeflow.importing.sources.made_files import MadeFiles, json_line
+from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
 from lakeflow.importing.sources.wandb_records import records
 
 if TYPE_CHECKING:
@@ -227,10 +227,11 @@ class WandbSource:
                 location = os.path.join(above, name)
                 path = os.path.relpath(location, folder).replace(os.sep, "/")
                 # What was saved is a link to where it was: a file that may be gone by now.
-                if os.path.isfile(location):
-                    yield FileItem(path, location, os.path.getsize(location))
-                else:
+                size = file_size(location)
+                if size is None:
                     self._complain(location, "it is no file, or a link to one that is gone")
+                else:
+                    yield FileItem(path, location, size)
 
     def _unlisted(self, error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
