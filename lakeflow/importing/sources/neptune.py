@@ -129,7 +129,7 @@ class NeptuneSource:
         for run in self._runs.values():
             if run.project == experiment.key:
                 known = self._know(run.id)
-                item = _run_item(run, known, self._folder)
+                item = _run_item(run, known)
                 if since is None or item.start_time >= since:
                     self._say_what_is_lost(run, known)
                     yield item
@@ -289,7 +289,7 @@ class NeptuneSource:
             self._report(problem)
 
 
-def _run_item(run: _Run, known: _Known, folder: str) -> RunItem:
+def _run_item(run: _Run, known: _Known) -> RunItem:
     system = {
         path.removeprefix(_SYSTEM): value
         for path, value in known.values.items()
@@ -316,7 +316,6 @@ def _run_item(run: _Run, known: _Known, folder: str) -> RunItem:
         lifecycle_stage=LifecycleStage.DELETED if trashed else LifecycleStage.ACTIVE,
         params=params,
         tags=_tags(run, system),
-        artifact_uri=folder,
     )
 
 

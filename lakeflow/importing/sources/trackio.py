@@ -279,7 +279,6 @@ def _run_item(
             )
             for each in used
         ],
-        artifact_uri=place.project.folder,
     )
 
 
