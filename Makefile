@@ -34,7 +34,8 @@ test: environments
 	$(call inside_mlflow,.venv-mlflow3)
 	$(call inside_mlflow,.venv-mlflow)
 
-environments: .venv/ready .venv-mlflow/ready .venv-mlflow3/ready .venv-engines/ready
+environments: .venv/ready .venv-mlflow/ready .venv-mlflow3/ready .venv-engines/ready \
+	.venv-trackers/ready
 
 check: .venv/ready
 	.venv/bin/ruff format --check .
@@ -75,5 +76,10 @@ names: .venv/ready .venv-mlflow/ready
 	.venv-engines/bin/python -m pip install --quiet --requirement tests/other_engines/requirements.txt
 	touch $@
 
+.venv-trackers/ready: tests/importing/requirements.txt
+	$(call make_venv,.venv-trackers)
+	.venv-trackers/bin/python -m pip install --quiet --requirement tests/importing/requirements.txt
+	touch $@
+
 clean:
-	rm -rf .venv .venv-demo .venv-mlflow .venv-mlflow3 .venv-engines demo-lake
+	rm -rf .venv .venv-demo .venv-mlflow .venv-mlflow3 .venv-engines .venv-trackers demo-lake

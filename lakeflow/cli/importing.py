@@ -115,6 +115,60 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _wandb(options: argparse.Namespace) -> Source:
+    from lakeflow.importing.sources.wandb import WandbSource
+
+    return WandbSource(options.source)
+
+
+def _add_wandb(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a folder with run folders, such as ./wandb, or one of them",
+    )
+
+
+def _trackio(options: argparse.Namespace) -> Source:
+    from lakeflow.importing.sources.trackio import TrackioSource
+
+    return TrackioSource(options.source)
+
+
+def _add_trackio(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="its folder, such as ~/.cache/huggingface/trackio, or a database",
+    )
+
+
+def _neptune(options: argparse.Namespace) -> Source:
+    from lakeflow.importing.sources.neptune import NeptuneSource
+
+    return NeptuneSource(options.source, options.files, options.step_multiplier)
+
+
+def _add_neptune(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="the folder that was --data-path of neptune-exporter, or the one above it",
+    )
+    parser.add_argument(
+        "--files",
+        metavar="FOLDER",
+        help="the folder that was its --files-path (default: files beside the other)",
+    )
+    parser.add_argument(
+        "--step-multiplier",
+        type=int,
+        default=1,
+        metavar="N",
+        help="multiply steps by this; fractions are rounded down (default: 1)",
+    )
+
+
 _SOURCES: dict[
     str,
     tuple[
@@ -124,8 +178,11 @@ _SOURCES: dict[
     "csv": (_add_tables, _tables("csv"), "CSV files"),
     "jsonl": (_add_tables, _tables("jsonl"), "files with a JSON object a line"),
     "mlflow": (_add_mlflow, _mlflow, "an MLflow file store, database or server"),
+    "neptune": (_add_neptune, _neptune, "an export of neptune-exporter"),
     "parquet": (_add_tables, _tables("parquet"), "Parquet files"),
     "tensorboard": (_add_tensorboard, _tensorboard, "TensorBoard's event files"),
+    "trackio": (_add_trackio, _trackio, "Trackio's databases or Parquet"),
+    "wandb": (_add_wandb, _wandb, "runs that Weights & Biases has logged offline"),
 }
 """For each source what adds its arguments, what opens it, and what it is."""
 

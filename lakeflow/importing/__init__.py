@@ -225,3 +225,146 @@ def from_tensorboard(
         progress=progress,
         storage_options=storage_options,
     )
+
+
+def from_wandb(
+    location: str | os.PathLike[str],
+    lake: str | os.PathLike[str] | None = None,
+    *,
+    experiments: str | Iterable[str] = (),
+    since: int | datetime.datetime | None = None,
+    artifacts: Artifacts = "copy",
+    dry_run: bool = False,
+    progress: Callable[[ImportProgress], None] | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> ImportReport:
+    """Bring runs that Weights & Biases has logged offline into a lake; see ``import_from``.
+
+    Args:
+        location: A folder with run folders at any depth, such as ``wandb``; or one of them.
+        lake: As for ``import_from``.
+        experiments: As for ``import_from``.
+        since: As for ``import_from``.
+        artifacts: As for ``import_from``.
+        dry_run: As for ``import_from``.
+        progress: As for ``import_from``.
+        storage_options: As for ``import_from``.
+
+    Returns:
+        As for ``import_from``.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, there are no runs.
+        InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that, or
+            ``pip install 'lakeflow[wandb]'`` is missing.
+        StorageError: The lake cannot be written.
+    """
+    from lakeflow.importing.sources.wandb import WandbSource
+
+    return import_from(
+        WandbSource(location),
+        lake,
+        experiments=experiments,
+        since=since,
+        artifacts=artifacts,
+        dry_run=dry_run,
+        progress=progress,
+        storage_options=storage_options,
+    )
+
+
+def from_trackio(
+    location: str | os.PathLike[str],
+    lake: str | os.PathLike[str] | None = None,
+    *,
+    experiments: str | Iterable[str] = (),
+    since: int | datetime.datetime | None = None,
+    artifacts: Artifacts = "copy",
+    dry_run: bool = False,
+    progress: Callable[[ImportProgress], None] | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> ImportReport:
+    """Bring projects of Trackio into a lake; see ``import_from``.
+
+    Args:
+        location: Its folder, such as ``~/.cache/huggingface/trackio``; a folder with its
+            Parquet; or a database.
+        lake: As for ``import_from``.
+        experiments: As for ``import_from``.
+        since: As for ``import_from``.
+        artifacts: As for ``import_from``.
+        dry_run: As for ``import_from``.
+        progress: As for ``import_from``.
+        storage_options: As for ``import_from``.
+
+    Returns:
+        As for ``import_from``.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no project.
+        InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that, or
+            a database is of a newer Trackio than is known.
+        StorageError: The lake cannot be written.
+    """
+    from lakeflow.importing.sources.trackio import TrackioSource
+
+    return import_from(
+        TrackioSource(location),
+        lake,
+        experiments=experiments,
+        since=since,
+        artifacts=artifacts,
+        dry_run=dry_run,
+        progress=progress,
+        storage_options=storage_options,
+    )
+
+
+def from_neptune(
+    location: str | os.PathLike[str],
+    lake: str | os.PathLike[str] | None = None,
+    *,
+    files: str | os.PathLike[str] | None = None,
+    step_multiplier: int = 1,
+    experiments: str | Iterable[str] = (),
+    since: int | datetime.datetime | None = None,
+    artifacts: Artifacts = "copy",
+    dry_run: bool = False,
+    progress: Callable[[ImportProgress], None] | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> ImportReport:
+    """Bring what ``neptune-exporter`` has written into a lake; see ``import_from``.
+
+    Args:
+        location: The folder that was its ``--data-path``, or the one above it.
+        lake: As for ``import_from``.
+        files: The folder that was its ``--files-path``; ``files`` beside the other by default.
+        step_multiplier: What steps are multiplied by. Neptune's may be fractions, which are
+            rounded down.
+        experiments: As for ``import_from``.
+        since: As for ``import_from``.
+        artifacts: As for ``import_from``.
+        dry_run: As for ``import_from``.
+        progress: As for ``import_from``.
+        storage_options: As for ``import_from``.
+
+    Returns:
+        As for ``import_from``.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, there are no runs.
+        InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that.
+        StorageError: The lake cannot be written.
+    """
+    from lakeflow.importing.sources.neptune import NeptuneSource
+
+    return import_from(
+        NeptuneSource(location, files, step_multiplier),
+        lake,
+        experiments=experiments,
+        since=since,
+        artifacts=artifacts,
+        dry_run=dry_run,
+        progress=progress,
+        storage_options=storage_options,
+    )

@@ -46,9 +46,20 @@ def fill(client, run_id, number):
             client.log_batch(run_id, metrics=batch)
         client.log_text(run_id, "hällo", "notes/a b.txt")
         client.log_dict(run_id, {"a": [1, 2]}, "config.json")
+        if hasattr(client, "create_logged_model"):
+            model_of(client, run_id)
         with mlflow.start_run(run_id=run_id):
             frame = mlflow.data.from_numpy(numpy.arange(6), name="digits")
             mlflow.log_input(frame, context="training")
+
+
+def model_of(client, run_id):
+    from mlflow.entities import LoggedModelInput, LoggedModelOutput
+
+    experiment_id = client.get_run(run_id).info.experiment_id
+    made = client.create_logged_model(experiment_id, "made", source_run_id=run_id)
+    client.log_outputs(run_id, [LoggedModelOutput(made.model_id, 3)])
+    client.log_inputs(run_id, models=[LoggedModelInput(made.model_id)])
 
 
 def told(client):
@@ -85,11 +96,22 @@ def run_of(client, run):
             )
             for key in sorted(run.data.metrics)
         },
+        # A search of the database leaves out what a run used.
+        "models": models_of(client.get_run(info.run_id)),
         "datasets": [
             [*fields_of(each.dataset), {tag.key: tag.value for tag in each.tags}]
             for each in run.inputs.dataset_inputs
         ],
     }
+
+
+def models_of(run):
+    used = getattr(run.inputs, "model_inputs", [])
+    made = getattr(run, "outputs", None)
+    return [
+        [each.model_id for each in used],
+        [[each.model_id, each.step] for each in (made.model_outputs if made else [])],
+    ]
 
 
 def fields_of(dataset):

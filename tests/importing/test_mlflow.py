@@ -71,6 +71,10 @@ def _run(client: LakeflowClient, run: Any) -> dict[str, Any]:
         "tags": run.data.tags,
         "latest": {key: repr(value) for key, value in sorted(run.data.metrics.items())},
         "histories": {key: sorted(points) for key, points in histories.items()},
+        "models": [
+            [each.model_id for each in run.inputs.model_inputs],
+            [[each.model_id, each.step] for each in run.outputs.model_outputs],
+        ],
         "datasets": [
             [*fields_of(each.dataset), {tag.key: tag.value for tag in each.tags}]
             for each in run.inputs.dataset_inputs

@@ -51,10 +51,22 @@ _POINTS = """
 
 _COUNTS = 'SELECT "key", count(*) FROM metrics WHERE run_uuid = ? GROUP BY "key"'
 
+_ORDER = (
+    """
+    CREATE TEMP TABLE ordered (experiment_id, run, PRIMARY KEY (experiment_id, run))
+    WITHOUT ROWID
+    """,
+    """
+    INSERT INTO ordered SELECT experiment_id, rowid FROM runs WHERE experiment_id IS NOT NULL
+    """,
+)
+"""MLflow has no index of runs by experiment. Runs that were logged at one time share pages of
+the table of points, so that they are read one after another."""
+
 _RUNS = """
     SELECT run_uuid, start_time, end_time, status, name, user_id, lifecycle_stage, artifact_uri
-    FROM runs WHERE experiment_id = ? AND coalesce(start_time, 0) >= ? AND run_uuid > ?
-    ORDER BY run_uuid LIMIT ?
+    FROM ordered JOIN runs ON runs.rowid = ordered.run
+    WHERE ordered.experiment_id = ? AND coalesce(start_time, 0) >= ? ORDER BY ordered.run
 """
 
 
@@ -103,6 +115,8 @@ class MlflowSqlite(SqlModels, SqlTraces):
         _check_schema(self.path, self._all("SELECT version_num FROM alembic_version"))
         columns = self._all("SELECT name FROM pragma_table_info('experiments')")
         self._of_experiments = {name for (name,) in columns}
+        for each in _ORDER:
+            database.execute(each)
 
     def report_to(self, report: Callable[[Problem], None]) -> None:
         """Say where problems go."""
@@ -144,15 +158,9 @@ class MlflowSqlite(SqlModels, SqlTraces):
     # Runs
 
     def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
-        """Yield the runs of an experiment, by id."""
+        """Yield the runs of an experiment, in the order in which they were made."""
         first = -(2**63) if since is None else since
-        last = ""
-        while True:
-            asked = (int(experiment.key), first, last, _RUNS_AT_ONCE)
-            rows = self._all(_RUNS, asked)
-            if not rows:
-                return
-            last = rows[-1][0]
+        for rows in self._batches(_RUNS, (int(experiment.key), first), _RUNS_AT_ONCE):
             yield from self._items(experiment, rows)
 
     def _items(self, experiment: ExperimentItem, rows: list[Any]) -> Iterator[RunItem]:
@@ -250,16 +258,9 @@ class MlflowSqlite(SqlModels, SqlTraces):
 
     def curves(self, run: RunItem) -> Iterator[Curve]:
         """Yield the points of a run, metric by metric, in the order of logging."""
-        with self._errors():
-            cursor = self._database.execute(_POINTS, (run.run_id,))
-        with contextlib.closing(cursor):
-            while True:
-                with self._errors():
-                    rows = cursor.fetchmany(_POINTS_A_CHUNK)
-                if not rows:
-                    return
-                for key, points in groupby(rows, itemgetter(0)):
-                    yield _curve(key, points)
+        for rows in self._batches(_POINTS, (run.run_id,), _POINTS_A_CHUNK):
+            for key, points in groupby(rows, itemgetter(0)):
+                yield _curve(key, points)
 
     def files(self, run: RunItem) -> Iterator[FileItem]:
         """Yield the files of a run."""
@@ -289,6 +290,19 @@ class MlflowSqlite(SqlModels, SqlTraces):
         with self._errors(), contextlib.closing(self._database.cursor()) as cursor:
             cursor.row_factory = _row
             return cursor.execute(query, values).fetchall()
+
+    def _batches(
+        self, query: str, values: Iterable[Any], rows_at_once: int
+    ) -> Iterator[list[Any]]:
+        with self._errors():
+            cursor = self._database.execute(query, tuple(values))
+        with contextlib.closing(cursor):
+            while True:
+                with self._errors():
+                    rows = cursor.fetchmany(rows_at_once)
+                if not rows:
+                    return
+                yield rows
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
