@@ -176,7 +176,7 @@ class Reader:
                 is_hot, joined = overlay.hot, None
                 if self._is_worth_caching(statement, experiment_ids, snapshot):
                     relation = stored(self._lake.kinds, statement, files)
-                    joined = stack.enter_context(self._joins.held(*relation))
+                    joined = stack.enter_context(self._joins.held(*relation, statement.order))
                 # Pinned while the snapshot is held: later rows of the log belong to a later
                 # snapshot, and after a fold they are no longer those that the files lack.
                 cursor = stack.enter_context(contextlib.closing(overlay.pinned()))

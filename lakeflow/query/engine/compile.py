@@ -143,6 +143,7 @@ class _Compiler:
             present=self.present,
             within=self.ranges,
             searched=search.kind.row.name,
+            order=self._usual_order(),
         )
 
     def _conditions(self) -> list[str]:
@@ -400,6 +401,13 @@ class _Compiler:
                 keys.append((f"length({column})", descends))
             keys.append((column, descends))
         return keys
+
+    def _usual_order(self) -> str:
+        catalogue = self.search.kind.catalogue
+        assert catalogue is not None
+        name, descends = (catalogue.first or catalogue.order)[0]
+        column = catalogue.attributes[name].column
+        return f"{column} {'DESC' if descends else 'ASC'}" if column in self.columns else ""
 
     def _after(self, keys: Sequence[tuple[str, bool]], position: Sequence[Any]) -> str:
         """Return that a row comes after a position: by the first key that differs."""
