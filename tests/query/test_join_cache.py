@@ -153,8 +153,10 @@ def test_those_asked_for_last_are_kept_and_those_that_are_read() -> None:
 def test_what_most_ask_for_first_is_kept_first(store: Store) -> None:
     for _ in range(3):
         assert len(found(store, FILTER, "start_time DESC")) == 5
-    (kept,) = (name for name in kept_tables(store.engine) if name.startswith("kept_"))
-    rows = store.engine.cursor().run(f"SELECT start_time FROM main.{kept}")
+    (kept,) = (
+        name for name in kept_tables(store.runs.reader._engine) if name.startswith("kept_")
+    )
+    rows = store.runs.reader._engine.cursor().run(f"SELECT start_time FROM main.{kept}")
     assert len(rows) == RUNS
     assert rows == sorted(rows, reverse=True), "the latest is the first of the usual order"
 

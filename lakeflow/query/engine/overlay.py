@@ -37,6 +37,11 @@ def overlaid(kind: Kind) -> tuple[TableSpec, ...]:
     return (*kind.held_tables, *kind.keyed_tables)
 
 
+def recorded(kind: Kind) -> tuple[TableSpec, ...]:
+    """Return the tables of a kind whose hot rows a statement is given that reads them."""
+    return tuple(part.table for part in kind.parts if part.keep is Keep.EACH)
+
+
 class Overlay:
     """Hot rows of one lake; whoever changes them holds a lock.
 
@@ -323,7 +328,7 @@ def sources(
     parts: dict[str, str] = {}
     values: dict[str, Any] = {}
     for kind in kinds:
-        for spec in overlaid(kind):
+        for spec in (*overlaid(kind), *recorded(kind)):
             if spec.name not in tables:
                 continue
             if spec.name in loaded:
