@@ -55,6 +55,8 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
         uris = stack.enter_context(stores(folder.resolve()))
+        # Before its folder goes.
+        stack.callback(_get_store(uris[LAKE]).lake.lake.close)
         took = {}
         for name, call in calls(uris, options.traces).items():
             for store, each in in_turns(uris, call, options.calls, options.rounds).items():

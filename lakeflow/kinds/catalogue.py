@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 ATTRIBUTE_PREFIXES = frozenset({"attribute", "attributes", "attr", "run"})
 
+_ABOUT_EACH = {"=", "!=", "IN", "BETWEEN"}
+"""Operators that the least and the largest of some values do not decide."""
+
 
 class Attribute(NamedTuple):
     """A column that is searched.
@@ -54,6 +57,8 @@ class Rows:
             of them each.
         is_number: Whether that value is a number rather than text.
         beside: Columns with other values of the row: a condition holds if it does for one.
+        each: Table with every record that such a row sums up, where ``beside`` has the least
+            and the largest value: conditions that these two do not decide are about it.
         last: Columns by which one of several rows is the last, whose value is what sorts;
             empty where they do not sort.
     """
@@ -69,7 +74,12 @@ class Rows:
     is_one: bool = False
     is_number: bool = False
     beside: tuple[str, ...] = ()
+    each: TableSpec | None = None
     last: tuple[str, ...] = ()
+
+    def asked(self, operator: str) -> TableSpec:
+        """Return the table whose rows tell whether a condition with an operator holds."""
+        return self.each if self.each is not None and operator in _ABOUT_EACH else self.table
 
 
 @dataclass(frozen=True, slots=True)

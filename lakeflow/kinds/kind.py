@@ -179,6 +179,9 @@ class Kind:
     derived: Derived | None = None
     catalogue: Catalogue | None = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
     @cached_property
     def scope(self) -> tuple[str, ...]:
         """The ids that stand in every table of the kind, its own last."""

@@ -36,6 +36,7 @@ _METRIC = Rows(
     is_number=True,
     # Of many points those two are the ones that an inequality holds for, if it does for any.
     beside=("min", "max"),
+    each=LOGGED_MODEL_METRICS,
     last=("timestamp", "step", *LOGGED),
 )
 

@@ -91,8 +91,9 @@ class RunMethods(LakeMethods):
             order_by,
             page_token,
             root=lake_uri(self.uri),
+            made=lambda run: run_of(run, self.shown),
         )
-        return [run_of(each, self.shown) for each in page], page.token
+        return page, page.token
 
     def log_batch(
         self,

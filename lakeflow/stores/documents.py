@@ -31,9 +31,9 @@ def thing_of(kind: Kind, document: Mapping[str, Any]) -> Thing:
         # What was set since stays out: should an older record come, it is no longer known
         # what the thing was made with, and what is set always comes first.
         thing.made = _stored_order(clocks[MADE]), row
-    for name in kind.settable:
-        if clocks.get(name) is not None:
-            thing.fields[name] = _stored_order(clocks[name]), row[name]
+    for name, clock in clocks.items():
+        if name in kind.settable and clock is not None:
+            thing.fields[name] = _stored_order(clock), row[name]
     thing.derived = _derived(kind, document)
     for part in kind.parts:
         if part.is_in_document:

@@ -9,7 +9,7 @@ from lakeflow.exceptions import NotFoundError
 from lakeflow.kinds import EXPERIMENT, RUN
 from lakeflow.query.engine.connection import arrow_table
 from lakeflow.query.engine.join_cache import JoinCache
-from lakeflow.query.engine.overlay import laid_over, loaded_rows, stored
+from lakeflow.query.engine.overlay import hot, laid_over, loaded_rows, recorded, stored
 from lakeflow.query.engine.statement import Statement
 from lakeflow.schema import ARTIFACTS, METRICS, PARAMS
 from lakeflow.stores.scans import rows_of
@@ -176,10 +176,11 @@ class Reader:
                 is_hot, joined = overlay.hot, None
                 if self._is_worth_caching(statement, experiment_ids, snapshot):
                     relation = stored(self._lake.kinds, statement, files)
-                    joined = stack.enter_context(self._joins.held(*relation))
+                    joined = stack.enter_context(self._joins.held(*relation, statement.order))
                 # Pinned while the snapshot is held: later rows of the log belong to a later
                 # snapshot, and after a fold they are no longer those that the files lack.
                 cursor = stack.enter_context(contextlib.closing(overlay.pinned()))
+                self._give_records(cursor, statement, snapshot)
             # The lake was closed meanwhile, and the cached table went with its engine.
             if self._joins.is_lost():
                 joined = None
@@ -194,6 +195,14 @@ class Reader:
                     loaded = self._load(cursor, statement, scopes, fold)
             text, values = laid_over(self._lake.kinds, statement, files, is_hot, joined, loaded)
             return cursor.run(text, values), seen
+
+    def _give_records(self, cursor: Cursor, statement: Statement, snapshot: Snapshot) -> None:
+        """Let a cursor read what the log adds to tables whose records all stay."""
+        for kind in self._lake.kinds:
+            for spec in recorded(kind):
+                if spec.name in statement.tables:
+                    rows = rows_of(kind, spec, snapshot, snapshot.things(kind))
+                    cursor.register(hot(spec), rows)
 
     def _load(
         self,

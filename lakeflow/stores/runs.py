@@ -30,7 +30,7 @@ from lakeflow.stores.state import RunState
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow
 
@@ -165,8 +165,14 @@ class RunStore:
         page_token: str | None = None,
         as_of: int | datetime.datetime | None = None,
         root: str | None = None,
-    ) -> PagedList[Run]:
-        """Return one page of runs; see ``LakeflowClient.search_runs``, and ``page_of``."""
+        made: Callable[[Run], Any] = lambda run: run,
+    ) -> PagedList[Any]:
+        """Return one page of runs; see ``LakeflowClient.search_runs``, and ``page_of``.
+
+        ``made`` returns what is on the page for a run. It is asked run by run, so that no page
+        is there twice: most of the time of a large one is Python's collector, which looks at
+        all that is there.
+        """
         # Loads sqlglot, which a job that only logs does not need.
         from lakeflow.stores.search import page_of
 
@@ -184,7 +190,7 @@ class RunStore:
             root=root,
         )
         states = self.reader.runs(page.ids, page.snapshot_id)
-        return PagedList([self._entity(state) for state in states], page.token)
+        return PagedList([made(self._entity(state)) for state in states], page.token)
 
     # Changing
 

@@ -40,6 +40,10 @@ POINTS = [
     (2, "acc", 0.65, 0, ("test", "2")),
     (2, "val/loss", -1.0, 0, None),
     (4, "acc", 1.0, 0, None),
+    # With values that are neither the last, the least nor the largest of their series.
+    *((2, "middle", value, step, ("train", "1")) for step, value in enumerate((1, 2, 3, 4))),
+    *((3, "middle", value, step, None) for step, value in enumerate((1, 2.5, 4))),
+    *((1, "middle", 3.0, step, None) for step in range(2)),
 ]
 
 
@@ -199,6 +203,11 @@ FILTERS = [
     "metrics.`val/loss` < 0",
     "metrics.acc > 0.6 AND tags.team = 'sky' AND params.lr = '0.10'",
     "metrics.nothing > 0",
+    "metrics.middle = 2",
+    "metrics.middle = 3",
+    "metrics.middle = 2 AND metrics.middle = 3",
+    "metrics.middle != 3",
+    "metrics.middle > 2 AND metrics.middle = 2.5",
     # And what is none.
     "name = 'a' OR name = 'b'",
     "spans.name = 'a'",
@@ -230,7 +239,10 @@ def test_metrics_are_those_of_the_datasets_that_are_asked_for(
     searched: Told, subtests: pytest.Subtests
 ) -> None:
     for datasets in DATASETS:
-        for text in ("", "metrics.acc > 0.65", "metrics.acc < 0.7", "tags.team = 'sea'"):
+        for text in (
+            "", "metrics.acc > 0.65", "metrics.acc < 0.7", "tags.team = 'sea'",
+            "metrics.middle = 2",
+        ):  # fmt: skip
             with subtests.test(f"{text} {datasets}"):
                 ours, theirs = searched.search(text, datasets)
                 assert ours == theirs

@@ -93,6 +93,54 @@ def test_scikit_learn_logs_by_itself_and_its_model_can_be_loaded(sides: Sides) -
     assert all(equal)
 
 
+def test_a_model_is_evaluated(sides: Sides) -> None:
+    import pandas
+    from sklearn.linear_model import Ridge
+
+    evaluate = mlflow.evaluate if IS_2 else mlflow.models.evaluate
+    is_far = mlflow.models.make_metric(
+        eval_fn=lambda predictions, targets: float((abs(predictions - targets) > 1).mean()),
+        greater_is_better=False,
+        name="is_far",
+    )
+
+    def far(rows: Any, *_: Any) -> dict[str, Any]:
+        return {"far": rows[abs(rows["prediction"] - rows["target"]) > 1].round(6)}
+
+    def program() -> Any:
+        numbers, labels = digits()
+        model = Ridge().fit(numbers, labels)
+        frame = pandas.DataFrame(numbers, columns=[f"p{n}" for n in range(64)])
+        frame["label"] = labels
+        data = mlflow.data.from_pandas(frame, targets="label", name="digits")
+        with mlflow.start_run(run_name="judged") as run:
+            place = {"artifact_path": "model"} if IS_2 else {"name": "model"}
+            made = mlflow.sklearn.log_model(model, **place)
+            result = evaluate(
+                made.model_uri,
+                data,
+                model_type="regressor",
+                evaluators="default",
+                # It takes another package, and long.
+                evaluator_config={"log_model_explainability": False, "log_explainer": False},
+                extra_metrics=[is_far],
+                custom_artifacts=[far],
+            )
+        of_model = () if IS_2 else mlflow.get_logged_model(made.model_id).metrics
+        return [
+            {key: round(value, 6) for key, value in result.metrics.items()},
+            {key: len(each.content) for key, each in result.artifacts.items()},
+            logged(run.info.run_id),
+            sorted((each.key, round(each.value, 6), each.dataset_name) for each in of_model),
+        ]
+
+    metrics, artifacts, (_, of_run, *_), of_model = sides.fluent(program)
+    assert 0 < metrics["is_far"] < 1
+    assert metrics == of_run
+    assert artifacts["far"] == round(metrics["is_far"] * 200)
+    assert {key for key, *_ in of_model} == (set() if IS_2 else {*metrics})
+
+
 def test_a_search_of_parameters_makes_a_run_for_each(sides: Sides) -> None:
     from sklearn.model_selection import GridSearchCV
     from sklearn.tree import DecisionTreeClassifier

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,6 @@ import lakeflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 NOBODY = "f" * 32
 
@@ -166,6 +166,25 @@ def test_files_of_remote_clients_are_in_the_lake_and_recorded(lake_server: Serve
     assert (lake / "artifacts" / "0" / run_id / "artifacts" / "notes" / "a.txt").exists()
     report = lakeflow.artifacts.verify([run_id], tracking_uri=str(lake))
     assert (report.files, report.findings) == (1, [])
+
+
+def test_clients_that_ask_for_parts_send_and_get_the_whole(
+    lake_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("UPLOAD", "DOWNLOAD"):
+        monkeypatch.setenv(f"MLFLOW_ENABLE_PROXY_MULTIPART_{name}", "true")
+        monkeypatch.setenv(f"MLFLOW_MULTIPART_{name}_MINIMUM_FILE_SIZE", "1000")
+    content = os.urandom(5_000_000)
+    (tmp_path / "large.bin").write_bytes(content)
+    client = _client(lake_server)
+    run_id = client.create_run("0").info.run_id
+    client.log_artifact(run_id, str(tmp_path / "large.bin"), "files")
+    lake = lake_server.folder / "lake"
+    report = lakeflow.artifacts.verify([run_id], tracking_uri=str(lake))
+    assert (report.files, report.findings) == (1, [])
+    (tmp_path / "back").mkdir()
+    found = client.download_artifacts(run_id, "files/large.bin", str(tmp_path / "back"))
+    assert Path(found).read_bytes() == content
 
 
 def test_what_another_process_writes_is_seen_at_once(lake_server: Server) -> None:

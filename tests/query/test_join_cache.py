@@ -150,6 +150,17 @@ def test_those_asked_for_last_are_kept_and_those_that_are_read() -> None:
     assert len(kept_tables(engine)) == 1
 
 
+def test_what_most_ask_for_first_is_kept_first(store: Store) -> None:
+    for _ in range(3):
+        assert len(found(store, FILTER, "start_time DESC")) == 5
+    (kept,) = (
+        name for name in kept_tables(store.runs.reader._engine) if name.startswith("kept_")
+    )
+    rows = store.runs.reader._engine.cursor().run(f"SELECT start_time FROM main.{kept}")
+    assert len(rows) == RUNS
+    assert rows == sorted(rows, reverse=True), "the latest is the first of the usual order"
+
+
 def test_a_relation_that_cannot_be_made_is_not_asked_for_again(tmp_path: Path) -> None:
     relations = JoinCache(Engine())
     for _ in range(4):

@@ -129,6 +129,37 @@ def test_a_search_goes_back_to_what_the_tables_held(uri: str) -> None:
     assert [each.name for each in first] == ["old"]
 
 
+OF_EACH_VALUE = {
+    "metrics.m = 2": "a",
+    "metrics.m IN (2.5, 7)": "b",
+    "metrics.m BETWEEN 1.5 AND 2.2": "a",
+    "metrics.m NOT BETWEEN 1.5 AND 2.2": "bc",
+    "metrics.m != 3": "abc",
+    "NOT metrics.m = 3": "b",
+    "metrics.m = 1 AND metrics.m > 3": "ab",
+    "metrics.m = 2 OR metrics.m = 2.5": "ab",
+}
+
+
+def test_any_value_that_was_logged_is_found(uri: str, run_id: str) -> None:
+    client = LakeflowClient(uri)
+    series = {"a": (1, 2, 3, 4), "b": (1, 2.5, 4), "c": (3, float("nan"), 3)}
+    ids = {name: client.create_logged_model("0", name).model_id for name in series}
+
+    def found(text: str) -> str:
+        page = client.search_logged_models(["0"], text, order_by=[{"field_name": "name"}])
+        return "".join(each.name for each in page)
+
+    for steps in (slice(1), slice(1, None)):
+        lakeflow.compact(uri)
+        for name, values in series.items():
+            for step, value in [*enumerate(values)][steps]:
+                client.log_metric(run_id, "m", value, step=step, model_id=ids[name])
+    for place in ("part of them in the log", "all of them in files"):
+        assert {text: found(text) for text in OF_EACH_VALUE} == OF_EACH_VALUE, place
+        lakeflow.compact(uri)
+
+
 def test_a_token_is_good_for_its_search_alone(client: LakeflowClient, run_id: str) -> None:
     for number in range(3):
         model_id = client.create_logged_model("0", f"model {number}").model_id

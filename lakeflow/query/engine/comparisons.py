@@ -106,3 +106,29 @@ def with_missing_last(column: str, line: Ordering) -> list[tuple[str, bool]]:
         ),
         (f"CASE WHEN isnan({column}) THEN 0 ELSE coalesce({column}, 0) END", line.descends),
     ]
+
+
+def comes_after(
+    keys: Sequence[tuple[str, bool]], position: Sequence[object], bind: Bind
+) -> str:
+    """Return that a row comes after a position: by the first key that differs.
+
+    Args:
+        keys: What sorts, without nulls, and which of it descends.
+        position: A value of each.
+        bind: Binds a value.
+    """
+    bound = [bind(value) for value in position]
+    cases = []
+    for number, (expression, descends) in enumerate(keys):
+        equal = [f"{keys[n][0]} = {bound[n]}" for n in range(number)]
+        further = f"{expression} {'<' if descends else '>'} {bound[number]}"
+        cases.append(" AND ".join([*equal, further]))
+    return f"({' OR '.join(f'({case})' for case in cases)})"
+
+
+def resolved(column: str, root: str, bind: Bind) -> str:
+    """Return a location as users see it; see ``Filesystem.resolve``."""
+    is_absolute = f"starts_with({column}, '/') OR contains(split_part({column}, '/', 1), ':')"
+    within = f"{bind(root + '/')} || {column}"
+    return f"CASE WHEN {is_absolute} THEN {column} ELSE {within} END"

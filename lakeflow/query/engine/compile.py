@@ -15,7 +15,9 @@ from lakeflow.query.engine.comparisons import (
     MOST_BOUND_ONE_BY_ONE,
     among,
     binding,
+    comes_after,
     compared,
+    resolved,
     with_missing_last,
 )
 from lakeflow.query.engine.statement import Statement
@@ -90,7 +92,7 @@ class _Compiler:
         conditions = self._conditions()
         keys = self._keys()
         if after:
-            conditions.append(self._after(keys, after))
+            conditions.append(comes_after(keys, after, self._bind))
         columns += [expression for expression, _ in keys]
         # The sort position follows the id, so its columns are numbered from 2.
         order = ", ".join(
@@ -143,6 +145,7 @@ class _Compiler:
             present=self.present,
             within=self.ranges,
             searched=search.kind.row.name,
+            order=self._usual_order(),
         )
 
     def _conditions(self) -> list[str]:
@@ -258,13 +261,15 @@ class _Compiler:
     def _of_any(self, conditions: Sequence[Comparison]) -> str:
         """Return that these conditions hold for any one of the rows that a thing has."""
         named = conditions[0].field
-        self.others.add(named.table)
+        operator = conditions[0].operator
+        table = self._rows(named).asked(operator).name if named.rows else named.table
+        self.others.add(table)
         by = ", ".join(named.by)
         of_thing = ", ".join(map(self._attribute, named.by))
         if len(named.by) > 1:
             of_thing = f"({of_thing})"
         # What has no row there is null all the same.
-        is_null = len(conditions) == 1 and conditions[0].operator == "IS NULL"
+        is_null = len(conditions) == 1 and operator == "IS NULL"
         asked = (
             [self._cell(named) + " IS NOT NULL"]
             if is_null
@@ -273,11 +278,14 @@ class _Compiler:
         if named.rows:
             asked += self._beside(named)
         where = " AND ".join(asked) + self._within(self._bind) + self._between(named)
-        return f"{of_thing} {'NOT ' * is_null}IN (SELECT {by} FROM {named.table} WHERE {where})"  # noqa: S608
+        return f"{of_thing} {'NOT ' * is_null}IN (SELECT {by} FROM {table} WHERE {where})"  # noqa: S608
 
     def _asked(self, condition: Comparison) -> str:
         named = condition.field
-        beside = self._rows(named).beside if named.rows else ()
+        beside: tuple[str, ...] = ()
+        if named.rows:
+            rows = self._rows(named)
+            beside = rows.beside if rows.asked(condition.operator) is rows.table else ()
         values = [self._cell(named), *(f'"{name}"' for name in beside)]
         compared = " OR ".join(self._compared(each, condition) for each in values)
         return f"({compared})" if beside else compared
@@ -341,7 +349,7 @@ class _Compiler:
     def _column(self, named: Field) -> str:
         """Return the expression of a field, joining the table of its key."""
         if named.column == "artifact_uri":
-            return self._resolved(self._attribute(named.column))
+            return resolved(self._attribute(named.column), self.search.root, self._bind)
         if named.rows:
             return self._last(named)
         if named.key is None:
@@ -369,14 +377,6 @@ class _Compiler:
         self.columns[f"{alias}_{named.column}"] = f'{alias}."{named.column}"'
         return f"t.{alias}_{named.column}"
 
-    def _resolved(self, column: str) -> str:
-        """Return a location as users see it; see ``Filesystem.resolve``."""
-        is_absolute = (
-            f"starts_with({column}, '/') OR contains(split_part({column}, '/', 1), ':')"
-        )
-        within = f"{self._bind(self.search.root + '/')} || {column}"
-        return f"CASE WHEN {is_absolute} THEN {column} ELSE {within} END"
-
     def _compared(self, column: str, condition: Comparison) -> str:
         if condition.operator == "RLIKE":
             self.patterns.append(str(condition.values[0]))
@@ -401,15 +401,12 @@ class _Compiler:
             keys.append((column, descends))
         return keys
 
-    def _after(self, keys: Sequence[tuple[str, bool]], position: Sequence[Any]) -> str:
-        """Return that a row comes after a position: by the first key that differs."""
-        bound = [self._bind(value) for value in position]
-        cases = []
-        for number, (expression, descends) in enumerate(keys):
-            equal = [f"{keys[n][0]} = {bound[n]}" for n in range(number)]
-            further = f"{expression} {'<' if descends else '>'} {bound[number]}"
-            cases.append(" AND ".join([*equal, further]))
-        return f"({' OR '.join(f'({case})' for case in cases)})"
+    def _usual_order(self) -> str:
+        catalogue = self.search.kind.catalogue
+        assert catalogue is not None
+        name, descends = (catalogue.first or catalogue.order)[0]
+        column = catalogue.attributes[name].column
+        return f"{column} {'DESC' if descends else 'ASC'}" if column in self.columns else ""
 
 
 def _is_of(condition: Condition, table: str) -> bool:

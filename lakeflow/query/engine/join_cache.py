@@ -59,12 +59,15 @@ class JoinCache:
         self._times_asked: OrderedDict[str, int] = OrderedDict()
 
     @contextlib.contextmanager
-    def held(self, relation: str, values: dict[str, Any]) -> Iterator[str | None]:
+    def held(
+        self, relation: str, values: dict[str, Any], order: str = ""
+    ) -> Iterator[str | None]:
         """Hold the table of a relation, or None; the second time it is asked for, it is made.
 
         Args:
             relation: Its query.
             values: What is bound to its parameters, the files that it reads among them.
+            order: What the rows of its table are sorted by; empty for any order.
         """
         key = repr((relation, values))
         with self._lock:
@@ -87,7 +90,7 @@ class JoinCache:
         # What is asked for once is not worth the memory. After the second time we do not try
         # again: a table that was not made then is too large, or another thread is making it.
         if times == 2:
-            self._make(key, relation, values, connections)
+            self._make(key, relation, values, order, connections)
 
     def is_lost(self) -> bool:
         """Return whether the engine has begun anew since a table was last asked for."""
@@ -101,7 +104,9 @@ class JoinCache:
             self._times_asked.popitem(last=False)
         return times
 
-    def _make(self, key: str, relation: str, values: dict[str, Any], connections: int) -> None:
+    def _make(
+        self, key: str, relation: str, values: dict[str, Any], order: str, connections: int
+    ) -> None:
         """Make a table, unless it is too large."""
         table = _Table(f"main.kept_{next(self._numbers)}")
         size = f"SELECT coalesce(sum(strlen(each::VARCHAR)), 0) FROM ({relation}) AS each"  # noqa: S608
@@ -117,7 +122,10 @@ class JoinCache:
             ((characters,),) = cursor.run(size, values)
             if characters > _MOST_CHARACTERS:
                 return
-            cursor.run(f"CREATE TABLE {table.name} AS {relation}", values)
+            # The first rows of an order are found several times as fast where they come first:
+            # what follows is less than the last one of them, and is not put in its place.
+            ordered = f"{relation} ORDER BY {order}" if order else relation
+            cursor.run(f"CREATE TABLE {table.name} AS {ordered}", values)
             with self._lock:
                 # Another thread may have seen in the meantime that the engine began anew.
                 if connections == self._connections:

@@ -28,10 +28,18 @@ if TYPE_CHECKING:
 Rows = dict[str, list[tuple[Any, ...]]]
 """Rows by table, columns in the table's order."""
 
+_MAIN = "main"
+"""DuckDB's name of the schema that a cursor begins in."""
+
 
 def overlaid(kind: Kind) -> tuple[TableSpec, ...]:
     """Return the tables of a kind whose hot rows are kept."""
     return (*kind.held_tables, *kind.keyed_tables)
+
+
+def recorded(kind: Kind) -> tuple[TableSpec, ...]:
+    """Return the tables of a kind whose hot rows a statement is given that reads them."""
+    return tuple(part.table for part in kind.parts if part.keep is Keep.EACH)
 
 
 class Overlay:
@@ -43,7 +51,7 @@ class Overlay:
         schema: Of the engine's; one for each snapshot whose rows are kept.
     """
 
-    def __init__(self, engine: Engine, kinds: Sequence[Kind], schema: str = "main") -> None:
+    def __init__(self, engine: Engine, kinds: Sequence[Kind], schema: str = _MAIN) -> None:
         self._engine = engine
         self._kinds = kinds
         self._schema = schema
@@ -146,7 +154,8 @@ class Overlay:
     def cursor(self) -> Cursor:
         """Return a cursor to which the hot rows are there by the names of their tables."""
         cursor = self._engine.cursor()
-        cursor.run(f"SET schema = '{self._schema}'")
+        if self._schema != _MAIN:
+            cursor.run(f"SET schema = '{self._schema}'")
         return cursor
 
     def pinned(self) -> Cursor:
@@ -319,7 +328,7 @@ def sources(
     parts: dict[str, str] = {}
     values: dict[str, Any] = {}
     for kind in kinds:
-        for spec in overlaid(kind):
+        for spec in (*overlaid(kind), *recorded(kind)):
             if spec.name not in tables:
                 continue
             if spec.name in loaded:

@@ -28,6 +28,8 @@ class Statement:
         within: For tables of which only rows within ranges of a column are read, both.
         present: For tables of which only rows with something in a column are read, that column.
         searched: The table whose rows it is about; empty where ``searched`` is not read.
+        order: What rows of the relation are sorted by where nobody asks for anything else, of
+            its columns; empty where these do not have it.
     """
 
     sql: str
@@ -42,6 +44,7 @@ class Statement:
     present: Mapping[str, str] = field(default_factory=dict)
     within: Mapping[str, tuple[str, Sequence[tuple[int, int]]]] = field(default_factory=dict)
     searched: str = ""
+    order: str = ""
 
     def text(self, tables: Mapping[str, str], relation: str = "") -> str:
         """Return the whole text.

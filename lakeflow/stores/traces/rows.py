@@ -130,11 +130,11 @@ _SUMS = {
     trace_info.COST: trace_info.COST_NAMES,
 }
 _FOUND = {trace_info.USER: "user_id", trace_info.SESSION: "session_id"}
+_STATES = {each.value: each for each in TraceState}
 
 
 def _state(text: str) -> TraceState:
-    known = TraceState.__members__.values()
-    return TraceState(text) if text in known else TraceState.STATE_UNSPECIFIED
+    return _STATES.get(text, TraceState.STATE_UNSPECIFIED)
 
 
 def _pairs(thing: Thing, table: str) -> list[tuple[str, str]]:
