@@ -259,6 +259,19 @@ def test_a_write_that_failed_in_a_process_that_goes_on(
     assert_holds(held, fs)
 
 
+def test_an_experiment_that_got_another_name() -> None:
+    held = small()
+    fs = open_filesystem(f"memory://renamed-{next(_LAKES)}")
+    assert brought(held, fs)
+    store = opened(fs)
+    store.experiments.rename("7", "ours")
+    held.points[0]["loss"].append((7.5, 99, 99))
+    assert brought(held, fs)
+    assert len(store.runs.search(["7"])) == 2
+    (run, _) = held.runs(None, None)  # type: ignore[arg-type]
+    assert store.runs.get(run.run_id).data.metrics["loss"] == 7.5
+
+
 def test_files_of_a_store(tmp_path: Path) -> None:
     remote = MemoryFileSystem()
     remote.pipe("/elsewhere/run/folder/a", b"content")
