@@ -232,14 +232,13 @@ class _Import:
         self, item: RunItem, experiment_id: str, location: str, known: RunState | None
     ) -> CheckedRun | None:
         report = self._report.add
-        where = f"run {item.run_id}"
         if item.run_id in self.runs:
-            report(Problem(where, "the source has it twice: the second one is left out"))
+            why = "the source has it twice: the second one is left out"
+            report(Problem(f"run {item.run_id}", why))
             return None
-        if known is not None and known.fields["experiment_id"] != experiment_id:
-            other = known.fields["experiment_id"]
-            report(Problem(where, f"the lake has a run of this id in experiment {other}"))
-            return None
+        if known is not None:
+            # Its experiment may have got another name in the lake.
+            experiment_id = known.fields["experiment_id"]
         artifact_uri = self._artifact_uri(item, location)
         run = checked_run(item, experiment_id, artifact_uri, report)
         if run is None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 from lakeflow.exceptions import StorageError
 from lakeflow.ids import new_id
 from lakeflow.log.positions import LOG
-from lakeflow.records import Origin, copied
+from lakeflow.records import ORIGIN, Origin, copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # A vacuum deletes a segment ``vacuum_grace_s`` after it was folded, by default two minutes. So
 # only after a pause may the segment that we write to be gone.
+_COPY = f'"{ORIGIN}":'
+
 _IDLE_S = 60.0
 
 _MOST_OPEN = 64
@@ -189,7 +191,12 @@ class LogWriter:
             # nothing may come after it in this folder, and the writer begins another one.
             self._seal()
             self._begin()
-            sent = zip(bodies, origins, strict=True)
+            # What is a copy says already which record it is.
+            sent = [
+                each
+                for each in zip(bodies, origins, strict=True)
+                if not each[0].startswith(_COPY)
+            ]
             self._doubtful = [*self._doubtful, *sent][-_DOUBTFUL_RECORDS_KEPT:]
             raise
 

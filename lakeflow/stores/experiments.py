@@ -213,7 +213,8 @@ class ExperimentStore:
         Raises:
             NotFoundError: There is none with this id.
         """
-        location: str = self._row(self._control.known(), experiment_id)["artifact_location"]
+        known = self._control.known(self._lake.check_interval_s)
+        location: str = self._row(known, experiment_id)["artifact_location"]
         return location
 
     def set_stage(self, experiment_id: str, stage: str) -> None:

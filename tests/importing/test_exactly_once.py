@@ -19,12 +19,14 @@ from hypothesis import strategies as st
 
 import lakeflow
 from lakeflow.config import Settings
+from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.importing import importer
 from lakeflow.importing.destination import curves
 from lakeflow.importing.items import Curve, ExperimentItem, FileItem, RunItem, made_id
 from lakeflow.importing.source import Wanted
 from lakeflow.lake import Lake
+from lakeflow.log.positions import list_segments
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
@@ -220,6 +222,54 @@ def test_killed_and_then_two_at_once(stores: Any, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     subprocess.run(command(made, whole), stdout=subprocess.DEVNULL, check=True)
     assert counted(lake) == counted(whole)
+
+
+class Failing:
+    """A segment that does not take its third write."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._writes = itertools.count(1)
+
+    def write(self, data: bytes) -> None:
+        if next(self._writes) == 3:
+            raise StorageError("there is no room", "RESOURCE_EXHAUSTED")
+        self._inner.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def test_a_write_that_failed_in_a_process_that_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = small()
+    fs = open_filesystem(f"memory://failed-{next(_LAKES)}")
+    store = opened(fs)
+    open_append = fs.open_append
+    with monkeypatch.context() as patches:
+        patches.setattr(importer, "_CHARACTERS_A_WRITE", 300)
+        patches.setattr(fs, "open_append", lambda path: Failing(open_append(path)))
+        with pytest.raises(StorageError):
+            importer.import_source(held, store, Wanted())
+    assert importer.import_source(held, store, Wanted()).is_complete
+    lines = b"".join(fs.read(path) for path in list_segments(fs)).splitlines()
+    assert not [line for line in lines if line.count(b'"origin":') > 1]
+    compact_lake(store.lake)
+    assert_holds(held, fs)
+
+
+def test_an_experiment_that_got_another_name() -> None:
+    held = small()
+    fs = open_filesystem(f"memory://renamed-{next(_LAKES)}")
+    assert brought(held, fs)
+    store = opened(fs)
+    store.experiments.rename("7", "ours")
+    held.points[0]["loss"].append((7.5, 99, 99))
+    assert brought(held, fs)
+    assert len(store.runs.search(["7"])) == 2
+    (run, _) = held.runs(None, None)  # type: ignore[arg-type]
+    assert store.runs.get(run.run_id).data.metrics["loss"] == 7.5
 
 
 def test_files_of_a_store(tmp_path: Path) -> None:

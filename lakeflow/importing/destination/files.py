@@ -13,6 +13,7 @@ from lakeflow import temporary
 from lakeflow.exceptions import LakeflowException, StorageError
 from lakeflow.filesystem.threads import submitted
 from lakeflow.importing.items import Problem, reason
+from lakeflow.importing.sources.artifact_files import local_path
 from lakeflow.transfer import fetching, paths, sending
 from lakeflow.transfer.fetching import Wanted
 
@@ -139,10 +140,11 @@ def source_of(
     """
     try:
         path = paths.normal(file.path, "path")
-        if "://" not in file.location:
-            with open(file.location, "rb"):
-                return sending.file_at(file.location, path)
-        return _fetched(places, file, path, local)
+        here = local_path(file.location)
+        if here is None:
+            return _fetched(places, file, path, local)
+        with open(here, "rb"):
+            return sending.file_at(here, path)
     except (LakeflowException, OSError) as error:
         report(Problem(where, f"{file.location}: {reason(error)}"))
         return None
@@ -163,11 +165,12 @@ def _fetched(places: ArtifactPlaces, file: FileItem, path: str, local: str) -> S
 
 def _is_unchanged(file: FileItem, size: int, sha256: str, log_time: int) -> bool:
     """Return whether a file of this machine was not touched since it was copied."""
-    if "://" in file.location:
+    here = local_path(file.location)
+    if here is None:
         # Nothing says that it is the same one but its size, and a copy is not changed in place.
         return file.size == size
     try:
-        status = os.stat(file.location)
+        status = os.stat(here)
     except OSError:
         return False
     return status.st_size == size and status.st_mtime + _SECONDS_OF_CLOCK < log_time / 1000

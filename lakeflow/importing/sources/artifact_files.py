@@ -27,8 +27,9 @@ def local_path(location: str) -> str | None:
     """
     if location.startswith("file:"):
         return unquote(urlsplit(location).path)
-    # The letter of a drive is no scheme.
-    return None if len(location.partition(":/")[0]) > 1 and ":/" in location else location
+    scheme, colon, _ = location.partition(":/")
+    # The letter of a drive is no scheme, nor is what stands behind a slash.
+    return None if colon and len(scheme) > 1 and "/" not in scheme else location
 
 
 def files_below(location: str, report: Callable[[Problem], None]) -> Iterator[FileItem]:
