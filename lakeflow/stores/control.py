@@ -111,6 +111,15 @@ class Known:
                 return None
         return None if found is None or found.made is None else found
 
+    def removed(self, kind: Kind, ids: Sequence[str]) -> set[str]:
+        """Return those of several things that were there once, and were removed."""
+        stored = self._stored.get(kind, ids, self._fold)
+        gone = {identity for identity, thing in stored.items() if thing.is_gone}
+        for layer in self._layers:
+            with layer.lock:
+                gone |= layer.memory.removed[kind.name].keys() & set(ids)
+        return gone
+
     def find(self, kind: Kind, column: str, value: str) -> Thing | None:
         """Return the thing that has a value in a unique column; None if none has."""
         # From the latest layer on: a name that was given up may have been taken since.

@@ -9,6 +9,7 @@ from lakeflow.entities import (
     LifecycleStage,
     LoggedModel,
     LoggedModelStatus,
+    Metric,
     PagedList,
     ViewType,
     validation,
@@ -122,6 +123,10 @@ class LoggedModelStore:
         (found,) = self._entities([thing], self._reader.seen)
         return found
 
+    def points(self, model: Thing) -> list[Metric]:
+        """Return the points of a model, in the order of their logging."""
+        return self._points([model], self._reader.seen)[model.id]
+
     def location(self, model_id: str) -> str:
         """Return where the files of a model are, as it is stored.
 
@@ -190,16 +195,22 @@ class LoggedModelStore:
     def _entities(
         self, things: Sequence[Thing], snapshot_id: SnapshotId | None
     ) -> list[LoggedModel]:
-        known = {thing.id: rows.single_points(thing) for thing in things}
-        many = [thing for thing in things if known[thing.id] is None]
+        points = self._points(things, snapshot_id)
+        resolve = self._lake.fs.resolve
+        return [rows.entity(thing, points[thing.id], resolve) for thing in things]
+
+    def _points(
+        self, things: Sequence[Thing], snapshot_id: SnapshotId | None
+    ) -> dict[str, list[Metric]]:
+        single = {thing.id: rows.single_points(thing) for thing in things}
+        known = {identity: points or [] for identity, points in single.items()}
+        many = [thing for thing in things if single[thing.id] is None]
         if many:
             table = LOGGED_MODEL_METRICS
             points = self._reader.records(LOGGED_MODEL, table, many, snapshot_id)
-            known |= {thing.id: [] for thing in many}
             for row in points.to_pylist():
-                known[row["model_id"]].append(rows.metric_of(row))  # type: ignore[union-attr]
-        resolve = self._lake.fs.resolve
-        return [rows.entity(thing, known[thing.id] or [], resolve) for thing in things]
+                known[row["model_id"]].append(rows.metric_of(row))
+        return known
 
     # Changing
 

@@ -99,7 +99,8 @@ def _put(
     after = json.loads(event["after"])
     tags = after.pop("tags", {})
     thing = things.setdefault(identity, Past(made, tags))
-    thing.fields |= after | {"last_updated_timestamp": event["time"]}
+    # What was imported says itself when it was changed last.
+    thing.fields |= {"last_updated_timestamp": event["time"]} | after
 
 
 def _put_key(model: Past, event: Mapping[str, Any]) -> None:
