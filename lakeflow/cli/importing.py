@@ -132,11 +132,11 @@ def _lines(report: ImportReport) -> Iterator[str]:
     """Yield the report: a line a table, then what could not be kept."""
     there = "there already" if report.is_dry_run else "in the lake"
     yield f"{report.source}\n"
-    yield f"{'':12}{'source':>16}{there:>16}{'sum':>24}{'sum':>24}\n"
+    yield f"{'':20}{'source':>16}{there:>16}{'sum':>24}{'sum':>24}\n"
     for name, totals in report.tables.items():
         source, lake = totals.source, totals.lake
         counts = f"{source.count:>16,}{lake.count:>16,}"
-        yield f"{name:12}{counts}{source.sum:>24,.15g}{lake.sum:>24,.15g}\n"
+        yield f"{name:20}{counts}{source.sum:>24,.15g}{lake.sum:>24,.15g}\n"
     for where, why, is_loss in report.problems[:_MOST_SHOWN]:
         yield f"{'lost' if is_loss else 'note'}: {printable(where)}: {printable(why)}\n"
     if report.problem_count > _MOST_SHOWN:

@@ -6,7 +6,9 @@
    once: of a run that it has whole nothing is read.
 3. Runs and points become records, which are gathered to few writes (``destination``).
 4. Files are copied once the records of their batch are written (``FileCopies``).
-5. The log is folded where the lake folds by itself, and ``held_by_lake`` counts what is there.
+5. Logged models and traces come beside runs (``BesideRuns``), registered models at the end:
+   their versions are in folders of runs and logged models that are there by then.
+6. The log is folded where the lake folds by itself, and ``count_lake`` counts what is there.
 
 No state is kept but the lake: an import that was stopped is begun again, and goes on.
 """
@@ -17,6 +19,7 @@ from itertools import chain, groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from lakeflow.importing.beside_runs import BesideRuns, count_beside_runs
 from lakeflow.importing.destination import curves, totals
 from lakeflow.importing.destination.experiments import bring_experiments
 from lakeflow.importing.destination.files import FileCopies
@@ -70,6 +73,7 @@ def import_source(
     copies = FileCopies(store.artifacts, report.add)
     with copies, lake.gathering() as gathered:
         work = _Import(source, store, wanted, report, gathered, copies, artifacts, progress)
+        beside = BesideRuns(source, store, wanted, artifacts, report, work.append, work.tell)
         counted: set[str] = set()
         for item in found:
             identity = experiments.get(item.key)
@@ -79,12 +83,19 @@ def import_source(
             if identity is not None:
                 counted.add(identity)
                 work.experiment(item, identity)
+                beside.traces(item, identity)
+        beside.logged_models(found, experiments)
         gathered.write()
         copies.finish()
     work.tell("fold the log")
     _fold(store)
+    # What versions are of is there since the last look.
+    store.runs.reader.things(EXPERIMENT, [], look=True)
+    beside.registered_models(experiments.values())
     work.tell("count what is in the lake")
-    totals.count_lake(store, report, set(experiments.values()), work.runs)
+    ids = set(experiments.values())
+    totals.count_lake(store, report, ids, work.runs)
+    totals.count_beside(store, report, ids, beside.names)
     return report
 
 
@@ -138,10 +149,12 @@ def try_source(
                 totals.count_files(report, [*source.files(run)])
             if len(runs) % _RUNS_A_BATCH == 0:
                 progress(ImportProgress(f"count {item.name}", len(runs), points, 0))
+    names = count_beside_runs(source, found, wanted, report)
     if store is not None:
         named = (store.experiments.find(item.name) for item in found if item.name)
         ids = {each.experiment_id for each in named if each is not None}
         totals.count_lake(store, report, ids, runs)
+        totals.count_beside(store, report, ids, names)
     return report
 
 
@@ -232,9 +245,9 @@ class _Import:
             return None
         totals.count_run(self._report, run)
         if known is None:
-            self._append(made_bodies(run, self._seq))
+            self.append(made_bodies(run, self._seq))
         else:
-            self._append(changed_bodies(run, known, self._seq, report))
+            self.append(changed_bodies(run, known, self._seq, report))
         self.runs[item.run_id] = self._bring_points(run, known)
         return run
 
@@ -249,7 +262,8 @@ class _Import:
             )
         return below(location, f"{item.run_id}/artifacts")
 
-    def _append(self, bodies: Sequence[str]) -> None:
+    def append(self, bodies: Sequence[str]) -> None:
+        """Append records, and write what is gathered once that is much."""
         self._store.lake.append(bodies)
         if self._gathered.size >= _CHARACTERS_A_WRITE:
             self._gathered.write()
@@ -276,7 +290,7 @@ class _Import:
             # As many as there are now: another import may have gone on since the first look.
             chunks, place = curves.lacking(chunks, held), held.num_rows
         for chunk in chunks:
-            self._append(curves.bodies(run, chunk, place))
+            self.append(curves.bodies(run, chunk, place))
             place += len(chunk.values)
 
     def _counted(self, run: CheckedRun, chunks: Iterable[Curve]) -> Iterator[Curve]:

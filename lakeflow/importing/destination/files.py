@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lakeflow.importing.items import FileItem
     from lakeflow.stores.artifacts.files import ArtifactStore
+    from lakeflow.stores.artifacts.places import ArtifactPlaces
     from lakeflow.transfer.sending import Source
 
 _RUNS_AT_ONCE = 8
@@ -93,39 +94,17 @@ class FileCopies:
                 if recorded is not None and _is_unchanged(file, *recorded[:3]):
                     self._arrived(1)
                     continue
-                source = self._source(run_id, file, os.path.join(folder, str(len(wanted))))
+                local = os.path.join(folder, str(len(wanted)))
+                where = f"run {run_id}: artifact {file.path!r}"
+                source = source_of(
+                    self._store.places, file, local, where, self._problems.append
+                )
                 wanted += [source] if source is not None else []
             self._send(run_id, wanted)
 
     def _arrived(self, files: int) -> None:
         with self._lock:
             self.files += files
-
-    def _source(self, run_id: str, file: FileItem, local: str) -> Source | None:
-        """Return a file as one of this machine; None if there is none or it has a bad path."""
-        where = f"run {run_id}: artifact {file.path!r}"
-        try:
-            path = paths.normal(file.path, "path")
-            here = local_path(file.location)
-            if here is None:
-                return self._fetched(file, path, local)
-            with open(here, "rb"):
-                return sending.file_at(here, path)
-        except (LakeflowException, OSError) as error:
-            self._problems.append(Problem(where, f"{file.location}: {reason(error)}"))
-            return None
-
-    def _fetched(self, file: FileItem, path: str, local: str) -> Source:
-        """Return a file that was somewhere else, as one of this machine."""
-        folder, name = posixpath.split(file.location)
-        scheme, _, rest = folder.partition("://")
-        # A bucket is one filesystem, however many folders are read from it.
-        _, slash, below = rest.partition("/")
-        place = self._store.places.at(f"{scheme}://{rest}", f"{slash}{below}")
-        size = place.fs.size(place.full(name)) if file.size is None else file.size
-        for _ in fetching.fetch(place.fs, place.folder, [Wanted(name, local, size)]):
-            pass
-        return sending.file_at(local, path)
 
     def _send(self, run_id: str, files: Sequence[Source]) -> None:
         """Send files; one that is written to meanwhile is reported, and the others arrive."""
@@ -141,6 +120,47 @@ class FileCopies:
                 return
             for each in files:
                 self._send(run_id, [each])
+
+
+def source_of(
+    places: ArtifactPlaces,
+    file: FileItem,
+    local: str,
+    where: str,
+    report: Callable[[Problem], None],
+) -> Source | None:
+    """Return a file as one of this machine; None if there is none or it has a bad path.
+
+    Args:
+        places: What opens filesystems.
+        file: The file.
+        local: Where it may be put, if it is not on this machine.
+        where: What it is, for people.
+        report: Told of one that cannot be read.
+    """
+    try:
+        path = paths.normal(file.path, "path")
+        here = local_path(file.location)
+        if here is None:
+            return _fetched(places, file, path, local)
+        with open(here, "rb"):
+            return sending.file_at(here, path)
+    except (LakeflowException, OSError) as error:
+        report(Problem(where, f"{file.location}: {reason(error)}"))
+        return None
+
+
+def _fetched(places: ArtifactPlaces, file: FileItem, path: str, local: str) -> Source:
+    """Return a file that was somewhere else, as one of this machine."""
+    folder, name = posixpath.split(file.location)
+    scheme, _, rest = folder.partition("://")
+    # A bucket is one filesystem, however many folders are read from it.
+    _, slash, below = rest.partition("/")
+    place = places.at(f"{scheme}://{rest}", f"{slash}{below}")
+    size = place.fs.size(place.full(name)) if file.size is None else file.size
+    for _ in fetching.fetch(place.fs, place.folder, [Wanted(name, local, size)]):
+        pass
+    return sending.file_at(local, path)
 
 
 def _is_unchanged(file: FileItem, size: int, sha256: str, log_time: int) -> bool:

@@ -31,6 +31,18 @@ _EXPERIMENTS = (
 )
 
 
+_BESIDE = {
+    "logged_models": "creation_timestamp",
+    "logged_model_metrics": "0",
+    "traces": "request_time",
+    "spans": "length(name)",
+    "assessments": "create_time",
+}
+"""What is summed up of each table that has rows of experiments."""
+
+_OF_REGISTRY = {"registered_models": "length(name)", "model_versions": "creation_timestamp"}
+
+
 def count_run(report: ImportReport, run: CheckedRun) -> None:
     """Count what the source has of a run, but for its points and files.
 
@@ -81,6 +93,32 @@ def count_lake(
     for table, amount in _OF_RUNS.items():
         query = f"SELECT count(*), sum({amount}) FROM {table} JOIN wanted USING (run_id)"  # noqa: S608 - constants
         _count(store, report, table, query, wanted)
+
+
+def count_beside(
+    store: Store, report: ImportReport, experiment_ids: Collection[str], names: Collection[str]
+) -> None:
+    """Count what the lake has beside runs, of the tables that the source has any rows of.
+
+    Args:
+        store: The lake.
+        report: Where the counts go.
+        experiment_ids: The experiments.
+        names: Names of registered models.
+    """
+    import pyarrow
+
+    for amounts, column, values in (
+        (_BESIDE, "experiment_id", experiment_ids),
+        (_OF_REGISTRY, "name", names),
+    ):
+        wanted = pyarrow.table({column: pyarrow.array([*values], pyarrow.string())})
+        for table, amount in amounts.items():
+            if table in report.tables:
+                query = (
+                    f"SELECT count(*), sum({amount}) FROM {table} JOIN wanted USING ({column})"  # noqa: S608 - constants
+                )
+                _count(store, report, table, query, wanted)
 
 
 def _count(

@@ -13,7 +13,7 @@ from lakeflow.stores.artifacts.places import place_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_SERVED = "mlflow-artifacts:"
+SERVED = "mlflow-artifacts:"
 """What MLflow's server, and nobody else, knows the place of."""
 
 
@@ -43,7 +43,7 @@ def files_below(location: str, report: Callable[[Problem], None]) -> Iterator[Fi
     if folder is not None:
         yield from _local_files(folder, "", os.path.realpath(folder), report)
         return
-    if "://" not in location or location.startswith(_SERVED):
+    if "://" not in location or location.startswith(SERVED):
         report(Problem(location, "its files are left out: only MLflow's server opens that"))
         return
     try:

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
-from lakeflow.entities import LifecycleStage, RunStatus, tag_names, validation
+from lakeflow.entities import LifecycleStage, RunStatus, tag_names
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.importing.items import (
     Curve,
@@ -26,17 +25,17 @@ from lakeflow.importing.items import (
     ExperimentItem,
     Problem,
     RunItem,
-    reason,
 )
 from lakeflow.importing.sources.artifact_files import files_below, local_path
 from lakeflow.importing.sources.metric_lines import curve_of, points_of
+from lakeflow.importing.sources.mlflow_file_models import FileModels
+from lakeflow.importing.sources.mlflow_file_traces import FileTraces
+from lakeflow.importing.sources.mlflow_folders import META, folders_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from lakeflow.importing.items import FileItem
-
-META = "meta.yaml"
 
 _TRASH = ".trash"
 
@@ -49,11 +48,8 @@ _OF_RUNS = ("metrics", "params", "tags", "artifacts")
 _LONGEST_LINE = 64 * 1024
 """Bytes of a line of points; what is longer is something else."""
 
-_BYTES_A_CHUNK = 256 * 1024
-"""What is read of a file of points at once: some thousand of them."""
 
-
-class MlflowFiles:
+class MlflowFiles(FileModels, FileTraces):
     """A reader of a file store.
 
     Args:
@@ -68,10 +64,8 @@ class MlflowFiles:
     """
 
     def __init__(self, root: str) -> None:
-        self.root = os.path.abspath(root)
+        super().__init__(root)
         self.name = f"the MLflow file store {self.root}"
-        self._report: Callable[[Problem], None] = lambda _: None
-        self._folders: dict[str, str] = {}
         if not any(_has_meta(each) for each in self._experiment_folders()):
             raise InvalidInputError(
                 f"{self.root} holds no experiment of MLflow's: no folder in it has a {META}",
@@ -80,7 +74,7 @@ class MlflowFiles:
 
     def report_to(self, report: Callable[[Problem], None]) -> None:
         """Say where problems go."""
-        self._report = report
+        self.report = report
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -93,13 +87,13 @@ class MlflowFiles:
             if not _has_meta(folder) and not _has_runs(folder):
                 # The files of runs whose rows are in a database are in such folders.
                 why = f"it is no experiment: it has no {META}, and no run in it has one"
-                self._report(Problem(folder, why, is_loss=False))
+                self.report(Problem(folder, why, is_loss=False))
                 continue
             meta = self.meta(folder)
             if meta is None:
                 continue
             key = os.path.basename(folder)
-            self._folders[key] = folder
+            self.folders[key] = folder
             stage = _text(meta, "lifecycle_stage") or LifecycleStage.ACTIVE
             is_trash = os.path.basename(os.path.dirname(folder)) == _TRASH
             yield ExperimentItem(
@@ -107,14 +101,14 @@ class MlflowFiles:
                 _text(meta, "name"),
                 self.texts(os.path.join(folder, "tags")),
                 LifecycleStage.DELETED if is_trash else stage,
-                self._whole(meta, "creation_time", folder),
-                self._whole(meta, "last_update_time", folder),
+                self.whole(meta, "creation_time", folder),
+                self.whole(meta, "last_update_time", folder),
                 _text(meta, "artifact_location") or None,
             )
 
     def _experiment_folders(self) -> Iterator[str]:
         for parent in (self.root, os.path.join(self.root, _TRASH)):
-            for name in _folders(parent):
+            for name in folders_in(parent):
                 if name not in _NO_EXPERIMENTS:
                     yield os.path.join(parent, name)
 
@@ -122,8 +116,8 @@ class MlflowFiles:
 
     def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
         """Yield the runs of an experiment, by id."""
-        folder = self._folders[experiment.key]
-        for name in _folders(folder):
+        folder = self.folders[experiment.key]
+        for name in folders_in(folder):
             path = os.path.join(folder, name)
             if name in _NO_RUNS or not _is_run(path):
                 continue
@@ -136,22 +130,22 @@ class MlflowFiles:
     def _run(
         self, experiment: ExperimentItem, path: str, meta: Mapping[str, Any], since: int | None
     ) -> RunItem | None:
-        start = self._whole(meta, "start_time", path)
+        start = self.whole(meta, "start_time", path)
         if start is None:
-            self._report(Problem(path, "it has no start_time, and gets 0"))
+            self.report(Problem(path, "it has no start_time, and gets 0"))
         if since is not None and (start or 0) < since:
             return None
         tags = self.texts(os.path.join(path, "tags"))
         datasets, used = self._inputs(path)
         made = {
-            _text(each, "source_id"): self._whole(each, "step", path) or 0
-            for each in self._metas(os.path.join(path, "outputs"))
+            _text(each, "source_id"): self.whole(each, "step", path) or 0
+            for each in self.metas(os.path.join(path, "outputs"))
         }
         return RunItem(
             os.path.basename(path),
             experiment.key,
             start or 0,
-            self._whole(meta, "end_time", path),
+            self.whole(meta, "end_time", path),
             self._status(meta, path),
             _text(meta, "run_name") or tags.get(tag_names.RUN_NAME, ""),
             _text(meta, "user_id"),
@@ -171,7 +165,7 @@ class MlflowFiles:
         try:
             return RunStatus.to_string(status)
         except (LakeflowException, TypeError):
-            self._report(Problem(path, f"its status is {status!r}, and becomes FINISHED"))
+            self.report(Problem(path, f"its status is {status!r}, and becomes FINISHED"))
             return RunStatus.to_string(RunStatus.FINISHED)
 
     def _artifact_uri(self, path: str, uri: str) -> str:
@@ -185,7 +179,7 @@ class MlflowFiles:
 
     def _inputs(self, path: str) -> tuple[list[DatasetItem], list[str]]:
         datasets, models = [], []
-        for meta in self._metas(os.path.join(path, "inputs")):
+        for meta in self.metas(os.path.join(path, "inputs")):
             source = _text(meta, "source_id")
             if meta.get("source_type") != "DATASET":
                 models.append(source)
@@ -201,9 +195,9 @@ class MlflowFiles:
     def counts(self, run: RunItem) -> dict[str, int] | None:
         """Return how many lines each file of points has."""
         found = {}
-        for key, path in self._files_of(self._metrics(run)):
+        for key, path in self.files_of(self._metrics(run)):
             count = 0
-            for block in self._blocks(path):
+            for block in self.blocks(path):
                 count += block.count(b"\n")
             if count:
                 found[key] = count
@@ -211,13 +205,13 @@ class MlflowFiles:
 
     def curves(self, run: RunItem) -> Iterator[Curve]:
         """Yield the points of a run in the order in which they were logged."""
-        for key, path in self._files_of(self._metrics(run)):
+        for key, path in self.files_of(self._metrics(run)):
             yield from self.curve(key, path)
 
     def curve(self, key: str, path: str) -> Iterator[Curve]:
         """Yield the points of a file of them, in chunks."""
         rest, line = b"", 1
-        for block in self._blocks(path):
+        for block in self.blocks(path):
             if len(rest) > _LONGEST_LINE:
                 break
             whole, newline, rest = (rest + block).rpartition(b"\n")
@@ -225,99 +219,21 @@ class MlflowFiles:
                 lines = whole + newline
                 found = curve_of(lines)
                 if found is None:
-                    found = points_of(lines, path, line, self._report)
+                    found = points_of(lines, path, line, self.report)
                 line += lines.count(b"\n")
                 if found[0]:
                     yield Curve(key, *found)
         if rest:
             why = f"its last line is cut: {rest[:80].decode('utf-8', 'replace')!r}"
-            self._report(Problem(path, why))
+            self.report(Problem(path, why))
 
     def files(self, run: RunItem) -> Iterator[FileItem]:
         """Yield the files of a run."""
         if run.artifact_uri is not None:
-            yield from files_below(run.artifact_uri, self._report)
+            yield from files_below(run.artifact_uri, self.report)
 
     def _metrics(self, run: RunItem) -> str:
-        return os.path.join(self._folders[run.experiment], run.run_id, "metrics")
-
-    # Files of the store
-
-    def meta(self, folder: str) -> dict[str, Any] | None:
-        """Return what the ``meta.yaml`` of a folder says; None if it says nothing."""
-        import yaml
-
-        path = os.path.join(folder, META)
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        try:
-            with open(path, "rb") as file:
-                found = yaml.load(file, loader)
-        except FileNotFoundError:
-            self._report(Problem(folder, f"all of it is left out: it has no {META}"))
-            return None
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            self._report(Problem(path, f"all of its folder is left out: {reason(error)}"))
-            return None
-        if type(found) is not dict:
-            why = "it is empty" if found is None else "it is no mapping"
-            self._report(Problem(path, f"all of its folder is left out: {why}"))
-            return None
-        return found
-
-    def _metas(self, folder: str) -> Iterator[dict[str, Any]]:
-        for name in _folders(folder):
-            found = self.meta(os.path.join(folder, name))
-            if found is not None:
-                yield found
-
-    def texts(self, folder: str) -> dict[str, str]:
-        """Return the texts of the files of a folder by key."""
-        found = {}
-        for key, path in self._files_of(folder):
-            try:
-                with open(path, "rb") as file:
-                    data = file.read(validation.MAX_VALUE_BYTES + 1)
-                if len(data) > validation.MAX_VALUE_BYTES:
-                    why = f"it is longer than {validation.MAX_VALUE_BYTES:,} bytes"
-                    self._report(Problem(path, why))
-                else:
-                    found[key] = data.decode()
-            except (OSError, ValueError) as error:
-                self._report(Problem(path, reason(error)))
-        return found
-
-    def _files_of(self, folder: str, below: str = "") -> Iterator[tuple[str, str]]:
-        """Yield the key and the path of each file below a folder, in order."""
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self._report(Problem(folder, reason(error)))
-            return
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._files_of(entry.path, f"{below}{entry.name}/")
-            elif entry.is_file(follow_symlinks=False):
-                yield _key_of(f"{below}{entry.name}"), entry.path
-            else:
-                self._report(Problem(entry.path, "it is neither a file nor a folder"))
-
-    def _blocks(self, path: str) -> Iterator[bytes]:
-        try:
-            with open(path, "rb", buffering=0) as file:
-                while block := file.read(_BYTES_A_CHUNK):
-                    yield block
-        except OSError as error:
-            self._report(Problem(path, reason(error)))
-
-    def _whole(self, meta: Mapping[str, Any], name: str, folder: str) -> int | None:
-        value = meta.get(name)
-        if value is None or type(value) is int:
-            return value
-        path = os.path.join(folder, META)
-        self._report(Problem(path, f"{name} is {value!r}, and no whole number"))
-        return None
+        return os.path.join(self.folders[run.experiment], run.run_id, "metrics")
 
 
 def _has_meta(folder: str) -> bool:
@@ -325,31 +241,12 @@ def _has_meta(folder: str) -> bool:
 
 
 def _has_runs(folder: str) -> bool:
-    return any(_has_meta(os.path.join(folder, name)) for name in _folders(folder))
-
-
-def _folders(parent: str) -> list[str]:
-    """Return the names of the folders in a folder, in order; none if there is none."""
-    try:
-        entries = [*os.scandir(parent)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    return any(_has_meta(os.path.join(folder, name)) for name in folders_in(folder))
 
 
 def _is_run(path: str) -> bool:
     """Return whether a folder is, or has been, one of a run."""
     return _has_meta(path) or any(os.path.isdir(os.path.join(path, each)) for each in _OF_RUNS)
-
-
-def _key_of(name: str) -> str:
-    """Return the key that a file is of; some tools escape what is odd in a name."""
-    if "%" not in name:
-        return name
-    try:
-        return validation.key(unquote(name, errors="strict"))
-    except (InvalidInputError, UnicodeDecodeError):
-        return name
 
 
 def _text(meta: Mapping[str, Any], name: str) -> str:

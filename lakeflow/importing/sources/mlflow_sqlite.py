@@ -25,11 +25,14 @@ from lakeflow.exceptions import (
 from lakeflow.importing.items import Curve, DatasetItem, ExperimentItem, Problem, RunItem
 from lakeflow.importing.sources.artifact_files import files_below, local_path
 from lakeflow.importing.sources.mlflow_schemas import KNOWN_SCHEMAS, OLD_SCHEMAS
+from lakeflow.importing.sources.mlflow_sql_models import SqlModels
+from lakeflow.importing.sources.mlflow_sql_traces import SqlTraces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lakeflow.importing.items import FileItem
+    from lakeflow.importing.sources.mlflow_tables import Row
 
 _WAIT_S = 30.0
 """Seconds for which a writer that has locked the database is waited for."""
@@ -67,7 +70,7 @@ _RUNS = """
 """
 
 
-class MlflowSqlite:
+class MlflowSqlite(SqlModels, SqlTraces):
     """A reader of a database of MLflow's.
 
     Args:
@@ -84,9 +87,9 @@ class MlflowSqlite:
     """
 
     def __init__(self, path: str) -> None:
+        super().__init__()
         self.path = os.path.abspath(path)
         self.name = f"the MLflow database {self.path}"
-        self._report: Callable[[Problem], None] = lambda _: None
         self._locations: dict[str, str | None] = {}
         if not os.path.isfile(self.path):
             raise NotFoundError(f"there is no database {self.path!r}", hint="check the path")
@@ -103,8 +106,8 @@ class MlflowSqlite:
         database = self._database
         database.execute("BEGIN")
         tables = self._all("SELECT name FROM sqlite_master WHERE type = 'table'")
-        self._tables = {name for (name,) in tables}
-        if not {"alembic_version", "runs", "metrics"} <= self._tables:
+        self.tables = {name for (name,) in tables}
+        if not {"alembic_version", "runs", "metrics"} <= self.tables:
             raise InvalidInputError(
                 f"{self.path} is no database of MLflow's: it has no such tables",
                 hint="give the file that MLflow's --backend-store-uri names",
@@ -117,7 +120,7 @@ class MlflowSqlite:
 
     def report_to(self, report: Callable[[Problem], None]) -> None:
         """Say where problems go."""
-        self._report = report
+        self.report = report
 
     def close(self) -> None:
         """Let go of the snapshot."""
@@ -168,7 +171,7 @@ class MlflowSqlite:
         used, made = self._models(ids)
         for run_id, start, end, status, name, user_id, stage, artifact_uri in rows:
             if start is None:
-                self._report(Problem(f"run {run_id}", "it has no start_time, and gets 0"))
+                self.report(Problem(f"run {run_id}", "it has no start_time, and gets 0"))
             yield RunItem(
                 run_id,
                 experiment.key,
@@ -201,7 +204,7 @@ class MlflowSqlite:
         return found
 
     def _datasets(self, ids: list[str]) -> dict[str, list[DatasetItem]]:
-        if "inputs" not in self._tables:
+        if "inputs" not in self.tables:
             return {}
         query = (
             "SELECT inputs.destination_id, inputs.input_uuid, datasets.name, digest, "  # noqa: S608
@@ -230,7 +233,7 @@ class MlflowSqlite:
         """Return which logged models runs used, and made at which step."""
         used: dict[str, list[str]] = {}
         made: dict[str, dict[str, int]] = {}
-        if "logged_models" not in self._tables:
+        if "logged_models" not in self.tables:
             return used, made
         for run_id, model_id in self._all(
             "SELECT source_id, destination_id FROM inputs WHERE source_type = 'RUN_INPUT' "  # noqa: S608
@@ -263,7 +266,7 @@ class MlflowSqlite:
         """Yield the files of a run."""
         if run.artifact_uri:
             self._look_for_files(run)
-            yield from files_below(run.artifact_uri, self._report)
+            yield from files_below(run.artifact_uri, self.report)
 
     def _look_for_files(self, run: RunItem) -> None:
         """Tell where the files of a whole experiment are not there: once, with its first run.
@@ -274,7 +277,7 @@ class MlflowSqlite:
         folder = local_path(location) if location else None
         if folder is not None and not os.path.isdir(folder):
             why = "there is no such folder: files of runs are left out, if there were any"
-            self._report(Problem(folder, why, is_loss=False))
+            self.report(Problem(folder, why, is_loss=False))
 
     # The database
 
@@ -295,6 +298,12 @@ class MlflowSqlite:
                     return
                 yield rows
 
+    def rows(self, query: str, /, **values: object) -> list[Row]:
+        """Return the rows of a statement; see ``StoreTables``."""
+        with self._errors(), contextlib.closing(self._database.cursor()) as cursor:
+            cursor.row_factory = _row
+            return cursor.execute(query, values).fetchall()
+
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
@@ -313,6 +322,11 @@ class MlflowSqlite:
                 "DATA_LOSS",
                 hint="SQLite's .recover reads what can be read, into a new file",
             ) from error
+
+
+def _row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
+    names = (column[0] for column in cursor.description)
+    return dict(zip(names, values, strict=True))
 
 
 def _opened(path: str) -> sqlite3.Connection:

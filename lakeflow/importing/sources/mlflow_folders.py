@@ -1,0 +1,140 @@
+"""Folders of MLflow's file store: documents of YAML, and a file for each key."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from lakeflow.entities import validation
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.importing.items import Problem, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+META = "meta.yaml"
+
+_BYTES_A_CHUNK = 256 * 1024
+"""What is read of a file of points at once: some thousand of them."""
+
+
+class StoreFolders:
+    """Reads folders of a file store; what is broken is reported with its path.
+
+    Args:
+        root: The folder of the store.
+
+    Attributes:
+        root: The folder of the store.
+        folders: The folder of each experiment that was met, by its key.
+        report: Told of what is broken.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+        self.folders: dict[str, str] = {}
+        self.report: Callable[[Problem], None] = lambda _: None
+
+    def meta(self, folder: str, name: str = META) -> dict[str, Any] | None:
+        """Return what the document of a folder says; None if it says nothing.
+
+        Args:
+            folder: The folder.
+            name: The document.
+        """
+        import yaml
+
+        path = os.path.join(folder, name)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        try:
+            with open(path, "rb") as file:
+                found = yaml.load(file, loader)
+        except FileNotFoundError:
+            self.report(Problem(folder, f"all of it is left out: it has no {name}"))
+            return None
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            self.report(Problem(path, f"all of its folder is left out: {reason(error)}"))
+            return None
+        if type(found) is not dict:
+            why = "it is empty" if found is None else "it is no mapping"
+            self.report(Problem(path, f"all of its folder is left out: {why}"))
+            return None
+        return found
+
+    def metas(self, folder: str) -> Iterator[dict[str, Any]]:
+        """Yield what the ``meta.yaml`` of each folder in a folder says."""
+        for name in folders_in(folder):
+            found = self.meta(os.path.join(folder, name))
+            if found is not None:
+                yield found
+
+    def texts(self, folder: str) -> dict[str, str]:
+        """Return the texts of the files of a folder by key."""
+        found = {}
+        for key, path in self.files_of(folder):
+            try:
+                with open(path, "rb") as file:
+                    data = file.read(validation.MAX_VALUE_BYTES + 1)
+                if len(data) > validation.MAX_VALUE_BYTES:
+                    why = f"it is longer than {validation.MAX_VALUE_BYTES:,} bytes"
+                    self.report(Problem(path, why))
+                else:
+                    found[key] = data.decode()
+            except (OSError, ValueError) as error:
+                self.report(Problem(path, reason(error)))
+        return found
+
+    def files_of(self, folder: str, below: str = "") -> Iterator[tuple[str, str]]:
+        """Yield the key and the path of each file below a folder, in order."""
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.report(Problem(folder, reason(error)))
+            return
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from self.files_of(entry.path, f"{below}{entry.name}/")
+            elif entry.is_file(follow_symlinks=False):
+                yield _key_of(f"{below}{entry.name}"), entry.path
+            else:
+                self.report(Problem(entry.path, "it is neither a file nor a folder"))
+
+    def blocks(self, path: str) -> Iterator[bytes]:
+        """Yield a file in parts."""
+        try:
+            with open(path, "rb", buffering=0) as file:
+                while block := file.read(_BYTES_A_CHUNK):
+                    yield block
+        except OSError as error:
+            self.report(Problem(path, reason(error)))
+
+    def whole(self, meta: Mapping[str, Any], name: str, folder: str) -> int | None:
+        """Return a whole number of a document; None if there is none."""
+        value = meta.get(name)
+        if value is None or type(value) is int:
+            return value
+        path = os.path.join(folder, META)
+        self.report(Problem(path, f"{name} is {value!r}, and no whole number"))
+        return None
+
+
+def folders_in(parent: str) -> list[str]:
+    """Return the names of the folders in a folder, in order; none if there is none."""
+    try:
+        entries = [*os.scandir(parent)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+
+
+def _key_of(name: str) -> str:
+    """Return the key that a file is of; some tools escape what is odd in a name."""
+    if "%" not in name:
+        return name
+    try:
+        return validation.key(unquote(name, errors="strict"))
+    except (InvalidInputError, UnicodeDecodeError):
+        return name

@@ -1,0 +1,225 @@
+"""Registered models and logged models of MLflow's database, by queries of any SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakeflow.entities import LifecycleStage
+from lakeflow.importing.items import Problem
+from lakeflow.importing.model_items import (
+    LoggedModelItem,
+    ModelPoint,
+    ModelVersionItem,
+    RegisteredModelItem,
+)
+from lakeflow.importing.sources.artifact_files import files_below
+from lakeflow.importing.sources.mlflow_statuses import DELETED_VERSION, logged_model_status
+from lakeflow.importing.sources.mlflow_tables import StoreTables, own
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lakeflow.importing.items import ExperimentItem, FileItem
+    from lakeflow.importing.sources.mlflow_tables import Row
+
+_MODELS_AT_ONCE = 500
+_VERSIONS_AT_ONCE = 500
+_POINTS_AT_ONCE = 5_000
+
+
+class SqlModels(StoreTables):
+    """What MLflow's database holds of models."""
+
+    # Registered models
+
+    def registered_models(self) -> Iterator[RegisteredModelItem]:
+        """Yield the registered models by name."""
+        last = ""
+        while "registered_models" in self.tables:
+            rows = self.rows(_MODELS, last=last, most=_MODELS_AT_ONCE)
+            if not rows:
+                return
+            for row in rows:
+                where = f"registered model {row['name']}"
+                if not own([row]):
+                    why = f"it is in the workspace {row['workspace']!r}: a lake has none"
+                    self.report(Problem(where, why))
+                elif self.has_numbers(where, row, *_TIMES):
+                    yield self._model(row)
+            last = rows[-1]["name"]
+
+    def _model(self, row: Row) -> RegisteredModelItem:
+        name = row["name"]
+        aliases = []
+        if "registered_model_aliases" in self.tables:
+            aliases = own(self.rows(_ALIASES, name=name))
+        made = row["creation_time"] or 0
+        return RegisteredModelItem(
+            name,
+            made,
+            row["last_updated_time"] or made,
+            row["description"],
+            _pairs(own(self.rows(_MODEL_TAGS, name=name))),
+            {each["alias"]: each["version"] for each in aliases},
+            # Those that were deleted among them: their numbers are not given again.
+            self.rows(_LAST, name=name)[0]["last"] or 0,
+        )
+
+    def model_versions(self, model: RegisteredModelItem) -> Iterator[ModelVersionItem]:
+        """Yield the versions of a model in the order of their numbers."""
+        last = 0
+        while True:
+            rows = self.rows(_VERSIONS, name=model.name, last=last, most=_VERSIONS_AT_ONCE)
+            if not rows:
+                return
+            first, last = last, rows[-1]["version"]
+            tags: dict[int, dict[str, str]] = {}
+            for each in own(self.rows(_VERSION_TAGS, name=model.name, first=first, last=last)):
+                tags.setdefault(each["version"], {})[each["key"]] = each["value"] or ""
+            for row in own(rows):
+                where = f"registered model {model.name}, version {row['version']}"
+                is_there = row["current_stage"] != DELETED_VERSION
+                if is_there and self.has_numbers(where, row, *_TIMES, "version"):
+                    yield _version(row, tags.get(row["version"], {}))
+
+    # Logged models
+
+    def logged_models(self, experiments: Iterable[ExperimentItem]) -> Iterator[LoggedModelItem]:
+        """Yield the logged models of all experiments by id: they have no other index."""
+        last = ""
+        while "logged_models" in self.tables:
+            within: dict[str, object] = {"first": last}
+            rows = self.rows(_LOGGED, **within, most=_MODELS_AT_ONCE)
+            if not rows:
+                return
+            last = within["last"] = rows[-1]["model_id"]
+            tags = _by_model(self.rows(_LOGGED_TAGS, **within))
+            params = _by_model(self.rows(_LOGGED_PARAMS, **within))
+            counts = {
+                each["model_id"]: each["points"] for each in self.rows(_LOGGED_COUNTS, **within)
+            }
+            for row in rows:
+                identity = row["model_id"]
+                if self.has_numbers(f"logged model {identity}", row, *_LOGGED_TIMES, "status"):
+                    yield _logged(
+                        row,
+                        tags.get(identity, {}),
+                        params.get(identity, {}),
+                        counts.get(identity, 0),
+                    )
+
+    def model_points(self, model: LoggedModelItem) -> Iterator[list[ModelPoint]]:
+        """Yield the points of a logged model, some thousands at once."""
+        skipped = 0
+        while True:
+            rows = self.rows(
+                _POINTS, model=model.model_id, skipped=skipped, most=_POINTS_AT_ONCE
+            )
+            if not rows:
+                return
+            yield [
+                ModelPoint(
+                    row["metric_name"],
+                    float("nan") if row["metric_value"] is None else row["metric_value"],
+                    row["metric_timestamp_ms"],
+                    row["metric_step"],
+                    row["run_id"],
+                    row["dataset_name"] or "",
+                    row["dataset_digest"] or "",
+                )
+                for row in rows
+            ]
+            skipped += len(rows)
+
+    def model_files(self, model: LoggedModelItem) -> Iterator[FileItem]:
+        """Yield the files of a logged model."""
+        yield from files_below(model.artifact_location, self.report)
+
+
+_TIMES = ("creation_time", "last_updated_time")
+_LOGGED_TIMES = ("creation_timestamp_ms", "last_updated_timestamp_ms")
+
+_MODELS = "SELECT * FROM registered_models WHERE name > :last ORDER BY name LIMIT :most"
+_MODEL_TAGS = "SELECT * FROM registered_model_tags WHERE name = :name"
+_ALIASES = "SELECT * FROM registered_model_aliases WHERE name = :name"
+_LAST = "SELECT max(version) AS last FROM model_versions WHERE name = :name"
+_VERSIONS = """
+    SELECT * FROM model_versions WHERE name = :name AND version > :last
+    ORDER BY version LIMIT :most
+"""
+_VERSION_TAGS = """
+    SELECT * FROM model_version_tags
+    WHERE name = :name AND version > :first AND version <= :last
+"""
+_LOGGED = """
+    SELECT * FROM logged_models WHERE model_id > :first ORDER BY model_id LIMIT :most
+"""
+_LOGGED_TAGS = """
+    SELECT model_id, tag_key AS name, tag_value AS value FROM logged_model_tags
+    WHERE model_id > :first AND model_id <= :last
+"""
+_LOGGED_PARAMS = """
+    SELECT model_id, param_key AS name, param_value AS value FROM logged_model_params
+    WHERE model_id > :first AND model_id <= :last
+"""
+_LOGGED_COUNTS = """
+    SELECT model_id, count(*) AS points FROM logged_model_metrics
+    WHERE model_id > :first AND model_id <= :last
+    GROUP BY model_id
+"""
+_POINTS = """
+    SELECT * FROM logged_model_metrics WHERE model_id = :model
+    ORDER BY metric_name, metric_timestamp_ms, metric_step, run_id
+    LIMIT :most OFFSET :skipped
+"""
+
+
+def _pairs(rows: list[Row]) -> dict[str, str]:
+    return {row["key"]: row["value"] or "" for row in rows}
+
+
+def _by_model(rows: list[Row]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        found.setdefault(row["model_id"], {})[row["name"]] = row["value"]
+    return found
+
+
+def _version(row: Row, tags: dict[str, str]) -> ModelVersionItem:
+    made = row["creation_time"] or 0
+    return ModelVersionItem(
+        row["version"],
+        made,
+        row["last_updated_time"] or made,
+        row["source"] or "",
+        row.get("storage_location"),
+        row["current_stage"],
+        row["description"],
+        row["user_id"],
+        row["run_id"] or None,
+        row["run_link"] or None,
+        row["status"],
+        row["status_message"],
+        tags,
+    )
+
+
+def _logged(
+    row: Row, tags: dict[str, str], params: dict[str, str], points: int
+) -> LoggedModelItem:
+    return LoggedModelItem(
+        row["model_id"],
+        str(row["experiment_id"]),
+        row["name"],
+        row["creation_timestamp_ms"] or 0,
+        row["last_updated_timestamp_ms"] or 0,
+        row["artifact_location"],
+        logged_model_status(row["status"]),
+        row["status_message"],
+        row["model_type"],
+        row["source_run_id"],
+        row["lifecycle_stage"] or LifecycleStage.ACTIVE,
+        params,
+        tags,
+        points,
+    )

@@ -1,0 +1,184 @@
+"""Models and traces of stores that MLflow itself has made: our client says what MLflow's says."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+from importing import mlflow_models
+
+import lakeflow
+from lakeflow import LakeflowClient
+from lakeflow.importing import from_mlflow
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = {"2.19": ".venv-mlflow", "3": ".venv-mlflow3"}
+
+
+STORES = [f"{version}-{kind}" for version in ENVIRONMENTS for kind in ("sqlite", "files")]
+
+
+@pytest.fixture(scope="module", params=STORES)
+def made(request, tmp_path_factory):
+    """A store with a bit of everything: its location, and what MLflow's client says of it."""
+    version, kind = request.param.split("-")
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri, artifacts = f"{folder}/mlruns", ""
+    if kind == "sqlite":
+        uri, artifacts = f"sqlite:///{folder}/mlflow.db", f"{folder}/artifacts"
+    python = ROOT / ENVIRONMENTS[version] / "bin" / "python"
+    program = [python, mlflow_models.__file__, uri, artifacts]
+    # Ours must not be found there: its entry points would be MLflow's plugins.
+    environ = {key: each for key, each in os.environ.items() if key != "PYTHONPATH"}
+    ran = subprocess.run(program, cwd=folder, env=environ, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return uri, json.loads(ran.stdout)
+
+
+def stores(*names):
+    """Run a test on some of the stores: each import takes its time."""
+    return pytest.mark.parametrize("made", names, indirect=True, scope="module")
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return str(tmp_path / "lake")
+
+
+def said(lake):
+    client = LakeflowClient(lake)
+    experiment = client.get_experiment_by_name(mlflow_models.EXPERIMENT)
+    return mlflow_models.said(client, experiment.experiment_id)
+
+
+def counted(report):
+    return {name: (each.source.count, each.lake.count) for name, each in report.tables.items()}
+
+
+def test_our_client_says_what_mlflows_says(made, lake):
+    uri, expected = made
+    report = from_mlflow(uri, lake, artifacts="leave")
+    assert [*report.problems] == []
+    assert report.is_complete
+    for _ in ("hot", "folded"):
+        found = said(lake)
+        for name, of_kind in expected.items():
+            assert found[name] == of_kind
+        lakeflow.compact(lake)
+    assert len(expected["traces"]) == 3
+    assert len(expected["versions"]) == (4 if "logged models" in expected else 3)
+
+
+@stores("2.19-files", "3-sqlite")
+def test_files_of_versions_and_logged_models_are_in_the_lake(made, lake):
+    uri, expected = made
+    report = from_mlflow(uri, lake)
+    assert report.is_complete
+    client = LakeflowClient(lake)
+    for each in expected["versions"]:
+        at = client.get_model_version_download_uri(each["name"], each["version"])
+        assert at.startswith(lake) or each["source"] == at == "s3://bucket/model"
+        if each["version"] in {2, 3}:
+            assert Path(at, "weights").read_text() == "heavy"
+    for each in expected.get("logged models", ()):
+        folder = client.download_artifacts(each["source_run_id"], "model")
+        assert Path(folder, "weights").read_text() == "heavy"
+        assert [file.path for file in client.list_logged_model_artifacts(each["model_id"])] == [
+            "net.txt"
+        ]
+
+
+@stores("3-sqlite", "3-files")
+def test_imported_again_nothing_is_written_and_later_changes_of_the_lake_stay(made, lake):
+    uri, _ = made
+    first = from_mlflow(uri, lake)
+    client = LakeflowClient(lake)
+    client.set_registered_model_alias("iris", "champion", 3)
+    experiment = client.get_experiment_by_name(mlflow_models.EXPERIMENT).experiment_id
+    (trace, *_) = client.search_traces([experiment])
+    client.set_trace_tag(trace.info.trace_id, "mine", "changed here")
+    before = said(lake)
+    size = sum(each.stat().st_size for each in Path(lake, "log").rglob("*") if each.is_file())
+    again = from_mlflow(uri, lake)
+    assert said(lake) == before
+    assert again.loss_count == 0
+    assert again.is_complete
+    assert counted(again) == counted(first)
+    log = [each.stat().st_size for each in Path(lake, "log").rglob("*") if each.is_file()]
+    assert sum(log) == size
+
+
+@stores("3-files")
+def test_an_import_may_be_tried_first(made, lake):
+    uri, _ = made
+    tried = from_mlflow(uri, lake, dry_run=True)
+    assert not Path(lake).exists()
+    done = from_mlflow(uri, lake)
+    sources = [
+        {name: each.source.count for name, each in report.tables.items() if each.source.count}
+        for report in (tried, done)
+    ]
+    assert sources[0] == sources[1]
+
+
+@stores("3-sqlite")
+def test_of_an_experiment_the_versions_of_its_runs_come_along(made, lake):
+    uri, expected = made
+    report = from_mlflow(uri, lake, experiments=mlflow_models.EXPERIMENT)
+    assert report.is_complete
+    numbers = [each["version"] for each in expected["versions"] if each["run_id"]]
+    client = LakeflowClient(lake)
+    found = client.search_model_versions("name = 'iris'")
+    assert sorted(each.version for each in found) == numbers
+    assert [each.name for each in client.search_registered_models()] == ["iris"]
+    nothing = from_mlflow(uri, f"{lake} 2", experiments="Default")
+    assert "model_versions" not in nothing.tables
+    assert "traces" not in nothing.tables
+
+
+@stores("3-sqlite", "3-files")
+def test_what_is_broken_is_reported_and_the_rest_arrives(made, lake, tmp_path):
+    uri, _ = made
+    if uri.startswith("sqlite"):
+        broken = _broken_database(uri, tmp_path)
+    else:
+        broken = _broken_folder(uri, tmp_path)
+    report = from_mlflow(broken, lake)
+    assert not report.is_complete
+    assert report.loss_count >= 1
+    client = LakeflowClient(lake)
+    found = client.search_model_versions("name = 'iris'")
+    assert 3 in {each.version for each in found}
+    assert client.get_registered_model("iris").aliases == {"best": 3}
+    assert any("'champion'" in each.why for each in report.problems)
+    assert counted(report)["traces"] == (2, 2)
+
+
+def _broken_database(uri, tmp_path):
+    shutil.copy(uri.removeprefix("sqlite:///"), tmp_path / "broken.db")
+    with sqlite3.connect(tmp_path / "broken.db") as database:
+        database.execute("UPDATE model_versions SET current_stage = '?' WHERE version = 2")
+        database.execute(
+            "UPDATE trace_info SET execution_time_ms = 'soon' WHERE status = 'ERROR'"
+        )
+        database.execute(
+            "UPDATE spans SET content = substr(content, 1, 40) WHERE name = 'inner'"
+        )
+        database.execute("UPDATE assessments SET value = '{' WHERE name = 'good'")
+    database.close()
+    return f"sqlite:///{tmp_path}/broken.db"
+
+
+def _broken_folder(uri, tmp_path):
+    shutil.copytree(uri, tmp_path / "mlruns")
+    (tmp_path / "mlruns/models/iris/version-2/meta.yaml").write_text("{")
+    infos = sorted((tmp_path / "mlruns").glob("*/traces/*/trace_info.yaml"))
+    infos[0].write_text("request_id: 5")
+    spans = sorted((tmp_path / "mlruns").glob("*/traces/*/artifacts/traces.json"))
+    spans[1].write_text(spans[1].read_text()[:100])
+    for points in (tmp_path / "mlruns").glob("*/models/m-*/metrics/acc"):
+        points.write_text(points.read_text() + "1 2\n3")
+    return str(tmp_path / "mlruns")
