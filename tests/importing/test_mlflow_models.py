@@ -155,6 +155,8 @@ def test_what_is_broken_is_reported_and_the_rest_arrives(made, lake, tmp_path):
     assert client.get_registered_model("iris").aliases == {"best": 3}
     assert any("'champion'" in each.why for each in report.problems)
     assert counted(report)["traces"] == (2, 2)
+    if uri.startswith("sqlite"):
+        assert "table evaluation_datasets" in {each.where for each in report.problems}
 
 
 def _broken_database(uri, tmp_path):
@@ -166,6 +168,9 @@ def _broken_database(uri, tmp_path):
         )
         database.execute(
             "UPDATE spans SET content = substr(content, 1, 40) WHERE name = 'inner'"
+        )
+        database.execute(
+            "INSERT INTO evaluation_datasets (dataset_id, name) VALUES ('d-1', 'asked')"
         )
         database.execute("UPDATE assessments SET value = '{' WHERE name = 'good'")
     database.close()

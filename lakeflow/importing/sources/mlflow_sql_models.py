@@ -33,7 +33,8 @@ class SqlModels(StoreTables):
     # Registered models
 
     def registered_models(self) -> Iterator[RegisteredModelItem]:
-        """Yield the registered models by name."""
+        """Yield the registered models by name, and tell what stands beside them is left out."""
+        self._tell_left_out()
         last = ""
         while "registered_models" in self.tables:
             rows = self.rows(_MODELS, last=last, most=_MODELS_AT_ONCE)
@@ -47,6 +48,13 @@ class SqlModels(StoreTables):
                 elif self.has_numbers(where, row, *_TIMES):
                     yield self._model(row)
             last = rows[-1]["name"]
+
+    def _tell_left_out(self) -> None:
+        for table, query in _LEFT_OUT.items():
+            count = self.rows(query)[0]["rows_of_it"] if table in self.tables else 0
+            if count:
+                why = f"it has {count:,} rows, and an import does not take them"
+                self.report(Problem(f"table {table}", why))
 
     def _model(self, row: Row) -> RegisteredModelItem:
         name = row["name"]
@@ -135,6 +143,21 @@ class SqlModels(StoreTables):
         """Yield the files of a logged model."""
         yield from files_below(model.artifact_location, self.report)
 
+
+_LEFT_OUT = {
+    table: f"SELECT count(*) AS rows_of_it FROM {table}"  # noqa: S608 - constants
+    for table in (
+        "evaluation_datasets",
+        "scorers",
+        "issues",
+        "label_schemas",
+        "review_queues",
+        "webhooks",
+        "endpoints",
+        "mcp_servers",
+    )
+}
+"""What is worth keeping, and has no place in an import yet."""
 
 _TIMES = ("creation_time", "last_updated_time")
 _LOGGED_TIMES = ("creation_timestamp_ms", "last_updated_timestamp_ms")
