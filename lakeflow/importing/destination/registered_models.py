@@ -29,7 +29,7 @@ from lakeflow.stores.registry.state import fields_of, stages_of
 from lakeflow.stores.registry.version_changes import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from lakeflow.importing.model_items import ModelVersionItem, RegisteredModelItem
     from lakeflow.schema import TableSpec
@@ -83,21 +83,48 @@ def write_models(
         located: Returns where the files of some versions are now.
         are_all: Whether these are all versions of the models: an alias of none is a loss then.
     """
-    waiting: dict[str, dict[str, int]] = {}
+    waiting = _WaitingAliases(report if are_all else lambda _: None)
     for parts in batches(models):
         written = _write(store, parts, report, located)
         for model, _ in parts:
-            aliases = waiting.setdefault(model.name, dict(model.aliases))
-            for alias in [each for each in aliases if (model.name, each) in written.aliases]:
-                del aliases[alias]
-            if not aliases:
-                del waiting[model.name]
+            waiting.note(model, written.aliases)
         yield written
-    for name, aliases in waiting.items():
-        for alias, version in aliases.items():
-            if are_all:
-                why = f"the alias {alias!r} is left out, since version {version} is"
-                report(Problem(f"registered model {name}", why))
+    waiting.settle()
+
+
+class _WaitingAliases:
+    """Aliases of the model that is written now whose versions have not come yet.
+
+    Args:
+        report: Told of those whose versions never came.
+    """
+
+    def __init__(self, report: Callable[[Problem], None]) -> None:
+        self._report = report
+        self._name = ""
+        self._left: dict[str, int] = {}
+
+    def note(self, model: RegisteredModelItem, decided: Container[tuple[str, str]]) -> None:
+        """Take note of an event with versions of a model; those of one model follow another.
+
+        Args:
+            model: The model.
+            decided: Names of models with the aliases that the event decided on.
+        """
+        if model.name != self._name:
+            self.settle()
+            self._name, self._left = model.name, dict(model.aliases)
+        self._left = {
+            alias: version
+            for alias, version in self._left.items()
+            if (model.name, alias) not in decided
+        }
+
+    def settle(self) -> None:
+        """Report what is left of the last model."""
+        for alias, version in self._left.items():
+            why = f"the alias {alias!r} is left out, since version {version} is"
+            self._report(Problem(f"registered model {self._name}", why))
 
 
 def batches(
