@@ -53,6 +53,7 @@ class BesideRuns:
 
     Attributes:
         names: Names of the registered models that the source has of what is wanted.
+        experiments: Ids of the experiments that traces and logged models are in.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class BesideRuns:
         tell: Callable[[str], None],
     ) -> None:
         self.names: list[str] = []
+        self.experiments: set[str] = set()
         self._read = _Reading(source, wanted, report)
         self._store = store
         self._artifacts = artifacts
@@ -78,7 +80,7 @@ class BesideRuns:
         copies = TraceCopies(self._store, self._append, self._report.add)
         traces = self._read.traces(item)
         while batch := [*islice(traces, TRACES_AT_ONCE)]:
-            copies.write(experiment_id, batch)
+            self.experiments |= copies.write(experiment_id, batch)
             self._tell(f"traces of {item.name}")
 
     # Logged models
@@ -105,9 +107,10 @@ class BesideRuns:
     ) -> None:
         location = self._store.experiments.location(experiment_id)
         places = {each.model_id: self._place(each, location) for each in models}
-        for model, place in copies.write(experiment_id, models, places):
+        for model, at, place in copies.write(experiment_id, models, places):
+            self.experiments.add(at)
             if copies.lacks_points(model):
-                copies.write_points(experiment_id, model, self._read.points(model))
+                copies.write_points(at, model, self._read.points(model))
             if self._artifacts == "copy":
                 files = [*self._read.files(model)]
                 copy_model_files(self._store, model.model_id, place, files, self._report.add)

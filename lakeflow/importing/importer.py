@@ -95,7 +95,7 @@ def import_source(
     work.tell("count what is in the lake")
     ids = set(experiments.values())
     totals.count_lake(store, report, ids, work.runs)
-    totals.count_beside(store, report, ids, beside.names)
+    totals.count_beside(store, report, ids | beside.experiments, beside.names)
     return report
 
 

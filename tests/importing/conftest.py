@@ -8,9 +8,12 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -25,7 +28,7 @@ class Made(NamedTuple):
     told: list[dict[str, Any]]
 
 
-def _make(folder: Path, version: str, kind: str) -> None:
+def _make(folder: Path, version: str, kind: str, program: str) -> str:
     uri = f"sqlite:///{folder}/mlflow.db" if kind == "sqlite" else f"file://{folder}/mlruns"
     artifacts = str(folder / "files") if kind == "sqlite" else "-"
     environment = {
@@ -33,7 +36,7 @@ def _make(folder: Path, version: str, kind: str) -> None:
     }
     python = ROOT / PYTHONS[version] / "bin" / "python"
     done = subprocess.run(
-        [python, "-W", "ignore", HERE / "make_mlflow_store.py", uri, artifacts],
+        [python, "-W", "ignore", HERE / program, uri, artifacts],
         capture_output=True,
         text=True,
         cwd=folder,
@@ -42,23 +45,36 @@ def _make(folder: Path, version: str, kind: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4_000:]
-    (folder / "told.json").write_text(done.stdout)
+    return done.stdout
 
 
 @pytest.fixture(scope="session")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return a function that gives a store by version and kind; nobody may write to it."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that makes a folder once for all processes of a test run."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
-    def store(version: str, kind: str) -> Made:
-        folder = shared / f"mlflow-{version}-{kind}"
-        with (shared / f"{folder.name}.lock").open("w") as lock:
+    def made(name: str, make: Callable[[Path], str]) -> Path:
+        folder = shared / name
+        with (shared / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (folder / "told.json").exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
-                _make(folder, version, kind)
+                (folder / "told.json").write_text(make(folder))
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def stores(once: Callable[..., Path]) -> Any:
+    """Return a function that gives a store by version and kind; nobody may write to it."""
+
+    def store(version: str, kind: str, program: str = "make_mlflow_store.py") -> Made:
+        folder = once(
+            f"{program}-{version}-{kind}", lambda at: _make(at, version, kind, program)
+        )
         name = "mlflow.db" if kind == "sqlite" else "mlruns"
         return Made(str(folder / name), json.loads((folder / "told.json").read_text()))
 

@@ -1,7 +1,8 @@
 """A store of models and traces by MLflow, and what a client says of it.
 
 As a script it makes one with the MLflow that it runs with, and writes what MLflow's client says
-of it: ``python mlflow_models.py URI ARTIFACTS``. Here it asks ours the same.
+of it: ``python mlflow_models.py URI ARTIFACTS``, or ``-`` for the store's own folder. Here it
+asks ours the same.
 """
 
 import json
@@ -62,7 +63,8 @@ def _version(client, name, number):
     return {each: getattr(found, each) or None for each in _OF_VERSIONS} | {
         "version": int(found.version),
         "aliases": sorted(found.aliases),
-        "download": client.get_model_version_download_uri(name, number),
+        # The folder of a file store may have been moved: that of a run is where it is found.
+        "download": client.get_model_version_download_uri(name, number).removeprefix("file://"),
     }
 
 
@@ -132,7 +134,9 @@ def make(uri, artifacts):
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     client = MlflowClient()
-    experiment_id = client.create_experiment(EXPERIMENT, artifacts or None)
+    experiment_id = client.create_experiment(
+        EXPERIMENT, None if artifacts == "-" else artifacts
+    )
     mlflow.set_experiment(EXPERIMENT)
     run = client.create_run(experiment_id)
     client.log_text(run.info.run_id, "heavy", "model/weights")

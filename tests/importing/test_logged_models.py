@@ -45,9 +45,11 @@ class Import:
 
         copies = LoggedModelCopies(store, append, self.problems.append)
         here = experiment or self.experiment
-        for each, _ in copies.write(here, [item], {item.model_id: f"models/{item.model_id}"}):
+        for each, at, _ in copies.write(
+            here, [item], {item.model_id: f"models/{item.model_id}"}
+        ):
             if copies.lacks_points(each):
-                copies.write_points(here, each, [points[:4], points[4:]])
+                copies.write_points(at, each, [points[:4], points[4:]])
         return len(written)
 
     def model(self):
@@ -124,7 +126,10 @@ def test_a_deleted_model_is_deleted(bring):
 def test_what_no_lake_can_hold_is_reported(bring):
     bring(dataclasses.replace(ITEM, name=5))
     assert [each.where for each in bring.problems] == [f"logged model {ITEM.model_id}"]
-    bring.problems.clear()
-    bring()
+
+
+def test_a_model_stays_in_the_experiment_that_it_is_in(bring):
+    bring(points=POINTS[:2])
     bring(experiment=bring.client.create_experiment("another"))
-    assert "in experiment" in bring.problems[0].why
+    assert bring.model().experiment_id == bring.experiment
+    assert bring.points() == expected(POINTS)

@@ -1,10 +1,7 @@
 """Models and traces of stores that MLflow itself has made: our client says what MLflow's says."""
 
-import json
-import os
 import shutil
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,33 +11,19 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.importing import from_mlflow
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = {"2.19": ".venv-mlflow", "3": ".venv-mlflow3"}
+STORES = [f"{version}-{kind}" for version in "23" for kind in ("sqlite", "files")]
 
 
-STORES = [f"{version}-{kind}" for version in ENVIRONMENTS for kind in ("sqlite", "files")]
-
-
-@pytest.fixture(scope="module", params=STORES)
-def made(request, tmp_path_factory):
+@pytest.fixture(params=STORES)
+def made(request, stores):
     """A store with a bit of everything: its location, and what MLflow's client says of it."""
-    version, kind = request.param.split("-")
-    folder = tmp_path_factory.mktemp("mlflow")
-    uri, artifacts = f"{folder}/mlruns", ""
-    if kind == "sqlite":
-        uri, artifacts = f"sqlite:///{folder}/mlflow.db", f"{folder}/artifacts"
-    python = ROOT / ENVIRONMENTS[version] / "bin" / "python"
-    program = [python, mlflow_models.__file__, uri, artifacts]
-    # Ours must not be found there: its entry points would be MLflow's plugins.
-    environ = {key: each for key, each in os.environ.items() if key != "PYTHONPATH"}
-    ran = subprocess.run(program, cwd=folder, env=environ, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    return uri, json.loads(ran.stdout)
+    found = stores(*request.param.split("-"), "mlflow_models.py")
+    return found.location, found.told
 
 
-def stores(*names):
+def some(*names):
     """Run a test on some of the stores: each import takes its time."""
-    return pytest.mark.parametrize("made", names, indirect=True, scope="module")
+    return pytest.mark.parametrize("made", names, indirect=True)
 
 
 @pytest.fixture
@@ -72,7 +55,7 @@ def test_our_client_says_what_mlflows_says(made, lake):
     assert len(expected["versions"]) == (4 if "logged models" in expected else 3)
 
 
-@stores("2.19-files", "3-sqlite")
+@some("2-files", "3-sqlite")
 def test_files_of_versions_and_logged_models_are_in_the_lake(made, lake):
     uri, expected = made
     report = from_mlflow(uri, lake)
@@ -91,7 +74,7 @@ def test_files_of_versions_and_logged_models_are_in_the_lake(made, lake):
         ]
 
 
-@stores("3-sqlite", "3-files")
+@some("3-sqlite", "3-files")
 def test_imported_again_nothing_is_written_and_later_changes_of_the_lake_stay(made, lake):
     uri, _ = made
     first = from_mlflow(uri, lake)
@@ -111,7 +94,7 @@ def test_imported_again_nothing_is_written_and_later_changes_of_the_lake_stay(ma
     assert sum(log) == size
 
 
-@stores("3-files")
+@some("3-files")
 def test_an_import_may_be_tried_first(made, lake):
     uri, _ = made
     tried = from_mlflow(uri, lake, dry_run=True)
@@ -124,7 +107,7 @@ def test_an_import_may_be_tried_first(made, lake):
     assert sources[0] == sources[1]
 
 
-@stores("3-sqlite")
+@some("3-sqlite")
 def test_of_an_experiment_the_versions_of_its_runs_come_along(made, lake):
     uri, expected = made
     report = from_mlflow(uri, lake, experiments=mlflow_models.EXPERIMENT)
@@ -139,10 +122,10 @@ def test_of_an_experiment_the_versions_of_its_runs_come_along(made, lake):
     assert "traces" not in nothing.tables
 
 
-@stores("3-sqlite", "3-files")
+@some("3-sqlite", "3-files")
 def test_what_is_broken_is_reported_and_the_rest_arrives(made, lake, tmp_path):
     uri, _ = made
-    if uri.startswith("sqlite"):
+    if uri.endswith(".db"):
         broken = _broken_database(uri, tmp_path)
     else:
         broken = _broken_folder(uri, tmp_path)
@@ -155,12 +138,12 @@ def test_what_is_broken_is_reported_and_the_rest_arrives(made, lake, tmp_path):
     assert client.get_registered_model("iris").aliases == {"best": 3}
     assert any("'champion'" in each.why for each in report.problems)
     assert counted(report)["traces"] == (2, 2)
-    if uri.startswith("sqlite"):
+    if uri.endswith(".db"):
         assert "table evaluation_datasets" in {each.where for each in report.problems}
 
 
 def _broken_database(uri, tmp_path):
-    shutil.copy(uri.removeprefix("sqlite:///"), tmp_path / "broken.db")
+    shutil.copy(uri, tmp_path / "broken.db")
     with sqlite3.connect(tmp_path / "broken.db") as database:
         database.execute("UPDATE model_versions SET current_stage = '?' WHERE version = 2")
         database.execute(

@@ -116,7 +116,11 @@ def test_what_was_changed_in_the_lake_stays(bring):
 def test_what_no_lake_can_hold_is_reported(bring):
     bring(trace(request_preview="\ud800"))
     assert [each.where for each in bring.problems] == [f"trace {TRACE}"]
-    bring.problems.clear()
-    bring(trace())
-    bring(trace(), bring.client.create_experiment("another"))
-    assert "in experiment" in bring.problems[0].why
+
+
+def test_a_trace_stays_in_the_experiment_that_it_is_in(bring):
+    bring(trace(1))
+    assert bring(trace(3), bring.client.create_experiment("another")) == 1
+    found = bring.trace()
+    assert found.info.experiment_id == bring.experiment
+    assert len(found.data.spans) == 3

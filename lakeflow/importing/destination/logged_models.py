@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import records
 from lakeflow.importing.destination.fitting import Fitting
-from lakeflow.importing.items import Problem, made_id
+from lakeflow.importing.items import made_id
 from lakeflow.importing.model_items import ModelPoint
 from lakeflow.kinds import LOGGED_MODEL
 from lakeflow.records import Origin
@@ -18,6 +18,7 @@ from lakeflow.stores.logged_models import rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from lakeflow.importing.items import Problem
     from lakeflow.importing.model_items import LoggedModelItem
     from lakeflow.stores.store import Store
     from lakeflow.stores.things import Thing
@@ -30,6 +31,20 @@ _POINTS_OF_A_LINE = 1_000
 
 _FIRST_ONLY = ("name", "artifact_location", "creation_timestamp", "model_type", "source_run_id")
 """Fields that are set when a model is made, and never again."""
+
+
+class Written(NamedTuple):
+    """A model that the lake has now.
+
+    Attributes:
+        item: The model.
+        experiment_id: Its experiment in the lake.
+        location: Where its files are, as it is stored.
+    """
+
+    item: LoggedModelItem
+    experiment_id: str
+    location: str
 
 
 class LoggedModelCopies:
@@ -49,7 +64,6 @@ class LoggedModelCopies:
     ) -> None:
         self._store = store
         self._append = append
-        self._report = report
         self._fitting = Fitting(store.lake, report)
         self._known: dict[str, Thing] = {}
 
@@ -58,16 +72,16 @@ class LoggedModelCopies:
         experiment_id: str,
         items: Sequence[LoggedModelItem],
         locations: Mapping[str, str],
-    ) -> list[tuple[LoggedModelItem, str]]:
+    ) -> list[Written]:
         """Write what the lake lacks of some models.
 
         Args:
-            experiment_id: Their experiment in the lake.
+            experiment_id: The experiment of those that the lake does not have.
             items: The models; at most ``MODELS_AT_ONCE``.
             locations: Where the files of new ones will be, as it is stored, by model.
 
         Returns:
-            Those that are there now, each with the location of its files.
+            Those that are there now.
         """
         ids = [each.model_id for each in items]
         # As this process saw them last: what is written here need not be read back.
@@ -76,18 +90,19 @@ class LoggedModelCopies:
         written = []
         for item in items:
             there = self._known.get(item.model_id)
-            if there is not None and there.scope[0] != experiment_id:
-                why = f"the lake has a model of this id in experiment {there.scope[0]}"
-                self._report(Problem(_where(item), why))
-                continue
             row = None if there is None else there.row(LOGGED_MODEL)
             location = locations[item.model_id] if row is None else row["artifact_location"]
-            bodies = _bodies((experiment_id, item.model_id), item, location, there)
-            kept = self._fitting.those_of(bodies, _where(item))
+            scope = self._scope(experiment_id, item)
+            kept = self._fitting.those_of(_bodies(scope, item, location, there), _where(item))
             self._append(kept)
             if kept or row is not None:
-                written.append((item, location))
+                written.append(Written(item, scope[0], location))
         return written
+
+    def _scope(self, experiment_id: str, item: LoggedModelItem) -> tuple[str, str]:
+        there = self._known.get(item.model_id)
+        # Its experiment may have got another name in the lake.
+        return experiment_id if there is None else there.scope[0], item.model_id
 
     def write_points(
         self,
@@ -112,8 +127,7 @@ class LoggedModelCopies:
                 else:
                     new.append(point)
             if new:
-                scope = experiment_id, item.model_id
-                bodies = _point_bodies(scope, item, new, place)
+                bodies = _point_bodies((experiment_id, item.model_id), item, new, place)
                 self._append(self._fitting.those_of(bodies, _where(item)))
                 place += len(new)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import records
 from lakeflow.entities import TraceState
 from lakeflow.importing.destination.fitting import Fitting
-from lakeflow.importing.items import Problem, made_id
+from lakeflow.importing.items import made_id
 from lakeflow.kinds import TRACE
 from lakeflow.records import Origin
 from lakeflow.schema import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lakeflow.entities import TraceInfo
+    from lakeflow.importing.items import Problem
     from lakeflow.importing.trace_items import TraceItem
     from lakeflow.stores.store import Store
     from lakeflow.stores.things import Order, Row, Thing
@@ -52,28 +53,27 @@ class TraceCopies:
     ) -> None:
         self._store = store
         self._append = append
-        self._report = report
         self._fitting = Fitting(store.lake, report)
 
-    def write(self, experiment_id: str, items: Sequence[TraceItem]) -> None:
-        """Write what the lake lacks of some traces.
+    def write(self, experiment_id: str, items: Sequence[TraceItem]) -> set[str]:
+        """Write what the lake lacks of some traces, and return the experiments they are in.
 
         Args:
-            experiment_id: Their experiment in the lake.
+            experiment_id: The experiment of those that the lake does not have.
             items: The traces; at most ``TRACES_AT_ONCE``.
         """
         ids = [each.info.trace_id for each in items]
         # As this process saw them last: what is written here need not be read back.
         known = {each.id: each for each in self._store.runs.reader.things(TRACE, ids)}
+        found = set()
         for item in items:
-            where = f"trace {item.info.trace_id}"
             there = known.get(item.info.trace_id)
-            if there is not None and there.scope[0] != experiment_id:
-                why = f"the lake has a trace of this id in experiment {there.scope[0]}"
-                self._report(Problem(where, why))
-                continue
-            bodies = _bodies(_of(experiment_id, item), there)
-            self._append(self._fitting.those_of(bodies, where))
+            # Its experiment may have got another name in the lake.
+            at = experiment_id if there is None else there.scope[0]
+            found.add(at)
+            bodies = _bodies(_of(at, item), there)
+            self._append(self._fitting.those_of(bodies, f"trace {item.info.trace_id}"))
+        return found
 
 
 def _of(experiment_id: str, item: TraceItem) -> TraceItem:

@@ -285,12 +285,6 @@ class MlflowSqlite(SqlModels, SqlTraces):
         with self._errors():
             return self._database.execute(query, tuple(values)).fetchall()
 
-    def rows(self, query: str, /, **values: object) -> list[Row]:
-        """Return the rows of a statement; see ``StoreTables``."""
-        with self._errors(), contextlib.closing(self._database.cursor()) as cursor:
-            cursor.row_factory = _row
-            return cursor.execute(query, values).fetchall()
-
     def _batches(
         self, query: str, values: Iterable[Any], rows_at_once: int
     ) -> Iterator[list[Any]]:
@@ -303,6 +297,12 @@ class MlflowSqlite(SqlModels, SqlTraces):
                 if not rows:
                     return
                 yield rows
+
+    def rows(self, query: str, /, **values: object) -> list[Row]:
+        """Return the rows of a statement; see ``StoreTables``."""
+        with self._errors(), contextlib.closing(self._database.cursor()) as cursor:
+            cursor.row_factory = _row
+            return cursor.execute(query, values).fetchall()
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
