@@ -8,7 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli import artifacts, compact, compat, copy, otlp, registry, server, sql, traces
+from lakeflow.cli import (
+    artifacts,
+    compact,
+    compat,
+    copy,
+    export,
+    otlp,
+    registry,
+    server,
+    sql,
+    traces,
+)
 from lakeflow.cli.terminal import complain, ready
 from lakeflow.exceptions import LakeflowException
 
@@ -64,6 +75,12 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]
         "copy a lake that is in use",
         "Copy a lake as it is now to another folder or store, while others log to it. "
         "Made again it goes on where it was stopped, and brings what is new.",
+    ),
+    "export": (
+        export.add_arguments,
+        "write the lake to MLflow, or as plain Parquet or CSV",
+        "Move out: what the lake holds goes to MLflow's own stores and servers, or into plain "
+        "files with a README of their columns.",
     ),
     "otlp": (
         otlp.add_arguments,

@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from unicodedata import combining, east_asian_width
 
 from lakeflow.exceptions import InvalidInputError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.maintenance.report import Progress
+
+T = TypeVar("T")
 
 _NARROWEST = 12
 """Characters below which a column that is cut says nothing: then rows are blocks."""
@@ -96,21 +98,30 @@ def complain(message: str) -> None:
         print(printable(message, "\n"), file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def shown_progress() -> Iterator[Callable[[Progress], None] | None]:
+def shown_progress() -> contextlib.AbstractContextManager[Callable[[Progress], None] | None]:
     """Give what shows how far something is in one line, where somebody looks on."""
+    return shown_as(_bytes_done)
+
+
+@contextlib.contextmanager
+def shown_as(line: Callable[[T], str]) -> Iterator[Callable[[T], None] | None]:
+    """Give what shows how far something is, where somebody looks on.
+
+    Args:
+        line: Says it in one line.
+    """
     if not sys.stderr.isatty():
         yield None
         return
     try:
-        yield _show
+        yield lambda progress: _put(printable(line(progress)))
     finally:
         _put("")
 
 
-def _show(progress: Progress) -> None:
+def _bytes_done(progress: Progress) -> str:
     done, total = progress.done_bytes / 1e6, progress.total_bytes / 1e6
-    _put(f"{done:,.1f} of {total:,.1f} MB  {progress.step}")
+    return f"{done:,.1f} of {total:,.1f} MB  {progress.step}"
 
 
 def _put(line: str) -> None:
