@@ -13,7 +13,7 @@ from lakeflow.cli import (
     compact,
     compat,
     copy,
-    export,
+    exporting,
     otlp,
     registry,
     server,
@@ -77,7 +77,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]
         "Made again it goes on where it was stopped, and brings what is new.",
     ),
     "export": (
-        export.add_arguments,
+        exporting.add_arguments,
         "write the lake to MLflow, or as plain Parquet or CSV",
         "Move out: what the lake holds goes to MLflow's own stores and servers, or into plain "
         "files with a README of their columns.",

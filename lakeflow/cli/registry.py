@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.cli.artifacts import findings
 from lakeflow.cli.sql import add_format, lines
 from lakeflow.cli.terminal import write
+from lakeflow.cli.times import time
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.printable import printable
 from lakeflow.refusals import refused
@@ -23,6 +21,7 @@ from lakeflow.registry import (
 )
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from lakeflow.maintenance.report import ModelReport
@@ -51,7 +50,7 @@ def _add_history(verbs: Verbs) -> argparse.ArgumentParser:
     told.add_argument("name", metavar="NAME", help="a name that the model has or had")
     told.add_argument(
         "--as-of",
-        type=_time,
+        type=time,
         metavar="TIME",
         help="only until then: a time such as 2026-11-24T12:00, local unless it says "
         "otherwise, or milliseconds since the Unix epoch",
@@ -128,17 +127,6 @@ def _add_sign(verbs: Verbs) -> argparse.ArgumentParser:
 def _add_version(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="name of the model")
     parser.add_argument("version", metavar="VERSION", help="a version, or @ and an alias")
-
-
-def _time(text: str) -> int | datetime.datetime:
-    if re.fullmatch("[0-9]+", text):
-        return int(text)
-    try:
-        return datetime.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no time such as 2026-11-24T12:00 and no number of milliseconds"
-        ) from error
 
 
 def _history(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
 from lakeflow.exceptions import InvalidInputError
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.maintenance.report import Progress
-
-T = TypeVar("T")
 
 _NARROWEST = 12
 """Characters below which a column that is cut says nothing: then rows are blocks."""
@@ -98,35 +96,33 @@ def complain(message: str) -> None:
         print(printable(message, "\n"), file=sys.stderr, flush=True)
 
 
-def shown_progress() -> contextlib.AbstractContextManager[Callable[[Progress], None] | None]:
+@contextlib.contextmanager
+def shown_progress() -> Iterator[Callable[[Progress], None] | None]:
     """Give what shows how far something is in one line, where somebody looks on."""
-    return shown_as(_bytes_done)
+    with shown_lines() as show:
+        yield None if show is None else lambda progress: show(_megabytes(progress))
 
 
 @contextlib.contextmanager
-def shown_as(line: Callable[[T], str]) -> Iterator[Callable[[T], None] | None]:
-    """Give what shows how far something is, where somebody looks on.
-
-    Args:
-        line: Says it in one line.
-    """
+def shown_lines() -> Iterator[Callable[[str], None] | None]:
+    """Give what shows one line in place of the one before, where somebody looks on."""
     if not sys.stderr.isatty():
         yield None
         return
     try:
-        yield lambda progress: _put(printable(line(progress)))
+        yield _put
     finally:
         _put("")
 
 
-def _bytes_done(progress: Progress) -> str:
+def _megabytes(progress: Progress) -> str:
     done, total = progress.done_bytes / 1e6, progress.total_bytes / 1e6
     return f"{done:,.1f} of {total:,.1f} MB  {progress.step}"
 
 
 def _put(line: str) -> None:
     with contextlib.suppress(OSError):
-        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K{printable(line)}", end="", file=sys.stderr, flush=True)
 
 
 def format_table(

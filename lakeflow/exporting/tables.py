@@ -45,7 +45,7 @@ A text is a string, a whole number an int64, another number a double, which may 
 infinite.""",
     "csv": """\
 A text is in double quotes, and a double quote in it is doubled. A null is empty, without
-quotes. NaN is `nan`, the infinities are `inf` and `-inf`; other numbers have all their digits.""",
+quotes. NaN is `nan`, the infinities are `inf` and `-inf`; other numbers have all digits.""",
 }
 
 

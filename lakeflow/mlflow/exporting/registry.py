@@ -1,0 +1,242 @@
+"""Registered models and prompts with their versions, from the lake to MLflow.
+
+MLflow numbers versions itself, one after the other. A number that the lake has given away and
+deleted gets a version that holds the place, and goes when the last one is there.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.tracking._model_registry.client import ModelRegistryClient
+
+from lakeflow.mlflow.exporting.target import ID_TAG, STATE_TAG, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lakeflow.mlflow.exporting.target import Export
+
+_MODEL_TAG = "lakeflow.model"
+"""Tag of a registered model that was exported from a lake: its id there."""
+
+_PLACEHOLDER_TAG = "lakeflow.placeholder"
+
+_NO_STAGE = "None"
+
+_IDS = "SELECT model_id FROM registered_models ORDER BY model_id"
+
+_MODEL = """
+    SELECT "name", description, tags, aliases FROM registered_models WHERE model_id = $id
+"""
+
+_VERSIONS = """
+    SELECT "version", source, run_id, description, run_link, current_stage, tags
+    FROM model_versions WHERE model_id = $id ORDER BY "version"
+"""
+
+
+class _Model(NamedTuple):
+    name: str
+    description: str | None
+    tags: Mapping[str, str]
+    aliases: Mapping[str, int]
+
+
+class _Version(NamedTuple):
+    version: int
+    source: str
+    run_id: str | None
+    description: str | None
+    run_link: str | None
+    stage: str
+    tags: Mapping[str, str]
+
+
+def export_registry(export: Export) -> None:
+    """Write all registered models and prompts, and their versions in order."""
+    with export.store.columns.snapshot() as cursor:
+        for (model_id,) in cursor.run(_IDS):
+            model = _Model(*cursor.run(_MODEL, {"id": model_id})[0])
+            versions = [_Version(*row) for row in cursor.run(_VERSIONS, {"id": model_id})]
+            lake = export.report.lake
+            lake["models"] += 1
+            lake["versions"] += len(versions)
+            lake["aliases"] += len(model.aliases)
+            _export_model(export, model_id, model, versions)
+            export.advance(f"model {model.name}")
+
+
+def _export_model(
+    export: Export, model_id: str, model: _Model, versions: list[_Version]
+) -> None:
+    # The client of users refuses tags of prompts, which are models to a store.
+    client = ModelRegistryClient(export.target._registry_uri, export.target.tracking_uri)
+    there = _found(client, model.name)
+    if there is not None and there.tags.get(_MODEL_TAG) != model_id:
+        export.report.add(
+            f"model {model.name!r}", "MLflow has another model of this name already"
+        )
+        return
+    if export.wanted.dry_run:
+        export.report.there["models"] += there is not None
+        return
+    tags = {**model.tags, _MODEL_TAG: model_id}
+    if there is None:
+        there = export.refusable(
+            f"model {model.name!r}",
+            lambda: client.create_registered_model(model.name, tags, model.description),
+        )
+        if there is None:
+            return
+        export.report.written["models"] += 1
+    export.report.there["models"] += 1
+    if (there.description or None) != (model.description or None):
+        client.update_registered_model(model.name, model.description or "")
+    for key, value in tags.items():
+        if there.tags.get(key) != value:
+            client.set_registered_model_tag(model.name, key, value)
+    _export_versions(export, client, model, versions)
+    _export_aliases(export, client, model, there.aliases)
+
+
+def _found(client: Any, name: str) -> Any:
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def _export_versions(
+    export: Export, client: Any, model: _Model, versions: list[_Version]
+) -> None:
+    there = {int(number): found for number, found in _versions_there(client, model.name)}
+    wanted = {each.version: each for each in versions}
+    for number in range(1, max(wanted, default=0) + 1):
+        version = wanted.get(number)
+        if number not in there and number < max(there, default=0):
+            if version is not None:
+                where = f"model {model.name!r}, version {number}"
+                export.report.add(where, "MLflow gave this number away, and deleted it")
+            continue
+        made = there.get(number) or _create(export, client, model.name, number, version)
+        there.setdefault(number, made)
+        if version is not None and _PLACEHOLDER_TAG not in made.tags:
+            _finish(export, client, version, made)
+            export.report.there["versions"] += 1
+    for number, found in there.items():
+        if _PLACEHOLDER_TAG in found.tags:
+            client.delete_model_version(model.name, str(number))
+
+
+def _versions_there(client: Any, name: str) -> Iterator[tuple[str, Any]]:
+    quoted = name.replace("'", "\\'")
+    token = None
+    while True:
+        page = client.search_model_versions(f"name = '{quoted}'", page_token=token)
+        yield from ((each.version, each) for each in page if each.name == name)
+        token = page.token
+        if not token:
+            return
+
+
+def _create(
+    export: Export, client: Any, name: str, number: int, version: _Version | None
+) -> Any:
+    """Make a version; where there is none, or MLflow refuses it, one that holds its place."""
+    made = None
+    if version is not None:
+        run_id, source = _origin(export, version)
+        made = export.refusable(
+            f"model {name!r}, version {number}",
+            lambda: client.create_model_version(
+                name=name,
+                source=source,
+                run_id=run_id,
+                tags=dict(version.tags),
+                run_link=version.run_link,
+                description=version.description,
+                await_creation_for=0,
+            ),
+        )
+        export.report.written["versions"] += made is not None
+    if made is not None:
+        return made
+    return client.create_model_version(
+        name=name,
+        source="s3://lakeflow/none",
+        tags={_PLACEHOLDER_TAG: "true"},
+        await_creation_for=0,
+    )
+
+
+def _origin(export: Export, version: _Version) -> tuple[str | None, str]:
+    """Return the run and the source of a version as MLflow there knows them."""
+    source = version.source
+    if source.startswith("models:/"):
+        ours = source.removeprefix("models:/")
+        return None, f"models:/{export.models.get(ours, ours)}"
+    if not version.run_id:
+        return None, source
+    run = _run_there(export, version.run_id)
+    if run is None:
+        return None, source
+    theirs = run.info.run_id
+    try:
+        before = export.source.get_run(version.run_id).info.artifact_uri
+    except MlflowException:
+        before = ""
+    if before and source.startswith(before):
+        return theirs, run.info.artifact_uri + source.removeprefix(before)
+    return theirs, source.replace(f"runs:/{version.run_id}", f"runs:/{theirs}", 1)
+
+
+def _run_there(export: Export, run_id: str) -> Any:
+    """Return the run in MLflow that is a run of the lake; None where there is none."""
+    if not run_id.isalnum():
+        return None
+    ids = [each.experiment_id for each in export.target.search_experiments(ViewType.ALL)]
+    found = export.target.search_runs(ids, f"tags.`{ID_TAG}` = '{run_id}'", ViewType.ALL, 1)
+    return found[0] if found else None
+
+
+def _finish(export: Export, client: Any, version: _Version, made: Any) -> None:
+    """Write what may have changed since a version was made."""
+    name, number = made.name, str(made.version)
+    state = digest(version)
+    if made.tags.get(STATE_TAG) == state:
+        return
+    if (made.description or None) != (version.description or None):
+        client.update_model_version(name, number, version.description or "")
+    for key, value in version.tags.items():
+        if made.tags.get(key) != value:
+            client.set_model_version_tag(name, number, key, value)
+    if version.stage not in {made.current_stage, None} and (
+        version.stage != _NO_STAGE or made.current_stage not in {None, _NO_STAGE}
+    ):
+        with warnings.catch_warnings():
+            # Stages are deprecated, and kept all the same.
+            warnings.simplefilter("ignore")
+            client.transition_model_version_stage(name, number, version.stage)
+    client.set_model_version_tag(name, number, STATE_TAG, state)
+
+
+def _export_aliases(
+    export: Export, client: Any, model: _Model, there: Mapping[str, Any]
+) -> None:
+    for alias, version in model.aliases.items():
+        if str(there.get(alias)) == str(version) or export.refusable(
+            f"model {model.name!r}, alias {alias!r}",
+            lambda alias=alias, version=version: (
+                client.set_registered_model_alias(  # type: ignore[misc]
+                    model.name, alias, str(version)
+                )
+                or True
+            ),
+        ):
+            export.report.there["aliases"] += 1
