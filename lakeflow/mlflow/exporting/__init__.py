@@ -115,8 +115,8 @@ def to_mlflow(
         if export.alike:
             report.add(
                 "points",
-                f"{export.alike:,} are like another one of their run; of such points MLflow's "
-                "databases keep one",
+                f"{export.alike:,} are like another one of their run and metric, in step, time "
+                "and value; MLflow's databases keep one of these",
                 is_loss=False,
             )
         if not experiments and since is None:

@@ -41,7 +41,16 @@ _POINTS = """
         ON of_models.writer = points.writer AND of_models.seq = points.seq
         AND of_models.place = points.place AND of_models.run_id = points.run_id
         AND of_models."key" = points."key"
+    {distinct}
     ORDER BY points.run_id, points."key", points.clock, points.writer, points.seq, points.place
+"""
+
+_FIRST_OF_ALIKE = """
+    QUALIFY row_number() OVER (
+        PARTITION BY
+            points.run_id, points."key", points."timestamp", points.step, points."value"
+        ORDER BY points.clock, points.writer, points.seq, points.place
+    ) = 1
 """
 
 _ALIKE = """
@@ -67,13 +76,13 @@ def counts(cursor: Cursor, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
 
 
 def alike(cursor: Cursor, run_ids: Sequence[str]) -> int:
-    """Return how many points of some runs are like one before: MLflow's databases drop them."""
+    """Return how many points of some runs are like one before."""
     cursor.run(_WANTED, {"ids": list(run_ids)})
     return int(cursor.run(_ALIKE)[0][0])
 
 
 def of_runs(
-    cursor: Cursor, run_ids: Sequence[str]
+    cursor: Cursor, run_ids: Sequence[str], *, distinct: bool
 ) -> Iterator[tuple[str, Iterator[tuple[Any, ...]]]]:
     """Yield each run of some that has points, with the points.
 
@@ -83,11 +92,13 @@ def of_runs(
     Args:
         cursor: A snapshot of the lake.
         run_ids: The runs.
+        distinct: Whether to leave out a point that is like one before.
     """
     cursor.run(_WANTED, {"ids": list(run_ids)})
+    statement = _POINTS.format(distinct=_FIRST_OF_ALIKE if distinct else "")
     rows = (
         row
-        for batch in cursor.batches(_POINTS, _ROWS_AT_ONCE)
+        for batch in cursor.batches(statement, _ROWS_AT_ONCE)
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
     )
     yield from groupby(rows, itemgetter(0))

@@ -13,7 +13,7 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking._model_registry.client import ModelRegistryClient
 
-from lakeflow.mlflow.exporting.target import ID_TAG, STATE_TAG, digest
+from lakeflow.mlflow.exporting.target import ID_TAG, STATE_TAG, digest, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -125,6 +125,10 @@ def _export_versions(
                 export.report.add(where, "MLflow gave this number away, and deleted it")
             continue
         made = there.get(number) or _create(export, client, model.name, number, version)
+        if int(made.version) != number:
+            where = f"model {model.name!r}, version {number}"
+            export.report.add(where, f"MLflow made version {made.version}: others write to it")
+            return
         there.setdefault(number, made)
         if version is not None and _PLACEHOLDER_TAG not in made.tags:
             _finish(export, client, version, made)
@@ -135,14 +139,11 @@ def _export_versions(
 
 
 def _versions_there(client: Any, name: str) -> Iterator[tuple[str, Any]]:
-    quoted = name.replace("'", "\\'")
-    token = None
-    while True:
-        page = client.search_model_versions(f"name = '{quoted}'", page_token=token)
+    # MLflow's filters have two quotes and no escapes.
+    quote = next((each for each in "'\"" if each not in name), None)
+    condition = f"name = {quote}{name}{quote}" if quote else None
+    for page in pages(lambda token: client.search_model_versions(condition, page_token=token)):
         yield from ((each.version, each) for each in page if each.name == name)
-        token = page.token
-        if not token:
-            return
 
 
 def _create(

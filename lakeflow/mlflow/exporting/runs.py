@@ -209,8 +209,11 @@ def _write(
         _write_uses(export, run, there)
         if export.wanted.with_artifacts:
             files.copy_of_run(export, run, there.run_id)
-    export.alike += points.alike(cursor, [run.info.run_id for run in runs])
-    for run_id, rows in points.of_runs(cursor, [run.info.run_id for run in runs]):
+    ids = [run.info.run_id for run in runs]
+    # Databases keep one of them, and that of MLflow 2 refuses to be given two at once.
+    alike = 0 if export.is_to_files else points.alike(cursor, ids)
+    export.alike += alike
+    for run_id, rows in points.of_runs(cursor, ids, distinct=alike > 0):
         points.send(export, known[run_id].run_id, rows, _histories(export, known[run_id]))
 
 

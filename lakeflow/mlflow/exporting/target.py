@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -70,7 +71,7 @@ class Export:
         report: What is known of it.
         progress: Called as work goes on.
         models: Ids in MLflow by those of logged models in the lake.
-        alike: Points that were sent and are like another one of their run.
+        alike: Points that were not sent, since they are like another one of their run.
     """
 
     store: Store
@@ -89,6 +90,11 @@ class Export:
         That is: whose a run is, that it has no end yet, that it began at time 0.
         """
         return _get_store(self.target.tracking_uri)
+
+    @property
+    def is_to_files(self) -> bool:
+        """Whether the target is a file store, which keeps points that are alike."""
+        return urlsplit(self.target.tracking_uri).scheme in {"", "file"}
 
     def advance(self, what: str, runs: int = 0) -> None:
         """Say how far it is."""
