@@ -14,6 +14,7 @@ from lakeflow.cli import (
     compat,
     copy,
     exporting,
+    importing,
     otlp,
     registry,
     server,
@@ -81,6 +82,11 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]
         "write the lake to MLflow, or as plain Parquet or CSV",
         "Move out: what the lake holds goes to MLflow's own stores and servers, or into plain "
         "files with a README of their columns.",
+    ),
+    "import": (
+        importing.add_arguments,
+        "bring what other trackers hold into a lake",
+        "Bring experiments, runs and files of another tracker into a lake.",
     ),
     "otlp": (
         otlp.add_arguments,

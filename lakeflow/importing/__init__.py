@@ -1,1 +1,125 @@
 """Moving in: what other trackers, or files, hold of experiments becomes rows of a lake."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, get_args
+
+from lakeflow.entities.validation import time_ms
+from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.importing.source import Artifacts, Wanted
+from lakeflow.open_store import open_store
+
+if TYPE_CHECKING:
+    import datetime
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+
+    from lakeflow.importing.report import ImportProgress, ImportReport
+    from lakeflow.importing.source import Source
+
+
+def import_from(
+    source: Source,
+    lake: str | os.PathLike[str] | None = None,
+    *,
+    experiments: str | Iterable[str] = (),
+    since: int | datetime.datetime | None = None,
+    artifacts: Artifacts = "copy",
+    dry_run: bool = False,
+    progress: Callable[[ImportProgress], None] | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> ImportReport:
+    """Bring what a source holds into a lake.
+
+    It may be stopped anywhere, and run by several processes at once: run again it goes on, and
+    nothing is there twice. Run later it brings what is new. What was changed in the lake since
+    stays as it is there.
+
+    What is broken in the source, or has no place in a lake, is left out and reported; the rest
+    arrives. Memory is bounded, but for the ids of the runs.
+
+    Args:
+        source: The source; it is closed.
+        lake: Location of the lake, which is made if there is none; that of the process by
+            default.
+        experiments: Names of experiments; all by default.
+        since: Only runs that began then or later: a ``datetime``, local unless it has a zone,
+            or milliseconds since the Unix epoch.
+        artifacts: ``"copy"`` copies files into the lake, ``"leave"`` leaves them where they
+            are, and runs in the lake say so.
+        dry_run: Only count.
+        progress: Called with an ``ImportProgress`` as work goes on.
+        storage_options: fsspec's options for the filesystem of the lake.
+
+    Returns:
+        An ``ImportReport``: counts and sums on both sides, and what could not be kept.
+
+    Raises:
+        InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that.
+        StorageError: The lake cannot be written. Run it again.
+    """
+    from lakeflow.importing.importer import import_source, try_source
+
+    with contextlib.closing(source):
+        if artifacts not in get_args(Artifacts):
+            raise InvalidInputError(
+                f"artifacts is {artifacts!r}", hint=f"one of {', '.join(get_args(Artifacts))}"
+            )
+        names = [experiments] if isinstance(experiments, str) else experiments
+        wanted = Wanted(frozenset(names), None if since is None else time_ms(since, "since"))
+        tell = progress or (lambda _: None)
+        if not dry_run:
+            store = open_store(lake, storage_options, create=True)
+            return import_source(source, store, wanted, artifacts, tell)
+        there = None
+        with contextlib.suppress(NotFoundError):
+            there = open_store(lake, storage_options, create=False)
+        return try_source(source, there, wanted, artifacts, tell)
+
+
+def from_mlflow(
+    location: str | os.PathLike[str],
+    lake: str | os.PathLike[str] | None = None,
+    *,
+    experiments: str | Iterable[str] = (),
+    since: int | datetime.datetime | None = None,
+    artifacts: Artifacts = "copy",
+    dry_run: bool = False,
+    progress: Callable[[ImportProgress], None] | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> ImportReport:
+    """Bring what an MLflow store holds into a lake; see ``import_from``.
+
+    Args:
+        location: A folder such as ``mlruns``, or ``sqlite:///mlflow.db``. Neither needs MLflow
+            to be installed.
+        lake: As for ``import_from``.
+        experiments: As for ``import_from``.
+        since: As for ``import_from``.
+        artifacts: As for ``import_from``.
+        dry_run: As for ``import_from``.
+        progress: As for ``import_from``.
+        storage_options: As for ``import_from``.
+
+    Returns:
+        As for ``import_from``.
+
+    Raises:
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no store.
+        InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that.
+        InvalidStateError: INVALID_STATE, the store is of a newer MLflow than is known.
+        StorageError: The store cannot be read, or the lake not be written.
+    """
+    from lakeflow.importing.sources.mlflow import open_mlflow
+
+    return import_from(
+        open_mlflow(location),
+        lake,
+        experiments=experiments,
+        since=since,
+        artifacts=artifacts,
+        dry_run=dry_run,
+        progress=progress,
+        storage_options=storage_options,
+    )

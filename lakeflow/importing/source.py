@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lakeflow.importing.items import Curve, ExperimentItem, FileItem, Problem, RunItem
+
+Artifacts = Literal["copy", "leave"]
+"""What becomes of files: they are copied into the lake, or stay where they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,16 @@ class Known:
         row = None if thing is None else thing.row(kind)
         return thing if row is not None and row[column] == value else None
 
+    def is_free(self, kind: Kind, identity: str) -> bool:
+        """Return whether no thing of a kind has or had an id."""
+        if self._stored.get(kind, [identity], self._fold):
+            return False
+        memories = [layer.memory for layer in self._layers]
+        return not any(
+            identity in memory.things[kind.name] or memory.is_removed(kind, (identity,))
+            for memory in memories
+        )
+
     def next_number(self, kind: Kind) -> int:
         """Return the number after all that things of a kind ever had as ids."""
         last = self._fold.numbers.get(kind.name, -1)

@@ -21,13 +21,15 @@ from lakeflow.stores.arguments import below, checked_tags
 from lakeflow.stores.state import experiment_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from lakeflow.lake import Lake
     from lakeflow.stores.control import ControlStore, Draft, Known
     from lakeflow.stores.reader import Reader
 
 _Fields = dict[str, Any]
+
+_LARGEST_BROUGHT = 10**18 - 10**15
 
 
 def now_ms() -> int:
@@ -119,6 +121,50 @@ class ExperimentStore:
             raise NotFoundError(f"experiment {name!r} vanished while it was being made")
         return found
 
+    def bring(self, wanted: Sequence[Experiment]) -> list[str]:
+        """Make experiments of another place, where there is none of their name; return ids.
+
+        Each keeps its id if that was never given here. One that is there already gets those
+        tags that it lacks, and stays as it is otherwise.
+
+        Args:
+            wanted: The experiments, with names that differ; some hundred at most.
+        """
+
+        def decide(known: Draft) -> tuple[list[str], list[str]]:
+            ids, rows, tags, deleted = [], [], [], []
+            taken: set[str] = set()
+            for each in wanted:
+                thing = known.find(EXPERIMENT, "name", each.name)
+                there = {} if thing is None else dict(thing.rows(EXPERIMENT_TAGS.name))
+                identity = _free_id(known, each.experiment_id, taken)
+                if thing is None:
+                    taken.add(identity)
+                    rows.append(_brought(each, identity))
+                    deleted += [identity] * (each.lifecycle_stage == LifecycleStage.DELETED)
+                else:
+                    identity = thing.id
+                ids.append(identity)
+                tags += [
+                    {"experiment_id": identity, "key": key, "value": value}
+                    for key, value in each.tags.items()
+                    if key not in there
+                ]
+            # By themselves: a stage that was set later than its runs were made counts for them.
+            stages = [
+                {"experiment_id": each, "lifecycle_stage": LifecycleStage.DELETED}
+                for each in deleted
+            ]
+            made = [
+                records.table(EXPERIMENTS.name, rows),
+                records.table(EXPERIMENT_TAGS.name, tags),
+            ]
+            bodies = records.bodies("", *filter(None, made)) if any(made) else []
+            return [*bodies, *records.table(EXPERIMENTS.name, stages)], ids
+
+        identities: list[str] = self._control.change(decide)
+        return identities
+
     def search(
         self,
         view_type: int = ViewType.ACTIVE_ONLY,
@@ -159,6 +205,15 @@ class ExperimentStore:
         row = self._row(known, experiment_id)
         _check_active(row)
         location: str = row["artifact_location"]
+        return location
+
+    def location(self, experiment_id: str) -> str:
+        """Return where an experiment keeps artifacts, as ``require_active``; deleted or not.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        location: str = self._row(self._control.known(), experiment_id)["artifact_location"]
         return location
 
     def set_stage(self, experiment_id: str, stage: str) -> None:
@@ -261,6 +316,30 @@ class ExperimentStore:
             return [_body(changed)], None
 
         self._control.change(decide)
+
+
+def _free_id(known: Known, wanted: str, taken: Collection[str]) -> str:
+    """Return an id for a new experiment: the wanted one if nobody ever had it."""
+    # The id after the largest number is given to the next experiment: it has to be one too.
+    is_last = wanted.isdecimal() and int(wanted) > _LARGEST_BROUGHT
+    if wanted and wanted not in taken and not is_last and known.is_free(EXPERIMENT, wanted):
+        return wanted
+    numbers = (int(each) for each in taken if each.isdecimal())
+    return str(max(known.next_number(EXPERIMENT), 1 + max(numbers, default=-1)))
+
+
+def _brought(experiment: Experiment, identity: str) -> _Fields:
+    """Return the row of an experiment that comes from another place."""
+    created = now_ms() if experiment.creation_time is None else experiment.creation_time
+    updated = experiment.last_update_time
+    return {
+        "experiment_id": identity,
+        "name": experiment.name,
+        "artifact_location": _location(None, None, identity),
+        "lifecycle_stage": LifecycleStage.ACTIVE,
+        "creation_time": created,
+        "last_update_time": created if updated is None else updated,
+    }
 
 
 def _body(row: _Fields, *others: str) -> str:

@@ -65,9 +65,9 @@ class ArtifactStore:
         name = os.path.basename(os.path.abspath(local))
         path = paths.normal(paths.below(folder, name), "local_path")
         if os.path.isdir(local):
-            self._send(run_id, sending.files_below(local, path))
+            self.log_files(run_id, sending.files_below(local, path))
         else:
-            self._send(run_id, [sending.file_at(local, path)])
+            self.log_files(run_id, [sending.file_at(local, path)])
 
     def log_folder(
         self,
@@ -81,7 +81,7 @@ class ArtifactStore:
         local, folder = os.fspath(local_dir), paths.checked(artifact_path, "artifact_path")
         if not os.path.isdir(local):
             raise InvalidInputError(f"local_dir is {local!r}, which is no folder")
-        self._send(run_id, sending.files_below(local, folder), label)
+        self.log_files(run_id, sending.files_below(local, folder), label)
 
     def log_bytes(
         self, run_id: str, artifact_file: Any, data: bytes, label: Label | None = None
@@ -148,9 +148,12 @@ class ArtifactStore:
         with temporary.folder("artifact") as folder:
             local = os.path.join(folder, posixpath.basename(path))
             yield local
-            self._send(run_id, [sending.file_at(local, path)], label)
+            self.log_files(run_id, [sending.file_at(local, path)], label)
 
-    def _send(self, run_id: str, sources: Iterable[Source], label: Label | None = None) -> None:
+    def log_files(
+        self, run_id: str, sources: Iterable[Source], label: Label | None = None
+    ) -> None:
+        """Log files of this machine; those that arrive before an error stay."""
         head, place = self.place(run_id)
         # The whole folder first: a bad name in it is an error before anything is sent.
         found = list(sources)

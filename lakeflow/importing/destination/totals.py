@@ -1,0 +1,83 @@
+"""Counts and sums of what is imported: of the source as it is read, and of the lake."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import pyarrow
+
+    from lakeflow.importing.destination.runs import CheckedRun
+    from lakeflow.importing.report import ImportReport
+    from lakeflow.stores.store import Store
+
+_OF_RUNS = {
+    "runs": "start_time",
+    "params": 'length("value")',
+    "tags": 'length("value")',
+    "inputs": "length(source)",
+    "artifacts": "size",
+    "metrics": 'CASE WHEN is_read AND isfinite("value") THEN "value" END',
+}
+"""What is summed up of each table that has rows of runs."""
+
+_EXPERIMENTS = (
+    "SELECT count(*), sum(length(name)) FROM experiments JOIN wanted USING (experiment_id)"
+)
+
+
+def count_run(report: ImportReport, run: CheckedRun) -> None:
+    """Count what the source has of a run, but for its points and files.
+
+    What the lake cannot have is counted too, so that the two sides differ by it.
+    """
+    item = run.item
+    report.count("runs", 1, run.fields["start_time"])
+    for table, pairs in (("params", item.params), ("tags", item.tags)):
+        report.count(table, len(pairs), sum(map(len, pairs.values())))
+    sources = (len(each.source) for each in item.datasets)
+    report.count("inputs", len(item.datasets), sum(sources))
+
+
+def count_lake(
+    store: Store,
+    report: ImportReport,
+    experiment_ids: Collection[str],
+    runs: Mapping[str, bool],
+) -> None:
+    """Count what the lake has of experiments and runs.
+
+    Args:
+        store: The lake.
+        report: Where the counts go.
+        experiment_ids: The experiments.
+        runs: For each run whether its points are to be summed up.
+    """
+    import pyarrow
+
+    experiments = pyarrow.table(
+        {"experiment_id": pyarrow.array([*experiment_ids], pyarrow.string())}
+    )
+    _count(store, report, "experiments", _EXPERIMENTS, experiments)
+    wanted = pyarrow.table(
+        {
+            "run_id": pyarrow.array([*runs], pyarrow.string()),
+            "is_read": pyarrow.array([*runs.values()], pyarrow.bool_()),
+        }
+    )
+    for table, amount in _OF_RUNS.items():
+        query = f"SELECT count(*), sum({amount}) FROM {table} JOIN wanted USING (run_id)"  # noqa: S608 - constants
+        _count(store, report, table, query, wanted)
+
+
+def _count(
+    store: Store, report: ImportReport, table: str, query: str, wanted: pyarrow.Table
+) -> None:
+    found = store.columns.query(query, None, given={"wanted": wanted}, seconds=0, rows=0)
+    count, amount = (column[0].as_py() for column in found.columns)
+    if isinstance(amount, Decimal):
+        amount = int(amount)
+    report.tables[table].lake.add(count, amount or 0)

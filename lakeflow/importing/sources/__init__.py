@@ -1,0 +1,1 @@
+"""Readers of what others hold, a module for each."""

@@ -1,0 +1,54 @@
+"""Finds the reader for a location of MLflow's."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.importing.sources.artifact_files import local_path
+
+if TYPE_CHECKING:
+    from lakeflow.importing.source import Source
+
+_SQLITE = "sqlite:///"
+
+_FIRST_BYTES = b"SQLite format 3\x00"
+
+
+def open_mlflow(location: str | os.PathLike[str]) -> Source:
+    """Return a reader of an MLflow store.
+
+    Args:
+        location: The folder of a file store; ``sqlite:///`` and a path, or the path itself.
+
+    Raises:
+        NotFoundError: There is nothing.
+        InvalidInputError: It is no such store.
+        InvalidStateError: It is of a newer MLflow than is known.
+        StorageError: It cannot be read.
+    """
+    text = os.fspath(location)
+    if text.startswith(_SQLITE):
+        from lakeflow.importing.sources.mlflow_sqlite import MlflowSqlite
+
+        return MlflowSqlite(text.removeprefix(_SQLITE).partition("?")[0])
+    path = local_path(text)
+    if path is None:
+        raise InvalidInputError(
+            f"{text!r} is no MLflow store that is known",
+            hint="give the folder of a file store, such as ./mlruns, or sqlite:///mlflow.db",
+        )
+    if not os.path.exists(path):
+        raise NotFoundError(f"there is nothing at {path!r}", hint="check the location")
+    if os.path.isdir(path):
+        from lakeflow.importing.sources.mlflow_files import MlflowFiles
+
+        return MlflowFiles(path)
+    with open(path, "rb") as file:
+        if file.read(len(_FIRST_BYTES)) == _FIRST_BYTES:
+            return open_mlflow(f"{_SQLITE}{path}")
+    raise InvalidInputError(
+        f"{path!r} is a file, and no SQLite database",
+        hint="give the folder of a file store, such as ./mlruns, or sqlite:///mlflow.db",
+    )

@@ -1,0 +1,333 @@
+"""MLflow's SQLite database, of the schemas that are known: read directly, without MLflow.
+
+All of it is read from one snapshot: a transaction that is open from the look at the schema
+until the end. In SQLite's WAL mode MLflow goes on writing meanwhile, else writers have to wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sqlite3
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from lakeflow.entities import LifecycleStage, tag_names
+from lakeflow.exceptions import (
+    InvalidInputError,
+    InvalidStateError,
+    NotFoundError,
+    StorageError,
+)
+from lakeflow.importing.items import Curve, DatasetItem, ExperimentItem, Problem, RunItem
+from lakeflow.importing.sources.artifact_files import files_below
+from lakeflow.importing.sources.mlflow_schemas import KNOWN_SCHEMAS, OLD_SCHEMAS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from lakeflow.importing.items import FileItem
+
+_WAIT_S = 30.0
+"""Seconds for which a writer that has locked the database is waited for."""
+
+_POINTS_A_CHUNK = 4_096
+
+_RUNS_AT_ONCE = 500
+
+_LARGEST = 1.7976931348623157e308
+"""What MLflow writes for infinity, since some databases have none."""
+
+_POINTS = """
+    SELECT "key", value, timestamp, step, is_nan FROM metrics
+    WHERE run_uuid = ? ORDER BY "key", rowid
+"""
+
+_COUNTS = 'SELECT "key", count(*) FROM metrics WHERE run_uuid = ? GROUP BY "key"'
+
+_RUNS = """
+    SELECT run_uuid, start_time, end_time, status, name, user_id, lifecycle_stage, artifact_uri
+    FROM runs WHERE experiment_id = ? AND coalesce(start_time, 0) >= ? AND run_uuid > ?
+    ORDER BY run_uuid LIMIT ?
+"""
+
+
+class MlflowSqlite:
+    """A reader of a database of MLflow's.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        name: What it is, for people.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InvalidInputError: It is no database of MLflow's.
+        InvalidStateError: Its schema is newer than is known, or very old.
+        StorageError: It cannot be read, or stays locked.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self.name = f"the MLflow database {self.path}"
+        self._report: Callable[[Problem], None] = lambda _: None
+        if not os.path.isfile(self.path):
+            raise NotFoundError(f"there is no database {self.path!r}", hint="check the path")
+        self._database = _opened(self.path)
+        try:
+            with self._errors():
+                self._begin()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _begin(self) -> None:
+        """Take the snapshot, and look at the schema."""
+        database = self._database
+        database.execute("BEGIN")
+        tables = self._all("SELECT name FROM sqlite_master WHERE type = 'table'")
+        self._tables = {name for (name,) in tables}
+        if not {"alembic_version", "runs", "metrics"} <= self._tables:
+            raise InvalidInputError(
+                f"{self.path} is no database of MLflow's: it has no such tables",
+                hint="give the file that MLflow's --backend-store-uri names",
+            )
+        _check_schema(self.path, self._all("SELECT version_num FROM alembic_version"))
+        columns = self._all("SELECT name FROM pragma_table_info('experiments')")
+        self._of_experiments = {name for (name,) in columns}
+
+    def report_to(self, report: Callable[[Problem], None]) -> None:
+        """Say where problems go."""
+        self._report = report
+
+    def close(self) -> None:
+        """Let go of the snapshot."""
+        self._database.close()
+
+    # Experiments
+
+    def experiments(self) -> Iterator[ExperimentItem]:
+        """Yield all experiments, deleted ones too."""
+        optional = [
+            name if name in self._of_experiments else "NULL"
+            for name in ("creation_time", "last_update_time", "workspace")
+        ]
+        rows = self._all(
+            "SELECT experiment_id, name, artifact_location, lifecycle_stage, "  # noqa: S608
+            f"{', '.join(optional)} FROM experiments ORDER BY experiment_id"
+        )
+        tags: dict[int, dict[str, str]] = {}
+        for identity, key, value in self._all(
+            'SELECT experiment_id, "key", value FROM experiment_tags'
+        ):
+            tags.setdefault(identity, {})[key] = value or ""
+        for identity, name, location, stage, created, updated, workspace in rows:
+            yield ExperimentItem(
+                str(identity),
+                name if workspace in {None, "default"} else f"{workspace}/{name}",
+                tags.get(identity, {}),
+                stage or LifecycleStage.ACTIVE,
+                created,
+                updated,
+                location,
+            )
+
+    # Runs
+
+    def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
+        """Yield the runs of an experiment, by id."""
+        first = -(2**63) if since is None else since
+        last = ""
+        while True:
+            asked = (int(experiment.key), first, last, _RUNS_AT_ONCE)
+            rows = self._all(_RUNS, asked)
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield from self._items(experiment, rows)
+
+    def _items(self, experiment: ExperimentItem, rows: list[Any]) -> Iterator[RunItem]:
+        ids = [row[0] for row in rows]
+        params = self._pairs("params", ids)
+        tags = self._pairs("tags", ids)
+        datasets = self._datasets(ids)
+        used, made = self._models(ids)
+        for run_id, start, end, status, name, user_id, stage, artifact_uri in rows:
+            if start is None:
+                self._report(Problem(f"run {run_id}", "it has no start_time, and gets 0"))
+            yield RunItem(
+                run_id,
+                experiment.key,
+                start or 0,
+                end,
+                status or "RUNNING",
+                name or tags.get(run_id, {}).get(tag_names.RUN_NAME, ""),
+                user_id or "",
+                stage or LifecycleStage.ACTIVE,
+                params.get(run_id, {}),
+                tags.get(run_id, {}),
+                datasets.get(run_id, []),
+                used.get(run_id, []),
+                made.get(run_id, {}),
+                artifact_uri,
+            )
+
+    def _pairs(self, table: str, ids: list[str]) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        query = f'SELECT run_uuid, "key", value FROM {table} WHERE run_uuid IN ({_marks(ids)})'  # noqa: S608
+        for run_id, key, value in self._all(query, ids):
+            found.setdefault(run_id, {})[key] = value or ""
+        return found
+
+    def _datasets(self, ids: list[str]) -> dict[str, list[DatasetItem]]:
+        if "inputs" not in self._tables:
+            return {}
+        query = (
+            "SELECT inputs.destination_id, inputs.input_uuid, datasets.name, digest, "  # noqa: S608
+            "dataset_source_type, dataset_source, dataset_schema, dataset_profile "
+            "FROM inputs JOIN datasets ON dataset_uuid = inputs.source_id "
+            "WHERE inputs.source_type = 'DATASET' AND inputs.destination_type = 'RUN' "
+            f"AND inputs.destination_id IN ({_marks(ids)}) ORDER BY inputs.rowid"
+        )
+        rows = self._all(query, ids)
+        uses: dict[str, dict[str, str]] = {}
+        for start in range(0, len(rows), _RUNS_AT_ONCE):
+            inputs = [row[1] for row in rows[start : start + _RUNS_AT_ONCE]]
+            for identity, name, value in self._all(
+                "SELECT input_uuid, name, value FROM input_tags "  # noqa: S608
+                f"WHERE input_uuid IN ({_marks(inputs)})",
+                inputs,
+            ):
+                uses.setdefault(identity, {})[name] = value
+        found: dict[str, list[DatasetItem]] = {}
+        for run_id, identity, *fields in rows:
+            dataset = DatasetItem(*fields)._replace(tags=uses.get(identity, {}))
+            found.setdefault(run_id, []).append(dataset)
+        return found
+
+    def _models(self, ids: list[str]) -> tuple[dict[str, list[str]], dict[str, dict[str, int]]]:
+        """Return which logged models runs used, and made at which step."""
+        used: dict[str, list[str]] = {}
+        made: dict[str, dict[str, int]] = {}
+        if "logged_models" not in self._tables:
+            return used, made
+        for run_id, model_id in self._all(
+            "SELECT source_id, destination_id FROM inputs WHERE source_type = 'RUN_INPUT' "  # noqa: S608
+            f"AND destination_type = 'MODEL_INPUT' AND source_id IN ({_marks(ids)})",
+            ids,
+        ):
+            used.setdefault(run_id, []).append(model_id)
+        for run_id, model_id, step in self._all(
+            "SELECT source_id, destination_id, step FROM inputs "  # noqa: S608
+            "WHERE source_type = 'RUN_OUTPUT' AND destination_type = 'MODEL_OUTPUT' "
+            f"AND source_id IN ({_marks(ids)})",
+            ids,
+        ):
+            made.setdefault(run_id, {})[model_id] = step or 0
+        return used, made
+
+    # Points and files
+
+    def counts(self, run: RunItem) -> dict[str, int] | None:
+        """Return how many points each metric of a run has."""
+        return dict(self._all(_COUNTS, (run.run_id,)))
+
+    def curves(self, run: RunItem) -> Iterator[Curve]:
+        """Yield the points of a run, metric by metric, in the order of logging."""
+        with self._errors():
+            cursor = self._database.execute(_POINTS, (run.run_id,))
+        with contextlib.closing(cursor):
+            while True:
+                with self._errors():
+                    rows = cursor.fetchmany(_POINTS_A_CHUNK)
+                if not rows:
+                    return
+                for key, points in groupby(rows, itemgetter(0)):
+                    yield _curve(key, points)
+
+    def files(self, run: RunItem) -> Iterator[FileItem]:
+        """Yield the files of a run."""
+        if run.artifact_uri:
+            yield from files_below(run.artifact_uri, self._report)
+
+    # The database
+
+    def _all(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
+        with self._errors():
+            return self._database.execute(query, tuple(values)).fetchall()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise StorageError(
+                    f"{self.path} stays locked: another program writes to it",
+                    "TEMPORARILY_UNAVAILABLE",
+                    hint="stop that program, or import a copy that SQLite's .backup makes",
+                ) from error
+            raise StorageError(f"cannot read {self.path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise StorageError(
+                f"cannot read {self.path}: {error}",
+                "DATA_LOSS",
+                hint="SQLite's .recover reads what can be read, into a new file",
+            ) from error
+
+
+def _opened(path: str) -> sqlite3.Connection:
+    """Return a connection that reads only."""
+    database = sqlite3.connect(
+        f"file:{quote(path)}?mode=ro",
+        uri=True,
+        timeout=_WAIT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    # What some tool has written is not always UTF-8.
+    database.text_factory = lambda data: data.decode("utf-8", "replace")
+    return database
+
+
+def _check_schema(path: str, versions: list[Any]) -> None:
+    """Make sure that the schema is one that is known.
+
+    Raises:
+        InvalidStateError: It is not.
+    """
+    (version,) = versions[0] if versions else ("none",)
+    if version in KNOWN_SCHEMAS:
+        return
+    if version in OLD_SCHEMAS:
+        raise InvalidStateError(
+            f"{path} has the schema {version}, which MLflow had before 1.26",
+            hint="`mlflow db upgrade` of MLflow 2 or 3 upgrades it; upgrade a copy",
+        )
+    raise InvalidStateError(
+        f"{path} has the schema {version!r}, which is newer than this lakeflow knows",
+        hint="upgrade lakeflow; nothing was written",
+    )
+
+
+def _curve(key: str, points: Iterable[Any]) -> Curve:
+    _, values, timestamps, steps, are_nan = zip(*points, strict=True)
+    found = [0.0 if each is None else float(each) for each in values]
+    # First: a NaN is stored as 0, and would make any comparison false.
+    if max(found) >= _LARGEST or min(found) <= -_LARGEST:
+        found = [
+            math.copysign(math.inf, each) if abs(each) >= _LARGEST else each for each in found
+        ]
+    if any(are_nan):
+        found = [
+            math.nan if is_nan else value for value, is_nan in zip(found, are_nan, strict=True)
+        ]
+    return Curve(key, found, timestamps, steps)
+
+
+def _marks(values: list[str]) -> str:
+    return ", ".join("?" * len(values))
