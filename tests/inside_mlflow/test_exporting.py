@@ -18,6 +18,8 @@ import lakeflow
 from lakeflow import LakeflowClient, cli
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric
 from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.importing import import_from
+from lakeflow.importing.sources.mlflow import open_mlflow
 from lakeflow.mlflow.exporting import runs, to_mlflow
 from lakeflow.mlflow.exporting.points import lacking
 
@@ -59,6 +61,12 @@ def target(request: pytest.FixtureRequest, migrated: Path, tmp_path: Path) -> st
 def sqlite(migrated: Path, folder: Path) -> str:
     shutil.copy(migrated, folder / "mlflow.db")
     return f"sqlite:///{folder}/mlflow.db"
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Artifacts of SQLite's experiments are in the folder that the process is in."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +265,82 @@ def test_one_that_is_killed_goes_on(lake: str, migrated: Path, tmp_path: Path) -
     assert report.is_complete
     assert 0 < report.written["points"] < report.lake["points"]
     assert there(target, lake) == content(LakeflowClient(lake))
+
+
+def test_from_mlflow_to_a_lake_and_back_is_equal(tmp_path: Path, migrated: Path) -> None:
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+    uri = sqlite(migrated, tmp_path / "before")
+    before = MlflowClient(uri, uri)
+    files = (tmp_path / "before/files").as_uri()
+    for name in ("Ünï 漢字 👩‍🔬", "gone"):
+        experiment = before.create_experiment(name, files, {"ü": "漢\n'"})
+        ids = [_run_of_mlflow(before, experiment, number) for number in range(3)]
+        before.delete_run(ids[1])
+    before.delete_experiment(experiment)
+    (tmp_path / "note.txt").write_text("ünï")
+    before.log_artifact(_first(before), str(tmp_path / "note.txt"), "a/b")
+    lake = str(tmp_path / "lake")
+    assert import_from(open_mlflow(uri), lake).is_complete
+    shutil.rmtree(tmp_path / "before/files")
+    again = sqlite(migrated, tmp_path / "after")
+    assert to_mlflow(again, tracking_uri=lake).is_complete
+    after = MlflowClient(again, again)
+    assert content(after) == content(before)
+    assert len(points(after, _first(after), "long")) == LONG
+    assert [each.path for each in after.list_artifacts(_first(after), "a/b")] == [
+        "a/b/note.txt"
+    ]
+
+
+def _first(client: MlflowClient) -> str:
+    (experiment,) = client.search_experiments(filter_string="name LIKE 'Ünï%'")
+    condition = "attributes.run_name = 'run 0'"
+    (found,) = client.search_runs([experiment.experiment_id], condition)
+    return str(found.info.run_id)
+
+
+def _run_of_mlflow(client: MlflowClient, experiment: str, number: int) -> str:
+    made = client.create_run(
+        experiment, STARTED + number, {"mlflow.user": "ana"}, f"run {number}"
+    )
+    run_id = str(made.info.run_id)
+    odd = [
+        mlflow.entities.Metric("odd/漢", value, STARTED, 5 - at) for at, value in enumerate(ODD)
+    ]
+    client.log_batch(run_id, odd, [mlflow.entities.Param("ü", "漢\n")])
+    for start in range(0, LONG if number == 0 else 0, 1000):
+        steps = range(start, start + 1000)
+        client.log_batch(
+            run_id,
+            [mlflow.entities.Metric("long", math.sin(at), STARTED + at, at) for at in steps],
+        )
+    data = mlflow.entities.Dataset("digits", "d1", "local", "{}", "{}", "{}")
+    context = mlflow.entities.InputTag("mlflow.data.context", "train")
+    client.log_inputs(run_id, [mlflow.entities.DatasetInput(data, [context])])
+    client.set_terminated(run_id, "KILLED", STARTED + 60_000)
+    return run_id
+
+
+def test_a_file_that_is_gone_is_told_of_and_the_rest_is_there(
+    tmp_path: Path, migrated: Path
+) -> None:
+    client = LakeflowClient(tmp_path / "lake")
+    elsewhere = tmp_path / "elsewhere"
+    run_id = client.create_run(client.create_experiment("x", elsewhere.as_uri())).info.run_id
+    client.log_text(run_id, "text", "a.txt")
+    client.log_metric(run_id, "m", 1.0)
+    (path,) = elsewhere.rglob("a.txt")
+    path.rename(tmp_path / "away")
+    path.symlink_to(tmp_path / "nowhere")
+    target = sqlite(migrated, tmp_path)
+    report = to_mlflow(target, tracking_uri=tmp_path / "lake")
+    assert [each.where for each in report.problems] == [f"run {run_id}, files"]
+    assert report.there["points"] == 1
+    path.unlink()
+    (tmp_path / "away").rename(path)
+    again = to_mlflow(target, tracking_uri=tmp_path / "lake")
+    assert (again.is_complete, again.written["files"], again.written["points"]) == (True, 1, 0)
 
 
 def test_models_keep_numbers_aliases_and_stages(tmp_path: Path, target: str) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
+from mlflow.exceptions import MlflowException
 
 from lakeflow import temporary
+from lakeflow.exceptions import LakeflowException
 
 if TYPE_CHECKING:
-    from mlflow.entities import LoggedModel, Run
+    from collections.abc import Callable
 
     from lakeflow.mlflow.exporting.target import Export
     from lakeflow.query.engine.connection import Cursor
@@ -30,32 +33,27 @@ def recorded(cursor: Cursor) -> dict[str, list[Any]]:
     return found
 
 
-def copy_of_run(export: Export, run: Run, run_id: str) -> None:
-    """Copy the files of a run, one run at a time on this machine.
+def copied(export: Export, where: str, uri: str, send: Callable[[str], None]) -> bool:
+    """Copy what is below a place, by a folder of this machine; returns whether all is there.
 
     Args:
         export: The export.
-        run: The run of the lake.
-        run_id: Its id in MLflow.
+        where: What they belong to, for people.
+        uri: The place, as MLflow is told it. By that, since MLflow 2 remembers of a run's id
+            where its files are, and an imported run has the id that it had elsewhere.
+        send: Sends what is in a folder.
     """
-    if not export.source.list_artifacts(run.info.run_id):
-        return
-    with temporary.folder("exported") as folder:
-        export.source.download_artifacts(run.info.run_id, "", folder)
-        export.target.log_artifacts(run_id, folder)
-        export.report.written["files"] += _files_below(folder)
-
-
-def copy_of_model(export: Export, model: LoggedModel, model_id: str) -> None:
-    """Copy the files of a logged model; arguments as for ``copy_of_run``."""
-    if not export.source.list_logged_model_artifacts(model.model_id):
-        return
-    with temporary.folder("exported") as folder:
-        mlflow.artifacts.download_artifacts(
-            artifact_uri=model.artifact_location, dst_path=folder
-        )
-        export.target.log_model_artifacts(model_id, folder)
-        export.report.written["files"] += _files_below(folder)
+    try:
+        if mlflow.artifacts.list_artifacts(artifact_uri=uri):
+            with temporary.folder("exported") as folder:
+                mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder)
+                (below,) = Path(folder).iterdir()
+                send(str(below))
+                export.report.written["files"] += _files_below(folder)
+    except (MlflowException, LakeflowException, OSError) as error:
+        export.report.add(f"{where}, files", " ".join(str(error).split())[:500])
+        return False
+    return True
 
 
 def _files_below(folder: str) -> int:

@@ -89,8 +89,13 @@ def _finish(export: Export, place: Any, model: LoggedModel, found: LoggedModel) 
     if found.tags.get(STATE_TAG) == state:
         return
     place.open()
-    if export.wanted.with_artifacts:
-        files.copy_of_model(export, model, found.model_id)
+    if export.wanted.with_artifacts and not files.copied(
+        export,
+        f"logged model {model.model_id}",
+        model.artifact_location,
+        lambda folder: export.target.log_model_artifacts(found.model_id, folder),
+    ):
+        return
     status = str(model.status)
     if status in {"READY", "FAILED"} and status != str(found.status):
         export.target.finalize_logged_model(found.model_id, status)

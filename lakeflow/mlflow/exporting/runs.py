@@ -51,12 +51,14 @@ class Known:
         state: The digest of what was there when it was whole; None before that.
         stage: Its lifecycle stage.
         is_new: Whether this export has made it.
+        lacks_files: Whether files of it could not be copied, so that the next export tries.
     """
 
     run_id: str
     state: str | None
     stage: str
     is_new: bool = False
+    lacks_files: bool = False
 
 
 def export_experiments(export: Export) -> None:
@@ -208,7 +210,12 @@ def _write(
         _write_pairs(export, run, there)
         _write_uses(export, run, there)
         if export.wanted.with_artifacts:
-            files.copy_of_run(export, run, there.run_id)
+            there.lacks_files = not files.copied(
+                export,
+                f"run {run.info.run_id}",
+                run.info.artifact_uri,
+                lambda folder, there=there: export.target.log_artifacts(there.run_id, folder),  # type: ignore[misc]
+            )
     ids = [run.info.run_id for run in runs]
     # Databases keep one of them, and that of MLflow 2 refuses to be given two at once.
     alike = 0 if export.is_to_files else points.alike(cursor, ids)
@@ -266,7 +273,7 @@ def _end(export: Export, run: Run, there: Known, state: str) -> None:
     info, target = run.info, export.target
     status = RunStatus.from_string(info.status)
     export.tracking.update_run_info(there.run_id, status, info.end_time, info.run_name)
-    target.set_tag(there.run_id, STATE_TAG, state)
-    there.state = state
+    if not there.lacks_files:
+        target.set_tag(there.run_id, STATE_TAG, state)
     if info.lifecycle_stage == LifecycleStage.DELETED:
         target.delete_run(there.run_id)
