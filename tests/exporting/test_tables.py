@@ -234,3 +234,10 @@ def test_the_command_says_what_it_wrote(
     assert out.splitlines()[-1].endswith(f" bytes to {tmp_path / 'out'}")
     assert cli.main(words) == 1
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_without_mlflow_the_command_says_how_to_get_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["export", "mlflow", "sqlite:///x.db", "--lake", str(tmp_path)]) == 1
+    assert "pip install 'lakeflow[mlflow]'" in capsys.readouterr().err

@@ -343,6 +343,21 @@ def test_a_file_that_is_gone_is_told_of_and_the_rest_is_there(
     assert (again.is_complete, again.written["files"], again.written["points"]) == (True, 1, 0)
 
 
+def test_a_text_that_is_too_long_for_mlflow_is_told_of_each_time(
+    tmp_path: Path, migrated: Path
+) -> None:
+    client = LakeflowClient(tmp_path / "lake")
+    run_id = client.create_run("0").info.run_id
+    client.log_param(run_id, "long", "ü" * 20_000)
+    client.log_param(run_id, "short", "x")
+    target = sqlite(migrated, tmp_path)
+    for _ in range(2):
+        report = to_mlflow(target, tracking_uri=tmp_path / "lake")
+        assert [each.where for each in report.problems] == [f"run {run_id}, param 'long'"]
+        assert not report.is_complete
+        assert (report.lake["params"], report.there["params"]) == (2, 1)
+
+
 def test_models_keep_numbers_aliases_and_stages(tmp_path: Path, target: str) -> None:
     client, name = LakeflowClient(tmp_path / "lake"), f"model of '{tmp_path.name}'"
     run_id = client.create_run("0", run_name=str(tmp_path)).info.run_id

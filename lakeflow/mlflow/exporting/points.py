@@ -109,8 +109,8 @@ def send(
     run_id: str,
     points: Iterable[tuple[Any, ...]],
     known: Callable[[str], Iterable[Metric]],
-) -> None:
-    """Send those points of a run that MLflow lacks.
+) -> bool:
+    """Send those points of a run that MLflow lacks; returns whether it took all of them.
 
     Args:
         export: The export.
@@ -123,13 +123,15 @@ def send(
         for key, rows in groupby(points, itemgetter(1))
         for row in lacking(rows, known(key))
     )
+    is_whole = True
     for batch in batches(missing, MOST_POINTS, _texts):
-        export.sent(
+        is_whole &= export.sent(
             f"run {run_id}",
             batch,
             lambda some: export.target.log_batch(run_id, metrics=some, synchronous=True),
         )
         export.report.written["points"] += len(batch)
+    return is_whole
 
 
 def lacking(

@@ -3,10 +3,11 @@
 1. ``export_experiments`` goes through the experiments, ``_known`` asks MLflow once which runs
    of one it has already: a run there has a tag with its id in the lake.
 2. ``_create`` makes those that are not there; their logged models come next.
-3. ``_fill`` writes what is missing of a page of runs: params, tags, points, inputs, files;
-   status and end; and last the tag that says that all of it is there. The next export passes
-   over a run whose tag still fits what the lake holds.
+3. ``_fill`` goes through a page of runs, ``_write`` writes what is missing of them: params,
+   tags, inputs, files, points, status and end.
 4. ``comparison.compare`` asks MLflow for what was written, and holds it to what the lake says.
+   Then a tag says that all of a run is there. The next export passes over a run whose tag
+   still fits what the lake holds.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ class Known:
         state: The digest of what was there when it was whole; None before that.
         stage: Its lifecycle stage.
         is_new: Whether this export has made it.
-        lacks_files: Whether files of it could not be copied, so that the next export tries.
+        is_whole: Whether this export has lost nothing of it; else the next one tries again.
     """
 
     run_id: str
     state: str | None
     stage: str
     is_new: bool = False
-    lacks_files: bool = False
+    is_whole: bool = True
 
 
 def export_experiments(export: Export) -> None:
@@ -171,10 +172,13 @@ def _fill(export: Export, place: Place, page: Sequence[Run], known: dict[str, Kn
         if not stale or export.wanted.dry_run:
             return
         _write(export, place, [by_id[run_id] for run_id in stale], known, cursor)
-    for run_id in stale:
-        _end(export, by_id[run_id], known[run_id], states[run_id])
     theirs = {run_id: known[run_id].run_id for run_id in stale}
-    comparison.compare(export, place.open(), by_id, theirs, counted)
+    same = comparison.compare(export, place.open(), by_id, theirs, counted)
+    for run_id in stale:
+        if known[run_id].is_whole and run_id in same:
+            export.target.set_tag(theirs[run_id], STATE_TAG, states[run_id])
+        if by_id[run_id].info.lifecycle_stage == LifecycleStage.DELETED:
+            export.target.delete_run(theirs[run_id])
 
 
 def _state(run: Run, counted: dict[str, int], recorded: list[Any]) -> str:
@@ -210,7 +214,7 @@ def _write(
         _write_pairs(export, run, there)
         _write_uses(export, run, there)
         if export.wanted.with_artifacts:
-            there.lacks_files = not files.copied(
+            there.is_whole &= files.copied(
                 export,
                 f"run {run.info.run_id}",
                 run.info.artifact_uri,
@@ -221,36 +225,41 @@ def _write(
     alike = 0 if export.is_to_files else points.alike(cursor, ids)
     export.alike += alike
     for run_id, rows in points.of_runs(cursor, ids, distinct=alike > 0):
-        points.send(export, known[run_id].run_id, rows, _histories(export, known[run_id]))
+        there = known[run_id]
+        there.is_whole &= points.send(export, there.run_id, rows, _histories(export, there))
+    for run in runs:
+        info, there = run.info, known[run.info.run_id]
+        status = RunStatus.from_string(info.status)
+        export.tracking.update_run_info(there.run_id, status, info.end_time, info.run_name)
 
 
 def _write_pairs(export: Export, run: Run, there: Known) -> None:
-    name = f"run {run.info.run_id}"
     params = [Param(key, value) for key, value in run.data.params.items()]
-    for batch in batches(params, _MOST_PAIRS, lambda each: each.key + each.value):
-        export.sent(
-            name,
-            batch,
-            lambda some: export.target.log_batch(there.run_id, params=some, synchronous=True),
-        )
     tags = [RunTag(key, value) for key, value in run.data.tags.items() if key not in OWN_TAGS]
-    for batch in batches(tags, _MOST_PAIRS, lambda each: each.key + each.value):
-        export.sent(
-            name,
-            batch,
-            lambda some: export.target.log_batch(there.run_id, tags=some, synchronous=True),
-        )
+    for name, pairs in {"params": params, "tags": tags}.items():
+        for batch in batches(pairs, _MOST_PAIRS, lambda each: each.key + each.value):
+            there.is_whole &= export.sent(
+                f"run {run.info.run_id}",
+                batch,
+                lambda some, name=name: export.target.log_batch(  # type: ignore[misc]
+                    there.run_id, synchronous=True, **{name: some}
+                ),
+            )
 
 
 def _write_uses(export: Export, run: Run, there: Known) -> None:
     """Write which datasets and logged models a run used, and which models it made."""
-    name, datasets = f"run {run.info.run_id}, datasets", run.inputs.dataset_inputs
-    used, made = logged_models.uses(export, run)
-    if datasets or used:
-        more = {"models": used} if used else {}
-        export.refusable(name, lambda: export.target.log_inputs(there.run_id, datasets, **more))
-    if made:
-        export.refusable(name, lambda: export.target.log_outputs(there.run_id, made))
+    datasets, (used, made) = run.inputs.dataset_inputs, logged_models.uses(export, run)
+    more = {"models": used} if used else {}
+
+    def write() -> bool:
+        if datasets or used:
+            export.target.log_inputs(there.run_id, datasets, **more)
+        if made:
+            export.target.log_outputs(there.run_id, made)
+        return True
+
+    there.is_whole &= export.refusable(f"run {run.info.run_id}, datasets", write) or False
 
 
 def _histories(export: Export, there: Known) -> Any:
@@ -266,14 +275,3 @@ def _histories(export: Export, there: Known) -> Any:
         return found
 
     return history
-
-
-def _end(export: Export, run: Run, there: Known, state: str) -> None:
-    """Set what comes last: status and end, that it is whole, and that it is deleted."""
-    info, target = run.info, export.target
-    status = RunStatus.from_string(info.status)
-    export.tracking.update_run_info(there.run_id, status, info.end_time, info.run_name)
-    if not there.lacks_files:
-        target.set_tag(there.run_id, STATE_TAG, state)
-    if info.lifecycle_stage == LifecycleStage.DELETED:
-        target.delete_run(there.run_id)

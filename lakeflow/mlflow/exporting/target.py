@@ -110,22 +110,29 @@ class Export:
             self.report.add(where, said(error))
             return None
 
-    def sent(self, where: str, items: Sequence[T], send: Callable[[list[T]], Any]) -> None:
+    def sent(self, where: str, items: Sequence[T], send: Callable[[list[T]], Any]) -> bool:
         """Send items at once; where MLflow refuses them, one by one, to find which.
 
         Args:
             where: What they are of, for people.
             items: The items; each has a ``key``.
             send: Sends some.
+
+        Returns:
+            Whether it took all of them.
         """
         try:
             send([*items])
         except MlflowException as error:
             if error.error_code not in _REFUSALS:
                 raise
-            for each in items:
-                name = f"{where}, {getattr(each, 'key', '')!r}"
-                self.refusable(name, lambda each=each: send([each]))  # type: ignore[misc]
+        else:
+            return True
+        before = self.report.loss_count
+        for each in items:
+            name = f"{where}, {getattr(each, 'key', '')!r}"
+            self.refusable(name, lambda each=each: send([each]))  # type: ignore[misc]
+        return self.report.loss_count == before
 
 
 def said(error: MlflowException) -> str:
