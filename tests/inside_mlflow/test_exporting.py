@@ -558,6 +558,34 @@ if not IS_2:
         assert (point.key, point.value, point.step, point.dataset_name) == ("acc", 0.5, 3, "d")
         assert [each.model_id for each in made_by.outputs.model_outputs] == [found.model_id]
 
+    def test_prompts_and_sources_in_logged_models_are_there(
+        tmp_path: Path, migrated: Path
+    ) -> None:
+        lake, target = f"lakeflow://{tmp_path}/lake", sqlite(migrated, tmp_path)
+        client = MlflowClient(lake, lake)
+        for template in ("Hello {{name}} ü", "Hi {{name}}"):
+            client.register_prompt("greet", template, commit_message=template)
+        client.set_prompt_alias("greet", "first", 1)
+        model = client.create_logged_model("0", "digits")
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model/MLmodel").write_text("x")
+        client.log_model_artifacts(model.model_id, str(tmp_path / "model"))
+        client.finalize_logged_model(model.model_id, "READY")
+        client.create_registered_model("m")
+        client.create_model_version("m", f"models:/{model.model_id}")
+        for _ in range(2):
+            report = to_mlflow(target, tracking_uri=tmp_path / "lake")
+            assert (report.is_complete, report.problems) == (True, [])
+        assert +report.written == {}
+        there = MlflowClient(target, target)
+        assert there.load_prompt("prompts:/greet@first").template == "Hello {{name}} ü"
+        assert there.load_prompt("prompts:/greet/2").commit_message == "Hi {{name}}"
+        (found,) = there.search_logged_models(["0"])
+        assert there.get_model_version("m", "1").source == f"models:/{found.model_id}"
+        assert [each.path for each in there.list_logged_model_artifacts(found.model_id)] == [
+            "MLmodel"
+        ]
+
 
 def test_pages_of_runs_do_not_miss_one(
     tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking._model_registry.client import ModelRegistryClient
+from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 
-from lakeflow.mlflow.exporting.target import ID_TAG, STATE_TAG, digest, pages
+from lakeflow.mlflow.exporting.target import ID_TAG, STATE_TAG, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from lakeflow.mlflow.exporting.target import Export
 
@@ -26,6 +27,9 @@ _MODEL_TAG = "lakeflow.model"
 _PLACEHOLDER_TAG = "lakeflow.placeholder"
 
 _NO_STAGE = "None"
+
+_REFUSALS_OF_VERSIONS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INTERNAL_ERROR"}
+"""The last one where a source is a model that MLflow does not find."""
 
 _IDS = "SELECT model_id FROM registered_models ORDER BY model_id"
 
@@ -58,7 +62,11 @@ class _Version(NamedTuple):
 
 def export_registry(export: Export) -> None:
     """Write all registered models and prompts, and their versions in order."""
-    with export.store.columns.snapshot() as cursor:
+    # A store of models looks for a source such as models:/m-1 where the process logs to.
+    with (
+        _use_tracking_uri(export.target.tracking_uri),
+        export.store.columns.snapshot() as cursor,
+    ):
         for (model_id,) in cursor.run(_IDS):
             model = _Model(*cursor.run(_MODEL, {"id": model_id})[0])
             versions = [_Version(*row) for row in cursor.run(_VERSIONS, {"id": model_id})]
@@ -75,7 +83,7 @@ def _export_model(
 ) -> None:
     # The client of users refuses tags of prompts, which are models to a store.
     client = ModelRegistryClient(export.target._registry_uri, export.target.tracking_uri)
-    there = _found(client, model.name)
+    there = _found(lambda: client.get_registered_model(model.name))
     if there is not None and there.tags.get(_MODEL_TAG) != model_id:
         export.report.add(
             f"model {model.name!r}", "MLflow has another model of this name already"
@@ -103,9 +111,10 @@ def _export_model(
     _export_aliases(export, client, model, there.aliases)
 
 
-def _found(client: Any, name: str) -> Any:
+def _found(get: Callable[[], Any]) -> Any:
+    """Return what a call finds; None where it finds nothing."""
     try:
-        return client.get_registered_model(name)
+        return get()
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
@@ -115,9 +124,15 @@ def _found(client: Any, name: str) -> Any:
 def _export_versions(
     export: Export, client: Any, model: _Model, versions: list[_Version]
 ) -> None:
-    there = {int(number): found for number, found in _versions_there(client, model.name)}
     wanted = {each.version: each for each in versions}
-    for number in range(1, max(wanted, default=0) + 1):
+    numbers = range(1, max(wanted, default=0) + 1)
+    # One by one: searches leave out prompts, and have no way to write a name with quotes.
+    found = {
+        number: _found(lambda number=number: client.get_model_version(model.name, str(number)))  # type: ignore[misc]
+        for number in numbers
+    }
+    there = {number: each for number, each in found.items() if each is not None}
+    for number in numbers:
         version = wanted.get(number)
         if number not in there and number < max(there, default=0):
             if version is not None:
@@ -133,17 +148,9 @@ def _export_versions(
         if version is not None and _PLACEHOLDER_TAG not in made.tags:
             _finish(export, client, version, made)
             export.report.there["versions"] += 1
-    for number, found in there.items():
-        if _PLACEHOLDER_TAG in found.tags:
+    for number, each in there.items():
+        if _PLACEHOLDER_TAG in each.tags:
             client.delete_model_version(model.name, str(number))
-
-
-def _versions_there(client: Any, name: str) -> Iterator[tuple[str, Any]]:
-    # MLflow's filters have two quotes and no escapes.
-    quote = next((each for each in "'\"" if each not in name), None)
-    condition = f"name = {quote}{name}{quote}" if quote else None
-    for page in pages(lambda token: client.search_model_versions(condition, page_token=token)):
-        yield from ((each.version, each) for each in page if each.name == name)
 
 
 def _create(
@@ -164,6 +171,7 @@ def _create(
                 description=version.description,
                 await_creation_for=0,
             ),
+            _REFUSALS_OF_VERSIONS,
         )
         export.report.written["versions"] += made is not None
     if made is not None:

@@ -16,7 +16,7 @@ from lakeflow.exceptions import LakeflowException
 from lakeflow.mlflow.exporting.report import ExportProgress, MlflowReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from mlflow import MlflowClient
     from mlflow.store.tracking.abstract_store import AbstractStore
@@ -38,7 +38,7 @@ IS_2 = mlflow.__version__.startswith("2.")
 _MOST_REQUEST_BYTES = 900_000
 """MLflow's servers take a batch of a million bytes, what is around the items included."""
 
-_REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST"}
+_REFUSALS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +100,20 @@ class Export:
         """Say how far it is."""
         self.progress(ExportProgress(what, runs, self.report.written["points"]))
 
-    def refusable(self, where: str, call: Callable[[], T]) -> T | None:
-        """Return what a call returns; what MLflow refuses is noted as lost."""
+    def refusable(
+        self, where: str, call: Callable[[], T], codes: Collection[str] = _REFUSALS
+    ) -> T | None:
+        """Return what a call returns; what MLflow refuses is noted as lost.
+
+        Args:
+            where: What it is about, for people.
+            call: The call.
+            codes: Codes of MLflow's errors that say that it will never take it.
+        """
         try:
             return call()
         except MlflowException as error:
-            if error.error_code not in _REFUSALS:
+            if error.error_code not in codes:
                 raise
             self.report.add(where, said(error))
             return None
