@@ -206,6 +206,17 @@ def test_one_that_was_killed_is_not_there_and_is_made_again(tmp_path: Path) -> N
     assert {path.suffix for path in (tmp_path / "out").glob("*/*")} == {".csv"}
 
 
+def test_what_one_has_left_on_a_store_of_objects_is_written_over(tmp_path: Path) -> None:
+    target = f"memory://{tmp_path.name}-out"
+    fs = open_filesystem(target)
+    fs.put("metrics/part-00007.csv", b"left")
+    LakeflowClient(tmp_path / "lake").create_run("0")
+    exporting.to_parquet(target, tracking_uri=tmp_path / "lake")
+    assert [*fs.sizes("metrics")] == ["metrics/part-00000.parquet"]
+    with pytest.raises(InvalidInputError, match=r"README\.md"):
+        exporting.to_parquet(target, tracking_uri=tmp_path / "lake")
+
+
 def test_two_at_once_are_not_mixed(tmp_path: Path) -> None:
     lake, refused = str(tmp_path / "lake"), []
     LakeflowClient(lake).create_run("0")

@@ -396,13 +396,18 @@ def test_a_model_that_is_not_of_this_lake_stays_as_it_is(
 ) -> None:
     target = sqlite(migrated, tmp_path)
     theirs = MlflowClient(target, target)
-    theirs.create_registered_model("m", description="theirs")
-    LakeflowClient(tmp_path / "lake").create_registered_model("m", description="ours")
+    theirs.create_registered_model("theirs", description="theirs")
+    LakeflowClient(tmp_path / "other").create_registered_model("m", description="theirs")
+    to_mlflow(target, tracking_uri=tmp_path / "other")
+    for name in ("m", "theirs"):
+        LakeflowClient(tmp_path / "lake").create_registered_model(name, description="ours")
     assert cli.main(["export", "mlflow", target, "--lake", str(tmp_path / "lake")]) == 1
     out = capsys.readouterr().out
     assert "lost: model 'm': MLflow has another model of this name already" in out
-    assert out.endswith("not complete: 1 things could not be kept\n")
-    assert theirs.get_registered_model("m").description == "theirs"
+    assert "lost: model 'theirs': MLflow has another model of this name already" in out
+    assert out.endswith("not complete: 2 things could not be kept\n")
+    for name in ("m", "theirs"):
+        assert theirs.get_registered_model(name).description == "theirs"
 
 
 def test_a_dry_run_counts_and_writes_nothing(

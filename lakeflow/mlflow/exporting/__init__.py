@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import without_password
-from lakeflow.mlflow.exporting.registry import export_registry
+from lakeflow.mlflow.exporting.registry import export_registry, note_runs
 from lakeflow.mlflow.exporting.report import MlflowReport
 from lakeflow.mlflow.exporting.runs import export_experiments
 from lakeflow.mlflow.exporting.target import IS_2, Export, Wanted, plainly
@@ -111,6 +111,9 @@ def to_mlflow(
             report,
             progress or (lambda _: None),
         )
+        with_models = not experiments and since is None
+        if with_models:
+            note_runs(export)
         export_experiments(export)
         if export.alike:
             report.add(
@@ -119,7 +122,7 @@ def to_mlflow(
                 "and value; MLflow's databases keep one of these",
                 is_loss=False,
             )
-        if not experiments and since is None:
+        if with_models:
             export_registry(export)
     except MlflowException as error:
         raise plainly(error, shown) from error

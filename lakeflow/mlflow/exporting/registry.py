@@ -9,12 +9,11 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking._model_registry.client import ModelRegistryClient
 from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 
-from lakeflow.mlflow.exporting.target import ID_TAG, STATE_TAG, digest
+from lakeflow.mlflow.exporting.target import STATE_TAG, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from lakeflow.mlflow.exporting.target import Export
 
 _MODEL_TAG = "lakeflow.model"
-"""Tag of a registered model that was exported from a lake: its id there."""
+"""Tag of a registered model that was exported: the id of its lake, and its own there."""
 
 _PLACEHOLDER_TAG = "lakeflow.placeholder"
 
@@ -36,6 +35,8 @@ _IDS = "SELECT model_id FROM registered_models ORDER BY model_id"
 _MODEL = """
     SELECT "name", description, tags, aliases FROM registered_models WHERE model_id = $id
 """
+
+_RUNS = "SELECT DISTINCT run_id FROM model_versions WHERE run_id IS NOT NULL"
 
 _VERSIONS = """
     SELECT "version", source, run_id, description, run_link, current_stage, tags
@@ -58,6 +59,12 @@ class _Version(NamedTuple):
     run_link: str | None
     stage: str
     tags: Mapping[str, str]
+
+
+def note_runs(export: Export) -> None:
+    """Note which runs of the lake versions of models name, before runs are written."""
+    with export.store.columns.snapshot() as cursor:
+        export.runs.update((run_id, None) for (run_id,) in cursor.run(_RUNS))
 
 
 def export_registry(export: Export) -> None:
@@ -84,7 +91,8 @@ def _export_model(
     # The client of users refuses tags of prompts, which are models to a store.
     client = ModelRegistryClient(export.target._registry_uri, export.target.tracking_uri)
     there = _found(lambda: client.get_registered_model(model.name))
-    if there is not None and there.tags.get(_MODEL_TAG) != model_id:
+    identity = f"{export.store.lake.file.lake_id}.{model_id}"
+    if there is not None and there.tags.get(_MODEL_TAG) != identity:
         export.report.add(
             f"model {model.name!r}", "MLflow has another model of this name already"
         )
@@ -92,7 +100,7 @@ def _export_model(
     if export.wanted.dry_run:
         export.report.there["models"] += there is not None
         return
-    tags = {**model.tags, _MODEL_TAG: model_id}
+    tags = {**model.tags, _MODEL_TAG: identity}
     if there is None:
         there = export.refusable(
             f"model {model.name!r}",
@@ -190,28 +198,15 @@ def _origin(export: Export, version: _Version) -> tuple[str | None, str]:
     if source.startswith("models:/"):
         ours = source.removeprefix("models:/")
         return None, f"models:/{export.models.get(ours, ours)}"
-    if not version.run_id:
+    ours = version.run_id or ""
+    theirs = export.runs.get(ours)
+    if theirs is None:
         return None, source
-    run = _run_there(export, version.run_id)
-    if run is None:
-        return None, source
-    theirs = run.info.run_id
-    try:
-        before = export.source.get_run(version.run_id).info.artifact_uri
-    except MlflowException:
-        before = ""
-    if before and source.startswith(before):
-        return theirs, run.info.artifact_uri + source.removeprefix(before)
-    return theirs, source.replace(f"runs:/{version.run_id}", f"runs:/{theirs}", 1)
-
-
-def _run_there(export: Export, run_id: str) -> Any:
-    """Return the run in MLflow that is a run of the lake; None where there is none."""
-    if not run_id.isalnum():
-        return None
-    ids = [each.experiment_id for each in export.target.search_experiments(ViewType.ALL)]
-    found = export.target.search_runs(ids, f"tags.`{ID_TAG}` = '{run_id}'", ViewType.ALL, 1)
-    return found[0] if found else None
+    before = export.source.get_run(ours).info.artifact_uri
+    if source.startswith(f"{before}/"):
+        after = export.target.get_run(theirs).info.artifact_uri
+        return theirs, after + source.removeprefix(before)
+    return theirs, source.replace(f"runs:/{ours}", f"runs:/{theirs}", 1)
 
 
 def _finish(export: Export, client: Any, version: _Version, made: Any) -> None:

@@ -95,6 +95,8 @@ def _export_experiment(export: Export, experiment: Experiment) -> None:
         done += len(page)
         export.advance(experiment.name, done)
     traces.export_traces(export, experiment, place, known)
+    for run_id in export.runs.keys() & known.keys():
+        export.runs[run_id] = known[run_id].run_id
     place.leave()
 
 

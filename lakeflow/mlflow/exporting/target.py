@@ -71,6 +71,8 @@ class Export:
         report: What is known of it.
         progress: Called as work goes on.
         models: Ids in MLflow by those of logged models in the lake.
+        runs: Ids in MLflow by those of the runs in the lake that versions of models name; None
+            for one that is not there.
         alike: Points that were not sent, since they are like another one of their run.
     """
 
@@ -81,6 +83,7 @@ class Export:
     report: MlflowReport
     progress: Callable[[ExportProgress], None]
     models: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, str | None] = field(default_factory=dict)
     alike: int = 0
 
     @property
