@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Literal
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from lakeflow.entities import validation
-from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.exceptions import InvalidInputError, LakeflowException, NotFoundError
 from lakeflow.filesystem.location import without_password
 from lakeflow.mlflow.exporting.registry import export_registry, note_runs
 from lakeflow.mlflow.exporting.report import MlflowReport
@@ -124,8 +125,13 @@ def to_mlflow(
             )
         if with_models:
             export_registry(export)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         raise plainly(error, shown) from error
+    except ImportError as error:
+        # The driver of a database, which SQLAlchemy loads by the name in the URI.
+        raise LakeflowException(
+            f"MLflow at {shown} needs a package that is not there: {error}", "FEATURE_DISABLED"
+        ) from error
     _note_what_stays(export)
     return report
 

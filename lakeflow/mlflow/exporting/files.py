@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from lakeflow import temporary
 from lakeflow.exceptions import LakeflowException
+from lakeflow.mlflow.exporting.target import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ def copied(export: Export, where: str, uri: str, send: Callable[[str], None]) ->
                 send(str(below))
                 export.report.written["files"] += _files_below(folder)
     except (MlflowException, LakeflowException, OSError) as error:
-        export.report.add(f"{where}, files", " ".join(str(error).split())[:500])
+        export.report.add(f"{where}, files", said(error))
         return False
     return True
 

@@ -146,9 +146,9 @@ class Export:
         return self.report.loss_count == before
 
 
-def said(error: MlflowException) -> str:
-    """Return the message of an error of MLflow's on one line."""
-    return " ".join(str(error.message).split())[:500]
+def said(error: Exception) -> str:
+    """Return the message of an error on one line."""
+    return " ".join(str(error).split())[:500]
 
 
 def pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
@@ -194,10 +194,10 @@ def digest(*values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def plainly(error: MlflowException, uri: str) -> LakeflowException:
-    """Return an error of MLflow's as ours."""
+def plainly(error: Exception, uri: str) -> LakeflowException:
+    """Return an error of MLflow's, or of its database, as ours."""
     return LakeflowException(
         f"MLflow at {uri} says: {said(error)}",
-        error.error_code,
+        getattr(error, "error_code", "TEMPORARILY_UNAVAILABLE"),
         hint="export again: what is there already is not written twice",
     )
