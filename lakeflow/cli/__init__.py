@@ -13,6 +13,7 @@ from lakeflow.cli import (
     compact,
     compat,
     copy,
+    exporting,
     importing,
     otlp,
     registry,
@@ -76,6 +77,12 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]
         "copy a lake that is in use",
         "Copy a lake as it is now to another folder or store, while others log to it. "
         "Made again it goes on where it was stopped, and brings what is new.",
+    ),
+    "export": (
+        exporting.add_arguments,
+        "write the lake to MLflow, or as plain Parquet or CSV",
+        "Move out: what the lake holds goes to MLflow's own stores and servers, or into plain "
+        "files with a README of their columns.",
     ),
     "import": (
         importing.add_arguments,

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
-    from lakeflow.query.engine.connection import Engine
+    from lakeflow.query.engine.connection import Cursor, Engine
     from lakeflow.query.engine.sandbox import Question
     from lakeflow.schema import TableSpec
     from lakeflow.stores.snapshots import Snapshot, SnapshotId
@@ -163,6 +163,20 @@ class ColumnReader:
             )
 
     @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Cursor]:
+        """Give what answers our own statements over all views, as the lake is now.
+
+        Below each view is a relation of the schema ``lakeflow``, with the table as it is. The
+        rows of a statement may come in batches, so that very many of them need little memory.
+
+        Raises:
+            FileNotFoundError: Raised by a statement: a file was replaced and deleted meanwhile.
+        """
+        files, fresh = self._parts([*self._views.tables.values()])
+        with self._sandbox.opened(files, fresh) as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
     def _sandbox_of(self, memory_bytes: int) -> Iterator[Sandbox]:
         """Yield the sandbox, or one for this call where it may hold another amount."""
         if memory_bytes == self._bounds.memory_bytes:
@@ -176,12 +190,17 @@ class ColumnReader:
     ) -> tuple[Question, dict[str, list[str]], dict[str, pyarrow.Table]]:
         """Return a statement, with the files and the hot tables that it reads."""
         asked = [self._views.tables[name] for name in question.tables]
+        return question, *self._parts(asked, snapshot_id)
+
+    def _parts(
+        self, asked: Sequence[TableSpec], snapshot_id: SnapshotId | None = None
+    ) -> tuple[dict[str, list[str]], dict[str, pyarrow.Table]]:
+        """Return the files of tables and the hot tables beside them, of one snapshot."""
         with self._snapshots.held(snapshot_id) as snapshot:
             fold = snapshot.fold
             self._sandbox.reads(fold.number)
             files = {spec.name: self._lake.paths(spec.name, fold) for spec in asked}
-            fresh = self._fresh(snapshot, asked) if asked else {}
-        return question, files, fresh
+            return files, self._fresh(snapshot, asked) if asked else {}
 
     def _fresh(
         self, snapshot: Snapshot, asked: Sequence[TableSpec]

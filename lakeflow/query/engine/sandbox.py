@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.exceptions import InvalidInputError, LakeflowException, OutOfMemoryError
 from lakeflow.query.engine import permitted
 from lakeflow.query.engine.bounds import MACROS, TOO_LONG, Bounds
-from lakeflow.query.engine.connection import Engine, engine_errors, literally
+from lakeflow.query.engine.connection import Cursor, Engine, engine_errors, literally
 from lakeflow.query.engine.overlay import hot as hot_table
 from lakeflow.query.engine.views import VIEWS, Views, literal
 
@@ -157,6 +157,29 @@ class Sandbox(Engine):
 
         with contextlib.closing(self.cursor()) as cursor:
             return cursor.call(work)
+
+    @contextlib.contextmanager
+    def opened(
+        self, files: Mapping[str, Sequence[str]], hot: Mapping[str, pyarrow.Table]
+    ) -> Iterator[Cursor]:
+        """Give a cursor to whose statements all views are there, and what is under them.
+
+        They are statements of ours: nothing looks at what they do, and nothing bounds them but
+        the memory.
+
+        Args:
+            files: The files of each table.
+            hot: As for ``answer``.
+        """
+        everything = Question("", frozenset(), (), is_closed=False)
+        with (
+            self.held(),
+            contextlib.closing(self.cursor()) as cursor,
+            contextlib.ExitStack() as stack,
+        ):
+            cursor.call(lambda found: stack.enter_context(self._database(found)))
+            cursor.call(lambda found: _define(found, self._views, everything, files, hot))
+            yield cursor
 
     @contextlib.contextmanager
     def _database(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:

@@ -1,0 +1,95 @@
+"""A new folder on any filesystem that is whole once it is there.
+
+On this machine it gets its name at the end, by one rename. A store of objects has no renames:
+there, what is written last says that the rest is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from typing import TYPE_CHECKING
+
+from lakeflow import context
+from lakeflow.config import Settings
+from lakeflow.exceptions import ConflictError, InvalidInputError
+from lakeflow.filesystem.interface import STAGING
+from lakeflow.filesystem.location import canonical, open_filesystem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from lakeflow.filesystem.interface import Filesystem
+
+README = "README.md"
+"""The file that is written last."""
+
+_LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def new_folder(
+    location: str | os.PathLike[str], parts: Collection[str]
+) -> Iterator[Filesystem]:
+    """Give the filesystem of a folder to write; it is there if the block ends well.
+
+    What is left of one that was killed is to be cleared by whoever writes.
+
+    Args:
+        location: A folder that is empty or not there, or one that was begun and not finished.
+        parts: Names of the folders that are going to be in it.
+
+    Raises:
+        InvalidInputError: It holds something, or is no location.
+        ConflictError: Another process is writing the same.
+        StorageError: It cannot be written.
+    """
+    found = canonical(location)
+    if "://" not in found:
+        with _renamed(found) as fs:
+            yield fs
+        return
+    options = dict(context.storage_options_below(found))
+    fs = open_filesystem(found, options, Settings.from_environment())
+    _require_empty(fs, parts)
+    yield fs
+
+
+@contextlib.contextmanager
+def _renamed(folder: str) -> Iterator[Filesystem]:
+    parent, name = os.path.split(folder)
+    begun = open_filesystem(os.path.join(parent, f".{name}.partial"))
+    with begun.exclusive(_LOCK) as is_held:
+        if not is_held:
+            raise ConflictError(f"another process is writing {folder}")
+        # Under the lock: who held it may just have finished.
+        _require_empty(open_filesystem(folder), ())
+        # Who was killed had the lock, and nobody else stages here.
+        begun.clear_staging(math.inf)
+        yield begun
+        begun.delete_folder(STAGING)
+        with begun.errors("rename to", folder):
+            os.rename(begun.full(""), folder)
+        open_filesystem(folder).delete(_LOCK)
+
+
+def _require_empty(fs: Filesystem, parts: Collection[str]) -> None:
+    names = [entry.name for entry in fs.list("")]
+    strangers = [name for name in names if name not in parts]
+    if strangers:
+        raise InvalidInputError(
+            f"{fs.uri} is not empty: it holds {strangers[0]!r}",
+            hint="choose an empty or new folder",
+        )
+
+
+def clear(fs: Filesystem, parts: Collection[str]) -> None:
+    """Delete what an export that was stopped has left in a folder.
+
+    Args:
+        fs: Its filesystem.
+        parts: Names of the folders in it.
+    """
+    for part in parts:
+        fs.delete_many([*fs.sizes(part)])
