@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lakeflow.syncing.report import SyncReport
 
-_MISSING_SHOWN = 20
+_PROBLEMS_SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,8 +63,8 @@ def _sync(options: argparse.Namespace) -> SyncReport:
             progress=progress,
         )
     write([f"{format_report(report)}\n"])
-    for missing in report.missing[:_MISSING_SHOWN]:
-        complain(f"lakeflow: not as it was logged: {missing}")
+    for problem in report.problems[:_PROBLEMS_SHOWN]:
+        complain(f"lakeflow: {problem}")
     return report
 
 
@@ -76,6 +76,6 @@ def format_report(report: SyncReport) -> str:
     line = f"brought {brought}, {report.files:,} files ({report.file_bytes:,} bytes)"
     if report.left:
         line += f"; left {report.left:,} that are no records, or of experiments that are gone"
-    if report.missing:
-        line += f"; {len(report.missing):,} files are not as they were logged"
+    if report.problems:
+        line += f"; {len(report.problems):,} things could not be brought as they are"
     return line

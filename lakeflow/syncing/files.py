@@ -140,11 +140,11 @@ class Files:
                 return None
         now = source.entry(file.path)
         if now is None or now.is_folder:
-            self._report.missing.append(f"{source.uri}/{file.path} is not there")
+            self._report.problems.append(f"{source.uri}/{file.path} is not there")
             return None
         digest = between.send(source, file.path, now.size, target, file.path)
         if file.sha256 is not None and digest != file.sha256:
-            self._report.missing.append(
+            self._report.problems.append(
                 f"{source.uri}/{file.path} was replaced since it was logged"
             )
         return now.size

@@ -16,7 +16,8 @@ class SyncReport:
         files: Files of artifacts that were sent.
         file_bytes: Their size.
         left: Records that were left: those that are none, or of experiments that are gone.
-        missing: Files that are recorded and are not there any more, or have other content.
+        problems: What could not be brought as it is: files that are recorded and are not there
+            any more, or have other content; versions of models whose numbers others have.
     """
 
     records: int = 0
@@ -25,9 +26,9 @@ class SyncReport:
     files: int = 0
     file_bytes: int = 0
     left: int = 0
-    missing: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
         """Whether the target has all that the source had when the sync began."""
-        return not self.left and not self.missing
+        return not self.left and not self.problems

@@ -6,7 +6,8 @@
 3. ``plan`` chooses what of the log is new, and whether the tables have to be read as well.
 4. ``Lines`` and ``Stored`` make copies of records; ``Files`` brings the files that they tell
    of; ``CopyWriter`` writes the copies to the target's log.
-5. ``bookmark.write`` says how far it is: from time to time, and at the end.
+5. ``bring_models`` adds registered models and versions, if the source changed any.
+6. ``bookmark.write`` says how far it is: from time to time, and at the end.
 
 Each record counts once in the target, by what it is a copy of. So a sync may stop anywhere, run
 twice at once, and bring what came by another way before.
@@ -29,6 +30,7 @@ from lakeflow.query.engine.connection import Engine
 from lakeflow.stores.lines import Declarations
 from lakeflow.syncing import bookmark, experiments, lines
 from lakeflow.syncing.files import Files
+from lakeflow.syncing.models import bring_models
 from lakeflow.syncing.plan import plan, reached
 from lakeflow.syncing.report import SyncReport
 from lakeflow.syncing.segments import CopyWriter
@@ -129,6 +131,8 @@ class _Sync:
         if self._plan.has_stored:
             self._bring_stored()
         self._bring_log()
+        if events != known.events:
+            bring_models(source, self._target, self._report.problems.append)
         done = replace(
             self._known,
             reached=reached(self._listing, self._known, self._ends),

@@ -25,7 +25,7 @@ from lakeflow.cli import main
 from lakeflow.config import Settings
 from lakeflow.entities import Dataset, DatasetInput, Metric, ViewType
 from lakeflow.exceptions import InvalidInputError, NotFoundError
-from lakeflow.filesystem.location import open_filesystem
+from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.kinds import KINDS
 from lakeflow.lake import Lake
 from lakeflow.log.positions import LOG
@@ -175,7 +175,7 @@ def test_files_come_to_the_same_places_and_only_where_they_differ(
     source.lake.fs.delete(f"artifacts/0/{run_id}/artifacts/c.txt")
     lost = sync_lakes(source, target)
     assert not lost.is_complete
-    assert [each.endswith("c.txt is not there") for each in lost.missing] == [True]
+    assert [each.endswith("c.txt is not there") for each in lost.problems] == [True]
     assert sync_lakes(source, target).records == 0, "what cannot be brought is said once"
 
 
@@ -344,5 +344,39 @@ def test_the_command_says_what_it_has_brought(
     opened(uri).lake.fs.delete(f"artifacts/0/{run_id}/artifacts/b.txt")
     assert main(["sync", uri, target]) == 1
     said = capsys.readouterr()
-    assert "1 files are not as they were logged" in said.out
+    assert "1 things could not be brought as they are" in said.out
     assert "b.txt is not there" in said.err
+
+
+def test_models_are_one_by_name_and_keep_their_numbers(uri: str, target: Store) -> None:
+    client = LakeflowClient(uri)
+    run_id = client.create_run("0").info.run_id
+    client.log_text(run_id, "weights", "net/weights.bin")
+    client.create_registered_model("digits", {"team": "a"}, "text")
+    for _ in range(3):
+        client.create_model_version("digits", f"runs:/{run_id}/net", run_id, {"n": "1"})
+    client.set_registered_model_alias("digits", "champion", 2)
+    client.transition_model_version_stage("digits", 3, "Staging")
+    client.delete_model_version("digits", 1)
+    theirs = LakeflowClient(target.lake.fs.uri)
+    theirs.create_registered_model("others")
+    assert sync_lakes(opened(uri), target).is_complete
+    there = theirs.get_registered_model("digits")
+    assert (there.description, there.tags, there.aliases) == (
+        "text",
+        {"team": "a"},
+        {"champion": 2},
+    )
+    assert [each.version for each in theirs.search_model_versions("name = 'digits'")] == [3, 2]
+    mine, brought = client.get_model_version("digits", 2), theirs.get_model_version("digits", 2)
+    assert (brought.creation_timestamp, brought.run_id) == (mine.creation_timestamp, run_id)
+    at = client.get_model_version_download_uri("digits", 2)
+    assert theirs.get_model_version_download_uri("digits", 2) == at.replace(
+        canonical(uri), target.lake.fs.uri
+    )
+    assert [each.version for each in theirs.get_latest_versions("digits", ["Staging"])] == [3]
+    assert theirs.create_model_version("digits", "/elsewhere").version == 4
+    client.create_model_version("digits", f"runs:/{run_id}/net", run_id)
+    again = sync_lakes(opened(uri), target)
+    assert "version 4" in again.problems[0]
+    assert theirs.get_model_version("digits", 4).source == "/elsewhere"
