@@ -258,7 +258,7 @@ to_mlflow(sys.argv[2], tracking_uri=sys.argv[1])
 
 def test_one_that_is_killed_goes_on(lake: str, migrated: Path, tmp_path: Path) -> None:
     target = own(migrated, tmp_path)
-    for count in (1, 7, 16):
+    for count in (7, 16):
         words = [sys.executable, "-c", _KILLED, lake, target, str(count)]
         assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
     report = to_mlflow(target, tracking_uri=lake)
