@@ -8,27 +8,12 @@ import signal
 import sys
 from pathlib import Path
 
-FOLDER, ENDING = Path(sys.argv[1]).resolve(), sys.argv[2]
-FOLDER.mkdir(parents=True, exist_ok=True)
-os.chdir(FOLDER)
-# Nothing leaves this machine, and nothing is put into the user's folders.
-os.environ |= {
-    "WANDB_MODE": "offline",
-    "WANDB_ERROR_REPORTING": "false",
-    "WANDB_SILENT": "true",
-    "WANDB_DISABLE_GIT": "true",
-    "WANDB_DIR": str(FOLDER),
-    "WANDB_DATA_DIR": str(FOLDER / "data"),
-    "WANDB_CACHE_DIR": str(FOLDER / "cache"),
-    "WANDB_CONFIG_DIR": str(FOLDER / "config"),
-}
 
-import numpy as np  # noqa: E402
-import wandb  # noqa: E402
-
-
-def log_everything(run):
+def log_everything(folder, run):
     """Log what a run may have."""
+    import numpy as np
+    import wandb
+
     for step in range(20):
         run.log(
             {
@@ -49,31 +34,52 @@ def log_everything(run):
     run.log({"bars": wandb.Histogram(np.arange(10.0))})
     run.summary["best"] = 0.75
     run.config.update({"later": "yes"})
-    (FOLDER / "weights.bin").write_bytes(b"weights")
+    (folder / "weights.bin").write_bytes(b"weights")
     artifact = wandb.Artifact("model", "model")
-    artifact.add_file(str(FOLDER / "weights.bin"))
+    artifact.add_file(str(folder / "weights.bin"))
     # Without a checksum nobody asks the server for it.
     artifact.add_reference("https://example.org/data.csv", checksum=False)
     run.log_artifact(artifact)
     print("printed by the run")
 
 
-run = wandb.init(
-    entity="team",
-    project="digits",
-    name="first",
-    notes="of an evening",
-    tags=["baseline", "größe"],
-    group="sweep",
-    job_type="train",
-    config={"lr": 0.1, "optimizer": {"name": "adam", "betas": [0.9, 0.99]}, "none": None},
-)
-if ENDING == "finish":
-    log_everything(run)
-    run.finish()
-else:
-    for step in range(3000):
-        run.log({"loss": step / 8})
-    if ENDING == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    run.finish(exit_code=3)
+def main(folder, ending):
+    """Log runs that end in a way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    # Nothing leaves this machine, and nothing is put into the user's folders.
+    os.environ |= {
+        "WANDB_MODE": "offline",
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_SILENT": "true",
+        "WANDB_DISABLE_GIT": "true",
+        "WANDB_DIR": str(folder),
+        "WANDB_DATA_DIR": str(folder / "data"),
+        "WANDB_CACHE_DIR": str(folder / "cache"),
+        "WANDB_CONFIG_DIR": str(folder / "config"),
+    }
+    import wandb
+
+    run = wandb.init(
+        entity="team",
+        project="digits",
+        name="first",
+        notes="of an evening",
+        tags=["baseline", "größe"],
+        group="sweep",
+        job_type="train",
+        config={"lr": 0.1, "optimizer": {"name": "adam", "betas": [0.9, 0.99]}, "none": None},
+    )
+    if ending == "finish":
+        log_everything(folder, run)
+        run.finish()
+    else:
+        for step in range(3000):
+            run.log({"loss": step / 8})
+        if ending == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        run.finish(exit_code=3)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), sys.argv[2])
