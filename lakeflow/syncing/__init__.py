@@ -74,7 +74,7 @@ def sync(
         >>> lakeflow.sync("memory://doc-node", "memory://doc-team").records
         0
     """
-    from lakeflow.syncing.sync import sync_lakes
+    from lakeflow.syncing.between_lakes import sync_lakes
 
     mine = open_store(source, storage_options, create=False)
     theirs = open_store(target, target_options, create=True)

@@ -7,7 +7,6 @@ copy says which record it is, so that it may come again: by another sync, or by 
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import records
@@ -23,7 +22,7 @@ _ORIGIN = b'"origin":['
 _EXPERIMENT = b'"experiment_id":'
 
 # A name that stands in a text has a backslash before its last quote.
-_FILES = re.compile(rb'"(?:artifacts|logged_models)":\{|"artifact_uri":\[')
+_FILES = (b'"artifacts":{', b'"logged_models":{', b'"artifact_uri":[')
 """What stands in lines about files, and about where they are."""
 
 
@@ -105,16 +104,18 @@ class Lines:
 
     def _with_files(self, copies: bytes) -> list[Mapping[str, Any]]:
         """Return the records among some lines that say something of files."""
-        found: list[Mapping[str, Any]] = []
-        end = 0
-        for match in _FILES.finditer(copies):
-            if match.start() < end:
-                continue  # of a line that was found already
-            end = copies.find(b"\n", match.end())
-            line = copies[copies.rfind(b"\n", 0, match.start()) + 1 : end]
-            checked = self._declared.fitting(line, in_event=False)
-            found += [checked[0]] if checked is not None else []
-        return found
+        spans: dict[int, int] = {}
+        for field in _FILES:
+            at = copies.find(field)
+            while at >= 0:
+                end = copies.find(b"\n", at)
+                spans[copies.rfind(b"\n", 0, at) + 1] = end
+                at = copies.find(field, end)
+        checked = (
+            self._declared.fitting(copies[start:end], in_event=False)
+            for start, end in sorted(spans.items())
+        )
+        return [each[0] for each in checked if each is not None]
 
     def _parsed(self, line: bytes, writer: str, clock: int) -> bytes | None:
         """Return the copy of any line; None if it is no record, or of an unknown experiment."""
@@ -158,7 +159,7 @@ def line(origin: records.Origin, body: str, clock: int) -> bytes:
 
 def has_files(line: bytes) -> bool:
     """Return whether a line says something of files."""
-    return _FILES.search(line) is not None
+    return any(field in line for field in _FILES)
 
 
 def _about(experiment_id: str) -> bytes:

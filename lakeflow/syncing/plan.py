@@ -1,19 +1,26 @@
-"""What of a lake's log is new, and whether its tables have to be read for more. Pure."""
+"""What of a lake's log is new, in which order it is read, and whether its tables have to be."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from lakeflow.log.line_reader import read_lines
 from lakeflow.log.positions import CONTROL, Position, folded_spans, hot_spans, writer_of
 from lakeflow.syncing.bookmark import BEGINNING, Reached
 from lakeflow.tables.folds import FOLDS_A_POSITION_IS_KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.log.line_reader import Lines
     from lakeflow.syncing.bookmark import Bookmark
     from lakeflow.tables.folds import LogListing
+
+
+_FEW_BYTES = 1024 * 1024
+"""Of a writer with more its segments are read one after another."""
 
 
 class Plan(NamedTuple):
@@ -61,6 +68,24 @@ def plan(listing: LogListing, known: Bookmark) -> Plan:
     # A position is forgotten in time, so an old bookmark does not say what was never read.
     is_old = listing.fold.number - max(known.fold, 0) > FOLDS_A_POSITION_IS_KEPT
     return Plan(spans, frozenset(covered), is_old or not {*folded} - {CONTROL} <= covered)
+
+
+def in_order(
+    fs: Filesystem, spans: Mapping[str, tuple[int, int]]
+) -> Iterator[tuple[str, Lines]]:
+    """Yield the lines of a plan, those of each writer as they follow one another.
+
+    So a sync that is stopped knows up to where it has read each of them.
+    """
+    sizes: Counter[str] = Counter()
+    for path, (start, end) in spans.items():
+        sizes[writer_of(path)] += end - start
+    few = {path: span for path, span in spans.items() if sizes[writer_of(path)] <= _FEW_BYTES}
+    # Together, since each may be a request.
+    yield from read_lines(fs, few)
+    for path, span in spans.items():
+        if path not in few:
+            yield from read_lines(fs, {path: span})
 
 
 def _is_there(segments: Mapping[str, int], writer: str, start: Reached, end: Position) -> bool:

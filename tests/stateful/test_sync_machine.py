@@ -27,7 +27,7 @@ from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
 from lakeflow.syncing import bookmark
-from lakeflow.syncing.sync import sync_lakes
+from lakeflow.syncing.between_lakes import sync_lakes
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
 
 # Small enough that segments rotate, and folds come in several steps.

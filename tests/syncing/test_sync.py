@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -23,7 +24,7 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.cli import main
 from lakeflow.config import Settings
-from lakeflow.entities import Dataset, DatasetInput, Metric, ViewType
+from lakeflow.entities import Dataset, DatasetInput, Metric, RunTag, ViewType
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.kinds import KINDS
@@ -33,7 +34,8 @@ from lakeflow.maintenance.compact import compact_lake
 from lakeflow.scans import _frame_of
 from lakeflow.stores.store import Store
 from lakeflow.syncing import bookmark
-from lakeflow.syncing.sync import sync_lakes
+from lakeflow.syncing.between_lakes import sync_lakes
+from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -380,3 +382,31 @@ def test_models_are_one_by_name_and_keep_their_numbers(uri: str, target: Store) 
     again = sync_lakes(opened(uri), target)
     assert "version 4" in again.problems[0]
     assert theirs.get_model_version("digits", 4).source == "/elsewhere"
+
+
+def test_a_sync_that_is_killed_knows_how_far_each_writer_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeflow.syncing.between_lakes._BOOKMARK_EVERY_S", 0.0)
+    uri = str(tmp_path / "lake")
+    settings = Settings(auto_compact=False, segment_bytes=9 * 2**20)
+    source = Store(Lake.on(open_filesystem(uri), settings))
+    run_id = source.runs.create("0").info.run_id
+    # Segments that are read in parts, and a last one that is short.
+    for step in range(23):
+        source.runs.log_batch(
+            run_id, [Metric("a", step, 1, step)], [], [RunTag(f"t{step}", "x" * 10**6)]
+        )
+    source.lake.seal()
+    for write in itertools.count(1):
+        target = f"memory://killed-{next(_NUMBERS)}"
+        fs = FaultFilesystem(open_filesystem(target), Fault(write, "after"))
+        with contextlib.suppress(Killed):
+            sync_lakes(source, Store(Lake.on(fs, SETTINGS)))
+        there = opened(target)
+        sync_lakes(source, there)
+        assert [point.step for point in there.runs.history(run_id, "a")] == [*range(23)]
+        assert sync_lakes(source, there).records == 0
+        if not fs.is_dead:
+            break
+    assert write > 5

@@ -22,7 +22,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError
-from lakeflow.log.line_reader import read_lines
 from lakeflow.log.positions import number_of, writer_of
 from lakeflow.maintenance.report import Progress
 from lakeflow.maintenance.schedule import AutoCompaction
@@ -31,7 +30,7 @@ from lakeflow.stores.lines import Declarations
 from lakeflow.syncing import bookmark, experiments, lines
 from lakeflow.syncing.files import Files
 from lakeflow.syncing.models import bring_models
-from lakeflow.syncing.plan import plan, reached
+from lakeflow.syncing.plan import in_order, plan, reached
 from lakeflow.syncing.report import SyncReport
 from lakeflow.syncing.segments import CopyWriter
 from lakeflow.syncing.stored import Stored
@@ -148,7 +147,7 @@ class _Sync:
         source = self._source.lake
         copying = lines.Lines(Declarations(source.kinds), self._known.experiments)
         done, total = 0, self._plan.size
-        for path, some in read_lines(source.fs, self._plan.spans):
+        for path, some in in_order(source.fs, self._plan.spans):
             if some.is_cut:
                 self._report.left += 1
                 continue
