@@ -23,7 +23,7 @@ _MOST_SHOWN = 20
 
 
 def _mlflow(options: argparse.Namespace) -> Source:
-    from lakeflow.importing.sources.mlflow import is_read_directly, open_mlflow
+    from lakeflow.importing.sources.mlflow.opening import is_read_directly, open_mlflow
 
     if is_read_directly(options.source):
         return open_mlflow(options.source)
@@ -44,7 +44,7 @@ def _add_mlflow(parser: argparse.ArgumentParser) -> None:
 
 def _tables(kind: str) -> Callable[[argparse.Namespace], Source]:
     def opened(options: argparse.Namespace) -> Source:
-        from lakeflow.importing.sources.tabular import TabularSource
+        from lakeflow.importing.sources.tabular.source import TabularSource
 
         (experiment,) = options.experiment
         columns = Columns(
@@ -95,7 +95,7 @@ def _add_tables(parser: argparse.ArgumentParser) -> None:
 
 
 def _tensorboard(options: argparse.Namespace) -> Source:
-    from lakeflow.importing.sources.tensorboard import TensorBoardSource
+    from lakeflow.importing.sources.tensorboard.source import TensorBoardSource
 
     (experiment,) = options.experiment
     return TensorBoardSource(options.source, experiment)
@@ -116,7 +116,7 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 
 
 def _wandb(options: argparse.Namespace) -> Source:
-    from lakeflow.importing.sources.wandb import WandbSource
+    from lakeflow.importing.sources.wandb.source import WandbSource
 
     return WandbSource(options.source)
 
@@ -130,7 +130,7 @@ def _add_wandb(parser: argparse.ArgumentParser) -> None:
 
 
 def _trackio(options: argparse.Namespace) -> Source:
-    from lakeflow.importing.sources.trackio import TrackioSource
+    from lakeflow.importing.sources.trackio.source import TrackioSource
 
     return TrackioSource(options.source)
 
@@ -144,7 +144,7 @@ def _add_trackio(parser: argparse.ArgumentParser) -> None:
 
 
 def _neptune(options: argparse.Namespace) -> Source:
-    from lakeflow.importing.sources.neptune import NeptuneSource
+    from lakeflow.importing.sources.neptune.source import NeptuneSource
 
     return NeptuneSource(options.source, options.files, options.step_multiplier)
 

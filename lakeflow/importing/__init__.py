@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from lakeflow.entities.validation import time_ms
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.importing.source import Artifacts, Wanted
-from lakeflow.importing.sources.columns import Columns as Columns
+from lakeflow.importing.sources.tabular.columns import Columns as Columns
 from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def from_mlflow(
         InvalidStateError: INVALID_STATE, the store is of a newer MLflow than is known.
         StorageError: The store cannot be read, or the lake not be written.
     """
-    from lakeflow.importing.sources.mlflow import open_mlflow
+    from lakeflow.importing.sources.mlflow.opening import open_mlflow
 
     return import_from(
         open_mlflow(location),
@@ -169,7 +169,7 @@ def from_tables(
         StorageError: The files cannot be read, or the lake or the temporary folder not be
             written.
     """
-    from lakeflow.importing.sources.tabular import TabularSource
+    from lakeflow.importing.sources.tabular.source import TabularSource
 
     return import_from(
         TabularSource(kind, os.fspath(location), experiment, columns),
@@ -215,7 +215,7 @@ def from_tensorboard(
         StorageError: The files cannot be read, or the lake or the temporary folder not be
             written.
     """
-    from lakeflow.importing.sources.tensorboard import TensorBoardSource
+    from lakeflow.importing.sources.tensorboard.source import TensorBoardSource
 
     return import_from(
         TensorBoardSource(os.fspath(location), experiment),
@@ -259,7 +259,7 @@ def from_wandb(
             ``pip install 'lakeflow[wandb]'`` is missing.
         StorageError: The lake cannot be written.
     """
-    from lakeflow.importing.sources.wandb import WandbSource
+    from lakeflow.importing.sources.wandb.source import WandbSource
 
     return import_from(
         WandbSource(location),
@@ -306,7 +306,7 @@ def from_trackio(
             a database is of a newer Trackio than is known.
         StorageError: The lake cannot be written.
     """
-    from lakeflow.importing.sources.trackio import TrackioSource
+    from lakeflow.importing.sources.trackio.source import TrackioSource
 
     return import_from(
         TrackioSource(location),
@@ -356,7 +356,7 @@ def from_neptune(
         InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that.
         StorageError: The lake cannot be written.
     """
-    from lakeflow.importing.sources.neptune import NeptuneSource
+    from lakeflow.importing.sources.neptune.source import NeptuneSource
 
     return import_from(
         NeptuneSource(location, files, step_multiplier),

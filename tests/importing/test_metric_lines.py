@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakeflow.importing.sources.metric_lines import curve_of, points_of
+from lakeflow.importing.sources.mlflow.metric_lines import curve_of, points_of
 
 if TYPE_CHECKING:
     from lakeflow.importing.items import Problem

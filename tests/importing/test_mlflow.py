@@ -14,7 +14,7 @@ from lakeflow.client import LakeflowClient
 from lakeflow.entities import ViewType
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, StorageError
 from lakeflow.importing import from_mlflow
-from lakeflow.importing.sources import mlflow_sqlite
+from lakeflow.importing.sources.mlflow import sqlite as mlflow_sqlite
 
 if TYPE_CHECKING:
     from importing.conftest import Made

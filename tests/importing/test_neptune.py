@@ -19,7 +19,7 @@ from importing.sources import read
 import lakeflow
 from lakeflow import importing
 from lakeflow.exceptions import NotFoundError
-from lakeflow.importing.sources.neptune import NeptuneSource
+from lakeflow.importing.sources.neptune.source import NeptuneSource
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,7 @@ from tensorboardX import SummaryWriter
 import lakeflow
 import lakeflow.importing
 from lakeflow.exceptions import NotFoundError
-from lakeflow.importing.sources.tensorboard import TensorBoardSource
+from lakeflow.importing.sources.tensorboard.source import TensorBoardSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -253,7 +253,7 @@ def test_a_longer_folder_has_the_same_ids_and_begins_with_the_same_points(
 def test_more_points_than_are_held_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lakeflow.importing.sources.point_files._HELD_POINTS", 100)
+    monkeypatch.setattr("lakeflow.importing.sources.tensorboard.point_files._HELD_POINTS", 100)
     points = [
         (1.7e9, step, scalar_pb(tag, step / 2)) for step in range(300) for tag in ("a", "b")
     ]

@@ -15,7 +15,7 @@ from importing.sources import PYTHON, Read, make, read
 import lakeflow
 from lakeflow import importing
 from lakeflow.exceptions import InvalidInputError, NotFoundError
-from lakeflow.importing.sources.trackio import TrackioSource
+from lakeflow.importing.sources.trackio.source import TrackioSource
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from wandb.proto.wandb_internal_pb2 import Record
 import lakeflow
 from lakeflow import importing
 from lakeflow.exceptions import InvalidInputError, NotFoundError
-from lakeflow.importing.sources.wandb import WandbSource
-from lakeflow.importing.sources.wandb_records import records
+from lakeflow.importing.sources.wandb.records import records
+from lakeflow.importing.sources.wandb.source import WandbSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,7 +176,7 @@ def test_a_killed_run_keeps_what_came_before(
     points = found.points["first"].get("loss", [])
     assert [value for value, *_ in points] == [step / 8 for step in range(len(points))]
     # Nobody has written to it for a while.
-    monkeypatch.setattr("lakeflow.importing.sources.wandb._RUNNING_S", -1)
+    monkeypatch.setattr("lakeflow.importing.sources.wandb.source._RUNNING_S", -1)
     assert read(WandbSource(tmp_path)).runs["first"].status == "KILLED"
 
 

@@ -19,7 +19,7 @@ from lakeflow import LakeflowClient, cli
 from lakeflow.entities import Dataset, DatasetInput, InputTag, Metric
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.importing import import_from
-from lakeflow.importing.sources.mlflow import open_mlflow
+from lakeflow.importing.sources.mlflow.opening import open_mlflow
 from lakeflow.mlflow.exporting import runs, to_mlflow
 from lakeflow.mlflow.exporting.points import lacking
 

@@ -13,10 +13,10 @@ from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, StorageError
 from lakeflow.filesystem.location import without_password
 from lakeflow.importing.items import Curve, ExperimentItem, Problem, RunItem, made_id
-from lakeflow.importing.sources import cells, tables
-from lakeflow.importing.sources.columns import SHOWN, Columns, FoundColumns, Roles
-from lakeflow.importing.sources.files import InputFile, found
-from lakeflow.importing.sources.spilled import SpilledRows
+from lakeflow.importing.sources.tabular import cells, tables
+from lakeflow.importing.sources.tabular.columns import SHOWN, Columns, FoundColumns, Roles
+from lakeflow.importing.sources.tabular.files import InputFile, found
+from lakeflow.importing.sources.tabular.spilled import SpilledRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from lakeflow.entities import Assessment, TraceInfo
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.importing.items import Problem
-from lakeflow.importing.sources.mlflow_folders import StoreFolders, folders_in
-from lakeflow.importing.sources.mlflow_trace_files import spans_beside
+from lakeflow.importing.sources.mlflow.folders import StoreFolders, folders_in
+from lakeflow.importing.sources.mlflow.trace_files import spans_beside
 from lakeflow.importing.trace_items import TraceItem
 
 if TYPE_CHECKING:

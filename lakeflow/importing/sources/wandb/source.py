@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.importing.items import ExperimentItem, FileItem, Problem
-from lakeflow.importing.sources import wandb_runs
 from lakeflow.importing.sources.gathered_curves import gathered
 from lakeflow.importing.sources.logged_values import kept_name
 from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
-from lakeflow.importing.sources.wandb_records import records
+from lakeflow.importing.sources.wandb import runs as wandb_runs
+from lakeflow.importing.sources.wandb.records import records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lakeflow.importing.items import Curve, RunItem
-    from lakeflow.importing.sources.wandb_runs import ArtifactFile, Head, Known
+    from lakeflow.importing.sources.wandb.runs import ArtifactFile, Head, Known
 
 _FOLDER = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-.+")
 _LOG = re.compile(r"run-.+\.wandb")

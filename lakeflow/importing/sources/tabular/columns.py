@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.importing.items import Problem
 from lakeflow.importing.keys import keys_of
-from lakeflow.importing.sources import cells
+from lakeflow.importing.sources.tabular import cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow
 
-    from lakeflow.importing.sources.tables import Rows
+    from lakeflow.importing.sources.tabular.tables import Rows
 
 SHOWN = 10
 """Lines of a file that are named as broken, and cells of a column; the others are counted."""

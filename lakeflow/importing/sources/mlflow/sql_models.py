@@ -13,14 +13,14 @@ from lakeflow.importing.model_items import (
     RegisteredModelItem,
 )
 from lakeflow.importing.sources.artifact_files import files_below
-from lakeflow.importing.sources.mlflow_statuses import DELETED_VERSION, logged_model_status
-from lakeflow.importing.sources.mlflow_tables import StoreTables, own
+from lakeflow.importing.sources.mlflow.statuses import DELETED_VERSION, logged_model_status
+from lakeflow.importing.sources.mlflow.tables import StoreTables, own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lakeflow.importing.items import ExperimentItem, FileItem
-    from lakeflow.importing.sources.mlflow_tables import Row
+    from lakeflow.importing.sources.mlflow.tables import Row
 
 _MODELS_AT_ONCE = 500
 _VERSIONS_AT_ONCE = 500

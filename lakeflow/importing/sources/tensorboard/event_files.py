@@ -13,7 +13,7 @@ from lakeflow.importing.sources.spilling import spilling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lakeflow.importing.sources.files import InputFile
+    from lakeflow.importing.sources.tabular.files import InputFile
 
 _HEAD = struct.Struct("<QI")
 _TAIL_BYTES = 4

@@ -20,18 +20,19 @@ from lakeflow.importing.items import (
     RunItem,
     made_id,
 )
-from lakeflow.importing.sources import logged_values, trackio_projects
+from lakeflow.importing.sources import logged_values
 from lakeflow.importing.sources.gathered_curves import gathered
 from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
-from lakeflow.importing.sources.trackio_tables import Tables, made_of_parquet, milliseconds
+from lakeflow.importing.sources.trackio import projects
+from lakeflow.importing.sources.trackio.tables import Tables, made_of_parquet, milliseconds
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lakeflow.importing.items import Curve
-    from lakeflow.importing.sources.trackio_projects import Project
-    from lakeflow.importing.sources.trackio_tables import Linked, Row
+    from lakeflow.importing.sources.trackio.projects import Project
+    from lakeflow.importing.sources.trackio.tables import Linked, Row
 
 _RUNS_KNOWN = 1_000
 """Runs of which counts are kept: more than an importer looks at at once."""
@@ -240,7 +241,7 @@ def _found(location: str) -> list[Project]:
     Raises:
         NotFoundError: There are none.
     """
-    found = list(trackio_projects.found(location)) if os.path.exists(location) else []
+    found = list(projects.found(location)) if os.path.exists(location) else []
     if not found:
         raise NotFoundError(
             f"no projects of Trackio are in {location!r}",

@@ -12,15 +12,17 @@ from lakeflow.entities import RunStatus, tag_names, validation
 from lakeflow.filesystem.location import without_password
 from lakeflow.importing.items import Curve, ExperimentItem, FileItem, Problem, RunItem, made_id
 from lakeflow.importing.keys import keys_of
-from lakeflow.importing.sources import point_files
-from lakeflow.importing.sources.event_files import (
+from lakeflow.importing.sources.spilling import spilling
+from lakeflow.importing.sources.tabular.files import InputFile, found
+from lakeflow.importing.sources.tensorboard import point_files
+from lakeflow.importing.sources.tensorboard.event_files import (
     begun,
     event_at,
     events,
     is_event_file,
     require_tensorboard,
 )
-from lakeflow.importing.sources.event_values import (
+from lakeflow.importing.sources.tensorboard.event_values import (
     image_files,
     milliseconds,
     param,
@@ -30,8 +32,6 @@ from lakeflow.importing.sources.event_values import (
     text_file,
     value_of,
 )
-from lakeflow.importing.sources.files import InputFile, found
-from lakeflow.importing.sources.spilling import spilling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lakeflow.entities import LifecycleStage, RunStatus, tag_names
 from lakeflow.exceptions import NotFoundError
 from lakeflow.importing.items import ExperimentItem, FileItem, Problem, RunItem, made_id
-from lakeflow.importing.sources import logged_values, neptune_rows
+from lakeflow.importing.sources import logged_values
 from lakeflow.importing.sources.gathered_curves import gathered
 from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
-from lakeflow.importing.sources.neptune_rows import FILES, HISTOGRAMS, PARAMETERS, POINTS, TEXTS
+from lakeflow.importing.sources.neptune import rows as neptune_rows
+from lakeflow.importing.sources.neptune.rows import FILES, HISTOGRAMS, PARAMETERS, POINTS, TEXTS
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lakeflow.importing.items import Curve
-    from lakeflow.importing.sources.neptune_rows import Row
+    from lakeflow.importing.sources.neptune.rows import Row
 
 _PART = re.compile(r"(.+)_part_(\d+)\.parquet")
 _UNFINISHED = ".parquet.tmp"

@@ -27,10 +27,10 @@ from lakeflow.importing.items import (
     RunItem,
 )
 from lakeflow.importing.sources.artifact_files import files_below, local_path
-from lakeflow.importing.sources.metric_lines import curve_of, points_of
-from lakeflow.importing.sources.mlflow_file_models import FileModels
-from lakeflow.importing.sources.mlflow_file_traces import FileTraces
-from lakeflow.importing.sources.mlflow_folders import META, folders_in
+from lakeflow.importing.sources.mlflow.file_models import FileModels
+from lakeflow.importing.sources.mlflow.file_traces import FileTraces
+from lakeflow.importing.sources.mlflow.folders import META, folders_in
+from lakeflow.importing.sources.mlflow.metric_lines import curve_of, points_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -35,7 +35,7 @@ def open_mlflow(location: str | os.PathLike[str]) -> Source:
     """
     text = os.fspath(location)
     if text.startswith(_SQLITE):
-        from lakeflow.importing.sources.mlflow_sqlite import MlflowSqlite
+        from lakeflow.importing.sources.mlflow.sqlite import MlflowSqlite
 
         return MlflowSqlite(text.removeprefix(_SQLITE).partition("?")[0])
     path = local_path(text)
@@ -48,7 +48,7 @@ def open_mlflow(location: str | os.PathLike[str]) -> Source:
     if not os.path.exists(path):
         raise NotFoundError(f"there is nothing at {path!r}", hint="check the location")
     if os.path.isdir(path):
-        from lakeflow.importing.sources.mlflow_files import MlflowFiles
+        from lakeflow.importing.sources.mlflow.files import MlflowFiles
 
         return MlflowFiles(path)
     with open(path, "rb") as file:

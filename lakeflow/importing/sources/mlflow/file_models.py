@@ -15,8 +15,8 @@ from lakeflow.importing.model_items import (
     RegisteredModelItem,
 )
 from lakeflow.importing.sources.artifact_files import files_below
-from lakeflow.importing.sources.mlflow_folders import META, StoreFolders, folders_in
-from lakeflow.importing.sources.mlflow_statuses import DELETED_VERSION, logged_model_status
+from lakeflow.importing.sources.mlflow.folders import META, StoreFolders, folders_in
+from lakeflow.importing.sources.mlflow.statuses import DELETED_VERSION, logged_model_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -24,15 +24,15 @@ from lakeflow.exceptions import (
 )
 from lakeflow.importing.items import Curve, DatasetItem, ExperimentItem, Problem, RunItem
 from lakeflow.importing.sources.artifact_files import files_below, local_path
-from lakeflow.importing.sources.mlflow_schemas import KNOWN_SCHEMAS, OLD_SCHEMAS
-from lakeflow.importing.sources.mlflow_sql_models import SqlModels
-from lakeflow.importing.sources.mlflow_sql_traces import SqlTraces
+from lakeflow.importing.sources.mlflow.schemas import KNOWN_SCHEMAS, OLD_SCHEMAS
+from lakeflow.importing.sources.mlflow.sql_models import SqlModels
+from lakeflow.importing.sources.mlflow.sql_traces import SqlTraces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lakeflow.importing.items import FileItem
-    from lakeflow.importing.sources.mlflow_tables import Row
+    from lakeflow.importing.sources.mlflow.tables import Row
 
 _WAIT_S = 30.0
 """Seconds for which a writer that has locked the database is waited for."""

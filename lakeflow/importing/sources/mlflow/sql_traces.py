@@ -16,8 +16,8 @@ from lakeflow.entities import (
     trace_info,
 )
 from lakeflow.importing.items import Problem
-from lakeflow.importing.sources.mlflow_tables import StoreTables
-from lakeflow.importing.sources.mlflow_trace_files import (
+from lakeflow.importing.sources.mlflow.tables import StoreTables
+from lakeflow.importing.sources.mlflow.trace_files import (
     SPANS_LOCATION,
     TRACKING_STORE,
     columns_or_problem,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from lakeflow.entities import Assessment
     from lakeflow.importing.items import ExperimentItem
-    from lakeflow.importing.sources.mlflow_tables import Row
+    from lakeflow.importing.sources.mlflow.tables import Row
 
 _TRACES_AT_ONCE = 200
 

@@ -1,0 +1,1 @@
+"""What neptune-exporter has written."""

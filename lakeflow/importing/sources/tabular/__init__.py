@@ -1,0 +1,1 @@
+"""Tables that people have logged to by hand: CSV, JSON lines, Parquet."""

@@ -1,0 +1,1 @@
+"""Trackio's databases, and its Parquet."""
