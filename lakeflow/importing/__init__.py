@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
 
 from lakeflow.entities.validation import time_ms
 from lakeflow.exceptions import InvalidInputError, NotFoundError
@@ -18,6 +18,34 @@ if TYPE_CHECKING:
 
     from lakeflow.importing.report import ImportProgress, ImportReport
     from lakeflow.importing.source import Source
+
+
+class Options(TypedDict, total=False):
+    """What every import takes by name; see ``import_from``.
+
+    Attributes:
+        since: Only what began then or later.
+        dry_run: Only count.
+        progress: Called as work goes on.
+        storage_options: fsspec's options for the filesystem of the lake.
+    """
+
+    since: int | datetime.datetime | None
+    dry_run: bool
+    progress: Callable[[ImportProgress], None] | None
+    storage_options: Mapping[str, object] | None
+
+
+class TrackerOptions(Options, total=False):
+    """What the import of another tracker takes besides; see ``import_from``.
+
+    Attributes:
+        experiments: Names of experiments.
+        artifacts: ``"copy"`` or ``"leave"``.
+    """
+
+    experiments: str | Iterable[str]
+    artifacts: Artifacts
 
 
 def import_from(
@@ -82,13 +110,7 @@ def import_from(
 def from_mlflow(
     location: str | os.PathLike[str],
     lake: str | os.PathLike[str] | None = None,
-    *,
-    experiments: str | Iterable[str] = (),
-    since: int | datetime.datetime | None = None,
-    artifacts: Artifacts = "copy",
-    dry_run: bool = False,
-    progress: Callable[[ImportProgress], None] | None = None,
-    storage_options: Mapping[str, object] | None = None,
+    **options: Unpack[TrackerOptions],
 ) -> ImportReport:
     """Bring what an MLflow store holds into a lake; see ``import_from``.
 
@@ -96,12 +118,7 @@ def from_mlflow(
         location: A folder such as ``mlruns``, or ``sqlite:///mlflow.db``. Neither needs MLflow
             to be installed.
         lake: As for ``import_from``.
-        experiments: As for ``import_from``.
-        since: As for ``import_from``.
-        artifacts: As for ``import_from``.
-        dry_run: As for ``import_from``.
-        progress: As for ``import_from``.
-        storage_options: As for ``import_from``.
+        **options: ``TrackerOptions``, as for ``import_from``.
 
     Returns:
         As for ``import_from``.
@@ -114,16 +131,7 @@ def from_mlflow(
     """
     from lakeflow.importing.sources.mlflow.opening import open_mlflow
 
-    return import_from(
-        open_mlflow(location),
-        lake,
-        experiments=experiments,
-        since=since,
-        artifacts=artifacts,
-        dry_run=dry_run,
-        progress=progress,
-        storage_options=storage_options,
-    )
+    return import_from(open_mlflow(location), lake, **options)
 
 
 def from_tables(
@@ -133,10 +141,7 @@ def from_tables(
     *,
     experiment: str,
     columns: Columns = Columns(),  # noqa: B008 - it is frozen
-    since: int | datetime.datetime | None = None,
-    dry_run: bool = False,
-    progress: Callable[[ImportProgress], None] | None = None,
-    storage_options: Mapping[str, object] | None = None,
+    **options: Unpack[Options],
 ) -> ImportReport:
     """Bring what somebody logged to files by hand into a lake; see ``import_from``.
 
@@ -154,10 +159,7 @@ def from_tables(
         experiment: Name of the experiment in the lake.
         columns: Which column is what. Of the others those of numbers are metrics, those of
             texts params.
-        since: As for ``import_from``.
-        dry_run: As for ``import_from``.
-        progress: As for ``import_from``.
-        storage_options: As for ``import_from``.
+        **options: ``Options``, as for ``import_from``.
 
     Returns:
         As for ``import_from``.
@@ -172,12 +174,7 @@ def from_tables(
     from lakeflow.importing.sources.tabular.source import TabularSource
 
     return import_from(
-        TabularSource(kind, os.fspath(location), experiment, columns),
-        lake,
-        since=since,
-        dry_run=dry_run,
-        progress=progress,
-        storage_options=storage_options,
+        TabularSource(kind, os.fspath(location), experiment, columns), lake, **options
     )
 
 
@@ -186,10 +183,7 @@ def from_tensorboard(
     lake: str | os.PathLike[str] | None = None,
     *,
     experiment: str,
-    since: int | datetime.datetime | None = None,
-    dry_run: bool = False,
-    progress: Callable[[ImportProgress], None] | None = None,
-    storage_options: Mapping[str, object] | None = None,
+    **options: Unpack[Options],
 ) -> ImportReport:
     """Bring what a folder of TensorBoard's event files holds into a lake; see ``import_from``.
 
@@ -200,10 +194,7 @@ def from_tensorboard(
         location: The folder; a path of this machine or a URL that a lake could have.
         lake: As for ``import_from``.
         experiment: Name of the experiment in the lake.
-        since: As for ``import_from``.
-        dry_run: As for ``import_from``.
-        progress: As for ``import_from``.
-        storage_options: As for ``import_from``.
+        **options: ``Options``, as for ``import_from``.
 
     Returns:
         As for ``import_from``.
@@ -217,38 +208,20 @@ def from_tensorboard(
     """
     from lakeflow.importing.sources.tensorboard.source import TensorBoardSource
 
-    return import_from(
-        TensorBoardSource(os.fspath(location), experiment),
-        lake,
-        since=since,
-        dry_run=dry_run,
-        progress=progress,
-        storage_options=storage_options,
-    )
+    return import_from(TensorBoardSource(os.fspath(location), experiment), lake, **options)
 
 
 def from_wandb(
     location: str | os.PathLike[str],
     lake: str | os.PathLike[str] | None = None,
-    *,
-    experiments: str | Iterable[str] = (),
-    since: int | datetime.datetime | None = None,
-    artifacts: Artifacts = "copy",
-    dry_run: bool = False,
-    progress: Callable[[ImportProgress], None] | None = None,
-    storage_options: Mapping[str, object] | None = None,
+    **options: Unpack[TrackerOptions],
 ) -> ImportReport:
     """Bring runs that Weights & Biases has logged offline into a lake; see ``import_from``.
 
     Args:
         location: A folder with run folders at any depth, such as ``wandb``; or one of them.
         lake: As for ``import_from``.
-        experiments: As for ``import_from``.
-        since: As for ``import_from``.
-        artifacts: As for ``import_from``.
-        dry_run: As for ``import_from``.
-        progress: As for ``import_from``.
-        storage_options: As for ``import_from``.
+        **options: ``TrackerOptions``, as for ``import_from``.
 
     Returns:
         As for ``import_from``.
@@ -261,28 +234,13 @@ def from_wandb(
     """
     from lakeflow.importing.sources.wandb.source import WandbSource
 
-    return import_from(
-        WandbSource(location),
-        lake,
-        experiments=experiments,
-        since=since,
-        artifacts=artifacts,
-        dry_run=dry_run,
-        progress=progress,
-        storage_options=storage_options,
-    )
+    return import_from(WandbSource(location), lake, **options)
 
 
 def from_trackio(
     location: str | os.PathLike[str],
     lake: str | os.PathLike[str] | None = None,
-    *,
-    experiments: str | Iterable[str] = (),
-    since: int | datetime.datetime | None = None,
-    artifacts: Artifacts = "copy",
-    dry_run: bool = False,
-    progress: Callable[[ImportProgress], None] | None = None,
-    storage_options: Mapping[str, object] | None = None,
+    **options: Unpack[TrackerOptions],
 ) -> ImportReport:
     """Bring projects of Trackio into a lake; see ``import_from``.
 
@@ -290,12 +248,7 @@ def from_trackio(
         location: Its folder, such as ``~/.cache/huggingface/trackio``; a folder with its
             Parquet; or a database.
         lake: As for ``import_from``.
-        experiments: As for ``import_from``.
-        since: As for ``import_from``.
-        artifacts: As for ``import_from``.
-        dry_run: As for ``import_from``.
-        progress: As for ``import_from``.
-        storage_options: As for ``import_from``.
+        **options: ``TrackerOptions``, as for ``import_from``.
 
     Returns:
         As for ``import_from``.
@@ -308,16 +261,7 @@ def from_trackio(
     """
     from lakeflow.importing.sources.trackio.source import TrackioSource
 
-    return import_from(
-        TrackioSource(location),
-        lake,
-        experiments=experiments,
-        since=since,
-        artifacts=artifacts,
-        dry_run=dry_run,
-        progress=progress,
-        storage_options=storage_options,
-    )
+    return import_from(TrackioSource(location), lake, **options)
 
 
 def from_neptune(
@@ -326,12 +270,7 @@ def from_neptune(
     *,
     files: str | os.PathLike[str] | None = None,
     step_multiplier: int = 1,
-    experiments: str | Iterable[str] = (),
-    since: int | datetime.datetime | None = None,
-    artifacts: Artifacts = "copy",
-    dry_run: bool = False,
-    progress: Callable[[ImportProgress], None] | None = None,
-    storage_options: Mapping[str, object] | None = None,
+    **options: Unpack[TrackerOptions],
 ) -> ImportReport:
     """Bring what ``neptune-exporter`` has written into a lake; see ``import_from``.
 
@@ -341,12 +280,7 @@ def from_neptune(
         files: The folder that was its ``--files-path``; ``files`` beside the other by default.
         step_multiplier: What steps are multiplied by. Neptune's may be fractions, which are
             rounded down.
-        experiments: As for ``import_from``.
-        since: As for ``import_from``.
-        artifacts: As for ``import_from``.
-        dry_run: As for ``import_from``.
-        progress: As for ``import_from``.
-        storage_options: As for ``import_from``.
+        **options: ``TrackerOptions``, as for ``import_from``.
 
     Returns:
         As for ``import_from``.
@@ -358,13 +292,4 @@ def from_neptune(
     """
     from lakeflow.importing.sources.neptune.source import NeptuneSource
 
-    return import_from(
-        NeptuneSource(location, files, step_multiplier),
-        lake,
-        experiments=experiments,
-        since=since,
-        artifacts=artifacts,
-        dry_run=dry_run,
-        progress=progress,
-        storage_options=storage_options,
-    )
+    return import_from(NeptuneSource(location, files, step_multiplier), lake, **options)

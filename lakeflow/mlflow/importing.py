@@ -12,7 +12,7 @@ import shutil
 from collections import deque
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import mlflow.artifacts
 from mlflow import MlflowClient
@@ -23,7 +23,7 @@ from lakeflow import temporary
 from lakeflow.entities import TraceInfo, TraceState
 from lakeflow.entities.trace_info import TraceStatus
 from lakeflow.exceptions import StorageError
-from lakeflow.importing import import_from
+from lakeflow.importing import TrackerOptions, import_from
 from lakeflow.importing.items import (
     Curve,
     DatasetItem,
@@ -44,11 +44,9 @@ from lakeflow.mlflow.trace_entities import ARTIFACT_LOCATION, SPANS_LOCATION, in
 from lakeflow.tracing.columns import empty_columns
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from lakeflow.importing.report import ImportProgress, ImportReport
-    from lakeflow.importing.source import Artifacts
+    from lakeflow.importing.report import ImportReport
 
 T = TypeVar("T")
 
@@ -68,13 +66,7 @@ _FOLDERS_KEPT = 64
 def from_tracking(
     uri: str,
     lake: str | os.PathLike[str] | None = None,
-    *,
-    experiments: str | Iterable[str] = (),
-    since: int | datetime.datetime | None = None,
-    artifacts: Artifacts = "copy",
-    dry_run: bool = False,
-    progress: Callable[[ImportProgress], None] | None = None,
-    storage_options: Mapping[str, object] | None = None,
+    **options: Unpack[TrackerOptions],
 ) -> ImportReport:
     """Bring what is behind an MLflow tracking URI into a lake; see ``importing.import_from``.
 
@@ -84,12 +76,7 @@ def from_tracking(
     Args:
         uri: The tracking URI: of a server, or of a database such as PostgreSQL or MySQL.
         lake: As for ``import_from``.
-        experiments: As for ``import_from``.
-        since: As for ``import_from``.
-        artifacts: As for ``import_from``. What is copied goes through a folder on this machine.
-        dry_run: As for ``import_from``.
-        progress: As for ``import_from``.
-        storage_options: As for ``import_from``.
+        **options: ``TrackerOptions``, as for ``import_from``.
 
     Returns:
         As for ``import_from``.
@@ -98,16 +85,7 @@ def from_tracking(
         StorageError: The source cannot be read, or the lake not be written.
         InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that.
     """
-    return import_from(
-        TrackingSource(uri),
-        lake,
-        experiments=experiments,
-        since=since,
-        artifacts=artifacts,
-        dry_run=dry_run,
-        progress=progress,
-        storage_options=storage_options,
-    )
+    return import_from(TrackingSource(uri), lake, **options)
 
 
 class TrackingSource:
