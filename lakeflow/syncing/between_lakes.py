@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError
+from lakeflow.kinds import EXPERIMENT
 from lakeflow.log.positions import number_of, writer_of
 from lakeflow.maintenance.report import Progress
 from lakeflow.maintenance.schedule import AutoCompaction
@@ -36,7 +37,7 @@ from lakeflow.syncing.segments import CopyWriter
 from lakeflow.syncing.stored import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from lakeflow.lake import Lake
     from lakeflow.stores.store import Store
@@ -124,7 +125,7 @@ class _Sync:
         source.control.known()
         events = source.control.last
         mine = known.experiments
-        if events != known.events or not mine:
+        if events != known.events or not self._are_there(mine):
             mine = experiments.matched(source, self._target, mine)
         self._known = replace(known, experiments=mine, events=events)
         if self._plan.has_stored:
@@ -141,6 +142,13 @@ class _Sync:
         self._writer.sync()
         if done != known:
             bookmark.write(self._target.lake.fs, source.lake.file.lake_id, done)
+
+    def _are_there(self, mine: Mapping[str, str]) -> bool:
+        """Return whether all experiments are, in which something is to be brought."""
+        if mine and not self._plan.spans and not self._plan.has_stored:
+            return True
+        there = self._target.control.known().things(EXPERIMENT, [*mine.values()])
+        return bool(mine) and len(there) == len({*mine.values()})
 
     def _bring_log(self) -> None:
         """Bring the lines of the log, as many at once as may be held."""

@@ -83,11 +83,11 @@ class Files:
 
     def _note(self, record: Mapping[str, Any]) -> None:
         """Keep where the artifacts of a run are, to ask for those of few others."""
-        (uri,) = (record.get(RUNS.name) or {}).get("artifact_uri") or (None,)
-        if uri is not None:
-            self._uris[record["run_id"]] = uri
-            if len(self._uris) > _MOST_KNOWN:
-                self._uris.popitem(last=False)
+        for uri in (record.get(RUNS.name) or {}).get("artifact_uri") or ():
+            if uri is not None:
+                self._uris[record["run_id"]] = uri
+        if len(self._uris) > _MOST_KNOWN:
+            self._uris.popitem(last=False)
 
     def _of_runs(
         self, recorded: Mapping[str, Mapping[str, tuple[int, str]]]

@@ -492,6 +492,24 @@ if not IS_2:
         )
         assert [each.info.trace_id for each in linked] == [root.trace_id]
 
+    def test_traces_of_mlflow_come_to_a_lake_and_back(tmp_path: Path, migrated: Path) -> None:
+        for name in ("before", "after"):
+            (tmp_path / name).mkdir()
+        uri, again = (sqlite(migrated, tmp_path / name) for name in ("before", "after"))
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_experiment("traced")
+        with mlflow.start_span("root", span_type="AGENT", attributes={"n": 1.5}) as root:
+            root.set_inputs({"q": "漢"})
+            with mlflow.start_span("child") as child:
+                child.set_outputs([1, None])
+        mlflow.set_trace_tag(root.trace_id, "x", "ü")
+        mlflow.log_feedback(trace_id=root.trace_id, name="good", value=0.5, rationale="why")
+        lake = str(tmp_path / "lake")
+        assert import_from(open_mlflow(uri), lake).is_complete
+        assert to_mlflow(again, tracking_uri=lake).is_complete
+        before, after = (MlflowClient(each).get_trace(root.trace_id) for each in (uri, again))
+        assert of_trace(after) == of_trace(before)
+
     def of_trace(trace: Any) -> Any:
         info = trace.info
         return (

@@ -410,3 +410,19 @@ def test_a_sync_that_is_killed_knows_how_far_each_writer_was_read(
         if not fs.is_dead:
             break
     assert write > 5
+
+
+def test_an_experiment_that_was_removed_in_the_target_is_made_anew(
+    uri: str, target: Store
+) -> None:
+    client = LakeflowClient(uri)
+    run_id = client.create_run(client.create_experiment("late")).info.run_id
+    source = opened(uri)
+    sync_lakes(source, target)
+    first = target.experiments.named("late").experiment_id
+    target.delete_experiment(first)
+    target.experiments.remove(first)
+    other = client.create_run(client.get_run(run_id).info.experiment_id).info.run_id
+    sync_lakes(source, target)
+    found = target.experiments.named("late")
+    assert target.runs.get(other).info.experiment_id == found.experiment_id != first
