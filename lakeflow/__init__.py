@@ -13,6 +13,7 @@ import typing
 
 from lakeflow import artifacts as artifacts
 from lakeflow import data as data
+from lakeflow import exporting as exporting
 from lakeflow import importing as importing
 from lakeflow import registry as registry
 from lakeflow import tracing as tracing
@@ -296,6 +297,8 @@ def __dir__() -> list[str]:
         "data",
         "entities",
         "exceptions",
+        "exporting",
+        "importing",
         "registry",
         "tracing",
         "tracking",

@@ -213,7 +213,15 @@ def test_public_names_are_the_ones_listed() -> None:
 
 def test_who_completes_names_is_offered_the_public_ones() -> None:
     offered = {name for name in dir(lakeflow) if not name.startswith("__")}
-    rooms = {"artifacts", "data", "entities", "exceptions", "registry"}
+    rooms = {
+        "artifacts",
+        "data",
+        "entities",
+        "exceptions",
+        "exporting",
+        "importing",
+        "registry",
+    }
     rooms |= {"tracing", "tracking", "utils"}
     assert offered == {*lakeflow.__all__, *rooms}
     assert all(hasattr(lakeflow, name) for name in dir(lakeflow))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakeflow.exporting.exporter import export_tables
 from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
@@ -94,5 +93,7 @@ def _export(
     experiments: Sequence[str],
     progress: Callable[[TableProgress], None] | None,
 ) -> ExportReport:
+    from lakeflow.exporting.exporter import export_tables
+
     store = open_store(tracking_uri, storage_options, create=False)
     return export_tables(store, folder, ending, experiments, progress or (lambda _: None))

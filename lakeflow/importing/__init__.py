@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
 
 from lakeflow.entities.validation import time_ms
 from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.importing.named_columns import Columns as Columns
 from lakeflow.importing.source import Artifacts, Wanted
-from lakeflow.importing.sources.tabular.columns import Columns as Columns
 from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ import lakeflow.importing
 from lakeflow.cli import main
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.importing.keys import keys_of
-from lakeflow.importing.sources.tabular.columns import Columns
+from lakeflow.importing.named_columns import Columns
 from lakeflow.importing.sources.tabular.source import TabularSource
 
 if TYPE_CHECKING:
@@ -380,7 +380,7 @@ def test_files_at_a_url() -> None:
 
 _READ_IN_BOUNDS = """
 import resource, sys
-from lakeflow.importing.sources.tabular.columns import Columns
+from lakeflow.importing.named_columns import Columns
 from lakeflow.importing.sources.tabular.source import TabularSource
 source = TabularSource("csv", sys.argv[1], "trials", Columns(run="run", step="step"))
 points = sum(

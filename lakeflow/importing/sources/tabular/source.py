@@ -14,7 +14,7 @@ from lakeflow.exceptions import InvalidInputError, StorageError
 from lakeflow.filesystem.location import without_password
 from lakeflow.importing.items import Curve, ExperimentItem, Problem, RunItem, made_id
 from lakeflow.importing.sources.tabular import cells, tables
-from lakeflow.importing.sources.tabular.columns import SHOWN, Columns, FoundColumns, Roles
+from lakeflow.importing.sources.tabular.columns import SHOWN, FoundColumns, Roles
 from lakeflow.importing.sources.tabular.files import InputFile, found
 from lakeflow.importing.sources.tabular.spilled import SpilledRows
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from lakeflow.importing.items import FileItem
+    from lakeflow.importing.named_columns import Columns
 
 KINDS: Mapping[str, Callable[..., Iterator[tables.Rows]]] = {
     "csv": tables.csv_rows,
