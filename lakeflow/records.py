@@ -177,20 +177,14 @@ def _metrics_text(points: Sequence[Point]) -> str:
     """Return the field as an encoder of JSON would write it, in a fraction of its time."""
     if len(points) == 1:
         return metric(points[0])
-    return by_column(*zip(*points, strict=True))
-
-
-def by_column(
-    keys: Sequence[str], values: Sequence[float], times: Sequence[int], steps: Sequence[int]
-) -> str:
-    """Return the field with points by column, some thousands at most."""
+    keys, values, timestamps, steps = zip(*points, strict=True)
     numbers = ",".join(map(repr, values))
     # Only inf and nan have an n; JSON writes them Infinity and NaN.
     if "n" in numbers:
         numbers = _dump(values)[1:-1]
     return (
         f'"metrics":{{"key":[{",".join(map(encode_basestring, keys))}],"value":[{numbers}],'
-        f'"timestamp":[{_whole_numbers(times)}],"step":[{_whole_numbers(steps)}]}}'
+        f'"timestamp":[{_whole_numbers(timestamps)}],"step":[{_whole_numbers(steps)}]}}'
     )
 
 
