@@ -6,9 +6,10 @@ import re
 from typing import NamedTuple
 
 _OF_A_STEP = re.compile(
-    r"images/([^/]+)%step%(-?\d{1,18})%timestamp%(\d{1,15})%[^/%]+(?:\.png|%compressed\.webp)"
+    r"images/(?P<key>[^/]+)([%+])step\2(?P<step>-?\d{1,18})\2timestamp\2(?P<timestamp>\d{1,15})"
+    r"\2[^/%+]+(?:\.png|\2compressed\.webp)"
 )
-"""What ``log_image`` calls the files of an image of a step, here and in MLflow."""
+"""What ``log_image`` calls the files of an image of a step: here, in MLflow 2, in MLflow 3."""
 
 
 class Label(NamedTuple):
@@ -49,10 +50,13 @@ def label_of(path: str) -> Label:
     Examples:
         >>> label_of("images/samples#a%step%3%timestamp%1700000000000%0b1c.png")
         Label(kind='image', key='samples/a', step=3, timestamp=1700000000000)
+        >>> label_of("images/a+step+3+timestamp+1700000000000+0b1c+compressed.webp").key
+        'a'
         >>> label_of("model.pkl").kind
         'file'
     """
     found = _OF_A_STEP.fullmatch(path)
     if found is None:
         return Label()
-    return Label("image", found[1].replace("#", "/"), int(found[2]), int(found[3]))
+    key = found["key"].replace("#", "/")
+    return Label("image", key, int(found["step"]), int(found["timestamp"]))
