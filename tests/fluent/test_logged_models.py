@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,6 +100,8 @@ def test_the_newest_of_a_name_is_active(caplog: pytest.LogCaptureFixture) -> Non
     with pytest.raises(InvalidInputError, match="Invalid model name"):
         lakeflow.set_active_model(name=name)
     for number in range(3):
+        # Two that are made in one millisecond are equally new.
+        time.sleep(0.002)
         lakeflow.create_external_model("twin", params={"number": number})
     assert lakeflow.set_active_model(name="twin").params == {"number": "2"}
     assert "several logged models" in caplog.text
