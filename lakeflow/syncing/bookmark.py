@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lakeflow.filesystem.names import is_plain
+from lakeflow.exceptions import DamagedLakeError
+from lakeflow.filesystem.names import is_plain, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,8 +47,18 @@ class Bookmark:
 
 
 def path_of(lake_id: str) -> str:
-    """Return the path of the bookmark for a lake."""
-    return f"{SYNC}/{lake_id}.json"
+    """Return the path of the bookmark for a lake.
+
+    Raises:
+        DamagedLakeError: That is no id, but may lead elsewhere.
+    """
+    try:
+        return f"{SYNC}/{plain(lake_id)}.json"
+    except ValueError as error:
+        raise DamagedLakeError(
+            f"lake.json of the source says that its id is {lake_id!r}",
+            hint="restore it from a backup",
+        ) from error
 
 
 def read(fs: Filesystem, lake_id: str) -> Bookmark:
@@ -65,10 +76,10 @@ def read(fs: Filesystem, lake_id: str) -> Bookmark:
             int(content["events"]),
             {str(each): str(other) for each, other in content["experiments"].items()},
         )
-    except FileNotFoundError:
-        return Bookmark()
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        # Somebody else has written it: from the beginning, then.
+    except (
+        FileNotFoundError, ValueError, TypeError, LookupError, AttributeError, RecursionError,
+    ):  # fmt: skip
+        # There is none, or somebody else has written it: from the beginning, then.
         return Bookmark()
 
 

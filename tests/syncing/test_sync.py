@@ -25,10 +25,11 @@ from lakeflow import LakeflowClient
 from lakeflow.cli import main
 from lakeflow.config import Settings
 from lakeflow.entities import Dataset, DatasetInput, Metric, RunTag, ViewType
-from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.kinds import KINDS
 from lakeflow.lake import Lake
+from lakeflow.lake_file import LAKE_FILE
 from lakeflow.log.positions import LOG
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.scans import _frame_of
@@ -301,6 +302,17 @@ def test_a_bookmark_of_others_costs_work_and_nothing_else(uri: str, target: Stor
         target.lake.fs.put(path, content)
         assert sync_lakes(source, target).records == 2
     assert len(target.runs.history(run_id, "loss")) == 1
+
+
+@pytest.mark.parametrize("lake_id", ["../theirs", ".hidden", "a/b", ""])
+def test_an_id_that_leads_elsewhere_is_damage(tmp_path: Path, lake_id: str) -> None:
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    LakeflowClient(str(mine)).create_run("0")
+    said = json.loads((mine / LAKE_FILE).read_text())
+    (mine / LAKE_FILE).write_text(json.dumps({**said, "lake_id": lake_id}))
+    with pytest.raises(DamagedLakeError, match="says that its id is"):
+        sync_lakes(opened(str(mine)), opened(str(theirs)))
+    assert not [*tmp_path.rglob("*theirs*.json"), *theirs.rglob("sync/*")]
 
 
 def test_nothing_new_costs_few_requests(double: S3Server, tmp_path: Path) -> None:
