@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lakeflow.exceptions import DamagedLakeError, InvalidInputError, InvalidStateError
+from lakeflow.exceptions import InvalidInputError, InvalidStateError
 from lakeflow.lake_file import LAKE_FILE
 from lakeflow.log.positions import LOG, events_apart, list_segments, writer_of
+from lakeflow.maintenance.listed import with_listing
 from lakeflow.maintenance.recovery import CLOCK, DELETED, sizes_of
 from lakeflow.maintenance.report import CopyReport, Progress
 from lakeflow.maintenance.staging import REJECTED
@@ -57,21 +58,15 @@ def copy_lake(
         DamagedLakeError: A file of the lake is not there.
         StorageError: One of the two cannot be read or written.
     """
-    while True:
-        listing = lake.listing()
-        try:
-            plan = _plan(lake, listing)
-            _check_target(lake, target, listing)
-            report = _carry_out(lake, target, plan, progress)
-            _drop_past(target, listing)
-            return report
-        except FileNotFoundError as error:
-            # Compacted and deleted meanwhile: what is there now stands on a later fold.
-            lake.stand_on(None)
-            if lake.fold().number == listing.fold.number:
-                raise DamagedLakeError(
-                    f"{lake.fs.uri} lacks a file: {error}", hint="restore it from a backup"
-                ) from error
+
+    def copy(listing: LogListing) -> CopyReport:
+        plan = _plan(lake, listing)
+        _check_target(lake, target, listing)
+        report = _carry_out(lake, target, plan, progress)
+        _drop_past(target, listing)
+        return report
+
+    return with_listing(lake, copy)
 
 
 def _plan(lake: Lake, listing: LogListing) -> list[_Step]:

@@ -21,7 +21,7 @@ def thing_of(kind: Kind, document: Mapping[str, Any]) -> Thing:
     """
     thing = Thing(kind, tuple([document[name] for name in kind.scope]))
     if GONE in document:
-        thing.is_gone = True
+        thing.gone_at = document[GONE]
         return thing
     clocks: dict[str, int] = document["clocks"]
     # A later version may have more columns.

@@ -168,11 +168,11 @@ class Thing:
         columns: For each table whose records all stay, those of the log by key.
         summed: For each table the summaries of the document by key.
         derived: The columns that follow from a part; None where none of its rows is known.
-        is_gone: Whether the document says that it was removed.
+        gone_at: Clock of its removal, where the document says that it was removed.
     """
 
     __slots__ = (
-        "columns", "derived", "fields", "is_gone", "made", "parts", "scope", "summed",
+        "columns", "derived", "fields", "gone_at", "made", "parts", "scope", "summed",
     )  # fmt: skip
 
     def __init__(self, kind: Kind, scope: Row) -> None:
@@ -189,13 +189,18 @@ class Thing:
         }
         self.summed: dict[str, dict[Any, Summed]] = {}
         self.derived: dict[str, Any] | None = None
-        self.is_gone = False
+        self.gone_at: int | None = None
 
     @property
     def id(self) -> str:
         """The thing's id."""
         identity: str = self.scope[-1]
         return identity
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the document says that it was removed."""
+        return self.gone_at is not None
 
     def make(self, fields: dict[str, Any], order: Order) -> None:
         """Take in a record that makes the thing; of several the first."""

@@ -21,9 +21,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lakeflow.exceptions import DamagedLakeError, InvalidInputError
+from lakeflow.exceptions import InvalidInputError
 from lakeflow.kinds import EXPERIMENT
 from lakeflow.log.positions import number_of, writer_of
+from lakeflow.maintenance.listed import with_listing
 from lakeflow.maintenance.report import Progress
 from lakeflow.maintenance.schedule import AutoCompaction
 from lakeflow.query.engine.connection import Engine
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.stores.store import Store
     from lakeflow.syncing.bookmark import Reached
-    from lakeflow.syncing.stored import Copy
+    from lakeflow.syncing.things import Copy
     from lakeflow.tables.folds import Fold, LogListing
 
 _AT_ONCE_BYTES = 4 * 1024 * 1024
@@ -77,19 +78,11 @@ def sync_lakes(
             hint="lakeflow copy brings a copy of a lake up to date",
         )
     report = SyncReport()
-    while True:
-        listing = source.lake.listing()
-        try:
-            _Sync(source, target, listing, report, progress, with_files=with_files).run()
-            break
-        except FileNotFoundError as error:
-            # Compacted and deleted meanwhile: what was read of it is in the tables now.
-            source.lake.stand_on(None)
-            if source.lake.fold().number == listing.fold.number:
-                raise DamagedLakeError(
-                    f"{source.lake.fs.uri} lacks a file: {error}",
-                    hint="restore it from a backup",
-                ) from error
+
+    def sync(listing: LogListing) -> None:
+        _Sync(source, target, listing, report, progress, with_files=with_files).run()
+
+    with_listing(source.lake, sync)
     target.lake.shared(AutoCompaction).compact_if_due()
     return report
 

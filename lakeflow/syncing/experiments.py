@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 from lakeflow import records
 from lakeflow.entities import LifecycleStage
 from lakeflow.kinds import EXPERIMENT
-from lakeflow.records import Origin
 from lakeflow.schema import EXPERIMENT_TAGS, EXPERIMENTS
+from lakeflow.stores.things import Thing
+from lakeflow.syncing import things
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lakeflow.stores.control import Draft
     from lakeflow.stores.store import Store
-    from lakeflow.stores.things import Order, Thing
+    from lakeflow.stores.things import Order
 
 _AT_ONCE = 50
 """Experiments of one change: their tags have to fit into it."""
@@ -40,15 +41,15 @@ def matched(source: Store, target: Store, known: Mapping[str, str]) -> dict[str,
     here = source.control.known()
     ids = here.ids(EXPERIMENT)
     for start in range(0, len(ids), _AT_ONCE):
-        things = here.things(EXPERIMENT, ids[start : start + _AT_ONCE])
+        some = here.things(EXPERIMENT, ids[start : start + _AT_ONCE])
 
         def decide(
-            draft: Draft, things: dict[str, Thing] = things
+            draft: Draft, some: dict[str, Thing] = some
         ) -> tuple[list[str], dict[str, str]]:
             bodies: list[str] = []
             pairs = {}
-            for identity, thing in things.items():
-                pairs[identity], changes = _change(draft, thing, known.get(identity))
+            for identity, thing in some.items():
+                pairs[identity], changes = _change(draft, thing, known.get(identity), source)
                 draft.add(changes)
                 bodies += changes
             return bodies, pairs
@@ -57,7 +58,9 @@ def matched(source: Store, target: Store, known: Mapping[str, str]) -> dict[str,
     return found
 
 
-def _change(draft: Draft, thing: Thing, known: str | None) -> tuple[str, list[str]]:
+def _change(
+    draft: Draft, thing: Thing, known: str | None, source: Store
+) -> tuple[str, list[str]]:
     """Return the id of an experiment in the other lake, and the records that it lacks there."""
     row = thing.row(EXPERIMENT)
     assert row is not None
@@ -67,11 +70,12 @@ def _change(draft: Draft, thing: Thing, known: str | None) -> tuple[str, list[st
         return there.id, list(_later(there.id, thing, there))
     identity = str(draft.next_number(EXPERIMENT))
     location = row["artifact_location"]
+    is_inside = source.lake.fs.resolve(location) != location
     made = {
         "experiment_id": identity,
         "name": row["name"],
         # A place within the lake is one within the other.
-        "artifact_location": f"artifacts/{identity}" if _is_inside(location) else location,
+        "artifact_location": f"artifacts/{identity}" if is_inside else location,
         "lifecycle_stage": LifecycleStage.ACTIVE,
         "creation_time": row["creation_time"],
         "last_update_time": row["last_update_time"],
@@ -82,30 +86,23 @@ def _change(draft: Draft, thing: Thing, known: str | None) -> tuple[str, list[st
 
 def _later(identity: str, thing: Thing, there: Thing | None) -> Iterator[str]:
     """Yield what is set on an experiment later than on the other one, by its clock."""
-    for name in _SETTABLE:
-        order, value = thing.fields.get(name, (None, None))
-        if order is not None and _is_later(order, there.fields.get(name) if there else None):
-            row = {"experiment_id": identity, name: value}
-            yield _copy(order, ",".join(records.table(EXPERIMENTS.name, [row])))
-    tags = there.parts[EXPERIMENT_TAGS.name] if there else {}
-    for key, (order, values) in thing.parts[EXPERIMENT_TAGS.name].items():
-        if _is_later(order, tags.get(key)):
-            tag = {
-                "experiment_id": identity,
-                "key": key,
-                "value": values[0] if values else None,
-            }
-            yield _copy(order, ",".join(records.table(EXPERIMENT_TAGS.name, [tag])))
+    new, tags = Thing(EXPERIMENT, (identity,)), EXPERIMENT_TAGS.name
+    fields, others = (there.fields, there.parts[tags]) if there else ({}, {})
+    new.fields = {
+        name: each
+        for name, each in thing.fields.items()
+        if name in _SETTABLE and _is_later(each[0], fields.get(name))
+    }
+    new.parts[tags] = {
+        key: each
+        for key, each in thing.parts[tags].items()
+        if _is_later(each[0], others.get(key))
+    }
+    for table, clock, rows in things.changes(EXPERIMENT, new):
+        for copy in things.copies_of(EXPERIMENT, table, clock, rows):
+            yield records.copied(*copy)
 
 
 def _is_later(order: Order, there: tuple[Order, object] | None) -> bool:
     # Of what is stored only the clock is known.
     return there is None or order[0] > there[0][0]
-
-
-def _copy(order: Order, body: str) -> str:
-    return records.copied(Origin("", 0, order[0]), body)
-
-
-def _is_inside(location: str) -> bool:
-    return not location.startswith("/") and ":" not in location.partition("/")[0]

@@ -12,7 +12,7 @@ from lakeflow.stores.registry.locations import resolved
 from lakeflow.stores.registry.state import aliases_of, fields_of, tags_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from lakeflow.stores.control import Known
     from lakeflow.stores.store import Store
@@ -34,7 +34,7 @@ def bring_models(source: Store, target: Store, problem: Callable[[str], None]) -
     for identity in known.ids(MODEL_VERSION):
         numbers[identity.rpartition(".")[0]].append(identity)
 
-    def located(versions: list[ModelVersionItem]) -> list[str]:
+    def located(versions: Sequence[ModelVersionItem]) -> list[str]:
         return [each.storage_location or each.source for each in versions]
 
     def models() -> Iterator[tuple[RegisteredModelItem, Iterator[ModelVersionItem]]]:
@@ -48,7 +48,7 @@ def bring_models(source: Store, target: Store, problem: Callable[[str], None]) -
         target,
         models(),
         lambda found: problem(f"{found.where}: {found.why}"),
-        located,  # type: ignore[arg-type]
+        located,
     ):
         pass
 

@@ -296,10 +296,16 @@ class Cursor:
             lambda cursor: cursor.sql(statement, params=values or None).to_arrow_table()
         )
 
-    def batches(self, statement: str, rows: int) -> Iterator[pyarrow.RecordBatch]:
+    def batches(
+        self, statement: str, rows: int, values: Mapping[str, Any] | None = None
+    ) -> Iterator[pyarrow.RecordBatch]:
         """Yield the rows of a statement, so many at once, as they are asked for."""
         with contextlib.closing(
-            self.call(lambda cursor: cursor.sql(statement).to_arrow_reader(rows))
+            self.call(
+                lambda cursor: cursor.sql(statement, params=values or None).to_arrow_reader(
+                    rows
+                )
+            )
         ) as reader:
             while (batch := self.call(lambda _: next(reader, None))) is not None:
                 yield batch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.kinds.kind import IDENTITY
 from lakeflow.query.engine.connection import literally
 from lakeflow.query.engine.statement import quoted
 
@@ -17,52 +16,31 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 10_000
 
 
-def rows_by_record(
-    cursor: Cursor, table: TableSpec, files: Sequence[str], but_of: Sequence[str]
+def rows_of_files(
+    cursor: Cursor,
+    table: TableSpec,
+    files: Sequence[str],
+    order: Sequence[str],
+    but_of: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
-    """Yield rows of a part whose records all stay, by record, in their order there.
+    """Yield the rows of some files of a table.
 
     Args:
         cursor: What reads them, and nothing else meanwhile.
         table: The table.
         files: Its files.
-        but_of: Writers of whose records no row is wanted.
+        order: The columns that they are ordered by.
+        but_of: Writers of whose records no row is wanted, of a part whose records all stay.
     """
+    values: dict[str, Any] = {"files": literally(files)}
+    wanted = ""
+    if but_of:
+        values["but_of"] = list(but_of)
+        wanted = "WHERE NOT list_contains($but_of, writer)"
     rows = (
         f"SELECT {quoted(table.column_names)} "  # noqa: S608 - constants
-        "FROM read_parquet($files, hive_partitioning = false) "
-        "WHERE NOT list_contains($but_of, writer) "
-        f"ORDER BY {quoted(IDENTITY)}"
-    )
-    return _rows(cursor, rows, {"files": literally(files), "but_of": list(but_of)})
-
-
-def rows_by_thing(
-    cursor: Cursor, table: TableSpec, files: Sequence[str], order: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of some files of a table, ordered by columns.
-
-    Args:
-        cursor: What reads them, and nothing else meanwhile.
-        table: The table.
-        files: Its files.
-        order: The columns.
-    """
-    rows = (
-        f"SELECT {quoted(table.column_names)} "  # noqa: S608 - constants
-        "FROM read_parquet($files, hive_partitioning = false) "
+        f"FROM read_parquet($files, hive_partitioning = false) {wanted} "
         f"ORDER BY {quoted(order)}"
     )
-    return _rows(cursor, rows, {"files": literally(files)})
-
-
-def _rows(cursor: Cursor, query: str, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    batches = cursor.call(
-        lambda each: each.sql(query, params=values).to_arrow_reader(_ROWS_AT_ONCE)
-    )
-    while True:
-        try:
-            batch = cursor.call(lambda _: batches.read_next_batch())
-        except StopIteration:
-            return
+    for batch in cursor.batches(rows, _ROWS_AT_ONCE, values):
         yield from batch.to_pylist()
