@@ -7,7 +7,6 @@ import itertools
 import math
 import os
 import re
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +19,7 @@ from lakeflow.importing.sources.gathered_curves import gathered
 from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
 from lakeflow.importing.sources.neptune import rows as neptune_rows
 from lakeflow.importing.sources.neptune.rows import FILES, HISTOGRAMS, PARAMETERS, POINTS, TEXTS
+from lakeflow.importing.sources.repeated_reads import Complaints, KnownRuns
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 _PART = re.compile(r"(.+)_part_(\d+)\.parquet")
 _UNFINISHED = ".parquet.tmp"
-
-_RUNS_KNOWN = 1_000
-"""Runs of which counts are kept: more than an importer looks at at once."""
 
 _ROWS_AT_ONCE = 10_000
 
@@ -98,23 +95,20 @@ class NeptuneSource:
         data = os.path.abspath(inner if os.path.isdir(inner) else location)
         self._folder = os.path.abspath(files or os.path.join(os.path.dirname(data), "files"))
         self._multiplier = step_multiplier
-        self._problems: list[Problem] = []
-        self._reported: set[Problem] = set()
-        self._report = self._problems.append
+        self._complaints = Complaints()
+        self._complain = self._complaints.add
         self._runs = {run.id: run for run in self._found(data)}
-        if not self._runs and not self._problems:
+        if not self._runs and not self._complaints.is_any:
             raise NotFoundError(
                 f"no runs of neptune-exporter are in {location!r}",
                 hint="give the folder that was its --data-path",
             )
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._know = KnownRuns(self._learned)
         self._made = MadeFiles()
 
     def report_to(self, report: Callable[[Problem], None]) -> None:
         """See ``Source``."""
-        self._report = report
-        for problem in self._problems:
-            report(problem)
+        self._complaints.report_to(report)
 
     def close(self) -> None:
         """See ``Source``."""
@@ -180,14 +174,10 @@ class NeptuneSource:
                 return _Run(made_id("neptune", project, name), project, name, parts)
         return None
 
-    def _know(self, run_id: str) -> _Known:
-        known = self._known.get(run_id)
-        if known is None:
-            known = self._known[run_id] = _Known()
-            for row in self._rows(run_id):
-                self._learn(known, row)
-            if len(self._known) > _RUNS_KNOWN:
-                self._known.popitem(last=False)
+    def _learned(self, run_id: str) -> _Known:
+        known = _Known()
+        for row in self._rows(run_id):
+            self._learn(known, row)
         return known
 
     def _learn(self, known: _Known, row: Row) -> None:
@@ -281,13 +271,6 @@ class NeptuneSource:
         for name in sorted(known.uneven):
             why = f"steps of {name!r} are rounded down to whole numbers"
             self._complain(run.parts[0], why)
-
-    def _complain(self, where: str, why: str, is_loss: bool = True) -> None:
-        # Files are read several times, and their damage is found each time.
-        problem = Problem(where, why, is_loss)
-        if problem not in self._reported:
-            self._reported.add(problem)
-            self._report(problem)
 
 
 def _run_item(run: _Run, known: _Known) -> RunItem:

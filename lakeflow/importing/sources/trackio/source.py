@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections import OrderedDict
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +22,7 @@ from lakeflow.importing.items import (
 from lakeflow.importing.sources import logged_values
 from lakeflow.importing.sources.gathered_curves import gathered
 from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
+from lakeflow.importing.sources.repeated_reads import Complaints, KnownRuns
 from lakeflow.importing.sources.trackio import projects
 from lakeflow.importing.sources.trackio.tables import Tables, made_of_parquet, milliseconds
 from lakeflow.transfer import paths
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from lakeflow.importing.items import Curve
     from lakeflow.importing.sources.trackio.projects import Project
     from lakeflow.importing.sources.trackio.tables import Linked, Row
-
-_RUNS_KNOWN = 1_000
-"""Runs of which counts are kept: more than an importer looks at at once."""
 
 _OTHERS = "trackio-history.jsonl"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -90,10 +87,9 @@ class TrackioSource:
         self._made = MadeFiles()
         self._databases: dict[str, str] = {}
         self._places: dict[str, _Place] = {}
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._problems: list[Problem] = []
-        self._reported: set[Problem] = set()
-        self._report = self._problems.append
+        self._know = KnownRuns(self._learned)
+        self._complaints = Complaints()
+        self._complain = self._complaints.add
         self._projects: dict[str, Project] = {}
         for project in _found(location):
             try:
@@ -104,9 +100,7 @@ class TrackioSource:
 
     def report_to(self, report: Callable[[Problem], None]) -> None:
         """See ``Source``."""
-        self._report = report
-        for problem in self._problems:
-            report(problem)
+        self._complaints.report_to(report)
 
     def close(self) -> None:
         """See ``Source``."""
@@ -164,14 +158,10 @@ class TrackioSource:
             self._databases[project.name] = database
         return Tables(database, lambda why: self._complain(project.where, why))
 
-    def _know(self, run_id: str) -> _Known:
-        known = self._known.get(run_id)
-        if known is None:
-            known = self._known[run_id] = _Known()
-            for row in self._rows(run_id):
-                _learn(known, row)
-            if len(self._known) > _RUNS_KNOWN:
-                self._known.popitem(last=False)
+    def _learned(self, run_id: str) -> _Known:
+        known = _Known()
+        for row in self._rows(run_id):
+            _learn(known, row)
         return known
 
     def _rows(self, run_id: str) -> Iterator[Row]:
@@ -226,13 +216,6 @@ class TrackioSource:
             kept = logged_values.kept_name(name)
             why = f"the metric {name!r} is called {kept!r} here"
             self._complain(project.where, why, is_loss=False)
-
-    def _complain(self, where: str, why: str, is_loss: bool = True) -> None:
-        # Rows are read several times, and their damage is found each time.
-        problem = Problem(where, why, is_loss)
-        if problem not in self._reported:
-            self._reported.add(problem)
-            self._report(problem)
 
 
 def _found(location: str) -> list[Project]:

@@ -12,7 +12,6 @@ import importlib
 import os
 import re
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.exceptions import InvalidInputError, NotFoundError
@@ -20,6 +19,7 @@ from lakeflow.importing.items import ExperimentItem, FileItem, Problem
 from lakeflow.importing.sources.gathered_curves import gathered
 from lakeflow.importing.sources.logged_values import kept_name
 from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
+from lakeflow.importing.sources.repeated_reads import Complaints, KnownRuns
 from lakeflow.importing.sources.wandb import runs as wandb_runs
 from lakeflow.importing.sources.wandb.records import records
 
@@ -35,9 +35,6 @@ _LOG = re.compile(r"run-.+\.wandb")
 _RUNNING_S = 300
 """A run without an end whose file was written to since then may still go on; W&B calls it
 crashed after the same time."""
-
-_RUNS_KNOWN = 1_000
-"""Runs of which counts are kept: more than an importer looks at at once."""
 
 _OTHERS = "wandb-history.jsonl"
 _OUTPUT = "output.log"
@@ -83,14 +80,14 @@ class WandbSource:
             )
         self._projects: dict[str, dict[str, list[_Log]]] | None = None
         self._logs: dict[str, list[_Log]] = {}
-        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._know = KnownRuns(self._learned)
         self._made = MadeFiles()
-        self._reported: set[Problem] = set()
-        self._report: Callable[[Problem], None] = lambda _: None
+        self._complaints = Complaints()
+        self._complain = self._complaints.add
 
     def report_to(self, report: Callable[[Problem], None]) -> None:
         """See ``Source``."""
-        self._report = report
+        self._complaints.report_to(report)
 
     def close(self) -> None:
         """See ``Source``."""
@@ -158,16 +155,11 @@ class WandbSource:
         self._complain(path, "nothing in it says which run it is of")
         return None
 
-    def _know(self, run_id: str) -> Known:
-        known = self._known.get(run_id)
-        if known is None:
-            logs = self._logs[run_id]
-            known = wandb_runs.Known(logs[0].head, self._record().run)
-            for record in self._records(logs):
-                wandb_runs.learn(known, record)
-            self._known[run_id] = known
-            if len(self._known) > _RUNS_KNOWN:
-                self._known.popitem(last=False)
+    def _learned(self, run_id: str) -> Known:
+        logs = self._logs[run_id]
+        known = wandb_runs.Known(logs[0].head, self._record().run)
+        for record in self._records(logs):
+            wandb_runs.learn(known, record)
         return known
 
     def _records(self, logs: list[_Log]) -> Iterator[Any]:
@@ -259,13 +251,6 @@ class WandbSource:
             self._complain(path, f"{known.alerts:,} alerts are left out", is_loss=False)
         if known.exit_code is None:
             self._complain(path, "the run has not ended, or was killed", is_loss=False)
-
-    def _complain(self, where: str, why: str, is_loss: bool = True) -> None:
-        # A log is read several times, and its damage is found each time.
-        problem = Problem(where, why, is_loss)
-        if problem not in self._reported:
-            self._reported.add(problem)
-            self._report(problem)
 
 
 def _record_type() -> Any:
