@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeflow import exporting, formats
+from lakeflow.cli import moving
 from lakeflow.cli.terminal import shown_lines, write
-from lakeflow.cli.times import time
-from lakeflow.printable import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _WRITERS = {"parquet": exporting.to_parquet, "csv": exporting.to_csv}
-
-_MOST_SHOWN = 20
-"""Problems that are listed; the first ones say what is wrong with the others."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,22 +38,8 @@ def _add_mlflow(verbs: Verbs) -> None:
         "there, 1 where something could not be kept.",
     )
     parser.add_argument("target", metavar="URI", help="MLflow's tracking URI")
-    _add_selection(parser)
-    parser.add_argument(
-        "--since",
-        type=time,
-        metavar="TIME",
-        help="only runs and traces that began then or later: a date or a time such as "
-        "2026-11-24T12:00, local unless it says otherwise, or milliseconds since the Unix "
-        "epoch",
-    )
-    parser.add_argument(
-        "--artifacts",
-        choices=("copy", "leave"),
-        default="copy",
-        help="copy files to where MLflow keeps them (default), or leave them where they are",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="only count, and write nothing")
+    moving.add_selection(parser)
+    moving.add_ways(parser, "runs and traces", "to where MLflow keeps them")
     parser.set_defaults(run=_export_mlflow)
 
 
@@ -71,23 +53,8 @@ def _add_tables(verbs: Verbs, name: str, words: str) -> None:
         "its README.md is written last.",
     )
     parser.add_argument("folder", metavar="FOLDER", help="an empty or new folder")
-    _add_selection(parser)
+    moving.add_selection(parser)
     parser.set_defaults(run=_export_tables, format=name)
-
-
-def _add_selection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--lake",
-        metavar="URI",
-        help="location of the lake (default: LAKEFLOW_TRACKING_URI, ./lake)",
-    )
-    parser.add_argument(
-        "--experiment",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="only the experiment of this name; may be given several times",
-    )
 
 
 def _export_tables(options: argparse.Namespace) -> int:
@@ -134,7 +101,7 @@ def _export_mlflow(options: argparse.Namespace) -> int:
             progress=tell,
         )
     write(_lines(report))
-    return 0 if not report.loss_count and (report.is_dry_run or report.is_complete) else 1
+    return moving.status(report)
 
 
 def _lines(report: MlflowReport) -> Iterator[str]:
@@ -145,13 +112,4 @@ def _lines(report: MlflowReport) -> Iterator[str]:
     for name in dict.fromkeys([*report.lake, *report.written]):
         counts = (report.lake[name], report.there[name], report.written[name])
         yield f"{name:14}{''.join(f'{each or 0:>16,}' for each in counts)}\n"
-    for where, why, is_loss in report.problems[:_MOST_SHOWN]:
-        yield f"{'lost' if is_loss else 'note'}: {printable(where)}: {printable(why)}\n"
-    if report.problem_count > _MOST_SHOWN:
-        yield f"... and {report.problem_count - _MOST_SHOWN:,} more\n"
-    if report.is_dry_run:
-        yield "nothing was written\n"
-    elif report.is_complete:
-        yield "complete\n"
-    else:
-        yield f"not complete: {report.loss_count:,} things could not be kept\n"
+    yield from moving.end(report)

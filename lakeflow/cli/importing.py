@@ -6,10 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from lakeflow import formats
+from lakeflow.cli import moving
 from lakeflow.cli.terminal import shown_lines, write
-from lakeflow.cli.times import time
 from lakeflow.importing import Columns, import_from
-from lakeflow.printable import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 
     from lakeflow.importing.report import ImportProgress, ImportReport
     from lakeflow.importing.source import Source
-
-_MOST_SHOWN = 20
-"""Problems that are listed; the first ones say what is wrong with the others."""
 
 
 def _mlflow(options: argparse.Namespace) -> Source:
@@ -199,39 +195,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "The status is 0 where all is there, 1 where something could not be kept.",
             conflict_handler="resolve",
         )
-        _add_common(each)
+        moving.add_selection(each)
+        moving.add_ways(each, "runs", "into the lake")
         # A source may mean something else by an option.
         add(each)
         each.set_defaults(run=run, opened=opened)
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--lake",
-        metavar="URI",
-        help="location of the lake (default: LAKEFLOW_TRACKING_URI, ./lake)",
-    )
-    parser.add_argument(
-        "--experiment",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="only the experiment of this name; may be given several times",
-    )
-    parser.add_argument(
-        "--since",
-        type=time,
-        metavar="TIME",
-        help="only runs that began then or later: a date or a time such as 2026-11-24T12:00, "
-        "local unless it says otherwise, or milliseconds since the Unix epoch",
-    )
-    parser.add_argument(
-        "--artifacts",
-        choices=("copy", "leave"),
-        default="copy",
-        help="copy files into the lake (default), or leave them where they are",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="only count, and write nothing")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -251,7 +219,7 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     write(_lines(report))
-    return 0 if not report.loss_count and (report.is_dry_run or report.is_complete) else 1
+    return moving.status(report)
 
 
 @contextlib.contextmanager
@@ -280,13 +248,4 @@ def _lines(report: ImportReport) -> Iterator[str]:
         source, lake = totals.source, totals.lake
         counts = f"{source.count:>16,}{lake.count:>16,}"
         yield f"{name:20}{counts}{source.sum:>24,.15g}{lake.sum:>24,.15g}\n"
-    for where, why, is_loss in report.problems[:_MOST_SHOWN]:
-        yield f"{'lost' if is_loss else 'note'}: {printable(where)}: {printable(why)}\n"
-    if report.problem_count > _MOST_SHOWN:
-        yield f"... and {report.problem_count - _MOST_SHOWN:,} more\n"
-    if report.is_dry_run:
-        yield "nothing was written\n"
-    elif report.is_complete:
-        yield "complete\n"
-    else:
-        yield f"not complete: {report.loss_count:,} things could not be kept\n"
+    yield from moving.end(report)

@@ -83,21 +83,17 @@ class TableTotals:
         return abs(ours - theirs) <= self.tolerance
 
 
-@dataclass(slots=True)
-class ImportReport:
-    """What an import has brought.
+@dataclass(slots=True, kw_only=True)
+class Kept:
+    """What could not be kept on the way from one tracker to another.
 
     Attributes:
-        source: What it was read from.
-        tables: By table of the lake what there is of it on both sides.
         problems: What could not be kept, or not as it was: the first thousand.
         problem_count: How many there were.
         loss_count: How many of them lost something that is worth keeping.
-        is_dry_run: Whether nothing was written. Then the lake's side has what was there before.
+        is_dry_run: Whether nothing was written.
     """
 
-    source: str
-    tables: dict[str, TableTotals] = field(default_factory=lambda: defaultdict(TableTotals))
     problems: list[Problem] = field(default_factory=list)
     problem_count: int = 0
     loss_count: int = 0
@@ -109,6 +105,20 @@ class ImportReport:
         self.loss_count += problem.is_loss
         if len(self.problems) < _MOST_PROBLEMS:
             self.problems.append(problem)
+
+
+@dataclass(slots=True)
+class ImportReport(Kept):
+    """What an import has brought.
+
+    Attributes:
+        source: What it was read from.
+        tables: By table of the lake what there is of it on both sides.
+        is_dry_run: Whether nothing was written. Then the lake's side has what was there before.
+    """
+
+    source: str
+    tables: dict[str, TableTotals] = field(default_factory=lambda: defaultdict(TableTotals))
 
     def count(self, table: str, count: int, amount: float) -> None:
         """Count what the source has."""

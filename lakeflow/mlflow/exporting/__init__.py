@@ -117,7 +117,7 @@ def to_mlflow(
             note_runs(export)
         export_experiments(export)
         if export.alike:
-            report.add(
+            report.miss(
                 "points",
                 f"{export.alike:,} are like another one of their run and metric, in step, time "
                 "and value; MLflow's databases keep one of these",
@@ -143,12 +143,12 @@ def _note_what_stays(export: Export) -> None:
         for table, name in stays.items():
             ((count,),) = cursor.run(f"SELECT count(*) FROM {table}")  # noqa: S608 - our names
             if count:
-                export.report.add(
+                export.report.miss(
                     table, f"{count:,} {name} stay in the lake only", is_loss=False
                 )
     if export.wanted.experiments or export.wanted.since is not None:
-        export.report.add(
+        export.report.miss(
             "models", "registered models go with a whole lake only", is_loss=False
         )
     if not export.wanted.with_artifacts:
-        export.report.add("artifacts", "files stay where they are", is_loss=False)
+        export.report.miss("artifacts", "files stay where they are", is_loss=False)

@@ -62,7 +62,7 @@ def compare(
         if run_id in found:
             _compare(export, runs[run_id], found[run_id], counted[run_id])
         else:
-            export.report.add(f"run {run_id}", "MLflow does not find it")
+            export.report.miss(f"run {run_id}", "MLflow does not find it")
         if export.report.loss_count == before:
             same.add(run_id)
     return same
@@ -79,7 +79,7 @@ def _compare(export: Export, run: Run, other: Run, counted: Mapping[str, int]) -
             there["points"] += count
         else:
             where = f"run {run.info.run_id}, metric {key!r}"
-            export.report.add(where, "MLflow lacks its last value")
+            export.report.miss(where, "MLflow lacks its last value")
 
 
 def _same(
@@ -90,7 +90,7 @@ def _same(
     for key in lost:
         where = f"run {run.info.run_id}, {what} {key!r}"
         kept = f"keeps {len(theirs[key]):,} characters" if key in theirs else "has none"
-        export.report.add(where, f"MLflow {kept} of {len(ours[key]):,}")
+        export.report.miss(where, f"MLflow {kept} of {len(ours[key]):,}")
     return len(ours) - len(lost)
 
 

@@ -52,7 +52,7 @@ def copied(export: Export, where: str, uri: str, send: Callable[[str], None]) ->
                 send(str(below))
                 export.report.written["files"] += _files_below(folder)
     except (MlflowException, LakeflowException, OSError) as error:
-        export.report.add(f"{where}, files", said(error))
+        export.report.miss(f"{where}, files", said(error))
         return False
     return True
 

@@ -93,7 +93,7 @@ def _export_model(
     there = _found(lambda: client.get_registered_model(model.name))
     identity = f"{export.store.lake.file.lake_id}.{model_id}"
     if there is not None and there.tags.get(_MODEL_TAG) != identity:
-        export.report.add(
+        export.report.miss(
             f"model {model.name!r}", "MLflow has another model of this name already"
         )
         return
@@ -145,12 +145,12 @@ def _export_versions(
         if number not in there and number < max(there, default=0):
             if version is not None:
                 where = f"model {model.name!r}, version {number}"
-                export.report.add(where, "MLflow gave this number away, and deleted it")
+                export.report.miss(where, "MLflow gave this number away, and deleted it")
             continue
         made = there.get(number) or _create(export, client, model.name, number, version)
         if int(made.version) != number:
             where = f"model {model.name!r}, version {number}"
-            export.report.add(where, f"MLflow made version {made.version}: others write to it")
+            export.report.miss(where, f"MLflow made version {made.version}: others write to it")
             return
         there.setdefault(number, made)
         if version is not None and _PLACEHOLDER_TAG not in made.tags:

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lakeflow.importing.items import Problem
-
-_MOST_PROBLEMS = 1_000
-"""Problems that are listed; what is wrong with one run may be wrong with a million."""
+from lakeflow.importing.report import Kept
 
 
 class ExportProgress(NamedTuple):
@@ -27,7 +25,7 @@ class ExportProgress(NamedTuple):
 
 
 @dataclass(slots=True)
-class MlflowReport:
+class MlflowReport(Kept):
     """What is on both sides after an export to MLflow.
 
     Attributes:
@@ -36,29 +34,18 @@ class MlflowReport:
         there: How many of these MLflow has, as it said when it was asked after the write. Of
             points, how many it took, now or in an earlier export.
         written: How many things of each sort this export has written.
-        problems: What could not be kept, or not as it was: the first thousand.
-        problem_count: How many there were.
-        loss_count: How many of them lost something that is worth keeping.
-        is_dry_run: Whether nothing was written.
     """
 
     uri: str
     lake: Counter[str] = field(default_factory=Counter)
     there: Counter[str] = field(default_factory=Counter)
     written: Counter[str] = field(default_factory=Counter)
-    problems: list[Problem] = field(default_factory=list)
-    problem_count: int = 0
-    loss_count: int = 0
-    is_dry_run: bool = False
 
     @property
     def is_complete(self) -> bool:
         """Whether everything that MLflow has a place for is there."""
         return not self.loss_count and self.there == self.lake
 
-    def add(self, where: str, why: str, *, is_loss: bool = True) -> None:
+    def miss(self, where: str, why: str, *, is_loss: bool = True) -> None:
         """Take note of what MLflow refuses, or has no place for."""
-        self.problem_count += 1
-        self.loss_count += is_loss
-        if len(self.problems) < _MOST_PROBLEMS:
-            self.problems.append(Problem(where, why, is_loss))
+        self.add(Problem(where, why, is_loss))

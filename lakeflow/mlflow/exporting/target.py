@@ -118,7 +118,7 @@ class Export:
         except MlflowException as error:
             if error.error_code not in codes:
                 raise
-            self.report.add(where, said(error))
+            self.report.miss(where, said(error))
             return None
 
     def sent(self, where: str, items: Sequence[T], send: Callable[[list[T]], Any]) -> bool:
