@@ -50,6 +50,14 @@ class TraceState(StrEnum):
     IN_PROGRESS = "IN_PROGRESS"
 
 
+_STATES = {each.value: each for each in TraceState}
+
+
+def state_named(name: str) -> TraceState:
+    """Return the state of a name, MLflow 2's too; unspecified for any other text."""
+    return _STATES.get(name, TraceState.STATE_UNSPECIFIED)
+
+
 class TraceStatus(StrEnum):
     """The states of a trace, by MLflow 2's names."""
 

@@ -11,11 +11,10 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from lakeflow import context
-from lakeflow.config import Settings
 from lakeflow.exceptions import ConflictError, InvalidInputError
 from lakeflow.filesystem.interface import STAGING
 from lakeflow.filesystem.location import canonical, open_filesystem
+from lakeflow.stores.artifacts.places import place_at
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -50,8 +49,7 @@ def new_folder(
         with _renamed(found) as fs:
             yield fs
         return
-    options = dict(context.storage_options_below(found))
-    fs = open_filesystem(found, options, Settings.from_environment())
+    fs = place_at(found).fs
     _require_empty(fs, parts)
     yield fs
 

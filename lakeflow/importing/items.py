@@ -145,3 +145,8 @@ def made_id(*names: str) -> str:
     It follows from what the source calls it: another import finds it again.
     """
     return hashlib.sha256("\0".join(names).encode()).hexdigest()[:32]
+
+
+def writer_of(identity: str) -> str:
+    """Return the writer of what imports log of a thing: the same in all of them."""
+    return made_id("import", identity)

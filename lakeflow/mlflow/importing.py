@@ -6,7 +6,6 @@ Folders of a file store, and SQLite databases, are read without MLflow, and much
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections import deque
@@ -20,8 +19,7 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
 from lakeflow import temporary
-from lakeflow.entities import TraceInfo, TraceState
-from lakeflow.entities.trace_info import TraceStatus
+from lakeflow.entities import TraceInfo, trace_info
 from lakeflow.exceptions import StorageError
 from lakeflow.importing import TrackerOptions, import_from
 from lakeflow.importing.items import (
@@ -39,7 +37,9 @@ from lakeflow.importing.model_items import (
     RegisteredModelItem,
 )
 from lakeflow.importing.sources.artifact_files import files_below
+from lakeflow.importing.sources.mlflow.infinities import unclipped
 from lakeflow.importing.trace_items import TraceItem, span_columns
+from lakeflow.mlflow.exporting.target import pages
 from lakeflow.mlflow.trace_entities import ARTIFACT_LOCATION, SPANS_LOCATION, info_from
 from lakeflow.tracing.columns import empty_columns
 
@@ -55,9 +55,6 @@ _RUNS_A_PAGE = 1_000
 _TRACES_A_PAGE = 100
 
 _POINTS_A_CHUNK = 4_096
-
-_LARGEST = 1.7976931348623157e308
-"""What MLflow's databases have for infinity."""
 
 _FOLDERS_KEPT = 64
 """Runs whose files are on this machine at one time: more than are on their way to the lake."""
@@ -173,7 +170,7 @@ class TrackingSource:
                 some = points[start : start + _POINTS_A_CHUNK]
                 yield Curve(
                     key,
-                    [_number(each.value) for each in some],
+                    unclipped([each.value for each in some]),
                     [each.timestamp for each in some],
                     [each.step for each in some],
                 )
@@ -279,17 +276,19 @@ class TrackingSource:
         """Yield the points of a logged model."""
         points = self._points.pop(model.model_id, [])
         for start in range(0, len(points), _POINTS_A_CHUNK):
+            some = points[start : start + _POINTS_A_CHUNK]
+            values = unclipped([each.value for each in some])
             yield [
                 ModelPoint(
                     each.key,
-                    _number(each.value),
+                    value,
                     each.timestamp,
                     each.step,
                     each.run_id or "",
                     each.dataset_name or "",
                     each.dataset_digest or "",
                 )
-                for each in points[start : start + _POINTS_A_CHUNK]
+                for each, value in zip(some, values, strict=True)
             ]
 
     def model_files(self, model: LoggedModelItem) -> Iterator[FileItem]:
@@ -319,13 +318,8 @@ class TrackingSource:
     # Asking
 
     def _pages(self, ask: Callable[[str | None], Any]) -> Iterator[Any]:
-        token = None
-        while True:
-            page = self._asked(partial(ask, token))
+        for page in pages(lambda token: self._asked(partial(ask, token))):
             yield from page
-            token = page.token
-            if not token:
-                return
 
     def _asked(self, ask: Callable[[], T]) -> T:
         try:
@@ -334,10 +328,6 @@ class TrackingSource:
             raise StorageError(
                 f"{self.name} cannot be read: {error}", error.error_code
             ) from error
-
-
-def _number(value: float) -> float:
-    return math.copysign(math.inf, value) if abs(value) >= _LARGEST else value
 
 
 def _dataset(given: Any) -> DatasetItem:
@@ -368,13 +358,11 @@ def _info(info: Any) -> TraceInfo:
     if hasattr(info, "request_time"):
         found = info_from(info)
     else:
-        state = TraceStatus(info.status.value)
-        is_known = state != TraceStatus.UNSPECIFIED
         found = TraceInfo(
             info.request_id,
             str(info.experiment_id),
             info.timestamp_ms,
-            TraceState(state.value) if is_known else TraceState.STATE_UNSPECIFIED,
+            trace_info.state_named(info.status.value),
             info.execution_time_ms,
             dict(info.request_metadata),
             dict(info.tags),

@@ -12,6 +12,7 @@ from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_TRACES_DEFAULT_MAX_RESULTS
 
 from lakeflow import entities
+from lakeflow.entities import trace_info
 from lakeflow.entities.trace_info import TraceStatus
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.lake_methods import LakeMethods
@@ -62,12 +63,10 @@ class TwoStepTraceMethods(LakeMethods):
         tags: Mapping[str, str],
     ) -> entities.TraceInfo:
         begun = self.lake.traces.info(request_id)
-        state = TraceStatus(status)
+        state = trace_info.state_named(TraceStatus(status).value)
         ended = dataclasses.replace(
             begun,
-            state=entities.TraceState.STATE_UNSPECIFIED
-            if state == TraceStatus.UNSPECIFIED
-            else entities.TraceState(state.value),
+            state=state,
             execution_duration=timestamp_ms - begun.request_time,
             trace_metadata=begun.trace_metadata | dict(request_metadata),
             tags=begun.tags | dict(tags),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import records
 from lakeflow.importing.destination.fitting import Fitting
-from lakeflow.importing.items import made_id
+from lakeflow.importing.items import writer_of
 from lakeflow.importing.model_items import ModelPoint
 from lakeflow.kinds import LOGGED_MODEL
 from lakeflow.records import Origin
 from lakeflow.schema import LOGGED_MODEL_METRICS, LOGGED_MODEL_PARAMS, LOGGED_MODEL_TAGS
+from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.logged_models import rows
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _bodies(
         rows.tags(scope, tags),
     ]
     pieces = [each for each in pieces if each]
-    origin = Origin(_writer(item), time.time_ns() // 1_000_000, clock)
+    origin = Origin(writer_of(item.model_id), now_ms(), clock)
     return [
         records.copied(origin, body) for body in (records.bodies("", *pieces) if pieces else ())
     ]
@@ -236,10 +236,6 @@ def _point_bodies(
         (field,) = records.table(
             LOGGED_MODEL_METRICS.name, [named | each._asdict() for each in some]
         )
-        origin = Origin(_writer(item), 0, item.creation_time * 1000, place + start)
+        origin = Origin(writer_of(item.model_id), 0, item.creation_time * 1000, place + start)
         bodies.append(records.copied(origin, field))
     return bodies
-
-
-def _writer(item: LoggedModelItem) -> str:
-    return made_id("import", item.model_id)

@@ -20,7 +20,7 @@ from lakeflow.entities import (
 )
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.importing.destination.checks import kept_pairs, kept_text, time_or_none
-from lakeflow.importing.items import Problem, made_id, reason
+from lakeflow.importing.items import Problem, reason, writer_of
 from lakeflow.records import Origin
 from lakeflow.schema import MODEL_INPUTS, MODEL_OUTPUTS
 
@@ -68,11 +68,6 @@ class CheckedRun:
     def origin(self, seq: int, clock: int, place: int = 0) -> Origin:
         """Return which record a copy is of, of those that an import makes of this run."""
         return Origin(writer_of(self.item.run_id), seq, clock, place)
-
-
-def writer_of(run_id: str) -> str:
-    """Return the writer of the records that imports make of a run: the same in all of them."""
-    return made_id("import", run_id)
 
 
 def checked_run(

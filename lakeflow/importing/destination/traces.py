@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
 from lakeflow.entities import TraceState
 from lakeflow.importing.destination.fitting import Fitting
-from lakeflow.importing.items import made_id
+from lakeflow.importing.items import writer_of
 from lakeflow.kinds import TRACE
 from lakeflow.records import Origin
 from lakeflow.schema import (
@@ -20,6 +19,7 @@ from lakeflow.schema import (
     TRACE_TAGS,
     TRACES,
 )
+from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.traces import rows
 from lakeflow.stores.traces.spans import pieces_of
 
@@ -90,7 +90,7 @@ def _bodies(item: TraceItem, known: Thing | None) -> list[str]:
         return []
     # Of what two imports say of one key the later one counts; what was changed in the lake
     # has a later clock than both.
-    origin = Origin(made_id("import", info.trace_id), time.time_ns() // 1_000_000, clock)
+    origin = Origin(writer_of(info.trace_id), now_ms(), clock)
     return [records.copied(origin, body) for body in records.bodies("", *fields)]
 
 

@@ -12,7 +12,6 @@ from lakeflow.entities import (
     Feedback,
     IssueReference,
     TraceInfo,
-    TraceState,
     trace_info,
 )
 from lakeflow.entities.json_text import decoded_if_json
@@ -114,7 +113,7 @@ def info_of(thing: Thing) -> TraceInfo:
         trace_id=row["trace_id"],
         experiment_id=row["experiment_id"],
         request_time=row["request_time"],
-        state=_state(row["state"]),
+        state=trace_info.state_named(row["state"]),
         execution_duration=row["execution_duration"],
         trace_metadata=metadata,
         tags=tags,
@@ -130,11 +129,6 @@ _SUMS = {
     trace_info.COST: trace_info.COST_NAMES,
 }
 _FOUND = {trace_info.USER: "user_id", trace_info.SESSION: "session_id"}
-_STATES = {each.value: each for each in TraceState}
-
-
-def _state(text: str) -> TraceState:
-    return _STATES.get(text, TraceState.STATE_UNSPECIFIED)
 
 
 def _pairs(thing: Thing, table: str) -> list[tuple[str, str]]:

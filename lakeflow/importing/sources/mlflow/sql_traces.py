@@ -12,7 +12,6 @@ from lakeflow.entities import (
     Feedback,
     IssueReference,
     TraceInfo,
-    TraceState,
     trace_info,
 )
 from lakeflow.importing.items import Problem
@@ -98,7 +97,7 @@ class SqlTraces(StoreTables):
             row["request_id"],
             str(row["experiment_id"]),
             row["timestamp_ms"],
-            _state(row["status"]),
+            trace_info.state_named(row["status"]),
             row["execution_time_ms"],
             _pairs(parts["trace_request_metadata"]) | _promoted(row),
             tags,
@@ -150,11 +149,6 @@ def _by_trace(rows: list[Row]) -> dict[str, list[Row]]:
 
 def _pairs(rows: list[Row]) -> dict[str, str]:
     return {row["key"]: row["value"] or "" for row in rows}
-
-
-def _state(status: str) -> TraceState:
-    known = TraceState.__members__
-    return known.get(status, TraceState.STATE_UNSPECIFIED)
 
 
 def _promoted(row: Row) -> dict[str, str]:

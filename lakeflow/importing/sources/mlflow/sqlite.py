@@ -24,6 +24,7 @@ from lakeflow.exceptions import (
 )
 from lakeflow.importing.items import Curve, DatasetItem, ExperimentItem, Problem, RunItem
 from lakeflow.importing.sources.artifact_files import files_below, local_path
+from lakeflow.importing.sources.mlflow.infinities import LARGEST, unclipped
 from lakeflow.importing.sources.mlflow.schemas import KNOWN_SCHEMAS, OLD_SCHEMAS
 from lakeflow.importing.sources.mlflow.sql_models import SqlModels
 from lakeflow.importing.sources.mlflow.sql_traces import SqlTraces
@@ -40,9 +41,6 @@ _WAIT_S = 30.0
 _POINTS_A_CHUNK = 4_096
 
 _RUNS_AT_ONCE = 500
-
-_LARGEST = 1.7976931348623157e308
-"""What MLflow writes for infinity, since some databases have none."""
 
 _POINTS = """
     SELECT "key", value, timestamp, step, is_nan FROM metrics
@@ -379,10 +377,8 @@ def _curve(key: str, points: Iterable[Any]) -> Curve:
     _, values, timestamps, steps, are_nan = zip(*points, strict=True)
     found = [0.0 if each is None else float(each) for each in values]
     # First: a NaN is stored as 0, and would make any comparison false.
-    if max(found) >= _LARGEST or min(found) <= -_LARGEST:
-        found = [
-            math.copysign(math.inf, each) if abs(each) >= _LARGEST else each for each in found
-        ]
+    if max(found) >= LARGEST or min(found) <= -LARGEST:
+        found = unclipped(found)
     if any(are_nan):
         found = [
             math.nan if is_nan else value for value, is_nan in zip(found, are_nan, strict=True)

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from lakeflow import context
-from lakeflow.config import Settings
 from lakeflow.exceptions import InvalidInputError, NotFoundError
-from lakeflow.filesystem.location import canonical, open_filesystem, without_password
+from lakeflow.filesystem.location import canonical, without_password
+from lakeflow.stores.artifacts.places import place_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,11 +132,11 @@ class _Remote:
         self.is_file = False
         around, _, name = whole.rpartition("/")
         if not self.pattern and not around.endswith("/") and name:
-            entry = _filesystem(around).entry(name)
+            entry = place_at(around).fs.entry(name)
             self.is_file = entry is not None and not entry.is_folder
             self.root = around if self.is_file else whole
         self._name = name
-        self._fs = _filesystem(self.root)
+        self._fs = place_at(self.root).fs
 
     def paths(self) -> Iterator[str]:
         yield from [self._name] if self.is_file else self._fs.sizes("")
@@ -153,12 +152,6 @@ class _Remote:
 
 def _on_disk(path: str) -> BinaryIO:
     return open(path, "rb")
-
-
-def _filesystem(root: str) -> Filesystem:
-    return open_filesystem(
-        root, context.storage_options_below(root), Settings.from_environment()
-    )
 
 
 def _divided(whole: str) -> tuple[str, str]:
