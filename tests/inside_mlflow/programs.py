@@ -10,6 +10,7 @@ import math
 import os
 import re
 import shutil
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,11 @@ def choose_nothing() -> None:
     mlflow.tracking.fluent._active_experiment_id = None
     # What is chosen is also told to child processes.
     os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+
+
+def a_moment() -> None:
+    """Let MLflow's clock of milliseconds go on: what is made next is newer on every machine."""
+    time.sleep(0.002)
 
 
 def refused(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import time
 import zlib
 from typing import Any
 
 import pytest
+from inside_mlflow.programs import a_moment
 from mlflow.entities import (
     AssessmentError,
     AssessmentSource,
@@ -111,7 +111,7 @@ def test_updates_change_what_is_given_and_merge_metadata(
     made, changes = UPDATES[number]
     answers = []
     for store, known in zip(pair, both(pair, trace_id, made), strict=True):
-        time.sleep(0.002)
+        a_moment()
         returned = store.update_assessment(trace_id, known.assessment_id, **changes)
         read = store.get_assessment(trace_id, known.assessment_id)
         assert returned.last_update_time_ms > known.last_update_time_ms

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pytest
-from inside_mlflow.programs import refused
+from inside_mlflow.programs import a_moment, refused
 from mlflow.entities import ExperimentTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -36,6 +36,7 @@ def test_a_new_store_holds_the_default_experiment(sides: Sides) -> None:
 def test_experiments_are_made_found_renamed_deleted_and_restored(sides: Sides) -> None:
     def program(client: MlflowClient) -> Any:
         first = client.create_experiment("first", tags={"team": "a", "empty": ""})
+        a_moment()
         second = client.create_experiment("ünï / 'code' ☃")
         client.rename_experiment(second, "second")
         client.set_experiment_tag(first, "team", "line\nbreak")
@@ -167,8 +168,8 @@ def test_searches_find_the_same_experiments_in_the_same_order(sides: Sides) -> N
             ("b", {"kind": "x", "with space": "v"}),
         ):
             client.create_experiment(name, tags=tags)
+            a_moment()
         client.delete_experiment(client.create_experiment("gone", tags={"kind": "x"}))
-        # Times of now may be equal or not, so that no order of them alone is asked for.
         return [names(client.search_experiments(**search)) for search in SEARCHES]
 
     found = sides.clients(program)

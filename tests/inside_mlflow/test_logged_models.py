@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pytest
+from inside_mlflow.programs import a_moment
 from mlflow.entities import (
     LoggedModelInput,
     LoggedModelOutput,
@@ -76,7 +76,7 @@ class Told:
         self, name: str, model_type: str | None = None, params: Any = None, tags: Any = None
     ) -> tuple[str, ...]:
         # No two in one millisecond: between these the ids decide, which are random.
-        time.sleep(0.002)
+        a_moment()
         made = [
             store.create_logged_model(
                 experiment,
