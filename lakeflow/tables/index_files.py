@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lakeflow.tables.block_files import BlockReader
@@ -31,9 +32,10 @@ class IndexFiles:
         # Without a lock: two threads may make two readers of one file, which is only slower.
         reader = self._readers.get(file.path)
         if reader is None:
-            fs = self._fs
             reader = self._readers[file.path] = BlockReader(
-                file, lambda start, end: fs.read_fixed(file.path, file.size, start, end)
+                file,
+                partial(self._fs.read_fixed, file.path, file.size),
+                partial(self._fs.prefetch, file.path, file.size),
             )
             while len(self._readers) > _MOST_READERS:
                 # Another thread may delete the same one, or add one while we look for it.

@@ -228,6 +228,28 @@ def test_neighbours_are_read_together(large: Stored) -> None:
     assert len(large.reads) == 1
 
 
+def test_what_lies_apart_is_announced_once_a_level(large: Stored) -> None:
+    reads: list[tuple[int, int]] = []
+    announced: list[list[tuple[int, int]]] = []
+
+    def read(start: int, end: int) -> bytes:
+        reads.append((start, end))
+        return large.read(start, end)
+
+    keys = [f"{2 * n:032x}" for n in range(0, 200_000, 5_000)]
+    reader = BlockReader(large.file, read, lambda spans: announced.append(list(spans)))
+    assert list(reader.get(keys)) == keys
+    (_, *below), (index, *pieces) = reads, announced
+    assert len(index) > 1
+    assert [len(each) for each in pieces] == [32, 8]
+    # The end of the file, which is read first, may hold an index block too.
+    assert set(below) <= {span for each in announced for span in each}
+    assert len(below) >= len(index) - 1 + len(keys)
+    announced.clear()
+    reader.get(keys[:1])
+    assert announced == []
+
+
 def test_a_scan_reads_pieces_and_not_blocks(large: Stored) -> None:
     reader = large.reader()
     large.reads.clear()
