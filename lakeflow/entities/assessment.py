@@ -203,6 +203,7 @@ class Feedback(Assessment):
         'ValueError'
     """
 
+    # In the order of MLflow's arguments, since people give them by position; so are those below.
     name: str = "feedback"
     value: Any = None
     error: AssessmentError | Exception | str | None = None
@@ -294,6 +295,7 @@ class Expectation(Assessment):
     def _value_dictionary(self) -> dict[str, Any]:
         if isinstance(self.value, str | int | float):
             return {"value": self.value}
+        # MLflow's messages have other values as a text alone.
         text = json.dumps(self.value)
         return {"serialized_value": {"value": text, "serialization_format": "JSON_FORMAT"}}
 

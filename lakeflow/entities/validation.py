@@ -119,7 +119,7 @@ def artifact_location(value: str | None) -> None:
     """Check a location that the user chose for artifacts.
 
     Raises:
-        InvalidInputError: It points into a run, or has a query that no store understands.
+        InvalidInputError: It is no text, or points into a run.
     """
     if value is not None and not isinstance(value, str):
         raise InvalidInputError(f"the artifact location {value!r} is not a string")
@@ -341,6 +341,7 @@ DATASET_LIMITS = {
     "source_type": 36,
     "source": 65_535,
     "schema": 1_048_575,
+    # Less than MLflow's 16 MiB: no value of a record is longer than this.
     "profile": 1_048_576,
 }
 INPUT_TAG_LIMITS = {"key": 255, "value": 500}

@@ -162,6 +162,7 @@ _S3 = Backend(
             "retries": {"total_max_attempts": 1},
             "connect_timeout": CONNECT_S,
             "read_timeout": READ_S,
+            # As many as artifacts take at once; with botocore's 10 the others would wait for one.
             "max_pool_connections": 32,
         },
     },
@@ -244,6 +245,7 @@ def create_by_rename(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -
     try:
         fs.pipe_file(temporary, data, **call)
         try:
+            # Not fsspec's mv: that renames as POSIX does, in the place of what is there.
             fs.ftp.rename(temporary, path)
         except OSError as error:
             # SFTP has no code for a name that is taken, only a general failure. So we look.

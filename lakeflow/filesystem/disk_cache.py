@@ -107,6 +107,7 @@ class BlockCache:
             excess -= size
 
     def _blocks(self) -> Iterator[tuple[float, int, str]]:
+        # What a killed process has left half written is among them, and goes as blocks do.
         for folder, _, names in os.walk(self._folder):
             for name in names:
                 path = os.path.join(folder, name)

@@ -20,6 +20,7 @@ from lakeflow.ids import new_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# No link is followed, and a pipe that somebody has put there makes nobody wait.
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 # To pass through a folder takes no permission to list it, where the system can tell.
@@ -120,6 +121,7 @@ class LocalFilesystem(Filesystem):
         """Ask with one system call."""
         try:
             return stat.S_ISREG(os.lstat(self.full(path)).st_mode)
+        # ValueError: the path has a NUL in it, as no file's has.
         except (OSError, ValueError):
             return False
 
@@ -217,6 +219,7 @@ class LocalFilesystem(Filesystem):
             try:
                 yield self.full(staged)
                 self.upload(self.full(staged), path)
+            # An interrupt too: else the file would stay until a vacuum takes it, a day later.
             except BaseException:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.full(staged))
@@ -280,6 +283,7 @@ class LocalFilesystem(Filesystem):
 
         try:
             with self._opened(path) as file:
+                # flock is of the open file, not of the process: our own writers count as well.
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return False
         except FileNotFoundError:
@@ -336,6 +340,7 @@ class LocalFilesystem(Filesystem):
         """Delete the files and folders of killed processes."""
         for entry in self.list(STAGING):
             with (
+                # What does not belong here, or is deleted meanwhile, must not stop a vacuum.
                 contextlib.suppress(OSError, DamagedLakeError),
                 self._inside(f"{STAGING}/{entry.name}") as (folder, name),
             ):
@@ -375,6 +380,7 @@ def _copy(source: FileIO, target: FileIO, size: int) -> None:
     """Copy the first bytes of a file to the end of another one, which is empty."""
     in_kernel = getattr(os, "copy_file_range", None)
     left = size
+    # Both files move on by what is copied, so the loop below goes on where this one stops.
     with contextlib.suppress(OSError):  # a mount that does not know how
         while (
             in_kernel and left and (count := in_kernel(source.fileno(), target.fileno(), left))

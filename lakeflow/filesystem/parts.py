@@ -24,6 +24,7 @@ WHOLE_BYTES = 2 * PART_BYTES
 PARTS_AT_ONCE = 6
 """Each is in memory."""
 
+# S3 takes no more for one object.
 _MOST_PARTS = 10_000
 
 PartCall = Callable[[Any, Mapping[str, Any]], Any]
@@ -142,6 +143,7 @@ class S3Parts:
 
     def digest(self, data: bytes) -> str:
         """Return the ETag; where the store encrypts a part it is another one."""
+        # OpenSSL for FIPS refuses MD5 unless it is told that no security hangs on it.
         return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
 
     def send(

@@ -152,6 +152,7 @@ class _Compaction:
             known = self._fold_with_memory(fold) if fold.spans else fold.base
             self._finish(fold, known)
         except (LakeflowException, FileNotFoundError) as error:
+            # The engine does not say which of the files it cannot read, so that we look.
             if getattr(error, "error_code", "") in {"DATA_LOSS", "INTERNAL_ERROR"}:
                 require_readable(self._lake.fs, self._lake.tables.values(), fold.base)
             # Somebody else may have finished it, deleted what it reads of the log, and be at a
@@ -219,6 +220,8 @@ class _Compaction:
         lake, spans = self._lake, fold.spans
         log = stage_log(lake, spans, folder / "log")
         staged = folding.stage(log.files)
+        # The engine only marks lines that do not fit. One verdict, in Python, says which of them
+        # are records, as it does for readers of the log.
         if staged.misfits:
             log = stage_log(
                 lake, spans, folder / "fitting", lambda files: folding.stage(files).misfits

@@ -95,6 +95,7 @@ ISSUES = TableSpec(
         Column("description", "string", "what it is"),
         Column("status", "string", "pending, rejected or resolved"),
         _text("severity", "not_an_issue, low, medium or high"),
+        # As texts they would be sorted high, low, medium, not_an_issue.
         Column("severity_rank", "long", "0 to 3 in that order, -1 if nobody said"),
         _text("root_causes", "why, a JSON array of texts"),
         _text("source_run_id", "run that found it"),

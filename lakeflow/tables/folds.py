@@ -184,6 +184,7 @@ def newest(fs: Filesystem) -> Newest:
     done = [number for each in entries if (number := _number(each.name, ".done.json"))]
     begun = [number for each in entries if (number := _number(each.name, ".json"))]
     written_s = max((each.modified_s for each in entries), default=0.0)
+    # The copy of a lake has the end of a fold without its plan.
     return Newest(max(done, default=0), max(begun + done, default=0), written_s)
 
 

@@ -97,6 +97,7 @@ class MirroredLog:
     def _fetch_files(self, sizes: Mapping[str, int]) -> list[bytes]:
         spans = {f"{self._folder}/{name}": (0, sizes[name]) for name in sorted(sizes)}
         found = []
+        # Not fixed: a lake that is deleted and made again has other commits of these names.
         for path, data in self._fs.read_many(spans, fixed=False):
             self._keep(path.rsplit("/", 1)[1], data)
             found.append(data)

@@ -258,6 +258,7 @@ class ModelVersionStore:
         first, *others = in_changes(files_of(found) or ())
 
         def decide(changes: Changes) -> str:
+            # Once more: somebody may have changed or deleted it before this event.
             _, original = require_version(changes.known, source.name, source.version)
             fields = fields_of(original)
             model, stages = found_or_made(changes, dst_name)
