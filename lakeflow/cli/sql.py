@@ -271,6 +271,7 @@ def write_to(output: Path | None, lines: Iterable[str]) -> None:
         write(lines)
         return
     try:
+        # As it is: a text may have other ends of lines in it.
         with output.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines)
     except OSError as error:

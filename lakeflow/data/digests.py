@@ -42,6 +42,7 @@ def of_pandas(frame: pandas.DataFrame) -> str:
 
     head = frame.head(MOST_ROWS)
     texts = frame.columns[[_is_text(frame.iloc[:, n]) for n in range(frame.shape[1])]]
+    # As in MLflow: a union puts the names in order.
     columns = texts.union(head.select_dtypes(include=[numpy.number]).columns)
     rows = pandas.util.hash_pandas_object(head[columns]).to_numpy()
     names = (str(name).encode() for name in frame.columns)
@@ -85,6 +86,7 @@ def _elements(flat: numpy.ndarray[Any, Any]) -> bytes:
         # For which pandas, and so MLflow, has no hash.
         flat = flat.astype(numpy.complex128 if flat.dtype.kind == "c" else numpy.float64)
     if flat.dtype == numpy.complex128:
+        # The factor is pandas'.
         both: bytes = (_mixed(flat.real) + 23 * _mixed(flat.imag)).tobytes()
         return both
     if flat.dtype.kind in "biufcmM" and flat.dtype.itemsize <= 8:

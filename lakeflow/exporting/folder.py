@@ -69,6 +69,7 @@ def _renamed(folder: str) -> Iterator[Filesystem]:
         begun.delete_folder(STAGING)
         with begun.errors("rename to", folder):
             os.rename(begun.full(""), folder)
+        # Not before the rename: until then it keeps others away.
         open_filesystem(folder).delete(_LOCK)
 
 

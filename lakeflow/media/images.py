@@ -201,6 +201,7 @@ def _levels(array: Pixels) -> Pixels:
         levels: Pixels = numpy.array(array, numpy.uint8, order="K")
         return levels
     scaled = _within_one(array) if array.dtype.kind == "f" else array
+    # Cut off and not rounded, as in MLflow.
     return (scaled * 255).astype(numpy.uint8, order="K")
 
 

@@ -128,6 +128,7 @@ def send(
         is_whole &= export.sent(
             f"run {run_id}",
             batch,
+            # Whatever the environment says of asynchronous logging: a refusal has to come here.
             lambda some: export.target.log_batch(run_id, metrics=some, synchronous=True),
         )
         export.report.written["points"] += len(batch)

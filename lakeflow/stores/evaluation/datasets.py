@@ -263,6 +263,7 @@ class EvaluationDatasetStore:
         thing = self._thing(dataset_id)
         seen = self._reader.seen
         found: list[DatasetRecord] = []
+        # Without records no engine is loaded only to find none.
         while rows.has_data(thing):
             left = _RECORDS_AT_ONCE if most is None else most - len(found)
             size = min(left, _RECORDS_AT_ONCE)

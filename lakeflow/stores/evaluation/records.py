@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TABLE = EVALUATION_DATASET_RECORDS.name
 
+# Structures are compared field by field.
 _ORDER = "{'at': given_at, 'entry': entry}"
 """Which of the rows of a record was said first."""
 
@@ -120,6 +121,7 @@ def page(
     if after is not None:
         beyond = "WHERE (first_at, first_number, record_id) > ($at, $number, $record_id)"
         values |= {"at": after.given_at, "number": after.number, "record_id": after.record_id}
+    # Of all rows of the dataset only ids and times are read here; their texts for one page.
     sql = f"""
         SELECT * FROM (
             SELECT record_id, min(given_at) AS first_at, max(given_at) AS last_at,

@@ -79,6 +79,7 @@ class LoggedModelStore:
         chosen = run_name() if name is None else _checked_name(name)
         pairs, settings = _checked("tags", tags), _checked("params", params)
         location = self._experiments.require_active(experiment_id)
+        # Here, and not at each write: else files would be made where the lake was.
         self._lake.require_in_place()
         model_id = f"m-{new_id()}"
         now = now_ms()
