@@ -68,6 +68,7 @@ class LakeflowException(Exception):
         super().__init__(self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
+        # By itself pickle would call the class with the message alone, and lose the code.
         return (_rebuild, (type(self), self.message, self.error_code, self.json_kwargs))
 
     def serialize_as_json(self) -> str:

@@ -183,7 +183,7 @@ class Lake:
         strangers = [
             entry.name
             for entry in self.fs.list("")
-            # On a disk a file has such a name until it is whole, also if its process was killed.
+            # On a disk a file has such a name until it is whole; a killed process leaves it.
             if entry.name not in _OWN_NAMES and not entry.name.startswith(f".{LAKE_FILE}")
         ]
         if strangers:

@@ -90,7 +90,7 @@ class _History(FileHistory):
     def __init__(self, file: Path) -> None:
         super().__init__(file)
         with contextlib.suppress(OSError):
-            # Made here, since it would be made as the umask says, and statements may have secrets.
+            # Else it would be made as the umask says, and statements may have secrets in them.
             file.touch(mode=0o600)
 
     def load_history_strings(self) -> Iterable[str]:

@@ -203,7 +203,7 @@ class Feedback(Assessment):
         'ValueError'
     """
 
-    # In the order of MLflow's arguments, since people give them by position; so are those below.
+    # In the order of MLflow's arguments, which people give by position; as those below.
     name: str = "feedback"
     value: Any = None
     error: AssessmentError | Exception | str | None = None

@@ -162,7 +162,7 @@ _S3 = Backend(
             "retries": {"total_max_attempts": 1},
             "connect_timeout": CONNECT_S,
             "read_timeout": READ_S,
-            # As many as artifacts take at once; with botocore's 10 the others would wait for one.
+            # As many as artifacts take at once; of botocore's 10 others would wait for one.
             "max_pool_connections": 32,
         },
     },

@@ -16,7 +16,7 @@ _CATALOGUE = Catalogue(
         "last_update_time": Attribute("last_update_time", is_number=True),
     },
     dict.fromkeys(("tag", "tags"), EXPERIMENT_TAGS),
-    # As MLflow's SQL store has it: ids go down behind an order that is given, and up without one.
+    # As in MLflow's SQL store: ids go down behind an order that is given, and up without one.
     order=(("experiment_id", True),),
     first=(("creation_time", True), ("experiment_id", False)),
 )

@@ -23,8 +23,8 @@ _METRICS = Part(
     summary=Summary(
         LATEST_LOGGED_MODEL_METRICS,
         by=("key", "dataset_name", "dataset_digest", "run_id"),
-        # As in MLflow: the last point of a model is the one of the latest time, that of a run the
-        # one of the last step.
+        # As in MLflow: the last point of a model is the one of the latest time, that of a run
+        # the one of the last step.
         order=("timestamp", "step"),
     ),
 )

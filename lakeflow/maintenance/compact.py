@@ -220,8 +220,8 @@ class _Compaction:
         lake, spans = self._lake, fold.spans
         log = stage_log(lake, spans, folder / "log")
         staged = folding.stage(log.files)
-        # The engine only marks lines that do not fit. One verdict, in Python, says which of them
-        # are records, as it does for readers of the log.
+        # The engine only marks lines that do not fit. Which of them are records is said by one
+        # verdict in Python, as to readers of the log.
         if staged.misfits:
             log = stage_log(
                 lake, spans, folder / "fitting", lambda files: folding.stage(files).misfits

@@ -74,8 +74,8 @@ class FoldPlanner:
                 if folds.newest(self._lake.fs).done >= begun:
                     continue  # somebody else has just finished it
             base = standing_fold(self._lake, done)
-            # All look at the newest number. A fold that is lost there, or a plan that nobody can
-            # carry out, is put behind them by a later one, be it of nothing.
+            # All look at the newest number. Where that fold is lost, or its plan can be carried
+            # out by nobody, a later one puts it behind them, be it of nothing.
             plan = self._plan(base, max(done, begun) + 1, must=base.number < max(done, begun))
             if plan is None:
                 return None

@@ -243,7 +243,7 @@ class BlockReader:
             size = self.file.size
             start = max(0, size - _TAIL_BYTES)
             tail = self._bytes(start, size)
-            # Filled up, so that a file without room for a foot is damaged, and no error of struct.
+            # Filled up: a file without room for a foot is damaged, and no error of struct.
             foot = tail[-_FOOT.size :].rjust(_FOOT.size)
             length, depth, *_ = _FOOT.unpack(foot)
             # A fold knows how many entries there are: so another file is noticed.
@@ -259,7 +259,7 @@ class BlockReader:
     ) -> Iterator[tuple[Block, list[str]]]:
         """Yield the data blocks that may have sorted keys, and which of them."""
         for place, group in groupby(keys, lambda key: bisect_right(blocks, key, key=_first)):
-            # The place is not 0: no key that is asked for is less than the first one of the file.
+            # The place is not 0: no key that is asked for is less than the first of the file.
             block = blocks[place - 1]
             if depth == 1:
                 yield block, list(group)

@@ -221,7 +221,7 @@ class Table:
                 commit_properties=deltalake.CommitProperties(
                     max_commit_retries=0, app_transactions=marks
                 ),
-                # Hooks work on the mirror, and what they make or delete there is published nowhere.
+                # Hooks work on the mirror, and nobody publishes what they do there.
                 post_commithook_properties=deltalake.PostCommitHookProperties(
                     create_checkpoint=False, cleanup_expired_logs=False
                 ),

@@ -104,6 +104,7 @@ BEGINNING = Fold(0)
 """Before the first fold: empty tables, and all of the log."""
 
 
+# No slots: what is cached needs a dictionary.
 @dataclass(frozen=True)
 class LogListing:
     """A finished fold, and the segments of the log as they were listed after it.
