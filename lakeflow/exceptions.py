@@ -98,6 +98,7 @@ def _rebuild(
     kind: type[LakeflowException], message: str, code: str, kwargs: dict[str, object]
 ) -> LakeflowException:
     """Rebuild a pickled error; MLflow's users pass them between processes."""
+    # The message has the hint in it already.
     return kind(message, code, hint=None, **kwargs)
 
 

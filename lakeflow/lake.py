@@ -321,6 +321,7 @@ class Lake:
         """Return what the query engine opens those paths with; None for local ones."""
         if self.fs.local_path(""):
             return None
+        # Loads fsspec, which a lake on a disk of this machine does not need.
         from lakeflow.filesystem.engine_filesystem import EngineFileSystem
 
         return EngineFileSystem(self.fs, self._sizes)

@@ -202,6 +202,7 @@ def _found(options: argparse.Namespace) -> tuple[list[TraceInfo], bool]:
             options.order,
             token,
             run_id=options.run_id,
+            # They are most of a page, and a line shows none of them.
             include_spans=False,
         )
         found += [trace.info for trace in page]

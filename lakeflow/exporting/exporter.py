@@ -58,6 +58,7 @@ def export_tables(
                 return _export(store, cursor, target, ending, experiments, progress)
 
         report = retry_when_replaced(store.lake, attempt)
+        # Until the rename it had another name.
         report.folder = str(location)
         return report
 

@@ -131,6 +131,7 @@ def _prepare_s3(fs: Any) -> None:
 
     # s3fs, botocore and aiohttp try five times, five times and twice: together for minutes.
     fs.retries = 1
+    # s3fs has its client of botocore, whose handlers these are, only from here on.
     fs.connect()
     # botocore asks the server whether it wants the body: a round trip with no time limit.
     fs.s3.meta.events.unregister("before-call.s3", add_expect_header)

@@ -132,6 +132,7 @@ _BY_CLASS: Mapping[str, Cause] = {
         _UNREACHABLE,
     ),
     "PermissionError": _DENIED,
+    # Clients are made with the options, and raise these for one that they do not know.
     **dict.fromkeys(("ParamValidationError", "TypeError", "ValueError"), _OPTIONS),
 }
 """By the name of the class or of one above it: those of botocore, aiohttp, paramiko, Azure's

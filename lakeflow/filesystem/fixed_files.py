@@ -82,6 +82,7 @@ class FixedFiles:
             for number in numbers:
                 block = self._cache.get(name, number)
                 # The last block of a file is shorter.
+                # Of another size is one of a lake that was at this place before.
                 expected = min(BLOCK_BYTES, size - number * BLOCK_BYTES)
                 if block is not None and len(block) == expected:
                     blocks[number] = block

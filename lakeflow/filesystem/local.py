@@ -301,6 +301,7 @@ class LocalFilesystem(Filesystem):
         with self.errors("lock", path):
             self._make_folder(path)
             # Reading is enough for a lock, also of a file that somebody else has made.
+            # It stays: were it deleted, two processes could each lock a file of that name.
             descriptor = os.open(target, _READING | os.O_CREAT, 0o666)
             self._share(target)
         try:

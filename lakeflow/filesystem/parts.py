@@ -114,10 +114,12 @@ class S3Parts:
         """Go on with the newest unfinished upload of the object, if there is one."""
         bucket, key, _ = fs.split_path(path)
         found = fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key, **call)
+        # The prefix is that of longer keys as well.
         unfinished = [each for each in found.get("Uploads", ()) if each["Key"] == key]
         if not unfinished:
             made = fs.call_s3("create_multipart_upload", Bucket=bucket, Key=key, **call)
             return Begun(made["UploadId"], {})
+        # Older ones are left to a rule of the bucket, which deletes them after some days.
         identity = max(unfinished, key=lambda each: each["Initiated"])["UploadId"]
         return Begun(identity, self._arrived(fs, bucket, key, identity, call))
 

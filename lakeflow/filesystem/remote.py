@@ -354,6 +354,7 @@ class RemoteFilesystem(Filesystem):
 
     def _limit(self, fs: Any, size: int = 0) -> dict[str, float]:
         """Return the time that one attempt may take, where the filesystem takes a limit."""
+        # fsspec takes the limit itself, where it waits for the loop that these run in.
         if not getattr(fs, "async_impl", False):
             return {}
         # READ_S limits the time between two bytes only, and a body may trickle for ever.

@@ -17,6 +17,7 @@ from lakeflow.schema import (
 
 EVALUATION_DATASET = Kind(
     "evaluation_dataset",
+    # Not controlled: its id is random, and in MLflow too its name need not be unique.
     row=EVALUATION_DATASETS,
     id="dataset_id",
     makes="created_time",

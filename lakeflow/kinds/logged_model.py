@@ -44,6 +44,7 @@ _METRIC = Rows(
 
 LOGGED_MODEL = Kind(
     "logged_model",
+    # Not controlled: its id is random, and its name need not be unique.
     row=LOGGED_MODELS,
     id="model_id",
     makes="creation_timestamp",

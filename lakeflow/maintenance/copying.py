@@ -125,6 +125,7 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
         not {*map(writer_of, segments)} <= writers
         or folds.newest(target).begun > listing.fold.number
         or any(
+            # Where both were written to, one number has two events.
             target.read(path) != lake.fs.read(path)
             for path in events
             if path in listing.segments

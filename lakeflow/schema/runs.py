@@ -107,6 +107,7 @@ LATEST_METRICS = TableSpec(
         ),
         STEP,
         TIMESTAMP,
+        # A later fold tells by them which of two points is the last one.
         *LOGGED,
         Column("min", "double", "smallest value that is not NaN", nullable=True),
         Column("max", "double", "largest value that is not NaN", nullable=True),

@@ -142,6 +142,7 @@ def new_mark(number: int) -> int:
             f"{done_path(number - 1)} has the largest number that a fold may have",
             hint="it cannot be one of a compaction: delete it, with the file of its plan",
         )
+    # From the system, as ids are: programs seed `random`, and would draw the same again.
     return number << _DRAWN_BITS | secrets.randbits(_DRAWN_BITS)
 
 

@@ -46,6 +46,7 @@ class MirroredLog:
         self._local = Path(self.location, LOG_FOLDER)
         self._local.mkdir()
         self._version = -1
+        # With the process: in a forked child the mirror is the parent's, and stays.
         weakref.finalize(self, temporary.remove, self.location, os.getpid())
 
     def fetch(self) -> None:

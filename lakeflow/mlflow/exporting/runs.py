@@ -254,6 +254,7 @@ def _write_pairs(export: Export, run: Run, there: Known) -> None:
 def _write_uses(export: Export, run: Run, there: Known) -> None:
     """Write which datasets and logged models a run used, and which models it made."""
     datasets, (used, made) = run.inputs.dataset_inputs, logged_models.uses(export, run)
+    # MLflow 2 has no such argument.
     more = {"models": used} if used else {}
 
     def write() -> bool:

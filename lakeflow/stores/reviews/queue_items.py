@@ -105,6 +105,7 @@ class QueueItemStore:
             NotFoundError: There is no such queue.
             InvalidInputError: The token is none.
         """
+        # All of them are in the document of the queue, so that no engine is asked for a page.
         found = items_of(require_queue(self._control.known(), queue_id))
         if page_token:
             created, identity = _place(page_token)
