@@ -369,6 +369,7 @@ def event(number: int, clock: int, event_id: str, user: str, bodies: Sequence[st
         "event_id": event_id,
         "time": clock // 1000,
         "user_id": user,
+        # All of it once more: this row is kept for ever, as the history of what is changed.
         "changes": f"[{','.join(f'{{{body}}}' for body in bodies)}]",
     }
     first, *others = bodies

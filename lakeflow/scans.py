@@ -365,6 +365,7 @@ def _stored(lake: Lake, files: list[str], schema: polars.Schema) -> polars.LazyF
         # Files of a later version may have more columns; so may some of them only.
         takes = inspect.signature(polars.scan_parquet).parameters
         more: dict[str, Any] = {"schema": schema, "extra_columns": "ignore"}
+        # Not every polars that is supported takes both.
         given = more if more.keys() <= takes.keys() else {}
         # A location may have characters of patterns in it, and a folder like a=1 is no column.
         return polars.scan_parquet(files, glob=False, hive_partitioning=False, **given)

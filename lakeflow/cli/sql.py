@@ -145,6 +145,7 @@ def _query(options: argparse.Namespace) -> str | None:
     """Return the statement; None where somebody is to be asked for it."""
     if options.query is not None:
         return str(options.query)
+    # A prompt is for who types, and sees what is answered.
     if options.file is None and sys.stdin.isatty() and sys.stdout.isatty():
         return None
     try:

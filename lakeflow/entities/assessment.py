@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SOURCE_RUN_ID = "mlflow.assessment.sourceRunId"
 """Metadata of an assessment: the run that it was made in."""
 
+# As many as in MLflow 3.
 _MOST_STACK_CHARACTERS = 10_000
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from lakeflow.entities.span import Span
 
+# Browsers bound how many elements may be within one another.
 DEEPEST = 40
 """Levels that a tree is drawn with; what is deeper is drawn there, with its level."""
 

@@ -348,6 +348,7 @@ class RemoteFilesystem(Filesystem):
 
     def _lease(self, path: str, until: float) -> None:
         """Write a lease; overwriting needs no permission to delete."""
+        # Google takes about one write of an object in a second: another one is tried again.
         self.put(path, json.dumps({"until": until}).encode())
 
     # Calling

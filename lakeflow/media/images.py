@@ -34,6 +34,7 @@ _INFO_OF_PNG = {"icc_profile", "transparency"}
 _CHUNK_BYTES = 2**30
 """Half of what a chunk of a PNG may have."""
 
+# As many as Pillow keeps of RGBA.
 _MOST_BYTES_A_PIXEL = 4
 
 _BITS_OF_NOISE = 7.5

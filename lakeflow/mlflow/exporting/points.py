@@ -120,6 +120,7 @@ def send(
     """
     missing = (
         _metric(export, row)
+        # Sorted by the key, so that MLflow is asked for one history at a time.
         for key, rows in groupby(points, itemgetter(1))
         for row in lacking(rows, known(key))
     )

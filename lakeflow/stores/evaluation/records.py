@@ -57,6 +57,7 @@ class Place(NamedTuple):
             place = cls(int(given_at), int(number), identity)
         except (binascii.Error, ValueError, TypeError, AttributeError):
             raise InvalidInputError(f"Invalid page token {token!r}") from None
+        # The engine would refuse them in its own words.
         if not all(-(2**63) <= each < 2**63 for each in place[:2]):
             raise InvalidInputError(f"Invalid page token {token!r}")
         return place
