@@ -88,6 +88,7 @@ def sizes_of(lake: Lake, fold: Fold) -> dict[str, int]:
     sizes = {
         f"{lake.tables[name].folder}/{file.path}": file.size
         for name, files in fold.files.items()
+        # A later version may have more of them.
         if name in lake.tables
         for file in files
     }

@@ -221,6 +221,7 @@ def begin(fs: Filesystem, plan: FoldPlan) -> None:
         FileExistsError: Somebody else has claimed it; theirs is the one to finish.
     """
     fs.create(plan_path(plan.number), _dump(asdict(plan)))
+    # Whatever the durability: after a power cut no table may carry a fold that nobody knows.
     fs.sync(plan_path(plan.number))
 
 
@@ -309,6 +310,7 @@ def read_fold(fs: Filesystem, number: int) -> Fold:
             positions=checked.positions(content),
             versions=checked.numbers(content["versions"]),
             files={
+                # A later version may say more of a file.
                 plain(table): tuple(checked.data_file(*each[:4]) for each in listed)
                 for table, listed in content["files"].items()
             },

@@ -117,6 +117,7 @@ class MirroredLog:
         local = self._local / name
         try:
             self._fs.create(f"{self._folder}/{name}", local.read_bytes())
+            # On the disk before the end of the fold, which names this version.
             self._fs.sync(f"{self._folder}/{name}")
         # Whatever happened: what is left in the mirror would be taken for published.
         except BaseException as error:
