@@ -234,7 +234,7 @@ class Settings:
     sql_seconds: int = 600
     sql_memory_bytes: int = 2048 * MIB
     sql_rows: int = 10_000_000
-    # What is folded is listed still, for as long: 50 writers make 4 pages of a listing in that.
+    # Folded segments are listed until then: those of 50 writers are 4 pages of a listing.
     vacuum_grace_s: int = 120
     retention_s: int = 24 * 3600
 

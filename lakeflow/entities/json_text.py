@@ -185,8 +185,8 @@ def _said(value: Any) -> str:
 def _plain(value: Any, levels: int) -> Any:
     """Return a value made of what JSON has, and of nothing else."""
     if isinstance(value, float):
-        # Less itself each of the three is NaN: one comparison finds them. To numpy, whose float
-        # is one of Python's, repr() would give a name around the number.
+        # Less itself each of the three is NaN: one comparison finds them. And repr() of
+        # numpy's float, which is one of Python's, has a name around the number.
         return value if value - value == 0.0 else {"$double": _DOUBLES[repr(float(value))]}
     if value is None or isinstance(value, str | int):
         return value

@@ -81,8 +81,8 @@ class FixedFiles:
             name = f"{self._uri}/{path}"
             for number in numbers:
                 block = self._cache.get(name, number)
-                # The last block of a file is shorter.
-                # Of another size is one of a lake that was at this place before.
+                # The last block is shorter. One of another size is of a lake that was here
+                # before.
                 expected = min(BLOCK_BYTES, size - number * BLOCK_BYTES)
                 if block is not None and len(block) == expected:
                     blocks[number] = block

@@ -84,7 +84,7 @@ def _spelt(text: str) -> str:
             return _folder(text.removeprefix("file:"), text)
         return os.path.abspath(os.path.expanduser(text))
     if scheme in {"lakeflow", "file"}:
-        # In a file: URL that is this machine, as no host is.
+        # In a file: URL localhost is this machine, as no host at all is.
         rest = rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
         if not rest.startswith("/"):
             raise InvalidInputError(

@@ -262,9 +262,9 @@ def _replaced_files(
         if finished_s > now - lake.settings.retention_s:
             continue
         for folder, names in _removed(lake, number).items():
+            paths = (f"{folder}/{name}" for name in names)
             # Where a fold was lost, the next one stands on an older one, and may use files
             # again that the lost one had replaced.
-            paths = (f"{folder}/{name}" for name in names)
             yield from (path for path in paths if path not in live and lake.fs.exists(path))
 
 

@@ -80,7 +80,7 @@ class LoggedModelStore:
         chosen = run_name() if name is None else _checked_name(name)
         pairs, settings = _checked("tags", tags), _checked("params", params)
         location = self._experiments.require_active(experiment_id)
-        # Here, and not at each write: else files would be made where the lake was.
+        # A lake that was moved or deleted is noticed here, and not at each write.
         self._lake.require_in_place()
         model_id = f"m-{new_id()}"
         now = now_ms()
