@@ -39,6 +39,7 @@ class AssessmentError(Entity):
 
     def __post_init__(self) -> None:
         if self.stack_trace is not None and len(self.stack_trace) > _MOST_STACK_CHARACTERS:
+            # Its end, where Python names the error. The four are those of the line before it.
             kept = f"...\n{self.stack_trace[4 - _MOST_STACK_CHARACTERS :]}"
             object.__setattr__(self, "stack_trace", kept)
 

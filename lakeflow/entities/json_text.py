@@ -46,6 +46,7 @@ def json_text(value: Any) -> str:
     return text if text.isascii() else readable(text)
 
 
+# Not None: so a null in what comes out was NaN, or is a word of some text.
 _FLAT = {str, int, bool, float}
 
 

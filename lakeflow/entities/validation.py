@@ -164,6 +164,7 @@ def key(name: object, path: str = "key") -> str:
 @functools.lru_cache(maxsize=10_000)
 def _is_key(name: str) -> bool:
     """Return whether a name is good; loops log the same few names over and over."""
+    # MLflow's rule: in its store of files a key is the path of a file.
     normal = posixpath.normpath(name)
     return (
         _KEY.fullmatch(name) is not None

@@ -84,6 +84,7 @@ class ModelUri(NamedTuple):
             return cls(name, alias=alias)
         if not suffix.strip():
             raise _improper(uri)
+        # Not isdigit(), which is true of more than int() takes, such as a superscript 2.
         if suffix.isdecimal():
             return cls(name, version=int(suffix))
         return cls(name) if suffix.lower() == _LATEST else cls(name, stage=suffix)

@@ -296,6 +296,7 @@ class ModelVersionStore:
 
     def update(self, name: str, version: object, description: str | None) -> ModelVersion:
         """Set the description of a version; see ``LakeflowClient.update_model_version``."""
+        # With MLflow's code, which is INTERNAL_ERROR.
         if description is None:
             raise LakeflowException(
                 "Attempting to update model version with no new field values."
