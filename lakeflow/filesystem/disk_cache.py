@@ -81,6 +81,7 @@ class BlockCache:
             self._folder.mkdir(0o700, parents=True, exist_ok=True)
             path.parent.mkdir(0o700, exist_ok=True)
             try:
+                # Not synced: what a power cut leaves of it does not have its checksum.
                 temporary.write_bytes(_checksum(data) + data)
                 temporary.replace(path)
             finally:

@@ -176,6 +176,7 @@ class LocalFilesystem(Filesystem):
                     # Before the link: after a power cut the name must not lead to an empty
                     # file, which would be taken for the one that was created.
                     os.fsync(file.fileno())
+                # Before the link, too: whoever finds the name must be allowed to read it.
                 self._share(temporary)
                 os.link(temporary, target)
             finally:

@@ -364,6 +364,7 @@ def _unescape(key: bytes) -> str:
 
 
 def _deflate(lines: Iterable[bytes]) -> bytes:
+    # One before the first line too, so that a key is looked for behind a newline.
     return zlib.compress(b"\n".join((b"", *lines)), _LEVEL)
 
 
