@@ -104,8 +104,7 @@ BEGINNING = Fold(0)
 """Before the first fold: empty tables, and all of the log."""
 
 
-# No slots: what is cached needs a dictionary.
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # no slots: what is cached needs a dictionary
 class LogListing:
     """A finished fold, and the segments of the log as they were listed after it.
 
@@ -142,8 +141,7 @@ def new_mark(number: int) -> int:
             f"{done_path(number - 1)} has the largest number that a fold may have",
             hint="it cannot be one of a compaction: delete it, with the file of its plan",
         )
-    # From the system, as ids are: programs seed `random`, and would draw the same again.
-    return number << _DRAWN_BITS | secrets.randbits(_DRAWN_BITS)
+    return number << _DRAWN_BITS | secrets.randbits(_DRAWN_BITS)  # programs seed `random`
 
 
 def number_of(mark: int) -> int:
@@ -309,8 +307,7 @@ def read_fold(fs: Filesystem, number: int) -> Fold:
             base=checked.base(content, number),
             positions=checked.positions(content),
             versions=checked.numbers(content["versions"]),
-            files={
-                # A later version may say more of a file.
+            files={  # a later version may say more of each
                 plain(table): tuple(checked.data_file(*each[:4]) for each in listed)
                 for table, listed in content["files"].items()
             },
