@@ -188,6 +188,7 @@ def load_image(artifact_uri: str) -> PIL.Image.Image:
 
     try:
         return images.opened(_content(artifact_uri))
+    # The last one is of an image that would take all of the memory.
     except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
         if isinstance(error, LakeflowException):
             raise

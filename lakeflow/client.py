@@ -122,6 +122,7 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient, LoggedModelClie
         return f"{type(self).__name__}({without_password(self._tracking_uri)!r})"
 
     def __getstate__(self) -> dict[str, object]:
+        # What is open is of this process: another one opens it by its location.
         opened = {"_store", "_registry"}
         return {name: value for name, value in self.__dict__.items() if name not in opened}
 

@@ -91,6 +91,7 @@ def taken_once(name: str) -> Iterator[str | None]:
         name: The setting without its prefix.
     """
     variables = (f"LAKEFLOW_{name}", f"MLFLOW_{name}")
+    # Two threads that begin a run at once must not both find it.
     with _taking:
         found = {each: os.environ.pop(each) for each in variables if each in os.environ}
     try:
@@ -233,6 +234,7 @@ class Settings:
     sql_seconds: int = 600
     sql_memory_bytes: int = 2048 * MIB
     sql_rows: int = 10_000_000
+    # Folded segments are listed until then: those of 50 writers are 4 pages of a listing.
     vacuum_grace_s: int = 120
     retention_s: int = 24 * 3600
 

@@ -91,6 +91,7 @@ HTTP_STATUS = {
 }
 """The HTTP status that MLflow answers for each code; any other code is 500."""
 
+# By themselves too: in MLflow these are names of the module.
 ABORTED = ErrorCode.ABORTED
 ALREADY_EXISTS = ErrorCode.ALREADY_EXISTS
 BAD_REQUEST = ErrorCode.BAD_REQUEST

@@ -68,6 +68,7 @@ class LakeflowException(Exception):
         super().__init__(self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
+        # By itself pickle would call the class with the message alone, and lose the code.
         return (_rebuild, (type(self), self.message, self.error_code, self.json_kwargs))
 
     def serialize_as_json(self) -> str:
@@ -97,6 +98,7 @@ def _rebuild(
     kind: type[LakeflowException], message: str, code: str, kwargs: dict[str, object]
 ) -> LakeflowException:
     """Rebuild a pickled error; MLflow's users pass them between processes."""
+    # The message has the hint in it already.
     return kind(message, code, hint=None, **kwargs)
 
 

@@ -183,6 +183,7 @@ class Lake:
         strangers = [
             entry.name
             for entry in self.fs.list("")
+            # On a disk a file has such a name until it is whole; a killed process leaves it.
             if entry.name not in _OWN_NAMES and not entry.name.startswith(f".{LAKE_FILE}")
         ]
         if strangers:
@@ -200,6 +201,7 @@ class Lake:
         """Return what a function makes of this lake; it is called at most once a process."""
         with self._lock:
             if make not in self._made:
+                # The handler of a signal may have made it in this very thread meanwhile.
                 self._made.setdefault(make, make(self))
             made: T = self._made[make]
             return made
@@ -319,6 +321,7 @@ class Lake:
         """Return what the query engine opens those paths with; None for local ones."""
         if self.fs.local_path(""):
             return None
+        # Loads fsspec, which a lake on a disk of this machine does not need.
         from lakeflow.filesystem.engine_filesystem import EngineFileSystem
 
         return EngineFileSystem(self.fs, self._sizes)

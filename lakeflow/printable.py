@@ -34,4 +34,5 @@ def readable(text: str) -> str:
     """
     if text.isascii():
         return text
+    # In UTF-16 two halves that belong together are a character, and one alone is none.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -45,6 +45,7 @@ always fits.
 LONGEST_LINE_BYTES = 16 * 1024 * 1024
 """What the parser of a fold takes; a longer line is no record."""
 
+# The rest is room for what a line has besides its only row.
 _LONGEST_ROW_BYTES = 15 * 1024 * 1024
 
 REMOVED = "removed"
@@ -160,6 +161,7 @@ def columns(name: str, columns: Mapping[str, Sequence[object]]) -> Pieces:
 
 def metric(point: Point) -> str:
     """Return the field with one point; the shortest way, since training loops take it."""
+    # Without an encoder of JSON, which takes longer to be set up than all of this.
     key, value, timestamp, step = point
     number = repr(value) if isfinite(value) else _dump(value)
     return (
@@ -367,6 +369,7 @@ def event(number: int, clock: int, event_id: str, user: str, bodies: Sequence[st
         "event_id": event_id,
         "time": clock // 1000,
         "user_id": user,
+        # All of it once more: this row is kept for ever, as the history of what is changed.
         "changes": f"[{','.join(f'{{{body}}}' for body in bodies)}]",
     }
     first, *others = bodies

@@ -241,6 +241,7 @@ def diff(
     a, b = (store.model_versions.pointed(name, each) for each in (version_a, version_b))
     rows = compared(a, _run(a, tracking_uri), b, _run(b, tracking_uri))
     shown = [row for row in rows if everything or is_telling(row)]
+    # Of no rows zip() makes no columns.
     columns = zip(*shown, strict=True) if shown else [()] * len(Compared._fields)
     table = pyarrow.table(
         {
@@ -371,6 +372,7 @@ def _run(version: ModelVersion, uri: str | os.PathLike[str] | None) -> Run | Non
         return None
     try:
         return open_store(uri, create=False).runs.get(version.run_id)
+    # It is whatever somebody has given, which need not be an id of ours.
     except (InvalidInputError, NotFoundError):
         return None
 

@@ -331,6 +331,7 @@ def _with_stages(
         return runs
     later = polars.col("lifecycle_clock_of_experiment")
     is_later = (later > polars.col("lifecycle_clock").fill_null(0)).fill_null(False)
+    # A text is the name of a column here.
     stage = polars.when(is_later).then("lifecycle_stage_of_experiment")
     joined = runs.join(
         moved.lazy(), on="experiment_id", how="left", suffix="_of_experiment"
@@ -364,7 +365,9 @@ def _stored(lake: Lake, files: list[str], schema: polars.Schema) -> polars.LazyF
         # Files of a later version may have more columns; so may some of them only.
         takes = inspect.signature(polars.scan_parquet).parameters
         more: dict[str, Any] = {"schema": schema, "extra_columns": "ignore"}
+        # Not every polars that is supported takes both.
         given = more if more.keys() <= takes.keys() else {}
+        # A location may have characters of patterns in it, and a folder like a=1 is no column.
         return polars.scan_parquet(files, glob=False, hive_partitioning=False, **given)
     import pyarrow.dataset
     import pyarrow.fs

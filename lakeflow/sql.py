@@ -171,6 +171,7 @@ def sql(
 
 
 def _check_params(params: object) -> None:
+    # As in sql(query, "polars"): a format in the place of the values.
     if isinstance(params, str) and params in get_args(formats.Format):
         raise InvalidInputError(
             f"params is {params!r}, which is a format", hint=f"give output_format={params!r}"
@@ -192,6 +193,7 @@ def _tables(tables: object) -> dict[str, pyarrow.Table]:
             hint="give each a name: tables={'qa': frame}",
         )
     permitted.given(tables, VIEWS.reads)
+    # To the engine a name is the same in capitals.
     return {name.lower(): arrow(table_of(table)) for name, table in tables.items()}
 
 

@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(f"lakeflow: {error.error_code}: {error}")
         return 1
     except KeyboardInterrupt:
+        # As a shell says it of what SIGINT has ended.
         return 130
     except Exception as error:
         # Nobody who runs a command reads a traceback, and who develops it asks for one.

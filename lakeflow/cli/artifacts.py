@@ -94,6 +94,7 @@ def _list(options: argparse.Namespace) -> int:
     refused: list[LakeflowException] = []
     if options.recursive:
         found = list(_with_folders(uri, found, options.uri, refused))
+    # With their types, which a column without rows cannot tell.
     rows = pyarrow.table(
         {
             "kind": pyarrow.array(
@@ -120,6 +121,7 @@ def _itself(uri: str, tracking_uri: str | None) -> list[FileInfo]:
     if not around or around.endswith((":", "/")):
         return []
     for each in list_artifacts(around, tracking_uri=tracking_uri):
+        # In a URL of a file the name is quoted, and in what is listed it is not.
         if each.path.rpartition("/")[2] in {name, unquote(name)}:
             return [] if each.is_dir else [each]
     raise StorageError(f"No such artifact: {uri}", "RESOURCE_DOES_NOT_EXIST")

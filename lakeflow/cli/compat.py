@@ -143,6 +143,7 @@ def _as_json(reports: Sequence[Report]) -> dict[str, Any]:
         "files": [
             {
                 "path": report.path,
+                # What could not be read may need another one.
                 "door": report.script.door if report.is_whole else None,
                 "findings": [
                     {

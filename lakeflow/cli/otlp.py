@@ -12,6 +12,7 @@ from lakeflow.exceptions import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# OpenTelemetry's for its protocol over HTTP.
 _PORT = 4318
 
 

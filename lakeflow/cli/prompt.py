@@ -90,6 +90,7 @@ class _History(FileHistory):
     def __init__(self, file: Path) -> None:
         super().__init__(file)
         with contextlib.suppress(OSError):
+            # Else it would be made as the umask says, and statements may have secrets in them.
             file.touch(mode=0o600)
 
     def load_history_strings(self) -> Iterable[str]:
@@ -101,6 +102,7 @@ class _History(FileHistory):
     def store_string(self, string: str) -> None:
         """Add a statement to the file."""
         with contextlib.suppress(OSError):
+            # Bytes that are no UTF-8 come as lone surrogates, which a file cannot have.
             super().store_string(string.encode(errors="replace").decode())
 
 

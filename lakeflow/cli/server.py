@@ -24,6 +24,7 @@ def divided(words: Sequence[str]) -> tuple[list[str], list[str]]:
         words: The whole command line; that of other commands stays as it is.
     """
     words = list(words)
+    # argparse would take what follows -- for positional arguments of ours.
     if words[:1] and words[0] in _COMMANDS and "--" in words:
         at = words.index("--")
         return words[:at], words[at + 1 :]

@@ -145,6 +145,7 @@ def _query(options: argparse.Namespace) -> str | None:
     """Return the statement; None where somebody is to be asked for it."""
     if options.query is not None:
         return str(options.query)
+    # A prompt is for who types, and sees what is answered.
     if options.file is None and sys.stdin.isatty() and sys.stdout.isatty():
         return None
     try:
@@ -271,6 +272,7 @@ def write_to(output: Path | None, lines: Iterable[str]) -> None:
         write(lines)
         return
     try:
+        # As it is: a text may have other ends of lines in it.
         with output.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines)
     except OSError as error:

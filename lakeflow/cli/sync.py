@@ -49,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
 def _sync_if_there(options: argparse.Namespace) -> bool:
     try:
         _sync(options)
+    # A node that is to be synced may not have begun to log.
     except NotFoundError as error:
         complain(f"lakeflow: {error.error_code}: {' '.join(str(error).split())}; trying again")
     return True

@@ -51,6 +51,7 @@ def write(lines: Iterable[str]) -> bool:
     is_terminal = sys.stdout.isatty()
     with _writing() as output:
         for line in lines:
+            # A file or a program gets what was logged, whatever it would do to a terminal.
             sys.stdout.write(printable(line, "\n") if is_terminal else line)
         sys.stdout.flush()
     return output.is_read

@@ -202,6 +202,7 @@ def _found(options: argparse.Namespace) -> tuple[list[TraceInfo], bool]:
             options.order,
             token,
             run_id=options.run_id,
+            # They are most of a page, and a line shows none of them.
             include_spans=False,
         )
         found += [trace.info for trace in page]
@@ -308,6 +309,7 @@ class _Followed:
             self._states[info.trace_id] = info.state, info.request_time
         while len(self._states) > _REMEMBERED:
             _, (_, began_ms) = self._states.popitem(last=False)
+            # One that is forgotten must not come as a new one.
             self._since_ms = max(self._since_ms or 0, began_ms)
         shown = news[: self._options.max] if is_first else news
         return write(self._written(shown))

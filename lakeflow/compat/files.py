@@ -115,6 +115,7 @@ def _read(path: Path) -> Report:
         return Report(str(path), Script(frozenset(), ()))
     if path.suffix == ".ipynb":
         return _read_notebook(str(path), content)
+    # As bytes, whose first lines may say that they are in another encoding.
     tree, findings = _parsed(content, 1)
     return Report(str(path), _script(tree, findings))
 

@@ -57,6 +57,7 @@ def _member(owner: ModuleType | type, name: str) -> object:
     except AttributeError:
         if isinstance(owner, type):
             raise
+    # A module is an attribute of its package only once somebody has imported it.
     return importlib.import_module(f"{owner.__name__}.{name}")
 
 

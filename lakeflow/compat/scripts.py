@@ -257,6 +257,7 @@ def _location(call: ast.Call) -> str:
         if isinstance(node, ast.JoinedStr) and node.values:
             first = node.values[0]
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                # What follows is known once it runs, but the scheme is at the beginning.
                 return f"{first.value}..."
     return ""
 

@@ -127,6 +127,7 @@ class _Variables:
                 yield f"self.{node.name}", self._annotated(node.returns)
             return
         targets, value = _targets(node)
+        # `client = None` only keeps a place for what comes later.
         if isinstance(value, ast.Constant) and value.value is None:
             return
         path = None if value is None else self.path_of(value)
@@ -150,6 +151,7 @@ class _Variables:
 
 def _is_property(decorator: ast.expr) -> bool:
     root, names = chain(decorator)
+    # cached_property and its like too.
     return "property" in (names[-1] if names else getattr(root, "id", ""))
 
 

@@ -103,6 +103,7 @@ def is_missing(value: object) -> bool:
 
 def of_polars(dtype: polars.DataType) -> Type:
     """Return the type of a data type of polars'."""
+    # To polars the class of a type without parameters is the type, as an instance is.
     name = type(dtype).__name__ if not isinstance(dtype, type) else dtype.__name__
     if name in {"List", "Array"}:
         return {"type": "array", "items": of_polars(dtype.inner)}  # type: ignore[attr-defined]

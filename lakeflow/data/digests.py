@@ -25,6 +25,7 @@ MOST_ROWS = 10_000
 
 
 def _digest(parts: Iterable[bytes]) -> str:
+    # Else a machine on which only approved hashes may be used refuses it.
     whole = hashlib.md5(usedforsecurity=False)
     for part in parts:
         whole.update(part)
@@ -42,6 +43,7 @@ def of_pandas(frame: pandas.DataFrame) -> str:
 
     head = frame.head(MOST_ROWS)
     texts = frame.columns[[_is_text(frame.iloc[:, n]) for n in range(frame.shape[1])]]
+    # As in MLflow: a union puts the names in order.
     columns = texts.union(head.select_dtypes(include=[numpy.number]).columns)
     rows = pandas.util.hash_pandas_object(head[columns]).to_numpy()
     names = (str(name).encode() for name in frame.columns)
@@ -85,6 +87,7 @@ def _elements(flat: numpy.ndarray[Any, Any]) -> bytes:
         # For which pandas, and so MLflow, has no hash.
         flat = flat.astype(numpy.complex128 if flat.dtype.kind == "c" else numpy.float64)
     if flat.dtype == numpy.complex128:
+        # The factor is pandas'.
         both: bytes = (_mixed(flat.real) + 23 * _mixed(flat.imag)).tobytes()
         return both
     if flat.dtype.kind in "biufcmM" and flat.dtype.itemsize <= 8:

@@ -86,6 +86,7 @@ def _check(arrays: object, path: str) -> None:
 
 def _listed(arrays: Arrays | None) -> list[Array]:
     if isinstance(arrays, dict):
+        # In the order in which MLflow hashes them.
         return [arrays[name] for name in sorted(arrays)]
     return [] if arrays is None else [arrays]
 

@@ -142,6 +142,7 @@ class HTTPDatasetSource(DatasetSource):
             os.makedirs(folder, exist_ok=True)
             with (
                 urlopen(self.url, timeout=_WEB_TIMEOUT_S) as answer,
+                # In the same folder, so that a rename ends it.
                 tempfile.TemporaryDirectory(dir=folder) as parts,
             ):
                 with open(os.path.join(parts, "part"), "wb") as file:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SOURCE_RUN_ID = "mlflow.assessment.sourceRunId"
 """Metadata of an assessment: the run that it was made in."""
 
+# As many as in MLflow 3.
 _MOST_STACK_CHARACTERS = 10_000
 
 
@@ -38,6 +39,7 @@ class AssessmentError(Entity):
 
     def __post_init__(self) -> None:
         if self.stack_trace is not None and len(self.stack_trace) > _MOST_STACK_CHARACTERS:
+            # Its end, where Python names the error. The four are those of the line before it.
             kept = f"...\n{self.stack_trace[4 - _MOST_STACK_CHARACTERS :]}"
             object.__setattr__(self, "stack_trace", kept)
 
@@ -203,6 +205,7 @@ class Feedback(Assessment):
         'ValueError'
     """
 
+    # In the order of MLflow's arguments, which people give by position; as those below.
     name: str = "feedback"
     value: Any = None
     error: AssessmentError | Exception | str | None = None
@@ -294,6 +297,7 @@ class Expectation(Assessment):
     def _value_dictionary(self) -> dict[str, Any]:
         if isinstance(self.value, str | int | float):
             return {"value": self.value}
+        # MLflow's messages have other values as a text alone.
         text = json.dumps(self.value)
         return {"serialized_value": {"value": text, "serialization_format": "JSON_FORMAT"}}
 

@@ -28,6 +28,7 @@ class AssessmentSourceType:
     def _standardize(cls, source_type: str) -> str:
         found = str(source_type).upper()
         if found == cls.AI_JUDGE:
+            # Who makes the source is the fourth: before come this, __post_init__ and __init__.
             warnings.warn("AI_JUDGE is now LLM_JUDGE", FutureWarning, stacklevel=4)
             found = cls.LLM_JUDGE
         if found not in cls._KNOWN:

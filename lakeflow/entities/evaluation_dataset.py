@@ -67,6 +67,7 @@ class DatasetRecordSource(Entity):
             return cls(**{"source_type": DatasetRecordSourceType.UNSPECIFIED, **given})
         if not hasattr(given, "source_type"):
             raise InvalidInputError(f"source is {given!r}, not a source of a record")
+        # The source may be MLflow's own, whose type is an Enum.
         kind = getattr(given.source_type, "value", given.source_type)
         return cls(kind, given.source_data)
 
@@ -163,6 +164,7 @@ class EvaluationDataset(Entity):
     created_by: str | None
     last_updated_by: str | None
     experiment_ids: Sequence[str]
+    # No part of what it is: read by two clients, it is the same dataset.
     keeper: KeepsRecords | None = field(default=None, repr=False, compare=False)
 
     def _kept(self) -> KeepsRecords:

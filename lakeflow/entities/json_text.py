@@ -46,6 +46,7 @@ def json_text(value: Any) -> str:
     return text if text.isascii() else readable(text)
 
 
+# Not None: so a null in what comes out was NaN, or is a word of some text.
 _FLAT = {str, int, bool, float}
 
 
@@ -108,6 +109,7 @@ def decoded_if_json(value: Any) -> Any:
     if type(value) is not str:
         return value
     # Most are plain texts, of which nothing but the quotes has to go.
+    # With a control character between them it is no JSON.
     if value[:1] == '"' == value[-1:] and value.isprintable():
         inner = value[1:-1]
         if len(value) > 1 and '"' not in inner and "\\" not in inner:
@@ -184,12 +186,15 @@ def _said(value: Any) -> str:
 def _plain(value: Any, levels: int) -> Any:
     """Return a value made of what JSON has, and of nothing else."""
     if isinstance(value, float):
+        # Less itself each of the three is NaN: one comparison finds them. And repr() of
+        # numpy's float, which is one of Python's, has a name around the number.
         return value if value - value == 0.0 else {"$double": _DOUBLES[repr(float(value))]}
     if value is None or isinstance(value, str | int):
         return value
     if levels == 0:
         return "..."
     if isinstance(value, Mapping):
+        # A copy, which takes one step: another thread may change the dictionary meanwhile.
         return {_said(key): _plain(each, levels - 1) for key, each in list(value.items())}
     if isinstance(value, Sequence | Set) and not isinstance(
         value, bytes | bytearray | memoryview

@@ -257,6 +257,7 @@ class LiveSpan(Span):
             self._status = OK
         self._otel.end(end_time_ns)
         self._ended(self)
+        # Not before: whoever is told of the end may still set something.
         self._is_over = True
 
     def _decoded(self) -> dict[str, Any]:

@@ -108,6 +108,7 @@ class Span:
     def status(self) -> SpanStatus:
         """How it went."""
         code = self._row.get("status")
+        # A file may have any text there, and it is read all the same.
         known = SpanStatusCode.__members__.get(str(code), SpanStatusCode.UNSET)
         return SpanStatus(known, self._row.get("status_message") or "")
 
@@ -135,6 +136,7 @@ class Span:
     def log_level(self) -> SpanLogLevel | None:
         """How grave it is; None if nothing was said."""
         level = self.get_attribute(LOG_LEVEL)
+        # A list, since Python 3.11 looks for no plain number in an enumeration.
         is_known = isinstance(level, int) and level in [*SpanLogLevel]
         return SpanLogLevel(level) if is_known else None
 
@@ -374,6 +376,7 @@ def _hexadecimal(base64_id: str | None) -> str | None:
     """Return an id in hexadecimal that MLflow 3 writes as base64; others as they are."""
     import base64
 
+    # The eight bytes of an id are 12 characters as base64, and 16 as hexadecimal digits.
     if not base64_id or len(base64_id) == 16:
         return base64_id or None
     return base64.b64decode(base64_id).hex()

@@ -202,6 +202,7 @@ class Trace(Entity):
             for each in self.info.assessments
             if name in {None, each.name}
             and span_id in {None, each.span_id}
+            # None is as good as True, as in MLflow: nobody says that of expectations.
             and (all or each.valid is not False)
             and type in {None, each.kind}
         ]

@@ -37,6 +37,7 @@ COST = "mlflow.trace.cost"
 """Metadata: sums of costs, a JSON object."""
 COST_NAMES = {name: name for name in ("input_cost", "output_cost", "total_cost")}
 """MLflow's names of costs in US dollars, by the columns that have them."""
+# As many as in MLflow 3.
 PREVIEW_CHARACTERS = 1_000
 """What is kept of a question and of an answer, as a preview."""
 

@@ -282,6 +282,7 @@ def _table(values: Mapping[str, Any], room: _Room) -> str:
 
 def _pretty(value: Any, room: _Room) -> str:
     text = value if isinstance(value, str) else _json(value)
+    # Cut before it is escaped, or the cut could go through an entity such as &lt;.
     return escape(printable(room.cut(text), "\n\t"))
 
 

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
     from lakeflow.entities.span import Span
 
+# Browsers bound how many elements may be within one another.
 DEEPEST = 40
 """Levels that a tree is drawn with; what is deeper is drawn there, with its level."""
 
 _UNITS = ((1_000, "ns", 1), (1_000_000, "µs", 1_000), (1_000_000_000, "ms", 1_000_000))
 
 
+# Compared by identity: to compare what is within as well would not end in a loop.
 @dataclass(slots=True, eq=False)
 class Node:
     """A span and those within it.
@@ -104,6 +106,7 @@ def tree(spans: Sequence[Span]) -> list[Node]:
     nodes = [Node(span) for span in sorted(spans, key=_began)]
     by_id: dict[str, Node] = {}
     for node in nodes:
+        # Where two spans have one id, what names it lies within the one that began first.
         by_id.setdefault(node.span.span_id, node)
     roots = []
     for node in nodes:

@@ -119,7 +119,7 @@ def artifact_location(value: str | None) -> None:
     """Check a location that the user chose for artifacts.
 
     Raises:
-        InvalidInputError: It points into a run, or has a query that no store understands.
+        InvalidInputError: It is no text, or points into a run.
     """
     if value is not None and not isinstance(value, str):
         raise InvalidInputError(f"the artifact location {value!r} is not a string")
@@ -164,6 +164,7 @@ def key(name: object, path: str = "key") -> str:
 @functools.lru_cache(maxsize=10_000)
 def _is_key(name: str) -> bool:
     """Return whether a name is good; loops log the same few names over and over."""
+    # MLflow's rule: in its store of files a key is the path of a file.
     normal = posixpath.normpath(name)
     return (
         _KEY.fullmatch(name) is not None
@@ -341,6 +342,7 @@ DATASET_LIMITS = {
     "source_type": 36,
     "source": 65_535,
     "schema": 1_048_575,
+    # Less than MLflow's 16 MiB: no value of a record is longer than this.
     "profile": 1_048_576,
 }
 INPUT_TAG_LIMITS = {"key": 255, "value": 500}

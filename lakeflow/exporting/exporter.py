@@ -52,11 +52,13 @@ def export_tables(
     with new_folder(location, TABLES) as target:
 
         def attempt() -> ExportReport:
+            # Also what an attempt before this one has written.
             clear(target, TABLES)
             with store.columns.snapshot() as cursor:
                 return _export(store, cursor, target, ending, experiments, progress)
 
         report = retry_when_replaced(store.lake, attempt)
+        # Until the rename it had another name.
         report.folder = str(location)
         return report
 
@@ -126,6 +128,7 @@ def _write(
         for file in written(ending, spec, batches, folder):
             path = f"{spec.name}/part-{done.files:05}.{ending}"
             target.upload(file.path, path)
+            # On the disk before the README, which says that everything is there.
             target.sync(path)
             done.files += 1
             done.rows += file.rows

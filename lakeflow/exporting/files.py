@@ -57,6 +57,7 @@ def _nothing(spec: TableSpec) -> pyarrow.RecordBatch:
 
 
 def _parquet(spec: TableSpec, batches: Iterator[pyarrow.RecordBatch], folder: str) -> Exported:
+    # A generator, since it is closed at the end, which a chain cannot be.
     (file,) = write_files(spec, (batch for batch in batches), folder)
     return Exported(file.path, file.rows, file.size)
 

@@ -68,7 +68,9 @@ def _renamed(folder: str) -> Iterator[Filesystem]:
         yield begun
         begun.delete_folder(STAGING)
         with begun.errors("rename to", folder):
+            # It takes the place of an empty folder, and is refused where something is in it.
             os.rename(begun.full(""), folder)
+        # Not before the rename: until then it keeps others away.
         open_filesystem(folder).delete(_LOCK)
 
 

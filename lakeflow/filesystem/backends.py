@@ -131,6 +131,7 @@ def _prepare_s3(fs: Any) -> None:
 
     # s3fs, botocore and aiohttp try five times, five times and twice: together for minutes.
     fs.retries = 1
+    # s3fs has its client of botocore, whose handlers these are, only from here on.
     fs.connect()
     # botocore asks the server whether it wants the body: a round trip with no time limit.
     fs.s3.meta.events.unregister("before-call.s3", add_expect_header)
@@ -162,6 +163,7 @@ _S3 = Backend(
             "retries": {"total_max_attempts": 1},
             "connect_timeout": CONNECT_S,
             "read_timeout": READ_S,
+            # As many as artifacts take at once; of botocore's 10 others would wait for one.
             "max_pool_connections": 32,
         },
     },
@@ -244,6 +246,7 @@ def create_by_rename(fs: Any, path: str, data: bytes, call: Mapping[str, Any]) -
     try:
         fs.pipe_file(temporary, data, **call)
         try:
+            # Not fsspec's mv: that renames as POSIX does, in the place of what is there.
             fs.ftp.rename(temporary, path)
         except OSError as error:
             # SFTP has no code for a name that is taken, only a general failure. So we look.

@@ -81,6 +81,7 @@ class BlockCache:
             self._folder.mkdir(0o700, parents=True, exist_ok=True)
             path.parent.mkdir(0o700, exist_ok=True)
             try:
+                # Not synced: what a power cut leaves of it does not have its checksum.
                 temporary.write_bytes(_checksum(data) + data)
                 temporary.replace(path)
             finally:
@@ -107,6 +108,7 @@ class BlockCache:
             excess -= size
 
     def _blocks(self) -> Iterator[tuple[float, int, str]]:
+        # What a killed process has left half written is among them, and goes as blocks do.
         for folder, _, names in os.walk(self._folder):
             for name in names:
                 path = os.path.join(folder, name)

@@ -119,6 +119,7 @@ _BY_CLASS: Mapping[str, Cause] = {
             "ClientConnectionError",
             "ClientPayloadError",
             "ConnectionError",
+            # paramiko's, where the server has closed the connection.
             "EOFError",
             "HTTPClientError",
             "IncompleteReadError",
@@ -131,6 +132,7 @@ _BY_CLASS: Mapping[str, Cause] = {
         _UNREACHABLE,
     ),
     "PermissionError": _DENIED,
+    # Clients are made with the options, and raise these for one that they do not know.
     **dict.fromkeys(("ParamValidationError", "TypeError", "ValueError"), _OPTIONS),
 }
 """By the name of the class or of one above it: those of botocore, aiohttp, paramiko, Azure's
@@ -195,6 +197,7 @@ def _codes(error: BaseException) -> Iterator[str]:
         for name in ("error_code", "code", "status_code"):
             found = getattr(each, name, None)
             if isinstance(found, str | int):
+                # Azure's are an Enum, of which str() would give the name of the class as well.
                 yield str(getattr(found, "value", found))
         if str(each).startswith("Forbidden: "):
             yield "403"  # gcsfs raises a refusal as a plain OSError, without its code

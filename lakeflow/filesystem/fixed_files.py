@@ -66,6 +66,7 @@ class FixedFiles:
             for start, end in spans
             for number in range(start // BLOCK_BYTES, -(-min(end, size) // BLOCK_BYTES))
         }
+        # Without a cache there is nowhere to put what comes early.
         if self._cache is not None:
             self._fetched(path, size, sorted(numbers))
 
@@ -80,7 +81,8 @@ class FixedFiles:
             name = f"{self._uri}/{path}"
             for number in numbers:
                 block = self._cache.get(name, number)
-                # The last block of a file is shorter.
+                # The last block is shorter. One of another size is of a lake that was here
+                # before.
                 expected = min(BLOCK_BYTES, size - number * BLOCK_BYTES)
                 if block is not None and len(block) == expected:
                     blocks[number] = block
@@ -107,6 +109,7 @@ class FixedFiles:
         """Return whether to fetch a whole file, where another request for a part is due."""
         if self._cache is None or size > MOST_WHOLE_BYTES:
             return False
+        # A process may read ever new files. To lose the counts only delays a whole fetch.
         if len(self._requests) >= _FILES_COUNTED:
             self._requests.clear()
         # Threads may lose each other's counts, and then fetch the file a little later.

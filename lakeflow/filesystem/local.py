@@ -20,7 +20,7 @@ from lakeflow.ids import new_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # no wait for a pipe
 
 # To pass through a folder takes no permission to list it, where the system can tell.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
@@ -120,7 +120,7 @@ class LocalFilesystem(Filesystem):
         """Ask with one system call."""
         try:
             return stat.S_ISREG(os.lstat(self.full(path)).st_mode)
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # the latter of a path with a NUL, as no file has
             return False
 
     def size(self, path: str) -> int:
@@ -174,7 +174,7 @@ class LocalFilesystem(Filesystem):
                     # Before the link: after a power cut the name must not lead to an empty
                     # file, which would be taken for the one that was created.
                     os.fsync(file.fileno())
-                self._share(temporary)
+                self._share(temporary)  # before the link: who finds the name may read it
                 os.link(temporary, target)
             finally:
                 with contextlib.suppress(FileNotFoundError):
@@ -217,7 +217,7 @@ class LocalFilesystem(Filesystem):
             try:
                 yield self.full(staged)
                 self.upload(self.full(staged), path)
-            except BaseException:
+            except BaseException:  # an interrupt too: a vacuum takes the file a day later
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.full(staged))
                 raise
@@ -280,7 +280,7 @@ class LocalFilesystem(Filesystem):
 
         try:
             with self._opened(path) as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # our own writers count
                 return False
         except FileNotFoundError:
             return False
@@ -298,7 +298,7 @@ class LocalFilesystem(Filesystem):
             self._make_folder(path)
             # Reading is enough for a lock, also of a file that somebody else has made.
             descriptor = os.open(target, _READING | os.O_CREAT, 0o666)
-            self._share(target)
+            self._share(target)  # it stays: else two could each lock a file of that name
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -336,7 +336,7 @@ class LocalFilesystem(Filesystem):
         """Delete the files and folders of killed processes."""
         for entry in self.list(STAGING):
             with (
-                contextlib.suppress(OSError, DamagedLakeError),
+                contextlib.suppress(OSError, DamagedLakeError),  # none may stop a vacuum
                 self._inside(f"{STAGING}/{entry.name}") as (folder, name),
             ):
                 status = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -374,7 +374,7 @@ def write_all(file: FileIO | BinaryIO, data: bytes) -> None:
 def _copy(source: FileIO, target: FileIO, size: int) -> None:
     """Copy the first bytes of a file to the end of another one, which is empty."""
     in_kernel = getattr(os, "copy_file_range", None)
-    left = size
+    left = size  # both files move on: the loop below goes on where the kernel's one stops
     with contextlib.suppress(OSError):  # a mount that does not know how
         while (
             in_kernel and left and (count := in_kernel(source.fileno(), target.fileno(), left))

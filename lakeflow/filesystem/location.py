@@ -84,6 +84,7 @@ def _spelt(text: str) -> str:
             return _folder(text.removeprefix("file:"), text)
         return os.path.abspath(os.path.expanduser(text))
     if scheme in {"lakeflow", "file"}:
+        # In a file: URL localhost is this machine, as no host at all is.
         rest = rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
         if not rest.startswith("/"):
             raise InvalidInputError(
@@ -212,6 +213,8 @@ def _open_by_fsspec(
             # The root of a dir:// filesystem is already its folder.
             root = "" if protocol == "dir" else root
         else:
+            # The class says it alone. To open the filesystem may connect, which is tried again
+            # like any call.
             root = get_filesystem_class(protocol)._strip_protocol(location)
     except (ValueError, ImportError) as error:
         raise InvalidInputError(
@@ -220,6 +223,7 @@ def _open_by_fsspec(
             "installed, as by pip install 'lakeflow[s3]', '[gcs]', '[azure]' or '[sftp]'",
         ) from error
     path = "" if "::" in location else location.partition("://")[2].partition("/")[2]
+    # sftp and others parse a URL, and cut off what looks like a query or a fragment.
     if not root.endswith(path):
         raise InvalidInputError(
             f"fsspec takes {location!r} for {root!r}, which is another place",

@@ -20,6 +20,7 @@ class MemoryFilesystem(Filesystem):
 
     # fsspec keeps one open BytesIO a file, which everybody who opens the file shares.
     _lock: ClassVar[threading.RLock] = threading.RLock()
+    # Of the class, since fsspec has one store for the whole process.
     _held: ClassVar[set[str]] = set()
 
     def __init__(self, fs: Any, root: str, uri: str) -> None:

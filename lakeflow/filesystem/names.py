@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# What most filesystems take.
 _LONGEST_CHARACTERS = 255
 
 

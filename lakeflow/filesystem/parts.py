@@ -24,6 +24,7 @@ WHOLE_BYTES = 2 * PART_BYTES
 PARTS_AT_ONCE = 6
 """Each is in memory."""
 
+# S3 takes no more for one object.
 _MOST_PARTS = 10_000
 
 PartCall = Callable[[Any, Mapping[str, Any]], Any]
@@ -113,10 +114,12 @@ class S3Parts:
         """Go on with the newest unfinished upload of the object, if there is one."""
         bucket, key, _ = fs.split_path(path)
         found = fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key, **call)
+        # The prefix is that of longer keys as well.
         unfinished = [each for each in found.get("Uploads", ()) if each["Key"] == key]
         if not unfinished:
             made = fs.call_s3("create_multipart_upload", Bucket=bucket, Key=key, **call)
             return Begun(made["UploadId"], {})
+        # Older ones are left to a rule of the bucket, which deletes them after some days.
         identity = max(unfinished, key=lambda each: each["Initiated"])["UploadId"]
         return Begun(identity, self._arrived(fs, bucket, key, identity, call))
 
@@ -142,6 +145,7 @@ class S3Parts:
 
     def digest(self, data: bytes) -> str:
         """Return the ETag; where the store encrypts a part it is another one."""
+        # OpenSSL for FIPS refuses MD5 unless it is told that no security hangs on it.
         return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
 
     def send(

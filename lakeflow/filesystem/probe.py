@@ -60,6 +60,7 @@ def check_creates_once(fs: Creating, store: str) -> None:
         return
     paths = [f"{PROBES}/race-{new_id()}" for _ in range(_ROUNDS)]
     try:
+        # At once: there are stores that refuse a second writer in turn, but not in a race.
         with ThreadPoolExecutor(_RACERS) as pool:
             for path in paths:
                 winners = _race(fs, pool, path)

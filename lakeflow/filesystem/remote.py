@@ -43,6 +43,7 @@ _WRITES = frozenset({"create", "write"})
 _PATTERN = re.compile(r"[*?\[]")
 _REQUESTS_AT_ONCE = 16
 _SLOWEST_BYTES_PER_S = 512 * 1024
+# Nobody renews a lease. A compaction that takes longer may get company, which costs work.
 _LEASE_S = 120.0
 
 
@@ -96,6 +97,7 @@ class RemoteFilesystem(Filesystem):
             if self._fs is None:
                 fs = self._open_fs()
                 self._backend.prepare(fs)
+                # Not before it is ready: the next attempt would take it as it is.
                 self._fs = fs
             return self._fs
 
@@ -306,6 +308,7 @@ class RemoteFilesystem(Filesystem):
         """Delete with one request a thousand files, or several at once, as the store can."""
         if not paths:
             return
+        # Only s3fs has a call for many deletions that says which of them have failed.
         if not self._persist("reach", "", lambda fs: hasattr(fs, "_bulk_delete")):
             for _ in self._threads().map(self.delete, paths):
                 pass
@@ -345,12 +348,14 @@ class RemoteFilesystem(Filesystem):
 
     def _lease(self, path: str, until: float) -> None:
         """Write a lease; overwriting needs no permission to delete."""
+        # Google takes about one write of an object in a second: another one is tried again.
         self.put(path, json.dumps({"until": until}).encode())
 
     # Calling
 
     def _limit(self, fs: Any, size: int = 0) -> dict[str, float]:
         """Return the time that one attempt may take, where the filesystem takes a limit."""
+        # fsspec takes the limit itself, where it waits for the loop that these run in.
         if not getattr(fs, "async_impl", False):
             return {}
         # READ_S limits the time between two bytes only, and a body may trickle for ever.

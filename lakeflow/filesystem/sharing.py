@@ -133,6 +133,7 @@ def _culprit(root: str, path: str) -> str | None:
     there = [place for place in places if os.path.lexists(place)]
     for place in there:
         wanted = _READING if os.path.isdir(place) else os.R_OK
+        # By itself access() asks for the real user, and files are opened as the effective one.
         if not os.access(place, wanted, effective_ids=True):
             return place
     # It may all be read, so it was to be written.

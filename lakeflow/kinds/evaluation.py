@@ -17,16 +17,19 @@ from lakeflow.schema import (
 
 EVALUATION_DATASET = Kind(
     "evaluation_dataset",
+    # Not controlled: its id is random, and in MLflow too its name need not be unique.
     row=EVALUATION_DATASETS,
     id="dataset_id",
     makes="created_time",
     settable=dict.fromkeys(("last_update_time", "last_updated_by", "digest"), Keep.LAST),
     parts=(
         Part(EVALUATION_DATASET_TAGS, Keep.LAST, removable=True),
+        # A dataset may be linked to several experiments, so that none of them owns it.
         Part(EVALUATION_DATASET_EXPERIMENTS, Keep.LAST, removable=True),
         # A field keeps the type that it was first seen with.
         Part(EVALUATION_DATASET_FIELDS, Keep.FIRST),
         Part(
+            # A row is what one call said of one record: no writer takes anything from another.
             EVALUATION_DATASET_RECORDS,
             Keep.LAST,
             removable=True,
@@ -66,6 +69,7 @@ SCORER = Kind(
     owner=EXPERIMENT,
     is_removable=True,
     is_controlled=True,
+    # A name is unique in an experiment, and what is unique is one column.
     unique=("full_name",),
     is_numbered=True,
     catalogue=Catalogue(

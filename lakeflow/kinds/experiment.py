@@ -16,6 +16,7 @@ _CATALOGUE = Catalogue(
         "last_update_time": Attribute("last_update_time", is_number=True),
     },
     dict.fromkeys(("tag", "tags"), EXPERIMENT_TAGS),
+    # As in MLflow's SQL store: ids go down behind an order that is given, and up without one.
     order=(("experiment_id", True),),
     first=(("creation_time", True), ("experiment_id", False)),
 )
@@ -45,6 +46,7 @@ def first_event(clock: int) -> bytes:
     row = {
         "experiment_id": "0",
         "name": "Default",
+        # Relative to the lake, which may be moved.
         "artifact_location": "artifacts/0",
         "lifecycle_stage": "active",
         "creation_time": clock // 1000,

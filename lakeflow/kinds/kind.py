@@ -131,6 +131,7 @@ class Derived:
         return self.part.table
 
 
+# No slots: what is cached needs a dictionary.
 @dataclass(frozen=True)
 class Kind:
     """One kind of thing.

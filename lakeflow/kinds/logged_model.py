@@ -23,6 +23,8 @@ _METRICS = Part(
     summary=Summary(
         LATEST_LOGGED_MODEL_METRICS,
         by=("key", "dataset_name", "dataset_digest", "run_id"),
+        # As in MLflow: the last point of a model is the one of the latest time, that of a run
+        # the one of the last step.
         order=("timestamp", "step"),
     ),
 )
@@ -42,6 +44,7 @@ _METRIC = Rows(
 
 LOGGED_MODEL = Kind(
     "logged_model",
+    # Not controlled: its id is random, and its name need not be unique.
     row=LOGGED_MODELS,
     id="model_id",
     makes="creation_timestamp",

@@ -47,6 +47,7 @@ REGISTERED_MODEL = Kind(
             "name": _NAME,
             "creation_timestamp": _CREATED,
             "last_updated_timestamp": _UPDATED,
+            # MLflow's name of it in orders.
             "timestamp": _UPDATED,
             "description": _DESCRIPTION,
             "aliases": Attribute("alias", table=REGISTERED_MODEL_ALIASES, by=("model_id",)),
@@ -82,6 +83,7 @@ MODEL_VERSION = Kind(
     is_controlled=True,
     catalogue=Catalogue(
         {
+            # A version has no name of its own: a rename would be a record for each.
             "name": Attribute("name", table=REGISTERED_MODELS),
             "version_number": Attribute("version", is_number=True),
             "run_id": Attribute("run_id"),

@@ -69,6 +69,7 @@ REVIEW_QUEUE = Kind(
 
 ISSUE = Kind(
     "issue",
+    # Not controlled: nothing of it is unique.
     row=ISSUES,
     id="issue_id",
     makes="created_timestamp",

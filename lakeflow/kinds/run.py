@@ -55,6 +55,7 @@ _CATALOGUE = Catalogue(
                 "name": Attribute("name"),
                 "digest": Attribute("digest"),
                 "context": Attribute(
+                    # In quotes, since the dots of the key would lead into objects.
                     f"""json_extract_string(tags, '$."{tag_names.DATASET_CONTEXT}"')"""
                 ),
             },
@@ -72,6 +73,7 @@ RUN = Kind(
         # A param does not change, so the first value stays; a tag may be set again.
         Part(PARAMS, Keep.FIRST, is_frequent=True),
         Part(TAGS, Keep.LAST, removable=True, is_frequent=True),
+        # As in MLflow, a dataset of one name and digest is an input once.
         Part(INPUTS, Keep.FIRST),
         Part(MODEL_INPUTS, Keep.FIRST),
         Part(MODEL_OUTPUTS, Keep.FIRST),

@@ -28,6 +28,7 @@ _COUNTS = (
 
 _SPANS = Part(SPANS, Keep.LAST, in_document=False, in_columns=True, pruned_by="start_time_ns")
 
+# Not ||, by which one null would make all of it null.
 _CONTENT = "concat_ws(' ', name, inputs, outputs, attributes)"
 """All that is said in a span, as one text."""
 
@@ -72,12 +73,14 @@ _SPAN = Rows(
 
 def _assessed(kind: str) -> Rows:
     """Return what assessments of a kind say, without those that others have overridden."""
+    # Without the nulls: nothing is NOT IN a list that has one.
     replaced = f"SELECT overrides FROM {ASSESSMENTS.name} WHERE overrides IS NOT NULL"  # noqa: S608
     return Rows(
         kind,
         ASSESSMENTS,
         by=("trace_id",),
         key="name",
+        # TRY: what is no JSON is null, and does not end the search.
         value="""TRY(json_extract_string("value", '$'))""",
         where=f"kind = '{kind}' AND assessment_id NOT IN ({replaced})",
     )

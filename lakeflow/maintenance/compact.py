@@ -152,6 +152,7 @@ class _Compaction:
             known = self._fold_with_memory(fold) if fold.spans else fold.base
             self._finish(fold, known)
         except (LakeflowException, FileNotFoundError) as error:
+            # The engine does not say which of the files it cannot read, so that we look.
             if getattr(error, "error_code", "") in {"DATA_LOSS", "INTERNAL_ERROR"}:
                 require_readable(self._lake.fs, self._lake.tables.values(), fold.base)
             # Somebody else may have finished it, deleted what it reads of the log, and be at a
@@ -176,6 +177,7 @@ class _Compaction:
                     folding = Folding(engine, self._lake.kinds, fold.plan.latest_clock)
                     return self._fold_kinds(fold, Path(folder), folding)
             except MemoryError as error:
+                # Python lets go of `error` at the end of the block.
                 reason = error
         raise StorageError(
             f"fold {fold.plan.number} of {self._lake.fs.uri} needs more memory than there is: "
@@ -205,6 +207,7 @@ class _Compaction:
             self._say(f"write documents of each {kind.name}")
             indexes |= write_indexes(lake, kind, previous, folding, folder / "index")
             if kind.is_numbered:
+                # Before the first one it is -1, since experiments count from 0.
                 numbers[kind.name] = max(numbers.get(kind.name, -1), folding.last_number(kind))
             folding.let_go_of_documents(kind, and_records=kind is lake.kinds[-1])
             for spec in kind.tables:
@@ -219,6 +222,8 @@ class _Compaction:
         lake, spans = self._lake, fold.spans
         log = stage_log(lake, spans, folder / "log")
         staged = folding.stage(log.files)
+        # The engine only marks lines that do not fit. Which of them are records is said by one
+        # verdict in Python, as to readers of the log.
         if staged.misfits:
             log = stage_log(
                 lake, spans, folder / "fitting", lambda files: folding.stage(files).misfits
@@ -246,12 +251,14 @@ class _Compaction:
         }
         ids = folding.touch(kind, stored)
         if kind.owner is not None and kind.owner.may_be_gone:
+            # What was removed stays away with all that it owns, what is logged later included.
             owners = removed_before(lake, kind.owner, previous, folding.owner_ids(kind))
             folding.leave_out(kind, owners)
         documents = stage_documents(lake, kind, previous, ids, folder / kind.name)
         try:
             folding.stage_rows(kind, documents, stored)
         except LakeflowException:
+            # The engine only says that one does not parse; this names the file of it.
             require_documents(lake, kind, previous, ids)
             raise
         # The last fold may sort a table into which only the folds before it brought rows.

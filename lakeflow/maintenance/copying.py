@@ -105,6 +105,7 @@ def _commits(lake: Lake, fold: Fold) -> Iterator[tuple[str, int]]:
 def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
     """Make sure that the target is empty, or an older copy that nobody has written to."""
     if not target.exists(LAKE_FILE):
+        # A copy that was stopped before its last step has left things of these names.
         known = {entry.name for entry in lake.fs.list("")}
         strangers = [each.name for each in target.list("") if each.name not in known]
         if strangers:
@@ -124,6 +125,7 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
         not {*map(writer_of, segments)} <= writers
         or folds.newest(target).begun > listing.fold.number
         or any(
+            # Where both were written to, one number has two events.
             target.read(path) != lake.fs.read(path)
             for path in events
             if path in listing.segments
@@ -140,6 +142,7 @@ def _carry_out(
 ) -> CopyReport:
     report = CopyReport()
     known: dict[str, int] = {}
+    # Other files are small, and may have other content in the same size.
     for folder in (TABLES, INDEXES, LOG, REJECTED):
         known |= target.sizes(folder)
     total, done = sum(sum(sizes.values()) for _, sizes in steps), 0

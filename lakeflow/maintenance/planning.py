@@ -74,6 +74,8 @@ class FoldPlanner:
                 if folds.newest(self._lake.fs).done >= begun:
                     continue  # somebody else has just finished it
             base = standing_fold(self._lake, done)
+            # All look at the newest number. Where that fold is lost, or its plan can be carried
+            # out by nobody, a later one puts it behind them, be it of nothing.
             plan = self._plan(base, max(done, begun) + 1, must=base.number < max(done, begun))
             if plan is None:
                 return None

@@ -41,6 +41,7 @@ def standing_fold(lake: Lake, newest: int) -> Fold:
     lacking = None
     for fold in folds.standing_folds(lake.fs, newest):
         whole = whole_fold(lake, fold)
+        # On an older fold all that came after it is folded again, so the log must have it.
         if whole is not None and (lacking is None or log_is_whole_beyond(lake, fold.number)):
             return whole
         lacking = lacking or missing_file(lake, fold)
@@ -87,6 +88,7 @@ def sizes_of(lake: Lake, fold: Fold) -> dict[str, int]:
     sizes = {
         f"{lake.tables[name].folder}/{file.path}": file.size
         for name, files in fold.files.items()
+        # A later version may have more of them.
         if name in lake.tables
         for file in files
     }
@@ -107,6 +109,7 @@ def log_is_whole_beyond(lake: Lake, number: int) -> bool:
 
 def say_deleted(lake: Lake, number: int) -> None:
     """Write down that log is about to be deleted which is folded by a fold of that number."""
+    # Else it says so already, and a smaller number would be false.
     if log_is_whole_beyond(lake, number - 1):
         put(lake, DELETED, json.dumps({"fold": number}).encode())
         lake.fs.sync(DELETED)

@@ -174,6 +174,7 @@ def _past_segments(
         folded = dict(_folded_segments(lake, (settled, fold), some))
         segments |= folded
         deleted_up_to = max(deleted_up_to, settled.number if folded else 0)
+    # Those held no record, so no fold needs to be named for them.
     return segments | dict(_segments_of_nothing(lake, fold, others, now)), deleted_up_to
 
 
@@ -262,6 +263,8 @@ def _replaced_files(
             continue
         for folder, names in _removed(lake, number).items():
             paths = (f"{folder}/{name}" for name in names)
+            # Where a fold was lost, the next one stands on an older one, and may use files
+            # again that the lost one had replaced.
             yield from (path for path in paths if path not in live and lake.fs.exists(path))
 
 

@@ -34,6 +34,7 @@ _INFO_OF_PNG = {"icc_profile", "transparency"}
 _CHUNK_BYTES = 2**30
 """Half of what a chunk of a PNG may have."""
 
+# As many as Pillow keeps of RGBA.
 _MOST_BYTES_A_PIXEL = 4
 
 _BITS_OF_NOISE = 7.5
@@ -201,6 +202,7 @@ def _levels(array: Pixels) -> Pixels:
         levels: Pixels = numpy.array(array, numpy.uint8, order="K")
         return levels
     scaled = _within_one(array) if array.dtype.kind == "f" else array
+    # Cut off and not rounded, as in MLflow.
     return (scaled * 255).astype(numpy.uint8, order="K")
 
 

@@ -266,6 +266,7 @@ def _duration_text(value: datetime.timedelta) -> str:
 
 
 _SAYINGS: list[tuple[Any, Callable[[Any], Any]]] = [
+    # In this order, since a datetime is a date.
     (datetime.datetime, _time_text),
     (datetime.date, lambda value: f"{value.isoformat()}T00:00:00.000"),
     (datetime.time, lambda value: value.isoformat()),

@@ -109,6 +109,7 @@ def _joined(first: pyarrow.Table, second: pyarrow.Table) -> pyarrow.Table:
     noted = [(each.schema.metadata or {}).get(b"pandas") for each in (first, second)]
     if noted[0] != noted[1]:
         first, second = (each.replace_schema_metadata(None) for each in (first, second))
+    # By default whole numbers could not go on with fractions.
     return pyarrow.concat_tables([first, second], promote_options="permissive")
 
 

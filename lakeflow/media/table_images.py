@@ -62,6 +62,7 @@ def _may_hold_objects(column: Any) -> bool:
 
 def _is_image(value: Any) -> bool:
     return (
+        # By what it can do, as in MLflow: its Image and Pillow's have no class in common.
         callable(getattr(value, "save", None))
         and callable(getattr(value, "resize", None))
         and hasattr(value, "size")

@@ -55,6 +55,7 @@ def table_of(data: Any) -> Table:
     if isinstance(data, Mapping):
         return _of_dict(data)
     if _is_a(data, "pandas", "DataFrame"):
+        # By their places, since several may have one name.
         columns = [data.iloc[:, index] for index in range(data.shape[1])]
         return Table(list(data.columns), columns, data)
     if _is_a(data, "polars", "LazyFrame"):

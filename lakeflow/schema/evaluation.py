@@ -46,6 +46,7 @@ EVALUATION_DATASET_EXPERIMENTS = TableSpec(
         Column("linked_time", "long", "milliseconds since the Unix epoch, UTC"),
     ),
     key=("dataset_id", "experiment_id"),
+    # Those of a dataset are in its document; a search asks for the datasets of an experiment.
     sort=("experiment_id", "dataset_id"),
 )
 

@@ -8,6 +8,7 @@ from lakeflow.schema.spec import Column, TableSpec
 _MODEL_ID = Column("model_id", "string", "m- and 32 hexadecimal digits")
 _KEY = Column("key", "string", "name within the model")
 _MODEL_KEY = ("experiment_id", "model_id", "key")
+# A search reads one key of very many models.
 _SEARCH_ORDER = ("key", "experiment_id", "model_id")
 # No nulls: they are compared, and one null is not equal to another.
 _MEASURED = (

@@ -43,6 +43,7 @@ REGISTERED_MODEL_ALIASES = TableSpec(
     "one row per alias of a registered model",
     (_MODEL_ID, Column("alias", "string", "unique within the model"), _VERSION),
     key=("model_id", "alias"),
+    # Those of a model are in its document; a search asks for one alias of all.
     sort=("alias", "model_id"),
 )
 
@@ -129,5 +130,6 @@ REGISTRY_EVENTS = TableSpec(
         Column("after", "string", "what is there since, a JSON object", nullable=True),
     ),
     key=("event_id",),
+    # A history is that of a model.
     sort=("model_id", "event_id"),
 )

@@ -57,6 +57,7 @@ REVIEW_QUEUE_USERS = TableSpec(
     "one row per user of a queue",
     (*_QUEUE_SCOPE, Column("user_id", "string", "the user"), _CREATED),
     key=("queue_id", "user_id"),
+    # Those of a queue are in its document; a search asks for the queues of a user.
     sort=("experiment_id", "user_id", "queue_id"),
 )
 
@@ -82,6 +83,7 @@ REVIEW_QUEUE_ITEMS = TableSpec(
         Column("completed_time", "long", "milliseconds since the Unix epoch, UTC", True),
     ),
     key=("queue_id", "item_id"),
+    # As for users: a search asks which queues an item is in.
     sort=("experiment_id", "item_id", "queue_id"),
 )
 
@@ -95,6 +97,7 @@ ISSUES = TableSpec(
         Column("description", "string", "what it is"),
         Column("status", "string", "pending, rejected or resolved"),
         _text("severity", "not_an_issue, low, medium or high"),
+        # As texts they would be sorted high, low, medium, not_an_issue.
         Column("severity_rank", "long", "0 to 3 in that order, -1 if nobody said"),
         _text("root_causes", "why, a JSON array of texts"),
         _text("source_run_id", "run that found it"),

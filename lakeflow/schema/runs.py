@@ -107,6 +107,7 @@ LATEST_METRICS = TableSpec(
         ),
         STEP,
         TIMESTAMP,
+        # A later fold tells by them which of two points is the last one.
         *LOGGED,
         Column("min", "double", "smallest value that is not NaN", nullable=True),
         Column("max", "double", "largest value that is not NaN", nullable=True),
@@ -149,6 +150,7 @@ INPUTS = TableSpec(
         Column("tags", "string", "tags of this use, as one JSON object", is_object=True),
     ),
     key=("experiment_id", "run_id", "name", "digest"),
+    # Those of a run are in its document, so that only searches for a dataset read the table.
     sort=("name", "digest", "experiment_id", "run_id"),
 )
 
@@ -168,6 +170,7 @@ ARTIFACTS = TableSpec(
         Column("timestamp", "long", "time of such an image, milliseconds", nullable=True),
     ),
     key=("experiment_id", "run_id", "path"),
+    # By the run, whose document does not have them.
     sort=("experiment_id", "run_id", "path"),
 )
 
@@ -176,6 +179,7 @@ MODEL_INPUTS = TableSpec(
     "one row per logged model that a run used",
     (EXPERIMENT_ID, _RUN_ID, Column("model_id", "string", "the logged model")),
     key=("experiment_id", "run_id", "model_id"),
+    # The models of a run are in its document; who reads the table asks for the runs of a model.
     sort=("model_id", "experiment_id", "run_id"),
 )
 

@@ -7,6 +7,7 @@ from lakeflow.schema.spec import Column, TableSpec
 _EXPERIMENT_ID = Column("experiment_id", "string", "experiment it belongs to")
 _TRACE_ID = Column("trace_id", "string", "tr- and the 32 hexadecimal digits of OpenTelemetry")
 _TRACE_KEY = ("experiment_id", "trace_id", "key")
+# A search reads one key of very many traces.
 _SEARCH_ORDER = ("key", "experiment_id", "trace_id")
 
 
@@ -95,6 +96,7 @@ def _links(name: str, comment: str, column: Column) -> TableSpec:
             Column("linked_time", "long", "milliseconds since the Unix epoch, UTC"),
         ),
         key=("experiment_id", "trace_id", column.name),
+        # Those of a trace are in its document; a search asks for those of one run or prompt.
         sort=(column.name, "experiment_id", "trace_id"),
     )
 
@@ -180,5 +182,6 @@ ASSESSMENTS = TableSpec(
         _text("metadata", "a JSON object of texts"),
     ),
     key=("experiment_id", "trace_id", "assessment_id"),
+    # Searches ask for assessments of one name.
     sort=("experiment_id", "name", "trace_id", "assessment_id"),
 )

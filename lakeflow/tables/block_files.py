@@ -275,6 +275,7 @@ class BlockReader:
             size = self.file.size
             start = max(0, size - _TAIL_BYTES)
             tail = self._bytes(start, size)
+            # Filled up: a file without room for a foot is damaged, and no error of struct.
             foot = tail[-_FOOT.size :].rjust(_FOOT.size)
             length, depth, *_ = _FOOT.unpack(foot)
             # A fold knows how many entries there are: so another file is noticed.
@@ -389,11 +390,13 @@ def _unescape(key: bytes) -> str:
 
 
 def _deflate(lines: Iterable[bytes]) -> bytes:
+    # One before the first line too, so that a key is looked for behind a newline.
     return zlib.compress(b"\n".join((b"", *lines)), _LEVEL)
 
 
 def _inflate(content: bytes, path: str) -> bytes:
     try:
+        # Few blocks are larger, so that zlib need not enlarge its buffer.
         return zlib.decompress(content, bufsize=2 * BLOCK_BYTES)
     except zlib.error as error:
         raise _damage(path, str(error)) from error

@@ -36,6 +36,7 @@ def merge(readers: Sequence[BlockReader], writer: BlockWriter, *, drop_removed: 
         is_copied = False
         if isinstance(item, StoredBlock):
             # The least key that the other files have is one of the next two in the heap.
+            # And its own first key may just have been written, out of a newer file.
             is_apart = key != written and all(item.below <= other for other, *_ in ahead[1:3])
             is_copied = is_apart and not (drop_removed and item.block.removed)
             if is_copied:

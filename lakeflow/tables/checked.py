@@ -75,6 +75,7 @@ def require_log(fs: Filesystem, fold: Fold, segments: Mapping[str, int]) -> None
 
 def whole(value: Any, least: int = 0) -> int:
     """Return a whole number of 63 bits."""
+    # Not isinstance: for Python True is an int.
     if type(value) is not int or not least <= value < 2**63:
         raise ValueError(f"{value!r} is no whole number from {least} on")
     return value

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lakeflow.tables.delta import Table
     from lakeflow.tables.folds import Fold
 
+# Other tools may have rewritten a table, and there are three types of text among them.
 _ARROW_TYPES: Mapping[Type, frozenset[str]] = {
     "string": frozenset({"string", "large_string", "string_view"}),
     "long": frozenset({"int64"}),

@@ -221,6 +221,7 @@ class Table:
                 commit_properties=deltalake.CommitProperties(
                     max_commit_retries=0, app_transactions=marks
                 ),
+                # Hooks work on the mirror, and nobody publishes what they do there.
                 post_commithook_properties=deltalake.PostCommitHookProperties(
                     create_checkpoint=False, cleanup_expired_logs=False
                 ),
@@ -290,6 +291,7 @@ class Table:
         except (FileNotFoundError, FileExistsError):
             raise
         except OSError as error:
+            # It is the mirror's disk: what the lake's own refuses is an error of ours already.
             place = self._mirror.location if self._mirror else self._fs.uri
             operation = f"write table {self.folder} in {place}"
             raise refused(operation, error) or StorageError(

@@ -104,7 +104,7 @@ BEGINNING = Fold(0)
 """Before the first fold: empty tables, and all of the log."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # no slots: what is cached needs a dictionary
 class LogListing:
     """A finished fold, and the segments of the log as they were listed after it.
 
@@ -141,7 +141,7 @@ def new_mark(number: int) -> int:
             f"{done_path(number - 1)} has the largest number that a fold may have",
             hint="it cannot be one of a compaction: delete it, with the file of its plan",
         )
-    return number << _DRAWN_BITS | secrets.randbits(_DRAWN_BITS)
+    return number << _DRAWN_BITS | secrets.randbits(_DRAWN_BITS)  # programs seed `random`
 
 
 def number_of(mark: int) -> int:
@@ -184,6 +184,7 @@ def newest(fs: Filesystem) -> Newest:
     done = [number for each in entries if (number := _number(each.name, ".done.json"))]
     begun = [number for each in entries if (number := _number(each.name, ".json"))]
     written_s = max((each.modified_s for each in entries), default=0.0)
+    # The copy of a lake has the end of a fold without its plan.
     return Newest(max(done, default=0), max(begun + done, default=0), written_s)
 
 
@@ -218,6 +219,7 @@ def begin(fs: Filesystem, plan: FoldPlan) -> None:
         FileExistsError: Somebody else has claimed it; theirs is the one to finish.
     """
     fs.create(plan_path(plan.number), _dump(asdict(plan)))
+    # Whatever the durability: after a power cut no table may carry a fold that nobody knows.
     fs.sync(plan_path(plan.number))
 
 
@@ -305,7 +307,7 @@ def read_fold(fs: Filesystem, number: int) -> Fold:
             base=checked.base(content, number),
             positions=checked.positions(content),
             versions=checked.numbers(content["versions"]),
-            files={
+            files={  # a later version may say more of each
                 plain(table): tuple(checked.data_file(*each[:4]) for each in listed)
                 for table, listed in content["files"].items()
             },

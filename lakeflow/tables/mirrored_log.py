@@ -46,6 +46,7 @@ class MirroredLog:
         self._local = Path(self.location, LOG_FOLDER)
         self._local.mkdir()
         self._version = -1
+        # With the process: in a forked child the mirror is the parent's, and stays.
         weakref.finalize(self, temporary.remove, self.location, os.getpid())
 
     def fetch(self) -> None:
@@ -97,6 +98,7 @@ class MirroredLog:
     def _fetch_files(self, sizes: Mapping[str, int]) -> list[bytes]:
         spans = {f"{self._folder}/{name}": (0, sizes[name]) for name in sorted(sizes)}
         found = []
+        # Not fixed: a lake that is deleted and made again has other commits of these names.
         for path, data in self._fs.read_many(spans, fixed=False):
             self._keep(path.rsplit("/", 1)[1], data)
             found.append(data)
@@ -115,6 +117,7 @@ class MirroredLog:
         local = self._local / name
         try:
             self._fs.create(f"{self._folder}/{name}", local.read_bytes())
+            # On the disk before the end of the fold, which names this version.
             self._fs.sync(f"{self._folder}/{name}")
         # Whatever happened: what is left in the mirror would be taken for published.
         except BaseException as error:

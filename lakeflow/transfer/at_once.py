@@ -47,6 +47,7 @@ def done(
         running: dict[Future[R], int] = {}
         failure: BaseException | None = None
         for item in chain(first, rest):
+            # One that is larger than all the room goes alone.
             weight = min(size(item), MOST_BYTES)
             # As many again wait for a thread, so that none waits for this one.
             while len(running) == 2 * _REQUESTS_AT_ONCE or (

@@ -60,5 +60,6 @@ def _chunks(fs: Filesystem, path: str, size: int) -> Iterator[bytes]:
         end = min(start + _CHUNK_BYTES, size)
         data = fs.read(path, start, end)
         if len(data) != end - start:
+            # As if it were gone: whoever goes by a listing of the lake lists it anew then.
             raise FileNotFoundError(f"{path}: {len(data)} bytes at {start}")
         yield data

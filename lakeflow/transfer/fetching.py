@@ -103,6 +103,7 @@ def _fetch(fs: Filesystem, folder: str, wanted: Wanted) -> Wanted:
                 # What was there from before may have been of another content.
                 file.truncate(0)
                 _fill(fs, source, wanted, file)
+            # While it is locked, or another call could go on writing to it.
             os.replace(file.name, wanted.local)
     except _ChangedError:
         raise changed(fs, source) from None
@@ -140,6 +141,7 @@ def _unfinished(wanted: Wanted) -> Iterator[BinaryIO]:
 
 
 def _opened(path: str) -> BinaryIO:
+    # Its name can be told beforehand: somebody may have put a link of that name there.
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     return open(path, "r+b", buffering=0, opener=lambda name, _: os.open(name, flags, 0o666))
 

@@ -32,6 +32,7 @@ def shown(what: str, files: int, *, is_wanted: bool) -> Iterator[Callable[[int],
         return
     begun = time.monotonic()
     lock = threading.Lock()
+    # As if a line had been shown shortly before the first one may be.
     done, sent, shown_at = 0, 0, begun + _SECONDS_BEFORE_IT_IS_SHOWN - _SECONDS_BETWEEN_LINES
 
     def advance(size: int) -> None:

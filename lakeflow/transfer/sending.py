@@ -90,6 +90,7 @@ def files_below(folder: str, path: str) -> Iterator[Source]:
 
 def _below(folder: str, path: str, root: str, around: tuple[str, ...]) -> Iterator[Source]:
     real = os.path.realpath(folder)
+    # A link to one of the folders around would have no end.
     if real in around:
         return
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):

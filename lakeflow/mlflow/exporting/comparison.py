@@ -76,6 +76,7 @@ def _compare(export: Export, run: Run, other: Run, counted: Mapping[str, int]) -
     for key, count in counted.items():
         if _has(export, run, other, key):
             there["metrics"] += 1
+            # Histories are not read back: the last value stands for all.
             there["points"] += count
         else:
             where = f"run {run.info.run_id}, metric {key!r}"

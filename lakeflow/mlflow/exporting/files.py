@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lakeflow.mlflow.exporting.target import Export
     from lakeflow.query.engine.connection import Cursor
 
+# In one order, since a digest of it is kept.
 _RECORDED = """
     SELECT run_id, path, sha256 FROM lakeflow.artifacts
     SEMI JOIN wanted_runs USING (run_id) ORDER BY ALL
@@ -48,6 +49,7 @@ def copied(export: Export, where: str, uri: str, send: Callable[[str], None]) ->
         if mlflow.artifacts.list_artifacts(artifact_uri=uri):
             with temporary.folder("exported") as folder:
                 mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder)
+                # MLflow puts the folder there under its own name.
                 (below,) = Path(folder).iterdir()
                 send(str(below))
                 export.report.written["files"] += _files_below(folder)

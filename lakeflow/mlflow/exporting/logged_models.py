@@ -74,6 +74,7 @@ def _create(
             experiment_id,
             model.name,
             run_id,
+            # Already here: an export that is stopped next finds it by the tag.
             {**model.tags, _ID_TAG: model.model_id},
             model.params,
             model.model_type,

@@ -69,6 +69,7 @@ class Place:
         """Let it be written to, and return its id."""
         assert self.experiment_id is not None
         if self._is_deleted:
+            # MLflow takes nothing for an experiment that is deleted.
             self._export.target.restore_experiment(self.experiment_id)
             self._is_deleted = False
         return self.experiment_id

@@ -120,6 +120,7 @@ def send(
     """
     missing = (
         _metric(export, row)
+        # Sorted by the key, so that MLflow is asked for one history at a time.
         for key, rows in groupby(points, itemgetter(1))
         for row in lacking(rows, known(key))
     )
@@ -128,6 +129,7 @@ def send(
         is_whole &= export.sent(
             f"run {run_id}",
             batch,
+            # Whatever the environment says of asynchronous logging: a refusal has to come here.
             lambda some: export.target.log_batch(run_id, metrics=some, synchronous=True),
         )
         export.report.written["points"] += len(batch)

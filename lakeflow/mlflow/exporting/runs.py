@@ -86,6 +86,7 @@ def _export_experiment(export: Export, experiment: Experiment) -> None:
     report.there["experiments"] += place.experiment_id is not None
     known = _known(export, place)
     if not dry_run:
+        # All of them first: models name the runs that made them, and runs the models they used.
         for page in _runs(export, experiment):
             _create(export, place, page, known)
     logged_models.export_models(export, experiment, place, known)
@@ -180,6 +181,7 @@ def _fill(export: Export, place: Place, page: Sequence[Run], known: dict[str, Kn
         if known[run_id].is_whole and run_id in same:
             export.target.set_tag(theirs[run_id], STATE_TAG, states[run_id])
         if by_id[run_id].info.lifecycle_stage == LifecycleStage.DELETED:
+            # Last, since MLflow lets nobody write to a deleted run.
             export.target.delete_run(theirs[run_id])
 
 
@@ -252,6 +254,7 @@ def _write_pairs(export: Export, run: Run, there: Known) -> None:
 def _write_uses(export: Export, run: Run, there: Known) -> None:
     """Write which datasets and logged models a run used, and which models it made."""
     datasets, (used, made) = run.inputs.dataset_inputs, logged_models.uses(export, run)
+    # MLflow 2 has no such argument.
     more = {"models": used} if used else {}
 
     def write() -> bool:

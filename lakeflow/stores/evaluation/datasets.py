@@ -236,6 +236,7 @@ class EvaluationDatasetStore:
         merged = rows.merged_rows(dataset_id, given, given_at, new_id())
         known: set[str] = set()
         if rows.has_data(thing):
+            # Only to tell how many are new: what is merged does not depend on it.
             known = records.known_ids(self._reader, dataset_id, merged.rows, self._reader.seen)
         self._append(
             self._changed(thing, given_at // 1000, user=merged.user, has_records=True),
@@ -263,6 +264,7 @@ class EvaluationDatasetStore:
         thing = self._thing(dataset_id)
         seen = self._reader.seen
         found: list[DatasetRecord] = []
+        # Without records no engine is loaded only to find none.
         while rows.has_data(thing):
             left = _RECORDS_AT_ONCE if most is None else most - len(found)
             size = min(left, _RECORDS_AT_ONCE)
@@ -284,6 +286,7 @@ class EvaluationDatasetStore:
         if not keys:
             _logger.warning("No records found to delete for dataset %s.", dataset_id)
             return 0
+        # Its rows go: merged again it has nothing of before.
         self._append(_record_lines(rows.without(thing.id, keys)))
         return len({each["record_id"] for each in keys})
 

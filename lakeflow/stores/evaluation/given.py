@@ -37,6 +37,8 @@ def records_of(given: Any, user: str | None) -> list[Given]:
 
 def _listed(given: Any) -> list[Any]:
     """Return what is given as a list."""
+    # By what they have, since no library is imported for it. polars first: its frames have a
+    # to_dict as well, which takes something else.
     if hasattr(given, "to_dicts"):
         rows = given.to_dicts()
     elif hasattr(given, "to_dict") and hasattr(given, "columns"):
@@ -55,6 +57,7 @@ def _listed(given: Any) -> list[Any]:
 
 
 def _trace(cell: Any) -> Any:
+    # In its frames MLflow 3 has traces as JSON.
     return Trace.from_json(cell) if isinstance(cell, str) else cell
 
 
@@ -94,6 +97,7 @@ def _infer_source(record: Given) -> None:
     kind = None
     if record.get("expectations"):
         kind = DatasetRecordSourceType.HUMAN
+    # As in MLflow: expectations that are empty tell neither.
     elif "expectations" not in record:
         kind = DatasetRecordSourceType.CODE
     if kind is not None:

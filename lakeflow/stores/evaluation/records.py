@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TABLE = EVALUATION_DATASET_RECORDS.name
 
+# Structures are compared field by field.
 _ORDER = "{'at': given_at, 'entry': entry}"
 """Which of the rows of a record was said first."""
 
@@ -56,6 +57,7 @@ class Place(NamedTuple):
             place = cls(int(given_at), int(number), identity)
         except (binascii.Error, ValueError, TypeError, AttributeError):
             raise InvalidInputError(f"Invalid page token {token!r}") from None
+        # The engine would refuse them in its own words.
         if not all(-(2**63) <= each < 2**63 for each in place[:2]):
             raise InvalidInputError(f"Invalid page token {token!r}")
         return place
@@ -120,6 +122,7 @@ def page(
     if after is not None:
         beyond = "WHERE (first_at, first_number, record_id) > ($at, $number, $record_id)"
         values |= {"at": after.given_at, "number": after.number, "record_id": after.record_id}
+    # Of all rows of the dataset only ids and times are read here; their texts for one page.
     sql = f"""
         SELECT * FROM (
             SELECT record_id, min(given_at) AS first_at, max(given_at) AS last_at,

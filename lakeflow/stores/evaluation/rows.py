@@ -123,6 +123,7 @@ def record_id(dataset_id: str, inputs: Any) -> str:
         InvalidInputError: The inputs hold what JSON cannot.
     """
     try:
+        # Sorted: dictionaries that are equal are one record, whatever their order.
         text = json.dumps(inputs, sort_keys=True)
     except (TypeError, ValueError, RecursionError) as error:
         raise _misfit("inputs", error) from None
@@ -196,6 +197,7 @@ def _fields(section: str, value: Any) -> Iterable[tuple[str, Any]]:
 
 
 _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    # Before the numbers: for Python a bool is an int.
     (bool, "boolean"),
     (int, "integer"),
     (float, "float"),

@@ -61,6 +61,7 @@ class ScorerStore:
         def decide(known: Draft) -> tuple[list[str], ScorerVersion]:
             found = known.find(SCORER, "full_name", name_within(owner, name))
             identity = str(known.next_number(SCORER)) if found is None else found.id
+            # As in MLflow, the number of a latest version that was deleted is given again.
             version = 1 + max(_versions(found), default=0) if found is not None else 1
             scope = {"experiment_id": owner, "scorer_id": identity}
             fields = []
@@ -213,6 +214,7 @@ def _require(known: Known, experiment_id: str, name: str, version: int | None) -
     """Return the scorer of this name that has a version, or any where none is named."""
     found = known.find(SCORER, "full_name", name_within(experiment_id, name))
     there = [] if found is None else _versions(found)
+    # One whose versions were deleted one by one has a row still.
     if found is None or not there or (version is not None and version not in there):
         which = "" if version is None or found is None else f" and version {version}"
         raise NotFoundError(

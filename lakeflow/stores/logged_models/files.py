@@ -53,6 +53,7 @@ class LoggedModelFiles:
         # The whole folder first: a bad name in it is an error before anything is sent.
         found = list(sources)
         with progress.shown("uploaded", len(found), is_wanted=is_progress_shown()) as advance:
+            # Nothing is recorded of a model's files by which one could be left out.
             for sent in sending.send(place.fs, place.folder, found, lambda *_: False):
                 advance(sent.size)
 

@@ -93,6 +93,7 @@ def entity(thing: Thing, metrics: list[Metric], resolve: Callable[[str], str]) -
     """
     row = thing.row(LOGGED_MODEL)
     assert row is not None
+    # As in MLflow, the entity has none.
     del row["lifecycle_stage"]
     row["artifact_location"] = resolve(row["artifact_location"])
     known = LoggedModelStatus.__members__

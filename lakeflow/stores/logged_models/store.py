@@ -41,6 +41,7 @@ DEFAULT_RESULTS = 100
 
 _MAX_KEY_LENGTH = 255
 _MAX_NAME_LENGTH = 500
+# Those that MLflow refuses.
 _NOT_IN_NAMES = "/:.%\"'"
 _REMOVED_AT_ONCE = 10_000
 
@@ -79,6 +80,7 @@ class LoggedModelStore:
         chosen = run_name() if name is None else _checked_name(name)
         pairs, settings = _checked("tags", tags), _checked("params", params)
         location = self._experiments.require_active(experiment_id)
+        # A lake that was moved or deleted is noticed here, and not at each write.
         self._lake.require_in_place()
         model_id = f"m-{new_id()}"
         now = now_ms()

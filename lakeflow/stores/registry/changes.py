@@ -125,6 +125,7 @@ class Changes:
         """Set a tag of a model or of a version of it; None removes it if it is there."""
         tagged = model if version is None else version
         before = tags_of(tagged).get(key)
+        # MLflow says nothing either where the tag to remove is not there.
         if before is None and value is None:
             return
         self.put(tags_table(tagged), {**scope_of(tagged), "key": key, "value": value})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ALWAYS = 2**63 - 1
 
 # Whoever has a name has an event with it. Another model may have had it before.
+# Ids of events have a fixed width, so that their order as texts is that of the changes.
 _EVENTS = f"""
 SELECT
     "time", user_id, "action", "name", "version", "key", "before", "after", model_id, event_id

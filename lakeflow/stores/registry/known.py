@@ -42,6 +42,7 @@ def require_version(known: Known, name: object, version: object) -> tuple[Thing,
         NotFoundError: There is none.
     """
     wanted, number = names.model_name(name), names.version(version)
+    # As in MLflow, one error says that the model or the version is not there.
     model = known.find(REGISTERED_MODEL, "name", wanted)
     if model is not None:
         found = known.thing(MODEL_VERSION, version_id(model.id, number))

@@ -44,6 +44,7 @@ def split(uri: str) -> tuple[str, str]:
     if not uri.startswith(_SCHEME):
         return uri, ""
     name, *rest = uri.removeprefix(_SCHEME).lstrip("/").rstrip("/").split("/")
+    # An alias stands behind the name, a version or a stage in a part of its own.
     count = 0 if "@" in name else 1
     return _SCHEME + "/".join([name, *rest[:count]]), "/".join(rest[count:])
 
@@ -83,6 +84,7 @@ class ModelUri(NamedTuple):
             return cls(name, alias=alias)
         if not suffix.strip():
             raise _improper(uri)
+        # Not isdigit(), which is true of more than int() takes, such as a superscript 2.
         if suffix.isdecimal():
             return cls(name, version=int(suffix))
         return cls(name) if suffix.lower() == _LATEST else cls(name, stage=suffix)

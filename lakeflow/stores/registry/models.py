@@ -176,6 +176,7 @@ class RegisteredModelStore:
 
         def decide(changes: Changes) -> None:
             model = require_model(changes.known, name)
+            # Its versions go with it: what is removed is gone with all that it owns.
             changes.remove(REGISTERED_MODEL, model.id)
             fields = fields_of(model)
             before = {each: fields[each] for each in ("name", "description", "last_version")}
@@ -206,6 +207,7 @@ class RegisteredModelStore:
 
     def set_alias(self, name: str, alias: str, version: object) -> None:
         """Move an alias to a version; see ``LakeflowClient.set_registered_model_alias``."""
+        # In MLflow's order, by which one of several errors is told.
         names.model_name(name)
         names.alias(alias)
         number = names.version(version)

@@ -24,6 +24,7 @@ _FOLDER_OF_A_RUN = re.compile(r"/([^/]+)/artifacts(?=/|$)")
 _CHARACTERS_OF_A_CHANGE = 512 * 1024
 """Half of what a change may have: the other half is for description, tags and history."""
 
+# A SHA-256, a size, the ids of model and version.
 _CHARACTERS_BESIDE_A_PATH = 160
 
 

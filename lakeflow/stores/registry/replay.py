@@ -53,6 +53,7 @@ class Past:
         """Return a model as users see it."""
         largest = {
             found.fields["current_stage"]: number
+            # In order, so that of each stage the largest one stays.
             for number, found in sorted(self.versions.items())
         }
         fields = self.fields

@@ -55,6 +55,7 @@ def scope_of(thing: Thing) -> dict[str, str]:
 
 
 def _kind_of(thing: Thing) -> Kind:
+    # A version has the id of its model before its own.
     return REGISTERED_MODEL if len(thing.scope) == 1 else MODEL_VERSION
 
 

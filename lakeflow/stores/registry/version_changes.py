@@ -34,6 +34,7 @@ def create_version(
     files: Sequence[File],
 ) -> str:
     """Make the next version of a model, and return its id."""
+    # Not one more than the largest that is there: that of a deleted version is not given again.
     number: int = model["last_version"] + 1
     scope = {
         "model_id": model["model_id"],
@@ -139,6 +140,7 @@ def move_version(
     moved = {version.id: (version, stage)}
     if archives_others:
         for each in versions_in(changes.known, model, stage):
+            # The version itself may be in this stage already, and stays in it.
             moved.setdefault(each.id, (each, STAGE_ARCHIVED))
     moves: Moves = {}
     for each, to in moved.values():

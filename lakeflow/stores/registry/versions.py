@@ -258,6 +258,7 @@ class ModelVersionStore:
         first, *others = in_changes(files_of(found) or ())
 
         def decide(changes: Changes) -> str:
+            # Once more: somebody may have changed or deleted it before this event.
             _, original = require_version(changes.known, source.name, source.version)
             fields = fields_of(original)
             model, stages = found_or_made(changes, dst_name)
@@ -295,6 +296,7 @@ class ModelVersionStore:
 
     def update(self, name: str, version: object, description: str | None) -> ModelVersion:
         """Set the description of a version; see ``LakeflowClient.update_model_version``."""
+        # With MLflow's code, which is INTERNAL_ERROR.
         if description is None:
             raise LakeflowException(
                 "Attempting to update model version with no new field values."

@@ -103,6 +103,7 @@ class IssueStore:
         Raises:
             NotFoundError: There is none with this id.
         """
+        # For the experiment, which every row names.
         before = self.get(issue_id)
         given = {"status": status, "name": name, "description": description}
         row: dict[str, Any] = {

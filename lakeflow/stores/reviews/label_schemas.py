@@ -166,6 +166,7 @@ class LabelSchemaStore:
                     row |= {"name": value, "full_name": name_within(thing.scope[0], value)}
                 elif field != "name":
                     row[field] = int(value) if field == "enable_comment" else value
+            # It always grows, however the clocks of two machines differ.
             row["last_update_time"] = max(known.now_ms, before.last_update_time + 1)
             return records.table(LABEL_SCHEMAS.name, [row]), None
 

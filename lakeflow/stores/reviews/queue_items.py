@@ -69,6 +69,7 @@ class QueueItemStore:
         self._control.change(decide)
         thing = self._control.known().thing(REVIEW_QUEUE, queue_id)
         found = {each.item_id: each for each in items_of(thing)} if thing is not None else {}
+        # Somebody may have taken one out again by now.
         return [found[each] for each in dict.fromkeys(item_ids) if each in found]
 
     def remove(self, queue_id: str, item_ids: Sequence[str]) -> None:
@@ -104,6 +105,7 @@ class QueueItemStore:
             NotFoundError: There is no such queue.
             InvalidInputError: The token is none.
         """
+        # All of them are in the document of the queue, so that no engine is asked for a page.
         found = items_of(require_queue(self._control.known(), queue_id))
         if page_token:
             created, identity = _place(page_token)

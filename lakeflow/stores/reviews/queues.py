@@ -185,6 +185,7 @@ class ReviewQueueStore:
             _check_change(thing, before, has_questions=schema_ids is not None)
             if schema_ids is not None:
                 self._require_questions(before.experiment_id, schema_ids)
+            # It always grows, however the clocks of two machines differ.
             row: Row = {"last_update_time": max(known.now_ms, before.last_update_time + 1)}
             if name is not None and name != before.name:
                 row |= _named(known, before.experiment_id, name, unless=queue_id)
@@ -253,6 +254,7 @@ def _members(
     """Return what makes some ids the users or the questions of a queue, and no others."""
     (column,) = REVIEW_QUEUE.key(table)
     kept = dict.fromkeys(wanted, now_ms)
+    # A row without a time removes who is not wanted any more.
     times: dict[str, int | None] = {**dict.fromkeys(before), **kept}
     rows = [scope | {column: each, "created_time": time} for each, time in times.items()]
     return records.table(table.name, rows)
