@@ -309,7 +309,9 @@ class Lake:
         local = self.fs.local_path(folder)
         if local is not None:
             return [f"{local}/{each.path}" for each in files]
-        # The engine asks for the size of each file first: a request each, if we forgot them.
+        # The engine asks for each size first: a request, where it was forgotten among too many.
+        if len(self._sizes) > 65_536:
+            self._sizes.clear()
         self._sizes |= {f"{folder}/{each.path}": each.size for each in files}
         return [f"{ENGINE_PROTOCOL}://{folder}/{each.path}" for each in files]
 

@@ -37,5 +37,8 @@ def open_store(
     """
     location = context.tracking_uri() if uri is None else uri
     lake = Lake.open(location, storage_options, create=create)
+    store = lake.shared(Store)
+    # After the store, as what ends in this order: its queue is written before the last segment
+    # is closed and compacted.
     lake.shared(AutoCompaction)
-    return lake.shared(Store)
+    return store

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli.again import again, duration
+from lakeflow.cli.repeating import repeat
 from lakeflow.cli.terminal import complain, shown_progress, write
+from lakeflow.cli.values import duration
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if options.every is None:
         _compact(options)
     else:
-        again(lambda: _compact(options), options.every)
+        repeat(lambda: _compact(options), options.every)
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakeflow.cli.times import time
+from lakeflow.cli.values import time
 from lakeflow.printable import printable
 
 if TYPE_CHECKING:

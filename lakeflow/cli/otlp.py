@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from typing import TYPE_CHECKING
 
 from lakeflow.cli.terminal import complain, write
+from lakeflow.cli.values import port
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 # OpenTelemetry's for its protocol over HTTP.
@@ -37,17 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--port",
-        type=_port,
+        type=port,
         default=_PORT,
         help=f"port to listen on, 0 for a free one (default: {_PORT})",
     )
     parser.set_defaults(run=run)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
-    return int(text)
 
 
 def run(options: argparse.Namespace) -> int:

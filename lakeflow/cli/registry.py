@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakeflow.cli.artifacts import findings
 from lakeflow.cli.sql import add_format, lines
 from lakeflow.cli.terminal import write
-from lakeflow.cli.times import time
+from lakeflow.cli.values import time
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.printable import printable
 from lakeflow.refusals import refused

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from lakeflow.cli.again import duration
 from lakeflow.cli.terminal import write
+from lakeflow.cli.values import duration, port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, workers: int, create: bool
     )
     parser.add_argument(
         "--port",
-        type=_port,
+        type=port,
         default=_PORT,
         help=f"port to listen on, 0 for a free one (default: {_PORT})",
     )
@@ -75,12 +75,6 @@ def add_arguments(parser: argparse.ArgumentParser, *, workers: int, create: bool
         help="compact the lake each 30s, 5m, 1h, or never (default: 1m)",
     )
     parser.set_defaults(run=run, create=create, passed_on=[])
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
-    return int(text)
 
 
 def _count(text: str) -> int:

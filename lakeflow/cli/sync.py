@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow.cli.again import again, duration
+from lakeflow.cli.repeating import repeat
 from lakeflow.cli.terminal import complain, shown_progress, write
+from lakeflow.cli.values import duration
 from lakeflow.exceptions import NotFoundError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.every is None:
         return 0 if _sync(options).is_complete else 1
-    again(lambda: _sync_if_there(options), options.every)
+    repeat(lambda: _sync_if_there(options), options.every)
     return 0
 
 

@@ -9,9 +9,10 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeflow.cli.again import again, duration
+from lakeflow.cli.repeating import repeat
 from lakeflow.cli.sql import add_format, lines, write_to
 from lakeflow.cli.terminal import cut, draw, write
+from lakeflow.cli.values import duration
 from lakeflow.entities import trace_lines
 from lakeflow.entities.trace_page import document
 from lakeflow.entities.trace_tree import whole_milliseconds
@@ -282,7 +283,7 @@ def _row(info: TraceInfo) -> dict[str, object]:
 
 def _tail(options: argparse.Namespace) -> int:
     followed = _Followed(open_store(options.uri, create=False), options)
-    again(followed.look, options.every)
+    repeat(followed.look, options.every)
     return 0
 
 

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import random
 import stat
 import threading
 import zlib
@@ -46,7 +47,8 @@ class BlockCache:
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
-        self._unswept_bytes = 0
+        # Short processes write little each: some of them sweep, as if one wrote it all.
+        self._unswept_bytes = random.randrange(limit_bytes // _SWEEP_SHARE + 1)
         self._lock = threading.RLock()
         self._is_private = _is_private(folder)
         if not self._is_private:

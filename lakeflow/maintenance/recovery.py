@@ -8,7 +8,6 @@ the log has what came after an older fold, the next fold stands on that one and 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError
@@ -111,16 +110,8 @@ def say_deleted(lake: Lake, number: int) -> None:
     """Write down that log is about to be deleted which is folded by a fold of that number."""
     # Else it says so already, and a smaller number would be false.
     if log_is_whole_beyond(lake, number - 1):
-        put(lake, DELETED, json.dumps({"fold": number}).encode())
+        lake.fs.put(DELETED, json.dumps({"fold": number}).encode())
         lake.fs.sync(DELETED)
-
-
-def put(lake: Lake, path: str, data: bytes) -> None:
-    """Write a small file, in place of one that is there."""
-    with lake.fs.staging() as folder:
-        staged = Path(folder, "file")
-        staged.write_bytes(data)
-        lake.fs.upload(str(staged), path)
 
 
 def restore_tables(lake: Lake, fold: Fold, mark: int | None = None) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lakeflow.exceptions import StorageError
 from lakeflow.log.line_reader import find_newline
 from lakeflow.log.positions import LOG, events_apart, list_segments, number_of, writer_of
-from lakeflow.maintenance.recovery import CLOCK, missing_file, put, say_deleted, sizes_of
+from lakeflow.maintenance.recovery import CLOCK, missing_file, say_deleted, sizes_of
 from lakeflow.tables import checked, folds
 from lakeflow.tables.checked import INDEXES
 
@@ -72,7 +72,7 @@ def vacuum(
         return VacuumReport()
     if not dry_run:
         # The store says when it got this file: that is now, by the clock of the store.
-        put(lake, CLOCK, b"")
+        lake.fs.put(CLOCK, b"")
     if listed is None or lake.fs.can_append:
         listed = list_segments(lake.fs)
     # A fold that says what cannot be says wrongly what is folded, too.

@@ -346,6 +346,7 @@ def look_up(readers: Iterable[BlockReader], keys: Iterable[str]) -> dict[str, st
 def _places(blocks: list[Block], keys: Iterable[str]) -> list[_Place]:
     """Return the blocks that sorted keys lead to, and which of the keys."""
     groups = groupby(keys, lambda key: bisect_right(blocks, key, key=_first))
+    # A place is not 0: no key that is asked for is less than the first of the file.
     return [(blocks[place - 1], list(group)) for place, group in groups]
 
 

@@ -31,6 +31,7 @@ from lakeflow.maintenance.compact import (
     compact_lake,
 )
 from lakeflow.maintenance.tiers import MERGE_FILES, files_to_rewrite
+from lakeflow.open_store import open_store
 from lakeflow.schema import EXPERIMENT_TAGS, METRICS, PARAMS, RUNS
 from lakeflow.stores.control import ControlStore
 from lakeflow.tables import folds
@@ -554,6 +555,20 @@ for step in range(5000):
     lake = Lake.on(open_filesystem(tmp_path / "lake"), Settings())
     assert lake.fold().number >= 1
     assert lake.listing().unfolded_bytes < 5000 * 170
+
+
+def test_what_waits_at_the_end_is_folded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEFLOW_AUTO_COMPACT_SEGMENTS", "1")
+    client = LakeflowClient(tmp_path)
+    run_id = client.create_run("0").info.run_id
+    for step in range(5_000):
+        client.log_metric(run_id, "loss", step, step=step, synchronous=False)
+    open_store(tmp_path, create=False).lake.close()
+    lake = Lake.on(open_filesystem(tmp_path), Settings())
+    assert (lake.fold().number, lake.listing().unfolded_bytes) == (1, 0)
+    assert len(client.get_metric_history(run_id, "loss")) == 5_000
 
 
 @pytest.mark.parametrize(

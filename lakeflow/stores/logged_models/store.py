@@ -43,7 +43,6 @@ _MAX_KEY_LENGTH = 255
 _MAX_NAME_LENGTH = 500
 # Those that MLflow refuses.
 _NOT_IN_NAMES = "/:.%\"'"
-_REMOVED_AT_ONCE = 10_000
 
 
 class LoggedModelStore:

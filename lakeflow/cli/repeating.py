@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import re
 import time
 from typing import TYPE_CHECKING
 
@@ -22,18 +20,8 @@ _PASSING = {
 }
 """Codes of errors after which the same may succeed later."""
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-
-def duration(text: str) -> float:
-    """Return the seconds of a time on the command line."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
-    if match is None or float(match[1]) <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 30s, 5m or 1h")
-    return float(match[1]) * _UNITS[match[2] or "s"]
-
-
-def again(step: Callable[[], bool], every_s: float) -> None:
+def repeat(step: Callable[[], bool], every_s: float) -> None:
     """Take a step once each time, until it returns False.
 
     Args:
