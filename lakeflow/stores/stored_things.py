@@ -27,7 +27,7 @@ _MOST_THINGS_KEPT = 1024
 _MOST_CHARACTERS_KEPT = 8 * 1024 * 1024
 
 # A read that began before the newest fold may still be at the one before it. Of older ones
-# nobody asks twice, and what is kept of them is all that grows in a process that reads for days.
+# nobody asks twice, and what is kept of them grows in a process that reads for days.
 _FOLDS_KEPT = 2
 
 
