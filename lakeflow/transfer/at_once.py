@@ -32,6 +32,7 @@ def done(
     """Yield results as they come, of several items at once where each is a request.
 
     When one fails, no other begins; those that had begun are yielded, and the error comes then.
+    Nothing waits for who takes the results: those of all items may be in memory.
 
     Args:
         fs: What the work is done on.
@@ -50,11 +51,12 @@ def done(
     with ThreadPoolExecutor(len(first), thread_name_prefix=name) as threads:
         # A thread takes one item after another. To be given each would take it as long again as
         # to send a small file.
-        for _ in first:
-            submitted(threads, pile.work_off, work)
         try:
+            for _ in first:
+                submitted(threads, pile.work_off, work)
             yield from pile.results()
         finally:
+            # Also where somebody is interrupted, or wants no more.
             pile.is_over = True
     if pile.failure is not None:
         raise pile.failure
