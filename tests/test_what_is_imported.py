@@ -58,6 +58,21 @@ with lakeflow.start_run():
     lakeflow.log_input(digits, context="training")
 """
 
+WHAT_HANDLERS_LOG = """
+run_id = lakeflow.start_run().info.run_id
+known = {*sys.modules}
+lakeflow.log_metric("m", 1)
+lakeflow.log_metric("m", 2, synchronous=False).wait()
+lakeflow.log_params({"p": 1})
+lakeflow.set_tag("t", "v")
+lakeflow.log_text("text", "a.txt")
+lakeflow.log_dict({"a": 1}, "a.json")
+lakeflow.log_artifact(lakeflow.__file__)
+lakeflow.get_run(run_id)
+lakeflow.end_run("KILLED")
+assert {*sys.modules} == known, {*sys.modules} - known
+"""
+
 
 def modules_after(lake: Path, code: str, *arguments: str) -> set[str]:
     """Return which heavy libraries a process has loaded at its end."""
@@ -92,6 +107,12 @@ def test_a_job_that_logs_loads_no_engine(tmp_path: Path, folded: tuple[Path, str
     assert modules_after(lake, LOGS) == set(), "experiments in a fold"
     resumed = f"lakeflow.start_run(run_id={run_id!r}); lakeflow.log_metric('m', 1)"
     assert modules_after(lake, resumed) == set()
+
+
+def test_what_the_handler_of_a_signal_logs_needs_nothing_that_is_half_imported(
+    tmp_path: Path,
+) -> None:
+    modules_after(tmp_path / "lake", WHAT_HANDLERS_LOG)
 
 
 def test_a_job_that_logs_images_loads_no_engine(tmp_path: Path) -> None:

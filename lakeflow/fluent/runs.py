@@ -73,7 +73,8 @@ def start_run(
 
     Use it as a context manager, or end it with ``end_run``; what is still open when the
     process exits is ended then: KILLED by an interrupt, SIGTERM or SIGHUP, FAILED by another
-    exception or a status of ``sys.exit`` other than 0.
+    exception or a status of ``sys.exit`` other than 0. Of ``raise SystemExit(main())`` Python
+    keeps no status, and the run is FINISHED whatever it was: call ``sys.exit(main())``.
 
     Args:
         run_id: Run to resume; for the first run of the process by default that of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from typing import TYPE_CHECKING
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
 
 _REFUSED = re.compile(r"[^/\w.\- :]")
 _MARK_LENGTH = 8
+
+
+@functools.lru_cache(maxsize=100_000)
+def key_of(name: str) -> str:
+    """Return the key that a name gets where no other name clashes with it: mostly itself.
+
+    Examples:
+        >>> key_of("loss"), key_of("val/acc@5"), key_of("a//b/../c")
+        ('loss', 'val/acc_5', 'a/b/_/c')
+    """
+    return name if _is_key(name) else _nearest(name)
 
 
 def keys_of(names: Iterable[str]) -> dict[str, str]:
@@ -31,7 +43,7 @@ def keys_of(names: Iterable[str]) -> dict[str, str]:
     taken = set(keys)
     for name in wanted:
         if name not in keys:
-            key = _nearest(name)
+            key = key_of(name)
             keys[name] = key if key not in taken else _marked(key, name)
             taken.add(keys[name])
     return {name: keys[name] for name in wanted}

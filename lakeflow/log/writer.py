@@ -146,7 +146,7 @@ class LogWriter:
 
         Raises:
             StorageError: The disk is full, say. Nothing was appended, unless only the answer
-                of a remote store was lost.
+                of a remote store was lost, or only the sync has failed.
         """
         with self._lock:
             if self._is_appending:

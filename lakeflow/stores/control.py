@@ -144,13 +144,7 @@ class Known:
 
     def is_free(self, kind: Kind, identity: str) -> bool:
         """Return whether no thing of a kind has or had an id."""
-        if self._stored.get(kind, [identity], self._fold):
-            return False
-        memories = [layer.memory for layer in self._layers]
-        return not any(
-            identity in memory.things[kind.name] or memory.is_removed(kind, (identity,))
-            for memory in memories
-        )
+        return self.thing(kind, identity) is None and not self.removed(kind, [identity])
 
     def next_number(self, kind: Kind) -> int:
         """Return the number after all that things of a kind ever had as ids."""

@@ -26,6 +26,10 @@ _MOST_THINGS_KEPT = 1024
 # a thousand metrics has 130,000.
 _MOST_CHARACTERS_KEPT = 8 * 1024 * 1024
 
+# A read that began before the newest fold may still be at the one before it. Of older ones
+# nobody asks twice, and what is kept of them grows in a process that reads for days.
+_FOLDS_KEPT = 2
+
 
 class StoredThings:
     """Looks things up in the documents of a lake, without an engine; threads share it.
@@ -73,12 +77,16 @@ class StoredThings:
                     self._characters -= self._kept.pop(key, (thing, 0))[1]
                     self._kept[key] = thing, len(documents[identity])
                     self._characters += len(documents[identity])
-                self._forget()
+                self._forget(fold.number - _FOLDS_KEPT)
         return found
 
-    def _forget(self) -> None:
-        """Keep no more than there is room for: those of past folds go first."""
-        while len(self._kept) > _MOST_THINGS_KEPT or self._characters > _MOST_CHARACTERS_KEPT:
+    def _forget(self, past: int) -> None:
+        """Keep no more than there is room for, and nothing up to a fold that is long past."""
+        while (
+            len(self._kept) > _MOST_THINGS_KEPT
+            or self._characters > _MOST_CHARACTERS_KEPT
+            or (self._kept and next(iter(self._kept))[0] <= past)
+        ):
             _, (_, characters) = self._kept.popitem(last=False)
             self._characters -= characters
 

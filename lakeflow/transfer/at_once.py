@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
-from typing import TYPE_CHECKING, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lakeflow.filesystem.threads import submitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterable, Iterator
 
     from lakeflow.filesystem.interface import Filesystem
 
@@ -30,6 +32,7 @@ def done(
     """Yield results as they come, of several items at once where each is a request.
 
     When one fails, no other begins; those that had begun are yielded, and the error comes then.
+    Nothing waits for who takes the results: those of all items may be in memory.
 
     Args:
         fs: What the work is done on.
@@ -38,43 +41,94 @@ def done(
         size: Bytes of an item's file.
     """
     rest = iter(items)
-    first = list(islice(rest, 2))
+    first = list(islice(rest, _REQUESTS_AT_ONCE))
     # On a disk of this machine threads would only wait for one another.
     if fs.can_append or len(first) < 2:
         yield from map(work, chain(first, rest))
         return
-    with ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="lakeflow-files") as threads:
-        running: dict[Future[R], int] = {}
-        failure: BaseException | None = None
-        for item in chain(first, rest):
-            # One that is larger than all the room goes alone.
-            weight = min(size(item), MOST_BYTES)
-            # As many again wait for a thread, so that none waits for this one.
-            while len(running) == 2 * _REQUESTS_AT_ONCE or (
-                running and weight + sum(running.values()) > MOST_BYTES
-            ):
-                failure = yield from _ended(running, failure)
-            if failure is not None:
-                break
-            running[submitted(threads, work, item)] = weight
-        while running:
-            failure = yield from _ended(running, failure)
-        if failure is not None:
-            raise failure
+    pile: _Pile[T, R] = _Pile(chain(first, rest), size, len(first))
+    name = "lakeflow-files"
+    with ThreadPoolExecutor(len(first), thread_name_prefix=name) as threads:
+        # A thread takes one item after another. To be given each would take it as long again as
+        # to send a small file.
+        try:
+            for _ in first:
+                submitted(threads, pile.work_off, work)
+            yield from pile.results()
+        finally:
+            # Also where somebody is interrupted, or wants no more.
+            pile.is_over = True
+    if pile.failure is not None:
+        raise pile.failure
 
 
-def _ended(
-    running: dict[Future[R], int], failure: BaseException | None
-) -> Generator[R, None, BaseException | None]:
-    """Yield what has ended, and return what has failed first."""
-    for each in wait(running, return_when=FIRST_COMPLETED).done:
-        del running[each]
-        error = each.exception()
-        failure = failure or error
-        if error is None:
-            yield each.result()
-    if failure is not None:
-        for each in list(running):
-            if each.cancel():
-                del running[each]
-    return failure
+class _Pile(Generic[T, R]):
+    """Items that threads take, and what they have made of them.
+
+    Args:
+        items: The items.
+        size: Bytes of an item's file.
+        threads: How many take of it.
+
+    Attributes:
+        is_over: Whether no other item begins.
+        failure: What has failed first.
+    """
+
+    def __init__(self, items: Iterator[T], size: Callable[[T], int], threads: int) -> None:
+        self._items = items
+        self._size = size
+        self._threads = threads
+        self._to_begin = deque(range(threads))
+        self._made: SimpleQueue[tuple[R] | None] = SimpleQueue()
+        # Held while one waits for room: small files do not pass a large one for ever.
+        self._turn = threading.Lock()
+        self._room = threading.Condition()
+        self._bytes = 0
+        self.is_over = False
+        self.failure: BaseException | None = None
+
+    def results(self) -> Iterator[R]:
+        """Yield what is made, until all threads have come to the end."""
+        ended = 0
+        while ended < self._threads:
+            made = self._made.get()
+            if made is None:
+                ended += 1
+            else:
+                yield made[0]
+
+    def work_off(self, work: Callable[[T], R]) -> None:
+        """Take items and work on them, until there are no more or one has failed."""
+        try:
+            self._to_begin.pop()
+        except IndexError:
+            # Where an executor cannot start a thread, another of its threads may make that call
+            # as well as who asked for it.
+            return
+        try:
+            while (taken := self._taken()) is not None:
+                item, weight = taken
+                try:
+                    self._made.put((work(item),))
+                finally:
+                    with self._room:
+                        self._bytes -= weight
+                        self._room.notify()
+        except BaseException as error:  # noqa: BLE001 - raised by who asked
+            self.is_over = True
+            self.failure = self.failure or error
+        finally:
+            self._made.put(None)
+
+    def _taken(self) -> tuple[T, int] | None:
+        """Return the next item, once there is room for it, and what it takes; None if none."""
+        with self._turn:
+            for item in self._items:
+                weight = min(self._size(item), MOST_BYTES)
+                with self._room:
+                    while self._bytes and self._bytes + weight > MOST_BYTES:
+                        self._room.wait()
+                    self._bytes += weight
+                return None if self.is_over else (item, weight)
+        return None

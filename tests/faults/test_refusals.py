@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import resource
@@ -252,3 +253,28 @@ def test_a_mount_that_is_read_only_is_named_as_the_reason(tmp_path: Path) -> Non
         with pytest.raises(StorageError, match="mounted read-only") as raised:
             client.log_param(run_id, "p", "v")
         assert raised.value.error_code == "PERMISSION_DENIED"
+
+
+def test_what_could_not_be_synced_is_counted_once_where_it_is_logged_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEFLOW_DURABILITY", "fsync")
+    uri = str(tmp_path / "lake")
+    client = LakeflowClient(uri)
+    run_id = client.create_run("0").info.run_id
+    sync, failures = os.fsync, [OSError(errno.EIO, os.strerror(errno.EIO))]
+
+    def fsync(descriptor: int) -> None:
+        if failures:
+            raise failures.pop()
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StorageError, match="Input/output error") as caught:
+        client.log_metric(run_id, "m", 1, timestamp=1, step=1)
+    assert caught.value.error_code == "TEMPORARILY_UNAVAILABLE"
+    client.log_metric(run_id, "m", 1, timestamp=1, step=1)
+    client.log_metric(run_id, "m", 2, timestamp=2, step=2)
+    for _ in range(2):
+        assert [each.step for each in client.get_metric_history(run_id, "m")] == [1, 2]
+        compact(uri)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
 from typing import TYPE_CHECKING
+
+from lakeflow.query.engine import interrupts
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 _HEAD = """
 import os, random, signal, sys, threading, time, lakeflow
@@ -129,3 +134,20 @@ thread.join()
 print(found)
 """
     assert run(script, tmp_path / "lake") == "[2]\n"
+
+
+def test_what_work_has_made_is_kept_by_nobody_but_who_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such as the first connection of an engine, with all that it has in memory."""
+
+    class Made:
+        pass
+
+    monkeypatch.setattr(interrupts, "_idle", type(interrupts._idle)())
+    for _ in range(2):  # in a new thread, and in one that has worked before
+        made = interrupts.undisturbed(Made, lambda: None)
+        known = weakref.ref(made)
+        del made
+        assert known() is None
+    assert len(interrupts._idle) == 1

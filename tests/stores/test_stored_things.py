@@ -55,3 +55,16 @@ def test_a_reader_keeps_no_more_after_many_folds_than_after_some(
     stored = client._store.snapshots.stored
     assert 0 < stored._characters <= 20_000
     assert sum(characters for _, characters in stored._kept.values()) == stored._characters
+
+
+def test_of_folds_long_past_nothing_is_kept(tmp_path: Path) -> None:
+    uri = str(tmp_path / "lake")
+    client = LakeflowClient(uri)
+    run_id = client.create_run("0").info.run_id
+    for step in range(5):
+        client.log_metric(run_id, "m", step, step=step)
+        lakeflow.compact(uri)
+        assert client.get_run(run_id).data.metrics == {"m": step}
+    stored = client._store.snapshots.stored
+    assert {fold for fold, *_ in stored._kept} == {4, 5}
+    assert sum(characters for _, characters in stored._kept.values()) == stored._characters

@@ -70,3 +70,29 @@ def test_on_this_machine_they_follow_one_another() -> None:
     disk = SimpleNamespace(can_append=True)
     found = list(at_once.done(disk, lambda _: threading.get_ident(), range(5), lambda _: 1))
     assert found == [thread] * 5
+
+
+def test_who_takes_no_more_of_the_results_lets_nothing_begin() -> None:
+    load, begun = Load(), []
+    results = at_once.done(STORE, load.work, (begun.append(1) or 1 for _ in range(10_000)), int)
+    next(results)
+    results.close()
+    assert load.files == 0, "what had begun has ended"
+    assert len(begun) < 500
+
+
+def test_nothing_is_lost_where_a_thread_cannot_be_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, started = threading.Thread.start, []
+
+    def seldom(thread: threading.Thread) -> None:
+        if len(started) == 3:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", seldom)
+    assert sorted(at_once.done(STORE, Load().work, range(100), int)) == list(range(100))
+    started[:] = [threading.current_thread()] * 3
+    assert sorted(at_once.done(STORE, Load().work, range(100), int)) == list(range(100))

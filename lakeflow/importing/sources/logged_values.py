@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.entities import validation
-from lakeflow.exceptions import InvalidInputError
-from lakeflow.importing.items import made_id
+from lakeflow.importing.keys import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _SPELT = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 """What JSON has no numbers for; some trackers write it as text."""
-
-_REFUSED = re.compile(r"[^/\w.\- :]")
-_DIGITS_OF_A_LONG_NAME = 8
-
-
-@functools.lru_cache(maxsize=100_000)
-def kept_name(name: str) -> str:
-    """Return the name under which a lake keeps a metric, param or tag: mostly the same.
-
-    Examples:
-        >>> kept_name("val/acc@5"), kept_name("a//b/../c")
-        ('val/acc_5', 'a/b/c')
-    """
-    try:
-        return validation.key(name)
-    except InvalidInputError:
-        parts = _REFUSED.sub("_", name).split("/")
-        kept = "/".join(each for each in parts if each not in ("", ".", "..")) or "_"
-        if len(kept) <= validation.MAX_KEY_LENGTH:
-            return kept
-        # Long names often differ at their ends only.
-        end = f"-{made_id(name)[:_DIGITS_OF_A_LONG_NAME]}"
-        return kept[: validation.MAX_KEY_LENGTH - len(end)] + end
 
 
 def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -92,4 +65,4 @@ def text(value: Any) -> str:
 
 def params(config: Mapping[str, Any]) -> dict[str, str]:
     """Return the params that a nested configuration is."""
-    return {kept_name(name): text(value) for name, value in leaves(config)}
+    return {key_of(name): text(value) for name, value in leaves(config)}

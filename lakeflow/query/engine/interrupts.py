@@ -110,20 +110,20 @@ def _begin(task: _Task[Any]) -> None:
     try:
         _idle.pop().put(task)
     except IndexError:
+        tasks: SimpleQueue[_Task[Any]] = SimpleQueue()
+        tasks.put(task)
         try:
-            threading.Thread(target=_serve, args=(task,), daemon=True).start()
+            # Given the task itself, the thread would keep it, and what it has made, for good.
+            threading.Thread(target=_serve, args=(tasks,), daemon=True).start()
         except RuntimeError:  # no thread can be started, or none any more
             task.run()
 
 
-def _serve(task: _Task[Any]) -> None:
+def _serve(tasks: SimpleQueue[_Task[Any]]) -> None:
     """Do work after work in this thread."""
-    tasks: SimpleQueue[_Task[Any]] = SimpleQueue()
     while True:
         # It is free before who waits goes on and asks for the next thing.
-        task.run(lambda: _idle.append(tasks))
-        del task
-        task = tasks.get()
+        tasks.get().run(lambda: _idle.append(tasks))
 
 
 # Threads with nothing to do, by what they wait at. There are as many as there were handlers

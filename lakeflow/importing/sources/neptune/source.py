@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lakeflow.entities import LifecycleStage, RunStatus, tag_names
 from lakeflow.exceptions import NotFoundError
 from lakeflow.importing.items import ExperimentItem, FileItem, Problem, RunItem, made_id
+from lakeflow.importing.keys import key_of
 from lakeflow.importing.sources import logged_values
 from lakeflow.importing.sources.gathered_curves import gathered
 from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
@@ -182,7 +183,7 @@ class NeptuneSource:
 
     def _learn(self, known: _Known, row: Row) -> None:
         if row.type == POINTS:
-            name = logged_values.kept_name(row.path)
+            name = key_of(row.path)
             known.counts[name] = known.counts.get(name, 0) + 1
             if name != row.path:
                 known.renamed.add(row.path)
@@ -207,7 +208,7 @@ class NeptuneSource:
         self, run_id: str, keys: frozenset[str], begun: int
     ) -> Iterator[tuple[str, float, int, int]]:
         for row in self._rows(run_id, [POINTS]):
-            name = logged_values.kept_name(row.path)
+            name = key_of(row.path)
             if name in keys:
                 # The exporter's pandas makes a missing value of NaN.
                 value = math.nan if row.value is None else row.value
@@ -265,7 +266,7 @@ class NeptuneSource:
 
     def _say_what_is_lost(self, run: _Run, known: _Known) -> None:
         for name in sorted(known.renamed):
-            kept = logged_values.kept_name(name)
+            kept = key_of(name)
             why = f"the metric {name!r} is called {kept!r} here"
             self._complain(run.parts[0], why, is_loss=False)
         for name in sorted(known.uneven):
@@ -280,7 +281,7 @@ def _run_item(run: _Run, known: _Known) -> RunItem:
         if path.startswith(_SYSTEM)
     }
     params = {
-        logged_values.kept_name(path): _text(value)
+        key_of(path): _text(value)
         for path, value in known.values.items()
         if not path.startswith(_SYSTEM)
     }
@@ -310,10 +311,7 @@ def _status(system: dict[str, Any], is_running: bool) -> int:
 
 
 def _tags(run: _Run, system: dict[str, Any]) -> dict[str, str]:
-    tags = {
-        logged_values.kept_name(f"neptune.{_SYSTEM}{name}"): _text(value)
-        for name, value in system.items()
-    }
+    tags = {key_of(f"neptune.{_SYSTEM}{name}"): _text(value) for name, value in system.items()}
     tags["neptune.run_id"] = run.name
     known = {tag_names.NOTE: system.get("description"), tag_names.USER: system.get("owner")}
     return tags | {key: str(value) for key, value in known.items() if value}

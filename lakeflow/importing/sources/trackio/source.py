@@ -19,6 +19,7 @@ from lakeflow.importing.items import (
     RunItem,
     made_id,
 )
+from lakeflow.importing.keys import key_of
 from lakeflow.importing.sources import logged_values
 from lakeflow.importing.sources.gathered_curves import gathered
 from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
@@ -174,7 +175,7 @@ class TrackioSource:
     ) -> Iterator[tuple[str, float, int, int]]:
         for row in self._rows(run_id):
             for name, value in _named(row):
-                number, kept = logged_values.number(value), logged_values.kept_name(name)
+                number, kept = logged_values.number(value), key_of(name)
                 if number is not None and kept in keys:
                     yield kept, number, row.timestamp, row.step
 
@@ -213,7 +214,7 @@ class TrackioSource:
 
     def _say_what_is_renamed(self, project: Project, known: _Known) -> None:
         for name in sorted(known.renamed):
-            kept = logged_values.kept_name(name)
+            kept = key_of(name)
             why = f"the metric {name!r} is called {kept!r} here"
             self._complain(project.where, why, is_loss=False)
 
@@ -273,7 +274,7 @@ def _learn(known: _Known, row: Row) -> None:
     known.last = max(known.last, row.timestamp)
     for name, value in _named(row):
         if logged_values.number(value) is not None:
-            kept = logged_values.kept_name(name)
+            kept = key_of(name)
             known.counts[kept] = known.counts.get(kept, 0) + 1
             if kept != name:
                 known.renamed.add(name)

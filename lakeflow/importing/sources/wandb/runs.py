@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.entities import RunStatus, tag_names
 from lakeflow.importing.items import RunItem, made_id
+from lakeflow.importing.keys import key_of
 from lakeflow.importing.sources import logged_values
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def step_of(history: Any, start_time: int) -> Step:
             numbers.append((name, number))
         elif value is not None:
             others[name] = value
-    named = [(logged_values.kept_name(name), number) for name, number in numbers]
+    named = [(key_of(name), number) for name, number in numbers]
     if time is None:
         time = start_time / 1000 + (ago or 0)
     return Step(
@@ -176,7 +177,7 @@ def sample_of(stats: Any) -> Iterator[tuple[str, float]]:
     for item in stats.item:
         number = logged_values.number(_value(item.value_json))
         if number is not None:
-            yield logged_values.kept_name(f"system/{item.key}"), number
+            yield key_of(f"system/{item.key}"), number
 
 
 def run_item(known: Known, files: str, is_running: bool) -> RunItem:
@@ -240,7 +241,7 @@ def _tags(known: Known) -> dict[str, str]:
 def _summary_tags(known: Known) -> dict[str, str]:
     """Return what the summary says that neither metrics nor files do."""
     return {
-        logged_values.kept_name(f"wandb.summary.{name}"): logged_values.text(value)
+        key_of(f"wandb.summary.{name}"): logged_values.text(value)
         for name, value in logged_values.leaves(known.summary)
         if name.split(".")[0] not in _CLOCKS and _is_only_in_summary(known, name, value)
     }
@@ -252,7 +253,7 @@ def _is_only_in_summary(known: Known, name: str, value: Any) -> bool:
         # The last of several texts is worth a tag. Lists of the history are in a file.
         return isinstance(value, str) or (isinstance(value, list) and name not in known.others)
     # Texts are compared since NaN is the same as NaN here.
-    return repr(known.last.get(logged_values.kept_name(name))) != repr(number)
+    return repr(known.last.get(key_of(name))) != repr(number)
 
 
 def _learn_run(known: Known, run: Any) -> None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.importing.items import ExperimentItem, FileItem, Problem
+from lakeflow.importing.keys import key_of
 from lakeflow.importing.sources.gathered_curves import gathered
-from lakeflow.importing.sources.logged_values import kept_name
 from lakeflow.importing.sources.made_files import MadeFiles, file_size, json_line
 from lakeflow.importing.sources.repeated_reads import Complaints, KnownRuns
 from lakeflow.importing.sources.wandb import runs as wandb_runs
@@ -242,7 +242,7 @@ class WandbSource:
     def _say_what_is_lost(self, known: Known, logs: list[_Log]) -> None:
         path = logs[-1].path
         for name in sorted(known.renamed):
-            kept = kept_name(name)
+            kept = key_of(name)
             self._complain(path, f"the metric {name!r} is called {kept!r} here", is_loss=False)
         for folder in known.boards:
             why = f"TensorBoard's files in {folder} are left to `lakeflow import tensorboard`"
