@@ -69,7 +69,7 @@ def _check_size(bodies: Sequence[str]) -> None:
     if size > _MOST_CHARACTERS:
         raise InvalidInputError(
             f"one change of {size:,} characters is more than {_MOST_CHARACTERS:,}",
-            hint="make it with several calls: set some of the tags afterwards, say",
+            hint="make it with several calls, or log what is so long as an artifact",
         )
 
 

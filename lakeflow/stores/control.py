@@ -267,7 +267,7 @@ class ControlStore:
         events.take(lines)
         self._lake.clock.observe(events.memory.latest)
         self.last = number
-        return maker_of(lines[0][0]["control_events"]["event_id"][0]) if lines else ""
+        return maker_of(records.event_id_of(lines[0][0])) if lines else ""
 
     def draft(self) -> Draft:
         """Return what is known, to decide a change on."""
