@@ -407,6 +407,12 @@ def changes_of(record: Any) -> int | None:
     return len(found) if type(found) is list else None
 
 
+def event_id_of(record: Any) -> str:
+    """Return the id of an event by its first record; an empty one if it does not say."""
+    (found,) = record["control_events"].get("event_id", [None])
+    return found or ""
+
+
 # A line takes its place in the low 20 bits of its ``seq``, the event its number above them. So
 # the lines of all events have one order, with room for a million lines each.
 _PLACE_BITS = 20

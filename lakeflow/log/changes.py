@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.ids import new_id
+from lakeflow.ids import id_by
 from lakeflow.log.control_requests import Event
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _check_size(bodies: Sequence[str]) -> None:
     if size > _MOST_CHARACTERS:
         raise InvalidInputError(
             f"one change of {size:,} characters is more than {_MOST_CHARACTERS:,}",
-            hint="make it with several calls: set some of the tags afterwards, say",
+            hint="make it with several calls, or log what is so long as an artifact",
         )
 
 
@@ -87,7 +87,9 @@ class Group(Generic[D]):
         waiting: deque[Change[D, Any]],
         events: Events[D],
         encode: Callable[[int, str, Sequence[Sequence[str]]], bytes],
+        me: str,
     ) -> None:
+        self._me = me
         self._waiting = waiting
         self._events = events
         self._encode = encode
@@ -123,7 +125,7 @@ class Group(Generic[D]):
         # A refusal may rest on what is not known yet, so the newest must be read first.
         if not bodies:
             return None, True
-        event_id = new_id()
+        event_id = id_by(self._me)
         event = Event(number, event_id, self._encode(number, event_id, bodies))
         self.may_be_made = True  # the next request sends it
         return event, len(bodies) < len(records)

@@ -21,9 +21,10 @@ from lakeflow.exceptions import (
     InvalidStateError,
     StorageError,
 )
+from lakeflow.ids import maker_of, new_id
 from lakeflow.log.changes import Change, D, Group
 from lakeflow.log.control_protocol import ControlProtocol
-from lakeflow.log.control_requests import Create, Delete, Look, Owner, Pause, Read
+from lakeflow.log.control_requests import Await, Create, Delete, Look, Owner, Pause, Read
 from lakeflow.log.event_files import event_in, events_before, read_file, written
 from lakeflow.log.events_beyond import EVENTS_AT_ONCE
 from lakeflow.log.positions import event_path
@@ -93,21 +94,21 @@ class ControlLog(Generic[D]):
         self._is_whole = is_whole
         self._secure = secure
         self._now = now
-        self._protocol = ControlProtocol(events, now, grace_s)
-        self._begin()
+        self._grace_s = grace_s
+        self.reset()
 
-    def _begin(self) -> None:
+    def reset(self) -> None:
+        """Begin anew, also in a forked child; what was under way stays the parent's."""
+        # A child is another maker of events, and a thread of the parent may have been changing
+        # what is known.
+        self._me = new_id()
+        self._protocol = ControlProtocol(
+            self._events, self._now, self._grace_s, maker_of(self._me)
+        )
         self._lock = threading.RLock()
         self._holder: int | None = None  # the thread that has it
         self._waiting: deque[Change[D, Any]] = deque()
         self._pool: ThreadPoolExecutor | None = None
-
-    def reset(self) -> None:
-        """Begin anew in a forked child; what was under way stays the parent's."""
-        # A thread of the parent was changing the events: they may be half changed here.
-        if self._holder is not None:
-            self._protocol.reset()
-        self._begin()
 
     def refresh(self, max_age_s: float = 0) -> None:
         """Learn what other processes have changed.
@@ -182,7 +183,7 @@ class ControlLog(Generic[D]):
 
     def _lead(self, mine: Change[D, Any]) -> None:
         """Make all changes that wait; the lock is held."""
-        group = Group(self._waiting, self._events, self._encode)
+        group = Group(self._waiting, self._events, self._encode, self._me)
         group.gather()
         try:
             self._run(self._protocol.change(group, self._now() + _DEADLINE_S))
@@ -234,6 +235,8 @@ class ControlLog(Generic[D]):
                 return self._look()
             case Read(numbers):
                 return self._read(numbers)
+            case Await(number, start, every_s, until):
+                return self._await(number, start, every_s, until)
             case Create(event, before):
                 return self._create(event.number, event.data, before)
             case Owner(number):
@@ -277,6 +280,16 @@ class ControlLog(Generic[D]):
             for place, event in enumerate(events_before(content), 1):
                 found.setdefault(number - place, event)
         return found
+
+    def _await(
+        self, number: int, start: float, every_s: float, until: float
+    ) -> dict[int, bytes]:
+        while True:
+            time.sleep(max(0, start - self._now()))
+            start = max(start, self._now()) + every_s
+            found = self._read([number])
+            if found or max(start, self._now()) >= until:
+                return found
 
     def _each(self, numbers: Sequence[int]) -> Iterator[bytes | None]:
         """Yield the files of events: on a disk one by one, in requests all at once."""

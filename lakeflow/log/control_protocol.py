@@ -18,7 +18,7 @@ the other half of the grace is for clocks of machines that differ.
 
 Where others are at work, the file of an event repeats those right before it that its maker has
 taken in since it stood on a fold. All of them are true, so what is read there is as true as the
-event of the file.
+event of the file. And then each waits for its turn, of a few changes in a row: in ``turns``.
 
 The rules are generators that yield requests and are sent the answers: ``control_log`` carries
 them out, a test walks every interleaving of several processes, a simulation measures them.
@@ -31,8 +31,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lakeflow.exceptions import ConflictError
-from lakeflow.log.control_requests import Create, Delete, Folded, Look, Owner, Pause
-from lakeflow.log.events_beyond import REPEATED_EVENTS, read_beyond
+from lakeflow.log.control_requests import Await, Create, Delete, Folded, Look, Owner, Pause
+from lakeflow.log.events_beyond import REPEATED_EVENTS, read_beyond, read_up_to
+from lakeflow.log.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,19 +42,24 @@ if TYPE_CHECKING:
 
 D_co = TypeVar("D_co", covariant=True)
 
-# Where others are at work, a process makes a few changes in a row, for which it reads once, and
-# gives way for most of the time that it has waited for its turn: then few read at once, and
-# each is about as often first as the others. With fewer in a row all take longer together,
-# with more the others wait longer. The longest pause is for cores and stores that are the
-# bound: there a shorter one ends while others still have their turns, and all ask at once.
-_SHORTEST_TURN_CHANGES = 3
-_TURN_GROWTH = 2
-_PAUSE_SHARE = 0.7
-_LONGEST_PAUSE_S = 5.0
+# Times below are in requests of this process, which take about as long as those of others.
+# Who is next has created its event that long after a turn, or it does not come.
+_UNTIL_NEXT = 5.0
 
-# A process that is alone gives way after this many changes in a row. It would never learn of
-# others otherwise, each of which is one request too late every time.
-_LONGEST_TURN_CHANGES = 32
+# Whom we have not met needs up to three: the answer that it has lost, what it missed, and its
+# next event.
+_UNTIL_MET = 3.0
+
+# While others have their turns, we ask when half of what is ahead of us should be there. We
+# begin a little early, ask again, and no longer wait for what takes a fifth more time, and one
+# request. Then somebody has not come.
+_EARLY, _EVERY, _LONGER = 0.9, 0.7, 1.2
+
+# Of what was there at once, others are likely to be further already.
+_AT_ONCE = 1.4
+
+# Others are busy if so much of the time passed with their events.
+_BUSY = 0.6
 
 # One request that hung must not make the next pauses long, so each counts as at most a second,
 # and for a fifth of the average.
@@ -89,8 +95,8 @@ class Events(Protocol[D_co]):
         events that the fold holds, and files of the older fold may be deleted some day.
         """
 
-    def take(self, number: int, data: bytes) -> None:
-        """Take in the next event."""
+    def take(self, number: int, data: bytes) -> str:
+        """Take in the next event, and return who has made it."""
 
     def draft(self) -> D_co:
         """Return this state, to decide on; what is added to it is not added here."""
@@ -121,20 +127,22 @@ class ControlProtocol:
         events: What it knows.
         clock: Seconds that go on while the machine sleeps.
         grace_s: For how long events are kept at least after a fold that holds them.
+        me: Who makes events here, as ``Events.take`` says it.
 
     Attributes:
         read_at: Up to when everything is known that others have changed, by the clock.
     """
 
-    def __init__(self, events: Events[Any], clock: Callable[[], float], grace_s: float) -> None:
+    def __init__(
+        self, events: Events[Any], clock: Callable[[], float], grace_s: float, me: str
+    ) -> None:
         self._events = events
         self._clock = clock
         self._lease_s = grace_s / 2
-        self._turn = _LONGEST_TURN_CHANGES
-        self._in_a_row = 0
-        self._news = 1  # events that were found when this process last gave way
+        self._turns = Turns(me)
+        self._are_others = False  # whether others were met lately
+        self._gave_way_at = 0  # the last event there was then
         self._recent: deque[bytes] = deque(maxlen=REPEATED_EVENTS)
-        self._give_way_s = 0.0
         self._request_s = 0.0
         self._changed_at = -math.inf
         self.reset()
@@ -164,7 +172,6 @@ class ControlProtocol:
         Raises:
             ConflictError: Others were faster each time.
         """
-        began, known = self._clock(), self._events.last
         must_read = yield from self._begin()
         lost, sent = 0, None
         while True:
@@ -176,6 +183,9 @@ class ControlProtocol:
                     f"others changed the lake first, {lost} times in a row",
                     hint="nothing was written; try again when fewer processes make changes",
                 )
+            if lost:
+                yield from self._wait()
+                changes.gather()
             event, needs_newest = changes.decide(self._events.last + 1)
             # A refusal must not rest on old knowledge: read the newest, and decide again.
             if needs_newest and not must_read:
@@ -183,50 +193,80 @@ class ControlProtocol:
                 continue
             if event is None or (yield from self._create(event)):
                 break
-            # Lost: others are at work, so from now on this process gives way more often.
-            lost, sent, must_read, self._turn = lost + 1, event, True, _SHORTEST_TURN_CHANGES
-            self._in_a_row = 1
+            lost, sent, must_read = lost + 1, event, True
+            if not self._are_others:
+                self._are_others = True
+                self._turns.forget_others()
         self._changed_at = self._clock()
-        if self._in_a_row == 1:
-            self._give_way_s = self._share(self._changed_at - began, self._events.last - known)
 
     def _begin(self) -> Steps[bool]:
-        """Give way if our turn is over, and return whether there is likely to be news.
-
-        Who has made a change is the first to know, and would make the next one too. So where
-        others were met, it waits until most of them have had their turns, each time; where
-        nobody comes, less and less often.
-        """
-        is_crowded = self._is_crowded
-        is_over = self._in_a_row >= self._turn
-        if is_over:
-            # Who has lost a race needs up to five: its answer, whose event there is, what
-            # it missed, its next one, and chance; where nobody came, fewer have to do.
-            least_s = (3 if self._is_alone else 5) * self._request_s
-            yield Pause(self._changed_at, max(least_s, self._give_way_s if is_crowded else 0))
-            self._in_a_row, self._turn = (
-                0,
-                min(self._turn * _TURN_GROWTH, _LONGEST_TURN_CHANGES),
-            )
-        self._in_a_row += 1
+        """Wait if it is not our turn, and return whether there is likely to be news."""
         is_new = not self._has_stood
         is_passed = not self._is_leased() and (yield from self._look())
-        return (is_over and is_crowded) or is_new or is_passed
+        if self._turns.is_over() and self._gave_way_at < self._events.last:
+            self._gave_way_at = self._events.last
+            yield from self._give_way()
+        elif (
+            self._are_others
+            and self._clock() > self._changed_at + _UNTIL_NEXT * self._request_s
+        ):
+            yield from self._return()
+        return is_new or is_passed
 
-    def _share(self, waited_s: float, events: int) -> float:
-        """Return for how long to give way, having waited for a turn while others had theirs."""
-        others = max(0.0, 1 - _SHORTEST_TURN_CHANGES / max(1, events))
-        return min(_PAUSE_SHARE * waited_s * others, _LONGEST_PAUSE_S)
+    def _give_way(self) -> Steps[None]:
+        """Let others have their turns; if nobody comes, go on with ours."""
+        is_long = self._turns.is_long()
+        if self._are_others:
+            start = self._changed_at + self._request_s
+            until = self._changed_at + _UNTIL_NEXT * self._request_s
+            if (yield from self._await(1, start, until)) is not None:
+                yield from self._wait()
+            elif is_long:
+                self._are_others = False
+        elif is_long:
+            # Without a look. Who is there wins the next race, of which we learn by losing it.
+            yield Pause(self._changed_at, _UNTIL_MET * self._request_s)
 
-    @property
-    def _is_alone(self) -> bool:
-        """Whether nobody was met for long."""
-        return self._turn == _LONGEST_TURN_CHANGES
+    def _return(self) -> Steps[None]:
+        """Come back after a while, in which others may have been busy."""
+        known, since = self._events.last, max(self.read_at, self._changed_at)
+        yield from self._read(None)
+        busy_s = (self._events.last - known) * self._request_s
+        if busy_s > _BUSY * (self.read_at - since):
+            yield from self._wait()
 
-    @property
-    def _is_crowded(self) -> bool:
-        """Whether others were met lately."""
-        return self._turn == _SHORTEST_TURN_CHANGES
+    def _wait(self) -> Steps[None]:
+        """Wait until those have had their turns who come before us."""
+        is_late = False
+        while ahead := self._turns.ahead():
+            known, now = self._events.last, self._clock()
+            # Half of them, to learn soon if somebody does not come.
+            step = min((ahead + 1) // 2, REPEATED_EVENTS)
+            start = now + (0 if is_late else _EARLY * (step - 1) * self._request_s)
+            until = now + (_LONGER * step + 1) * self._request_s
+            found_at = yield from self._await(step, start, until)
+            is_late = found_at is None or found_at - start < _AT_ONCE * self._request_s
+            if found_at is None:
+                if step > 1:
+                    yield from self._read(None, known + step)
+                if self._events.last - known < step / 2:
+                    break
+
+    def _await(self, step: int, start: float, until: float) -> Steps[float | None]:
+        """Wait for an event, and take in all up to it; return when it was there, if it was."""
+        number = self._events.last + step
+        every_s = max(_EVERY, step / 4) * self._request_s
+        found = dict((yield Await(number, start, every_s, until)))
+        if number not in found:
+            return None
+        found_at = self._clock()
+        events = yield from read_up_to(self._events.last, number, found)
+        # As for all that is read: see there.
+        if not self._is_leased() and (yield from self._look()):
+            return None
+        for data in events:
+            self._take(data)
+        return found_at if events else None
 
     def _is_leased(self) -> bool:
         return self._clock() < self._leased_until
@@ -250,12 +290,13 @@ class ControlProtocol:
         self._leased_until = asked + self._lease_s
         return is_passed
 
-    def _read(self, sent: Event | None) -> Steps[bool]:
+    def _read(self, sent: Event | None, missing: float = math.inf) -> Steps[bool]:
         """Take in all events there are (rule 1).
 
         Args:
             sent: An event of ours that somebody else's was found in place of. It may be ours
                 all the same, created by an attempt whose answer was lost.
+            missing: A number that was not there.
 
         Returns:
             Whether it is.
@@ -263,7 +304,7 @@ class ControlProtocol:
         is_ours = False
         while True:
             asked = self._clock()
-            found = yield from self._beyond(is_lost=sent is not None)
+            found = yield from self._beyond(missing)
             # After the answer: it is true if the lease still ran when it came, or if no fold
             # has passed us by now. Else all of it is read again, beyond the newer fold.
             if self._is_leased() or not (yield from self._look()):
@@ -275,26 +316,17 @@ class ControlProtocol:
         self.read_at = asked
         return is_ours
 
-    def _beyond(self, *, is_lost: bool = False) -> Steps[list[bytes]]:
-        """Read beyond what is known, up to the end.
-
-        Args:
-            is_lost: Whether a race was lost just now, so that there is at least one.
-        """
-        is_alone = self._is_alone
-        step = 1 if is_lost else self._news
-        found = yield from read_beyond(self._events.last, None if is_alone else step)
-        if not is_lost:
-            self._news = max(1, len(found))
-        if found and not is_alone:
-            self._turn = _SHORTEST_TURN_CHANGES
-        return found
+    def _beyond(self, missing: float) -> Steps[list[bytes]]:
+        """Read beyond what is known, up to the end."""
+        return (
+            yield from read_beyond(self._events.last, repeats=self._are_others, missing=missing)
+        )
 
     def _create(self, event: Event) -> Steps[bool]:
         """Create an event; return whether that is what happened (rule 2)."""
         asked = self._clock()
         # Who meets nobody writes no more than there is to say.
-        before = () if self._is_alone else tuple(self._recent)
+        before = tuple(self._recent) if self._are_others else ()
         is_created: bool = yield Create(event, before)
         took_s = min(self._clock() - asked, _LONGEST_REQUEST_S)
         share = _NEWEST_SHARE if self._request_s else 1
@@ -314,7 +346,7 @@ class ControlProtocol:
 
     def _take(self, data: bytes) -> None:
         """Take in the next event, which is true."""
-        self._events.take(self._events.last + 1, data)
+        self._turns.note(self._events.take(self._events.last + 1, data))
         self._recent.append(data)
 
     def _is_folded(self, event: Event) -> Steps[bool]:

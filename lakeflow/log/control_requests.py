@@ -62,6 +62,22 @@ class Create(NamedTuple):
     before: tuple[bytes, ...]
 
 
+class Await(NamedTuple):
+    """Ask for an event again and again, until it is there; the answer is that of a ``Read``.
+
+    Attributes:
+        number: Which.
+        start: When to ask for the first time, by the clock of this process.
+        every_s: How long after one request the next one is sent.
+        until: When to ask no more.
+    """
+
+    number: int
+    start: float
+    every_s: float
+    until: float
+
+
 class Owner(NamedTuple):
     """Ask for the id of an event that the fold holds on which the events stand, or None."""
 
@@ -86,5 +102,5 @@ class Pause(NamedTuple):
     seconds: float
 
 
-Request: TypeAlias = Look | Read | Create | Owner | Delete | Pause
+Request: TypeAlias = Look | Read | Await | Create | Owner | Delete | Pause
 Steps: TypeAlias = Generator[Request, Any, T]

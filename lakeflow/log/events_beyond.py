@@ -13,36 +13,39 @@ from typing import TYPE_CHECKING
 from lakeflow.log.control_requests import Read
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakeflow.log.control_requests import Steps
 
 EVENTS_AT_ONCE = 16
 """Events that are asked for at once, at most."""
 
-REPEATED_EVENTS = 16
+REPEATED_EVENTS = 64
 """Events before its own that a file repeats, at most."""
 
 _GROWTH = 4
 
 
-def read_beyond(last: int, step: int | None) -> Steps[list[bytes]]:
+def read_beyond(last: int, *, repeats: bool, missing: float = math.inf) -> Steps[list[bytes]]:
     """Read all events beyond one: their contents, in order.
 
     Args:
         last: The number of that one.
-        step: How far beyond it the end may be; None if files repeat nothing, since nobody else
-            was met.
+        repeats: Whether files may repeat events: not if nobody else was met.
+        missing: A number that was not there.
     """
     found: dict[int, bytes] = {}
-    end, missing, count = last, math.inf, 1
+    end, count = last, 1
+    step = 1 if missing == math.inf else max(1, (int(missing) - last) // 2)
     while True:
-        between = [n for n in range(end + 1, max(found, default=end)) if n not in found]
+        between = _between(found, end, max(found, default=end))
         if between:
-            numbers = between[-EVENTS_AT_ONCE:]
-        elif step is None:
+            numbers = between
+        elif not repeats:
             numbers = [*range(end + 1, end + 1 + count)]
             count = min(count * _GROWTH, EVENTS_AT_ONCE)
         else:
-            step = min(step, REPEATED_EVENTS)
+            # Of two in a row the second one often tells that the first is the last.
             numbers = [n for n in (end + step, end + step + 1) if n < missing]
         answer: dict[int, bytes] = dict((yield Read(tuple(numbers))))
         found |= answer
@@ -54,7 +57,27 @@ def read_beyond(last: int, step: int | None) -> Steps[list[bytes]]:
         if missing <= end:  # it has come meanwhile
             missing = math.inf
         found = {n: data for n, data in found.items() if n < missing}
-        if step is not None:
-            # Half of the way to what is missing, or else a quarter of what was come.
-            way = (end - last) // 2 if missing == math.inf else int(missing) - end
-            step = max(1, way // 2)
+        # As far again as there was news, or else half of the way to what is missing.
+        way = 2 * (end - last) if missing == math.inf else int(missing) - end
+        step = max(1, min(way // 2, REPEATED_EVENTS))
+
+
+def read_up_to(last: int, number: int, found: Mapping[int, bytes]) -> Steps[list[bytes]]:
+    """Read the events beyond one up to another that is there: their contents, in order.
+
+    Args:
+        last: The number of that one.
+        number: The number of the other one.
+        found: What was found already, with that one in it.
+    """
+    while between := _between(found, last, number):
+        answer: dict[int, bytes] = dict((yield Read(tuple(between))))
+        if not answer:
+            return []
+        found = {**found, **answer}
+    return [found[n] for n in range(last + 1, number + 1)]
+
+
+def _between(found: Mapping[int, bytes], last: int, number: int) -> list[int]:
+    """Return what to ask for of the numbers between two that were not found yet."""
+    return [n for n in range(last + 1, number) if n not in found][-EVENTS_AT_ONCE:]

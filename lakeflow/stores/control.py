@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
 from lakeflow.config import user_name
+from lakeflow.ids import maker_of
 from lakeflow.kinds import EVENT
 from lakeflow.log.control_log import ControlLog
 from lakeflow.log.control_requests import Folded
@@ -252,13 +253,15 @@ class ControlStore:
         self._state = self._looked, self._no_events() if base.number == self.last else events
         self.base = base
 
-    def take(self, number: int, data: bytes) -> None:
-        """Take in the next event."""
+    def take(self, number: int, data: bytes) -> str:
+        """Take in the next event, and return who has made it."""
         _, events = self._state
         # A void one changes nothing, and its number is taken all the same.
-        events.take(self._declared.event(number, data) or ())
+        lines = self._declared.event(number, data) or ()
+        events.take(lines)
         self._lake.clock.observe(events.memory.latest)
         self.last = number
+        return maker_of(records.event_id_of(lines[0][0])) if lines else ""
 
     def draft(self) -> Draft:
         """Return what is known, to decide a change on."""

@@ -26,8 +26,9 @@ from lakeflow.config import Settings
 from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
 from lakeflow.filesystem.local import LocalFilesystem
 from lakeflow.filesystem.location import open_filesystem
+from lakeflow.ids import maker_of
 from lakeflow.log.control_log import ControlLog
-from lakeflow.log.control_requests import Folded
+from lakeflow.log.control_requests import Await, Folded
 from lakeflow.log.event_files import event_in
 from lakeflow.log.positions import CONTROL, LOG, Position, event_path
 from lakeflow.tables import folds
@@ -86,10 +87,12 @@ class Member:
         assert base.number <= self.last
         self.base = base
 
-    def take(self, number: int, data: bytes) -> None:
+    def take(self, number: int, data: bytes) -> str:
         assert number == self.last + 1
         self.last = number
-        self.names += [record["name"] for record in json.loads(data)["records"]]
+        event = json.loads(data)
+        self.names += [record["name"] for record in event["records"]]
+        return maker_of(event["id"])
 
     def draft(self) -> Draft:
         return Draft(self.names)
@@ -356,6 +359,25 @@ def test_a_refresh_without_news_is_one_look_by_name(counted: Counted) -> None:
     now[0] = 60  # the lease is over
     member.log.refresh(max_age_s=5)
     assert counted.calls == {"read": 2, "list": 1}
+
+
+def test_an_event_is_asked_for_until_it_is_there_or_the_time_is_over(counted: Counted) -> None:
+    now = iter(range(100))
+    log = Member(counted, now=lambda: float(next(now))).log
+    assert log._answer(Await(1, 0, 0, until=9)) == {}
+    # Each look at the clock is a second, and there are three of them for each request.
+    assert counted.calls == {"read": 4}
+    Member(counted).add("a")
+    assert list(log._answer(Await(1, 0, 0, until=0))) == [1]
+
+
+def test_events_tell_who_has_made_them(counted: Counted) -> None:
+    one, two = Member(counted), Member(counted)
+    for member in (one, two, one):
+        member.add(f"{len(member.names)} of {id(member)}")
+    makers = [maker_of(event["id"]) for event in events_of(counted)]
+    assert makers[0] == makers[2] != makers[1]
+    assert len({event["id"] for event in events_of(counted)}) == 3
 
 
 def test_threads_share_a_refresh(counted: Counted) -> None:

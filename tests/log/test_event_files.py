@@ -114,6 +114,20 @@ def test_folds_and_readers_take_each_event_once() -> None:
     assert not [entry for entry in fs.list("") if entry.name == "rejected"]
 
 
+@pytest.mark.parametrize("said", [{}, {"event_id": [None]}], ids=["nothing", "null"])
+def test_an_event_that_does_not_tell_its_id_is_one_all_the_same(said: dict[str, Any]) -> None:
+    fs, settings = remote(), Settings(auto_compact=False)
+    Store(Lake.on(fs, settings)).experiments.create("a")
+    event = json.loads(fs.read(event_path(2)))
+    del event["control_events"]["event_id"]
+    event["control_events"] |= said
+    fs.delete(event_path(2))
+    fs.create(event_path(2), json.dumps(event).encode() + b"\n")
+    store = Store(Lake.on(fs, settings))
+    store.experiments.create("b")
+    assert names_in(store) == ["a", "b"]
+
+
 def names_in(store: Store) -> list[str]:
     """Return the experiments, the first one made first, but for the one that is always there."""
     found = store.experiments.search()
