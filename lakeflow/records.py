@@ -3,13 +3,15 @@
 A line is one call, with everything that it logs: a JSON object.
 
 - ``seq`` is its number among those of its writer (the folder's name), ``clock`` microseconds
-  that never run backwards within a writer: the order of the records of all writers.
+  that never run backwards within a writer: the order of the records of all writers. They stand
+  at the end.
 - A field named after a table has rows of it by column, since that is shortest and fastest to
   parse. What the rows are about they say in columns of their own, or where a kind's lines are
   about one thing, the line says it at its top.
 - ``removed`` names things that are gone, by ``kind`` and ``id``.
-- ``origin`` says of a copy which record it is: writer, number and clock of the first one, and
-  where the copy is of a part of its rows, the place of the first of them.
+- A copy has number and clock of its record, and says at its beginning what is not that of the
+  record: ``copied_at``, the clock at which it entered this log, and ``copied_from``, the writer
+  of the record. Where it has a part of the rows, ``copied_place`` is the place of the first.
 """
 
 from __future__ import annotations
@@ -51,8 +53,16 @@ _LONGEST_ROW_BYTES = 15 * 1024 * 1024
 REMOVED = "removed"
 """The field with things that are removed."""
 
-ORIGIN = "origin"
-"""The field of a copy that says which record it is."""
+COPIED_AT = "copied_at"
+"""The field of a copy with the clock at which it entered the log."""
+
+COPIED_FROM = "copied_from"
+"""The field of a copy with the writer of the record."""
+
+COPIED_PLACE = "copied_place"
+"""The field of a copy with the place of its first row among those of the record, if not 0."""
+
+_COPY = f'"{COPIED_FROM}":'
 
 
 class Origin(NamedTuple):
@@ -70,6 +80,20 @@ class Origin(NamedTuple):
     seq: int
     clock: int
     place: int = 0
+
+
+class Copied(NamedTuple):
+    """What a copy says beside its record.
+
+    Attributes:
+        at: The clock at which it entered the log.
+        writer: The writer of the record.
+        place: Place of its first row among those of the record.
+    """
+
+    at: int
+    writer: str
+    place: int
 
 
 Pieces = list[str]
@@ -116,8 +140,26 @@ def copied(origin: Origin, body: str) -> str:
         body: Its fields.
     """
     writer, seq, clock, place = origin
-    named = f"[{_dump(writer)},{seq},{clock}{f',{place}' if place else ''}]"
-    return f'"{ORIGIN}":{named},{body}'
+    placed = f',"{COPIED_PLACE}":{place}' if place else ""
+    return f'{_COPY}{_dump(writer)}{placed},{body},"seq":{seq},"clock":{clock}'
+
+
+def is_copy(body: str) -> bool:
+    """Return whether the fields of a record are those of a copy."""
+    return body.startswith(_COPY)
+
+
+def line(body: str, seq: int, clock: int) -> str:
+    """Return the line of a record as it enters a log.
+
+    Args:
+        body: Its fields.
+        seq: Its number, unless it is a copy: that has the one of its record.
+        clock: When it enters.
+    """
+    if body.startswith(_COPY):
+        return f'{{"{COPIED_AT}":{clock},{body}}}\n'
+    return f'{{{body},"seq":{seq},"clock":{clock}}}\n'
 
 
 def removed(things: Sequence[tuple[str, str]]) -> str:
@@ -157,6 +199,14 @@ def columns(name: str, columns: Mapping[str, Sequence[object]]) -> Pieces:
 
     count = len(next(iter(columns.values())))
     return _halved(range(count), text_of)
+
+
+def texts(values: Sequence[object]) -> list[str]:
+    """Return the values of a column as texts of JSON: all numbers, or all texts."""
+    if any(type(each) is str for each in values):
+        known = {each: _dump(each) for each in {*values}}
+        return [known[each] for each in values]
+    return _dump(values)[1:-1].split(",")
 
 
 def metric(point: Point) -> str:
@@ -311,17 +361,34 @@ def _is_deep(found: object) -> bool:
     return True
 
 
-def origin_of(value: Any) -> Origin:
-    """Return which record a copy is of.
+def copied_in(record: Mapping[str, Any]) -> Copied | None:
+    """Return what a copy says beside its record; None if it is no copy.
 
     Raises:
-        MisfitError: It names none.
+        MisfitError: It does not say what it has to.
     """
-    if type(value) is not list or len(value) not in {3, 4} or type(value[0]) is not str:
+    writer = record.get(COPIED_FROM)
+    if writer is None:
+        return None
+    at, place = record.get(COPIED_AT), record.get(COPIED_PLACE)
+    if place is None:
+        place = 0
+    if type(writer) is not str or type(at) is not int or type(place) is not int:
         raise MisfitError
-    if not all(map(_is_long, value[1:])) or (len(value) == 4 and not 0 <= value[3] < 2**31):
+    if not (_is_long(at) and 0 <= place < 2**31):
         raise MisfitError
-    return Origin(*value)
+    return Copied(at, writer, place)
+
+
+def entered(record: Mapping[str, Any]) -> int:
+    """Return the clock at which a record entered the log that it is in.
+
+    Raises:
+        MisfitError: It is a copy that does not say so.
+    """
+    copied = copied_in(record)
+    found: int = record["clock"] if copied is None else copied.at
+    return found
 
 
 def _is_long(value: object) -> bool:
@@ -330,9 +397,9 @@ def _is_long(value: object) -> bool:
 
 
 def clock(line: bytes, latest: int) -> int | None:
-    """Return the clock of a line, at most the latest one; None if it is no record."""
+    """Return when a line entered the log, at most the latest clock; None if it is no record."""
     try:
-        found: int = parse(line)["clock"]
+        found = entered(parse(line))
     except MisfitError:
         return None
     return min(found, latest)
@@ -352,72 +419,3 @@ def rejected(segment: str, offset: int, line: bytes) -> str:
     # The bytes that are no UTF-8 can be read as escapes, and none is lost.
     text = line.rstrip(b"\n").decode("utf-8", "backslashreplace")
     return _dump({"segment": segment, "offset": offset, "line": text})
-
-
-def event(number: int, clock: int, event_id: str, user: str, bodies: Sequence[str]) -> bytes:
-    """Return an event of the control log: a line a record, the event itself in the first.
-
-    Args:
-        number: Its place in the total order.
-        clock: Its clock; the lines share it, so that a fold takes all of them or none.
-        event_id: Its id.
-        user: Who makes it.
-        bodies: The fields of each record.
-    """
-    row = {
-        "number": event_number(number),
-        "event_id": event_id,
-        "time": clock // 1000,
-        "user_id": user,
-        # All of it once more: this row is kept for ever, as the history of what is changed.
-        "changes": f"[{','.join(f'{{{body}}}' for body in bodies)}]",
-    }
-    first, *others = bodies
-    lines = [f"{table('control_events', [row])[0]},{first}", *others]
-    return "".join(
-        f'{{"seq":{(number << _PLACE_BITS) + place},"clock":{clock},{line}}}\n'
-        for place, line in enumerate(lines)
-    ).encode()
-
-
-def event_lines(data: bytes) -> list[bytes]:
-    """Return the lines of an event."""
-    return data.split(b"\n")[:-1]
-
-
-def is_whole_event(data: bytes) -> bool:
-    """Return whether an event has all of its lines: an answer may be cut short at any byte."""
-    lines = event_lines(data)
-    try:
-        first = json.loads(lines[0])
-    except (ValueError, LookupError, RecursionError):
-        return False
-    # What says no number of lines, or has more of them, is whole, and void.
-    said = changes_of(first)
-    return data.endswith(b"\n") and (said is None or len(lines) >= said)
-
-
-def changes_of(record: Any) -> int | None:
-    """Return of how many lines an event is by its first record; None if it does not say."""
-    try:
-        (changes,) = record["control_events"]["changes"]
-        found = json.loads(changes)
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return len(found) if type(found) is list else None
-
-
-def event_id_of(record: Any) -> str:
-    """Return the id of an event by its first record; an empty one if it does not say."""
-    (found,) = record["control_events"].get("event_id", [None])
-    return found or ""
-
-
-# A line takes its place in the low 20 bits of its ``seq``, the event its number above them. So
-# the lines of all events have one order, with room for a million lines each.
-_PLACE_BITS = 20
-
-
-def event_number(number: int) -> str:
-    """Return the number of an event as text that sorts like numbers."""
-    return f"{number:010d}"

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LINE = (
-    b'{"seq":12345,"clock":1700000000000000,"experiment_id":"0","run_id":"'
+    b'{"experiment_id":"0","run_id":"'
     + b"0" * 32
     + b'","metrics":{"key":["loss"],"value":[0.12345678901234567],'
-    b'"timestamp":[1700000000000],"step":[12345]}}\n'
+    b'"timestamp":[1700000000000],"step":[12345]},"seq":12345,"clock":1700000000000000}\n'
 )
 
 

@@ -1,15 +1,17 @@
-"""What an import brings beside runs: logged models, traces, and registered models."""
+"""What an import brings beside runs: models, traces, and what is for evaluation."""
 
 from __future__ import annotations
 
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from lakeflow.importing.destination.evaluation import DatasetCopies, write_scorers
 from lakeflow.importing.destination.logged_models import MODELS_AT_ONCE, LoggedModelCopies
 from lakeflow.importing.destination.model_files import copy_model_files
 from lakeflow.importing.destination.registered_models import write_models
 from lakeflow.importing.destination.traces import TRACES_AT_ONCE, TraceCopies
 from lakeflow.importing.destination.version_places import places_of
+from lakeflow.importing.evaluation_items import EvaluationSource
 from lakeflow.importing.model_source import ModelSource
 from lakeflow.stores.arguments import below
 
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
         Sequence,
     )
 
+    from lakeflow.importing.evaluation_items import (
+        DatasetRecordItem,
+        EvaluationDatasetItem,
+        ScorerVersionItem,
+    )
     from lakeflow.importing.items import ExperimentItem, FileItem
     from lakeflow.importing.model_items import (
         LoggedModelItem,
@@ -53,6 +60,7 @@ class BesideRuns:
 
     Attributes:
         names: Names of the registered models that the source has of what is wanted.
+        datasets: Ids of the datasets for evaluation that it has of that.
         experiments: Ids of the experiments that traces and logged models are in.
     """
 
@@ -67,6 +75,7 @@ class BesideRuns:
         tell: Callable[[str], None],
     ) -> None:
         self.names: list[str] = []
+        self.datasets: list[str] = []
         self.experiments: set[str] = set()
         self._read = _Reading(source, wanted, report)
         self._store = store
@@ -122,6 +131,20 @@ class BesideRuns:
             return at
         return below(location, f"models/{model.model_id}/artifacts")
 
+    # Evaluation
+
+    def evaluation_datasets(self, experiments: Mapping[str, str]) -> None:
+        """Bring the datasets for evaluation; takes ids of experiments in the lake by key."""
+        copies = DatasetCopies(self._store, self._append, self._report.add)
+        for item in self._read.evaluation_datasets(experiments):
+            self.datasets.append(item.dataset_id)
+            copies.write(item, experiments, self._read.dataset_records(item))
+            self._tell("datasets for evaluation")
+
+    def scorers(self, experiments: Mapping[str, str]) -> None:
+        """Bring the scorers of experiments; takes their ids in the lake by key."""
+        write_scorers(self._store, self._read.scorer_versions(experiments), experiments)
+
     # Registered models
 
     def registered_models(self, experiment_ids: Iterable[str]) -> None:
@@ -153,12 +176,22 @@ class BesideRuns:
 
 def count_beside_runs(
     source: Source, items: Sequence[ExperimentItem], wanted: Wanted, report: ImportReport
-) -> list[str]:
-    """Count what an import would bring beside runs, and return names of registered models."""
+) -> tuple[list[str], list[str]]:
+    """Count what an import would bring beside runs.
+
+    Returns:
+        Names of registered models, and ids of datasets for evaluation.
+    """
     read = _Reading(source, wanted, report)
     for item in items:
         _exhaust(read.traces(item))
-    for model in read.logged_models(items, {item.key for item in items}):
+    keys = {item.key for item in items}
+    datasets = []
+    for dataset in read.evaluation_datasets(keys):
+        datasets.append(dataset.dataset_id)
+        _exhaust(read.dataset_records(dataset))
+    _exhaust(read.scorer_versions(keys))
+    for model in read.logged_models(items, keys):
         if model.point_count is None:
             _exhaust(read.points(model))
     names: list[str] = []
@@ -168,7 +201,7 @@ def count_beside_runs(
         run_ids = {run.run_id for run in runs}
     for _, versions in read.registered_models(run_ids.intersection, names):
         _exhaust(versions)
-    return names
+    return names, datasets
 
 
 def _exhaust(things: Iterable[object]) -> None:
@@ -190,6 +223,7 @@ class _Reading:
 
     def __init__(self, source: Source, wanted: Wanted, report: ImportReport) -> None:
         self._source = source if isinstance(source, ModelSource) else None
+        self._evaluation = source if isinstance(source, EvaluationSource) else None
         self._wanted = wanted
         self._report = report
         self.is_all = not wanted.experiments and wanted.since is None
@@ -240,6 +274,46 @@ class _Reading:
         """Yield the files of a logged model."""
         assert self._source is not None
         return self._source.model_files(model)
+
+    def evaluation_datasets(self, keys: Container[str]) -> Iterator[EvaluationDatasetItem]:
+        """Yield the datasets for evaluation: all, or those of wanted experiments.
+
+        Args:
+            keys: The keys of experiments that the lake has.
+        """
+        if self._evaluation is None:
+            return
+        for item in self._evaluation.evaluation_datasets():
+            is_wanted = not self._wanted.experiments or any(
+                each in keys for each in item.experiments
+            )
+            if is_wanted and self._is_late(item.last_update_time):
+                self._report.count("evaluation_datasets", 1, item.created_time)
+                yield item
+
+    def dataset_records(
+        self, item: EvaluationDatasetItem
+    ) -> Iterator[Sequence[DatasetRecordItem]]:
+        """Yield the records of a dataset."""
+        assert self._evaluation is not None
+        for some in self._evaluation.dataset_records(item):
+            self._report.count("evaluation_dataset_records", len(some), 0)
+            yield some
+
+    def scorer_versions(self, keys: Container[str]) -> Iterator[ScorerVersionItem]:
+        """Yield the versions of scorers of experiments, by the keys of these."""
+        if self._evaluation is None:
+            return
+        counted: set[tuple[str, str]] = set()
+        for version in self._evaluation.scorer_versions():
+            if version.experiment not in keys or not self._is_late(version.creation_time):
+                continue
+            scorer = version.experiment, version.name
+            if scorer not in counted:
+                counted.add(scorer)
+                self._report.count("scorers", 1, version.creation_time)
+            self._report.count("scorer_versions", 1, version.creation_time)
+            yield version
 
     def registered_models(
         self, of_wanted: Callable[[Sequence[str]], Collection[str]], names: list[str]

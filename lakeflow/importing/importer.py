@@ -6,8 +6,8 @@
    once: of a run that it has whole nothing is read.
 3. Runs and points become records, which are gathered to few writes (``destination``).
 4. Files are copied once the records of their batch are written (``FileCopies``).
-5. Logged models and traces come beside runs (``BesideRuns``), registered models at the end:
-   their versions are in folders of runs and logged models that are there by then.
+5. Logged models, traces and datasets come beside runs (``BesideRuns``), registered models at
+   the end: their versions are in folders of runs and logged models that are there by then.
 6. The log is folded where the lake folds by itself, and ``count_lake`` counts what is there.
 
 No state is kept but the lake: an import that was stopped is begun again, and goes on.
@@ -85,6 +85,7 @@ def import_source(
                 work.experiment(item, identity)
                 beside.traces(item, identity)
         beside.logged_models(found, experiments)
+        beside.evaluation_datasets(experiments)
         gathered.write()
         copies.finish()
     work.tell("fold the log")
@@ -92,10 +93,11 @@ def import_source(
     # What versions are of is there since the last look.
     store.runs.reader.things(EXPERIMENT, [], look=True)
     beside.registered_models(experiments.values())
+    beside.scorers(experiments)
     work.tell("count what is in the lake")
     ids = set(experiments.values())
     totals.count_lake(store, report, ids, work.runs)
-    totals.count_beside(store, report, ids | beside.experiments, beside.names)
+    totals.count_beside(store, report, ids | beside.experiments, beside.names, beside.datasets)
     return report
 
 
@@ -149,12 +151,12 @@ def try_source(
                 totals.count_files(report, [*source.files(run)])
             if len(runs) % _RUNS_A_BATCH == 0:
                 progress(ImportProgress(f"count {item.name}", len(runs), points, 0))
-    names = count_beside_runs(source, found, wanted, report)
+    names, datasets = count_beside_runs(source, found, wanted, report)
     if store is not None:
         named = (store.experiments.find(item.name) for item in found if item.name)
         ids = {each.experiment_id for each in named if each is not None}
         totals.count_lake(store, report, ids, runs)
-        totals.count_beside(store, report, ids, names)
+        totals.count_beside(store, report, ids, names, datasets)
     return report
 
 

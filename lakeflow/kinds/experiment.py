@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakeflow import records
+from lakeflow import event_lines, records
 from lakeflow.ids import new_id
 from lakeflow.kinds.catalogue import Attribute, Catalogue
 from lakeflow.kinds.kind import Keep, Kind, Part
@@ -52,7 +52,7 @@ def first_event(clock: int) -> bytes:
         "creation_time": clock // 1000,
         "last_update_time": clock // 1000,
     }
-    return records.event(1, clock, new_id(), "", records.table(EXPERIMENTS.name, [row]))
+    return event_lines.written(1, clock, new_id(), "", records.table(EXPERIMENTS.name, [row]))
 
 
 def name_within(experiment_id: str, name: str) -> str:

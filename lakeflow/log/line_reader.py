@@ -10,6 +10,8 @@ from lakeflow.records import LONGEST_LINE_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    import pyarrow
+
     from lakeflow.filesystem.interface import Filesystem
 
     Read = Callable[[int, int], bytes]
@@ -81,7 +83,8 @@ def _read_long(fs: Filesystem, path: str, start: int, end: int) -> Iterator[Line
         lines = complete_lines(part)
         if lines:
             yield Lines(start, data + lines, at + len(lines))
-            start, data = at + len(lines), part[len(lines) :]
+            # What is left of the part is read again: less than to put it before the next one.
+            start, data = at + len(lines), b""
             continue
         data += part
         if len(data) > _LONGEST_KEPT_BYTES:
@@ -141,3 +144,17 @@ def end_of_lines(fs: Filesystem, path: str, start: int, end: int) -> int:
         data = read(newline, min(newline + _AT_ONCE_BYTES, high))
         start = newline + data.rfind(b"\n") + 1
     return start
+
+
+def array_of_lines(data: bytes) -> pyarrow.Array:
+    """Return complete lines, each with its newline, as an array over the same bytes."""
+    import numpy
+    import pyarrow
+
+    newlines = numpy.flatnonzero(numpy.frombuffer(data, numpy.uint8) == ord("\n"))
+    offsets = numpy.concatenate(([0], newlines + 1)).astype(numpy.int64)
+    return pyarrow.Array.from_buffers(
+        pyarrow.large_binary(),
+        len(newlines),
+        [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(data)],
+    )

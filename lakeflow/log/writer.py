@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 from lakeflow.exceptions import StorageError
 from lakeflow.ids import new_id
 from lakeflow.log.positions import LOG
-from lakeflow.records import ORIGIN, Origin, copied
+from lakeflow.records import Origin, copied, is_copy, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 # A vacuum deletes a segment ``vacuum_grace_s`` after it was folded, by default two minutes. So
 # only after a pause may the segment that we write to be gone.
-_COPY = f'"{ORIGIN}":'
-
 _IDLE_S = 60.0
 
 _MOST_OPEN = 64
@@ -182,7 +180,7 @@ class LogWriter:
             # It may be there already: saying which record it is keeps it from counting twice.
             first = self._taken_back(body) if self._doubtful else None
             fields = body if first is None else copied(first, body)
-            lines.append(f'{{"seq":{sequence},"clock":{clock},{fields}}}\n')
+            lines.append(line(fields, sequence, clock))
             origins.append(first or Origin(self._id, sequence, clock))
         try:
             self._write(lines)
@@ -192,11 +190,7 @@ class LogWriter:
             self._seal()
             self._begin()
             # What is a copy says already which record it is.
-            sent = [
-                each
-                for each in zip(bodies, origins, strict=True)
-                if not each[0].startswith(_COPY)
-            ]
+            sent = [each for each in zip(bodies, origins, strict=True) if not is_copy(each[0])]
             self._doubtful = [*self._doubtful, *sent][-_DOUBTFUL_RECORDS_KEPT:]
             raise
 

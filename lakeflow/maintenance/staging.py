@@ -16,7 +16,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from lakeflow import records
+from lakeflow import event_lines, records
 from lakeflow.log.event_files import read_event
 from lakeflow.log.line_reader import read_lines
 from lakeflow.log.positions import CONTROL, LOG, events_apart, is_complete, number_of
@@ -94,12 +94,12 @@ class _Stage:
         joined = []
         whole = {path: (0, end) for path, (_, end) in spans.items()}
         for path, found in self._fs.read_many(whole, fixed=False):
-            data = read_event(self._fs, path, records.is_whole_event, found)
+            data = read_event(self._fs, path, event_lines.is_whole, found)
             start, end = spans[path]
             if self._declared.event(number_of(path), data) is not None:
                 joined.append(self._fitting(path, start, data[start:end]))
                 continue
-            for line in records.event_lines(data[start:end]):
+            for line in event_lines.lines(data[start:end]):
                 self._reject(path, start, line)
                 start += len(line) + 1
         self._put(f"{LOG}/{CONTROL}/events.jsonl", joined)

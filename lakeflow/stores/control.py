@@ -6,7 +6,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from lakeflow import records
+from lakeflow import event_lines, records
 from lakeflow.config import user_name
 from lakeflow.ids import maker_of
 from lakeflow.kinds import EVENT
@@ -187,13 +187,13 @@ class Draft(Known):
     def next_place(self) -> str:
         """Return a text that sorts after those of all events before, and of this one so far."""
         self._places += 1
-        return f"{records.event_number(self._number)}.{self._places:05d}"
+        return f"{event_lines.number_text(self._number)}.{self._places:05d}"
 
     def add(self, bodies: Sequence[str]) -> None:
         """Add the records of a change, so that the next one is decided on them too."""
         # They follow one another in this layer, whatever their numbers.
         layer = self._layers[-1]
-        lines = (f'{{"seq":0,"clock":{_LATEST},{body}}}'.encode() for body in bodies)
+        lines = (records.line(body, 0, _LATEST).encode() for body in bodies)
         fitting = (layer.declared.fitting(line, in_event=True) for line in lines)
         layer.take([line for line in fitting if line is not None])
 
@@ -233,7 +233,7 @@ class ControlStore:
             self._owner,
             self._encode,
             self._lake.file.event_grace_s,
-            records.is_whole_event,
+            event_lines.is_whole,
             self._lake.sync_if_durable,
         )
 
@@ -261,7 +261,7 @@ class ControlStore:
         events.take(lines)
         self._lake.clock.observe(events.memory.latest)
         self.last = number
-        return maker_of(records.event_id_of(lines[0][0])) if lines else ""
+        return maker_of(event_lines.id_of(lines[0][0])) if lines else ""
 
     def draft(self) -> Draft:
         """Return what is known, to decide a change on."""
@@ -279,7 +279,7 @@ class ControlStore:
         return Folded(self._looked.number, 0 if position is None else position.segment - 1)
 
     def _owner(self, number: int) -> str | None:
-        identity = records.event_number(number)
+        identity = event_lines.number_text(number)
         fold, _ = self._state
         found = self._stored.get(EVENT, [identity], fold).get(identity)
         row = None if found is None else found.row(EVENT)
@@ -287,7 +287,9 @@ class ControlStore:
 
     def _encode(self, number: int, event_id: str, changes: Sequence[Sequence[str]]) -> bytes:
         bodies = [body for change in changes for body in change]
-        return records.event(number, self._lake.clock.next(), event_id, self._user, bodies)
+        return event_lines.written(
+            number, self._lake.clock.next(), event_id, self._user, bodies
+        )
 
     # What stores ask for
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from lakeflow import records
+from lakeflow import event_lines, records
 from lakeflow.kinds.kind import CLOCK, Keep
 from lakeflow.records import MisfitError
 from lakeflow.stores.things import Columns, is_removal, kept_columns, keys_of, type_codes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lakeflow.kinds import Kind, Part
-    from lakeflow.records import Origin
+    from lakeflow.records import Copied
     from lakeflow.schema import Column
     from lakeflow.stores.memory import Memory
     from lakeflow.stores.things import Order
@@ -51,7 +51,8 @@ class Declarations:
         self._changes = {
             spec.name for kind in kinds if kind.is_controlled for spec in kind.tables
         }
-        self.names = ["seq", CLOCK, records.ORIGIN, *dict.fromkeys(scope), *self._fields]
+        copied = (records.COPIED_AT, records.COPIED_FROM, records.COPIED_PLACE)
+        self.names = [*copied, *dict.fromkeys(scope), *self._fields, "seq", CLOCK]
 
     def rows(self, record: Mapping[str, Any], *, in_event: bool) -> list[tuple[Field, Any]]:
         """Return the fields of a record, each with its rows as ``Field.merge`` takes them.
@@ -64,8 +65,7 @@ class Declarations:
         Raises:
             MisfitError: One does not fit its declaration.
         """
-        if record.get(records.ORIGIN) is not None:
-            records.origin_of(record[records.ORIGIN])
+        records.copied_in(record)
         if not in_event and not self._changes.isdisjoint(record):
             raise MisfitError
         return [
@@ -92,17 +92,17 @@ class Declarations:
             number: Its place in the total order, by its name.
             data: Its content.
         """
-        found = [self.fitting(line, in_event=True) for line in records.event_lines(data)]
+        found = [self.fitting(line, in_event=True) for line in event_lines.lines(data)]
         lines = [each for each in found if each is not None]
         if not lines or len(lines) < len(found):
             return None
         (first, _), *others = lines
-        if records.changes_of(first) != len(lines):
+        if event_lines.changes_of(first) != len(lines):
             return None
-        if first["control_events"].get("number") != [records.event_number(number)]:
+        if first["control_events"].get("number") != [event_lines.number_text(number)]:
             return None
         is_one = all(
-            record[CLOCK] == first[CLOCK] and "control_events" not in record
+            records.entered(record) == records.entered(first) and "control_events" not in record
             for record, _ in others
         )
         return lines if is_one else None
@@ -119,14 +119,14 @@ class Field:
         """
         raise NotImplementedError
 
-    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
         """Merge rows into the things that they are about.
 
         Args:
             memory: What has the things.
             rows: The rows, as ``check`` returns them.
             order: The order of their record.
-            origin: What their line says of the record that it is a copy of; None if of none.
+            copied: What their line says as a copy; None if it is none.
         """
         raise NotImplementedError
 
@@ -244,7 +244,7 @@ class _Made(Field):
                 raise MisfitError
         return list(zip(_scopes(kind, record, rows, count), given, strict=True))
 
-    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
         kind = self._kind
         for scope, fields in rows:
             thing = memory.thing(kind, scope)
@@ -294,7 +294,7 @@ class _Kept(Field):
             for scope, key, row in zip(scopes, keys, values, strict=True)
         ]
 
-    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
         about, thing = None, None
         for scope, key, values in rows:
             # Most lines are about one thing, and all their rows share one scope.
@@ -320,7 +320,7 @@ class _InColumns(Field):
             columns[column.name] = _checked(column, values, count, nullable=column.nullable)
         return dict.fromkeys(scopes), columns
 
-    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
         scopes, columns = rows
         for scope in scopes:
             memory.thing(self._kind, scope)
@@ -355,14 +355,14 @@ class _Each(Field):
         values = zip(*(columns[name] for name in self._kept), strict=True)
         return list(zip(_scopes(self._kind, record, rows, count), keys, values, strict=True))
 
-    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
         _, name, seq = order
         writer = memory.number_of(name)
         table = self._part.table.name
-        first = 0 if origin is None else origin.place
+        first = 0 if copied is None else copied.place
         places = range(first, first + len(rows))
         about, thing = None, None
-        for place in memory.taken.rest(table, name, seq, places, is_copy=origin is not None):
+        for place in memory.taken.rest(table, name, seq, places, is_copy=copied is not None):
             scope, key, values = rows[place - first]
             if scope is not about:
                 about, thing = scope, memory.thing(self._kind, scope)
@@ -372,7 +372,7 @@ class _Each(Field):
             if columns is None:
                 columns = thing.columns[table][key] = Columns(self._codes, self._last)
             columns.add(values, order, writer, place)
-            if origin is not None:
+            if copied is not None:
                 memory.copied.setdefault(table, {}).setdefault(thing.id, set()).add(key)
 
 
@@ -389,7 +389,7 @@ class _Removed(Field):
         names = _checked_text(rows["kind"], count)
         return list(zip(names, _checked_text(rows.get("id"), count), strict=True))
 
-    def merge(self, memory: Memory, rows: Any, order: Order, origin: Origin | None) -> None:
+    def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
         for name, identity in rows:
             kind = self._kinds.get(name)
             if kind is not None:

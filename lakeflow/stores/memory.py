@@ -90,21 +90,19 @@ class Memory:
     def merge(self, checked: Checked, writer: str, latest_clock: int = _ANY_CLOCK) -> None:
         """Take in a line of a writer that was checked."""
         record, fields = checked
-        clock = min(record["clock"], latest_clock)
-        if self._until is not None and clock > self._until:
+        clock, seq = min(record["clock"], latest_clock), record["seq"]
+        copied = records.copied_in(record)
+        entered = clock if copied is None else min(copied.at, latest_clock)
+        if self._until is not None and entered > self._until:
             return
-        order = (clock, writer, record["seq"])
-        origin = None
-        if record.get(records.ORIGIN) is not None:
-            # A copy counts as the record that it is a copy of.
-            origin = records.origin_of(record[records.ORIGIN])
-            order = (min(origin.clock, latest_clock), origin.writer, origin.seq)
+        # A copy counts as the record that it is a copy of.
+        order = (clock, writer if copied is None else copied.writer, seq)
         for field, rows in fields:
-            field.merge(self, rows, order, origin)
-        if origin is None:
-            self.taken.record(writer, order[2])
-        if clock > self.latest:
-            self.latest = clock
+            field.merge(self, rows, order, copied)
+        if copied is None:
+            self.taken.record(writer, seq)
+        if entered > self.latest:
+            self.latest = entered
 
     def number_of(self, writer: str) -> int:
         """Return the number of a writer."""

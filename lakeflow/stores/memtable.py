@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from lakeflow import records
+from lakeflow import event_lines
 from lakeflow.log.control_log import clock
 from lakeflow.log.event_files import read_event
 from lakeflow.log.line_reader import read_lines
@@ -120,10 +120,10 @@ class Memtable:
             raise FileNotFoundError("events were folded and deleted meanwhile")
 
     def _take_event(self, path: str, data: bytes, start: int) -> None:
-        data = read_event(self._lake.fs, path, records.is_whole_event, data)
+        data = read_event(self._lake.fs, path, event_lines.is_whole, data)
         lines = self._declared.event(number_of(path), data)
         if lines is None:
-            self.memory.misfits += len(records.event_lines(data))
+            self.memory.misfits += len(event_lines.lines(data))
         else:
             for line in lines[data.count(b"\n", 0, start) :]:
                 self.memory.merge(line, writer_of(path), self._lake.clock.latest())

@@ -80,7 +80,10 @@ def sync_lakes(
     report = SyncReport()
 
     def sync(listing: LogListing) -> None:
-        _Sync(source, target, listing, report, progress, with_files=with_files).run()
+        with CopyWriter(target.lake) as copies:
+            _Sync(
+                source, target, listing, copies, report, progress, with_files=with_files
+            ).run()
 
     with_listing(source.lake, sync)
     target.lake.shared(AutoCompaction).compact_if_due()
@@ -95,6 +98,7 @@ class _Sync:
         source: Store,
         target: Store,
         listing: LogListing,
+        writer: CopyWriter,
         report: SyncReport,
         progress: Callable[[Progress], None],
         *,
@@ -106,7 +110,7 @@ class _Sync:
         self._progress = progress
         self._known = bookmark.read(target.lake.fs, source.lake.file.lake_id)
         self._plan = plan(listing, self._known)
-        self._writer = CopyWriter(target.lake)
+        self._writer = writer
         self._files = Files(source, target.lake, report) if with_files else None
         self._ends: dict[str, Reached] = {}
         self._kept_at = time.monotonic()
@@ -132,7 +136,7 @@ class _Sync:
             fold=self._listing.fold.number,
             files=_files_of(source.lake, self._listing.fold),
         )
-        self._writer.sync()
+        self._writer.finish()
         if done != known:
             bookmark.write(self._target.lake.fs, source.lake.file.lake_id, done)
 
@@ -163,7 +167,6 @@ class _Sync:
             done += len(some.data)
             self._progress(Progress("sync log", done, total))
             self._keep()
-        self._writer.write()
 
     def _keep(self) -> None:
         """Say how far it is, from time to time."""
@@ -171,8 +174,7 @@ class _Sync:
         if now - self._kept_at < _BOOKMARK_EVERY_S:
             return
         self._kept_at = now
-        self._writer.write()
-        self._writer.sync()
+        self._writer.finish()
         bookmark.write(
             self._target.lake.fs,
             self._source.lake.file.lake_id,
@@ -198,7 +200,6 @@ class _Sync:
                 self._progress(Progress("sync tables", written, written))
             self._report.left += stored.left
             self._report.log_bytes += written
-        self._writer.write()
 
 
 def _bounded(copies: Iterator[Copy]) -> Iterator[list[Copy]]:

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from lakeflow import records
-from lakeflow.kinds.kind import CLOCK, IDENTITY, LOGGED, Keep
+from lakeflow.kinds.kind import IDENTITY, Keep
 from lakeflow.query.engine.stored_rows import rows_of_files
 from lakeflow.records import Origin
 from lakeflow.schema import ARTIFACTS, EVALUATION_DATASET_RECORDS, SPANS
@@ -21,6 +21,8 @@ from lakeflow.syncing import things
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow
 
     from lakeflow.kinds import Kind, Part
     from lakeflow.lake import Lake
@@ -116,9 +118,19 @@ class Stored:
 
     def _records(self, kind: Kind, part: Part) -> Iterator[Copy]:
         """Yield the rows that all stay, those of a record together."""
-        of_record = itemgetter("writer", "seq", *(kind.scope if kind.is_line else ()))
-        for _, some in groupby(self._rows_of(part, IDENTITY, self._covered), of_record):
-            yield from _record_copies(kind, part, list(some))
+        import pyarrow
+        import pyarrow.compute
+
+        mapped = pyarrow.array(self._experiments, pyarrow.string())
+        for batch in self._batches_of(part, IDENTITY, self._covered):
+            # By column, since there are very many rows, most of them records of their own.
+            some = batch.filter(pyarrow.compute.is_in(batch.column(_EXPERIMENT), mapped))
+            self.left += len(batch) - len(some)
+            if not len(some):
+                continue
+            columns = {name: some.column(name).to_pylist() for name in some.schema.names}
+            columns[_EXPERIMENT] = [*map(self._experiments.get, columns[_EXPERIMENT])]
+            yield from things.copies_of_records(kind, part.table, columns)
 
     def _rows(self, kind: Kind, part: Part) -> Iterator[Copy]:
         """Yield rows of which one stays by key, and that no document has."""
@@ -131,9 +143,17 @@ class Stored:
                 rows = group[start : start + _ROWS_A_LINE]
                 yield from things.copies_of(kind, part.table.name, clock, rows)
 
-    def _rows_of(
+    def _rows_of(self, part: Part, order: Sequence[str]) -> Iterator[Row]:
+        for batch in self._batches_of(part, order):
+            for row in batch.to_pylist():
+                if self._is_mapped(row):
+                    yield row
+                else:
+                    self.left += 1
+
+    def _batches_of(
         self, part: Part, order: Sequence[str], but_of: Sequence[str] = ()
-    ) -> Iterator[Row]:
+    ) -> Iterator[pyarrow.RecordBatch]:
         known = self._known.get(part.table.name, frozenset())
         files = self._fold.files.get(part.table.name, ())
         new = [file for file in files if file.path not in known]
@@ -141,32 +161,4 @@ class Stored:
             return
         paths = self._lake.engine_paths(part.table.name, new)
         with contextlib.closing(self._engine.cursor()) as cursor:
-            for row in rows_of_files(cursor, part.table, paths, order, but_of):
-                if self._is_mapped(row):
-                    yield row
-                else:
-                    self.left += 1
-
-
-def _record_copies(kind: Kind, part: Part, rows: list[Row]) -> Iterator[Copy]:
-    """Yield the rows of one record, those whose places follow one another together."""
-    numbered = enumerate(rows)
-    for _, run in groupby(numbered, lambda each: each[1]["place"] - each[0]):
-        some = [row for _, row in run]
-        first = some[0]
-        place = first["place"]
-        for body, count in _parted(kind, part, some):
-            yield Origin(first["writer"], first["seq"], first[CLOCK], place), body
-            place += count
-
-
-def _parted(kind: Kind, part: Part, rows: list[Row]) -> Iterator[tuple[str, int]]:
-    """Yield the rows as fields of a line, and how many are in each."""
-    bare = [{name: each for name, each in row.items() if name not in LOGGED} for row in rows]
-    bodies = things.bodies(kind, part.table.name, bare)
-    if len(bodies) == 1:
-        yield bodies[0], len(rows)
-        return
-    middle = len(rows) // 2
-    yield from _parted(kind, part, rows[:middle])
-    yield from _parted(kind, part, rows[middle:])
+            yield from rows_of_files(cursor, part.table, paths, order, but_of)

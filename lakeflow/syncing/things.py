@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from itertools import groupby
+from operator import sub
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
+from lakeflow.kinds.kind import CLOCK, LOGGED
 from lakeflow.records import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lakeflow.kinds import Kind
+    from lakeflow.schema import TableSpec
     from lakeflow.stores.things import Thing
 
 Row = dict[str, Any]
@@ -71,5 +75,56 @@ def bodies(kind: Kind, table: str, rows: list[Row]) -> list[str]:
         return records.bodies("", records.table(table, rows))
     about = {name: rows[0][name] for name in kind.scope}
     bare = [{name: each for name, each in row.items() if name not in about} for row in rows]
-    head = ",".join(f"{json.dumps(name)}:{json.dumps(each)}" for name, each in about.items())
-    return records.bodies(head, records.table(table, bare))
+    return records.bodies(_head(about), records.table(table, bare))
+
+
+def _head(about: Mapping[str, str]) -> str:
+    return ",".join(f"{json.dumps(name)}:{json.dumps(each)}" for name, each in about.items())
+
+
+def copies_of_records(
+    kind: Kind, spec: TableSpec, columns: Mapping[str, list[Any]]
+) -> Iterator[Copy]:
+    """Yield rows that all stay as copies of their records: those of one record together.
+
+    Args:
+        kind: Their kind.
+        spec: Their table.
+        columns: Its columns; the rows of a record follow one another, in order.
+    """
+    scope = kind.scope if kind.is_line else ()
+    names = [name for name in spec.column_names if name not in {*LOGGED, *scope}]
+    texts = [records.texts(columns[name]) for name in names]
+    rows = list(zip(*texts, strict=True))
+    fields = ",".join(f'"{name}":[%s]' for name in names)
+    abouts = list(zip(*(columns[name] for name in scope), strict=True)) or [()] * len(texts[0])
+    heads = {
+        each: "".join(
+            f"{_head({name: value})}," for name, value in zip(scope, each, strict=True)
+        )
+        for each in {*abouts}
+    }
+
+    def bodies(first: int, last: int) -> Iterator[tuple[int, str]]:
+        is_one = last - first == 1
+        text = fields % (
+            rows[first] if is_one else tuple([",".join(each[first:last]) for each in texts])
+        )
+        if is_one or len(text) <= records.MAX_CHARACTERS:
+            yield first, f'{heads[abouts[first]]}"{spec.name}":{{{text}}}'
+            return
+        middle = (first + last) // 2
+        yield from bodies(first, middle)
+        yield from bodies(middle, last)
+
+    writers, seqs, clocks, places = (
+        columns[name] for name in ("writer", "seq", CLOCK, "place")
+    )
+    # What is the same in all rows of a copy: of which record they are, and that no place of it
+    # is left out between them.
+    same = zip(writers, seqs, abouts, map(sub, places, range(len(places))), strict=True)
+    last = 0
+    for (writer, seq, _, _), some in groupby(same):
+        first, last = last, last + len(list(some))
+        for place, body in bodies(first, last):
+            yield Origin(writer, seq, clocks[place], places[place]), body

@@ -112,17 +112,14 @@ def wrong_records() -> Iterator[dict[str, Any]]:
     for name, good in GOOD.items():
         yield from ({name: field} for field in wrong_fields(good))
     tags = {"tags": GOOD["tags"]}
-    for name in ("seq", "clock", "experiment_id", "run_id", "origin"):
+    for name in ("seq", "clock", "experiment_id", "run_id", "copied_from"):
         # A text for the experiment is another experiment, which is as good.
         values = [each for each in VALUES if name != "experiment_id" or type(each) is not str]
         yield from ({**tags, name: value} for value in values)
-    for place in range(3):
-        for value in VALUES:
-            origin: list[Any] = ["w", 1, 1]
-            origin[place] = value
-            yield {**tags, "origin": origin}
-    yield {**tags, "origin": ["w", 1]}
-    yield from ({**tags, "origin": ["w", 1, 1, place]} for place in (*VALUES, -1, 2**31))
+    copy_of = {"copied_at": 1, "copied_from": "w", "copied_place": 1}
+    for name in copy_of:
+        yield from ({**tags, **copy_of, name: value} for value in (*VALUES, -1, 2**31))
+        yield {**tags, **{each: copy_of[each] for each in copy_of if each != name}}
 
 
 def write_log(lake: Path) -> list[str]:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 
 EXPERIMENT = "Größe"
 
@@ -22,6 +23,14 @@ _OF_VERSIONS = (
 _OF_LOGGED = (
     "model_id", "name", "creation_timestamp", "last_updated_timestamp", "model_type",
     "source_run_id", "status_message", "tags", "params", "artifact_location",
+)  # fmt: skip
+_OF_DATASETS = (
+    "dataset_id", "name", "digest", "created_time", "last_update_time", "created_by",
+    "last_updated_by", "tags",
+)  # fmt: skip
+_OF_RECORDS = (
+    "inputs", "outputs", "expectations", "tags", "source_id", "created_time",
+    "last_update_time", "created_by", "last_updated_by",
 )  # fmt: skip
 _OF_TRACES = ("request_id", "timestamp_ms", "execution_time_ms", "request_metadata")
 
@@ -97,6 +106,29 @@ def _traces(client, experiment_id):
         }
 
 
+def of_evaluation(datasets, records_of, scorers):
+    """Return what is there of evaluation, as values of JSON.
+
+    Args:
+        datasets: The datasets.
+        records_of: Returns the records of a dataset by its id.
+        scorers: Name, number and text of the versions of scorers.
+    """
+    return {
+        "datasets": [
+            {name: getattr(each, name) for name in _OF_DATASETS}
+            | {"records": sorted(map(_record, records_of(each.dataset_id)), key=str)}
+            for each in datasets
+        ],
+        "scorers": [list(each) for each in scorers],
+    }
+
+
+def _record(record):
+    source = record.source and [record.source.source_type, record.source.source_data]
+    return {name: getattr(record, name) for name in _OF_RECORDS} | {"source": source}
+
+
 def _in_order(spans):
     return sorted(spans, key=lambda each: (each.start_time_ns, each.span_id))
 
@@ -149,7 +181,35 @@ def make(uri, artifacts):
         _assess(mlflow, ids)
         if uri.startswith("sqlite"):
             client.link_traces_to_run(ids[:2], run.info.run_id)
+            store = client._tracking_client.store
+            return said(client, experiment_id) | {
+                "evaluation": _evaluated(store, experiment_id)
+            }
     return said(client, experiment_id)
+
+
+def _evaluated(store, experiment_id):
+    """Make a dataset and a scorer, and return what MLflow's store says of them."""
+    made = store.create_dataset("asked", {"mlflow.user": "ü", "k": "v"}, [experiment_id])
+    source = {"source_type": "TRACE", "source_data": {"trace_id": "tr-1"}}
+    for records in (
+        [
+            {"inputs": {"q": "ä"}, "outputs": ["a", None], "tags": {"mlflow.user": "me"}},
+            {"inputs": {"q": "b"}, "expectations": {"right": 1.5}, "source": source},
+        ],
+        [{"inputs": {"q": "ä"}, "expectations": {"x": [1]}, "tags": {"mlflow.user": "you"}}],
+    ):
+        store.upsert_dataset_records(made.dataset_id, records)
+        time.sleep(0.01)
+    store.create_dataset("empty", None, [])
+    for text in ('{"n": 1}', '{"n": 2}'):
+        store.register_scorer(experiment_id, "judge", text)
+    versions = store.list_scorer_versions(experiment_id, "judge")
+    return of_evaluation(
+        sorted(store.search_datasets(), key=lambda each: each.name),
+        lambda dataset_id: store._load_dataset_records(dataset_id)[0],
+        [(each.scorer_name, each.scorer_version, each._serialized_scorer) for each in versions],
+    )
 
 
 def _make_versions(client, run):

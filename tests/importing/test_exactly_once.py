@@ -254,7 +254,7 @@ def test_a_write_that_failed_in_a_process_that_goes_on(
             importer.import_source(held, store, Wanted())
     assert importer.import_source(held, store, Wanted()).is_complete
     lines = b"".join(fs.read(path) for path in list_segments(fs)).splitlines()
-    assert not [line for line in lines if line.count(b'"origin":') > 1]
+    assert not [line for line in lines if line.count(b'"copied_from":') > 1]
     compact_lake(store.lake)
     assert_holds(held, fs)
 

@@ -10,6 +10,7 @@ from importing import mlflow_models
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.importing import from_mlflow
+from lakeflow.open_store import open_store
 
 STORES = [f"{version}-{kind}" for version in "23" for kind in ("sqlite", "files")]
 
@@ -33,8 +34,18 @@ def lake(tmp_path):
 
 def said(lake):
     client = LakeflowClient(lake)
-    experiment = client.get_experiment_by_name(mlflow_models.EXPERIMENT)
-    return mlflow_models.said(client, experiment.experiment_id)
+    experiment_id = client.get_experiment_by_name(mlflow_models.EXPERIMENT).experiment_id
+    scorers = open_store(lake, create=False).scorers
+    evaluation = mlflow_models.of_evaluation(
+        sorted(client.search_datasets(), key=lambda each: each.name),
+        client.load_dataset_records,
+        [
+            (version.scorer_name, version.scorer_version, version.serialized_scorer)
+            for latest in scorers.latest(experiment_id)
+            for version in scorers.versions(experiment_id, latest.scorer_name)
+        ],
+    )
+    return mlflow_models.said(client, experiment_id) | {"evaluation": evaluation}
 
 
 def counted(report):
@@ -139,7 +150,11 @@ def test_what_is_broken_is_reported_and_the_rest_arrives(made, lake, tmp_path):
     assert any("'champion'" in each.why for each in report.problems)
     assert counted(report)["traces"] == (2, 2)
     if uri.endswith(".db"):
-        assert "table evaluation_datasets" in {each.where for each in report.problems}
+        assert "table endpoints" in {each.where for each in report.problems}
+        (dataset,) = client.search_datasets(filter_string="name = 'asked'")
+        (record,) = client.load_dataset_records(dataset.dataset_id)
+        assert record.inputs == {"q": "ä"}
+        assert any("record" in each.where for each in report.problems)
 
 
 def _broken_database(uri, tmp_path):
@@ -153,7 +168,11 @@ def _broken_database(uri, tmp_path):
             "UPDATE spans SET content = substr(content, 1, 40) WHERE name = 'inner'"
         )
         database.execute(
-            "INSERT INTO evaluation_datasets (dataset_id, name) VALUES ('d-1', 'asked')"
+            "INSERT INTO endpoints (endpoint_id, name, created_at, last_updated_at, "
+            "usage_tracking, workspace) VALUES ('e', 'e', 1, 1, 0, 'default')"
+        )
+        database.execute(
+            "UPDATE evaluation_dataset_records SET inputs = '{' WHERE inputs LIKE '%\"b\"%'"
         )
         database.execute("UPDATE assessments SET value = '{' WHERE name = 'good'")
     database.close()

@@ -28,6 +28,7 @@ from lakeflow.maintenance.compact import compact_lake
 from lakeflow.query.engine.compile import compile_search
 from lakeflow.query.engine.search import Search
 from lakeflow.query.language.filters import parse_filter
+from lakeflow.records import Origin, copied
 from lakeflow.scans import _frame_of
 from lakeflow.stores.snapshots import SnapshotId
 from lakeflow.stores.store import Store
@@ -148,8 +149,7 @@ class Library:
 
     def copy(self, writer: int, order: tuple[int, str, int], fields: Any) -> None:
         clock, name, seq = order
-        origin = json.dumps([name, seq, clock])
-        self.stores[writer].lake.append([f'"origin":{origin},{body(**fields)}'])
+        self.stores[writer].lake.append([copied(Origin(name, seq, clock), body(**fields))])
         self.model.log(order, **fields)
 
     def _lines(self, lake: Lake) -> dict[tuple[str, int], Any]:

@@ -32,6 +32,7 @@ from lakeflow.maintenance.compact import (
 )
 from lakeflow.maintenance.tiers import MERGE_FILES, files_to_rewrite
 from lakeflow.open_store import open_store
+from lakeflow.records import Origin, copied
 from lakeflow.schema import EXPERIMENT_TAGS, METRICS, PARAMS, RUNS
 from lakeflow.stores.control import ControlStore
 from lakeflow.tables import folds
@@ -116,12 +117,12 @@ def test_a_copy_of_a_record_is_no_other_one(
     (segment,) = (path for path in list_segments(store.lake.fs) if writer_of(path) != CONTROL)
     line = store.lake.fs.read(segment).splitlines()[-1].decode()
     written = json.loads(line)
-    origin = json.dumps([writer_of(segment), written["seq"], written["clock"]])
-    about = line.index('"experiment_id"')
+    origin = Origin(writer_of(segment), written["seq"], written["clock"])
+    body = line[1 : line.index(',"seq"')]
     if is_folded:
         compact_lake(store.lake)
     for _ in range(2):
-        store.lake.append([f'"origin":{origin},{line[about:-1]}'])
+        store.lake.append([copied(origin, body)])
     for _ in range(2):
         count = store.columns.query('SELECT "count" FROM latest_metrics', None)
         assert count["count"].to_pylist() == [3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lakeflow import records
 from lakeflow.importing.items import Problem
 from lakeflow.stores.lines import Declarations
 
@@ -35,7 +36,7 @@ class Fitting:
         kept = []
         for body in bodies:
             try:
-                line = f'{{"seq":0,"clock":0,{body}}}'.encode()
+                line = records.line(body, 0, 0).encode()
             except UnicodeEncodeError:
                 line = b""
             if self._declared.fitting(line, in_event=False) is None:

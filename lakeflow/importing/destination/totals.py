@@ -37,8 +37,12 @@ _BESIDE = {
     "traces": "request_time",
     "spans": "length(name)",
     "assessments": "create_time",
+    "scorers": "creation_time",
+    "scorer_versions": "creation_time",
 }
 """What is summed up of each table that has rows of experiments."""
+
+_OF_DATASETS = {"evaluation_datasets": "created_time", "evaluation_dataset_records": "0"}
 
 _OF_REGISTRY = {"registered_models": "length(name)", "model_versions": "creation_timestamp"}
 
@@ -96,7 +100,11 @@ def count_lake(
 
 
 def count_beside(
-    store: Store, report: ImportReport, experiment_ids: Collection[str], names: Collection[str]
+    store: Store,
+    report: ImportReport,
+    experiment_ids: Collection[str],
+    names: Collection[str],
+    datasets: Collection[str],
 ) -> None:
     """Count what the lake has beside runs, of the tables that the source has any rows of.
 
@@ -105,12 +113,14 @@ def count_beside(
         report: Where the counts go.
         experiment_ids: The experiments.
         names: Names of registered models.
+        datasets: Ids of datasets for evaluation.
     """
     import pyarrow
 
     for amounts, column, values in (
         (_BESIDE, "experiment_id", experiment_ids),
         (_OF_REGISTRY, "name", names),
+        (_OF_DATASETS, "dataset_id", datasets),
     ):
         wanted = pyarrow.table({column: pyarrow.array([*values], pyarrow.string())})
         for table, amount in amounts.items():

@@ -1,4 +1,4 @@
-"""Rows of a table's files as they are stored, a dictionary each, in bounded memory."""
+"""Rows of a table's files as they are stored, some columns at a time, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from lakeflow.query.engine.statement import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import pyarrow
 
     from lakeflow.query.engine.connection import Cursor
     from lakeflow.schema import TableSpec
@@ -22,7 +24,7 @@ def rows_of_files(
     files: Sequence[str],
     order: Sequence[str],
     but_of: Sequence[str] = (),
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[pyarrow.RecordBatch]:
     """Yield the rows of some files of a table.
 
     Args:
@@ -42,5 +44,4 @@ def rows_of_files(
         f"FROM read_parquet($files, hive_partitioning = false) {wanted} "
         f"ORDER BY {quoted(order)}"
     )
-    for batch in cursor.batches(rows, _ROWS_AT_ONCE, values):
-        yield from batch.to_pylist()
+    yield from cursor.batches(rows, _ROWS_AT_ONCE, values)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakeflow.kinds.kind import CLOCK, LOGGED, Keep
 from lakeflow.query.engine.connection import SQL_TYPES
 from lakeflow.query.engine.statement import quoted
-from lakeflow.records import LONGEST_LINE_BYTES, ORIGIN, REMOVED
+from lakeflow.records import COPIED_FROM, COPIED_PLACE, LONGEST_LINE_BYTES, REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -83,7 +83,8 @@ def stage(kinds: Sequence[Kind]) -> str:
     What is in most lines is parsed with them, as columns of their own; all else stays a text,
     since each column of lists takes 16 bytes and more in every row, whatever is in it.
     """
-    columns = {"seq": "BIGINT", CLOCK: "BIGINT", ORIGIN: "JSON", REMOVED: "JSON"}
+    of_line = {"seq": "BIGINT", CLOCK: "BIGINT", COPIED_FROM: "VARCHAR", COPIED_PLACE: "BIGINT"}
+    columns = {**of_line, REMOVED: "JSON"}
     checks = []
     for kind in kinds:
         if kind.is_line:
@@ -96,17 +97,13 @@ def stage(kinds: Sequence[Kind]) -> str:
                 fits = _fits(kind, spec, part, f'"{spec.name}"')
                 checks.append(f'("{spec.name}" IS NULL OR ({fits}) IS TRUE)')
     listed = ", ".join(f"\"{name}\": '{each}'" for name, each in columns.items())
-    kept = quoted(name for name in columns if name not in {"seq", CLOCK, ORIGIN})
-    origin = f"from_json({ORIGIN}, '[\"VARCHAR\"]')"
+    kept = quoted(name for name in columns if name not in of_line)
     return f"""
-    SELECT CASE WHEN {ORIGIN} IS NULL
-            THEN {{'clock': least({CLOCK}, $latest_clock::BIGINT),
-                   'writer': split_part(filename, '/', -2), 'seq': seq}}
-            ELSE {{'clock': least(TRY_CAST({origin}[3] AS BIGINT), $latest_clock::BIGINT),
-                   'writer': {origin}[1], 'seq': TRY_CAST({origin}[2] AS BIGINT)}}
-        END AS ord,
-        {ORIGIN} IS NOT NULL AS is_copy,
-        coalesce(TRY_CAST({origin}[4] AS BIGINT), 0) AS first_place,
+    SELECT {{'clock': least({CLOCK}, $latest_clock::BIGINT),
+             'writer': coalesce({COPIED_FROM}, split_part(filename, '/', -2)),
+             'seq': seq}} AS ord,
+        {COPIED_FROM} IS NOT NULL AS is_copy,
+        coalesce({COPIED_PLACE}, 0) AS first_place,
         seq IS NOT NULL AND {CLOCK} IS NOT NULL AND {" AND ".join(checks)} AS is_record,
         {kept}
     FROM read_json($files, format = 'newline_delimited', columns = {{{listed}}},

@@ -147,8 +147,6 @@ class SqlModels(StoreTables):
 _LEFT_OUT = {
     table: f"SELECT count(*) AS rows_of_it FROM {table}"  # noqa: S608 - constants
     for table in (
-        "evaluation_datasets",
-        "scorers",
         "issues",
         "label_schemas",
         "review_queues",

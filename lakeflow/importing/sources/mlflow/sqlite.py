@@ -26,6 +26,7 @@ from lakeflow.importing.items import Curve, DatasetItem, ExperimentItem, Problem
 from lakeflow.importing.sources.artifact_files import files_below, local_path
 from lakeflow.importing.sources.mlflow.infinities import LARGEST, unclipped
 from lakeflow.importing.sources.mlflow.schemas import KNOWN_SCHEMAS, OLD_SCHEMAS
+from lakeflow.importing.sources.mlflow.sql_evaluation import SqlEvaluation
 from lakeflow.importing.sources.mlflow.sql_models import SqlModels
 from lakeflow.importing.sources.mlflow.sql_traces import SqlTraces
 
@@ -68,7 +69,7 @@ _RUNS = """
 """
 
 
-class MlflowSqlite(SqlModels, SqlTraces):
+class MlflowSqlite(SqlModels, SqlTraces, SqlEvaluation):
     """A reader of a database of MLflow's.
 
     Args:

@@ -1,0 +1,189 @@
+"""Datasets for evaluation and scorers of a source, written so that each counts once."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lakeflow import records
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.importing.destination.fitting import Fitting
+from lakeflow.importing.items import Problem, reason, writer_of
+from lakeflow.kinds import EVALUATION_DATASET, SCORER, name_within
+from lakeflow.records import Origin
+from lakeflow.schema import (
+    EVALUATION_DATASET_EXPERIMENTS,
+    EVALUATION_DATASET_FIELDS,
+    EVALUATION_DATASET_RECORDS,
+    EVALUATION_DATASET_TAGS,
+    EVALUATION_DATASETS,
+    SCORER_VERSIONS,
+    SCORERS,
+)
+from lakeflow.stores.evaluation import rows
+from lakeflow.stores.experiments import now_ms
+from lakeflow.stores.things import Thing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from lakeflow.importing.evaluation_items import (
+        DatasetRecordItem,
+        EvaluationDatasetItem,
+        ScorerVersionItem,
+    )
+    from lakeflow.stores.control import Draft
+    from lakeflow.stores.store import Store
+
+_CALL = "import"
+"""The call of all records that are imported: rows that come again are the same."""
+
+
+class DatasetCopies:
+    """Writes datasets for evaluation to a lake that may hold some of them.
+
+    Args:
+        store: The lake.
+        append: Takes records for it.
+        report: Told of what it cannot hold.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        append: Callable[[Sequence[str]], None],
+        report: Callable[[Problem], None],
+    ) -> None:
+        self._store = store
+        self._append = append
+        self._report = report
+        self._fitting = Fitting(store.lake, report)
+
+    def write(
+        self,
+        item: EvaluationDatasetItem,
+        experiments: Mapping[str, str],
+        given: Iterable[Sequence[DatasetRecordItem]],
+    ) -> None:
+        """Write a dataset; one that was not changed since stays as it is in the lake.
+
+        Args:
+            item: The dataset.
+            experiments: The ids of experiments in the lake by key.
+            given: Its records.
+        """
+        identity = item.dataset_id
+        known = self._store.runs.reader.things(EVALUATION_DATASET, [identity])
+        row = known[0].row(EVALUATION_DATASET) if known else None
+        is_gone = bool(known) and known[0].is_gone
+        if is_gone or (row is not None and row["last_update_time"] >= item.last_update_time):
+            for _ in given:
+                pass  # they are counted as they are read
+            return
+        made = {
+            "dataset_id": identity,
+            "last_update_time": item.last_update_time,
+            "last_updated_by": item.last_updated_by,
+            "digest": item.digest,
+        }
+        if row is None:
+            made |= {
+                "name": item.name,
+                "created_time": item.created_time,
+                "created_by": item.created_by,
+            }
+        scope = {"dataset_id": identity}
+        self._write(
+            item,
+            records.table(EVALUATION_DATASETS.name, [made]),
+            records.table(
+                EVALUATION_DATASET_TAGS.name,
+                [scope | {"key": key, "value": value} for key, value in item.tags.items()],
+            ),
+            records.table(
+                EVALUATION_DATASET_EXPERIMENTS.name,
+                [
+                    scope | {"experiment_id": experiments[key], "linked_time": time}
+                    for key, time in item.experiments.items()
+                    if key in experiments
+                ],
+            ),
+        )
+        number = 0
+        for some in given:
+            thing = Thing(EVALUATION_DATASET, (identity,))
+            fields = rows.new_fields(thing, [record.given for record in some])
+            found = [each for record in some for each in self._rows(identity, record)]
+            for each in found:
+                each["number"] = number
+                number += 1
+            self._write(
+                item,
+                records.table(EVALUATION_DATASET_FIELDS.name, fields),
+                records.table(EVALUATION_DATASET_RECORDS.name, found),
+            )
+
+    def _rows(self, identity: str, item: DatasetRecordItem) -> list[dict[str, Any]]:
+        """Return the row that makes a record, and that of what was merged into it last."""
+        times = {item.created_time: item.created_by}
+        times.setdefault(item.last_update_time, item.last_updated_by)
+        try:
+            return [
+                row | {"user_id": user}
+                for time, user in times.items()
+                for row in rows.merged_rows(
+                    identity, [item.given], time * 1_000, _CALL
+                ).rows.values()
+            ]
+        except InvalidInputError as error:
+            self._report(Problem(f"a record of evaluation dataset {identity}", reason(error)))
+            return []
+
+    def _write(self, item: EvaluationDatasetItem, *fields: records.Pieces) -> None:
+        pieces = [each for each in fields if each]
+        if not pieces:
+            return
+        clock = item.last_update_time * 1_000
+        origin = Origin(writer_of(item.dataset_id), now_ms(), clock)
+        bodies = [records.copied(origin, body) for body in records.bodies("", *pieces)]
+        where = f"evaluation dataset {item.dataset_id}"
+        self._append(self._fitting.those_of(bodies, where))
+
+
+def write_scorers(
+    store: Store, versions: Iterable[ScorerVersionItem], experiments: Mapping[str, str]
+) -> None:
+    """Write the versions of scorers whose numbers are free in the lake.
+
+    Args:
+        store: The lake.
+        versions: The versions, those of a scorer in the order of their numbers.
+        experiments: The ids of experiments in the lake by key.
+    """
+    known = store.control.known()
+    for item in versions:
+        owner = experiments[item.experiment]
+        there = known.find(SCORER, "full_name", name_within(owner, item.name))
+        if there is None or not _has(there, item.version):
+            store.control.change(partial(_made, owner=owner, item=item))
+
+
+def _made(draft: Draft, owner: str, item: ScorerVersionItem) -> tuple[list[str], None]:
+    """Return the records of a version, and of its scorer where there is none of its name."""
+    full_name = name_within(owner, item.name)
+    there = draft.find(SCORER, "full_name", full_name)
+    if there is not None and _has(there, item.version):
+        return [], None
+    identity = str(draft.next_number(SCORER)) if there is None else there.id
+    scope: dict[str, Any] = {"experiment_id": owner, "scorer_id": identity}
+    time = {"creation_time": item.creation_time}
+    made = {"name": item.name, "full_name": full_name} | time
+    version = {"version": item.version, "serialized_scorer": item.serialized} | time
+    return [
+        *(records.table(SCORERS.name, [scope | made]) if there is None else ()),
+        *records.table(SCORER_VERSIONS.name, [scope | version]),
+    ], None
+
+
+def _has(scorer: Thing, version: int) -> bool:
+    return version in dict(scorer.rows(SCORER_VERSIONS.name))

@@ -1,0 +1,147 @@
+"""Datasets for evaluation and scorers of MLflow's database, by queries of any SQL."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.importing.evaluation_items import (
+    DatasetRecordItem,
+    EvaluationDatasetItem,
+    ScorerVersionItem,
+)
+from lakeflow.importing.items import Problem
+from lakeflow.importing.sources.mlflow.tables import StoreTables, own
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lakeflow.importing.sources.mlflow.tables import Row
+
+_DATASETS_AT_ONCE = 500
+_RECORDS_AT_ONCE = 500
+_SCORERS_AT_ONCE = 500
+
+_OUTPUTS = "mlflow_wrapped"
+"""What MLflow puts around outputs, so that any value of JSON is an object."""
+
+_TIMES = ("created_time", "last_update_time")
+
+
+class SqlEvaluation(StoreTables):
+    """What MLflow's database holds of evaluation."""
+
+    def evaluation_datasets(self) -> Iterator[EvaluationDatasetItem]:
+        """Yield the datasets by id."""
+        last = ""
+        while "evaluation_datasets" in self.tables:
+            rows = self.rows(_DATASETS, last=last, most=_DATASETS_AT_ONCE)
+            if not rows:
+                return
+            last = rows[-1]["dataset_id"]
+            for row in rows:
+                where = f"evaluation dataset {row['dataset_id']}"
+                if not own([row]):
+                    why = f"it is in the workspace {row['workspace']!r}: a lake has none"
+                    self.report(Problem(where, why))
+                elif self.has_numbers(where, row, *_TIMES):
+                    yield self._dataset(row)
+
+    def _dataset(self, row: Row) -> EvaluationDatasetItem:
+        identity = row["dataset_id"]
+        made = row["created_time"] or 0
+        linked = self.rows(_LINKS, dataset=identity)
+        return EvaluationDatasetItem(
+            identity,
+            row["name"],
+            made,
+            row["last_update_time"] or made,
+            row["created_by"],
+            row["last_updated_by"],
+            row["digest"] or "",
+            {each["key"]: each["value"] or "" for each in self.rows(_TAGS, dataset=identity)},
+            {each["experiment_id"]: each["created_time"] or made for each in linked},
+        )
+
+    def dataset_records(
+        self, dataset: EvaluationDatasetItem
+    ) -> Iterator[list[DatasetRecordItem]]:
+        """Yield the records of a dataset, some hundreds at once."""
+        skipped = 0
+        while True:
+            rows = self.rows(
+                _RECORDS, dataset=dataset.dataset_id, skipped=skipped, most=_RECORDS_AT_ONCE
+            )
+            if not rows:
+                return
+            skipped += len(rows)
+            yield [each for each in map(self._record, rows) if each is not None]
+
+    def _record(self, row: Row) -> DatasetRecordItem | None:
+        where = f"record {row['dataset_record_id']} of evaluation dataset {row['dataset_id']}"
+        if not self.has_numbers(where, row, *_TIMES):
+            return None
+        try:
+            given = {
+                name: json.loads(row[name])
+                for name in ("inputs", "expectations", "tags", "source")
+                if row[name] is not None
+            }
+            outputs = json.loads(row.get("outputs") or "null")
+        except ValueError as error:
+            self.report(Problem(where, f"it is left out: it is no JSON: {error}"))
+            return None
+        if outputs is not None:
+            given["outputs"] = outputs[_OUTPUTS] if _is_wrapped(outputs) else outputs
+        made = row["created_time"] or 0
+        changed = row["last_update_time"] or made
+        return DatasetRecordItem(
+            {name: each for name, each in given.items() if each is not None},
+            made,
+            changed,
+            row["created_by"],
+            row["last_updated_by"],
+        )
+
+    def scorer_versions(self) -> Iterator[ScorerVersionItem]:
+        """Yield the versions of the scorers of all experiments."""
+        skipped = 0
+        while "scorer_versions" in self.tables:
+            rows = self.rows(_SCORERS, skipped=skipped, most=_SCORERS_AT_ONCE)
+            if not rows:
+                return
+            skipped += len(rows)
+            for row in rows:
+                where = f"scorer {row['scorer_name']}, version {row['scorer_version']}"
+                if self.has_numbers(where, row, "scorer_version", "creation_time"):
+                    yield ScorerVersionItem(
+                        str(row["experiment_id"]),
+                        row["scorer_name"],
+                        row["scorer_version"],
+                        row["serialized_scorer"],
+                        row["creation_time"] or 0,
+                    )
+
+
+def _is_wrapped(outputs: Any) -> bool:
+    return isinstance(outputs, dict) and _OUTPUTS in outputs
+
+
+_DATASETS = """
+    SELECT * FROM evaluation_datasets WHERE dataset_id > :last
+    ORDER BY dataset_id LIMIT :most
+"""
+_TAGS = "SELECT * FROM evaluation_dataset_tags WHERE dataset_id = :dataset"
+_LINKS = """
+    SELECT destination_id AS experiment_id, created_time FROM entity_associations
+    WHERE source_type = 'evaluation_dataset' AND source_id = :dataset
+        AND destination_type = 'experiment'
+"""
+_RECORDS = """
+    SELECT * FROM evaluation_dataset_records WHERE dataset_id = :dataset
+    ORDER BY created_time, dataset_record_id LIMIT :most OFFSET :skipped
+"""
+_SCORERS = """
+    SELECT * FROM scorers JOIN scorer_versions ON scorer_versions.scorer_id = scorers.scorer_id
+    ORDER BY scorers.scorer_id, scorer_version LIMIT :most OFFSET :skipped
+"""
