@@ -85,19 +85,20 @@ def steps(options: argparse.Namespace, bodies: list[bytes]) -> dict[str, float]:
     """Time the steps in this process, each with all that are before it."""
     from lakeflow.open_store import open_store
     from lakeflow.tracing.otlp import bodies as forms
-    from lakeflow.tracing.otlp.messages import Batch, of_key_values
+    from lakeflow.tracing.otlp.attributes import attributes_of
+    from lakeflow.tracing.otlp.messages import Batch
     from lakeflow.tracing.otlp.signals import SIGNALS, Destination
 
     signal = SIGNALS["/v1/traces"]
     destination = Destination(open_store(f"{options.uri}-steps", create=True), "0")
 
     def parsed(data: bytes) -> Any:
-        return forms.read(data, forms.PROTOBUF, signal.request())
+        return forms.read(data, forms.PROTOBUF, signal.request)
 
     def columns(data: bytes) -> None:
         batch = Batch()
         for message in parsed(data).resource_spans:
-            batch.add(message, of_key_values(message.resource.attributes))
+            batch.add(message, attributes_of(message.resource.attributes))
 
     def logged(data: bytes) -> None:
         signal.store(parsed(data), destination, None)

@@ -46,43 +46,46 @@ def json_text(value: Any) -> str:
     return text if text.isascii() else readable(text)
 
 
-# Not None: so a null in what comes out was NaN, or is a word of some text.
-_FLAT = {str, int, bool, float}
-
-
 def flat_text(values: dict[str, Any]) -> str:
     """Return what ``json_text`` does, of an object that is most often flat.
 
     Where orjson is installed, it takes an eighth of the time for an object of texts, numbers
-    and booleans.
+    and booleans, and lists of these.
 
     Examples:
         >>> flat_text({"k": 4, "model": "gpt", "temperature": 0.5, "stop": ["a"]})
         '{"k":4,"model":"gpt","temperature":0.5,"stop":["a"]}'
     """
     quick = quick_json()
-    if quick is None or not _FLAT.issuperset(map(type, values.values())):
+    if quick is None:
         return json_text(values)
     try:
-        text = quick(values)
-    # A whole number of more than 64 bits, half of a surrogate pair, a key that is no text.
+        text = quick(values).decode()
+    # A whole number of more than 64 bits, half of a surrogate pair, a key that is no text, a
+    # value of any other type.
     except TypeError:
         return json_text(values)
-    # It makes null of NaN.
-    return json_text(values) if b"null" in text else text.decode()
+    # It makes null of NaN. (To look into a text takes a third of looking into bytes.)
+    return json_text(values) if "null" in text else text
 
 
 @functools.cache
 def quick_json() -> Callable[[Any], bytes] | None:
     """Return what writes JSON in a fraction of the time, where orjson is installed.
 
-    It makes null of NaN, and raises TypeError where a text has half of a surrogate pair.
+    It makes null of NaN, and raises TypeError for types that JSON has not and where a text has
+    half of a surrogate pair.
     """
     try:
         import orjson
     except ImportError:
         return None
-    return orjson.dumps
+    plain = (
+        orjson.OPT_PASSTHROUGH_DATACLASS
+        | orjson.OPT_PASSTHROUGH_DATETIME
+        | orjson.OPT_PASSTHROUGH_SUBCLASS
+    )
+    return functools.partial(orjson.dumps, option=plain)
 
 
 def decoded(text: str) -> Any:

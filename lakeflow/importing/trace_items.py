@@ -53,8 +53,8 @@ def span_columns(trace_id: str, spans: Sequence[Mapping[str, Any]]) -> Columns:
     columns["trace_id"] = [trace_id] * len(spans)
     # What MLflow's own client makes is nothing else.
     columns["kind"] = ["INTERNAL"] * len(spans)
-    for place, span in enumerate(spans):
-        attributes = {**span["attributes"], REQUEST_ID: json.dumps(trace_id)}
+    said = [{**span["attributes"], REQUEST_ID: json.dumps(trace_id)} for span in spans]
+    for place, (span, attributes) in enumerate(zip(spans, said, strict=True)):
         row = row_of({**span, "attributes": attributes})
         for name in _OF_THE_ROW:
             columns[name][place] = row[name]
@@ -62,7 +62,7 @@ def span_columns(trace_id: str, spans: Sequence[Mapping[str, Any]]) -> Columns:
             columns["events"][place] = row["events"]
         if span.get("links"):
             columns["links"][place] = json_text(list(map(_link, span["links"])))
-        set_attributes(columns, place, attributes)
+    set_attributes(columns, said)
     return columns
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow.entities import Span
 
 from lakeflow.entities.span import as_mlflow
-from lakeflow.tracing.columns import Columns, of_spans, set_attributes
+from lakeflow.tracing.columns import Columns, set_attributes, without_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,13 +32,14 @@ def columns_of(spans: Sequence[Span]) -> Columns:
     Args:
         spans: Spans of any traces, finished or not.
     """
-    columns = of_spans([span._span for span in spans])
+    attributes = [
+        _translated(span) if _is_foreign(span._span.attributes) else {**span._span.attributes}
+        for span in spans
+    ]
+    columns = without_attributes([span._span for span in spans])
+    set_attributes(columns, attributes)
     # Where it is not the id of OpenTelemetry, the trace goes by this one.
     columns["trace_id"] = [span.trace_id for span in spans]
-    for place, span in enumerate(spans):
-        attributes = span._span.attributes
-        if _is_foreign(attributes):
-            set_attributes(columns, place, _translated(span))
     return columns
 
 

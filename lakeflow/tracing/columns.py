@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.entities.json_text import decoded_if_json, flat_text, json_text
 from lakeflow.printable import readable
@@ -10,12 +10,15 @@ from lakeflow.schema import SPANS
 from lakeflow.tracing.conventions import MOVED, UNKNOWN_TYPE, lifted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import Link, SpanContext
+    from opentelemetry.trace import Link, Status, TraceState
+
+    T = TypeVar("T")
+    R = TypeVar("R")
 
 Columns = dict[str, list[Any]]
 """Equally long lists, one for each of ``COLUMN_NAMES``; None for what a span has not."""
@@ -34,7 +37,7 @@ LATEST_NS = 2**63 - 1
 _MARK_OF_MLFLOW = "mlflow.traceRequestId"
 
 # From the context of a span to what OTLP says of its parent.
-_HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
+_FROM_HERE, _FROM_AFAR = 0x100, 0x300
 
 
 def empty_columns(count: int) -> Columns:
@@ -44,27 +47,38 @@ def empty_columns(count: int) -> Columns:
     return columns
 
 
-def set_attributes(columns: Columns, place: int, attributes: dict[str, Any]) -> None:
-    """Set what the attributes of a span say: themselves, and the columns that they lift to.
+def set_attributes(columns: Columns, several: Sequence[dict[str, Any]]) -> None:
+    """Set what the attributes of spans say: themselves, and the columns that they lift to.
 
     Args:
-        columns: The columns.
-        place: The span's place in them.
-        attributes: Its attributes.
+        columns: The columns of the spans.
+        several: The attributes of each.
     """
     # MLflow writes every value as a text of JSON, and marks all of its spans.
-    if _MARK_OF_MLFLOW in attributes:
-        attributes = {
-            name: value if name in MOVED else decoded_if_json(value)
-            for name, value in attributes.items()
-        }
-    found = lifted(attributes)
-    if found:
-        for name, value in found.items():
-            columns[name][place] = value
-        if not MOVED.isdisjoint(attributes):
-            attributes = {name: each for name, each in attributes.items() if name not in MOVED}
-    columns["attributes"][place] = flat_text(attributes) if attributes else "{}"
+    several = [_of_mlflow(each) if _MARK_OF_MLFLOW in each else each for each in several]
+    lay_over(columns, lifted(several))
+    if not MOVED.isdisjoint(set().union(*several)):
+        several = [
+            {name: value for name, value in each.items() if name not in MOVED}
+            for each in several
+        ]
+    columns["attributes"] = [*map(flat_text, several)]
+
+
+def lay_over(columns: Columns, found: Columns) -> None:
+    """Set values of some columns; what is None stays as it is."""
+    for name, values in found.items():
+        columns[name] = [
+            known if value is None else value
+            for known, value in zip(columns[name], values, strict=True)
+        ]
+
+
+def _of_mlflow(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value if name in MOVED else decoded_if_json(value)
+        for name, value in attributes.items()
+    }
 
 
 def of_spans(spans: Sequence[ReadableSpan]) -> Columns:
@@ -74,65 +88,82 @@ def of_spans(spans: Sequence[ReadableSpan]) -> Columns:
         spans: Spans of OpenTelemetry's SDK, all of which have a context.
 
     Returns:
-        The columns; about 5 microseconds for each span of 10 attributes. Times that a column
-        cannot hold become the nearest ones.
+        The columns. Times that a column cannot hold become the nearest ones.
     """
+    columns = without_attributes(spans)
+    # Copies: reading them through their proxies costs ten times as much.
+    set_attributes(columns, [span.attributes.copy() for span in spans])  # type: ignore[union-attr]
+    return columns
+
+
+def without_attributes(spans: Sequence[ReadableSpan]) -> Columns:
+    """Return the columns of spans as ``of_spans`` does, but for what attributes say."""
     columns = empty_columns(len(spans))
-    contexts: list[Any] = [span.context for span in spans]
+    if not spans:
+        return columns
+    # A context is a tuple, and to ask one for its parts by name takes as long as all else.
+    trace_ids, span_ids, _, flags, states, *_ = zip(
+        *[span.context for span in spans], strict=True
+    )
     parents = [span.parent for span in spans]
     statuses = [span.status for span in spans]
+    resources = [span.resource for span in spans]
     columns |= {
-        "trace_id": [f"tr-{each.trace_id:032x}" for each in contexts],
+        "trace_id": [f"tr-{each:032x}" for each in trace_ids],
         "start_time_ns": [each or 0 for each in _times([span.start_time for span in spans])],
-        "span_id": [f"{each.span_id:016x}" for each in contexts],
+        "span_id": [f"{each:016x}" for each in span_ids],
         "parent_span_id": [each and f"{each.span_id:016x}" for each in parents],
         "end_time_ns": _times([span.end_time for span in spans]),
-        "name": _names([span.name for span in spans]),
-        "kind": [span.kind.name for span in spans],
-        "status": [each.status_code.name for each in statuses],
-        "status_message": [
-            _text(each.description) if each.description else None for each in statuses
+        "name": kept_texts([span.name for span in spans]),
+        "kind": _shared([span.kind for span in spans], lambda each: each.name),
+        "status": _shared(statuses, lambda each: each.status_code.name),
+        "status_message": _shared(statuses, _description),
+        "trace_state": _shared(states, _header),
+        "flags": [
+            each | (_FROM_AFAR if parent is not None and parent.is_remote else _FROM_HERE)
+            for each, parent in zip(flags, parents, strict=True)
         ],
-        "trace_state": [_trace_state(each) for each in contexts],
-        "flags": list(map(_flags, contexts, parents)),
+        "resource": _shared(resources, lambda each: json_text(dict(each.attributes))),
+        "service_name": _shared(resources, _service_name),
+        "scope": _shared([span.instrumentation_scope for span in spans], _scope),
     }
-    resources = [span.resource for span in spans]
-    columns["resource"] = _shared(resources, lambda each: json_text(dict(each.attributes)))
-    columns["service_name"] = _shared(resources, _service_name)
-    columns["scope"] = _shared([span.instrumentation_scope for span in spans], _scope)
-    for place, span in enumerate(spans):
-        # A copy: reading it through its proxy costs ten times as much.
-        set_attributes(columns, place, span.attributes.copy())  # type: ignore[union-attr]
-        if span.events:
-            columns["events"][place] = json_text([_event(each) for each in span.events])
-        if span.links:
-            columns["links"][place] = json_text([_link(each) for each in span.links])
-    return {name: columns[name] for name in COLUMN_NAMES}
+    # Most have none, and to ask for them copies them under a lock.
+    columns["events"] = [
+        json_text([*map(_event, span.events)]) if getattr(span, "_events", True) else None
+        for span in spans
+    ]
+    columns["links"] = [
+        json_text([*map(_link, span.links)]) if getattr(span, "_links", True) else None
+        for span in spans
+    ]
+    return columns
 
 
-def _shared(things: Iterable[Any], of: Callable[[Any], str | None]) -> list[str | None]:
-    """Return a text of each; most spans of a batch share the thing itself."""
-    texts: dict[int, str | None] = {}
-    for each in things:
-        if id(each) not in texts:
-            texts[id(each)] = of(each)
-    return [texts[id(each)] for each in things]
+def _shared(things: Sequence[T], of: Callable[[T], R]) -> list[R]:
+    """Return what follows from each; most spans of a batch share the thing itself."""
+    ids = [*map(id, things)]
+    found = {key: of(each) for key, each in dict(zip(ids, things, strict=True)).items()}
+    return [*map(found.__getitem__, ids)]
 
 
 def _times(nanoseconds: list[int | None]) -> list[int | None]:
-    # Most batches have no odd time in them, which is seen without a look at each.
+    # As for texts.
     known = [each for each in nanoseconds if type(each) is int]
     if known and len(known) == len(nanoseconds) and min(known) >= 0 and max(known) <= LATEST_NS:
         return nanoseconds
     return list(map(_time, nanoseconds))
 
 
-def _names(names: list[str]) -> list[str]:
-    if {*map(type, names)} <= {str}:
-        all_of_them = "".join(names)
-        if all_of_them.isascii() and len(all_of_them) <= _LONGEST_TEXT:
-            return names
-    return list(map(_text, names))
+def kept_texts(texts: Sequence[str]) -> list[str]:
+    """Return what is kept of names or messages."""
+    # Most batches have nothing odd in them, which is seen without a look at each.
+    if (
+        {*map(type, texts)} <= {str}
+        and max(map(len, texts), default=0) <= _LONGEST_TEXT
+        and "".join(texts).isascii()
+    ):
+        return [*texts]
+    return [*map(_text, texts)]
 
 
 def _time(nanoseconds: int | None) -> int | None:
@@ -149,13 +180,12 @@ def shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT]
 
 
-def _trace_state(context: SpanContext) -> str | None:
-    return context.trace_state.to_header() if context.trace_state else None
+def _header(state: TraceState | None) -> str | None:
+    return state.to_header() if state else None
 
 
-def _flags(context: SpanContext, parent: SpanContext | None) -> int:
-    is_remote = _IS_REMOTE if parent is not None and parent.is_remote else 0
-    return int(context.trace_flags) | _HAS_IS_REMOTE | is_remote
+def _description(status: Status) -> str | None:
+    return _text(status.description) if status.description else None
 
 
 def _service_name(resource: Resource) -> str | None:
@@ -183,6 +213,6 @@ def _link(link: Link) -> dict[str, Any]:
     return {
         "trace_id": f"tr-{link.context.trace_id:032x}",
         "span_id": f"{link.context.span_id:016x}",
-        "trace_state": _trace_state(link.context),
+        "trace_state": _header(link.context.trace_state),
         "attributes": dict(link.attributes or {}),
     }

@@ -9,6 +9,7 @@ OpenInference; OpenLLMetry (``traceloop.*``); the AI SDK of Vercel (``ai.*``); a
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities.json_text import decoded, json_text
@@ -16,7 +17,7 @@ from lakeflow.entities.trace_info import COST_NAMES, TOKEN_NAMES
 from lakeflow.printable import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 VERSION = 2
 """Raised with every change of what is lifted."""
@@ -190,38 +191,44 @@ _JSON_COLUMNS = {"inputs", "outputs"}
 _AS_THEY_ARE = {"mlflow.spanType", "openinference.span.kind"}
 
 
-def lifted(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns of ``spans`` that the attributes of a span say.
+def lifted(several: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the columns of ``spans`` that the attributes of some spans say.
 
     What does not fit is not taken: a count of tokens that is no whole number of at least 0, a
     name that is no text. Without a count for both, ``total_tokens`` is the sum of the two.
 
     Args:
-        attributes: As OpenTelemetry has them: MLflow's inputs, outputs and types are texts of
-            JSON.
+        several: Of each span what OpenTelemetry has: MLflow's inputs, outputs and types are
+            texts of JSON.
 
     Returns:
-        Values as the table holds them, JSON as text; columns of which nothing is said are left
-        out. One look-up for each attribute.
+        Values as the table holds them, JSON as text; None for a span that does not say it.
+        Columns of which no span has an attribute are left out.
 
     Examples:
-        >>> lifted({"gen_ai.system": "openai", "gen_ai.usage.prompt_tokens": 12})
-        {'provider': 'openai', 'input_tokens': 12, 'total_tokens': 12}
-        >>> lifted({"openinference.span.kind": "TOOL", "input.value": '{"city": "Rome"}'})
-        {'span_type': 'TOOL', 'inputs': '{"city":"Rome"}'}
+        >>> lifted([{"gen_ai.system": "openai", "gen_ai.usage.prompt_tokens": 12}, {}])
+        {'provider': ['openai', None], 'input_tokens': [12, None], 'total_tokens': [12, None]}
+        >>> lifted([{"openinference.span.kind": "TOOL", "input.value": '{"city": "Rome"}'}])
+        {'span_type': ['TOOL'], 'inputs': ['{"city":"Rome"}']}
     """
-    found: dict[str, Any] = {}
-    ranks: dict[str, int] = {}
-    for name in attributes:
-        if name in _PLACES:
-            value = attributes[name]
-            for rank, column, read in _PLACES[name]:
-                if rank < ranks.get(column, _LAST):
-                    taken = read(value)
-                    if taken is not None:
-                        found[column], ranks[column] = taken, rank
-    if "total_tokens" not in found and ("input_tokens" in found or "output_tokens" in found):
-        found["total_tokens"] = found.get("input_tokens", 0) + found.get("output_tokens", 0)
+    nothing = [None] * len(several)
+    found: dict[str, list[Any]] = {}
+    for column, name, read in _sources(_NAMES.intersection(set().union(*several))):
+        found[column] = [
+            read(each[name]) if value is None and name in each else value
+            for value, each in zip(found.get(column, nothing), several, strict=True)
+        ]
+    if "input_tokens" in found or "output_tokens" in found:
+        counts = [
+            found.get(column, nothing)
+            for column in ("total_tokens", "input_tokens", "output_tokens")
+        ]
+        found["total_tokens"] = [
+            (asked or 0) + (answered or 0)
+            if total is None and not asked is answered is None
+            else total
+            for total, asked, answered in zip(*counts, strict=True)
+        ]
     return found
 
 
@@ -301,12 +308,25 @@ def _part(key: str, read_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return read
 
 
-_LAST = max(map(len, COLUMNS.values()))
-_PLACES: dict[str, list[tuple[int, str, Callable[[Any], Any]]]] = {}
-for _column, _names in COLUMNS.items():
-    for _rank, _name in enumerate(_names):
-        _PLACES.setdefault(_name, []).append((_rank, _column, _reader(_column, _name)))
-for _name, _parts in USAGE.items():
-    for _column, _key in _parts.items():
-        _read_one = _amount if _column in COST_NAMES else _whole_number
-        _PLACES.setdefault(_name, []).append((-1, _column, _part(_key, _read_one)))
+_SOURCES: list[tuple[str, str, Callable[[Any], Any]]] = [
+    *(
+        (column, name, _part(key, _amount if column in COST_NAMES else _whole_number))
+        for name, parts in USAGE.items()
+        for column, key in parts.items()
+    ),
+    *(
+        (column, name, _reader(column, name))
+        for column, names in COLUMNS.items()
+        for name in names
+    ),
+]
+"""Columns, attributes that say them, and what reads these: of a column the first one first."""
+
+_NAMES = frozenset(name for _, name, _ in _SOURCES)
+
+
+# The spans of an application have few sets of names.
+@functools.lru_cache(maxsize=1_024)
+def _sources(names: frozenset[str]) -> list[tuple[str, str, Callable[[Any], Any]]]:
+    """Return those of the sources that attributes of these names are."""
+    return [each for each in _SOURCES if each[1] in names]

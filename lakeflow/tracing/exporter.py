@@ -219,33 +219,28 @@ class LakeflowSpanProcessor(SpanProcessor):
     def _work(self) -> None:
         latest = -_SECONDS
         while True:
-            batch: list[ReadableSpan] = []
-            mark = self._taken(self._spans.get(), batch)
-            if mark is None:
-                is_first = time.monotonic() - latest >= _SECONDS
-                with contextlib.suppress(queue.Empty):
-                    self._hurry.get(timeout=_FIRST_SECONDS if is_first else _SECONDS)
-                mark = self._drained(batch)
-            if batch:
-                self._export(batch)
-                latest = time.monotonic()
+            found = self._spans.get()
+            if isinstance(found, _Mark):
+                found.is_done.set()
+                continue
+            is_first = time.monotonic() - latest >= _SECONDS
+            with contextlib.suppress(queue.Empty):
+                self._hurry.get(timeout=_FIRST_SECONDS if is_first else _SECONDS)
+            batch = [found]
+            mark = self._drained(batch)
+            self._export(batch)
+            latest = time.monotonic()
             if mark is not None:
                 mark.is_done.set()
-
-    @staticmethod
-    def _taken(found: ReadableSpan | _Mark, batch: list[ReadableSpan]) -> _Mark | None:
-        if isinstance(found, _Mark):
-            return found
-        batch.append(found)
-        return None
 
     def _drained(self, batch: list[ReadableSpan]) -> _Mark | None:
         """Take what waits, up to a mark or to the size of a batch."""
         with contextlib.suppress(queue.Empty):
             while len(batch) < _MOST_IN_A_BATCH:
-                mark = self._taken(self._spans.get_nowait(), batch)
-                if mark is not None:
-                    return mark
+                found = self._spans.get_nowait()
+                if isinstance(found, _Mark):
+                    return found
+                batch.append(found)
         if not self._spans.empty() and self._hurry.empty():
             self._hurry.put(None)
         return None

@@ -1,4 +1,4 @@
-"""A trace that has ended as what is stored of it: its info, and its spans by column."""
+"""Traces that have ended as what is stored of them: its info, and its spans by column."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ from lakeflow.entities.json_text import typed
 from lakeflow.entities.live_span import Encoded
 from lakeflow.entities.span import INPUTS, OUTPUTS, as_mlflow
 from lakeflow.entities.trace import distinct
-from lakeflow.entities.trace_info import PREVIEW_CHARACTERS, TOKEN_NAMES, TOKEN_USAGE
+from lakeflow.entities.trace_info import (
+    PREVIEW_CHARACTERS,
+    SESSION,
+    TOKEN_NAMES,
+    TOKEN_USAGE,
+    USER,
+)
 from lakeflow.printable import readable
 from lakeflow.tracing.span_columns import of_live_spans
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lakeflow.entities import LiveSpan
     from lakeflow.tracing.columns import Columns
     from lakeflow.tracing.live_trace import LiveTrace
@@ -64,28 +72,47 @@ class Finished:
 
 def frozen(trace: LiveTrace) -> Finished:
     """Return a trace as it is now."""
-    of_open = {
-        key: of_live_spans([trace.spans[key]], trace.metadata) for key in list(trace.open)
-    }
+    of_open = {key: of_live_spans([trace.spans[key]]) for key in list(trace.open)}
     return Finished(trace, list(trace.spans.values()), of_open)
 
 
-def stored_form(finished: Finished) -> tuple[TraceInfo, Columns]:
-    """Return what is known of a trace, and its spans as columns of the table ``spans``."""
+def stored_forms(several: Sequence[Finished]) -> tuple[list[TraceInfo], Columns]:
+    """Return what is known of each trace, and the spans of all of them by column.
+
+    Most traces have few spans, and to make columns takes as long for one as for a hundred.
+    """
+    columns = of_live_spans([span for each in several for span in each.spans])
+    infos, first = [], 0
+    for each in several:
+        end = first + len(each.spans)
+        infos.append(_stored(each, columns, slice(first, end)))
+        first = end
+    return infos, columns
+
+
+def _stored(finished: Finished, columns: Columns, part: slice) -> TraceInfo:
+    """Return what is known of a trace, and set what its spans have of it.
+
+    Args:
+        finished: The trace.
+        columns: Those of the spans of all traces.
+        part: The places of its spans.
+    """
     trace = finished.trace
-    columns = of_live_spans(finished.spans, trace.metadata)
-    for place, span in enumerate(finished.spans):
+    for place, span in enumerate(finished.spans, part.start):
         if span.span_id in finished.open:
             for name, (value,) in finished.open[span.span_id].items():
                 columns[name][place] = value
+    for column, key in (("session_id", SESSION), ("user_id", USER)):
+        if trace.metadata.get(key) is not None:
+            columns[column][part] = [readable(str(trace.metadata[key]))] * len(finished.spans)
     # Some pages of others draw spans by name.
-    columns["name"] = distinct(columns["name"])
-    for span, name in zip(finished.spans, columns["name"], strict=True):
+    columns["name"][part] = distinct(columns["name"][part])
+    for span, name in zip(finished.spans, columns["name"][part], strict=True):
         span._name = name
     if trace.is_part:
-        return _info_of_part(trace), columns
-    values = [_values_of(finished, place, columns) for place in range(len(finished.spans))]
-    return _info_of(trace, columns, values), columns
+        return _info_of_part(trace)
+    return _info_of(finished, columns, part)
 
 
 def begun_info(trace: LiveTrace) -> TraceInfo:
@@ -105,24 +132,28 @@ def _info_of_part(trace: LiveTrace) -> TraceInfo:
     return dataclasses.replace(begun_info(trace), tags=_texts(trace.tags))
 
 
-def _values_of(finished: Finished, place: int, columns: Columns) -> dict[str, Any]:
-    """Return what went into a span and what came out, as far as it was said."""
-    span = finished.spans[place]
-    said = {}
-    for key, column in ((INPUTS, "inputs"), (OUTPUTS, "outputs")):
-        text = columns[column][place]
-        if text is not None:
-            value = span._values.get(key, _JSON)
-            # What is JSON already is read: small values need not be written first.
-            is_read = type(value) is Encoded or span.span_id in finished.open
-            said[column] = typed(text) if is_read else value
-    return said
+def _values_of(finished: Finished, columns: Columns, part: slice) -> list[dict[str, Any]]:
+    """Return what went into each span and what came out, as far as it was said."""
+    several = []
+    for place, span in enumerate(finished.spans, part.start):
+        said = {}
+        for key, column in ((INPUTS, "inputs"), (OUTPUTS, "outputs")):
+            text = columns[column][place]
+            if text is not None:
+                value = span._values.get(key, _JSON)
+                # What is JSON already is read: small values need not be written first.
+                is_read = type(value) is Encoded or span.span_id in finished.open
+                said[column] = typed(text) if is_read else value
+        several.append(said)
+    return several
 
 
 _JSON = Encoded("")
 
 
-def _info_of(trace: LiveTrace, columns: Columns, values: list[dict[str, Any]]) -> TraceInfo:
+def _info_of(finished: Finished, columns: Columns, part: slice) -> TraceInfo:
+    trace = finished.trace
+    values = _values_of(finished, columns, part)
     asked, answered = (
         as_mlflow(values[0][column]) if column in values[0] else ""
         for column in ("inputs", "outputs")
@@ -132,19 +163,21 @@ def _info_of(trace: LiveTrace, columns: Columns, values: list[dict[str, Any]]) -
         TRACE_INPUTS: _cut(asked, _METADATA_CHARACTERS),
         TRACE_OUTPUTS: _cut(answered, _METADATA_CHARACTERS),
     }
-    usage = _usage(columns)
+    usage = _usage(columns, part)
     if usage:
         metadata.setdefault(TOKEN_USAGE, json.dumps(usage))
-    start, end = columns["start_time_ns"][0], columns["end_time_ns"][0]
+    root = part.start
+    start, end = columns["start_time_ns"][root], columns["end_time_ns"][root]
+    outline = _outline(columns["name"][part], columns["span_type"][part], values)
     return TraceInfo(
         trace.trace_id,
         trace.experiment_id or trace.origin.experiment_id(),
         start // 1_000_000,
-        trace.state or _state_of(columns["status"][0], end),
+        trace.state or _state_of(columns["status"][root], end),
         # A clock that was put back is not to make it end before it began.
         None if end is None else max(0, end - start) // 1_000_000,
         _texts(metadata),
-        _texts({**trace.origin.tags(), **trace.tags, TRACE_SPANS: _outline(columns, values)}),
+        _texts({**trace.origin.tags(), **trace.tags, TRACE_SPANS: outline}),
         _preview(trace.request_preview or asked),
         _preview(trace.response_preview or answered),
         trace.client_request_id and readable(trace.client_request_id),
@@ -170,21 +203,19 @@ def _preview(text: str) -> str | None:
     return readable(_cut(text, PREVIEW_CHARACTERS)) or None
 
 
-def _outline(columns: Columns, values: list[dict[str, Any]]) -> str:
+def _outline(names: list[str], types: list[str], values: list[dict[str, Any]]) -> str:
     """Return names, types and keys of the spans, as lists of traces show them.
 
     Of a long trace the first ones.
     """
     spans: list[str] = []
     size = 0
-    for name, span_type, said in zip(
-        columns["name"], columns["span_type"], values, strict=True
-    ):
+    for name, span_type, said in zip(names, types, values, strict=True):
         span: dict[str, Any] = {"name": name, "type": span_type}
         for column, value in said.items():
             if isinstance(value, dict) and value:
                 span[column] = [str(key) for key in value]
-        text = json.dumps(span, ensure_ascii=False)
+        text = as_mlflow(span)
         size += len(text)
         if size > _OUTLINE_CHARACTERS:
             break
@@ -192,21 +223,18 @@ def _outline(columns: Columns, values: list[dict[str, Any]]) -> str:
     return f"[{', '.join(spans)}]"
 
 
-def _usage(columns: Columns) -> dict[str, int]:
+def _usage(columns: Columns, part: slice) -> dict[str, int]:
     """Return sums of tokens over the spans that count them, without those within such spans."""
-    ids = columns["span_id"]
+    totals = columns["total_tokens"][part]
     # Who counts one of them has the sum.
-    counting = {
-        each
-        for each, total in zip(ids, columns["total_tokens"], strict=True)
-        if total is not None
-    }
-    if not counting:
+    if totals.count(None) == len(totals):
         return {}
-    parents = dict(zip(ids, columns["parent_span_id"], strict=True))
+    ids = columns["span_id"][part]
+    counting = {each for each, total in zip(ids, totals, strict=True) if total is not None}
+    parents = dict(zip(ids, columns["parent_span_id"][part], strict=True))
     outer = [
         place
-        for place, each in enumerate(ids)
+        for place, each in enumerate(ids, part.start)
         if each in counting and not _is_within(each, parents, counting)
     ]
     counted = {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import StorageError
 from lakeflow.shutdown import at_shutdown
-from lakeflow.tracing.finished import stored_form
+from lakeflow.tracing.finished import stored_forms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,18 +210,15 @@ def log(store: Store, several: Sequence[Finished]) -> None:
     Raises:
         LakeflowException: They cannot be logged; none of them was.
     """
-    whole = []
+    whole = [each for each in several if not (each.trace.is_part or each.trace.is_stored)]
     with store.lake.gathering() as gathered:
         for each in several:
-            info, columns = stored_form(each)
-            if each.trace.is_part:
-                store.traces.log_part(info, columns)
-            elif each.trace.is_stored:
-                store.traces.end(info, columns)
-            else:
-                whole.append((info, columns))
+            if each.trace.is_part or each.trace.is_stored:
+                (info,), columns = stored_forms([each])
+                log_one = store.traces.log_part if each.trace.is_part else store.traces.end
+                log_one(info, columns)
         if whole:
-            store.traces.log_traces(whole)
+            store.traces.log_traces(*stored_forms(whole))
         gathered.write()
     for each in several:
         for assessment in each.trace.assessments:

@@ -16,6 +16,7 @@ from lakeflow.entities import LiveSpan, SpanEvent
 from lakeflow.tracing import finished, live_trace, outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -159,14 +160,14 @@ def test_what_does_not_fit_is_dropped_counted_and_said_once(
 def test_a_trace_that_cannot_be_stored_takes_no_other_along(
     lake: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    original = finished.stored_form
+    original = finished.stored_forms
 
-    def picky(done: finished.Finished) -> Any:
-        if done.trace.root.name == "bad":
+    def picky(several: Sequence[finished.Finished]) -> Any:
+        if any(each.trace.root.name == "bad" for each in several):
             raise ValueError("no bad ones")
-        return original(done)
+        return original(several)
 
-    monkeypatch.setattr(outbox, "stored_form", picky)
+    monkeypatch.setattr(outbox, "stored_forms", picky)
     for name in ("good", "bad", "good", "good"):
         with lakeflow.start_span(name):
             pass

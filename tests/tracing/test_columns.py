@@ -195,7 +195,7 @@ def test_attributes_come_back_as_they_were(attributes):
     from lakeflow.tracing.columns import empty_columns, set_attributes
 
     columns = empty_columns(1)
-    set_attributes(columns, 0, dict(attributes))
+    set_attributes(columns, [dict(attributes)])
     (text,) = columns["attributes"]
     if "mlflow.traceRequestId" not in attributes:
         assert same(attributes, typed(text))

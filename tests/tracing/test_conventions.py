@@ -71,9 +71,16 @@ FAMILIES = {
 }
 
 
+def said_by(attributes):
+    """Return the columns that the attributes of one span say."""
+    return {
+        column: value for column, (value,) in lifted([attributes]).items() if value is not None
+    }
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_of_names_says_the_same(family):
-    assert lifted(FAMILIES[family]) == {
+    assert said_by(FAMILIES[family]) == {
         "span_type": "CHAT_MODEL",
         "operation": "chat",
         "provider": "openai",
@@ -99,33 +106,35 @@ def test_only_columns_of_the_table_are_lifted_to():
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_order_of_attributes_does_not_tell_which_wins(order):
     names = ["gen_ai.system", "gen_ai.provider.name"][::order]
-    assert lifted({name: name for name in names})["provider"] == "gen_ai.provider.name"
+    assert said_by({name: name for name in names})["provider"] == "gen_ai.provider.name"
 
 
 @pytest.mark.parametrize("count", [-1, 1.5, True, "12", None, 2**63, float("nan"), [1]])
 def test_what_is_no_count_is_not_lifted_and_another_name_is_asked(count):
     counts = {"gen_ai.usage.input_tokens": count, "gen_ai.usage.prompt_tokens": 3}
-    assert lifted(counts)["input_tokens"] == 3
+    assert said_by(counts)["input_tokens"] == 3
 
 
 def test_a_whole_number_of_javascript_is_a_count():
-    assert lifted({"gen_ai.usage.input_tokens": 12.0})["input_tokens"] == 12
+    assert said_by({"gen_ai.usage.input_tokens": 12.0})["input_tokens"] == 12
 
 
 @pytest.mark.parametrize("text", ["", "plain", "42", "{no json", '"', "[" * 5000])
 def test_a_text_that_is_no_object_stays_a_text(text):
-    assert json.loads(lifted({"input.value": text})["inputs"]) == text
+    assert json.loads(said_by({"input.value": text})["inputs"]) == text
 
 
 def test_what_mlflow_says_is_json_whatever_it_is():
-    found = lifted({"mlflow.spanInputs": '"42"', "mlflow.spanOutputs": "42"})
+    found = said_by({"mlflow.spanInputs": '"42"', "mlflow.spanOutputs": "42"})
     assert found == {"inputs": '"42"', "outputs": "42"}
 
 
 @pytest.mark.parametrize("value", [3, [], {}, b"x", None, ("a", 1)])
 def test_names_and_reasons_are_texts_or_nothing(value):
     text = "gen_ai.response.finish_reasons"
-    found = lifted({"gen_ai.request.model": value, "gen_ai.operation.name": value, text: value})
+    found = said_by(
+        {"gen_ai.request.model": value, "gen_ai.operation.name": value, text: value}
+    )
     assert found in ({}, {"finish_reasons": "[]"})
 
 

@@ -152,4 +152,5 @@ def _spans(item: TraceItem, known: Thing | None) -> records.Pieces:
             return []
     elif not item.spans["trace_id"]:
         return []
-    return pieces_of(rows.of_experiment(item.info.experiment_id, item.spans))
+    within = [item.info.experiment_id] * len(item.spans["trace_id"])
+    return pieces_of(rows.of_experiments(within, item.spans))

@@ -62,8 +62,8 @@ class TraceLog:
                 for trace_id, pairs in tags.items()
                 for key, each in pairs.items()
             ]
-            spans = pieces_of(rows.of_experiment(experiment_id, columns))
-            self._append(records.table(TRACE_TAGS.name, made), spans)
+            within = [experiment_id] * len(columns["trace_id"])
+            self._append(records.table(TRACE_TAGS.name, made), self._spans(within, columns))
 
     def log_part(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> None:
         """Log spans, tags and metadata of a trace whose root is logged elsewhere: one append.
@@ -71,7 +71,7 @@ class TraceLog:
         Errors as for ``log_spans``.
         """
         self._experiments.require_active(info.experiment_id)
-        self._append(*self._pairs(info), self._spans(info, columns))
+        self._append(*self._pairs(info), self._spans(_within(info, columns), columns))
 
     def start(self, info: TraceInfo) -> None:
         """Make a trace that goes on; errors as for ``log_spans``."""
@@ -81,25 +81,33 @@ class TraceLog:
     def end(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> None:
         """End a trace that was started, with its spans."""
         self._append(
-            self._row(info, rows.ended(info)), *self._pairs(info), self._spans(info, columns)
+            self._row(info, rows.ended(info)),
+            *self._pairs(info),
+            self._spans(_within(info, columns), columns),
         )
 
     def log_trace(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> None:
         """Log a whole trace that has ended; errors as for ``log_spans``."""
-        self.log_traces([(info, columns)])
+        self.log_traces([info], columns)
 
-    def log_traces(self, traces: Sequence[tuple[TraceInfo, Mapping[str, list[Any]]]]) -> None:
+    def log_traces(self, infos: Sequence[TraceInfo], columns: Mapping[str, list[Any]]) -> None:
         """Log whole traces that have ended: one append for all of them.
 
         Errors as for ``log_spans``; with one of them nothing is logged.
+
+        Args:
+            infos: What is known of them.
+            columns: The spans of all of them, as for ``log_spans``.
         """
-        infos = [info for info, _ in traces]
-        for experiment_id in {info.experiment_id for info in infos}:
+        experiments = {info.trace_id: info.experiment_id for info in infos}
+        for experiment_id in {*experiments.values()}:
             self._experiments.require_active(experiment_id)
         made = [rows.of_trace(info, rows.begun(info) | rows.ended(info)) for info in infos]
-        spans = [rows.of_experiment(info.experiment_id, columns) for info, columns in traces]
+        within = [experiments[each] for each in columns["trace_id"]]
         self._append(
-            records.table(TRACES.name, made), *self._pairs(*infos), _pieces_of_all(spans)
+            records.table(TRACES.name, made),
+            *self._pairs(*infos),
+            self._spans(within, columns),
         )
 
     def _row(self, info: TraceInfo, row: Mapping[str, Any]) -> records.Pieces:
@@ -120,20 +128,21 @@ class TraceLog:
             for name, of_traces in ((TRACE_TAGS.name, tags), (TRACE_METADATA.name, metadata))
         ]
 
-    def _spans(self, info: TraceInfo, columns: Mapping[str, list[Any]]) -> records.Pieces:
-        return _pieces_of_all([rows.of_experiment(info.experiment_id, columns)])
+    def _spans(
+        self, experiment_ids: list[str], columns: Mapping[str, list[Any]]
+    ) -> records.Pieces:
+        """Return spans as one field; with the experiment of each."""
+        if not columns["trace_id"]:
+            return []
+        return pieces_of(rows.of_experiments(experiment_ids, columns))
 
     def _append(self, *fields: records.Pieces) -> None:
         self._lake.append(records.bodies("", *fields))
 
 
-def _pieces_of_all(spans: Sequence[Mapping[str, list[Any]]]) -> records.Pieces:
-    """Return spans of several traces as one field."""
-    whole = spans[0]
-    if len(spans) > 1:
-        whole = {name: [each for some in spans for each in some[name]] for name in spans[0]}
-    return pieces_of(whole) if whole["trace_id"] else []
-
-
 def _scope(info: TraceInfo) -> dict[str, str]:
     return {"experiment_id": info.experiment_id, "trace_id": info.trace_id}
+
+
+def _within(info: TraceInfo, columns: Mapping[str, list[Any]]) -> list[str]:
+    return [info.experiment_id] * len(columns["trace_id"])

@@ -86,10 +86,17 @@ def day_of(time_ns: int) -> int:
     return time_ns // _DAY_NS
 
 
-def of_experiment(experiment_id: str, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """Return the columns of spans with the two that follow from the others."""
-    days = list(map(day_of, columns["start_time_ns"]))
-    known = {"experiment_id": [experiment_id] * len(days), **columns, "day": days}
+def of_experiments(
+    experiment_ids: list[str], columns: Mapping[str, list[Any]]
+) -> dict[str, list[Any]]:
+    """Return the columns of spans with the two that are not of OpenTelemetry.
+
+    Args:
+        experiment_ids: The experiment of each span.
+        columns: The columns.
+    """
+    days = [each // _DAY_NS for each in columns["start_time_ns"]]
+    known = {**columns, "experiment_id": experiment_ids, "day": days}
     return {name: known[name] for name in SPANS.column_names if name in known}
 
 

@@ -9,20 +9,19 @@ import json
 import re
 import zlib
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lakeflow.printable import readable
+from lakeflow.tracing.otlp.attributes import as_read
 from lakeflow.tracing.otlp.json_spans import OddError, quickly_read
 from lakeflow.tracing.otlp.limits import MOST_PARTS, has_too_many_parts
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
-
-    M = TypeVar("M", bound=Message)
 
 LONGEST_BODY_BYTES = 64 * 1024 * 1024
 """What a body may have, before and after decompression."""
@@ -124,13 +123,17 @@ def media_type(header: str) -> str:
     )
 
 
-def read(body: bytes, form: str, into: M) -> M:
+def read(body: bytes, form: str, of: type[Message]) -> Any:
     """Read a message.
 
     Args:
         body: Its bytes.
         form: ``PROTOBUF`` or ``JSON``.
-        into: An empty message, which may be returned or not.
+        of: Its class.
+
+    Returns:
+        The message as ``attributes.as_read`` has it. Whoever asks for its attributes finds out
+        whether they are any.
 
     Raises:
         RefusedError: 400, the bytes are no such message; 413, it would take too much memory.
@@ -141,9 +144,8 @@ def read(body: bytes, form: str, into: M) -> M:
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
     try:
-        if form == JSON:
-            return _read_json(body.decode(), into)
-        into.ParseFromString(body)
+        data = _read_json(body.decode(), of()).SerializeToString() if form == JSON else body
+        return as_read(of).FromString(data)
     # Its own errors, and what Python raises for text that is none or nests too deeply.
     except (
         DecodeError,
@@ -152,14 +154,16 @@ def read(body: bytes, form: str, into: M) -> M:
         TypeError,
         RecursionError,
     ) as error:
-        what = " ".join(str(error).split())[:300] or type(error).__name__
-        raise RefusedError(
-            f"the body is no {into.DESCRIPTOR.name}: {what}", HTTPStatus.BAD_REQUEST
-        ) from None
-    return into
+        raise malformed(error, of) from None
 
 
-def _read_json(text: str, into: M) -> M:
+def malformed(error: Exception, of: type[Message]) -> RefusedError:
+    """Return the error of a body that is no message of a class, for this reason."""
+    what = " ".join(str(error).split())[:300] or type(error).__name__
+    return RefusedError(f"the body is no {of.DESCRIPTOR.name}: {what}", HTTPStatus.BAD_REQUEST)
+
+
+def _read_json(text: str, into: Message) -> Message:
     if isinstance(into, ExportTraceServiceRequest):
         with contextlib.suppress(OddError):
             return quickly_read(json.loads(text))

@@ -19,7 +19,8 @@ from lakeflow.tracing.columns import (
     scope_text,
     set_attributes,
 )
-from lakeflow.tracing.otlp.messages import is_span_id, is_trace_id, of_key_values, of_value
+from lakeflow.tracing.otlp.attributes import attributes_of, of_value
+from lakeflow.tracing.otlp.messages import is_span_id, is_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ class EventBatch:
     def _add(
         self, record: LogRecord, scope: InstrumentationScope, resource: Mapping[str, Any]
     ) -> None:
-        attributes = of_key_values(record.attributes)
+        attributes = attributes_of(record.attributes)
         # Clients that are older than the field have the name in an attribute.
         name = record.event_name or attributes.pop("event.name", None)
         if type(name) is not str or not name.startswith(_PREFIX):
@@ -90,7 +91,7 @@ class EventBatch:
         if record.HasField("body"):
             said["body"] = of_value(record.body)
         row = empty_columns(1)
-        set_attributes(row, 0, attributes)
+        set_attributes(row, [attributes])
         # The span has these too, and they are not to be counted twice.
         row |= {column: [None] for column in _TOKENS}
         service = resource.get("service.name")
@@ -107,7 +108,7 @@ class EventBatch:
             "service_name": service if type(service) is str else None,
             "events": json_text([{"name": name, "time_ns": time_ns, "attributes": said}]),
             "resource": json_text(resource),
-            "scope": scope_text(scope.name, scope.version, of_key_values(scope.attributes)),
+            "scope": scope_text(scope.name, scope.version, attributes_of(scope.attributes)),
             "flags": record.flags,
         }
         row |= {column: [value] for column, value in values.items()}

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
 from lakeflow.exceptions import InvalidInputError, LakeflowException
@@ -162,7 +163,7 @@ class Receiver:
         parts.clear()
         self.counters.add("body_bytes", len(body))
         try:
-            message = bodies.read(body, form, signal.request())
+            message = bodies.read(body, form, signal.request)
             outcome = signal.store(
                 message, self._destination, headers.get("x-mlflow-experiment-id")
             )
@@ -170,6 +171,8 @@ class Receiver:
             raise _of_lake(error) from error
         except RefusedError:
             raise
+        except DecodeError as error:
+            raise bodies.malformed(error, signal.request) from None
         except Exception:
             _logger.exception("a request could not be stored")
             raise RefusedError(

@@ -18,9 +18,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.printable import printable
+from lakeflow.tracing.otlp.attributes import attributes_of
 from lakeflow.tracing.otlp.bodies import RefusedError
 from lakeflow.tracing.otlp.logs import EventBatch
-from lakeflow.tracing.otlp.messages import Batch, of_key_values
+from lakeflow.tracing.otlp.messages import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -100,14 +101,15 @@ class Signal:
     Attributes:
         meaning: What it is.
         counter: Under which name it is counted.
-        request: Makes an empty request.
-        store: Stores a request.
+        request: The class of a request.
+        store: Stores a request, as ``attributes.as_read`` has it; DecodeError if an attribute
+            is none.
         answer: Makes the answer.
     """
 
     meaning: str
     counter: str
-    request: Callable[[], Message]
+    request: type[Message]
     store: Callable[[Any, Destination, str | None], Outcome]
     answer: Callable[[Outcome], Message]
 
@@ -116,13 +118,11 @@ def _by_experiment(
     messages: Any, destination: Destination, header: str | None
 ) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     for message in messages:
-        resource = of_key_values(message.resource.attributes)
+        resource = attributes_of(message.resource.attributes)
         yield destination.experiment_of(header, resource), message, resource
 
 
-def _store_spans(
-    request: ExportTraceServiceRequest, destination: Destination, header: str | None
-) -> Outcome:
+def _store_spans(request: Any, destination: Destination, header: str | None) -> Outcome:
     batches: dict[str, Batch] = {}
     # All are read first: of a request that is refused nothing is stored.
     for experiment_id, message, resource in _by_experiment(
@@ -146,9 +146,7 @@ def _answer_spans(outcome: Outcome) -> ExportTraceServiceResponse:
     return answer
 
 
-def _store_events(
-    request: ExportLogsServiceRequest, destination: Destination, header: str | None
-) -> Outcome:
+def _store_events(request: Any, destination: Destination, header: str | None) -> Outcome:
     batches: dict[str, EventBatch] = {}
     for experiment_id, message, resource in _by_experiment(
         request.resource_logs, destination, header

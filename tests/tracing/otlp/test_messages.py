@@ -8,14 +8,16 @@ import math
 
 import pytest
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lakeflow.entities.json_text import typed
 from lakeflow.tracing.otlp import bodies
+from lakeflow.tracing.otlp.attributes import attributes_of
 from lakeflow.tracing.otlp.json_spans import OddError, quickly_read
-from lakeflow.tracing.otlp.messages import Batch, of_key_values
+from lakeflow.tracing.otlp.messages import Batch
 
 # Protobuf's texts have no half of a pair.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -103,14 +105,14 @@ def test_attributes_come_back_as_they_were(attributes):
             }
         ]
     }
-    message = bodies.read(json.dumps(tree).encode(), bodies.JSON, ExportTraceServiceRequest())
+    message = bodies.read(json.dumps(tree).encode(), bodies.JSON, ExportTraceServiceRequest)
     slow = json_format.ParseDict(_in_base64(tree), ExportTraceServiceRequest())
     data = message.SerializeToString(deterministic=True)
     assert data == slow.SerializeToString(deterministic=True)
-    again = bodies.read(data, bodies.PROTOBUF, ExportTraceServiceRequest())
+    again = bodies.read(data, bodies.PROTOBUF, ExportTraceServiceRequest)
     (found,) = again.resource_spans
     batch = Batch()
-    batch.add(found, of_key_values(found.resource.attributes))
+    batch.add(found, attributes_of(found.resource.attributes))
     (scope,), (events,) = batch.columns["scope"], batch.columns["events"]
     for text in (
         batch.columns["attributes"][0],
@@ -124,11 +126,11 @@ def test_attributes_come_back_as_they_were(attributes):
 @given(st.binary(max_size=200), st.sampled_from([bodies.PROTOBUF, bodies.JSON]))
 def test_any_bytes_are_a_message_or_are_refused(data, form):
     try:
-        message = bodies.read(data, form, ExportTraceServiceRequest())
+        message = bodies.read(data, form, ExportTraceServiceRequest)
     except bodies.RefusedError:
         return
     for each in message.resource_spans:
-        Batch().add(each, of_key_values(each.resource.attributes))
+        Batch().add(each, attributes_of(each.resource.attributes))
 
 
 def test_what_clients_write_takes_the_quick_way_and_what_is_odd_the_other():
@@ -139,3 +141,38 @@ def test_what_clients_write_takes_the_quick_way_and_what_is_odd_the_other():
     for odd in ({"kind": "SPAN_KIND_CLIENT"}, {"trace_id": ""}, {"name": None}, {"flags": 1.0}):
         with pytest.raises(OddError):
             quickly_read({"resourceSpans": [{"scopeSpans": [{"spans": [span | odd]}]}]})
+
+
+def _pair(key: bytes, value: bytes | None) -> bytes:
+    """Return the bytes of an attribute; without a value it has none at all."""
+    said = b"" if value is None else b"\x12" + bytes([len(value)]) + value
+    return b"\n" + bytes([len(key)]) + key + said
+
+
+@pytest.mark.parametrize(
+    ("odd", "value"),
+    [
+        (_pair(b"k", None), None),
+        (_pair(b"k", b""), None),
+        # Of two kinds the last one counts.
+        (_pair(b"k", b"\n\x01a\x18\x05"), 5),
+        # The value before the key, and a field that is not known.
+        (b"\x12\x02\x18\x07\n\x01k", 7),
+        (_pair(b"k", b"\x18\x07\xc2\x3e\x01x"), 7),
+        (_pair(b"k", b"\xc2\x3e\x01x\x18\x07"), 7),
+        # Of a field that comes twice the last one counts.
+        (b"\n\x01j" + _pair(b"k", b"\x18\x07"), 7),
+    ],
+)
+def test_attributes_that_no_client_writes_are_read_as_protobuf_reads_them(odd, value):
+    usual = [_pair(b"key %d" % number, b"\x18\x01") for number in range(30)]
+    found = attributes_of([*usual[:15], odd, *usual[15:]])
+    assert found == {f"key {number}": 1 for number in range(30)} | {"k": value}
+
+
+@pytest.mark.parametrize("cut", [b"\n\x05ab", b"\n\x01k\x12\x05\n\x01a", b"\n\x01\xff"])
+def test_an_attribute_that_is_none_is_an_error_among_few_and_among_many(cut):
+    usual = [_pair(b"key %d" % number, b"\n\x01a") for number in range(30)]
+    for several in ([cut], [cut, *usual], [*usual, cut], [*usual[:15], cut, *usual[15:]]):
+        with pytest.raises(DecodeError):
+            attributes_of(several)

@@ -125,7 +125,7 @@ ROW = {
 def as_protobuf(tree) -> bytes:
     from lakeflow.tracing.otlp import bodies
 
-    message = bodies.read(json.dumps(tree).encode(), JSON, ExportTraceServiceRequest())
+    message = bodies.read(json.dumps(tree).encode(), JSON, ExportTraceServiceRequest)
     return message.SerializeToString()
 
 
