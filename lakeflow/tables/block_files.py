@@ -1,7 +1,8 @@
 """Sorted block files: a document by its key in two or three small reads, without an engine.
 
     data block     a line per entry: key, tab, document; no document where the key was removed
-    index block    a line per block below: first key, start, end, entries, removed ones of them
+    index block    a line per block below: first key, start, end, entries, removed ones of them,
+                   and of a data block a filter of its keys
     foot           length of the root, levels of index blocks, entries, checksum, magic
 
 Each block is compressed for itself. An index block is written when it is full, and gets a line
@@ -17,18 +18,19 @@ import zlib
 from bisect import bisect_right
 from collections import defaultdict
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.exceptions import DamagedLakeError
+from lakeflow.tables.key_filters import filter_of, may_have
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
     _Entry = tuple[str, str | None]
-    _Line = tuple[str, bytes, int, int]
+    _Line = tuple[str, bytes, int, int, list[bytes]]
 
 BLOCK_BYTES = 16 * 1024
 """What a block holds before it is compressed; smaller ones cost size, larger ones time."""
@@ -73,6 +75,11 @@ class Block(NamedTuple):
     end: int
     entries: int
     removed: int
+    marks: int = 0
+
+    def may_have(self, key: str) -> bool:
+        """Return whether a key may be in it, by the filter of a data block."""
+        return may_have(self.marks, self.entries, _escape(key))
 
 
 class StoredBlock(NamedTuple):
@@ -120,22 +127,24 @@ class BlockWriter:
         self._look_into_copied()
         self._advance(key)
         document = b"" if value is None else value.encode("utf-8", "surrogatepass")
-        self._append(0, (key, b"%b\t%b" % (_escape(key), document), 1, value is None))
+        name = _escape(key)
+        self._append(0, (key, b"%b\t%b" % (name, document), 1, value is None, [name]))
 
     def copy_block(self, stored: StoredBlock) -> None:
         """Write a block of another file as it is there, without a look into it."""
         # Few entries before it go into one block with it. Otherwise every merge would leave
         # small blocks behind, for the next merge to copy.
-        first, _, _, entries, removed = stored.block
+        first, _, _, entries, removed, marks = stored.block
         self._advance(first)
         self._copied = stored
         raw = stored.raw() if 0 < self._sizes[0] < self._block_bytes // 2 else b""
         if raw and self._sizes[0] + len(raw) <= 2 * self._block_bytes:
-            self._lines[0].append((first, raw[1:], entries, removed))
+            names = [line.partition(b"\t")[0] for line in raw.split(b"\n")[1:]]
+            self._lines[0].append((first, raw[1:], entries, removed, names))
             self._flush(0)
         else:
             self._flush(0)
-            self._write(0, stored.content, first, entries, removed)
+            self._write(0, stored.content, first, entries, removed, marks)
 
     def finish(self) -> BlockFile:
         """Write what is left, and return what the file is."""
@@ -178,16 +187,19 @@ class BlockWriter:
 
     def _flush(self, level: int) -> None:
         if self._lines[level]:
-            firsts, lines, entries, removed = zip(*self._lines[level], strict=True)
+            firsts, lines, entries, removed, names = zip(*self._lines[level], strict=True)
             self._lines[level], self._sizes[level] = [], 0
-            self._write(level, _deflate(lines), firsts[0], sum(entries), sum(removed))
+            marks = filter_of([*chain(*names)])
+            self._write(level, _deflate(lines), firsts[0], sum(entries), sum(removed), marks)
 
-    def _write(self, level: int, data: bytes, first: str, entries: int, removed: int) -> None:
+    def _write(
+        self, level: int, data: bytes, first: str, entries: int, removed: int, marks: int
+    ) -> None:
         """Write a block, and its line in the level above."""
         self._file.write(data)
         start, self._end = self._end, self._end + len(data)
-        numbers = b"\t%d\t%d\t%d\t%d" % (start, self._end, entries, removed)
-        self._append(level + 1, (first, _escape(first) + numbers, entries, removed))
+        numbers = b"\t%d\t%d\t%d\t%d\t%x" % (start, self._end, entries, removed, marks)
+        self._append(level + 1, (first, _escape(first) + numbers, entries, removed, []))
 
 
 class BlockReader:
@@ -260,7 +272,9 @@ class BlockReader:
         for place, group in groupby(keys, lambda key: bisect_right(blocks, key, key=_first)):
             block = blocks[place - 1]
             if depth == 1:
-                yield block, list(group)
+                asked = [key for key in group if block.may_have(key)]
+                if asked:
+                    yield block, asked
             else:
                 yield from self._locate(self._below(*block[1:3]), depth - 1, group)
 
@@ -280,10 +294,15 @@ class BlockReader:
         raw = _inflate(self._bytes(start, end), self.file.path)
         rows = (line.split(b"\t") for line in raw.split(b"\n")[1:])
         try:
-            blocks = [Block(_unescape(first), *map(int, numbers)) for first, *numbers in rows]
+            blocks = [
+                Block(_unescape(first), *map(int, numbers))._replace(marks=int(marks, 16))
+                for first, *numbers, marks in rows
+            ]
             # Each block is written before what leads to it.
             if not all(0 <= each.start < each.end <= start for each in blocks):
                 raise ValueError("a block is not where it can be")
+            if not all(each.entries > 0 for each in blocks):
+                raise ValueError("a block has no entries")
         except (ValueError, TypeError) as error:
             raise _damage(self.file.path, str(error)) from error
         return blocks
