@@ -12,6 +12,7 @@ import json
 import os
 import threading
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow import context
@@ -283,7 +284,7 @@ class Lake:
         table: str,
         fold: folds.Fold,
         present: str | None = None,
-        within: Within | None = None,
+        within: Within = MappingProxyType({}),
         **where: Sequence[str],
     ) -> Sequence[DataFile]:
         """Return the files of a table as of a finished fold that may hold certain rows.
@@ -292,7 +293,7 @@ class Lake:
             table: The table.
             fold: The finished fold.
             present: A column with something in it; None for no such condition.
-            within: A column, and ranges of which a row must be in one; None for any row.
+            within: For a column, ranges of which a row must be in one.
             **where: For a column, values of which a row must have one; none for any row.
         """
         return that_may_hold(fold.files.get(table, ()), present, within, where)
