@@ -33,7 +33,7 @@ from lakeflow.log.writer import Clock
 from lakeflow.schema import FORMAT_VERSION
 from lakeflow.shutdown import at_shutdown
 from lakeflow.tables import checked, delta, folds
-from lakeflow.tables.data_file import that_may_hold
+from lakeflow.tables.data_file import ANYWHERE, that_may_hold
 from lakeflow.tables.delta import Table
 from lakeflow.tables.folds import LogListing
 from lakeflow.tables.index_files import IndexFiles
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from lakeflow.filesystem.engine_filesystem import EngineFileSystem
     from lakeflow.kinds import Kind
     from lakeflow.log.appender import Gathered
-    from lakeflow.tables.block_files import BlockReader
+    from lakeflow.tables.block_reader import BlockReader
     from lakeflow.tables.data_file import DataFile, Within
 
 T = TypeVar("T")
@@ -285,7 +285,7 @@ class Lake:
         table: str,
         fold: folds.Fold,
         present: str | None = None,
-        within: Within | None = None,
+        within: Within = ANYWHERE,
         **where: Sequence[str],
     ) -> Sequence[DataFile]:
         """Return the files of a table as of a finished fold that may hold certain rows.
@@ -294,7 +294,7 @@ class Lake:
             table: The table.
             fold: The finished fold.
             present: A column with something in it; None for no such condition.
-            within: A column, and ranges of which a row must be in one; None for any row.
+            within: For a column, ranges of which a row must be in one.
             **where: For a column, values of which a row must have one; none for any row.
         """
         return that_may_hold(fold.files.get(table, ()), present, within, where)

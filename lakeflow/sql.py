@@ -109,7 +109,8 @@ def sql(
     ``a``, ``a_1``.
 
     Cost: a look at the log, some milliseconds to set up the views that are named, and the
-    row groups that DuckDB needs. Rows that are not compacted yet are copied once a call.
+    row groups that DuckDB needs; a file is not opened that a WHERE with ids, days or keys rules
+    out. Rows that are not compacted yet are copied once a call.
 
     Args:
         query: The statement.

@@ -13,7 +13,8 @@ from find import median
 from library import parse, report
 from shapes import FILTER, PAGE, deep_search
 
-from lakeflow.tables.block_files import BlockFile, BlockReader, look_up
+from lakeflow.tables.block_reader import BlockReader, look_up
+from lakeflow.tables.blocks import BlockFile
 
 if TYPE_CHECKING:
     import argparse

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from lakeflow.ids import new_id
 from lakeflow.maintenance.tiers import files_to_merge
-from lakeflow.tables.block_files import BlockReader, BlockWriter
 from lakeflow.tables.block_merge import merge
+from lakeflow.tables.block_reader import BlockReader
+from lakeflow.tables.block_writer import BlockWriter
 from lakeflow.tables.folds import index_folder
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
     from lakeflow.query.folding.fold_runner import Folding
-    from lakeflow.tables.block_files import BlockFile
+    from lakeflow.tables.blocks import BlockFile
     from lakeflow.tables.folds import Fold
 
 

@@ -24,7 +24,7 @@ from lakeflow.maintenance.plain_lines import are_plain
 from lakeflow.query.folding.fold_runner import Documents
 from lakeflow.stores.lines import Declarations
 from lakeflow.stores.stored_things import read_thing
-from lakeflow.tables.block_files import look_up
+from lakeflow.tables.block_reader import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
     from lakeflow.log.line_reader import Lines
-    from lakeflow.tables.block_files import BlockReader
+    from lakeflow.tables.block_reader import BlockReader
     from lakeflow.tables.folds import Fold
 
     MisfitsIn = Callable[[list[str]], int]

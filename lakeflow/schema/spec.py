@@ -42,6 +42,8 @@ class TableSpec:
         parted_by: Columns that the order begins with. A row group ends where they change, if it
             has about its rows by then, so that what is asked for by them is in few of these.
         file_rows: Rows of a full file; files below half of that are merged.
+        looked_up: Columns of random ids that rows are asked for by, and how many ids a row
+            group has as a rule: it has a Bloom filter of them, since its bounds rule none out.
     """
 
     name: str
@@ -55,6 +57,7 @@ class TableSpec:
     # Each file has a stretch of every key: with 4 in place of 15 files a search within one
     # experiment took a third of the time.
     file_rows: int = 4_194_304
+    looked_up: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:

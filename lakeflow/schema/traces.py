@@ -61,6 +61,7 @@ TRACES = TableSpec(
     key=("trace_id",),
     sort=("experiment_id", "request_time", "trace_id"),
     row_group_rows=8_192,
+    looked_up=(("trace_id", 8_192),),
 )
 
 TRACE_TAGS = TableSpec(
@@ -158,6 +159,7 @@ SPANS = TableSpec(
     # Ids of traces are random: in a row group of two days they say nothing.
     parted_by=("experiment_id", "day"),
     file_rows=1_048_576,
+    looked_up=(("trace_id", 1_024),),
 )
 
 ASSESSMENTS = TableSpec(

@@ -17,7 +17,9 @@ from lakeflow.filesystem.interface import ENGINE_PROTOCOL
 from lakeflow.kinds import RUN
 from lakeflow.kinds.kind import Keep
 from lakeflow.query.engine.bounds import Bounds
+from lakeflow.query.engine.comparisons import binding
 from lakeflow.query.engine.connection import arrow_table
+from lakeflow.query.engine.narrowing import EVERYTHING, Narrowing
 from lakeflow.query.engine.overlay import (
     fresh,
     gone_ids,
@@ -32,6 +34,7 @@ from lakeflow.query.engine.views import Views
 from lakeflow.schema import METRICS
 from lakeflow.stores.scans import Scan, rows_of
 from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
+from lakeflow.stores.things import ranges_of
 from lakeflow.tables.delta import TABLES as TABLES_FOLDER
 
 if TYPE_CHECKING:
@@ -45,6 +48,10 @@ if TYPE_CHECKING:
     from lakeflow.query.engine.sandbox import Question
     from lakeflow.schema import TableSpec
     from lakeflow.stores.snapshots import Snapshot, SnapshotId
+    from lakeflow.tables.folds import Fold
+
+_FEW = 100
+"""Things whose documents are looked up to find their rows."""
 
 
 class ColumnReader:
@@ -108,15 +115,23 @@ class ColumnReader:
                 if not os.path.exists(path):
                     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
-    def _hot_rows(self, snapshot: Snapshot, kind: Kind, spec: TableSpec) -> pyarrow.Table:
-        """Return the rows of hot things in a table; the lock is held."""
+    def _hot_rows(
+        self,
+        snapshot: Snapshot,
+        kind: Kind,
+        spec: TableSpec,
+        wanted: Narrowing = EVERYTHING,
+    ) -> pyarrow.Table:
+        """Return the wanted rows of hot things in a table, or more; the lock is held."""
         if _is_each(kind, spec):
             return rows_of(kind, spec, snapshot, snapshot.things(kind))
         overlay = snapshot.sync_tables()
         if hot_ids(kind) not in overlay.hot:
             return arrow_table(spec, ())
+        values: dict[str, Any] = {}
+        where = wanted.where(binding(values))
         with contextlib.closing(overlay.cursor()) as cursor:
-            return cursor.table(f"FROM {hot(spec)}")
+            return cursor.table(f"FROM {hot(spec)} {where}", values)
 
     def _by_key(
         self, snapshot: Snapshot, kind: Kind, spec: TableSpec, files: Sequence[str]
@@ -153,7 +168,7 @@ class ColumnReader:
         wanted = dataclasses.replace(self._bounds, **bounds)  # type: ignore[arg-type]
         values = _with_zones(params)
         with self._sandbox_of(wanted.memory_bytes) as sandbox:
-            question = sandbox.question(query, given)
+            question = sandbox.question(query, given, values)
             return retry_when_replaced(
                 self._lake,
                 lambda: sandbox.answer(
@@ -172,7 +187,8 @@ class ColumnReader:
         Raises:
             FileNotFoundError: Raised by a statement: a file was replaced and deleted meanwhile.
         """
-        files, fresh = self._parts([*self._views.tables.values()])
+        everything = dict.fromkeys(self._views.tables.values(), EVERYTHING)
+        _, files, fresh = self._parts(everything)
         with self._sandbox.opened(files, fresh) as cursor:
             yield cursor
 
@@ -189,33 +205,64 @@ class ColumnReader:
         self, question: Question, snapshot_id: SnapshotId | None
     ) -> tuple[Question, dict[str, list[str]], dict[str, pyarrow.Table]]:
         """Return a statement, with the files and the hot tables that it reads."""
-        asked = [self._views.tables[name] for name in question.tables]
-        return question, *self._parts(asked, snapshot_id)
+        asked = {
+            self._views.tables[name]: question.narrowings.get(name, EVERYTHING)
+            for name in question.tables
+        }
+        stored, files, fresh = self._parts(asked, snapshot_id)
+        return dataclasses.replace(question, narrowings=stored), files, fresh
 
     def _parts(
-        self, asked: Sequence[TableSpec], snapshot_id: SnapshotId | None = None
-    ) -> tuple[dict[str, list[str]], dict[str, pyarrow.Table]]:
-        """Return the files of tables and the hot tables beside them, of one snapshot."""
+        self, asked: Mapping[TableSpec, Narrowing], snapshot_id: SnapshotId | None = None
+    ) -> tuple[dict[str, Narrowing], dict[str, list[str]], dict[str, pyarrow.Table]]:
+        """Return what is read of tables, of one snapshot.
+
+        Returns:
+            Where the stored rows are that are wanted, the files that may hold them, and the hot
+            tables beside them.
+        """
         with self._snapshots.held(snapshot_id) as snapshot:
             fold = snapshot.fold
             self._sandbox.reads(fold.number)
-            files = {spec.name: self._lake.paths(spec.name, fold) for spec in asked}
-            return files, self._fresh(snapshot, asked) if asked else {}
+            stored = {
+                spec.name: self._told(spec, wanted, fold) for spec, wanted in asked.items()
+            }
+            files = {
+                spec.name: self._lake.paths(
+                    spec.name,
+                    fold,
+                    within={**wanted.ranges, **stored[spec.name].ranges},
+                    **wanted.texts,
+                )
+                for spec, wanted in asked.items()
+            }
+            return stored, files, self._fresh(snapshot, asked) if asked else {}
+
+    def _told(self, spec: TableSpec, wanted: Narrowing, fold: Fold) -> Narrowing:
+        """Return where the stored rows of few things are, if their documents say it."""
+        kind = self._views.kind_of[spec.name]
+        ids = wanted.texts.get(kind.id, ())
+        if kind.derived is None or spec is not kind.derived.table or not 0 < len(ids) <= _FEW:
+            return EVERYTHING
+        things = self._snapshots.stored.get(kind, ids, fold).values()
+        # Of a thing without a document nothing is stored.
+        ranges = ranges_of(kind.derived, things) or [(1, 0)]
+        return Narrowing(ranges={kind.derived.part.pruned_by: ranges})
 
     def _fresh(
-        self, snapshot: Snapshot, asked: Sequence[TableSpec]
+        self, snapshot: Snapshot, asked: Mapping[TableSpec, Narrowing]
     ) -> dict[str, pyarrow.Table]:
         """Return the hot tables that relations read; the lock is held."""
         overlay = snapshot.sync_tables()
         fresh: dict[str, pyarrow.Table] = {}
         with contextlib.closing(overlay.cursor()) as cursor:
-            for spec in asked:
+            for spec, wanted in asked.items():
                 kind = self._views.kind_of[spec.name]
                 names = overlay.hot & {hot_ids(kind), *map(gone_ids, kind.owners)}
                 for name in names:
                     fresh[name] = cursor.table(f"FROM {name}")
                 if names:
-                    fresh[hot(spec)] = self._hot_rows(snapshot, kind, spec)
+                    fresh[hot(spec)] = self._hot_rows(snapshot, kind, spec, wanted)
         return fresh
 
     def series(self, run_ids: Sequence[str], key: str, max_points: int) -> pyarrow.Table:

@@ -283,7 +283,11 @@ class Reader:
             if name in statement.named:
                 column, where[column] = statement.named[name]
             files[name] = self._lake.paths(
-                name, fold, statement.present.get(name), statement.within.get(name), **where
+                name,
+                fold,
+                statement.present.get(name),
+                statement.within.get(name, {}),
+                **where,
             )
         return files
 

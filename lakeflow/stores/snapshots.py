@@ -194,7 +194,7 @@ class Snapshot:
         if not ids:
             return
         beside = ranges_of(kind.derived, (stored[each] for each in ids if each in stored))
-        within = kind.derived.part.pruned_by, beside
+        within = {kind.derived.part.pruned_by: beside}
         files = self._lake.paths(kind.derived.table.name, self.fold, within=within)
         for row in self.overlay.derive(kind, ids, files):
             identity = row.pop(kind.id)

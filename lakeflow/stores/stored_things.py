@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.stores.documents import thing_of
-from lakeflow.tables.block_files import look_up
+from lakeflow.tables.block_reader import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
     from lakeflow.stores.things import Thing
-    from lakeflow.tables.block_files import BlockReader
+    from lakeflow.tables.block_reader import BlockReader
     from lakeflow.tables.folds import Fold
 
 _MOST_THINGS_KEPT = 1024

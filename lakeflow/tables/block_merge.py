@@ -6,12 +6,13 @@ import heapq
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING
 
-from lakeflow.tables.block_files import Block, StoredBlock, entries_of
+from lakeflow.tables.blocks import Block, StoredBlock, entries_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from lakeflow.tables.block_files import BlockReader, BlockWriter
+    from lakeflow.tables.block_reader import BlockReader
+    from lakeflow.tables.block_writer import BlockWriter
 
     _Step = tuple[str, int, StoredBlock | str | None]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem.names import plain
 from lakeflow.log.positions import Position, beyond_its_end
-from lakeflow.tables.block_files import BlockFile
+from lakeflow.tables.blocks import BlockFile
 from lakeflow.tables.data_file import DataFile
 from lakeflow.tables.delta import TABLES
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 Bound = str | int | float
 
-Within = tuple[str, Sequence[tuple[int, int]]]
-"""A column of whole numbers, and ranges of it: least and largest number of each."""
+Within = Mapping[str, Sequence[tuple[int, int]]]
+"""For columns of whole numbers ranges of them: least and largest number of each."""
+
+ANYWHERE: Within = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class DataFile:
 def that_may_hold(
     files: Iterable[DataFile],
     present: str | None,
-    within: Within | None,
+    within: Within,
     where: Mapping[str, Sequence[str]],
 ) -> list[DataFile]:
     """Return the files that may hold certain rows; conditions are as for ``Lake.files``."""
@@ -65,6 +68,6 @@ def that_may_hold(
         file
         for file in files
         if (present is None or file.has_any(present))
-        and (within is None or file.meets(*within))
+        and all(file.meets(column, ranges) for column, ranges in within.items())
         and all(file.may_hold(column, values) for column, values in wanted.items())
     ]

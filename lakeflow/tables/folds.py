@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from lakeflow.filesystem.interface import Entry, Filesystem
     from lakeflow.log.positions import Position
-    from lakeflow.tables.block_files import BlockFile
+    from lakeflow.tables.blocks import BlockFile
     from lakeflow.tables.data_file import DataFile
 
 FOLDS = "folds"

@@ -6,11 +6,11 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lakeflow.tables.block_files import BlockReader
+from lakeflow.tables.block_reader import BlockReader
 
 if TYPE_CHECKING:
     from lakeflow.filesystem.interface import Filesystem
-    from lakeflow.tables.block_files import BlockFile
+    from lakeflow.tables.blocks import BlockFile
 
 # A reader keeps the end of its file and up to 256 index blocks in memory, so few are kept.
 _MOST_READERS = 256

@@ -1,7 +1,8 @@
 -- What follows of a trace from its spans, a row each; reads the relation spans.
 WITH RECURSIVE
   placed AS (
-    SELECT spans.*,
+    SELECT spans.trace_id, spans.span_id, start_time_ns, end_time_ns, name, status, session_id,
+           user_id, inputs, outputs,
            -- Of several candidates the root is the one without a parent, then one whose parent
            -- is known to have run elsewhere, then one whose parent has not come.
            CASE WHEN spans.parent_span_id IS NULL THEN 0

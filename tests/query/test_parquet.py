@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
 
+import duckdb
 import pyarrow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakeflow.query.folding.parquet import row_groups
-from lakeflow.schema import SPANS
+from lakeflow.query.folding.parquet import row_groups, write_files
+from lakeflow.schema import SPANS, TRACES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROWS = 16
 LEAST, MOST = ROWS // 4, ROWS * 5 // 4
@@ -46,3 +51,31 @@ def test_rows_that_are_parted_by_nothing_stay_as_they_come():
     batch = pyarrow.RecordBatch.from_pydict({"key": ["a", "b", "c"]})
 
     assert list(row_groups(replace(SPANS, parted_by=()), [batch, batch])) == [batch, batch]
+
+
+def test_row_groups_rule_out_ids_that_they_do_not_have(tmp_path: Path):
+    rows = {
+        name: [0] * 20 if kind == "long" else [""] * 20 if kind == "string" else [0.0] * 20
+        for name, kind, *_ in TRACES.columns
+    }
+    batches = [
+        pyarrow.RecordBatch.from_pydict(
+            rows | {"trace_id": [f"tr-{each + n}" for n in range(20)]}
+        )
+        for each in (0, 100, 200)
+    ]
+    reader = pyarrow.RecordBatchReader.from_batches(batches[0].schema, batches)
+
+    (file,) = write_files(TRACES, reader, str(tmp_path))
+
+    excluded = [
+        duckdb.connect()
+        .execute(
+            "SELECT bloom_filter_excludes FROM parquet_bloom_probe($f, 'trace_id', $id) "
+            "ORDER BY row_group_id",
+            {"f": file.path, "id": f"tr-{number}"},
+        )
+        .fetchall()
+        for number in (107, 30_000)
+    ]
+    assert excluded == [[(True,), (False,), (True,)], [(True,)] * 3]

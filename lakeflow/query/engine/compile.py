@@ -334,7 +334,7 @@ class _Compiler:
         if derived is None or between is None or derived.table.name != named.table:
             return ""
         column = derived.part.pruned_by
-        self.ranges[named.table] = column, [between]
+        self.ranges[named.table] = {column: [between]}
         first, last = map(self._bind, between)
         return f" AND {column} BETWEEN {first} AND {last}"
 

@@ -109,11 +109,11 @@ def names(tree: dict[str, Any], views: Collection[str]) -> set[str]:
         InvalidInputError: A part of it is not known to read only.
     """
     found = set()
-    made = {name.lower() for node, _ in _nodes(tree) for name in _made(node)}
-    for node, lambdas in _nodes(tree):
+    made_here = made(tree)
+    for node, lambdas in nodes(tree):
         kind = node.get("type")
         if kind == "BASE_TABLE":
-            found.add(_table(node, made, views))
+            found.add(_table(node, made_here, views))
         elif kind == "SHOW_REF":
             _check_show(node, views)
             found.add(kind)
@@ -127,6 +127,11 @@ def names(tree: dict[str, Any], views: Collection[str]) -> set[str]:
             )
         _check_expression(node, lambdas)
     return found
+
+
+def made(tree: dict[str, Any]) -> set[str]:
+    """Return the names of the tables that a statement makes, in small letters."""
+    return {name.lower() for node, _ in nodes(tree) for name in _made(node)}
 
 
 def _made(node: Mapping[str, Any]) -> Iterator[str]:
@@ -215,7 +220,7 @@ def _is_narrow(node: Mapping[str, Any]) -> bool:
     return literal.get("kind") == "STRING" and not re.search(r"\d{4}|\*|\{[^}]*\{", text)
 
 
-def _nodes(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
+def nodes(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
     """Return the parts of a statement, each with the number of lambdas around it."""
     left: list[tuple[Any, int]] = [(tree, 0)]
     while left:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,17 @@ from lakeflow.exceptions import InvalidInputError, LakeflowException, OutOfMemor
 from lakeflow.query.engine import permitted
 from lakeflow.query.engine.bounds import MACROS, TOO_LONG, Bounds
 from lakeflow.query.engine.connection import Cursor, Engine, engine_errors, literally
+from lakeflow.query.engine.narrowing import EVERYTHING, narrowed
 from lakeflow.query.engine.overlay import hot as hot_table
-from lakeflow.query.engine.views import VIEWS, Views, literal
+from lakeflow.query.engine.views import NARROWED, VIEWS, Views, literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import duckdb
     import pyarrow
+
+    from lakeflow.query.engine.narrowing import Narrowing
 
 _EXPLAIN = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(explain\s+(?:analyze\s+)?)", re.IGNORECASE | re.DOTALL
@@ -42,12 +45,14 @@ class Question:
         views: The views that it names.
         tables: The tables whose rows it needs.
         is_closed: Whether it names nothing else that might lead to a view.
+        narrowings: Which rows of these tables it sees at most.
     """
 
     sql: str
     views: frozenset[str]
     tables: tuple[str, ...]
     is_closed: bool
+    narrowings: Mapping[str, Narrowing] = field(default_factory=dict)
 
 
 class Sandbox(Engine):
@@ -86,12 +91,18 @@ class Sandbox(Engine):
         connection.execute("SET lock_configuration = true")
         return connection
 
-    def question(self, query: str, given: Collection[str] = ()) -> Question:
+    def question(
+        self,
+        query: str,
+        given: Collection[str] = (),
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+    ) -> Question:
         """Return a user's statement with what it reads.
 
         Args:
             query: The statement.
             given: Names of tables that it may read besides, in small letters.
+            params: Values by position or by name.
 
         Raises:
             InvalidInputError: It does not parse, is not one statement, or may do something
@@ -114,7 +125,13 @@ class Sandbox(Engine):
         tables = dict.fromkeys(
             spec.name for name in sorted(views) for spec in self._views.reads[name]
         )
-        return Question(f"{explain}{body}", frozenset(views), tuple(tables), names == views)
+        return Question(
+            f"{explain}{body}",
+            frozenset(views),
+            tuple(tables),
+            names == views,
+            narrowed(tree, self._views.reads, NARROWED, params),
+        )
 
     def answer(
         self,
@@ -260,7 +277,8 @@ def _define(
     for name in question.views if question.is_closed else views.reads:
         for spec in views.reads[name]:
             is_hot = hot if hot_table(spec) in hot else ()
-            cursor.execute(views.relation(spec, files.get(spec.name, ()), is_hot))
+            narrowing = question.narrowings.get(spec.name, EVERYTHING)
+            cursor.execute(views.relation(spec, files.get(spec.name, ()), is_hot, narrowing))
         cursor.execute(views.view(name))
 
 

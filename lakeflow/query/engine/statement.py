@@ -25,7 +25,7 @@ class Statement:
         patterns: Regular expressions of the user's among the values.
         named: For a table of keys its column of them, and which are read; where the table is
             not there, any.
-        within: For tables of which only rows within ranges of a column are read, both.
+        within: For tables of which only rows within ranges of columns are read, those.
         present: For tables of which only rows with something in a column are read, that column.
         searched: The table whose rows it is about; empty where ``searched`` is not read.
         order: What rows of the relation are sorted by where nobody asks for anything else, of
@@ -42,7 +42,7 @@ class Statement:
     patterns: tuple[str, ...] = ()
     named: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
     present: Mapping[str, str] = field(default_factory=dict)
-    within: Mapping[str, tuple[str, Sequence[tuple[int, int]]]] = field(default_factory=dict)
+    within: Mapping[str, Mapping[str, Sequence[tuple[int, int]]]] = field(default_factory=dict)
     searched: str = ""
     order: str = ""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.kinds import KINDS
 from lakeflow.query.engine.connection import literally
+from lakeflow.query.engine.narrowing import EVERYTHING
 from lakeflow.query.engine.overlay import whole
 from lakeflow.query.engine.shipped import shipped
 from lakeflow.schema import (
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from lakeflow.kinds import Kind
+    from lakeflow.query.engine.narrowing import Narrowing
     from lakeflow.schema import TableSpec
 
 _SHIPPED = {
@@ -110,6 +112,23 @@ _SHIPPED = {
 """The tables that each view of ``sql/views`` reads."""
 
 
+_OF_A_RUN = ("experiment_id", "run_id", "key")
+_OF_A_TRACE = ("experiment_id", "trace_id")
+
+NARROWED = {
+    **dict.fromkeys(("params", "tags", "metrics", "latest_metrics"), _OF_A_RUN),
+    "artifacts": _OF_A_RUN[:2],
+    **dict.fromkeys(("trace_tags", "trace_metadata"), (*_OF_A_TRACE, "key")),
+    "spans": (*_OF_A_TRACE, "day", "start_time_ns"),
+    **dict.fromkeys(("span_events", "span_links"), _OF_A_TRACE),
+}
+"""Of views whose rows each come of one row of one table: columns that are the table's own.
+
+What a statement asks of them tells which files of the table it needs. Two rows with one key,
+one stored and one hot, are equal in them.
+"""
+
+
 class Views:
     """The views over the tables of some kinds.
 
@@ -144,7 +163,11 @@ class Views:
         return shipped("views", name)
 
     def relation(
-        self, spec: TableSpec, files: Sequence[str], is_hot: Collection[str] = ()
+        self,
+        spec: TableSpec,
+        files: Sequence[str],
+        is_hot: Collection[str] = (),
+        narrowing: Narrowing = EVERYTHING,
     ) -> str:
         """Return the statement that makes the relation of one table.
 
@@ -152,9 +175,13 @@ class Views:
             spec: The table.
             files: Its files.
             is_hot: Names of the tables with ids that there are in the schema ``hot``.
+            narrowing: Which rows of the files are wanted; more than these are there.
         """
         listed = ",\n    ".join(literal(file) for file in literally(files))
         stored = f"read_parquet([\n    {listed}\n], hive_partitioning = false)" if files else ""
+        where = narrowing.where(literal)
+        if stored and where:
+            stored = f"(FROM {stored} {where})"
         rows = whole(self.kind_of[spec.name], spec, stored, is_hot, "hot.")
         return f"CREATE OR REPLACE VIEW lakeflow.{spec.name} AS\n{rows};\n"
 
@@ -174,7 +201,9 @@ VIEWS = Views(KINDS)
 """The views of a lake."""
 
 
-def literal(text: str) -> str:
-    """Return a text as SQL writes it; for statements that take no parameters."""
-    quoted = text.replace("'", "''")
+def literal(value: object) -> str:
+    """Return a text or a whole number as SQL writes it; for statements without parameters."""
+    if isinstance(value, int):
+        return str(value)
+    quoted = str(value).replace("'", "''")
     return f"'{quoted}'"

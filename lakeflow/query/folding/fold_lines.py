@@ -11,7 +11,7 @@ from lakeflow.query.engine.statement import quoted
 from lakeflow.records import COPIED_FROM, COPIED_PLACE, LONGEST_LINE_BYTES, REMOVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakeflow.kinds import Kind, Part
     from lakeflow.schema import TableSpec
@@ -83,33 +83,53 @@ def stage(kinds: Sequence[Kind]) -> str:
     What is in most lines is parsed with them, as columns of their own; all else stays a text,
     since each column of lists takes 16 bytes and more in every row, whatever is in it.
     """
-    of_line = {"seq": "BIGINT", CLOCK: "BIGINT", COPIED_FROM: "VARCHAR", COPIED_PLACE: "BIGINT"}
-    columns = {**of_line, REMOVED: "JSON"}
+    columns = _HEAD | {REMOVED: "JSON"}
     checks = []
     for kind in kinds:
         if kind.is_line:
             columns |= dict.fromkeys(kind.scope, "VARCHAR")
         for spec, part in fields(kind):
             written = types_of(spec, _written(kind, spec, part)).items()
-            struct = ", ".join(f'"{name}" {each}[]' for name, each in written)
-            columns[spec.name] = f"STRUCT({struct})" if _is_typed(part) else "JSON"
+            if part is not None and part.in_columns:
+                # Only whether a line has it: ``unpack`` reads what is in it.
+                columns[spec.name] = 'STRUCT("nothing" BOOLEAN)'
+            else:
+                columns[spec.name] = _struct(written) if _is_typed(part) else "JSON"
             if _is_typed(part):
                 fits = _fits(kind, spec, part, f'"{spec.name}"')
                 checks.append(f'("{spec.name}" IS NULL OR ({fits}) IS TRUE)')
-    listed = ", ".join(f"\"{name}\": '{each}'" for name, each in columns.items())
-    kept = quoted(name for name in columns if name not in of_line)
+    kept = quoted(name for name in columns if name not in _HEAD)
     return f"""
-    SELECT {{'clock': least({CLOCK}, $latest_clock::BIGINT),
+    SELECT {_WRITTEN_BY},
+        coalesce({COPIED_PLACE}, 0) AS first_place,
+        {_IS_WHOLE} AND {" AND ".join(checks)} AS is_record,
+        {kept}
+    FROM {_lines(columns)}
+    """
+
+
+_HEAD = {"seq": "BIGINT", CLOCK: "BIGINT", COPIED_FROM: "VARCHAR", COPIED_PLACE: "BIGINT"}
+"""Fields that say which record a line is."""
+
+_WRITTEN_BY = f"""{{'clock': least({CLOCK}, $latest_clock::BIGINT),
              'writer': coalesce({COPIED_FROM}, split_part(filename, '/', -2)),
              'seq': seq}} AS ord,
-        {COPIED_FROM} IS NOT NULL AS is_copy,
-        coalesce({COPIED_PLACE}, 0) AS first_place,
-        seq IS NOT NULL AND {CLOCK} IS NOT NULL AND {" AND ".join(checks)} AS is_record,
-        {kept}
-    FROM read_json($files, format = 'newline_delimited', columns = {{{listed}}},
+        {COPIED_FROM} IS NOT NULL AS is_copy"""
+
+_IS_WHOLE = f"seq IS NOT NULL AND {CLOCK} IS NOT NULL"
+
+
+def _struct(types: Iterable[tuple[str, str]]) -> str:
+    lists = ", ".join(f'"{name}" {each}[]' for name, each in types)
+    return f"STRUCT({lists})"
+
+
+def _lines(columns: Mapping[str, str]) -> str:
+    """Return what reads fields of the lines of files, by their types."""
+    listed = ", ".join(f"\"{name}\": '{each}'" for name, each in columns.items())
+    return f"""read_json($files, format = 'newline_delimited', columns = {{{listed}}},
                    maximum_object_size = {LONGEST_LINE_BYTES},
-                   filename = true, ignore_errors = true, hive_partitioning = false)
-    """
+                   filename = true, ignore_errors = true, hive_partitioning = false)"""
 
 
 CREATE_RECORDS = "CREATE OR REPLACE TEMP TABLE records AS"
@@ -134,22 +154,17 @@ def _lists(names: Sequence[str]) -> tuple[str, str]:
     return unnested, ", ".join(f'len(f."{name}")' for name in names)
 
 
-def size(part: Part) -> str:
-    """Return how many lines there are, and how many bytes a part in columns takes in them."""
-    name = part.table.name
-    return f'SELECT count(*), coalesce(sum(strlen("{name}")), 0)::BIGINT FROM records'
-
-
 def unpack(kind: Kind, part: Part) -> tuple[str, str, str]:
-    """Return what takes a part in columns out of the lines, some lines at a time.
+    """Return what takes a part in columns out of the lines of files.
 
-    Lines with it are the longest of all. The engine parses thousands of lines at once, which
-    would not fit into its memory; and to read lists a second time takes it as long as to parse
-    them, so that whether a line fits stands in each of its rows.
+    Lines with it are the longest of all. They are parsed into the types of its columns where
+    they are read: kept as texts and parsed from these they took thrice as long. To read lists a
+    second time takes as long as to parse them, so that whether a line fits stands in each of
+    its rows.
 
     Returns:
-        What makes ``fresh_<table>`` without rows; what adds those of the lines from ``$first``
-        until before ``$end``; what counts the rows of lines that do not fit.
+        What makes ``fresh_<table>`` without rows; what adds those of the lines of ``$files``;
+        what counts the rows of lines that do not fit.
     """
     spec = part.table
     names = _written(kind, spec, part)
@@ -171,20 +186,15 @@ def unpack(kind: Kind, part: Part) -> tuple[str, str, str]:
                 SELECT *, greatest({lengths}) AS length,
                     coalesce(least({lengths}) = greatest({lengths}), false) AS fits
                 FROM (
-                    SELECT ord, is_copy, {_parsed(kind, spec, part)} AS f FROM records
-                    WHERE is_record AND "{spec.name}" IS NOT NULL
-                        AND rowid BETWEEN $first AND $end - 1
+                    SELECT {_WRITTEN_BY}, "{spec.name}" AS f
+                    FROM {_lines(_HEAD | {spec.name: _struct(types_of(spec, names).items())})}
+                    WHERE {_IS_WHOLE} AND "{spec.name}" IS NOT NULL
                 )
             )
         )
         """,
         f"SELECT count(*) FROM fresh_{spec.name} WHERE NOT fits OR {' OR '.join(needed)}",
     )
-
-
-def let_go_of_text(part: Part) -> str:
-    """Return what drops the texts that ``unpack`` has read."""
-    return f'ALTER TABLE records DROP COLUMN "{part.table.name}"'
 
 
 def misfits(kind: Kind, spec: TableSpec, part: Part | None) -> str | None:

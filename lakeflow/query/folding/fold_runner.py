@@ -88,23 +88,20 @@ class Folding:
     def stage(self, files: Sequence[str]) -> Staged:
         """Parse log files, each in a folder with the name of its writer."""
         stage = fold_lines.stage(self._kinds)
-        values: dict[str, Any] = {"latest_clock": self._latest_clock}
-        # The parser keeps a buffer for each file of a statement.
-        for start in range(0, len(files), _FILES_A_STATEMENT):
-            head = fold_lines.ADD_RECORDS if start else fold_lines.CREATE_RECORDS
-            values["files"] = files[start : start + _FILES_A_STATEMENT]
-            try:
-                self._run(f"{head} {stage}", **values)
-            except DamagedLakeError:
-                # A line so long that the parser cannot go past it.
-                return Staged(0, 1)
+        try:
+            for number, some in enumerate(_parts_of(files)):
+                head = fold_lines.ADD_RECORDS if number else fold_lines.CREATE_RECORDS
+                self._read(f"{head} {stage}", some)
+        except DamagedLakeError:
+            # A line so long that the parser cannot go past it.
+            return Staged(0, 1)
         count, names = fold_lines.count_staged(self._kinds)
         total, records, copies, *counts = self._one(count)
         self._has_copies = copies > 0
         self._fields = {name for name, lines in zip(names, counts, strict=True) if lines}
         misfits = total - records
         for kind in self._kinds:
-            misfits += sum(self._unpack(kind, part) for part in kind.column_parts)
+            misfits += sum(self._unpack(kind, part, files) for part in kind.column_parts)
         # The rare fields are texts so far, and only those that some line has are looked into.
         for kind in self._kinds:
             for spec, part in fold_lines.fields(kind):
@@ -113,17 +110,17 @@ class Folding:
                     misfits += self._one(counting)[0]
         return Staged(total - misfits, misfits)
 
-    def _unpack(self, kind: Kind, part: Part) -> int:
+    def _unpack(self, kind: Kind, part: Part, files: Sequence[str]) -> int:
         """Take a part in columns out of the lines; return how many of its rows do not fit."""
         empty, add, unfit = fold_lines.unpack(kind, part)
         self._run(empty)
-        lines, size = self._one(fold_lines.size(part))
-        if size:
-            at_once = max(1, lines * _UNPACKED_AT_ONCE_BYTES // size)
-            for first in range(0, lines, at_once):
-                self._run(add, first=first, end=first + at_once)
-        self._run(fold_lines.let_go_of_text(part))
+        if part.table.name in self._fields:
+            for some in _parts_of(files):
+                self._read(add, some)
         return int(self._one(unfit)[0])
+
+    def _read(self, statement: str, files: Sequence[str]) -> None:
+        self._run(statement, latest_clock=self._latest_clock, files=files)
 
     def is_about(self, kind: Kind) -> bool:
         """Return whether any line is about things of a kind, or about what owns them."""
@@ -180,12 +177,13 @@ class Folding:
             self._has_old.add(kind.name)
             self._run(fold_sql.gone_before(kind))
             self._look_for_gone(kind)
-        for table, query in self._queries(kind, self._fields):
-            self._run(f"CREATE OR REPLACE TEMP TABLE rows_{table} AS {query}")
+        for table, keep in self._statements(kind, self._fields):
+            self._run(keep)
             self._rows.add(table)
             for part in kind.parts:
                 if part.table.name == table:
-                    self._leave_older(part)
+                    if part.in_columns:
+                        self._run(fold_sql.drop_older(part.table))
                     self._leave_stored(kind, part, stored[table])
             if kind.derived is not None and kind.derived.table.name == table:
                 self._derive(kind, stored[table])
@@ -193,12 +191,12 @@ class Folding:
     def stage_unchanged(self, kind: Kind) -> None:
         """Let the other tables of a kind be written too, though no row of them changes."""
         names = {spec.name for spec, _ in fold_lines.fields(kind)}
-        for table, query in self._queries(kind, names):
+        for table, keep in self._statements(kind, names):
             if table not in self._rows:
-                self._run(f"CREATE OR REPLACE TEMP TABLE rows_{table} AS {query}")
+                self._run(keep)
                 self._rows.add(table)
 
-    def _queries(self, kind: Kind, given: set[str]) -> Iterator[tuple[str, str]]:
+    def _statements(self, kind: Kind, given: set[str]) -> Iterator[tuple[str, str]]:
         return fold_sql.rows(
             kind,
             given,
@@ -207,12 +205,6 @@ class Folding:
             has_copies=self._has_copies,
             is_derived=kind.derived is not None and kind.derived.table.name in self._fields,
         )
-
-    def _leave_older(self, part: Part) -> None:
-        """Let the last of several rows with one key stay, of a part in columns."""
-        if part.in_columns:
-            self._run(f"DROP TABLE fresh_{part.table.name}")
-            self._run(fold_sql.drop_older(part.table))
 
     def _leave_stored(self, kind: Kind, part: Part, stored: Sequence[Stored]) -> None:
         """Drop rows that are stored already, where no document says so."""
@@ -379,8 +371,12 @@ class Folding:
         return tuple(self._run(statement)[0])
 
 
-_FILES_A_STATEMENT = 100
+def _parts_of(files: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield files, as many as a statement reads: the parser keeps a buffer for each of them."""
+    for start in range(0, len(files), _FILES_A_STATEMENT):
+        yield files[start : start + _FILES_A_STATEMENT]
 
-_UNPACKED_AT_ONCE_BYTES = 8 * 1024 * 1024
+
+_FILES_A_STATEMENT = 100
 
 _ROWS_A_FETCH = 1_024

@@ -124,9 +124,9 @@ def rows(
     has_copies: bool,
     is_derived: bool,
 ) -> Iterator[tuple[str, str]]:
-    """Yield, for each table, the query for the rows of the things that change in it.
+    """Yield, for each table, what keeps the rows of the things that change in it.
 
-    Whoever carries them out keeps the rows as ``rows_<table>``; later queries read them.
+    That is ``rows_<table>``, which later statements read.
 
     Args:
         kind: The kind.
@@ -144,17 +144,20 @@ def rows(
             continue
         # The summary comes after the rows that it sums up, for the same reason.
         if part is None:
-            yield (
-                spec.name,
-                made_sql.made_rows(kind, fresh, has_old=has_old, is_derived=is_derived),
-            )
+            query = made_sql.made_rows(kind, fresh, has_old=has_old, is_derived=is_derived)
+            yield spec.name, create(f"rows_{spec.name}", query)
+        elif part.in_columns:
+            yield spec.name, _rows_in_columns(kind, spec, has_gone=has_gone)
         elif part.keep is not Keep.EACH:
-            yield spec.name, _kept_rows(kind, part, fresh, has_old=has_old)
+            query = _kept_rows(kind, part, fresh, has_old=has_old)
+            yield spec.name, create(f"rows_{spec.name}", query)
         else:
-            yield spec.name, _each_rows(kind, part, fresh, has_copies=has_copies)
+            query = _each_rows(kind, part, fresh, has_copies=has_copies)
+            yield spec.name, create(f"rows_{spec.name}", query)
             if part.summary is not None:
-                summed = _summed_rows(kind, spec, part.summary, has_old=has_old)
-                yield part.summary.table.name, summed
+                table = part.summary.table.name
+                query = _summed_rows(kind, spec, part.summary, has_old=has_old)
+                yield table, create(f"rows_{table}", query)
 
 
 def _old_rows(kind: Kind, spec: TableSpec, types: Mapping[str, str], changed: str) -> str:
@@ -167,6 +170,22 @@ def _old_rows(kind: Kind, spec: TableSpec, types: Mapping[str, str], changed: st
             FROM old_{kind.name} SEMI JOIN {changed} USING ("{kind.id}")
             WHERE "{spec.name}" IS NOT NULL
         )
+    """
+
+
+def _rows_in_columns(kind: Kind, spec: TableSpec, *, has_gone: bool) -> str:
+    """Return what makes the fresh rows of a part in columns those that change.
+
+    All of them: to group them would hold the longest texts of all several times, and so would a
+    second table.
+    """
+    rename = f"ALTER TABLE fresh_{spec.name} RENAME TO rows_{spec.name}"
+    if not has_gone:
+        return rename
+    return f"""
+        {rename};
+        DELETE FROM rows_{spec.name} AS fresh USING gone_{kind.name} AS gone
+        WHERE fresh."{kind.id}" = gone."{kind.id}"
     """
 
 
@@ -185,9 +204,6 @@ def drop_older(spec: TableSpec) -> str:
 def _kept_rows(kind: Kind, part: Part, fresh: str, *, has_old: bool) -> str:
     """Return the row of each key that stays, with the clock of its record."""
     spec = part.table
-    if part.in_columns:
-        # All rows: to group them would hold the longest texts of all several times.
-        return f"SELECT {quoted(spec.column_names)}, ord FROM ({fresh})"
     key, values = kind.key(spec), kind.values(spec)
     columns = quoted((*kind.scope, *key, *values))
     both = f"SELECT {columns}, ord FROM new"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakeflow.ids import new_id
 
@@ -36,6 +36,10 @@ _BOUND_CHARACTERS = 64
 
 
 _MOST_PAGE_BYTES = 1 << 23
+
+_FIRST_WITH_FILTERS = 24
+"""Arrow whose writer makes Bloom filters."""
+
 _LAST = chr(sys.maxunicode)
 
 
@@ -152,6 +156,16 @@ def _rows_a_page(most: int) -> dict[str, int]:
     return {"max_rows_per_page": most} if major >= 23 else {}
 
 
+def _filters(spec: TableSpec) -> dict[str, Any]:
+    """Return the argument of Arrow's writer that asks for Bloom filters."""
+    import pyarrow
+
+    if not spec.looked_up or int(pyarrow.__version__.partition(".")[0]) < _FIRST_WITH_FILTERS:
+        return {}
+    sizes = {name: {"ndv": count, "fpp": 0.05} for name, count in spec.looked_up}
+    return {"bloom_filter_options": sizes}
+
+
 class _File:
     """One file that is written row group by row group."""
 
@@ -186,6 +200,7 @@ class _File:
             # One page for a column of a row group: what repeats is found from end to end.
             data_page_size=_MOST_PAGE_BYTES,
             **_rows_a_page(2 * spec.row_group_rows),
+            **_filters(spec),
             write_page_index=True,
             sorting_columns=pyarrow.parquet.SortingColumn.from_ordering(
                 self._schema, [(name, "ascending") for name in spec.sort]

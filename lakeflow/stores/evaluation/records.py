@@ -157,7 +157,7 @@ def _rows(
         WHERE dataset_id = $dataset_id AND given_at BETWEEN $least AND $most
     """  # noqa: S608
     values = {"dataset_id": dataset_id, "least": least, "most": most}
-    within = {_TABLE: ("given_at", [(least, most)])}
+    within = {_TABLE: {"given_at": [(least, most)]}}
     statement = _statement(sql, values, [dataset_id], within)
     asked = arrow_table({"record_id": arrow_column("string", [p["record_id"] for p in places])})
     (found,) = reader.tables([statement], [], snapshot_id, asked=asked)

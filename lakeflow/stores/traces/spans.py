@@ -87,7 +87,7 @@ def spans_of(
         "ORDER BY start_time_ns, span_id",
         values,
         (SPANS.name,),
-        within={SPANS.name: ("start_time_ns", ranges)},
+        within={SPANS.name: {"start_time_ns": ranges}},
         named={SPANS.name: ("trace_id", ids)},
     )
     (rows,) = reader.tables([statement], experiments, snapshot_id)
