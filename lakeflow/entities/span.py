@@ -303,7 +303,11 @@ def _objects(text: str | None) -> list[dict[str, Any]]:
 
 def as_mlflow(value: Any) -> str:
     """Return a value as MLflow writes it: JSON with spaces, and with characters as they are."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return _encode(value)
+
+
+# ``json.dumps`` would make one for each value.
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 def row_of(data: Mapping[str, Any]) -> dict[str, Any]:
