@@ -6,10 +6,10 @@ from contextvars import ContextVar
 
 from lakeflow.config import environment
 
-# Read once: every metric that is logged asks for it.
-chosen: ContextVar[str | None] = ContextVar(
-    "lakeflow_active_model", default=environment("ACTIVE_MODEL_ID")
-)
+# Read once: every metric that is logged asks for the active model.
+_named = environment("ACTIVE_MODEL_ID")
+
+chosen: ContextVar[str | None] = ContextVar("lakeflow_active_model", default=_named)
 """Its id, in each thread and each task of asyncio; what begins in one begins with it."""
 
 
