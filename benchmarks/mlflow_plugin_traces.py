@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import report
 from mlflow.entities import Span
+from mlflow.tracking import MlflowClient
 from mlflow.tracking._tracking_service.utils import _get_store
 from mlflow_plugin import LAKE, POSTGRES, SQLITE, in_turns, stores
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOG_ONE, LOG_MANY = "log_spans, 1 span", "log_spans, 100 spans"
+WITH_SPANS = "search_traces by a client, 100 with spans"
 SEARCHES: dict[str, dict[str, Any]] = {
     "search_traces, the latest 100": {},
     "search_traces, 100 of a tag": {"filter_string": "tags.team = 'team 3'"},
@@ -88,6 +90,7 @@ def calls(uris: dict[str, str], traces: int) -> dict[str, Callable[[str, int], f
         LOG_ONE: logging(1, 1),
         LOG_MANY: logging(10, 10),
         **{name: searching(asked) for name, asked in SEARCHES.items()},
+        WITH_SPANS: search_with_spans,
     }
 
 
@@ -117,6 +120,15 @@ def searching(asked: dict[str, Any]) -> Callable[[str, int], float]:
         return (time.perf_counter() - started) / 3
 
     return search
+
+
+def search_with_spans(uri: str, _: int) -> float:
+    """Ask for a page of traces as programs do: the client asks for their spans as well."""
+    client = MlflowClient(uri, uri)
+    started = time.perf_counter()
+    for _ in range(3):
+        client.search_traces(locations=["0"], max_results=100)
+    return (time.perf_counter() - started) / 3
 
 
 def spans_of(start: int, traces: int, spans: int) -> list[Span]:

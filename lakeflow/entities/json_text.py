@@ -133,7 +133,7 @@ def typed(text: str) -> Any:
         {'a': [-inf, b'\x00\x01', 1]}
     """
     try:
-        return json.loads(text, object_hook=_typed)
+        return _decode(text)
     except (ValueError, RecursionError):
         return text
 
@@ -151,6 +151,10 @@ def _typed(found: dict[str, Any]) -> Any:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return found
+
+
+# ``json.loads`` would make one for each text.
+_decode = json.JSONDecoder(object_hook=_typed).decode
 
 
 def _other(value: Any) -> Any:

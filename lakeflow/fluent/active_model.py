@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
-chosen: ContextVar[str | None] = ContextVar("lakeflow_active_model", default=None)
+from lakeflow.config import environment
+
+# Read once: every metric that is logged asks for the active model.
+_named = environment("ACTIVE_MODEL_ID")
+
+chosen: ContextVar[str | None] = ContextVar("lakeflow_active_model", default=_named)
 """Its id, in each thread and each task of asyncio; what begins in one begins with it."""
 
 

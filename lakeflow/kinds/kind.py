@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -188,12 +188,18 @@ class Kind:
         """The ids that stand in every table of the kind, its own last."""
         return (*(self.owner.scope if self.owner else ()), self.id)
 
-    @property
+    @cached_property
+    def empty_row(self) -> dict[str, Any]:
+        """A row of which nothing is known yet: its columns, with their values by default."""
+        defaults = self.derived.defaults if self.derived else {}
+        return dict.fromkeys(self.row.column_names) | dict(defaults)
+
+    @cached_property
     def summaries(self) -> tuple[Summary, ...]:
         """What its parts are summed up in."""
         return tuple(part.summary for part in self.parts if part.summary is not None)
 
-    @property
+    @cached_property
     def tables(self) -> tuple[TableSpec, ...]:
         """Its tables: the one with its rows, those of its parts, and their summaries."""
         # The parts whose records all stay are the largest. A fold writes them last, when the
@@ -205,7 +211,7 @@ class Kind:
             *(part.table for part in self.parts if part.keep is Keep.EACH),
         )
 
-    @property
+    @cached_property
     def held_tables(self) -> tuple[TableSpec, ...]:
         """Those tables whose rows follow from the documents of the things alone."""
         return (
@@ -214,7 +220,7 @@ class Kind:
             *(summary.table for summary in self.summaries),
         )
 
-    @property
+    @cached_property
     def keyed_tables(self) -> tuple[TableSpec, ...]:
         """Tables of parts of which one row stays by key, and that no document holds."""
         return tuple(
@@ -223,12 +229,12 @@ class Kind:
             if part.keep is not Keep.EACH and not part.in_document
         )
 
-    @property
+    @cached_property
     def column_parts(self) -> tuple[Part, ...]:
         """Its parts of which the log's rows are held as columns."""
         return tuple(part for part in self.parts if part.in_columns)
 
-    @property
+    @cached_property
     def required(self) -> frozenset[str]:
         """Columns of its row that a record which makes a thing must have."""
         derived = self.derived.columns if self.derived else ()
@@ -238,15 +244,12 @@ class Kind:
             if not column.nullable and column.name not in {*self.scope, *derived}
         )
 
-    @property
-    def owners(self) -> Iterator[Kind]:
+    @cached_property
+    def owners(self) -> tuple[Kind, ...]:
         """The kind itself, what owns it, and so on."""
-        each: Kind | None = self
-        while each is not None:
-            yield each
-            each = each.owner
+        return (self, *(self.owner.owners if self.owner else ()))
 
-    @property
+    @cached_property
     def may_be_gone(self) -> bool:
         """Whether it, or what owns it, may be removed."""
         return any(each.is_removable for each in self.owners)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import LifecycleStage, RunStatus, _DatasetSummary
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_LOGGED_MODELS
+from mlflow.utils.validation import _validate_batch_log_limits
 
 from lakeflow.mlflow.entities import dataset_inputs_from, info_of, run_of
 from lakeflow.mlflow.errors import raises_mlflow
@@ -103,6 +104,8 @@ class RunMethods(LakeMethods):
         tags: Sequence[RunTag],
     ) -> None:
         """Log everything or nothing."""
+        # Its clients send more than that in several calls.
+        _validate_batch_log_limits(metrics, params, tags)
         if not (metrics or params or tags):
             # To log nothing to a run that is not there is an error to MLflow.
             self.lake.runs.heads.active(run_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -46,12 +46,15 @@ def columns_of(spans: Sequence[Span]) -> Columns:
 def _is_foreign(attributes: Mapping[str, Any]) -> bool:
     if _USAGE in attributes and _COST not in attributes:
         return True
-    # All conventions have a dot in their names; what people call their own often has none.
-    # And MLflow takes a text that is JSON itself for what it says.
-    return any(
-        not name.startswith(_OF_MLFLOW) and ("." in name or str(value)[:2] in _JSON_IN_JSON)
-        for name, value in attributes.items()
-    )
+    for name, value in attributes.items():
+        # All conventions have a dot in their names; what people call their own often has none.
+        if "." in name:
+            if not name.startswith(_OF_MLFLOW):
+                return True
+        # And MLflow takes a text that is JSON itself for what it says.
+        elif str(value)[:2] in _JSON_IN_JSON:
+            return True
+    return False
 
 
 def _translated(span: Span) -> dict[str, Any]:
@@ -120,11 +123,10 @@ def lazy_span_of(span: StoredSpan) -> Span:
 def _dictionary_of(span: StoredSpan) -> dict[str, Any]:
     """Return a span as MLflow 3 writes it."""
     status = span.status
-    ids = _trace_bytes(span.trace_id), bytes.fromhex(span.span_id)
     parent = span.parent_id
     return {
-        "trace_id": _base64(ids[0]),
-        "span_id": _base64(ids[1]),
+        "trace_id": _base64(_trace_bytes(span.trace_id)),
+        "span_id": _base64(bytes.fromhex(span.span_id)),
         "parent_span_id": None if parent is None else _base64(bytes.fromhex(parent)),
         "name": span.name,
         "start_time_unix_nano": span.start_time_ns,
@@ -154,7 +156,7 @@ def _dictionary_of(span: StoredSpan) -> dict[str, Any]:
 
 
 def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    return binascii.b2a_base64(data, newline=False).decode()
 
 
 def _trace_bytes(trace_id: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import Trace, TraceData, TraceInfo
@@ -12,6 +13,9 @@ from lakeflow.mlflow.span_entities import lazy_span_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mlflow.entities.trace_location import TraceLocation
+    from mlflow.entities.trace_state import TraceState
 
 ARTIFACT_LOCATION = "mlflow.artifactLocation"
 """Tag: the folder with files of a trace."""
@@ -56,14 +60,11 @@ def info_of(info: entities.TraceInfo, artifact_location: str) -> TraceInfo:
         info: What is known.
         artifact_location: The folder of its files.
     """
-    from mlflow.entities.trace_location import TraceLocation
-    from mlflow.entities.trace_state import TraceState
-
     return TraceInfo(
         trace_id=info.trace_id,
-        trace_location=TraceLocation.from_experiment_id(info.experiment_id),
+        trace_location=_location(info.experiment_id),
         request_time=info.request_time,
-        state=TraceState(info.state.value),
+        state=_state(info.state),
         request_preview=info.request_preview,
         response_preview=info.response_preview,
         client_request_id=info.client_request_id,
@@ -72,6 +73,21 @@ def info_of(info: entities.TraceInfo, artifact_location: str) -> TraceInfo:
         tags=_IN_STORE | {ARTIFACT_LOCATION: artifact_location} | info.tags,
         assessments=[assessment_of(each) for each in info.assessments],
     )
+
+
+# One for all traces of an experiment: nothing sets anything of it.
+@functools.lru_cache
+def _location(experiment_id: str) -> TraceLocation:
+    from mlflow.entities.trace_location import TraceLocation
+
+    return TraceLocation.from_experiment_id(experiment_id)
+
+
+@functools.cache
+def _state(state: entities.TraceState) -> TraceState:
+    from mlflow.entities.trace_state import TraceState
+
+    return TraceState(state.value)
 
 
 def trace_of(trace: entities.Trace, artifact_location: str) -> Trace:

@@ -47,7 +47,7 @@ def _derived(kind: Kind, document: Mapping[str, Any]) -> dict[str, Any] | None:
     values = document.get(DERIVED)
     if kind.derived is None or values is None:
         return None
-    return {name: values[name] for name in kind.derived.columns}
+    return {name: each for name in kind.derived.columns if (each := values[name]) is not None}
 
 
 def _stored_order(clock: int) -> Order:

@@ -198,8 +198,9 @@ class Snapshot:
         files = self._lake.paths(kind.derived.table.name, self.fold, within=within)
         for row in self.overlay.derive(kind, ids, files):
             identity = row.pop(kind.id)
+            derived = {name: each for name, each in row.items() if each is not None}
             # In the log's own thing as well: it may change next where no row of these does.
-            self.memory.things[kind.name][identity].derived = things[identity].derived = row
+            self.memory.things[kind.name][identity].derived = things[identity].derived = derived
 
     def drop_tables(self) -> None:
         """Drop the tables; whoever still reads this snapshot fills them again."""

@@ -101,12 +101,12 @@ def run_state(thing: Thing, experiment: Thing | None) -> RunState | None:
         return None
     return RunState(
         fields,
-        {key: value for key, (value,) in thing.rows(PARAMS.name)},
-        {key: value for key, (value,) in thing.rows(TAGS.name)},
+        thing.values(PARAMS.name),
+        thing.values(TAGS.name),
         thing.summaries(_METRICS),
         dict(thing.rows(INPUTS.name)),
         [model_id for model_id, _ in thing.rows(MODEL_INPUTS.name)],
-        {model_id: step for model_id, (step,) in thing.rows(MODEL_OUTPUTS.name)},
+        thing.values(MODEL_OUTPUTS.name),
     )
 
 
@@ -118,5 +118,4 @@ def experiment_of(thing: Thing, resolve: Callable[[str], str]) -> Experiment | N
     fields["artifact_location"] = resolve(fields["artifact_location"])
     for name in EXPERIMENT.clocks:
         del fields[name]
-    tags = {key: value for key, (value,) in thing.rows(EXPERIMENT_TAGS.name)}
-    return Experiment(**fields, tags=tags)
+    return Experiment(**fields, tags=thing.values(EXPERIMENT_TAGS.name))

@@ -167,7 +167,8 @@ class Thing:
             are None.
         columns: For each table whose records all stay, those of the log by key.
         summed: For each table the summaries of the document by key.
-        derived: The columns that follow from a part; None where none of its rows is known.
+        derived: The columns that follow from a part and are not null; None where none of its
+            rows is known.
         gone_at: Clock of its removal, where the document says that it was removed.
     """
 
@@ -233,13 +234,11 @@ class Thing:
         """
         if self.made is None and self.derived is None:
             return None
-        row: dict[str, Any] = dict.fromkeys(kind.row.column_names)
-        given = self.made[1] if self.made is not None else {}
-        if kind.derived is not None:
-            row |= kind.derived.defaults
-            for values in (self.derived or {}, given):
-                row |= {name: each for name, each in values.items() if each is not None}
-        else:
+        row = kind.empty_row | (self.derived or {})
+        if self.made is not None:
+            given = self.made[1]
+            if kind.derived is not None:
+                given = {name: each for name, each in given.items() if each is not None}
             row |= given
         row |= zip(kind.scope, self.scope, strict=True)
         for name, (_, value) in self.fields.items():
@@ -257,6 +256,11 @@ class Thing:
         for key, (_, values) in sorted(self.parts[table].items()):
             if values is not None:
                 yield key, values
+
+    def values(self, table: str) -> dict[str, Any]:
+        """Return the rows of a part with one value each: that of each key, in order."""
+        rows = sorted(self.parts[table].items())
+        return {key: values[0] for key, (_, values) in rows if values is not None}
 
     def summaries(self, part: Part) -> dict[Any, Summed]:
         """Return the summaries of a part by key, in order: of what is stored, and the log."""

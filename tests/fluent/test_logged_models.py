@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -93,6 +96,17 @@ def test_the_active_model_is_one_of_the_thread_and_ends_with_its_block() -> None
     assert again.model_id == first.model_id
     lakeflow.clear_active_model()
     assert lakeflow.get_active_model_id() is None
+
+
+@pytest.mark.parametrize("variable", ["LAKEFLOW_ACTIVE_MODEL_ID", "MLFLOW_ACTIVE_MODEL_ID"])
+def test_the_active_model_of_a_process_is_that_of_its_environment(variable: str) -> None:
+    program = (
+        "from lakeflow.fluent import clear_active_model, get_active_model_id\n"
+        "print(get_active_model_id())\nclear_active_model()\nprint(get_active_model_id())"
+    )
+    command, known = [sys.executable, "-c", program], os.environ | {variable: "m-1a2b"}
+    done = subprocess.run(command, env=known, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["m-1a2b", "None"]
 
 
 def test_the_newest_of_a_name_is_active(caplog: pytest.LogCaptureFixture) -> None:

@@ -220,6 +220,23 @@ def test_a_batch_of_a_thousand_metrics_is_logged_whole(sides: Sides) -> None:
     assert len(sides.clients(program)) == 1_000
 
 
+def test_a_store_takes_no_larger_batches_than_mlflows(sides: Sides) -> None:
+    def program(client: MlflowClient) -> Any:
+        run_id, log_batch = made(client), client._tracking_client.store.log_batch
+        metrics = [Metric(f"m{number}", number, 5, 0) for number in range(1_001)]
+        params = [Param(f"p{number}", "x") for number in range(101)]
+        tags = [RunTag(f"t{number}", "x") for number in range(101)]
+        return [
+            refused(log_batch, run_id, metrics, [], []),
+            refused(log_batch, run_id, [], params, []),
+            refused(log_batch, run_id, [], [], tags),
+            refused(log_batch, run_id, metrics[:950], params[:51], []),
+            client.get_run(run_id).data.params,
+        ]
+
+    assert sides.clients(program) == [*[INVALID] * 4, {}]
+
+
 def test_bad_keys_and_values_are_refused(sides: Sides) -> None:
     def program(client: MlflowClient) -> Any:
         run_id = made(client)

@@ -176,7 +176,7 @@ class EvaluationDatasetStore:
     def delete_tag(self, dataset_id: str, key: str) -> None:
         """Remove a tag; of a dataset that is not there, or has none such, that is nothing."""
         thing = self._find(dataset_id)
-        if thing is not None and key in dict(thing.rows(EVALUATION_DATASET_TAGS.name)):
+        if thing is not None and key in thing.values(EVALUATION_DATASET_TAGS.name):
             self._append(_tags(thing.id, {key: None}))
 
     def experiment_ids(self, dataset_id: str) -> list[str]:

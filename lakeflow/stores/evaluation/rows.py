@@ -256,9 +256,8 @@ def dataset_of(thing: Thing, records: int) -> EvaluationDataset | None:
     row = thing.row(EVALUATION_DATASET)
     if row is None:
         return None
-    tags = thing.rows(EVALUATION_DATASET_TAGS.name)
     return EvaluationDataset(
-        tags={key: value for key, (value,) in tags},
+        tags=thing.values(EVALUATION_DATASET_TAGS.name),
         schema=_schema(thing),
         profile=json.dumps({"num_records": records}) if records else None,
         experiment_ids=experiment_ids(thing),

@@ -100,8 +100,8 @@ def entity(thing: Thing, metrics: list[Metric], resolve: Callable[[str], str]) -
     row["status"] = known.get(row["status"], LoggedModelStatus.UNSPECIFIED)
     return LoggedModel(
         **row,
-        tags={key: value for key, (value,) in thing.rows(LOGGED_MODEL_TAGS.name)},
-        params={key: value for key, (value,) in thing.rows(LOGGED_MODEL_PARAMS.name)},
+        tags=thing.values(LOGGED_MODEL_TAGS.name),
+        params=thing.values(LOGGED_MODEL_PARAMS.name),
         metrics=metrics or None,
     )
 

@@ -249,7 +249,7 @@ class LoggedModelStore:
         """Log params; see ``LakeflowClient.log_model_params``."""
         given = _checked("params", params)
         thing = self._scopes.thing(model_id)
-        known = {key: value for key, (value,) in thing.rows(LOGGED_MODEL_PARAMS.name)}
+        known = thing.values(LOGGED_MODEL_PARAMS.name)
         for key, value in given.items():
             if known.get(key, value) != value:
                 raise InvalidInputError(
@@ -275,7 +275,7 @@ class LoggedModelStore:
             NotFoundError: The model has no such tag, or there is no such model.
         """
         thing = self._scopes.thing(model_id)
-        if key not in dict(thing.rows(LOGGED_MODEL_TAGS.name)):
+        if key not in thing.values(LOGGED_MODEL_TAGS.name):
             raise NotFoundError(
                 f"No tag with key {key!r} found for model with ID {model_id!r}."
             )

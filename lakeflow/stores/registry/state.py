@@ -61,13 +61,12 @@ def _kind_of(thing: Thing) -> Kind:
 
 def aliases_of(model: Thing) -> dict[str, int]:
     """Return the versions at which the aliases of a model point."""
-    rows = model.rows(REGISTERED_MODEL_ALIASES.name)
-    return {alias: version for alias, (version,) in rows}
+    return model.values(REGISTERED_MODEL_ALIASES.name)
 
 
 def tags_of(thing: Thing) -> dict[str, str]:
     """Return the tags of a model or of a version."""
-    return {key: value for key, (value,) in thing.rows(tags_table(thing).name)}
+    return thing.values(tags_table(thing).name)
 
 
 def tags_table(thing: Thing) -> TableSpec:

@@ -65,7 +65,7 @@ class TraceChanges(TraceLog):
     def delete_tag(self, trace_id: str, key: str) -> None:
         """Remove a tag; see ``LakeflowClient.delete_trace_tag``."""
         thing = self._thing(trace_id)
-        if key not in dict(thing.rows(TRACE_TAGS.name)):
+        if key not in thing.values(TRACE_TAGS.name):
             raise NotFoundError(f"No trace tag with key '{key}' for trace '{trace_id}'")
         self._append(_tag(thing.scope, key, None))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import (
@@ -104,16 +105,18 @@ def info_of(thing: Thing) -> TraceInfo:
     """Return what is known of a trace besides its spans."""
     row = thing.row(TRACE)
     assert row is not None
-    metadata = dict(_pairs(thing, TRACE_METADATA.name))
-    tags = dict(_pairs(thing, TRACE_TAGS.name))
+    metadata = thing.values(TRACE_METADATA.name)
+    tags = thing.values(TRACE_TAGS.name)
     # Of a trace that nobody has started these were found in its spans.
     for key, column in _FOUND.items():
         if row[column] is not None:
             metadata.setdefault(key, row[column])
-    for key, names in _SUMS.items():
-        sums = {name: row[each] for each, name in names.items() if row[each] is not None}
-        if sums:
-            metadata.setdefault(key, json.dumps(sums))
+    for key, names, values_of in _SUMS:
+        values = values_of(row)
+        if values.count(None) < len(values):
+            sums = zip(names, values, strict=True)
+            text = json.dumps({name: each for name, each in sums if each is not None})
+            metadata.setdefault(key, text)
     if row["name"] is not None:
         tags.setdefault(trace_info.TRACE_NAME, row["name"])
     return TraceInfo(
@@ -131,15 +134,14 @@ def info_of(thing: Thing) -> TraceInfo:
     )
 
 
-_SUMS = {
-    trace_info.TOKEN_USAGE: trace_info.TOKEN_NAMES,
-    trace_info.COST: trace_info.COST_NAMES,
-}
+_SUMS = [
+    (key, (*names.values(),), itemgetter(*names))
+    for key, names in (
+        (trace_info.TOKEN_USAGE, trace_info.TOKEN_NAMES),
+        (trace_info.COST, trace_info.COST_NAMES),
+    )
+]
 _FOUND = {trace_info.USER: "user_id", trace_info.SESSION: "session_id"}
-
-
-def _pairs(thing: Thing, table: str) -> list[tuple[str, str]]:
-    return [(key, value) for key, (value,) in thing.rows(table)]
 
 
 def assessment_row(assessment: Assessment) -> dict[str, Any]:
@@ -172,9 +174,9 @@ def assessments_of(thing: Thing) -> list[Assessment]:
 
     One whose place another one has taken is there, and not valid.
     """
-    known = list(thing.rows(ASSESSMENTS.name))
-    if not known:
+    if not thing.parts[ASSESSMENTS.name]:
         return []
+    known = list(thing.rows(ASSESSMENTS.name))
     columns = TRACE.values(ASSESSMENTS)
     rows = [
         {"assessment_id": key, **dict(zip(columns, values, strict=True))}

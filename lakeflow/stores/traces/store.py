@@ -15,6 +15,7 @@ from lakeflow.schema import (
     TRACE_RUNS,
     TRACES,
 )
+from lakeflow.stores.together import Together
 from lakeflow.stores.traces import rows
 from lakeflow.stores.traces.changes import TraceChanges
 from lakeflow.stores.traces.metrics import Question, measured
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lakeflow.entities import TraceInfo
+    from lakeflow.lake import Lake
     from lakeflow.query.language.conditions import Condition
+    from lakeflow.stores.experiments import ExperimentStore
+    from lakeflow.stores.reader import Reader
     from lakeflow.stores.things import Thing
+
+_MOST_TOGETHER = 100
+"""Traces of a call that is read with others; with more it would let these wait."""
 
 _REMOVED_AT_ONCE = 10_000
 """Ids in one record, and on one page of what is to be removed."""
@@ -41,6 +48,11 @@ class TraceStore(TraceChanges):
         experiments: Its experiments.
         reader: What reads it.
     """
+
+    def __init__(self, lake: Lake, experiments: ExperimentStore, reader: Reader) -> None:
+        super().__init__(lake, experiments, reader)
+        self._together = Together(self._with_spans)
+        lake.on_fork(self._together.reset)
 
     # Reading
 
@@ -69,10 +81,22 @@ class TraceStore(TraceChanges):
             trace_ids: The traces.
             include_spans: Whether with their spans.
         """
-        things = self._reader.things(TRACE, list(dict.fromkeys(trace_ids)), look=True)
-        found = [each for each in things if each.row(TRACE) is not None]
-        spans = spans_of(self._reader, found, self._reader.seen) if include_spans else {}
-        return [_trace(each, spans.get(each.id, [])) for each in found]
+        wanted = list(dict.fromkeys(trace_ids))
+        if not include_spans:
+            return [_trace(each, ()) for each in self._known(wanted).values()]
+        is_short = len(wanted) <= _MOST_TOGETHER
+        things, spans = (self._together.get if is_short else self._with_spans)(wanted)
+        return [_trace(things[each], spans[each]) for each in wanted if each in things]
+
+    def _known(self, trace_ids: list[str]) -> dict[str, Thing]:
+        things = self._reader.things(TRACE, trace_ids, look=True)
+        return {each.id: each for each in things if each.row(TRACE) is not None}
+
+    def _with_spans(
+        self, trace_ids: list[str]
+    ) -> tuple[dict[str, Thing], dict[str, list[dict[str, Any]]]]:
+        things = self._known(trace_ids)
+        return things, spans_of(self._reader, [*things.values()], self._reader.seen)
 
     def search(
         self,
