@@ -68,7 +68,7 @@ def changes_of(record: Any) -> int | None:
 def id_of(record: Any) -> str:
     """Return the id of an event by its first record; an empty one if it does not say."""
     (found,) = record["control_events"].get("event_id", [None])
-    return found or ""
+    return str(found or "")
 
 
 # A line takes its place in the low 20 bits of its ``seq``, the event its number above them. So
