@@ -112,17 +112,19 @@ def user_name() -> str | None:
     return None
 
 
+# os.environ looks a variable up in Python code that raises where there is none. For two
+# variables that takes as long as writing a metric. Behind it is a plain dictionary.
+_VARIABLES = getattr(os.environ, "_data", None)
+
+
 def is_logging_async() -> bool:
     """Return whether calls with ``synchronous=None`` are queued; read at every call.
 
     ``LAKEFLOW_ENABLE_ASYNC_LOGGING``, or MLflow's variable of that name; off by default.
     """
-    # os.environ looks a variable up in Python code that raises where there is none. For two
-    # variables that takes as long as writing a metric. Behind it is a plain dictionary.
-    variables = getattr(os.environ, "_data", None)
-    if variables is not None and not (
-        b"LAKEFLOW_ENABLE_ASYNC_LOGGING" in variables
-        or b"MLFLOW_ENABLE_ASYNC_LOGGING" in variables
+    if _VARIABLES is not None and not (
+        b"LAKEFLOW_ENABLE_ASYNC_LOGGING" in _VARIABLES
+        or b"MLFLOW_ENABLE_ASYNC_LOGGING" in _VARIABLES
     ):
         return False
     return flag("ENABLE_ASYNC_LOGGING", environment("ENABLE_ASYNC_LOGGING") or "false")

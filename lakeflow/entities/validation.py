@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lakeflow.entities.dataset import DatasetInput
 
@@ -37,6 +37,9 @@ _TIMES = "milliseconds since the Unix epoch are expected: int(time.time() * 1000
 
 Point = tuple[str, float, int, int]
 """Key, value, timestamp in milliseconds, step."""
+
+Points = tuple["Sequence[str]", "Sequence[float]", "Sequence[int]", "Sequence[int]"]
+"""The same of several points, by column."""
 
 
 def run_id(value: object, path: str = "run_id") -> str:
@@ -140,7 +143,8 @@ def key(name: object, path: str = "key") -> str:
             digits, ``_``, ``-``, ``.``, ``:``, spaces and slashes.
     """
     if isinstance(name, str) and _is_key(name):
-        return name
+        # An enum is a text too, and says of itself another one.
+        return str.__str__(name)
     if name is None:
         raise InvalidInputError(f"Missing value for required parameter '{path}': a name")
     if not isinstance(name, str):
@@ -236,22 +240,35 @@ def _path(name: str, place: int | None) -> str:
     return name if place is None else f"metrics[{place}].{name}"
 
 
-def metrics(values: Mapping[str, object], timestamp: object, step: object) -> list[Point]:
-    """Return points of several metrics at one time and step; see ``metric``."""
-    # Where all are names and floats, as a training loop gives them, one point is checked and
-    # the others are built without a function call each.
-    if (
-        set(map(type, values.values())) == {float}
-        and set(map(type, values)) == {str}
-        and all(map(_is_key, values))
-    ):
-        first = next(iter(values.items()))
-        _, _, timestamp, step = metric(*first, timestamp, step, 0)
-        return [(name, value + 0.0, timestamp, step) for name, value in values.items()]  # type: ignore[operator]
-    return [
+def metrics(values: Mapping[str, object], timestamp: object, step: object) -> Points:
+    """Return points of several metrics, one at least, at one time and step; see ``metric``."""
+    keys: Any = tuple(values)
+    numbers: Any = [*values.values()]
+    # A training loop gives floats, and the same names at every step: then one point is checked,
+    # and no other costs a call.
+    if {*map(type, numbers)} == {float} and _are_keys(keys):
+        _, _, timestamp, step = metric(keys[0], numbers[0], timestamp, step, 0)
+        # As for one point: zero has one sign.
+        if 0.0 in numbers:
+            numbers = [number + 0.0 for number in numbers]
+        return keys, numbers, (timestamp,) * len(keys), (step,) * len(keys)
+    points = [
         metric(name, value, timestamp, step, place)
         for place, (name, value) in enumerate(values.items())
     ]
+    return by_column(points)
+
+
+def by_column(points: Iterable[Point]) -> Points:
+    """Return points, one at least, by column."""
+    keys, values, timestamps, steps = zip(*points, strict=True)
+    return keys, values, timestamps, steps
+
+
+# Few, since each may hold many: a loop has one for training and one for what it evaluates.
+@functools.lru_cache(maxsize=32)
+def _are_keys(names: tuple[object, ...]) -> bool:
+    return {*map(type, names)} == {str} and all(map(_is_key, names))
 
 
 def _float(value: Any, path: str) -> float:

@@ -41,6 +41,14 @@ class Gathered:
             self._write(bodies)
 
 
+class _Thread(threading.local):
+    """What is known of each thread."""
+
+    # Of the class, which is looked at wherever a thread has set none: a look for what is not
+    # there at all takes half as long as the write.
+    gathered: Gathered | None = None
+
+
 class Appender:
     """Appends for one process, which becomes a writer with its first record.
 
@@ -67,7 +75,7 @@ class Appender:
         self._settings = settings
         self._check = check
         self._lock = threading.RLock()
-        self._thread = threading.local()
+        self._thread = _Thread()
         self._writer: LogWriter | None = None
         self.on_append = on_append
 
@@ -87,7 +95,7 @@ class Appender:
         Raises:
             StorageError: Nothing was written.
         """
-        gathered: Gathered | None = getattr(self._thread, "gathered", None)
+        gathered = self._thread.gathered
         if gathered is not None:
             gathered.add(bodies)
         else:

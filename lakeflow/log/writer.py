@@ -50,23 +50,28 @@ class Clock:
     def __init__(self) -> None:
         self._last = 0
         self._store_us = 0
-        self._lock = threading.RLock()
 
-    def next(self) -> int:
-        """Return a time later than every earlier answer."""
-        with self._lock:
-            now = time.time_ns() // 1000
-            # From here on no call is made, and so no handler of a signal can come in between.
-            # Two calls within a microsecond, or a machine whose clock was set back.
-            if now <= self._last:
-                now = self._last + 1
-            self._last = now
-            return now
+    def next(self, count: int = 1) -> int:
+        """Return a time later than every earlier answer.
+
+        Args:
+            count: How many microseconds from then on are taken, for as many records.
+        """
+        now = time.time_ns() // 1000
+        # No lock, which would take longer than all of this: from here on no call is made, and
+        # so neither a handler of a signal nor another thread can come in between.
+        # Two calls within a microsecond, or a machine whose clock was set back.
+        if now <= self._last:
+            now = self._last + 1
+        self._last = now + count - 1
+        return now
 
     def observe(self, clock: int) -> None:
         """Take note of the clock of a record that was read."""
-        with self._lock:
-            self._last = max(self._last, min(clock, self.latest()))
+        taken = min(clock, self.latest())
+        # As above: from the look at it on, nobody else can set it.
+        if taken > self._last:
+            self._last = taken
 
     def observe_store(self, modified_s: float) -> None:
         """Take note of a time by the store's clock, in seconds."""
@@ -79,6 +84,10 @@ class Clock:
         the store: who believed any number would write records that sort last for ever.
         """
         return max(time.time_ns() // 1000, self._store_us) + _FURTHEST_AHEAD_US
+
+
+def _said(body: str, first: Origin | None) -> str:
+    return body if first is None else copied(first, body)
 
 
 class _Options(TypedDict):
@@ -172,36 +181,38 @@ class LogWriter:
         if now - self._used_at > _IDLE_S and self._segments > 0:
             self._renew_if_deleted()
         self._used_at = now
-        lines, origins = [], []
-        for body in bodies:
-            # Under the lock, so that clocks grow from line to line: a fold bisects by them.
-            self._sequence = sequence = self._sequence + 1
-            clock = self._clock.next()
-            # It may be there already: saying which record it is keeps it from counting twice.
-            first = self._taken_back(body) if self._doubtful else None
-            fields = body if first is None else copied(first, body)
-            lines.append(line(fields, sequence, clock))
-            origins.append(first or Origin(self._id, sequence, clock))
+        # Under the lock, so that clocks grow from line to line: a fold bisects by them.
+        sequence, clock = self._sequence + 1, self._clock.next(len(bodies))
+        self._sequence += len(bodies)
+        # They may be there already: saying which they are keeps them from counting twice.
+        again = [*map(self._taken_back, bodies)] if self._doubtful else None
+        lines = ""
+        for body in bodies if again is None else map(_said, bodies, again):
+            lines += line(body, sequence, clock)
+            sequence += 1
+            clock += 1
         try:
-            self._write(lines)
+            self._write(lines.encode())
         except BaseException:
+            sent = [Origin(self._id, sequence + n, clock + n) for n in range(-len(bodies), 0)]
             # Nobody knows what is there now, or will be when a slow store gets to it. So
             # nothing may come after it in this folder, and the writer begins another one.
             self._seal()
             self._begin()
-            # What is a copy says already which record it is.
-            sent = [each for each in zip(bodies, origins, strict=True) if not is_copy(each[0])]
-            self._doubtful = [*self._doubtful, *sent][-_DOUBTFUL_RECORDS_KEPT:]
+            for body, origin, first in zip(bodies, sent, again or sent, strict=True):
+                # What is a copy says already which record it is.
+                if not is_copy(body):
+                    self._doubtful.append((body, first or origin))
+            del self._doubtful[:-_DOUBTFUL_RECORDS_KEPT]
             raise
 
-    def _write(self, lines: Sequence[str]) -> None:
+    def _write(self, lines: bytes) -> None:
         # One write for all of them: that costs about as much as a write for one.
-        data = "".join(lines).encode()
         file = self._file or self._open()
-        file.write(data)
+        file.write(lines)
         if self._fsync:
             file.sync()
-        self.written_bytes += len(data)
+        self.written_bytes += len(lines)
         if file.size >= self._segment_bytes:
             self._seal()
 
@@ -359,18 +370,19 @@ class ObjectLogWriter(LogWriter):
                 each.is_settled, each.error = True, error
                 self._waiting.remove(each)
 
-    def _write(self, lines: Sequence[str]) -> None:
-        data = "".join(lines).encode()
-        if len(data) > self._segment_bytes and len(lines) > 1:
-            middle = len(lines) // 2
-            self._write(lines[:middle])
-            self._write(lines[middle:])
-            return
+    def _write(self, lines: bytes) -> None:
+        if len(lines) > self._segment_bytes:
+            # A line ends with a newline, and has no other.
+            middle = lines.rfind(b"\n", 0, len(lines) // 2) + 1 or lines.find(b"\n") + 1
+            if middle < len(lines):
+                self._write(lines[:middle])
+                self._write(lines[middle:])
+                return
         segment = self._next_segment()
-        self._fs.create(segment, data)
+        self._fs.create(segment, lines)
         # This process reads its own log as soon as it searches: then that costs no request.
-        self._fs.keep(segment, data)
-        self.written_bytes += len(data)
+        self._fs.keep(segment, lines)
+        self.written_bytes += len(lines)
 
 
 def log_writer(fs: Filesystem, clock: Clock, **options: Unpack[_Options]) -> LogWriter:

@@ -8,6 +8,7 @@ is looked at here, by the declarations that readers of the log go by.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +66,7 @@ class StagedLog:
 
     Attributes:
         files: Files for the engine, each in a folder with the name of its writer.
-        rejected: Lines that are no records, as ``records.rejected`` keeps them.
+        rejected: Lines that are no records, as they are kept.
     """
 
     files: list[str] = field(default_factory=list)
@@ -175,7 +176,7 @@ class _Stage:
         return self._unfit(path, lines[:middle]) + self._unfit(path, lines[middle:])
 
     def _reject(self, path: str, offset: int, line: bytes) -> None:
-        self.staged.rejected.append(records.rejected(path, offset, line))
+        self.staged.rejected.append(_rejected(path, offset, line))
 
     def _put(self, path: str, contents: Iterable[bytes]) -> None:
         self.staged.files.append(_write(self._folder / path, contents))
@@ -214,6 +215,13 @@ def stage_log(
         stage.events(events)
     stage.segments(segments)
     return stage.staged
+
+
+def _rejected(segment: str, offset: int, line: bytes) -> str:
+    """Return what is kept of a line that is no record: where it was, and its bytes."""
+    # The bytes that are no UTF-8 can be read as escapes, and none is lost.
+    text = line.rstrip(b"\n").decode("utf-8", "backslashreplace")
+    return json.dumps({"segment": segment, "offset": offset, "line": text}, ensure_ascii=False)
 
 
 def keep_rejected(lake: Lake, fold: int, lines: Sequence[str]) -> None:

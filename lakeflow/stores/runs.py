@@ -255,8 +255,8 @@ class RunStore:
         self, run_id: str, values: Mapping[str, Any], timestamp: Any, step: Any
     ) -> None:
         """Log one point of each of several metrics, all or none."""
-        points = validation.metrics(values, timestamp, step)
-        if points:
+        if values:
+            points = validation.metrics(values, timestamp, step)
             self._append(self.heads.active(run_id), records.metrics(points))
 
     def log_param(self, run_id: str, key: str, value: Any) -> Any:
@@ -299,7 +299,11 @@ class RunStore:
             # An entity of MLflow 2 has no such field.
             if getattr(each, "model_id", None) is not None:
                 measured.append((each, point))
-        fields = [records.metrics(points)]
+        fields: list[records.Pieces] = []
+        if len(points) == 1:
+            fields.append([records.metric(points[0])])
+        elif points:
+            fields.append(records.metrics(validation.by_column(points)))
         if measured:
             fields.append(rows.points(run_id, measured, self._scopes.experiment_of))
         if not (params or tags):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import decimal
 import fractions
+import json
 import math
+from enum import Enum
 from typing import Any
 
 import numpy
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lakeflow import records
 from lakeflow.entities import Dataset, DatasetInput, InputTag, validation
 from lakeflow.exceptions import InvalidInputError
 
@@ -215,3 +218,41 @@ def test_a_missing_part_of_a_dataset_is_named() -> None:
         )
     with pytest.raises(InvalidInputError, match="no dataset"):
         validation.dataset_input(None, "datasets[0]")  # type: ignore[arg-type]
+
+
+def test_the_key_of_an_enum_is_its_text() -> None:
+    class Metrics(str, Enum):  # noqa: UP042 - a StrEnum says its own text
+        LOSS = "loss"
+
+    assert type(validation.key(Metrics.LOSS)) is str
+    assert validation.metric(Metrics.LOSS, 1.0, 0, 0) == ("loss", 1.0, 0, 0)
+    found = validation.metrics({Metrics.LOSS: -0.0, "größe": 2}, 5, 6)
+    assert [*map(list, found)] == [["loss", "größe"], [0.0, 2.0], [5, 5], [6, 6]]
+    assert str(found[1][0]) == "0.0"
+
+
+numbers = st.floats() | st.sampled_from([0.0, -0.0, -0.05, 1e300])
+keys = st.text(st.sampled_from("aä_ -.:/"), min_size=1, max_size=5)
+
+
+@given(
+    st.dictionaries(keys, numbers, min_size=1), st.integers(0, 2**63 - 1), st.integers(-3, 3)
+)
+def test_metrics_together_are_what_they_are_one_by_one(
+    values: dict[str, float], timestamp: int, step: int
+) -> None:
+    try:
+        alone = [validation.metric(*each, timestamp, step) for each in values.items()]
+    except InvalidInputError:
+        with pytest.raises(InvalidInputError):
+            validation.metrics(values, timestamp, step)
+        return
+    together = validation.metrics(values, timestamp, step)
+    (text,) = records.metrics(together)
+    columns = ("key", "value", "timestamp", "step")
+    told = {"metrics": dict(zip(columns, map(list, zip(*alone, strict=True)), strict=True))}
+    encoded = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    assert f"{{{text}}}" == encoded
+    for point in alone:
+        (line,) = records.metrics(validation.by_column([point]))
+        assert line == records.metric(point)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import threading
 import time
 from collections import deque
@@ -42,6 +43,29 @@ def test_a_clock_never_runs_backwards_and_follows_what_was_read() -> None:
     assert times == sorted(set(times))
     clock.observe(times[-1] + 10**9)
     assert clock.next() > times[-1] + 10**9
+
+
+def test_no_two_threads_get_one_time() -> None:
+    clock = Clock()
+    times: list[int] = []
+    # Ahead of the machine's, as after a look at the records of another: then it only counts.
+    clock.observe(clock.next() + 10**9)
+
+    def take() -> None:
+        times.extend(clock.next(2) for _ in range(20_000))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=take) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    taken = sorted(times)
+    assert all(after - before >= 2 for before, after in itertools.pairwise(taken))
 
 
 def test_segments_rotate_by_size_and_lines_stay_whole() -> None:
@@ -108,6 +132,18 @@ def test_threads_that_write_objects_share_them() -> None:
     found = [json.loads(line) for data in fs.objects.values() for line in data.splitlines()]
     assert sorted(record["run_id"] for record in found) == [f"r{n}" for n in range(8)]
     assert [record["seq"] for record in found] == list(range(1, 9))
+
+
+def test_what_is_too_large_for_an_object_is_cut_between_lines() -> None:
+    fs = SlowObjects(threads=0)
+    writer = ObjectLogWriter(fs, Clock(), segment_bytes=300, fsync=False)  # type: ignore[arg-type]
+    fs.writer = writer
+    sizes = [500, 10, 10, 200, 10, 500, 10]
+    writer.append([f'"run_id":"{"x" * size}"' for size in sizes])
+    found = [[json.loads(line) for line in data.splitlines()] for data in fs.objects.values()]
+    assert [record["seq"] for lines in found for record in lines] == [*range(1, 8)]
+    assert all(len(data) <= 300 or data.count(b"\n") == 1 for data in fs.objects.values())
+    assert writer.written_bytes == sum(map(len, fs.objects.values()))
 
 
 @pytest.mark.parametrize("error", [StorageError("full"), KeyboardInterrupt()])

@@ -8,12 +8,14 @@ import os
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from lakeflow import records
 from lakeflow.config import Settings
+from lakeflow.entities import validation
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.log.positions import list_segments, writer_of
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.records import Origin, about, copied, metrics
+from lakeflow.records import Origin, about, copied
 from lakeflow.stores.store import Store
 
 LENGTH = 12
@@ -40,6 +42,10 @@ def test_each_point_of_a_record_counts_once(order: list[tuple[int, int] | str]) 
     (writer,) = {writer_of(path) for path in list_segments(fs)} - {"control"}
     # The record itself is the next one of this writer, if it is logged at all.
     points = [("loss", place / 2, 5, place) for place in range(LENGTH)]
+
+    def metrics(first: int, last: int) -> str:
+        return records.metrics(validation.by_column(points[first:last]))[0]
+
     head = about("0", run_id)
     others = Lake.on(fs, Settings(auto_compact=False))
     known: set[int] = set()
@@ -51,12 +57,12 @@ def test_each_point_of_a_record_counts_once(order: list[tuple[int, int] | str]) 
             is_folded = True
         elif step == "original" and not is_logged and not is_folded:
             is_logged = True
-            store.lake.append([f"{head},{metrics(points)[0]}"])
+            store.lake.append([f"{head},{metrics(0, LENGTH)}"])
             known = {*range(LENGTH)}
         elif type(step) is tuple:
             first, last = step
             origin = Origin(writer, 2, 1_000_000, first)
-            others.append([copied(origin, f"{head},{metrics(points[first:last])[0]}")])
+            others.append([copied(origin, f"{head},{metrics(first, last)}")])
             known |= {*range(first, last)}
         history = store.reader.history(run_id, "loss")
         assert sorted(history.column("step").to_pylist()) == sorted(known)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow import records
@@ -72,9 +71,9 @@ def bodies(run: CheckedRun, curve: Curve, first: int) -> list[str]:
     found = []
     for start in range(0, len(values), POINTS_A_LINE):
         part = slice(start, start + POINTS_A_LINE)
-        points = [*zip(repeat(key), values[part], timestamps[part], steps[part], strict=False)]
+        few = values[part]
         # They fit a line together, however long the key is.
-        (text,) = records.metrics(points)
+        (text,) = records.metrics(([key] * len(few), few, timestamps[part], steps[part]))
         origin = run.origin(number, run.begun_us, first + start)
         found.append(records.copied(origin, f"{run.about},{text}"))
     return found
