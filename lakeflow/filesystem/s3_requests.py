@@ -1,8 +1,8 @@
 """S3 with a short way for what a lake asks most: reading a stretch, and writing a small file.
 
 s3fs hands each request to a loop in another thread, where aiobotocore takes it through events,
-models and parsers: several times the processor time of signing and sending it. Here both are
-done on the thread that asks, with as few steps as there can be.
+models and parsers: several times the processor time of signing and sending it. Here botocore
+signs a request and its session sends it, on the thread that asks.
 
 A plain refusal is the error that s3fs makes of it. Whatever else comes in place of a success,
 s3fs makes the request again: what a redirect means stays known in one place.
@@ -15,31 +15,36 @@ import logging
 import mimetypes
 import os
 import re
-import ssl
+import socket
 import threading
 import time
-from http.client import HTTPException
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.httpsession import create_urllib3_context, get_cert_path
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    ReadTimeoutError,
+)
+from botocore.httpsession import URLLib3Session
 from botocore.parsers import create_parser
 from botocore.utils import get_environ_proxies
 from fsspec.asyn import sync
 from s3fs import S3FileSystem
 from s3fs.errors import translate_boto_error
-
-from lakeflow.filesystem.http_requests import Connections, Host
-from lakeflow.filesystem.s3_signature import Signer
+from urllib3 import HTTPResponse
+from urllib3 import exceptions as urllib3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lakeflow.filesystem.http_requests import Answer
-
 SMALL_BYTES = 256 * 1024
-"""Up to this size a file is written by the short way: it is sent in one piece."""
+"""Up to this size a file is written by the short way. botocore's session allows the sending of
+a body the time that a connection may take, which is short for a large one."""
 
 _KNOWN = {
     "storage_options": frozenset(
@@ -74,6 +79,20 @@ _UNDERSTOOD: set[tuple[str, str, str]] = set()
 _logger = logging.getLogger(__name__)
 
 
+class Answer(NamedTuple):
+    """What the store said.
+
+    Attributes:
+        status: Of HTTP.
+        headers: Beside the body.
+        body: All of it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class ShortS3(S3FileSystem):  # type: ignore[misc]
     """s3fs, whose reads of a stretch and writes of small files go the short way."""
 
@@ -85,7 +104,7 @@ class ShortS3(S3FileSystem):  # type: ignore[misc]
         if start is None or start < 0 or (end is not None and end <= start):
             data: bytes = again()
             return data
-        span = {"range": f"bytes={start}-{'' if end is None else end - 1}"}
+        span = {"Range": f"bytes={start}-{'' if end is None else end - 1}"}
         found: bytes = self._asked("GET", path, span, b"", call, again)
         return found
 
@@ -95,7 +114,7 @@ class ShortS3(S3FileSystem):  # type: ignore[misc]
         if len(value) > SMALL_BYTES:
             again()
             return
-        condition = {"if-none-match": "*"} if mode == "create" else {}
+        condition = {"If-None-Match": "*"} if mode == "create" else {}
         self._asked("PUT", path, condition, value, call, again)
 
     def put_file(self, lpath: str, rpath: str, **call: Any) -> None:
@@ -108,7 +127,7 @@ class ShortS3(S3FileSystem):  # type: ignore[misc]
             value = file.read()
         # As s3fs does it: a browser is told what it gets.
         kind = mimetypes.guess_type(lpath)[0]
-        self._asked("PUT", rpath, {"content-type": kind} if kind else {}, value, call, again)
+        self._asked("PUT", rpath, {"Content-Type": kind} if kind else {}, value, call, again)
 
     def _by_s3fs(self, call: Callable[..., Any], *args: Any, **given: Any) -> Callable[[], Any]:
         """Return what lets s3fs make a call of its own."""
@@ -154,10 +173,13 @@ class ShortS3(S3FileSystem):  # type: ignore[misc]
             # What is false or empty asks for nothing.
             if {key for key, value in getattr(self, name).items() if value} - known:
                 return None
-        meta = self.s3.meta
-        if meta.config.signature_version != "s3v4" or get_environ_proxies(meta.endpoint_url):
+        if self.s3.meta.config.signature_version != "s3v4" or not _CAN_LIMIT_TIME:
             return None
         return Sender(self)
+
+
+# Without it the end of a body that trickles is waited for, however long that takes.
+_CAN_LIMIT_TIME = hasattr(HTTPResponse, "read1")
 
 
 class Sender:
@@ -173,10 +195,22 @@ class Sender:
         # Where botocore has no region, its endpoint is in this one.
         is_anywhere = meta.region_name in (None, "aws-global")
         self._region = "us-east-1" if is_anywhere else meta.region_name
-        self._places: dict[str, tuple[Host, str, str]] = {}
-        self._signer: tuple[float, Signer] | None = None
-        limits = meta.config.connect_timeout, meta.config.read_timeout
-        self._connections = Connections(_tls(fs), *limits)
+        self._bases: dict[str, str] = {}
+        self._signer: tuple[float, S3SigV4Auth] | None = None
+        # Certificates and proxies come from where aiobotocore has them.
+        verify = fs.client_kwargs.get("verify")
+        if verify is None:
+            verify = fs.session.get_config_variable("ca_bundle")
+        if verify is None:
+            verify = os.environ.get("REQUESTS_CA_BUNDLE", True)
+        self._session = URLLib3Session(
+            verify,
+            get_environ_proxies(meta.endpoint_url),
+            (meta.config.connect_timeout, meta.config.read_timeout),
+            meta.config.max_pool_connections,
+            [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+        # The session would open more connections than that, and say so in a warning.
         self._turns = threading.BoundedSemaphore(meta.config.max_pool_connections)
         self._here = threading.local()
 
@@ -216,78 +250,63 @@ class Sender:
             if not self._turns.acquire(timeout=timeout):
                 raise TimeoutError(f"no connection was free for {timeout:.0f} s")
             try:
-                host, name, folder = self._place(bucket)
-                path = f"{folder}/{quote(key)}"
+                url = f"{self._base(bucket)}/{quote(key)}"
+                request = AWSRequest(method, url, dict(headers), body, stream_output=True)
                 # The signature holds the SHA-256 of the body, which the store compares. So a
                 # checksum beside it, as botocore has it by default, would find nothing more.
-                sent = signer.signed(method, path, {"host": name, **headers}, body, time.time())
-                return self._connections.ask(host, method, path, sent, body, until)
+                signer.add_auth(request)
+                return _received(self._session.send(request.prepare()), until)
             finally:
                 self._turns.release()
-        except TimeoutError:
+        except (ConnectTimeoutError, ReadTimeoutError, urllib3.ReadTimeoutError):
             # s3fs would wait as long once more.
             raise
-        except (BotoCoreError, OSError, HTTPException):
+        except (BotoCoreError, urllib3.HTTPError):
             return None
         finally:
             self._here.is_asking = False
 
-    def _place(self, bucket: str) -> tuple[Host, str, str]:
-        """Return who is asked for a bucket, by which name, and what its paths begin with.
-
-        It is what botocore knows, with all its rules of addresses.
-        """
-        if bucket not in self._places:
-            url = urlsplit(
-                sync(
-                    self._fs.loop,
-                    self._fs.s3.generate_presigned_url,
-                    "get_object",
-                    Params={"Bucket": bucket, "Key": "k"},
-                )
+    def _base(self, bucket: str) -> str:
+        """Return the URL of a bucket, by all that botocore knows of addresses."""
+        if bucket not in self._bases:
+            url: str = sync(
+                self._fs.loop,
+                self._fs.s3.generate_presigned_url,
+                "get_object",
+                Params={"Bucket": bucket, "Key": "k"},
             )
-            is_secure = url.scheme == "https"
-            usual = 443 if is_secure else 80
-            host = Host(url.hostname or "", url.port or usual, is_secure)
-            # A port that goes without saying is no part of what is signed.
-            name = url.netloc.removesuffix(f":{usual}")
-            self._places[bucket] = host, name, url.path.removesuffix("/k")
-        return self._places[bucket]
+            self._bases[bucket] = url.partition("?")[0].removesuffix("/k")
+        return self._bases[bucket]
 
-    def _signer_now(self, timeout: float | None) -> Signer | None:
+    def _signer_now(self, timeout: float | None) -> S3SigV4Auth | None:
         """Return what signs with the credentials that there are now; None without any."""
         if self._signer is None or self._signer[0] < time.monotonic():
-            signer = sync(self._fs.loop, self._new_signer, timeout=timeout)
-            if signer is None:
+            found = sync(self._fs.loop, self._credentials, timeout=timeout)
+            if found is None:
                 return None
+            signer = S3SigV4Auth(found, "s3", self._region)
             self._signer = time.monotonic() + _SIGNER_S, signer
         return self._signer[1]
 
-    async def _new_signer(self) -> Signer | None:
+    async def _credentials(self) -> Any:
         fs = self._fs
         if fs.key and fs.secret:
-            return Signer(fs.key, fs.secret, fs.token, self._region)
+            return Credentials(fs.key, fs.secret, fs.token)
         found = await fs.session.get_credentials()
-        if found is None:
-            return None
-        now = await found.get_frozen_credentials()
-        return Signer(now.access_key, now.secret_key, now.token, self._region)
+        return None if found is None else await found.get_frozen_credentials()
 
 
-def _tls(fs: ShortS3) -> ssl.SSLContext:
-    """Return how a store is known: by the certificates that aiobotocore would take."""
-    verify = fs.client_kwargs.get("verify")
-    if verify is None:
-        verify = fs.session.get_config_variable("ca_bundle")
-    if verify is None:
-        verify = os.environ.get("REQUESTS_CA_BUNDLE", True)
-    context: ssl.SSLContext = create_urllib3_context()
-    if verify:
-        context.load_verify_locations(get_cert_path(verify))
-    else:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+def _received(response: Any, until: float) -> Answer | None:
+    """Return an answer; None if its body was cut off."""
+    pieces = []
+    while piece := response.raw.read1():
+        pieces.append(piece)
+        if time.monotonic() > until:
+            response.raw.close()
+            raise TimeoutError("the answer did not end in time")
+    body = b"".join(pieces)
+    is_whole = len(body) == int(response.headers.get("content-length", len(body)))
+    return Answer(response.status_code, response.headers, body) if is_whole else None
 
 
 def _is_for_s3fs(status: int, is_understood: bool) -> bool:

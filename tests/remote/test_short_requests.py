@@ -262,32 +262,3 @@ def test_temporary_credentials_are_sent_with_their_token(
     (headers,) = handler.asked
     assert headers["X-Amz-Security-Token"] == "the token"
     assert "x-amz-security-token" in headers["Authorization"]
-
-
-@pytest.mark.parametrize(
-    ("given", "place"),
-    [
-        ({}, ("abc.s3.amazonaws.com", 443, True, "abc.s3.amazonaws.com", "")),
-        ({"endpoint_url": "http://host"}, ("host", 80, False, "host", "/abc")),
-        ({"endpoint_url": "https://host:9000"}, ("host", 9000, True, "host:9000", "/abc")),
-        ({"endpoint_url": "http://[::1]:80"}, ("::1", 80, False, "[::1]", "/abc")),
-    ],
-)
-def test_a_bucket_is_asked_for_where_it_is(
-    given: dict[str, Any], place: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    fs = ShortS3(key="k", secret="s", **given, skip_instance_cache=True)
-    fs.connect()
-    assert fs._sender is not None
-    host, *rest = fs._sender._place("abc")
-    assert (*host, *rest) == place
-
-
-def test_behind_a_proxy_s3fs_does_everything(
-    gateway: CephServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    monkeypatch.setenv("no_proxy", "")
-    assert opened(ShortS3, gateway)._sender is None
