@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 # A turn costs about one request more than its changes, so short ones make all take longer
 # together; with long ones everybody waits longer for the next.
-_LONGEST_TURN_CHANGES = 8
+_LONGEST_TURN_CHANGES = 6
 
 # Changes until everybody has had a turn, about: the more are at work, the shorter are turns.
 _ROUND_CHANGES = 128

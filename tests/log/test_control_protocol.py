@@ -732,24 +732,26 @@ class Contest:
 
 def test_a_process_that_is_alone_needs_one_request_a_change() -> None:
     contest = Contest(1, 100)
-    assert contest.requests == {"Look": 1, "Read": 1, "file": 1, "Create": 100, "Pause": 3}
+    assert contest.requests == {"Look": 1, "Read": 1, "file": 1, "Create": 100, "Pause": 4}
 
 
 @pytest.mark.parametrize(
-    ("options", "most_files"),
+    ("options", "most_files", "slowest_s"),
     [
-        ({}, 5.5),
-        ({"lost_s": 0.03}, 5.5),
+        ({}, 7.5, 6),
+        ({"lost_s": 0.03}, 7.5, 6),
         # Each event is read by 15 others, and few ask for what is not there.
-        ({"repeats": False}, 18),
+        ({"repeats": False}, 18, 7),
     ],
     ids=["told", "compared", "in a folder"],
 )
-def test_many_processes_share_the_log_fairly(options: dict[str, Any], most_files: int) -> None:
+def test_many_processes_share_the_log_fairly(
+    options: dict[str, Any], most_files: float, slowest_s: float
+) -> None:
     contest = Contest(16, 50, **options)
     assert sorted(contest.files) == list(range(1, 801))
-    assert contest.now < 37
-    assert max(contest.calls) < 6
+    assert contest.now < 40
+    assert max(contest.calls) < slowest_s
     assert contest.requests["Create"] < 1.35 * 800
     assert contest.requests["file"] < most_files * 800
 
