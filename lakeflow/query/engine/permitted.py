@@ -26,6 +26,7 @@ MAX_TOKENS = 20_000
 MAX_DEPTH = 250
 """Levels of an expression: DuckDB's own limit of 1000 lets it plan for minutes."""
 
+# All numbers here were found by trying statements of such shapes, each in a process of its own.
 _MAX_NAME_PARTS = 32
 _MAX_LAMBDAS = 5
 _MAX_WIDTH = 999
@@ -33,6 +34,7 @@ _MAX_WIDTH = 999
 _READS = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 
 _TABLE_FUNCTIONS = {
+    # It tells of DuckDB's language, and nothing of the process.
     "duckdb_keywords",
     "generate_series",
     "json_each",

@@ -344,6 +344,7 @@ class Folding:
         """
         for spec in kind.held_tables:
             self._run(f"DROP TABLE IF EXISTS rows_{spec.name}")
+        # Where nothing was stored of its things there was no such table.
         self._run(f"DROP TABLE IF EXISTS old_{kind.name}")
         if and_records:
             self._run("DROP TABLE records")
