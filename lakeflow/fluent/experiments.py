@@ -107,6 +107,7 @@ def set_experiment(
             "Must specify exactly one of: `experiment_id` or `experiment_name`; got "
             f"{experiment_name!r} and {experiment_id!r}"
         )
+    # Tasks that begin from now on are known to have begun in this place.
     active_runs.here()
     client = LakeflowClient()
     if experiment_id is not None:

@@ -111,6 +111,7 @@ def log_metrics(
     # One time for all of them, and that of the call, even if it is queued.
     logged_at = now_ms() if timestamp is None else timestamp
     call = store.runs.log_metrics
+    # A copy: the caller may change its own before a queued call is made.
     return store.log(synchronous, call, run, dict(metrics), logged_at, step or 0)  # type: ignore[no-any-return]
 
 

@@ -134,6 +134,7 @@ class CallQueue:
         self._worker: object | None = None
         self._has_begun = False
         self._is_resting = False
+        # Its own lock is reentrant, as the handler of a signal needs it that logs in here.
         self._changed = threading.Condition()
         self._is_hurried = False
 

@@ -305,5 +305,6 @@ class ControlStore:
 
     def change(self, decide: Callable[[Draft], tuple[Sequence[str], Any]]) -> Any:
         """Make a change that is decided on all changes before it; see ``ControlLog.change``."""
+        # Else the event would make the folder of a lake anew that was moved away.
         self._lake.file.require_in_place()
         return self._log.change(decide)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.memory import Memory
     from lakeflow.stores.things import Order
 
+# By the type itself: to ``isinstance`` true is a whole number as well.
 _TYPES = {
     "string": frozenset({str}),
     "long": frozenset({int}),

@@ -57,6 +57,7 @@ def rows_of(
         for each, columns in thing.columns[spec.name].items()
         if key is None or each == key
     ]
+    # A number for each row, and not a text: Arrow picks the texts by them.
     which = array("q")
     for number, (_, columns) in enumerate(groups):
         which.extend(array("q", [number]) * len(columns.seqs))

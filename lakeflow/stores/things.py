@@ -237,6 +237,7 @@ class Thing:
         row = kind.empty_row | (self.derived or {})
         if self.made is not None:
             given = self.made[1]
+            # A null says nothing, and must not hide what follows from the rows of a part.
             if kind.derived is not None:
                 given = {name: each for name, each in given.items() if each is not None}
             row |= given
@@ -291,6 +292,7 @@ def merged(kind: Kind, stored: Thing | None, hot: Thing | None) -> Thing | None:
             # No document has such records, and a long curve is not copied to look at a run.
             both.columns[table] = hot.columns[table]
             continue
+        # They are in the memory by column, and in no thing.
         if part.in_columns:
             continue
         both.parts[table] = dict(stored.parts[table])

@@ -100,6 +100,7 @@ class Files:
         ]
         for run_id, folder in folders:
             for path, (size, digest) in recorded[run_id].items():
+                # What another lake says is input: a path might lead out of the folder.
                 if paths.is_safe(path):
                     yield _File(f"{folder}/{path}", size, digest)
 

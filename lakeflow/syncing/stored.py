@@ -78,6 +78,7 @@ class Stored:
     def copies(self) -> Iterator[Copy]:
         """Yield all that is new, kind by kind."""
         for kind in self._lake.kinds:
+            # What is in the control log is brought by name, and not by its rows.
             if kind.is_controlled:
                 continue
             yield from self._documents(kind)

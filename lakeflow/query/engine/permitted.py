@@ -34,7 +34,7 @@ _MAX_WIDTH = 999
 _READS = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 
 _TABLE_FUNCTIONS = {
-    # It tells of DuckDB's language, and nothing of the process.
+    # The prompt completes words by it. It tells nothing of the process.
     "duckdb_keywords",
     "generate_series",
     "json_each",

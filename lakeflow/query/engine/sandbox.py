@@ -203,6 +203,7 @@ class Sandbox(Engine):
 
     @contextlib.contextmanager
     def _database(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        # Of its own: statements of several threads have views of one name over other files.
         name = f"call_{next(self._numbers)}"
         try:
             cursor.execute(f"ATTACH ':memory:' AS {name}")

@@ -62,6 +62,7 @@ class ArtifactStore:
         """Log a file of this machine, or a folder under its own name."""
         require_run(run_id)
         local, folder = os.fspath(local_path), paths.checked(artifact_path, "artifact_path")
+        # "." and "model/" end in no name of their own.
         name = os.path.basename(os.path.abspath(local))
         path = paths.normal(paths.below(folder, name), "local_path")
         if os.path.isdir(local):
@@ -194,6 +195,7 @@ class ArtifactStore:
             label: What they are; None for what their names say.
             tags: Values by key.
         """
+        # Before the record: a power cut must not leave a row whose file is not there.
         if self._lake.settings.durability == "fsync":
             place.fs.sync(*(place.full(each.path) for each in files))
         now = now_ms()

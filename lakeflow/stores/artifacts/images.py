@@ -106,6 +106,7 @@ class ImageStore:
         images.require_png(picture)
         at = validation.step(step or 0)
         time = validation.milliseconds(timestamp or now_ms(), "timestamp")
+        # Here, not when the queue comes to it: what cannot be logged is an error of this call.
         require_run(run_id)
         self._heads.active(run_id)
         held = images.held_by(picture)

@@ -163,6 +163,7 @@ class TableStore:
             if self._is_unrecorded(run_id, path, content, known, table):
                 return Sent(path, len(content), digest_of(content))
             return self._put(place, path, form.saved(content, table))
+        # It is a ValueError too, and says itself what is wrong.
         except InvalidInputError:
             raise
         except ValueError as error:
@@ -199,6 +200,7 @@ class TableStore:
         found = json_tables.split(content)
         if found is None:
             return self._remember(place, path, b"", False, len(content), sha256(content))
+        # Not a slice, which would be the table once more in memory.
         digest = sha256(memoryview(content)[: -len(TAIL)])
         return self._remember(place, path, found.head, bool(found.rows), len(content), digest)
 

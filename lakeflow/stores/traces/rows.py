@@ -69,6 +69,7 @@ def _preview(text: str | None) -> str | None:
 
 
 def _count(value: object) -> int | None:
+    # By the type itself: true is an int as well, and no count.
     return value if type(value) is int and 0 <= value < 2**63 else None
 
 
