@@ -151,6 +151,7 @@ def experiment_of_new_runs(client: LakeflowClient) -> str:
     if chosen is not None:
         # Its id would be another experiment's here.
         experiment = _experiment_named(client, chosen.name)
+        # From here on by the id that it has in this lake, so that it is looked for once.
         _choose(client, experiment)
         return experiment.experiment_id
     name = environment("EXPERIMENT_NAME")

@@ -76,6 +76,7 @@ def log_metric(
         dataset: As for ``log_input``: what it was measured on, which becomes an input too.
     """
     store, run = target(run_id)
+    # Asked for without its function: a test counts what a training loop's metric enters.
     model = model_id or active_model.chosen.get()
     if model is not None or dataset is not None:
         on = None if dataset is None else _entity(dataset)

@@ -330,6 +330,7 @@ class _Stream:
         if reduce is not None:
             try:
                 outputs = reduce(self._values)
+            # It is the user's function, and may raise anything.
             except Exception as failure:  # noqa: BLE001
                 _logger.warning("output_reducer failed: %s", failure)
         is_said = OUTPUTS in self._span._values or not _is_over(error)

@@ -321,6 +321,7 @@ class ObjectLogWriter(LogWriter):
     def append(self, bodies: Sequence[str]) -> None:
         """Append records with one write, as above, or with that of another thread."""
         mine, is_leader = _Waiting(bodies), False
+        # Before the lock is taken, so that the thread that has it can write this too.
         self._waiting.append(mine)
         try:
             with self._lock:

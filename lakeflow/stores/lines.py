@@ -66,6 +66,7 @@ class Declarations:
         Raises:
             MisfitError: One does not fit its declaration.
         """
+        # For its error: what does not say all that a copy has to is no record.
         records.copied_in(record)
         if not in_event and not self._changes.isdisjoint(record):
             raise MisfitError

@@ -133,6 +133,7 @@ class Columns:
         kept = [each not in records for each in rows]
         if all(kept):
             return
+        # The last, the least and the largest stay: what is stored is summed up with the same.
         self.columns = tuple(_picked(each, kept) for each in self.columns)
         self.clocks, self.writers, self.seqs, self.places = (
             _picked(each, kept) for each in (self.clocks, self.writers, self.seqs, self.places)

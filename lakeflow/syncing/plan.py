@@ -56,6 +56,7 @@ def plan(listing: LogListing, known: Bookmark) -> Plan:
     folded = listing.fold.positions
     spans: dict[str, tuple[int, int]] = {}
     covered = set()
+    # What is in the control log is brought by name: by ``experiments`` and ``models``.
     for writer in {*segments, *folded} - {CONTROL}:
         mine, start = segments.get(writer, {}), known.reached.get(writer, BEGINNING)
         end = folded.get(writer)

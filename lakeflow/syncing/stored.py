@@ -112,6 +112,7 @@ class Stored:
 
     def _is_mapped(self, row: Row) -> bool:
         """Give a row the other lake's id of its experiment; return whether there is one."""
+        # Datasets for evaluation, for one, are of no experiment.
         if _EXPERIMENT not in row:
             return True
         row[_EXPERIMENT] = self._experiments.get(row[_EXPERIMENT])

@@ -116,6 +116,7 @@ def _narrowing(
     ranges: dict[str, Sequence[Range]] = {}
     for name, values in wanted:
         if types.get(name) == "string" and all(isinstance(each, str) for each in values):
+            # Of several the first: all of them must hold, so that any one narrows.
             texts.setdefault(name, values)
         elif types.get(name) == "long" and all(type(each) is int for each in values):
             ((first, last),) = ranges.get(name, [_ANY])

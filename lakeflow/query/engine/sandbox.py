@@ -115,6 +115,7 @@ class Sandbox(Engine):
         with contextlib.closing(self.cursor()) as cursor:
             kind, explain, body, answer = cursor.call(lambda found: _parsed(found, query))
         tree = permitted.parsed(answer)
+        # A PIVOT without IN is several statements to DuckDB, which first looks for the columns.
         if len(tree.get("statements", ())) != 1:
             raise InvalidInputError(
                 "the lake is read through SQL and written through the client: this is no "
