@@ -86,7 +86,7 @@ def sync_lakes(
             ).run()
 
     with_listing(source.lake, sync)
-    # Copies go past the target's own writer, after whose writes it is looked otherwise.
+    # Copies go past the lake's own writer, whose writes make a compaction due otherwise.
     target.lake.shared(AutoCompaction).compact_if_due()
     return report
 

@@ -153,6 +153,7 @@ def _table(node: Mapping[str, Any], made: set[str], views: Collection[str]) -> s
         node[f"{part}_name"].lower() for part in ("catalog", "schema", "table")
     )
     is_view = schema in {"", "main"} and name in views
+    # In a recursive WITH that has USING KEY, this is the schema of all rows so far.
     is_made = schema in {"", "recurring"} and name in made
     if catalog or not (is_view or is_made or (schema, name) in _TABLES):
         _refuse_table(node["table_name"], views)
