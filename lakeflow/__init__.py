@@ -23,7 +23,6 @@ from lakeflow.artifacts import load_images
 from lakeflow.client import LakeflowClient, MlflowClient
 from lakeflow.compaction import compact
 from lakeflow.copying import copy
-from lakeflow.elsewhere import missing as _missing
 from lakeflow.exceptions import LakeflowException, MlflowException
 from lakeflow.fluent import (
     ActiveModel,
@@ -122,6 +121,7 @@ from lakeflow.fluent import (
 )
 from lakeflow.frames import metric_history, metric_series
 from lakeflow.media.images import Image
+from lakeflow.mlflows_own import missing as _missing
 from lakeflow.registry import approve_model_version
 from lakeflow.scans import (
     scan_artifacts,

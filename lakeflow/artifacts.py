@@ -15,12 +15,12 @@ from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.media import images
 from lakeflow.open_store import open_store
-from lakeflow.refusals import refused
 from lakeflow.stores.artifacts import folders
 from lakeflow.stores.artifacts.places import place_at
 from lakeflow.stores.artifacts.run_uris import of_run
 from lakeflow.stores.registry import model_uris
 from lakeflow.stores.registry.version_files import VersionFiles
+from lakeflow.system_errors import refused
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from lakeflow.filesystem.probe import PROBES
 from lakeflow.kinds import KINDS, first_event, tables_of
 from lakeflow.lake_file import LAKE_FILE, LakeFile
 from lakeflow.log.appender import Appender
+from lakeflow.log.clock import Clock
 from lakeflow.log.positions import LOG, event_path, folded_spans, list_segments
-from lakeflow.log.writer import Clock
 from lakeflow.schema import FORMAT_VERSION
 from lakeflow.shutdown import at_shutdown
 from lakeflow.tables import checked, delta, folds

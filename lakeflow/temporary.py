@@ -18,8 +18,8 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.exceptions import StorageError
-from lakeflow.refusals import BY_ERRNO
 from lakeflow.shutdown import at_shutdown
+from lakeflow.system_errors import BY_ERRNO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

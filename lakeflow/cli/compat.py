@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.cli.terminal import write
 from lakeflow.compat.files import read_files
-from lakeflow.elsewhere import OTHER_DOOR
+from lakeflow.mlflows_own import OTHER_DOOR
 from lakeflow.printable import printable
 
 if TYPE_CHECKING:

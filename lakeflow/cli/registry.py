@@ -11,7 +11,6 @@ from lakeflow.cli.terminal import write
 from lakeflow.cli.values import time
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.printable import printable
-from lakeflow.refusals import refused
 from lakeflow.registry import (
     approve_model_version,
     diff,
@@ -19,6 +18,7 @@ from lakeflow.registry import (
     sign_model_version,
     verify_model_version,
 )
+from lakeflow.system_errors import refused
 
 if TYPE_CHECKING:
     import argparse

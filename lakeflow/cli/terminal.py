@@ -13,7 +13,7 @@ from unicodedata import combining, east_asian_width
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.printable import printable
 from lakeflow.query.engine.text import cells
-from lakeflow.refusals import refused
+from lakeflow.system_errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import lakeflow
-from lakeflow.elsewhere import MLFLOWS_OWN
+from lakeflow.mlflows_own import MLFLOWS_OWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, NamedTuple
 
-from lakeflow.refusals import BY_ERRNO
+from lakeflow.system_errors import BY_ERRNO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

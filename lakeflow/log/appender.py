@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from lakeflow.config import Settings
     from lakeflow.filesystem.interface import Filesystem
-    from lakeflow.log.writer import Clock, LogWriter
+    from lakeflow.log.clock import Clock
+    from lakeflow.log.writer import LogWriter
 
 
 class Gathered:

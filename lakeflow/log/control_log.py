@@ -23,6 +23,7 @@ from lakeflow.exceptions import (
 )
 from lakeflow.ids import maker_of, new_id
 from lakeflow.log.changes import Change, D, Group
+from lakeflow.log.clock import seconds
 from lakeflow.log.control_protocol import ControlProtocol
 from lakeflow.log.control_requests import Await, Create, Delete, Look, Owner, Pause, Read
 from lakeflow.log.event_files import event_in, events_before, read_file, written
@@ -39,15 +40,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DEADLINE_S = 60.0
-
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
-
-
-def clock() -> float:
-    """Return seconds that go on while the machine sleeps."""
-    # On Linux only CLOCK_BOOTTIME does, on macOS only CLOCK_MONOTONIC: time.monotonic() is
-    # neither there.
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 def _ends(data: bytes) -> bool:
@@ -84,7 +76,7 @@ class ControlLog(Generic[D]):
         grace_s: float,
         is_whole: Callable[[bytes], bool] = _ends,
         secure: Callable[[str], None] | None = None,
-        now: Callable[[], float] = clock,
+        now: Callable[[], float] = seconds,
     ) -> None:
         self._fs = fs
         self._events = events

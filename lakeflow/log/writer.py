@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 
 from lakeflow.exceptions import StorageError
 from lakeflow.ids import new_id
+from lakeflow.log.clock import Clock, seconds
 from lakeflow.log.positions import LOG
 from lakeflow.records import Origin, copied, is_copy, line
 
@@ -32,58 +32,8 @@ _IDLE_S = 60.0
 _MOST_OPEN = 64
 """Segments that a process has open at once, of all lakes: many systems give it 256 files."""
 
-_FURTHEST_AHEAD_US = 24 * 3600 * 1_000_000
-"""How far ahead of the time a clock may be: further ahead it is no clock of a machine."""
-
 _DOUBTFUL_RECORDS_KEPT = 1_000
 """Records that a writer remembers because it is not known whether they were written."""
-
-
-class Clock:
-    """Microseconds since the Unix epoch that never run backwards.
-
-    It is also never behind a record that this process has read, so that what somebody
-    writes after reading sorts after what was read, even from a machine whose clock runs
-    ahead (a hybrid logical clock: Kulkarni and others, 2014).
-    """
-
-    def __init__(self) -> None:
-        self._last = 0
-        self._store_us = 0
-
-    def next(self, count: int = 1) -> int:
-        """Return a time later than every earlier answer.
-
-        Args:
-            count: How many microseconds from then on are taken, for as many records.
-        """
-        now = time.time_ns() // 1000
-        # No lock, which would take longer than all of this: from here on no call is made, and
-        # so neither a handler of a signal nor another thread can come in between.
-        # Two calls within a microsecond, or a machine whose clock was set back.
-        if now <= self._last:
-            now = self._last + 1
-        self._last = now + count - 1
-        return now
-
-    def observe(self, clock: int) -> None:
-        """Take note of the clock of a record that was read."""
-        taken = min(clock, self.latest())
-        # As above: from the look at it on, nobody else can set it.
-        if taken > self._last:
-            self._last = taken
-
-    def observe_store(self, modified_s: float) -> None:
-        """Take note of a time by the store's clock, in seconds."""
-        self._store_us = max(self._store_us, int(modified_s * 1_000_000))
-
-    def latest(self) -> int:
-        """Return the latest clock that is taken from a record.
-
-        A day ahead of the time by the later of two clocks, that of this machine and that of
-        the store: who believed any number would write records that sort last for ever.
-        """
-        return max(time.time_ns() // 1000, self._store_us) + _FURTHEST_AHEAD_US
 
 
 def _said(body: str, first: Origin | None) -> str:
@@ -177,7 +127,7 @@ class LogWriter:
 
     def _append(self, bodies: Sequence[str]) -> None:
         """Append records; the lock is held."""
-        now = time.monotonic()
+        now = seconds()
         # A busy writer needs no look: what was written to just now is younger than the grace.
         if now - self._used_at > _IDLE_S and self._segments > 0:
             self._renew_if_deleted()

@@ -22,7 +22,7 @@ from lakeflow.mlflow.trace_entities import (
     info_of,
     trace_of,
 )
-from lakeflow.mlflow.traces_of_2 import TwoStepTraceMethods
+from lakeflow.mlflow.two_step_traces import TwoStepTraceMethods
 from lakeflow.tracing.columns import empty_columns
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from lakeflow.mlflow.scorers import ScorerMethods
 if TYPE_CHECKING or not mlflow.__version__.startswith("2."):
     from lakeflow.mlflow.traces import TraceMethods
 else:
-    from lakeflow.mlflow.traces_of_2 import TraceMethodsOf2 as TraceMethods
+    from lakeflow.mlflow.two_step_traces import TraceMethodsOf2 as TraceMethods
 
 
 @raises_mlflow

@@ -22,9 +22,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.stores.failed_calls import FailedCalls
 from lakeflow.stores.interrupted import has_interrupted_us
 from lakeflow.stores.run_operations import RunOperations
-from lakeflow.stores.untold import Untold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,7 +124,7 @@ class CallQueue:
 
     def reset(self) -> None:
         """Begin anew in a forked child: what is queued is the parent's."""
-        self.untold = Untold()
+        self.failed = FailedCalls()
         self._unfinished = 0
         self._held = 0
         self._starters: set[int] = set()  # threads that are about to start the one that works
@@ -165,7 +165,7 @@ class CallQueue:
         # The handler of a signal which has interrupted its thread in there leaves it to that.
         if threading.get_ident() not in self._starters:
             self._begin_work()
-        return RunOperations([call.future], self.hurry, call.about, self.untold.told)
+        return RunOperations([call.future], self.hurry, call.about, self.failed.told)
 
     def _is_full(self, held: int) -> bool:
         # What is larger than the bound goes alone.
@@ -250,7 +250,7 @@ class CallQueue:
 
     def tell(self) -> None:
         """Tell on stderr of what failed, unless somebody was told: the process ends."""
-        error = self.untold.take()
+        error = self.failed.take()
         # Without a console there is nobody to tell.
         if error is not None and sys.stderr is not None:
             with contextlib.suppress(OSError, ValueError):
@@ -345,7 +345,7 @@ class CallQueue:
     def _fail(self, call: _Call, error: BaseException) -> None:
         about = call.about()
         _logger.error("asynchronous logging failed: %s: %s", about, error)
-        self.untold.add(call.future, str(call.args[0]), about, error)
+        self.failed.add(call.future, str(call.args[0]), about, error)
         _forget_frames(error)
         call.forget()
         self._finished(call)
@@ -377,7 +377,7 @@ def flush() -> None:
     errors = []
     for queue in list(_queues):
         queue.drain()
-        errors.append(queue.untold.take())
+        errors.append(queue.failed.take())
     found = [each for each in errors if each is not None]
     if found:
         for other in found[1:]:

@@ -48,7 +48,7 @@ def leave_out_stored(lake: Lake, engine: Engine, memory: Memory, fold: Fold) -> 
             if part.table.name not in memory.copied:
                 continue
             ids = [*memory.copied[part.table.name]]
-            files = lake.paths(part.table.name, fold, None, None, **{kind.id: ids})
+            files = lake.paths(part.table.name, fold, **{kind.id: ids})
             _leave_out(engine, files, memory, _copied(memory, kind, part))
             del memory.copied[part.table.name]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
 from lakeflow.log.positions import CONTROL
+from lakeflow.stores.counted_records import CountedRecords
 from lakeflow.stores.hot_columns import HotColumns
 from lakeflow.stores.lines import Declarations
-from lakeflow.stores.taken import Taken
 from lakeflow.stores.things import Order, Thing
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Memory:
         self.misfits = 0
         self._writers: dict[str, int] = {}
         self._names.clear()
-        self.taken = Taken()
+        self.taken = CountedRecords()
         self.copied.clear()
 
     def writer(self, number: int) -> str:

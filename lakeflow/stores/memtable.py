@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from lakeflow import event_lines
-from lakeflow.log.control_log import clock
+from lakeflow.log.clock import seconds
 from lakeflow.log.event_files import read_event
 from lakeflow.log.line_reader import read_lines
 from lakeflow.log.positions import events_apart, number_of, writer_of
@@ -80,7 +80,7 @@ class Memtable:
 
     def _refresh(self) -> None:
         # Taken before the listing is asked for: that may be true of the time of asking only.
-        began = clock()
+        began = seconds()
         listing = self._list()
         # Also one of the same number, whose files another tool has rewritten.
         if listing.fold is not self.fold:
@@ -111,7 +111,7 @@ class Memtable:
         self._lake.clock.observe(self.memory.latest)
         # After half the grace of events, those that were listed may be deleted, and others read
         # in their place (rule 1 of decision 11). Within it the look for a later fold is saved.
-        took_s = clock() - began
+        took_s = seconds() - began
         if (
             events
             and took_s >= self._lake.file.event_grace_s / 2

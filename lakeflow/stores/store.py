@@ -246,7 +246,7 @@ class Store:
 
         None if all was, or if somebody was told; whoever gets it is to tell.
         """
-        return self._queue.untold.take(run_id)
+        return self._queue.failed.take(run_id)
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Delete an experiment and its runs."""

@@ -19,7 +19,7 @@ from lakeflow.exceptions import (
     StorageError,
 )
 from lakeflow.filesystem import names
-from lakeflow.refusals import plain, refused
+from lakeflow.system_errors import plain, refused
 from lakeflow.tables.data_file import DataFile
 from lakeflow.tables.mirrored_log import (
     LOG_FOLDER,

@@ -14,7 +14,7 @@ from lakeflow.filesystem.local import write_all
 from lakeflow.filesystem.parts import PART_BYTES, PARTS_AT_ONCE
 from lakeflow.filesystem.threads import in_order
 from lakeflow.ids import new_id
-from lakeflow.refusals import refused
+from lakeflow.system_errors import refused
 from lakeflow.transfer import at_once
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ def test_a_warm_log_metric_enters_few_functions(run_id: str) -> None:
     client = LakeflowClient()
     client.log_metric(run_id, "loss", 0.25, step=1)
     fluent = functions_entered(lambda: lakeflow.log_metric("loss", 0.125, step=2))
-    assert len(fluent) <= 19, fluent
+    assert len(fluent) <= 20, fluent
     own = functions_entered(lambda: client.log_metric(run_id, "loss", 0.0625, step=3))
-    assert len(own) <= 17, own
+    assert len(own) <= 18, own
 
 
 def test_a_metric_more_in_a_call_enters_no_function_more(run_id: str) -> None:
@@ -38,4 +38,4 @@ def test_a_metric_more_in_a_call_enters_no_function_more(run_id: str) -> None:
     client, point = LakeflowClient(), Metric("loss", 0.5, 1_700_000_000_000, 3)
     client.log_batch(run_id, metrics=[point])
     batch = functions_entered(lambda: client.log_batch(run_id, metrics=[point]))
-    assert len(batch) <= 18, batch
+    assert len(batch) <= 19, batch

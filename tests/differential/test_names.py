@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from lakeflow.compat.names import look_up, stays_with_mlflow, takes
-from lakeflow.elsewhere import MLFLOWS_OWN
+from lakeflow.mlflows_own import MLFLOWS_OWN
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "names.md"
 

@@ -17,7 +17,7 @@ from lakeflow import LakeflowClient, compact
 from lakeflow.entities import Metric, Param
 from lakeflow.exceptions import StorageError
 from lakeflow.lake import Lake
-from lakeflow.refusals import plain, refused
+from lakeflow.system_errors import plain, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,9 +19,10 @@ from lakeflow.config import Settings
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
+from lakeflow.log.clock import Clock, seconds
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
 from lakeflow.log.positions import CONTROL, Position, hot_spans, list_segments
-from lakeflow.log.writer import Clock, ObjectLogWriter, log_writer
+from lakeflow.log.writer import ObjectLogWriter, log_writer
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
 from lakeflow.tables import folds
@@ -193,8 +194,8 @@ def test_a_segment_that_was_deleted_while_idle_is_not_written_to(
     writer.append(['"run_id":"a"'])
     (first,) = list_segments(fs)
     fs.delete(first)
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    now = seconds()
+    monkeypatch.setattr("lakeflow.log.writer.seconds", lambda: now + 61)
     writer.append(['"run_id":"b"'])
     (second,) = list_segments(fs)
     assert json.loads(fs.read(second))["run_id"] == "b"

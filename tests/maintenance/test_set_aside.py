@@ -10,7 +10,7 @@ import pytest
 from lakeflow import records
 from lakeflow.entities import Dataset, DatasetInput, InputTag
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.log.writer import Clock
+from lakeflow.log.clock import Clock
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.maintenance.staging import REJECTED
 

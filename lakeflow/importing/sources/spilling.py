@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow import temporary
 from lakeflow.exceptions import StorageError
-from lakeflow.refusals import refused
+from lakeflow.system_errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

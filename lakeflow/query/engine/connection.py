@@ -24,7 +24,7 @@ from lakeflow.query.engine import open_engines
 from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.interrupts import undisturbed
 from lakeflow.query.engine.statement import quoted
-from lakeflow.refusals import refused
+from lakeflow.system_errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import lakeflow
-from lakeflow.elsewhere import MLFLOWS_OWN
 from lakeflow.exceptions import NotHereError
+from lakeflow.mlflows_own import MLFLOWS_OWN
 
 
 @pytest.mark.parametrize("name", ["sklearn", "pytorch", "pyfunc", "models", "autolog"])

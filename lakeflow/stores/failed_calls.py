@@ -28,7 +28,7 @@ class _Failure:
     code: str | None
 
 
-class Untold:
+class FailedCalls:
     """Failures of calls, each to be told once; threads share it."""
 
     def __init__(self) -> None:

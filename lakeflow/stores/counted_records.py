@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Taken:
+class CountedRecords:
     """What was taken in: of records themselves, and of copies of them, in any order."""
 
     def __init__(self) -> None:
