@@ -190,6 +190,7 @@ class _Traced:
         """Return what iterates over it."""
 
         def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            # Step by step, not by ``yield from``: between steps the span must not be active.
             stream = _Stream(self, args, kwargs)
             inner = self.func(*args, **kwargs)
             step = functools.partial(inner.send, None)

@@ -107,6 +107,7 @@ class Files:
     def _of_models(self, models: Iterable[str]) -> Iterator[_File]:
         asked = self._asked(LOGGED_MODEL, "artifact_location", models)
         for _, folder in self._folders(asked):
+            # Nothing is recorded of a model's files, so that what is there is listed.
             for path, size in self._source.lake.fs.sizes(folder).items():
                 yield _File(path, size, None)
 

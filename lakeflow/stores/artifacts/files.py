@@ -93,6 +93,7 @@ class ArtifactStore:
         head, place = self.place(run_id)
         sent = Sent(path, len(data), sending.digest_of(data))
         if not self._is_there(run_id, head, place, *sent[:3]):
+            # The file first: its row is never there without what it says.
             place.fs.put(place.full(path), data)
             self.record(head, place, [sent], label)
         return path

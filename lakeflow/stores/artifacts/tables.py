@@ -80,6 +80,7 @@ class TableStore:
         path = checked_path(artifact_file)
         table = tables.table_of(data)
         images = table_images.image_columns(table)
+        # First of all: a table that a deleted run does not take leaves no images behind.
         self._heads.active(run_id)
         if images:
             table = self._with_images(run_id, path, table, images)
