@@ -118,6 +118,7 @@ class CallQueue:
         self._on_loss = on_loss
         self._size = max(1, lake.settings.queue_records)
         self._most_held = lake.settings.queue_bytes
+        # Gathered for a while only where each write is an object, and a request.
         self._interval_s = 0 if lake.fs.can_append else lake.settings.flush_interval_ms / 1000
         self.reset()
         _queues.add(self)

@@ -282,12 +282,14 @@ class ControlStore:
     def _owner(self, number: int) -> str | None:
         identity = event_lines.number_text(number)
         fold, _ = self._state
+        # These are kept for good: who has slept for a year learns whose event it was.
         found = self._stored.get(EVENT, [identity], fold).get(identity)
         row = None if found is None else found.row(EVENT)
         return None if row is None else row["event_id"]
 
     def _encode(self, number: int, event_id: str, changes: Sequence[Sequence[str]]) -> bytes:
         bodies = [body for change in changes for body in change]
+        # Clocks grow with the numbers: those of all events before were observed.
         return event_lines.written(
             number, self._lake.clock.next(), event_id, self._user, bodies
         )

@@ -48,6 +48,7 @@ def rows_of(
         things: The things.
         key: Only the records of this key; None for all.
     """
+    # Else a copy of a record that a file holds would be there twice.
     snapshot.leave_out_stored()
     (part,) = (each for each in kind.parts if each.table is spec)
     by = part.summary.by if part.summary else ()

@@ -341,6 +341,7 @@ def rows_by_table(kind: Kind, things: Iterable[Thing]) -> dict[str, list[Row]]:
         for spec in (*kind.held_tables, *kind.keyed_tables)
         if spec not in in_columns
     }
+    # In the order of the table, with which ``row`` begins: what is set later keeps its place.
     rows[kind.row.name] += (tuple(row.values()) for row in made if row is not None)
     for part in kind.parts:
         if part.in_columns:

@@ -101,6 +101,7 @@ class Engine:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Keep what is in its memory meanwhile, unless it is closed."""
+        # Theirs: by this number they choose, under the same lock, which engine to close.
         with open_engines.lock:
             self.holders += 1
         try:
@@ -145,6 +146,7 @@ class Engine:
                 # It is soon made, so nothing stops it.
                 self._connection = undisturbed(self._connect, lambda: None)
             cursor = Cursor(self._connection.cursor())
+        # Without our lock, which is taken where theirs is held, and never the other way round.
         if self._is_one_of_many:
             open_engines.used(self)
         return cursor

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.artifacts.recorded import Recorded
     from lakeflow.stores.run_heads import RunHeads
 
+# The characters that MLflow takes.
 _KEY = re.compile(r"[a-zA-Z0-9_\-./ ]+")
 _IMAGE, _THUMBNAIL = ".png", "%compressed.webp"
 
