@@ -64,6 +64,7 @@ class Place:
         self, thread: object, task: asyncio.Task[Any] | None, parent: Place | None
     ) -> None:
         self.thread = thread
+        # Weak: a task that nobody holds any more has ended.
         self.task = None if task is None else weakref.ref(task)
         self.parent = parent
         self.before: weakref.WeakSet[asyncio.Task[Any]] | None = None

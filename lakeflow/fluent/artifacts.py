@@ -87,6 +87,7 @@ def get_artifact_uri(artifact_path: str | None = None) -> str:
         '/plots/loss.png'
     """
     path = paths.checked((artifact_path or "").strip("/"), "artifact_path")
+    # As in MLflow, a run is started where none is active.
     target()
     folder = active_runs.active()[-1].run.info.artifact_uri
     return f"{folder}/{path}" if path else folder

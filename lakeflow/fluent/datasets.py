@@ -67,6 +67,7 @@ def get_dataset(name: str | None = None, dataset_id: str | None = None) -> Evalu
     if dataset_id is not None:
         return client.get_dataset(dataset_id)
     quoted = str(name).replace("'", "''")
+    # Two tell already that the name is not that of one alone.
     found = client.search_datasets(filter_string=f"name = '{quoted}'", max_results=2)
     if not found:
         raise NotFoundError(f"Dataset with name '{name}' not found.")

@@ -107,6 +107,7 @@ def set_experiment(
             "Must specify exactly one of: `experiment_id` or `experiment_name`; got "
             f"{experiment_name!r} and {experiment_id!r}"
         )
+    # Tasks that begin from now on are known to have begun in this place.
     active_runs.here()
     client = LakeflowClient()
     if experiment_id is not None:
@@ -150,6 +151,7 @@ def experiment_of_new_runs(client: LakeflowClient) -> str:
     if chosen is not None:
         # Its id would be another experiment's here.
         experiment = _experiment_named(client, chosen.name)
+        # From here on by the id that it has in this lake, so that it is looked for once.
         _choose(client, experiment)
         return experiment.experiment_id
     name = environment("EXPERIMENT_NAME")

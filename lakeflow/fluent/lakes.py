@@ -35,7 +35,9 @@ def set_tracking_uri(uri: str | os.PathLike[str] | None) -> None:
         >>> lakeflow.get_tracking_uri()
         'memory://doc-fluent'
     """
+    # Tasks that begin from now on are known to have begun in this place.
     active_runs.here()
+    # Absolute from here on: a relative one would follow the working directory.
     context.set_tracking_uri(None if uri is None or not os.fspath(uri) else canonical(uri))
 
 

@@ -76,6 +76,7 @@ def log_metric(
         dataset: As for ``log_input``: what it was measured on, which becomes an input too.
     """
     store, run = target(run_id)
+    # Asked for without its function: a test counts what a training loop's metric enters.
     model = model_id or active_model.chosen.get()
     if model is not None or dataset is not None:
         on = None if dataset is None else _entity(dataset)
@@ -111,6 +112,7 @@ def log_metrics(
     # One time for all of them, and that of the call, even if it is queued.
     logged_at = now_ms() if timestamp is None else timestamp
     call = store.runs.log_metrics
+    # A copy: the caller may change its own before a queued call is made.
     return store.log(synchronous, call, run, dict(metrics), logged_at, step or 0)  # type: ignore[no-any-return]
 
 

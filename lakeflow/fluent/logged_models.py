@@ -32,6 +32,7 @@ _EXTERNAL = "mlflow.model.isExternal"
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(LoggedModel))
 
+# With its lake: another one may be set before somebody asks.
 _last: ContextVar[tuple[str, str] | None] = ContextVar(
     "lakeflow_last_logged_model", default=None
 )
@@ -239,6 +240,7 @@ def _frame(rows: list[dict[str, Any]]) -> polars.DataFrame:
     )
     others = {"tags": pairs, "params": pairs, "metrics": library.List(points)}
     numbers = {"creation_timestamp", "last_updated_timestamp"}
+    # Said for each column: lists that are empty in all rows tell polars no type.
     schema = {name: others.get(name, number if name in numbers else text) for name in _FIELDS}
     plain = [
         row
@@ -308,6 +310,7 @@ def set_active_model(*, name: str | None = None, model_id: str | None = None) ->
     else:
         found = _named(str(name))
     active = ActiveModel(**{field: getattr(found, field) for field in _FIELDS})
+    # Models are frozen, and this is none of their fields.
     object.__setattr__(active, "_before", active_model.get_active_model_id())
     active_model.chosen.set(found.model_id)
     return active

@@ -59,6 +59,7 @@ def _tie(store: Store, run_id: str, model_id: str | None, dataset: Dataset | Non
     uri = store.lake.fs.uri
     models, datasets = [], []
     if model_id is not None and (uri, run_id, model_id) not in _known:
+        # A read for each model of a run, once: a loop that measures comes here at every step.
         outputs = store.runs.get(run_id).outputs.model_outputs
         if all(each.model_id != model_id for each in outputs):
             models.append(LoggedModelInput(model_id))

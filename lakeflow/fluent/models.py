@@ -65,6 +65,7 @@ def register_model(
         source,
         run_id,
         tags,
+        # Opened where files may be those of a run: they may be in another lake than the models.
         tracking=lambda: open_store(create=False).artifacts,
         makes_model=True,
         location=location,

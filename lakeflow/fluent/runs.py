@@ -327,6 +327,7 @@ def _guard_again() -> None:
         endings.guard()
 
 
+# ``endings`` puts the handlers of signals back before a fork, in the parent too.
 os.register_at_fork(after_in_parent=_guard_again)
 
 # Registered after the lake's own, so that it is called before: runs end, then lakes close.

@@ -63,6 +63,7 @@ class SpanBlock:
         try:
             if switches.is_enabled():
                 self._start()
+        # Whatever it is: the block is the application's, and has to run.
         except Exception as error:
             _logger.warning("span %r is not recorded: %s", self._begin[0], error)
             _logger.debug("span %r", self._begin[0], exc_info=True)
@@ -236,4 +237,5 @@ def get_current_active_span() -> LiveSpan | None:
     return span if isinstance(span, LiveSpan) and not span._is_over else None
 
 
+# Told, and not imported there: the room of tracing is below this one.
 find_with(here)

@@ -190,6 +190,7 @@ class _Traced:
         """Return what iterates over it."""
 
         def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            # Step by step, not by ``yield from``: between steps the span must not be active.
             stream = _Stream(self, args, kwargs)
             inner = self.func(*args, **kwargs)
             step = functools.partial(inner.send, None)
@@ -330,6 +331,7 @@ class _Stream:
         if reduce is not None:
             try:
                 outputs = reduce(self._values)
+            # It is the user's function, and may raise anything.
             except Exception as failure:  # noqa: BLE001
                 _logger.warning("output_reducer failed: %s", failure)
         is_said = OUTPUTS in self._span._values or not _is_over(error)

@@ -136,6 +136,7 @@ def search_traces(
     wanted = experiment_ids or [experiment_of_new_runs(client)]
     traces = _all(client, wanted, filter_string, max_results, order_by, run_id, include_spans)
     if frames is None:
+        # Not a plain list: a notebook shows this one as a page of traces.
         return PagedList(traces, None)
     rows = with_fields(traces, extract_fields or ())
     return _frame(frames, return_type, rows)
@@ -322,6 +323,7 @@ def _copied(span: Span, parent: LiveSpan) -> LiveSpan | None:
     )
     if not isinstance(copy, LiveSpan):
         return None
+    # But for the id of the trace that it came from: a copy says that of its own.
     copy.set_attributes(
         {key: each for key, each in span.attributes.items() if key != REQUEST_ID}
     )
@@ -355,6 +357,7 @@ def _frame(frames: Any, return_type: str, rows: list[dict[str, Any]]) -> Any:
         return frames.DataFrame.from_records(rows, columns=columns)
     # polars has a type for each column: what may be anything is JSON there.
     texts = [{key: _flat(value) for key, value in row.items()} for row in rows]
+    # By all rows: polars would look at the first hundred alone, and refuse what differs later.
     return frames.DataFrame(texts, schema=columns, infer_schema_length=None)
 
 

@@ -109,6 +109,7 @@ class Appender:
         try:
             yield gathered
         finally:
+            # After an error too: else what this thread logs next waits for a write for ever.
             self._thread.gathered = None
 
     def _write(self, bodies: Sequence[str]) -> None:

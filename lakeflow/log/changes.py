@@ -90,6 +90,7 @@ class Group(Generic[D]):
         me: str,
     ) -> None:
         self._me = me
+        # Shared with the log: whoever comes while we wait for our turn is still taken along.
         self._waiting = waiting
         self._events = events
         self._encode = encode

@@ -245,6 +245,7 @@ class ControlLog(Generic[D]):
         # From a disk one file more is read sooner than a longer one is written.
         content = event if self._fs.can_append else written(event, before)
         is_created = self._create_once(event_path(number), content)
+        # Before it counts: a power cut must not take back what somebody was told.
         if is_created and self._secure is not None:
             self._secure(event_path(number))
         return is_created

@@ -93,6 +93,7 @@ def read_file(
         found = fs.read(path) if data is None else data
         if found.endswith(b"\n") and is_whole(event_in(found)):
             return found
+        # What came first may have been cut on its way: from here on it is asked for.
         data = None
     raise DamagedLakeError(
         f"{path} in {fs.uri} is damaged: it is not whole",

@@ -42,6 +42,7 @@ def read_beyond(last: int, *, repeats: bool, missing: float = math.inf) -> Steps
         if between:
             numbers = between
         elif not repeats:
+            # One at first: as a rule there is no news, and each number asked for is a request.
             numbers = [*range(end + 1, end + 1 + count)]
             count = min(count * _GROWTH, EVENTS_AT_ONCE)
         else:

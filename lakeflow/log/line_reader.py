@@ -148,6 +148,7 @@ def end_of_lines(fs: Filesystem, path: str, start: int, end: int) -> int:
 
 def array_of_lines(data: bytes) -> pyarrow.Array:
     """Return complete lines, each with its newline, as an array over the same bytes."""
+    # Loaded here: a job that only logs needs neither of them.
     import numpy
     import pyarrow
 

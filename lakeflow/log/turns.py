@@ -64,6 +64,7 @@ class Turns:
             # Who was to come before has not come, and is not waited for again.
             for each in self._before(maker):
                 del self._runs[each]
+            # Put in anew, at the end: a dictionary keeps the place of a key that it has.
             self._runs.pop(maker, None)
             if len(self._runs) == _MOST_MAKERS:
                 del self._runs[next(iter(self._runs))]

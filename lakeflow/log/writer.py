@@ -78,6 +78,7 @@ class LogWriter:
         self._segment_bytes = segment_bytes
         self._fsync = fsync
         self._check = check
+        # Reentrant: the handler of a signal may log in the middle of a write of its own thread.
         self._lock = threading.RLock()
         self._is_appending = False
         self._interrupting: deque[Sequence[str]] = deque()
@@ -238,6 +239,7 @@ _open_writers: dict[LogWriter, None] = {}
 
 def _make_room(newcomer: LogWriter) -> None:
     """Seal the segments that were written to longest ago, as far as there are too many."""
+    # A list, which is made in one step: other threads open and seal segments meanwhile.
     others = sorted(list(_open_writers), key=lambda each: each._used_at)
     for other in others[: max(0, len(others) + 1 - _MOST_OPEN)]:
         # Who is writing just now is left alone: it may wait for us in the same way.
@@ -269,6 +271,7 @@ class ObjectLogWriter(LogWriter):
     def append(self, bodies: Sequence[str]) -> None:
         """Append records with one write, as above, or with that of another thread."""
         mine, is_leader = _Waiting(bodies), False
+        # Before the lock is taken, so that the thread that has it can write this too.
         self._waiting.append(mine)
         try:
             with self._lock:

@@ -118,6 +118,7 @@ class CallQueue:
         self._on_loss = on_loss
         self._size = max(1, lake.settings.queue_records)
         self._most_held = lake.settings.queue_bytes
+        # Gathered for a while only where each write is an object, and a request.
         self._interval_s = 0 if lake.fs.can_append else lake.settings.flush_interval_ms / 1000
         self.reset()
         _queues.add(self)
@@ -134,6 +135,7 @@ class CallQueue:
         self._worker: object | None = None
         self._has_begun = False
         self._is_resting = False
+        # Its own lock is reentrant, as the handler of a signal needs it that logs in here.
         self._changed = threading.Condition()
         self._is_hurried = False
 

@@ -198,6 +198,7 @@ class ColumnReader:
         if memory_bytes == self._bounds.memory_bytes:
             yield self._sandbox
             return
+        # DuckDB has one limit of memory for all that is asked of a database.
         with contextlib.closing(self._new_sandbox(memory_bytes or None)) as sandbox:
             yield sandbox
 

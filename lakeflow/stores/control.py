@@ -62,6 +62,7 @@ class Events:
                 self.memory.merge(line, CONTROL)
             for kind in self.memory.kinds:
                 things, changed = self.memory.things[kind.name], self.memory.changed[kind.name]
+                # What was removed has changed too, and is no thing any more.
                 for identity in changed & things.keys():
                     self._note(kind, things[identity])
                 changed.clear()
@@ -281,12 +282,14 @@ class ControlStore:
     def _owner(self, number: int) -> str | None:
         identity = event_lines.number_text(number)
         fold, _ = self._state
+        # These are kept for good: who has slept for a year learns whose event it was.
         found = self._stored.get(EVENT, [identity], fold).get(identity)
         row = None if found is None else found.row(EVENT)
         return None if row is None else row["event_id"]
 
     def _encode(self, number: int, event_id: str, changes: Sequence[Sequence[str]]) -> bytes:
         bodies = [body for change in changes for body in change]
+        # Clocks grow with the numbers: those of all events before were observed.
         return event_lines.written(
             number, self._lake.clock.next(), event_id, self._user, bodies
         )
@@ -305,5 +308,6 @@ class ControlStore:
 
     def change(self, decide: Callable[[Draft], tuple[Sequence[str], Any]]) -> Any:
         """Make a change that is decided on all changes before it; see ``ControlLog.change``."""
+        # Else the event would make the folder of a lake anew that was moved away.
         self._lake.file.require_in_place()
         return self._log.change(decide)

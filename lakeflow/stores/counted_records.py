@@ -13,6 +13,7 @@ class CountedRecords:
 
     def __init__(self) -> None:
         self._records: dict[str, tuple[int, int]] = {}
+        # As ranges: to look each point of a copy up among the others took the square of them.
         self._copies: dict[tuple[str, str], dict[int, range | set[int]]] = {}
 
     def record(self, writer: str, seq: int) -> None:
@@ -33,9 +34,11 @@ class CountedRecords:
             is_copy: Whether a copy of it has them, which may be of a part of its rows.
         """
         copies = self._copies.get((table, writer))
+        # Nearly all rows come this way, of writers of which nothing was copied.
         if not is_copy and copies is None:
             return places
         first, last = self._records.get(writer, (0, -1))
+        # The record itself was read, and taken in as a whole.
         if is_copy and first <= seq <= last:
             return ()
         known = copies.get(seq) if copies is not None else None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _Fields = dict[str, Any]
 
+# Numbers of ids have 18 digits at most: so many are left for experiments that are made here.
 _LARGEST_BROUGHT = 10**18 - 10**15
 
 

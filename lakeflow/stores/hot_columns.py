@@ -54,6 +54,7 @@ class HotColumns:
 
     def forget(self, identity: str) -> None:
         """Take the rows of a thing for gone."""
+        # The rows stay: whoever has read up to some row goes on by its number.
         self._rows_of.pop(identity, None)
 
     def has(self, identity: str) -> bool:

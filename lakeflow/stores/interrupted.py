@@ -28,6 +28,7 @@ def _owners() -> list[str]:
     for frame in stack(sys._getframe()):
         if is_ours(frame):
             found.append("ours")
+        # Locks and context managers of the standard library stand between our own calls anyway.
         elif not frame.f_code.co_filename.startswith(_STANDARD_LIBRARY):
             found.append("theirs")
     return found

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.memory import Memory
     from lakeflow.stores.things import Order
 
+# By the type itself: to ``isinstance`` true is a whole number as well.
 _TYPES = {
     "string": frozenset({str}),
     "long": frozenset({int}),
@@ -65,6 +66,7 @@ class Declarations:
         Raises:
             MisfitError: One does not fit its declaration.
         """
+        # For its error: what does not say all that a copy has to is no record.
         records.copied_in(record)
         if not in_event and not self._changes.isdisjoint(record):
             raise MisfitError

@@ -93,6 +93,7 @@ class Memory:
         clock, seq = min(record["clock"], latest_clock), record["seq"]
         copied = records.copied_in(record)
         entered = clock if copied is None else min(copied.at, latest_clock)
+        # By when it entered this log: a copy has the clock of its record, which is older.
         if self._until is not None and entered > self._until:
             return
         # A copy counts as the record that it is a copy of.
@@ -106,6 +107,7 @@ class Memory:
 
     def number_of(self, writer: str) -> int:
         """Return the number of a writer."""
+        # Kept with each point: four bytes, and no reference to a name.
         number = self._writers.get(writer)
         if number is None:
             number = self._writers[writer] = len(self._names)

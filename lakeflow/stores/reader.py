@@ -155,6 +155,7 @@ class Reader:
             candidates: What it may find; None if that is not known.
         """
         for pattern in statement.patterns:
+            # By itself first: within a statement DuckDB's error is that of a damaged file.
             self._engine.check_pattern(pattern)
         return retry_when_replaced(
             self._lake,
@@ -168,6 +169,7 @@ class Reader:
         snapshot_id: SnapshotId | None,
         candidates: Candidates | None,
     ) -> tuple[list[tuple[Any, ...]], SnapshotId]:
+        # The snapshot is let go of before the statement runs: other threads go on meanwhile.
         with contextlib.ExitStack() as stack:
             with self._snapshots.held(snapshot_id) as snapshot:
                 overlay, seen = snapshot.sync_tables(), snapshot.snapshot_id

@@ -41,6 +41,7 @@ class RunRemovals:
         """
         self._heads.get(run_id)
         self._lake.append((records.removed([(RUN.name, run_id)]),))
+        # Else this process would go on logging to it, which nobody would see.
         self._heads.forget()
 
     def deleted(self, until_ms: int) -> list[str]:

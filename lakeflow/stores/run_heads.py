@@ -52,6 +52,7 @@ class RunHeads:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        # No lock, which each call that logs would take: every step on it is one of Python's.
         self._heads: OrderedDict[str, RunHead] = OrderedDict()
 
     def active(self, run_id: str) -> RunHead:

@@ -180,6 +180,7 @@ def _dense(cells: pyarrow.StructArray, everyone: pyarrow.Array) -> pyarrow.Array
     """Return a value for each run, null where none of the cells is in its place."""
     import pyarrow.compute
 
+    # Null where a run has no cell, which ``take`` makes a null again.
     where = pyarrow.compute.index_in(everyone, value_set=cells.field("place"))
     return cells.field("value").take(where)
 

@@ -48,6 +48,7 @@ def rows_of(
         things: The things.
         key: Only the records of this key; None for all.
     """
+    # Else a copy of a record that a file holds would be there twice.
     snapshot.leave_out_stored()
     (part,) = (each for each in kind.parts if each.table is spec)
     by = part.summary.by if part.summary else ()
@@ -57,6 +58,7 @@ def rows_of(
         for each, columns in thing.columns[spec.name].items()
         if key is None or each == key
     ]
+    # A number for each row, and not a text: Arrow picks the texts by them.
     which = array("q")
     for number, (_, columns) in enumerate(groups):
         which.extend(array("q", [number]) * len(columns.seqs))

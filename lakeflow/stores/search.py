@@ -116,6 +116,7 @@ def search_of(
             _both(parse_filter(filter_string, kind), also),
             tuple(parse_order(order_by, kind)),
             _STAGES[view_type],
+            # In one order, however they are listed: page tokens and kept joins go by it.
             tuple(sorted(set(validation.experiment_ids(ids or ())))),
             ids == [],
             None if snapshot_id is None else snapshot_id.fold,

@@ -100,6 +100,7 @@ class Snapshot:
     def things(self, kind: Kind) -> list[Thing]:
         """Return every thing of a kind that the log says something about, and is not gone."""
         things = self.memory.things[kind.name]
+        # Nothing of such a kind is ever removed, so that no document has to be asked.
         if not kind.may_be_gone:
             return list(things.values())
         stored = self._stored.get(kind, things, self.fold)

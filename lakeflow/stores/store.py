@@ -236,6 +236,7 @@ class Store:
         """
         # With a wrong status the run goes on, and so do its samples.
         RunStatus.from_string(status or "FINISHED")
+        # First of all, so that no sample comes after the end of the run.
         self.samplers.stop(run_id)
         self._queue.drain()
         self.runs.terminate(run_id, status, end_time)

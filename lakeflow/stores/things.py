@@ -133,6 +133,7 @@ class Columns:
         kept = [each not in records for each in rows]
         if all(kept):
             return
+        # The last, the least and the largest stay: what is stored is summed up with the same.
         self.columns = tuple(_picked(each, kept) for each in self.columns)
         self.clocks, self.writers, self.seqs, self.places = (
             _picked(each, kept) for each in (self.clocks, self.writers, self.seqs, self.places)
@@ -237,6 +238,7 @@ class Thing:
         row = kind.empty_row | (self.derived or {})
         if self.made is not None:
             given = self.made[1]
+            # A null says nothing, and must not hide what follows from the rows of a part.
             if kind.derived is not None:
                 given = {name: each for name, each in given.items() if each is not None}
             row |= given
@@ -291,6 +293,7 @@ def merged(kind: Kind, stored: Thing | None, hot: Thing | None) -> Thing | None:
             # No document has such records, and a long curve is not copied to look at a run.
             both.columns[table] = hot.columns[table]
             continue
+        # They are in the memory by column, and in no thing.
         if part.in_columns:
             continue
         both.parts[table] = dict(stored.parts[table])
@@ -338,6 +341,7 @@ def rows_by_table(kind: Kind, things: Iterable[Thing]) -> dict[str, list[Row]]:
         for spec in (*kind.held_tables, *kind.keyed_tables)
         if spec not in in_columns
     }
+    # In the order of the table, with which ``row`` begins: what is set later keeps its place.
     rows[kind.row.name] += (tuple(row.values()) for row in made if row is not None)
     for part in kind.parts:
         if part.in_columns:

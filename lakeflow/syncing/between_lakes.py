@@ -86,6 +86,7 @@ def sync_lakes(
             ).run()
 
     with_listing(source.lake, sync)
+    # Copies go past the lake's own writer, whose writes make a compaction due otherwise.
     target.lake.shared(AutoCompaction).compact_if_due()
     return report
 
@@ -119,15 +120,18 @@ class _Sync:
         """Bring all that is new."""
         known = self._known
         source = self._source
+        # A look: from here on ``last`` is the number of the source's newest event.
         source.control.known()
         events = source.control.last
         mine = known.experiments
+        # Experiments change by events alone, so that without a new one none is asked for.
         if events != known.events or not self._are_there(mine):
             mine = experiments.matched(source, self._target, mine)
         self._known = replace(known, experiments=mine, events=events)
         if self._plan.has_stored:
             self._bring_stored()
         self._bring_log()
+        # Nor do models and versions change otherwise.
         if events != known.events:
             bring_models(source, self._target, self._report.problems.append)
         done = replace(
@@ -137,11 +141,13 @@ class _Sync:
             files=_files_of(source.lake, self._listing.fold),
         )
         self._writer.finish()
+        # A sync with nothing new writes nothing.
         if done != known:
             bookmark.write(self._target.lake.fs, source.lake.file.lake_id, done)
 
     def _are_there(self, mine: Mapping[str, str]) -> bool:
         """Return whether all experiments are, in which something is to be brought."""
+        # With nothing to bring nothing depends on it, and the look is saved.
         if mine and not self._plan.spans and not self._plan.has_stored:
             return True
         there = self._target.control.known().things(EXPERIMENT, [*mine.values()])
@@ -158,6 +164,7 @@ class _Sync:
                 continue
             copied = copying.copied(some.data, writer_of(path), self._writer.clock())
             if self._files is not None and copied.with_files:
+                # Before the records: none is in the target without the file that it tells of.
                 self._files.bring(copied.with_files)
             self._writer.add(copied.data)
             self._report.records += copied.lines
@@ -174,6 +181,7 @@ class _Sync:
         if now - self._kept_at < _BOOKMARK_EVERY_S:
             return
         self._kept_at = now
+        # Before the bookmark: what that names as brought is not read again.
         self._writer.finish()
         bookmark.write(
             self._target.lake.fs,
@@ -220,6 +228,7 @@ def _files_of(lake: Lake, fold: Fold) -> dict[str, frozenset[str]]:
     """Return the names of the files that a sync reads of a fold, by table or index."""
     found = {}
     for kind in lake.kinds:
+        # What is in the control log is brought by name, and not by its rows.
         if kind.is_controlled:
             continue
         found[kind.name] = frozenset(each.path for each in fold.indexes.get(kind.name, ()))

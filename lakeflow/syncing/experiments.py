@@ -50,6 +50,7 @@ def matched(source: Store, target: Store, known: Mapping[str, str]) -> dict[str,
             pairs = {}
             for identity, thing in some.items():
                 pairs[identity], changes = _change(draft, thing, known.get(identity), source)
+                # So that the next one gets neither its number nor its name.
                 draft.add(changes)
                 bodies += changes
             return bodies, pairs

@@ -100,12 +100,14 @@ class Files:
         ]
         for run_id, folder in folders:
             for path, (size, digest) in recorded[run_id].items():
+                # What another lake says is input: a path might lead out of the folder.
                 if paths.is_safe(path):
                     yield _File(f"{folder}/{path}", size, digest)
 
     def _of_models(self, models: Iterable[str]) -> Iterator[_File]:
         asked = self._asked(LOGGED_MODEL, "artifact_location", models)
         for _, folder in self._folders(asked):
+            # Nothing is recorded of a model's files, so that what is there is listed.
             for path, size in self._source.lake.fs.sizes(folder).items():
                 yield _File(path, size, None)
 

@@ -122,6 +122,7 @@ class Lines:
         except KeyError:
             return None
         if records.copied_in(record) is None:
+            # Whatever place the line names: of one that is no copy it says nothing.
             mine |= {COPIED_FROM: writer, COPIED_PLACE: None}
         mine[COPIED_AT] = clock
         return mine
@@ -192,6 +193,7 @@ def _with_head(lines: pyarrow.Array, size: int, head: bytes) -> bytes:
 
 def _text(lines: pyarrow.Array) -> bytes:
     """Return lines that were picked out of others, one after another."""
+    # Right for what a filter has picked: the buffer of a slice has all lines.
     text: bytes = lines.buffers()[2].to_pybytes()
     return text
 

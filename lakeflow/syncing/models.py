@@ -67,6 +67,7 @@ def _model(model: Thing) -> RegisteredModelItem:
 
 
 def _versions(known: Known, ids: list[str], root: str) -> Iterator[ModelVersionItem]:
+    # By number: as texts 10 comes before 9.
     ids.sort(key=lambda identity: int(identity.rpartition(".")[2]))
     for start in range(0, len(ids), _AT_ONCE):
         for version in known.things(MODEL_VERSION, ids[start : start + _AT_ONCE]).values():

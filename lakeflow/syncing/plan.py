@@ -56,6 +56,7 @@ def plan(listing: LogListing, known: Bookmark) -> Plan:
     folded = listing.fold.positions
     spans: dict[str, tuple[int, int]] = {}
     covered = set()
+    # What is in the control log is brought by name: by ``experiments`` and ``models``.
     for writer in {*segments, *folded} - {CONTROL}:
         mine, start = segments.get(writer, {}), known.reached.get(writer, BEGINNING)
         end = folded.get(writer)
@@ -63,6 +64,7 @@ def plan(listing: LogListing, known: Bookmark) -> Plan:
         if is_whole:
             covered.add(writer)
         elif end is not None:
+            # Some of it is deleted: what the fold holds is read out of the tables, all of it.
             start = end[:2]
         spans |= hot_spans(mine, {writer: Position(*start, 0)})
     # A position is forgotten in time, so an old bookmark does not say what was never read.

@@ -61,9 +61,11 @@ class CopyWriter:
 
     def _write(self) -> None:
         """Begin to write what was taken in, once the segment before it is written."""
+        # One at a time: a reader takes no segment of a writer behind one that is missing.
         self._wait()
         if not self._gathered:
             return
+        # Else the folder of a lake that was moved away would be made anew.
         self._lake.require_in_place()
         path = f"{LOG}/{self._id}/{len(self._segments) + 1:08d}.jsonl"
         data = b"".join(self._gathered)

@@ -78,6 +78,7 @@ class Stored:
     def copies(self) -> Iterator[Copy]:
         """Yield all that is new, kind by kind."""
         for kind in self._lake.kinds:
+            # What is in the control log is brought by name, and not by its rows.
             if kind.is_controlled:
                 continue
             yield from self._documents(kind)
@@ -111,6 +112,7 @@ class Stored:
 
     def _is_mapped(self, row: Row) -> bool:
         """Give a row the other lake's id of its experiment; return whether there is one."""
+        # Datasets for evaluation, for one, are of no experiment.
         if _EXPERIMENT not in row:
             return True
         row[_EXPERIMENT] = self._experiments.get(row[_EXPERIMENT])

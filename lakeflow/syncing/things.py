@@ -58,6 +58,7 @@ def changes(kind: Kind, thing: Thing) -> Iterator[tuple[str, int, list[Row]]]:
         keys, names = kind.key(part.table), kind.values(part.table)
         for key, ((clock, _, _), values) in thing.parts.get(table, {}).items():
             row = scope | dict(zip(keys, key if len(keys) > 1 else (key,), strict=True))
+            # What was removed has no values: with nulls it is removed there too.
             row |= zip(names, values or (None,) * len(names), strict=True)
             found[clock].setdefault(table, []).append(row)
     for clock, tables in sorted(found.items()):

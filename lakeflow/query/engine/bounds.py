@@ -140,6 +140,7 @@ MACROS = "\n".join(
         *map(_series, ("range", "generate_series")),
         "CREATE MACRO replace(a, b, c) AS "
         f"system.main.replace(a, b, {_bounded('c', _REPLACED)});",
+        # Without options it replaces the first match alone, which makes no text much longer.
         "CREATE MACRO regexp_replace(a, b, c) AS system.main.regexp_replace(a, b, c), "
         "(a, b, c, o) AS "
         f"system.main.regexp_replace(a, b, {_bounded('c', _REPLACED_BY_PATTERN)}, o);",

@@ -71,6 +71,7 @@ def _with_key(search: Search, comparison: Comparison, most: int) -> Statement | 
     ]
     if search.experiment_ids and kind.owner is not None:
         conditions.append(among(kind.owner.id, search.experiment_ids, bind))
+    # One more than are wanted tells that there are too many.
     return Statement(
         f"SELECT {', '.join(kind.scope)} FROM {table.name} "  # noqa: S608 - names of ours
         f"WHERE {' AND '.join(conditions)} LIMIT {most + 1:d}",

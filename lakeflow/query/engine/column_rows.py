@@ -58,6 +58,7 @@ def add(
         cursor.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
     cursor.register("new_rows", rows)
     order = ", ".join(f"{each} DESC" for each in ORDER)
+    # A search in another thread sees the rows of before or those of now, and no mixture.
     cursor.execute("BEGIN")
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE last_rows AS FROM new_rows "
@@ -95,6 +96,7 @@ def derived(kind: Kind, new: str, stored: str) -> str:
     columns = quoted(spec.column_names)
     rows = f"SELECT {columns} FROM ({new})"  # noqa: S608
     if stored:
+        # A row that came again is stored too. Both would be counted in what follows from them.
         rows += (
             f" UNION ALL SELECT {columns} FROM {stored} "  # noqa: S608
             f'SEMI JOIN ({new}) AS new USING ("{kind.id}") '

@@ -57,6 +57,7 @@ def compared(column: str, condition: Comparison, bind: Bind) -> str:
 
 def _spelt(column: str, operator: str, values: Sequence[object], bind: Bind) -> str:
     """Compare numbers that texts spell, digit by digit where there are not too many."""
+    # DuckDB's longest: 29 digits before the point, room for all below ``EXACT_BELOW``.
     exact = f"TRY_CAST({column} AS DECIMAL(38, 9))"
     rounded = f"TRY_CAST({column} AS DOUBLE)"
 
@@ -82,6 +83,7 @@ def among(expression: str, values: Sequence[object], bind: Bind) -> str:
     """Return that an expression has one of some values."""
     if len(values) == 1:
         return f"{expression} = {bind(values[0])}"
+    # Row groups are ruled out by values that are bound one by one, and by no list.
     if len(values) > MOST_BOUND_ONE_BY_ONE:
         return f"list_contains({bind(list(values))}, {expression})"
     return f"{expression} IN ({', '.join(map(bind, values))})"
@@ -118,6 +120,7 @@ def comes_after(
         position: A value of each.
         bind: Binds a value.
     """
+    # Rows such as (a, b) > (c, d) compare in one direction only, and here each key has its own.
     bound = [bind(value) for value in position]
     cases = []
     for number, (expression, descends) in enumerate(keys):

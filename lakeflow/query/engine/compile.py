@@ -370,6 +370,7 @@ class _Compiler:
             self.key_columns[named.table] = key.name
             self.joins[place] = (
                 alias,
+                # A missing key is a null: NOT, OR and IS NULL mean what they do in SQL.
                 f"LEFT JOIN (SELECT {identity}, {columns} FROM {named.table} "  # noqa: S608
                 f"WHERE {where}) AS {alias} ON {alias}.{identity} = t.{identity}",
             )

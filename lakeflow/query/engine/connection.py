@@ -46,6 +46,8 @@ _MOST_FOLDS = 64
 
 _POINT = f'"value", "timestamp", step, {", ".join(LOGGED)}'
 
+# DuckDB takes any folder of a path that is called like a=b for a partition, and makes a column
+# of it. A lake may lie below such a folder.
 _STORED_POINTS = f"""
     SELECT {_POINT} FROM read_parquet($files, hive_partitioning = false)
     WHERE experiment_id = $experiment_id AND run_id = $run_id AND "key" = $key
@@ -99,6 +101,7 @@ class Engine:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Keep what is in its memory meanwhile, unless it is closed."""
+        # Theirs: by this number they choose, under the same lock, which engine to close.
         with open_engines.lock:
             self.holders += 1
         try:
@@ -143,6 +146,7 @@ class Engine:
                 # It is soon made, so nothing stops it.
                 self._connection = undisturbed(self._connect, lambda: None)
             cursor = Cursor(self._connection.cursor())
+        # Without our lock, which is taken where theirs is held, and never the other way round.
         if self._is_one_of_many:
             open_engines.used(self)
         return cursor
@@ -373,6 +377,8 @@ def engine_errors() -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         raise _out_of_memory(error) from error
     except duckdb.IOException as error:
+        # What the system did not refuse is taken for a file that a fold has replaced: whoever
+        # has asked looks for a newer fold, and finds out if there is none.
         refusal = refused("read or write a file in the query engine", error)
         raise refusal or FileNotFoundError(str(error)) from error
     except duckdb.InvalidInputException as error:

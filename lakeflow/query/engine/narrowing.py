@@ -90,6 +90,7 @@ def narrowed(
         columns: For views whose rows are each one of their only table, columns that both have.
         params: Values by position or by name.
     """
+    # By the identity of its node: one table may stand there twice, each with its own WHERE.
     asked = dict(_asked(tree, params))
     made = permitted.made(tree)
     found: dict[str, Narrowing] = {}
@@ -101,6 +102,7 @@ def narrowed(
         for spec in views[name]:
             narrowing = _narrowing(spec, columns.get(name, ()), wanted)
             known = found.get(spec.name)
+            # All places read one relation, which has to have what any of them sees.
             found[spec.name] = narrowing if known is None else known.either(narrowing)
     return found
 
@@ -114,6 +116,7 @@ def _narrowing(
     ranges: dict[str, Sequence[Range]] = {}
     for name, values in wanted:
         if types.get(name) == "string" and all(isinstance(each, str) for each in values):
+            # Of several the first: all of them must hold, so that any one narrows.
             texts.setdefault(name, values)
         elif types.get(name) == "long" and all(type(each) is int for each in values):
             ((first, last),) = ranges.get(name, [_ANY])
@@ -126,6 +129,7 @@ def _asked(
 ) -> Iterator[tuple[int, list[tuple[str, Sequence[Any]]]]]:
     """Yield for tables of a tree, by the identity of their node, what must hold of columns."""
     for node, _ in permitted.nodes(tree):
+        # A sample is one of all rows: with fewer files it would be another one.
         if node.get("type") != "SELECT_NODE" or node["sample"] or not node["where_clause"]:
             continue
         conditions = list(_conditions(node["where_clause"], params))
@@ -142,6 +146,7 @@ def _asked(
 def _tables(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the tables that are joined so that a condition may come before the join."""
     if node["type"] == "BASE_TABLE":
+        # With names of its own for the columns, as in AS s(a, b), a condition is about others.
         if not (node["sample"] or node["column_name_alias"] or node["at_clause"]):
             yield node
     elif (

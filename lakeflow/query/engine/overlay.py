@@ -154,6 +154,7 @@ class Overlay:
     def cursor(self) -> Cursor:
         """Return a cursor to which the hot rows are there by the names of their tables."""
         cursor = self._engine.cursor()
+        # Every cursor begins in the usual one: most searches save this statement.
         if self._schema != _MAIN:
             cursor.run(f"SET schema = '{self._schema}'")
         return cursor
@@ -176,6 +177,7 @@ def _replace(
     is_new: bool,
 ) -> None:
     if is_new:
+        # ``clear`` forgets the tables of the fold before and drops none, so these replace them.
         cursor.execute(f"CREATE OR REPLACE TABLE {hot_ids(kind)} (id VARCHAR)")
         for spec in fresh:
             columns = ", ".join(
@@ -265,6 +267,7 @@ def fresh(
     if spec not in kind.keyed_tables or part is None:
         return rows
     if part.keep is Keep.FIRST and stored:
+        # What is stored was folded before the log beyond it, and the first row stays.
         return f"{rows} ANTI JOIN {stored} AS known USING ({quoted(spec.key)})"
     if part.removable:
         return f"{rows} WHERE " + " OR ".join(

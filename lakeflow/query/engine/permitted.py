@@ -26,6 +26,7 @@ MAX_TOKENS = 20_000
 MAX_DEPTH = 250
 """Levels of an expression: DuckDB's own limit of 1000 lets it plan for minutes."""
 
+# All numbers here were found by trying statements of such shapes, each in a process of its own.
 _MAX_NAME_PARTS = 32
 _MAX_LAMBDAS = 5
 _MAX_WIDTH = 999
@@ -33,6 +34,7 @@ _MAX_WIDTH = 999
 _READS = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 
 _TABLE_FUNCTIONS = {
+    # The prompt completes words by it. It tells nothing of the process.
     "duckdb_keywords",
     "generate_series",
     "json_each",
@@ -151,6 +153,7 @@ def _table(node: Mapping[str, Any], made: set[str], views: Collection[str]) -> s
         node[f"{part}_name"].lower() for part in ("catalog", "schema", "table")
     )
     is_view = schema in {"", "main"} and name in views
+    # In a recursive WITH that has USING KEY, this is the schema of all rows so far.
     is_made = schema in {"", "recurring"} and name in made
     if catalog or not (is_view or is_made or (schema, name) in _TABLES):
         _refuse_table(node["table_name"], views)

@@ -82,10 +82,13 @@ class Sandbox(Engine):
         connection.execute(MACROS)
         # For all cursors, as in ``Engine._connect``.
         connection.execute(f"SET GLOBAL max_expression_depth = {permitted.MAX_DEPTH}")
+        # Else the machine's zone would decide what a time looks like, and on which day it is.
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        # Else a name that is no table is looked up among the variables of Python's frames.
         connection.execute("SET GLOBAL python_enable_replacements = false")
         # DuckDB asks for the pattern that it is given, and for each file that it finds by it.
         folders = {f"{each}/" for each in (self._folder, *literally([self._folder]))}
+        # In this order: without external access folders cannot be set, with the lock nothing.
         connection.execute(f"SET allowed_directories = [{', '.join(map(literal, folders))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
@@ -112,6 +115,7 @@ class Sandbox(Engine):
         with contextlib.closing(self.cursor()) as cursor:
             kind, explain, body, answer = cursor.call(lambda found: _parsed(found, query))
         tree = permitted.parsed(answer)
+        # A PIVOT without IN is several statements to DuckDB, which first looks for the columns.
         if len(tree.get("statements", ())) != 1:
             raise InvalidInputError(
                 "the lake is read through SQL and written through the client: this is no "
@@ -200,6 +204,7 @@ class Sandbox(Engine):
 
     @contextlib.contextmanager
     def _database(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        # Of its own: statements of several threads have views of one name over other files.
         name = f"call_{next(self._numbers)}"
         try:
             cursor.execute(f"ATTACH ':memory:' AS {name}")
@@ -307,6 +312,7 @@ def _parsed(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[str, str, st
                 f"these are {len(statements)} statements, not one", hint="ask one by one"
             )
         text = _without_end(statements[0].query)
+        # ``json_serialize_sql`` takes a SELECT and nothing before it, so EXPLAIN is cut off.
         explain = _EXPLAIN.match(text)
         body = text[explain.end() :] if explain else text
         (answer,) = cursor.execute("SELECT json_serialize_sql($q)", {"q": body}).fetchall()

@@ -32,6 +32,7 @@ _STORED = f"""
 
 _NOTHING = f"SELECT {_COLUMNS} FROM hot WHERE false"  # noqa: S608 - constants
 
+# To DuckDB NaN is the largest number: one of them would be the maximum of its bucket.
 _NUMBER = 'CASE WHEN isnan("value") THEN NULL ELSE "value" END'
 
 # A bucket's number is computed in HUGEINT: a range of steps may be wider than a BIGINT.
@@ -83,6 +84,7 @@ def series(
         Columns ``run_id, step, min, max, last, count``; runs in the order given, steps
         ascending.
     """
+    # So that its product with any range of steps stays within a HUGEINT.
     values: dict[str, Any] = {"max_points": min(max_points, 2**31)}
     stored = _NOTHING
     if files:

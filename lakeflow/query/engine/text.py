@@ -88,6 +88,7 @@ def _selected(
     """Return expressions over the columns of rows, whose names are made unique."""
 
     def texts(cursor: duckdb.DuckDBPyConnection) -> pyarrow.RecordBatchReader:
+        # Else times with a zone are written in that of the machine.
         cursor.execute("SET TimeZone = 'UTC'")
         relation = cursor.from_arrow(rows)
         return relation.select(*expressions(relation.columns)).to_arrow_reader(_AT_ONCE)

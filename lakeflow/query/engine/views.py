@@ -179,6 +179,7 @@ class Views:
         """
         listed = ",\n    ".join(literal(file) for file in literally(files))
         stored = f"read_parquet([\n    {listed}\n], hive_partitioning = false)" if files else ""
+        # Literals: a view has no parameters.
         where = narrowing.where(literal)
         if stored and where:
             stored = f"(FROM {stored} {where})"

@@ -53,6 +53,7 @@ def documents(kind: Kind, changed: Collection[str], *, has_old: bool, has_gone: 
     identity = f'"{kind.id}"'
     head = ""
     for name in kind.scope:
+        # Of a thing that was only removed nobody has named the owners.
         known = _known(f't."{name}"', name, has_old)
         head += f"'\"{name}\":', to_json(coalesce({known}, '')), ',', "
     others = ("clocks", DERIVED) if kind.derived else ("clocks",)
@@ -77,6 +78,7 @@ def documents(kind: Kind, changed: Collection[str], *, has_old: bool, has_gone: 
         document = f"CASE WHEN g.{GONE} IS NULL THEN {document} ELSE {ended} END"
     if has_old:
         joins.append(f"LEFT JOIN old_{kind.name} AS old USING ({identity})")
+    # In order, since that is how block files are written.
     return f"""
         SELECT {identity}, {document} FROM touched_{kind.name} AS t {" ".join(joins)}
         ORDER BY {identity}

@@ -73,6 +73,7 @@ def _fits(kind: Kind, spec: TableSpec, part: Part | None, field: str) -> str:
             conditions.append(f"coalesce(len({values}), {count}) = {count}")
         else:
             conditions.append(f"len({values}) = {count}")
+            # ``len`` counts nulls as well, and ``list_count`` does not.
             conditions.append(f"list_count({values}) = {count}")
     return " AND ".join(conditions)
 
@@ -111,6 +112,7 @@ def stage(kinds: Sequence[Kind]) -> str:
 _HEAD = {"seq": "BIGINT", CLOCK: "BIGINT", COPIED_FROM: "VARCHAR", COPIED_PLACE: "BIGINT"}
 """Fields that say which record a line is."""
 
+# A clock of the far future counts as the latest that there may be, as in ``stores.memory``.
 _WRITTEN_BY = f"""{{'clock': least({CLOCK}, $latest_clock::BIGINT),
              'writer': coalesce({COPIED_FROM}, split_part(filename, '/', -2)),
              'seq': seq}} AS ord,
@@ -127,6 +129,7 @@ def _struct(types: Iterable[tuple[str, str]]) -> str:
 def _lines(columns: Mapping[str, str]) -> str:
     """Return what reads fields of the lines of files, by their types."""
     listed = ", ".join(f"\"{name}\": '{each}'" for name, each in columns.items())
+    # A line that does not parse comes as nulls instead of an error, and is marked as none.
     return f"""read_json($files, format = 'newline_delimited', columns = {{{listed}}},
                    maximum_object_size = {LONGEST_LINE_BYTES},
                    filename = true, ignore_errors = true, hive_partitioning = false)"""

@@ -239,6 +239,7 @@ class Folding:
 
     def changes(self, kind: Kind, spec: TableSpec) -> int:
         """Return how many rows a table gets; they are the next ones to be written."""
+        # Views, here and below: tables would hold the longest texts once more.
         self._run(f"CREATE OR REPLACE TEMP VIEW changes AS {fold_sql.shown(kind, spec)}")
         self._replaced = []
         for number, (rows, by, column) in enumerate(fold_sql.replaced(kind, spec)):
@@ -326,6 +327,7 @@ class Folding:
         return -1 if number is None else int(number)
 
     def _streamed(self, query: str) -> Iterator[tuple[str, str]]:
+        # The next statement of a cursor ends this one: all rows are taken before.
         self._cursor.call(lambda cursor: cursor.execute(query))
         while some := self._cursor.call(lambda cursor: cursor.fetchmany(_ROWS_A_FETCH)):
             yield from some
@@ -344,6 +346,7 @@ class Folding:
         """
         for spec in kind.held_tables:
             self._run(f"DROP TABLE IF EXISTS rows_{spec.name}")
+        # Where nothing was stored of its things there was no such table.
         self._run(f"DROP TABLE IF EXISTS old_{kind.name}")
         if and_records:
             self._run("DROP TABLE records")

@@ -70,6 +70,7 @@ def touched(kind: Kind) -> str:
     """Return what stages the things that the lines are about, as ``touched_<kind>``."""
     owners = kind.scope[:-1]
     parts = [f"SELECT {quoted(kind.scope)} FROM ({_ids(kind, *each)})" for each in fields(kind)]
+    # ``any_value`` passes over nulls: a line that removes a thing does not name its owners.
     nulls = "".join(f', NULL AS "{name}"' for name in owners)
     parts.append(f'SELECT "{kind.id}"{nulls} FROM gone_{kind.name}')
     scope = "".join(f', any_value("{name}") AS "{name}"' for name in owners)
@@ -279,6 +280,7 @@ def _summed_rows(kind: Kind, spec: TableSpec, summary: Summary, *, has_old: bool
     # A struct is compared field by field; the value comes last and decides nothing.
     record = ", ".join(f"'{name}': \"{name}\"" for name in last)
     unpacked = ", ".join(f'last."{name}" AS "{name}"' for name in last)
+    # A sum of BIGINTs is a HUGEINT, which no table has: so it is cast.
     return f"""
         SELECT {columns}, {unpacked}, "min", "max", "count" FROM (
             SELECT {columns}, max({{{record}}}) AS last, min("min") AS "min",

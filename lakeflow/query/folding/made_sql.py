@@ -41,6 +41,7 @@ def made_rows(kind: Kind, fresh: str, *, has_old: bool, is_derived: bool) -> str
             selected.append(f'{made} AS "{shown}"')
     selected.append(f"least(clocks.{MADE}, new.made.{MADE}) AS {MADE}")
     exposed = "".join(f', "clock_{name}" AS "{column}"' for column, name in kind.clocks.items())
+    # Without documents a query with no rows stands in, so that all below is the same for both.
     old = _old_made(kind) if has_old else _nothing_made(kind)
     new = f"({_new_made(kind, logged, fresh)}) AS new"
     if is_derived:

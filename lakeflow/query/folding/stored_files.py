@@ -32,6 +32,7 @@ def meeting(
     """Return the files that may hold a number of one of some ranges in a column."""
     found = []
     for each in stored:
+        # Without bounds, as where NaN is among the values, it may hold any number.
         least, most = each.bounds.get(column, (-(2**63), 2**63))
         if any(first <= int(most) and int(least) <= last for first, last in ranges):
             found.append(each.path)

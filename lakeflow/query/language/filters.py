@@ -126,6 +126,7 @@ class _Parser:
         from sqlglot import exp
 
         node = self._parse(exp.Ordered)
+        # By the text: in the tree sqlglot says where nulls are, also where nobody has said so.
         if self._text.upper().rstrip().endswith(("NULLS FIRST", "NULLS LAST")):
             raise self._wrong(node, "what is missing is always last")
         field = self._field(node.this)

@@ -62,6 +62,7 @@ class ArtifactStore:
         """Log a file of this machine, or a folder under its own name."""
         require_run(run_id)
         local, folder = os.fspath(local_path), paths.checked(artifact_path, "artifact_path")
+        # "." and "model/" end in no name of their own.
         name = os.path.basename(os.path.abspath(local))
         path = paths.normal(paths.below(folder, name), "local_path")
         if os.path.isdir(local):
@@ -92,6 +93,7 @@ class ArtifactStore:
         head, place = self.place(run_id)
         sent = Sent(path, len(data), sending.digest_of(data))
         if not self._is_there(run_id, head, place, *sent[:3]):
+            # The file first: its row is never there without what it says.
             place.fs.put(place.full(path), data)
             self.record(head, place, [sent], label)
         return path
@@ -194,6 +196,7 @@ class ArtifactStore:
             label: What they are; None for what their names say.
             tags: Values by key.
         """
+        # Before the record: a power cut must not leave a row whose file is not there.
         if self._lake.settings.durability == "fsync":
             place.fs.sync(*(place.full(each.path) for each in files))
         now = now_ms()

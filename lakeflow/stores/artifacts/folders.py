@@ -160,6 +160,7 @@ def _wanted_file(
         return None
     known = recorded.get(path)
     size = len(begun)
+    # Less than a whole part is all of the file; else its size is known, or is one more request.
     if size == PART_BYTES:
         size = known.size if known else place.fs.size(source)
     return Wanted(path, local, size, known.sha256 if known else None, begun)

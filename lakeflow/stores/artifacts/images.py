@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.artifacts.recorded import Recorded
     from lakeflow.stores.run_heads import RunHeads
 
+# The characters that MLflow takes.
 _KEY = re.compile(r"[a-zA-Z0-9_\-./ ]+")
 _IMAGE, _THUMBNAIL = ".png", "%compressed.webp"
 
@@ -106,6 +107,7 @@ class ImageStore:
         images.require_png(picture)
         at = validation.step(step or 0)
         time = validation.milliseconds(timestamp or now_ms(), "timestamp")
+        # Here, not when the queue comes to it: what cannot be logged is an error of this call.
         require_run(run_id)
         self._heads.active(run_id)
         held = images.held_by(picture)

@@ -221,6 +221,7 @@ def _count(rows: bytes, path: str, run_id: str) -> int:
 def _frame(content: bytes) -> Any:
     pandas = formats.require("pandas", formats.PANDAS)
     try:
+        # Without precise_float pandas reads floats faster, and wrong in the last digits.
         return pandas.read_json(io.BytesIO(content), orient="split", precise_float=True)
     except ValueError:
         # It is JSON, but pandas stops at a number of more than 64 bits.
@@ -261,6 +262,7 @@ def _add(group: _Group, columns: Sequence[str], values: dict[str, Any]) -> None:
             _logger.warning(
                 "the table has a column %r; that of the run is called %r", column, name
             )
+        # As an array: pandas would put a series beside the rows by its index, not by place.
         group.frame[name] = values[column].iloc[places].array
 
 
@@ -271,6 +273,7 @@ def _in_order(groups: Sequence[_Group]) -> Any:
     pandas = formats.require("pandas", formats.PANDAS)
     places = numpy.concatenate([numpy.repeat(each.files, each.counts) for each in groups])
     frame = pandas.concat([each.frame for each in groups], ignore_index=True)
+    # Stable: the rows of one run stay in their order.
     return frame.iloc[numpy.argsort(places, kind="stable")].reset_index(drop=True)
 
 

@@ -87,6 +87,7 @@ class ArtifactPlaces:
             place = self.at(artifact_uri, f"/{identity}/artifacts")
             self._tidy(place.fs)
             return place
+        # Whoever writes to the log could name a folder outside of the lake.
         if not all(map(is_plain, artifact_uri.split("/"))):
             raise DamagedLakeError(
                 f"{identity} of {self._lake.fs.uri} says that its artifacts are in "

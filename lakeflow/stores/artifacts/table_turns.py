@@ -60,6 +60,7 @@ class TableTurns:
                 "cannot log another one",
                 hint="log a metric or a text there, or let the handler set a flag",
             )
+        # The same in every process, unlike ``hash`` of a text.
         number = zlib.crc32(run_id.encode()) % _LOCKS
         self._under_way.add(here)
         try:

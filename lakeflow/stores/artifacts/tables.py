@@ -80,6 +80,7 @@ class TableStore:
         path = checked_path(artifact_file)
         table = tables.table_of(data)
         images = table_images.image_columns(table)
+        # First of all: a table that a deleted run does not take leaves no images behind.
         self._heads.active(run_id)
         if images:
             table = self._with_images(run_id, path, table, images)
@@ -163,6 +164,7 @@ class TableStore:
             if self._is_unrecorded(run_id, path, content, known, table):
                 return Sent(path, len(content), digest_of(content))
             return self._put(place, path, form.saved(content, table))
+        # It is a ValueError too, and says itself what is wrong.
         except InvalidInputError:
             raise
         except ValueError as error:
@@ -199,6 +201,7 @@ class TableStore:
         found = json_tables.split(content)
         if found is None:
             return self._remember(place, path, b"", False, len(content), sha256(content))
+        # Not a slice, which would be the table once more in memory.
         digest = sha256(memoryview(content)[: -len(TAIL)])
         return self._remember(place, path, found.head, bool(found.rows), len(content), digest)
 

@@ -102,6 +102,8 @@ class TraceLog:
         experiments = {info.trace_id: info.experiment_id for info in infos}
         for experiment_id in {*experiments.values()}:
             self._experiments.require_active(experiment_id)
+        # Fields are in the order of the tables, here and below: a line in another order is
+        # parsed in Python by a fold, to be judged.
         made = [rows.of_trace(info, rows.begun(info) | rows.ended(info)) for info in infos]
         within = [experiments[each] for each in columns["trace_id"]]
         self._append(

@@ -264,6 +264,7 @@ def _aggregate(aggregation: Aggregation, metric: Measured, bind: Bind) -> str:
     if aggregation.name == "PERCENTILE":
         # It takes a constant, and a parameter is one.
         return f"quantile_cont({value}, {bind((aggregation.percentile or 0) / 100)}::DOUBLE)"
+    # A sum of BIGINTs is a HUGEINT to DuckDB.
     found = f"{aggregation.name}({value})"
     return f"{found}::BIGINT" if metric.is_whole and aggregation.name == "SUM" else found
 
@@ -276,6 +277,7 @@ def _conditions(question: Question, metric: Measured, bind: Bind) -> list[str]:
     found.append(f"{metric.value.removeprefix('DISTINCT ')} IS NOT NULL")
     if question.view == "ASSESSMENTS":
         found.append(
+            # Without nulls: NOT IN of something with a null in it is never true.
             f"a.assessment_id NOT IN (SELECT overrides FROM {ASSESSMENTS.name} "  # noqa: S608
             "WHERE overrides IS NOT NULL)"
         )

@@ -46,6 +46,7 @@ def ended(info: TraceInfo) -> dict[str, Any]:
 def of_trace(info: TraceInfo, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of a trace with its ids, its columns as the table has them."""
     whole = {"experiment_id": info.experiment_id, "trace_id": info.trace_id, **row}
+    # In this order a fold takes the line as it is, and need not judge it in Python.
     return {name: whole[name] for name in TRACES.column_names if name in whole}
 
 
@@ -69,6 +70,7 @@ def _preview(text: str | None) -> str | None:
 
 
 def _count(value: object) -> int | None:
+    # By the type itself: true is an int as well, and no count.
     return value if type(value) is int and 0 <= value < 2**63 else None
 
 

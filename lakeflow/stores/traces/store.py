@@ -71,6 +71,7 @@ class TraceStore(TraceChanges):
             NotFoundError: There is no such trace.
         """
         thing = self._thing(trace_id)
+        # As of the look for the trace: no second one is taken, and both are of one moment.
         spans = spans_of(self._reader, [thing], self._reader.seen)[thing.id]
         return _trace(thing, spans)
 
