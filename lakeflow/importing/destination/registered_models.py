@@ -129,6 +129,7 @@ def _write(
     places = [[locations.stored(root, at) for at in located(part.versions)] for part in parts]
 
     def decide(changes: Changes) -> tuple[Written, list[Problem]]:
+        # A new one each time: it is decided again where another process was first.
         event = ModelEvent(changes)
         for part, of_part in zip(parts, places, strict=True):
             event.put(part, of_part)

@@ -202,6 +202,7 @@ def changed_bodies(
     ]
     if not any(fields):
         return []
+    # The source says no other times: what was changed in the lake after them stays.
     clock = max(run.begun_us, (run.fields["end_time"] or 0) * 1000)
     bodies = records.bodies(run.about, *filter(None, fields))
     return [records.copied(run.origin(seq, clock), body) for body in bodies]
