@@ -157,6 +157,7 @@ class NeptuneSource:
             for name in sorted(names):
                 path, match = os.path.join(above, name), _PART.fullmatch(name)
                 if match:
+                    # By number: as text part 10 comes before part 2.
                     parts.setdefault(match[1], []).append((int(match[2]), path))
                 elif name.endswith(_UNFINISHED):
                     self._complain(path, "its export was broken off: export the run again")

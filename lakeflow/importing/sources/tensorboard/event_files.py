@@ -106,6 +106,7 @@ def _events(path: str, size: int, complain: Callable[[str], None]) -> Iterator[L
     from tensorboard.compat.proto import event_pb2
 
     offset = 0
+    # Raw, since the length of each record says where the next one begins.
     for record in RawEventFileLoader(path).Load():
         try:
             yield Located(event_pb2.Event.FromString(record), offset)

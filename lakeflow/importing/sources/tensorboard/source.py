@@ -275,6 +275,7 @@ def _take(value: Any, known: _Found, at: _Place) -> float | None:
     if plugin == "hparams":
         _take_hparams(value.metadata.plugin_data.content, known)
     elif plugin == "images":
+        # Where it is, and not what: it is taken out of its file when it is copied.
         known.images.append(at)
     elif plugin == "text":
         # One character more tells that it is too long.
