@@ -67,5 +67,6 @@ class LeftOut:
 
 for _what, _names in LEFT_OUT.items():
     for _name in _names.split():
+        # An older MLflow does not ask for it.
         if hasattr(AbstractStore, _name):
             setattr(LeftOut, _name, _refusal(_name, _what))

@@ -203,7 +203,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         while time.monotonic() < end:
+            # The group has a member until its first process is waited for, dead or not.
             process.poll()
+            # This raises the error once nobody is left.
             os.killpg(process.pid, 0)
             time.sleep(_LOOK_SECONDS)
         os.killpg(process.pid, signal.SIGKILL)
