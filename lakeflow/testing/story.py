@@ -162,6 +162,7 @@ class Story:
             [Param(f"p{step}", "v")],
             [RunTag(*tag) for tag in tags.items()],
         )
+        # What was told is noted last: only what was acknowledged has to be there.
         told = self.told[run_id]
         told.points |= points
         told.params[f"p{step}"] = "v"

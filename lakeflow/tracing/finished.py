@@ -36,6 +36,7 @@ TRACE_SPANS = "mlflow.traceSpans"
 _BYTES_OF_A_SPAN = 2_000
 """What a span holds besides long values."""
 
+# As much as MLflow keeps of a value.
 _METADATA_CHARACTERS = 250
 _OUTLINE_CHARACTERS = 64 * 1024
 

@@ -214,6 +214,7 @@ def context(
         active.SCOPE.reset(token)
 
 
+# Asked at the end of each trace, and a variable that is not set costs exceptions of Python's.
 @functools.cache
 def is_asynchronous() -> bool:
     """Return whether traces are stored in the background: ``ENABLE_ASYNC_TRACE_LOGGING``."""
