@@ -28,6 +28,7 @@ class ExperimentMethods(LakeMethods):
         name: str,
         artifact_location: str | None = None,
         tags: Iterable[ExperimentTag] | None = None,
+        # What other releases pass besides: they differ in a third of their methods.
         **_: Any,
     ) -> str:
         """Make an experiment and return its id."""

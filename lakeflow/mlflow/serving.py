@@ -130,6 +130,7 @@ def _environment(*, compacts: bool) -> dict[str, str]:
     told = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     # A compaction in a worker would take its time from the requests there.
     told |= {"LAKEFLOW_AUTO_COMPACT": "false"} if compacts else {}
+    # What somebody has set himself wins.
     return {**told, **os.environ}
 
 
@@ -214,6 +215,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _answers(url: str, server: subprocess.Popen[bytes], asked: Sequence[int]) -> bool:
     """Wait until the server answers; returns False where it ends, or is to end, before."""
+    # One listens on these addresses, and cannot call them everywhere.
     address = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     while not asked and server.poll() is None:
         try:

@@ -210,6 +210,7 @@ class LakeflowSpanProcessor(SpanProcessor):
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
+                # A daemon: a lake that does not answer keeps no process alive.
                 self._thread = threading.Thread(
                     target=self._work, name="lakeflow-spans", daemon=True
                 )

@@ -112,6 +112,7 @@ class DatasetCopies:
         )
         number = 0
         for some in given:
+            # As of a dataset without fields: of each the lake keeps the type that came first.
             thing = Thing(EVALUATION_DATASET, (identity,))
             fields = rows.new_fields(thing, [record.given for record in some])
             found = [each for record in some for each in self._rows(identity, record)]

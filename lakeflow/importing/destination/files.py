@@ -89,6 +89,7 @@ class FileCopies:
             each.result()
 
     def _copy(self, run_id: str, files: Sequence[FileItem], is_new: bool) -> None:
+        # Of a run that the lake did not have nothing is recorded, and a query is spared.
         known = {} if is_new else self._store.recorded(run_id)
         with temporary.folder("import") as folder:
             wanted: list[Source] = []

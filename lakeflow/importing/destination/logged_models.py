@@ -118,6 +118,7 @@ class LoggedModelCopies:
             chunks: Its points, some thousands at once, each time in the same order.
         """
         known = self._points(item)
+        # Behind all that are there, whoever has brought them.
         place = known.total()
         for chunk in chunks:
             new = []

@@ -152,6 +152,7 @@ class NeptuneSource:
     def _found(self, data: str) -> Iterator[_Run]:
         """Yield the runs of a folder, which has a folder for each project."""
         for above, folders, names in os.walk(data):
+            # In place: os.walk() goes down in this order.
             folders.sort()
             parts: dict[str, list[tuple[int, str]]] = {}
             for name in sorted(names):

@@ -68,6 +68,7 @@ def begun(file: InputFile) -> float:
 
     try:
         return float(event_at(file, 0).wall_time)
+    # An OSError too, and no fault of this file.
     except StorageError:
         raise
     except (DecodeError, struct.error, OSError):

@@ -233,6 +233,7 @@ class TensorBoardSource:
         for tag, places in known.texts.items():
             first = known.first_texts[tag]
             if len(places) == 1 and len(first) <= _LONGEST_TAG:
+                # tensorboardX, and PyTorch after it, write that behind the name that was given.
                 known.tags[keys[tag].removesuffix("/text_summary")] = first
             else:
                 others += places
