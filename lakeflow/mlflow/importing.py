@@ -159,6 +159,7 @@ class TrackingSource:
                 dict(data.params),
                 dict(data.tags),
                 [_dataset(each) for each in found.inputs.dataset_inputs],
+                # MLflow 2 knows no logged models.
                 [each.model_id for each in getattr(found.inputs, "model_inputs", ())],
                 _models_made(found),
                 info.artifact_uri,

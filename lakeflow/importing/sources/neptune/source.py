@@ -99,6 +99,7 @@ class NeptuneSource:
         self._complaints = Complaints()
         self._complain = self._complaints.add
         self._runs = {run.id: run for run in self._found(data)}
+        # Where there are broken files alone, these are told of.
         if not self._runs and not self._complaints.is_any:
             raise NotFoundError(
                 f"no runs of neptune-exporter are in {location!r}",

@@ -94,6 +94,7 @@ class TrackioSource:
         self._projects: dict[str, Project] = {}
         for project in _found(location):
             try:
+                # A newer version than is known is to be refused before anything is written.
                 self._open(project).close()
                 self._projects[project.name] = project
             except StorageError as error:

@@ -287,6 +287,7 @@ def _found(location: str) -> Iterator[str]:
         logs = [name for name in names if _LOG.fullmatch(name)]
         yield from (os.path.join(above, name) for name in logs)
         if logs:
+            # What is below the folder of a run are files of it, whatever they are called.
             folders.clear()
 
 
