@@ -50,6 +50,7 @@ LEFT_OUT = {
 
 def _refusal(name: str, what: str) -> Callable[..., NoReturn]:
     def refuse(*_: Any, **__: Any) -> NoReturn:
+        # MLflow 2 has no such class, and none of the methods that are refused.
         from mlflow.exceptions import MlflowNotImplementedException
 
         raise MlflowNotImplementedException(

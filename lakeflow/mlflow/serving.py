@@ -90,6 +90,7 @@ def serve(
     location = lake_uri(lake.fs.uri)
     port = _free(serving.host, serving.port)
     compacts = serving.compact_every_s is not None and lake.fs.can_write
+    # It was opened to be made and looked at: the processes open it by themselves.
     lake.close()
     environment = _environment(compacts=compacts)
     with _asked_to_end() as asked, contextlib.ExitStack() as running:

@@ -167,6 +167,7 @@ def configure(
         strange = [each for each in given if not callable(each)]
         if strange:
             raise InvalidInputError(f"a processor of spans is a function, not {strange[0]!r}")
+        # Another tuple: threads in which spans end go on over the one before.
         _processors = tuple(span_processors)
     return _Configured(before)
 

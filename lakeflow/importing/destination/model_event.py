@@ -113,6 +113,7 @@ class ModelEvent:
             "creation_timestamp": _time(item.creation_time),
             "last_updated_timestamp": _time(item.last_updated_time),
             "description": names.described(item.description),
+            # Where the source does not say it, its versions do.
             "last_version": max([item.last_version, *(each.version for each in versions)]),
             "requires_approval": 0,
         }

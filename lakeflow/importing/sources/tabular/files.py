@@ -200,4 +200,5 @@ class _Bytes(io.RawIOBase):
 
 
 def _stream(fs: Filesystem, path: str, size: int) -> BinaryIO:
+    # Readers ask for a few bytes at a time, and each would be a request.
     return io.BufferedReader(_Bytes(fs, path, size), _READ_AHEAD)

@@ -200,6 +200,7 @@ class TrackioSource:
         for file in artifact.files:
             path = f"artifacts/{artifact.name}/v{artifact.version}/{file.get('path')}"
             digest = str(file.get("digest"))
+            # It becomes a path, and a stranger may have written it.
             if _DIGEST.fullmatch(digest):
                 blobs = os.path.join("artifacts", project.name, "blobs", "sha256")
                 inside = os.path.join(blobs, digest[:2], digest)
