@@ -306,8 +306,8 @@ class TrackingSource:
         """Yield the traces of an experiment, the oldest first."""
         first = "" if since is None else f"timestamp_ms >= {int(since)}"
         for found in self._pages(
+            # The oldest first, as for runs.
             lambda token: self._client.search_traces(
-                # The oldest first, as for runs.
                 [experiment.key], first, _TRACES_A_PAGE, ["timestamp_ms ASC"], token
             )
         ):

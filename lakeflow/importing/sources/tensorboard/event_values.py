@@ -113,7 +113,7 @@ def image_files(event: Any, tag: str, taken: Counter[str]) -> Iterator[tuple[str
         stem = f"images/{key.replace('/', '#')}%step%{event.step}%timestamp%{time}%"
         repeat = taken[stem]
         taken[stem] += 1
-        # It follows from the rest, and is not drawn as by log_image: imports find the file again.
+        # It follows from the rest, where log_image draws one: imports find the file again.
         stem += str(uuid.UUID(made_id(stem, str(repeat))))
         if data.startswith(b"GIF8"):
             yield f"images/{key}/{event.step}-{repeat}.gif", data
