@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _READ_AT_ONCE = 1024 * 1024
 
 
+# Without presigned URLs: what a bucket gets behind our back has no digest in the lake.
 @raises_mlflow
 class LakeArtifactRepository(ArtifactRepository):
     """The files below a folder, in a lake or not.

@@ -219,6 +219,8 @@ class TensorBoardSource:
                         self._complaint(file)(f"has a broken value of {value.tag!r}: {error}")
                         continue
                     if point is not None:
+                        # Steps that a restart logs again are kept, where TensorBoard hides the
+                        # first ones.
                         writer.add(value.tag, point, time, event.step)
         writer.close([known.images, self._settle_texts(known)])
         return known
