@@ -57,8 +57,7 @@ class LakeMethods:
         if not location.startswith(f"{self.uri}/"):
             return location
         artifacts = f"{self.uri}/artifacts/"
-        # Never stored so: other processes over the lake hand out nothing, and reach it
-        # themselves.
+        # Never stored so: other processes hand out nothing, and reach the lake themselves.
         if location.startswith(artifacts) and self._is_handed_out():
             return f"{_PROXY}/{location.removeprefix(artifacts)}"
         return lake_uri(location)

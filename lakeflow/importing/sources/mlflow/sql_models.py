@@ -133,8 +133,7 @@ class SqlModels(StoreTables):
                     row["metric_timestamp_ms"],
                     row["metric_step"],
                     row["run_id"],
-                    # Empty and not null, as in a lake: points are compared, and null equals
-                    # nothing.
+                    # Not null, as in a lake: points are compared, and it equals nothing.
                     row["dataset_name"] or "",
                     row["dataset_digest"] or "",
                 )
