@@ -219,8 +219,7 @@ class TensorBoardSource:
                         self._complaint(file)(f"has a broken value of {value.tag!r}: {error}")
                         continue
                     if point is not None:
-                        # Steps that a restart logs again are kept, where TensorBoard hides the
-                        # first ones.
+                        # Steps that a restart logs again stay; TensorBoard hides the first.
                         writer.add(value.tag, point, time, event.step)
         writer.close([known.images, self._settle_texts(known)])
         return known
