@@ -88,19 +88,24 @@ def import_from(
         InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that.
         StorageError: The lake cannot be written. Run it again.
     """
+    # Here, as are the readers below: `lakeflow.importing` is an attribute of the package, and
+    # who only logs is not to load what imports need.
     from lakeflow.importing.importer import import_source, try_source
 
+    # Around the checks too: some readers have a temporary folder from the moment they are made.
     with contextlib.closing(source):
         if artifacts not in get_args(Artifacts):
             raise InvalidInputError(
                 f"artifacts is {artifacts!r}", hint=f"one of {', '.join(get_args(Artifacts))}"
             )
+        # Of a text each letter would be a name.
         names = [experiments] if isinstance(experiments, str) else experiments
         wanted = Wanted(frozenset(names), None if since is None else time_ms(since, "since"))
         tell = progress or (lambda _: None)
         if not dry_run:
             store = open_store(lake, storage_options, create=True)
             return import_source(source, store, wanted, artifacts, tell)
+        # Nothing is written, a lake included: one that is not there holds nothing.
         there = None
         with contextlib.suppress(NotFoundError):
             there = open_store(lake, storage_options, create=False)

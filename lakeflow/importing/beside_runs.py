@@ -106,6 +106,7 @@ class BesideRuns:
         copies = LoggedModelCopies(self._store, self._append, self._report.add)
         models = self._read.logged_models(items, experiments)
         while batch := [*islice(models, MODELS_AT_ONCE)]:
+            # A source may yield the models of all experiments mixed, by their ids.
             for key in {model.experiment for model in batch}:
                 some = [model for model in batch if model.experiment == key]
                 self._bring_models(copies, experiments[key], some)
@@ -127,6 +128,7 @@ class BesideRuns:
     def _place(self, model: LoggedModelItem, location: str) -> str:
         """Return where the files of a model will be: where they are, or in the lake."""
         at = model.artifact_location
+        # What is relative would be a place in the lake.
         if self._artifacts == "leave" and self._store.lake.fs.resolve(at) == at:
             return at
         return below(location, f"models/{model.model_id}/artifacts")
@@ -184,6 +186,7 @@ def count_beside_runs(
     """
     read = _Reading(source, wanted, report)
     for item in items:
+        # They are counted as they are read.
         _exhaust(read.traces(item))
     keys = {item.key for item in items}
     datasets = []
@@ -196,6 +199,7 @@ def count_beside_runs(
             _exhaust(read.points(model))
     names: list[str] = []
     run_ids: set[str] = set()
+    # An import would ask the lake, which may not hold the runs yet.
     if wanted.experiments:
         runs = (run for item in items for run in source.runs(item, wanted.since))
         run_ids = {run.run_id for run in runs}

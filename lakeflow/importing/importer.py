@@ -64,8 +64,11 @@ def import_source(
     """
     report = ImportReport(source.name)
     source.report_to(report.add)
+    # To the end, before anything is written: some readers read all of their files here, and see
+    # that a column was mistyped.
     found = [*_wanted(source, wanted, report)]
     lake = store.lake
+    # What a killed import has left in the log would be held in memory to look into it.
     _fold(store, least_bytes=lake.settings.auto_compact_bytes)
     # One look: what comes later is this import's own, or is written again and counts once.
     store.runs.reader.things(EXPERIMENT, [], look=True)
@@ -134,6 +137,7 @@ def try_source(
     for item in found:
         report.count("experiments", 1, len(item.name))
         for run in _runs(source, item, wanted):
+            # Where it will be changes nothing in what a lake refuses of it.
             checked = checked_run(run, "0", "", report.add)
             if checked is None:
                 continue
@@ -203,6 +207,7 @@ class _Import:
         self._copies = copies
         self._artifacts = artifacts
         self._progress = progress
+        # Of what two imports say of one key the later one counts: its numbers are larger.
         self._seq = now_ms()
         self._points = 0
         self.runs: dict[str, bool] = {}
@@ -225,6 +230,7 @@ class _Import:
             for run in batch:
                 checked = self._run(run, experiment_id, location, known.get(run.run_id))
                 brought += [checked] if checked is not None else []
+            # The threads that copy files log rows about these runs, which come after the runs.
             self._gathered.write()
             for checked in brought:
                 self._files(checked, is_new=checked.item.run_id not in known)
@@ -275,7 +281,9 @@ class _Import:
         held = {} if known is None else {key: each.count for key, each in known.metrics.items()}
         if held:
             counts = self._source.counts(run.item)
+            # More is fine: people may go on logging to the run in the lake.
             if counts is not None and all(held.get(key, 0) >= n for key, n in counts.items()):
+                # No values were read, so that the lake's are left out of the sum as well.
                 self._report.count("metrics", sum(counts.values()), 0)
                 return False
         for key, chunks in groupby(self._source.curves(run.item), key=attrgetter("key")):
@@ -302,6 +310,8 @@ class _Import:
         for chunk in chunks:
             count, amount, size = curves.measured(chunk)
             of_points.source.add(count, amount)
+            # An addition is off by 1e-16 of the sum at most, and this allows for some ten
+            # million of them.
             of_points.tolerance += size * 1e-9
             self._points += count
             kept = curves.checked(chunk, where, self._report.add)

@@ -144,6 +144,7 @@ def made_id(*names: str) -> str:
 
     It follows from what the source calls it: another import finds it again.
     """
+    # With something between them: ("a", "bc") is another thing than ("ab", "c").
     return hashlib.sha256("\0".join(names).encode()).hexdigest()[:32]
 
 

@@ -17,6 +17,7 @@ _REFUSED = re.compile(r"[^/\w.\- :]")
 _MARK_LENGTH = 8
 
 
+# Readers ask for it at each point that they read.
 @functools.lru_cache(maxsize=100_000)
 def key_of(name: str) -> str:
     """Return the key that a name gets where no other name clashes with it: mostly itself.
@@ -68,5 +69,6 @@ def _nearest(name: str) -> str:
 
 def _marked(key: str, name: str) -> str:
     """Return a key that is this name's alone."""
+    # JSON may escape half of a pair of surrogates, which UTF-8 has no bytes for.
     mark = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_MARK_LENGTH]
     return f"{key[: validation.MAX_KEY_LENGTH - _MARK_LENGTH - 1]}-{mark}"

@@ -77,6 +77,7 @@ class TableTotals:
         """
         if self.lake.count != self.source.count or not is_fixed:
             return self.lake.count >= self.source.count
+        # Only finite values are added; their sum may still be infinite, or NaN after that.
         ours, theirs = self.lake.sum, self.source.sum
         if not (math.isfinite(ours) and math.isfinite(theirs)):
             return not math.isfinite(ours) and not math.isfinite(theirs)

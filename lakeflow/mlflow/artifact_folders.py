@@ -103,6 +103,7 @@ class ArtifactFolder(NamedTuple):
         files = [target] if fs.exists(target) else list(fs.sizes(target))
         fs.delete_many(files)
         emptied = {target} | {each[:cut] for each in files for cut in _cuts(each, target)}
+        # The deepest first: only an empty folder is deleted.
         for each in sorted(emptied, key=len, reverse=True):
             fs.delete_folder(each)
 
@@ -173,6 +174,7 @@ def _of_a_run(store: Store, location: str) -> ArtifactFolder | None:
     except NotFoundError:
         return None
     part = place._replace(folder=place.full(below))
+    # A run may have its artifacts elsewhere: then this folder only looks like its own.
     if canonical(part.uri) != location:
         return None
     return ArtifactFolder(part, RunPart(store.artifacts, run_id, below))

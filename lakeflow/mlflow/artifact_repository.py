@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _READ_AT_ONCE = 1024 * 1024
 
 
+# Without presigned URLs: what a bucket gets behind our back has no digest in the lake.
 @raises_mlflow
 class LakeArtifactRepository(ArtifactRepository):
     """The files below a folder, in a lake or not.
@@ -53,6 +54,7 @@ class LakeArtifactRepository(ArtifactRepository):
         registry_uri: str | None = None,
         **_: Any,
     ) -> None:
+        # A URI that is no location is an error here, and not at the first call.
         canonical(artifact_uri)
         # 2.19 takes the first alone.
         super().__init__(artifact_uri)
@@ -95,6 +97,7 @@ class LakeArtifactRepository(ArtifactRepository):
             local = os.path.join(folder, _name(artifact_file_name))
             with open(local, "wb") as file:
                 async for data in chunks:
+                    # MLflow's server answers all other requests in this loop.
                     await asyncio.to_thread(file.write, data)
             await asyncio.to_thread(self.log_artifact, local, artifact_path)
 

@@ -65,8 +65,10 @@ def assessment_of(assessment: entities.Assessment) -> Assessment:
     )
     if isinstance(assessment, entities.Expectation):
         made = Expectation(value=assessment.value, **shared)
+        # Set, since MLflow's constructor takes none for this kind; so is what all lack, below.
         made.rationale = assessment.rationale
     elif isinstance(assessment, entities.IssueReference):
+        # MLflow's class keeps the id of the issue as its name.
         del shared["name"]
         made = IssueReference(
             issue_id=assessment.issue_id,

@@ -33,6 +33,7 @@ class DatasetMethods(LakeMethods):
         """Make a dataset."""
         made = self.lake.evaluation_datasets.create(name, tags, experiment_ids)
         found = dataset_of(made)
+        # They are known; MLflow's entity would ask the store for them.
         found.experiment_ids = list(map(str, experiment_ids or []))
         return found
 

@@ -20,6 +20,7 @@ _Store = TypeVar("_Store")
 
 def raises_mlflow(store: type[_Store]) -> type[_Store]:
     """Let the methods that a class itself defines raise ``MlflowException`` for our errors."""
+    # Not what it inherits: bodies of MLflow's own raise its errors already.
     for name, each in list(vars(store).items()):
         if inspect.isfunction(each):
             setattr(store, name, _translated(each))
@@ -27,6 +28,7 @@ def raises_mlflow(store: type[_Store]) -> type[_Store]:
 
 
 def _translated(method: Callable[..., Any]) -> Callable[..., Any]:
+    # Calling it only makes a coroutine: its errors come when that is awaited.
     if inspect.iscoroutinefunction(method):
 
         @functools.wraps(method)

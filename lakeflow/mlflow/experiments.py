@@ -28,6 +28,7 @@ class ExperimentMethods(LakeMethods):
         name: str,
         artifact_location: str | None = None,
         tags: Iterable[ExperimentTag] | None = None,
+        # What other releases pass besides: they differ in a third of their methods.
         **_: Any,
     ) -> str:
         """Make an experiment and return its id."""
@@ -64,6 +65,7 @@ class ExperimentMethods(LakeMethods):
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Delete an experiment and its runs; both can be restored."""
+        # Not of the experiments alone: what this process knows of the runs is forgotten, too.
         self.lake.delete_experiment(experiment_id)
 
     def restore_experiment(self, experiment_id: str) -> None:

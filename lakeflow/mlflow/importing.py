@@ -138,6 +138,8 @@ class TrackingSource:
                 "" if since is None else f"attributes.start_time >= {int(since)}",
                 ViewType.ALL,
                 _RUNS_A_PAGE,
+                # MLflow's tokens are offsets: of the newest first, a run that begins now would
+                # move all pages.
                 ["attributes.start_time ASC"],
                 token,
             )
@@ -157,6 +159,7 @@ class TrackingSource:
                 dict(data.params),
                 dict(data.tags),
                 [_dataset(each) for each in found.inputs.dataset_inputs],
+                # MLflow 2 knows no logged models.
                 [each.model_id for each in getattr(found.inputs, "model_inputs", ())],
                 _models_made(found),
                 info.artifact_uri,
@@ -226,6 +229,7 @@ class TrackingSource:
 
     def model_versions(self, model: RegisteredModelItem) -> Iterator[ModelVersionItem]:
         """Yield the versions of a model in the order of their numbers."""
+        # MLflow's filters have no escapes.
         quoted = f"'{model.name}'" if "'" not in model.name else f'"{model.name}"'
         found = self._pages(
             lambda token: self._client.search_model_versions(f"name={quoted}", page_token=token)
@@ -302,6 +306,7 @@ class TrackingSource:
         """Yield the traces of an experiment, the oldest first."""
         first = "" if since is None else f"timestamp_ms >= {int(since)}"
         for found in self._pages(
+            # The oldest first, as for runs.
             lambda token: self._client.search_traces(
                 [experiment.key], first, _TRACES_A_PAGE, ["timestamp_ms ASC"], token
             )

@@ -57,6 +57,7 @@ class LakeMethods:
         if not location.startswith(f"{self.uri}/"):
             return location
         artifacts = f"{self.uri}/artifacts/"
+        # Never stored so: other processes hand out nothing, and reach the lake themselves.
         if location.startswith(artifacts) and self._is_handed_out():
             return f"{_PROXY}/{location.removeprefix(artifacts)}"
         return lake_uri(location)
@@ -65,12 +66,14 @@ class LakeMethods:
         """Return whether this is MLflow's server, and hands out this lake's artifacts."""
         if self.chosen_root is not None or self.artifact_root_uri is None:
             return False
+        # So MLflow's command tells its workers; there is no other way to ask.
         if os.environ.get("_MLFLOW_SERVER_SERVE_ARTIFACTS") != "true":
             return False
         destination = os.environ.get("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "")
         return _place(destination) == f"{self.uri}/artifacts"
 
 
+# Asked for each location that is shown, and always of the same variable.
 @functools.lru_cache(maxsize=8)
 def _place(destination: str) -> str | None:
     try:

@@ -50,6 +50,7 @@ LEFT_OUT = {
 
 def _refusal(name: str, what: str) -> Callable[..., NoReturn]:
     def refuse(*_: Any, **__: Any) -> NoReturn:
+        # MLflow 2 has no such class, and none of the methods that are refused.
         from mlflow.exceptions import MlflowNotImplementedException
 
         raise MlflowNotImplementedException(
@@ -67,5 +68,6 @@ class LeftOut:
 
 for _what, _names in LEFT_OUT.items():
     for _name in _names.split():
+        # An older MLflow does not ask for it.
         if hasattr(AbstractStore, _name):
             setattr(LeftOut, _name, _refusal(_name, _what))

@@ -33,6 +33,7 @@ class MetricMethods(LakeMethods):
 
     def log_metric(self, run_id: str, metric: Metric) -> None:
         """Log one point."""
+        # A point of a run and of a logged model, which MLflow 2 does not know.
         if getattr(metric, "model_id", None) is not None:
             self.lake.runs.log_batch(run_id, [metric])
             return
@@ -50,6 +51,7 @@ class MetricMethods(LakeMethods):
     ) -> PagedList[Metric]:
         """Return the points of a metric, each once, by timestamp, step and value."""
         first = SearchUtils.parse_start_offset_from_page_token(page_token)
+        # Read once: threads of a server share the store, and another one may set it meanwhile.
         begun, curves = self._begun or (None, None)
         if curves is None or not page_token or begun != (run_id, metric_key, page_token):
             curves = self._curves([run_id], metric_key, Order.TIME)

@@ -78,6 +78,7 @@ class ModelVersionMethods(LakeMethods):
         )
 
     def _logged_model(self, model_id: str, source: str) -> Any:
+        # The runs may be anywhere, in a lake or not, which only MLflow's client tells.
         from mlflow import MlflowClient
 
         try:

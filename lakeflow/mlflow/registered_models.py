@@ -111,6 +111,7 @@ class RegisteredModelMethods(LakeMethods):
                 INVALID_PARAMETER_VALUE,
             )
         wanted = without_prompts(filter_string, REGISTERED_MODEL)
+        # The filter is in what is wanted, which is parsed already.
         page = self.lake.models.search(None, size, order_by, page_token, also=wanted)
         return PagedList([model_of(each) for each in page], page.token)
 

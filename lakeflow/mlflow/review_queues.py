@@ -56,6 +56,7 @@ class ReviewQueueMethods(LakeMethods):
 
         name = normalize_user(user)
         try:
+            # Not looked for first: another process could make it in between.
             made = self.lake.review_queues.create(experiment_id, name, "user", name, [name])
             return _queue_of(made)
         except AlreadyExistsError as error:
@@ -121,6 +122,7 @@ class ReviewQueueMethods(LakeMethods):
             if schema_ids is not None:
                 schema_ids = validation.normalize_schema_ids(schema_ids)
             return _queue_of(queues.update(queue_id, users, schema_ids, name, owner))
+        # A user's own, which the store refuses to change.
         return _queue_of(queues.update(queue_id))
 
     def delete_review_queue(self, queue_id: str) -> None:

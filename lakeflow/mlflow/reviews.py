@@ -180,6 +180,7 @@ class ReviewMethods(LakeMethods):
         """Change a question."""
         from mlflow.genai.label_schemas.validation import validate_schema_for_update
 
+        # Called with what is there when the change is made, and again if another one was first.
         def check(before: LakeSchema) -> Mapping[str, Any]:
             validate_schema_for_update(
                 existing=_schema_of(before),

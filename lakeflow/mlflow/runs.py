@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST_RUNS = 50_000
 """Most runs of one page, as in MLflow; that many where it says no number."""
 
+# As many as MLflow's own stores return.
 _DATASETS = f"""
     SELECT DISTINCT experiment_id, "name", digest,
         json_extract_string(tags, '$."{MLFLOW_DATASET_CONTEXT}"') AS context
@@ -92,6 +93,8 @@ class RunMethods(LakeMethods):
             order_by,
             page_token,
             root=lake_uri(self.uri),
+            # Made run by run, so that a page is not held twice: Python's collector would take
+            # most of the time, with a thousand runs.
             made=lambda run: run_of(run, self.shown),
         )
         return page, page.token

@@ -90,6 +90,7 @@ def serve(
     location = lake_uri(lake.fs.uri)
     port = _free(serving.host, serving.port)
     compacts = serving.compact_every_s is not None and lake.fs.can_write
+    # It was opened to be made and looked at: the processes open it by themselves.
     lake.close()
     environment = _environment(compacts=compacts)
     with _asked_to_end() as asked, contextlib.ExitStack() as running:
@@ -130,6 +131,7 @@ def _environment(*, compacts: bool) -> dict[str, str]:
     told = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     # A compaction in a worker would take its time from the requests there.
     told |= {"LAKEFLOW_AUTO_COMPACT": "false"} if compacts else {}
+    # What somebody has set himself wins.
     return {**told, **os.environ}
 
 
@@ -203,7 +205,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         while time.monotonic() < end:
+            # The group has a member until its first process is waited for, dead or not.
             process.poll()
+            # This raises the error once nobody is left.
             os.killpg(process.pid, 0)
             time.sleep(_LOOK_SECONDS)
         os.killpg(process.pid, signal.SIGKILL)
@@ -212,6 +216,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _answers(url: str, server: subprocess.Popen[bytes], asked: Sequence[int]) -> bool:
     """Wait until the server answers; returns False where it ends, or is to end, before."""
+    # One listens on these addresses, and cannot call them everywhere.
     address = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     while not asked and server.poll() is None:
         try:

@@ -70,6 +70,7 @@ def info_of(info: entities.TraceInfo, artifact_location: str) -> TraceInfo:
         client_request_id=info.client_request_id,
         execution_duration=info.execution_duration,
         trace_metadata=dict(info.trace_metadata),
+        # What the trace says comes last: spans of one of MLflow 2 are in a file.
         tags=_IN_STORE | {ARTIFACT_LOCATION: artifact_location} | info.tags,
         assessments=[assessment_of(each) for each in info.assessments],
     )

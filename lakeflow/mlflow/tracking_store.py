@@ -39,6 +39,7 @@ class TrackingStore(
     ScorerMethods,
     ReviewMethods,
     ReviewQueueMethods,
+    # Before MLflow's class, whose bodies it stands over.
     LeftOut,
     AbstractStore,
 ):
@@ -50,5 +51,6 @@ class TrackingStore(
     """
 
     def __init__(self, store_uri: str, artifact_uri: str | None = None) -> None:
+        # By name: they take other arguments, and MLflow's calls no other one.
         LakeMethods.__init__(self, store_uri, artifact_uri)
         AbstractStore.__init__(self)

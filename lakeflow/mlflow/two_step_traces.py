@@ -42,6 +42,7 @@ class TwoStepTraceMethods(LakeMethods):
         tags: Mapping[str, str],
     ) -> entities.TraceInfo:
         begun = entities.TraceInfo(
+            # As MLflow 2 makes them: ids with `tr-` are of version 3.
             uuid.uuid4().hex,
             str(experiment_id),
             timestamp_ms,

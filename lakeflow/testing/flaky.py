@@ -89,6 +89,7 @@ class FlakyFileSystem(AbstractFileSystem):  # type: ignore[misc]
         struck: How often something went wrong.
     """
 
+    # fsspec would give two tests the same instance, by their equal arguments.
     cachable = False
     protocol = "flaky"
 

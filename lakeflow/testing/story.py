@@ -100,6 +100,7 @@ class Story:
             if told.artifacts:
                 self._check_artifacts(store, run_id, told.artifacts)
         found = store.runs.search(["0"], max_results=100)
+        # There may be one more, whose maker never got the answer.
         assert {run.info.run_id for run in found} >= set(self.told)
         self._check_trace(store)
         experiment = store.experiments.find("story")
@@ -162,6 +163,7 @@ class Story:
             [Param(f"p{step}", "v")],
             [RunTag(*tag) for tag in tags.items()],
         )
+        # What was told is noted last: only what was acknowledged has to be there.
         told = self.told[run_id]
         told.points |= points
         told.params[f"p{step}"] = "v"

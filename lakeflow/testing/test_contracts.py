@@ -118,6 +118,7 @@ def test_artifacts_go_up_and_come_down_as_they_were(
 ) -> None:
     """Small ones and one in parts, under names that are none of a URL's."""
     given = {f"small/{number}": b"x" * number for number in range(40)} | {
+        # 20 MB: a file goes in parts from 16 MiB on.
         "deep/er/in parts": bytes(range(256)) * 80_000,
         "100%25 #?&=+ é.txt": b"odd",
         "nothing": b"",

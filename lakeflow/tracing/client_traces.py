@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+# MLflow's client leaves these out, too, where somebody gives them.
 _IMMUTABLE_TAGS = {tag_names.USER, "mlflow.artifactLocation"}
 
 
@@ -218,6 +219,7 @@ class ClientTraces:
         """Return traces that have spans; see ``LakeflowClient.search_traces``."""
         _check_run(run_id, filter_string)
         outbox.flush()
+        # A search makes the lake, as MLflow makes its store; a look for one trace does not.
         traces = self._made().traces
         found: list[Trace] = []
         token = page_token
@@ -226,6 +228,7 @@ class ClientTraces:
                 experiment_ids, filter_string, max_results - len(found), order_by, token,
                 run_id=run_id, include_spans=include_spans, as_of=as_of,
             )  # fmt: skip
+            # What a page loses here comes from the next one.
             found += [each for each in page if each.data.spans or not include_spans]
             token = page.token
             if token is None or len(found) >= max_results:

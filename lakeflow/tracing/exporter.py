@@ -172,6 +172,7 @@ class LakeflowSpanProcessor(SpanProcessor):
         self._losses = _Losses()
         self._has_ended = False
         self._reset()
+        # Weakly: neither can be taken back, and a processor would live as long as the process.
         forget = weakref.WeakMethod(self._reset)
         os.register_at_fork(after_in_child=lambda: _call(forget))
         end = weakref.WeakMethod(self.shutdown)
@@ -209,6 +210,7 @@ class LakeflowSpanProcessor(SpanProcessor):
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
+                # A daemon: a lake that does not answer keeps no process alive.
                 self._thread = threading.Thread(
                     target=self._work, name="lakeflow-spans", daemon=True
                 )
@@ -264,6 +266,7 @@ class LakeflowSpanProcessor(SpanProcessor):
         if self._thread is None:
             return True
         mark = _Mark()
+        # Behind all that has ended so far: the queue is in the order of ending.
         self._spans.put(mark)
         self._hurry.put(None)
         return mark.is_done.wait(timeout_millis / 1000)
@@ -274,6 +277,7 @@ class LakeflowSpanProcessor(SpanProcessor):
             return
         self._has_ended = True
         self.force_flush(int(_LAST_SECONDS * 1000))
+        # Taken out while they are counted, so that the thread does not write them after all.
         left = sum(not isinstance(each, _Mark) for each in _left(self._spans))
         self._losses.add(left, "the lake did not answer in time")
         self._losses.say()

@@ -36,6 +36,7 @@ TRACE_SPANS = "mlflow.traceSpans"
 _BYTES_OF_A_SPAN = 2_000
 """What a span holds besides long values."""
 
+# As much as MLflow keeps of a value.
 _METADATA_CHARACTERS = 250
 _OUTLINE_CHARACTERS = 64 * 1024
 
@@ -59,6 +60,7 @@ class Finished:
         total = _BYTES_OF_A_SPAN * len(self.spans)
         for span in self.spans:
             # Not a function for each value: every trace comes this way while somebody waits.
+            # A list: another thread may change a span that has not ended.
             for value in list(span._values.values()):
                 kind = type(value)
                 if kind is str:

@@ -79,6 +79,7 @@ def set_tracing_context_from_http_request_headers(headers: Mapping[str, str]) ->
 
     from lakeflow.tracing.provider import ROOT
 
+    # The propagator looks for names in lower case alone.
     given = {key.lower(): value for key, value in headers.items()}
     found = get_current_span(TraceContextTextMapPropagator().extract(given, ROOT))
     if not found.get_span_context().is_valid:

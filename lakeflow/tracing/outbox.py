@@ -71,6 +71,7 @@ class Outbox:
             self._waiting.append((finished, held))
         if self._worker is None:
             self._begin()
+        # To look takes no lock, and to set takes one.
         elif not self._wake.is_set():
             self._wake.set()
 
@@ -221,6 +222,7 @@ def log(store: Store, several: Sequence[Finished]) -> None:
             store.traces.log_traces(*stored_forms(whole))
         gathered.write()
     for each in several:
+        # An assessment is refused of a trace that is not there.
         for assessment in each.trace.assessments:
             store.traces.create_assessment(assessment)
 

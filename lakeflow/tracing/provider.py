@@ -24,6 +24,7 @@ ROOT = Context()
 SCOPE = "lakeflow"
 """Name of the instrumentation."""
 
+# By itself the SDK drops what a span has beyond 128 attributes, events and links.
 _NO_LIMITS = SpanLimits(
     max_span_attributes=SpanLimits.UNSET,
     max_attributes=SpanLimits.UNSET,
@@ -50,6 +51,7 @@ def tracer(ratio: float | None = None) -> Tracer:
     provider = TracerProvider(
         ParentBased(root=ALWAYS_ON if chosen == 1 else TraceIdRatioBased(chosen)),
         OTELResourceDetector().detect(),
+        # It has no processors that would be ended.
         shutdown_on_exit=False,
         span_limits=_NO_LIMITS,
     )

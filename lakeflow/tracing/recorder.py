@@ -67,6 +67,7 @@ def begin(
         within = set_span_in_context(around, within)
     tracer = provider.tracer(ratio if parent is None else None)
     otel = tracer.start_span(name, within, start_time=start_time_ns)
+    # With its ids it stands around what begins within, which is not sampled either then.
     if not otel.is_recording():
         return NonRecordingSpan(otel.get_span_context())
     trace_id = f"tr-{otel.get_span_context().trace_id:032x}"

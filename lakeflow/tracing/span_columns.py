@@ -26,6 +26,7 @@ def of_live_spans(spans: Sequence[LiveSpan]) -> Columns:
     columns["status_message"] = [
         readable(shortened(each.description)) or None for each in statuses
     ]
+    # What is taken out of them here stays with the spans, which the application may still read.
     several = [span._values.copy() for span in spans]
     types = [values.pop(SPAN_TYPE) for values in several]
     said: Columns = {

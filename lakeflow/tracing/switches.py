@@ -167,6 +167,7 @@ def configure(
         strange = [each for each in given if not callable(each)]
         if strange:
             raise InvalidInputError(f"a processor of spans is a function, not {strange[0]!r}")
+        # Another tuple: threads in which spans end go on over the one before.
         _processors = tuple(span_processors)
     return _Configured(before)
 
@@ -214,6 +215,7 @@ def context(
         active.SCOPE.reset(token)
 
 
+# Asked at the end of each trace, and a variable that is not set costs exceptions of Python's.
 @functools.cache
 def is_asynchronous() -> bool:
     """Return whether traces are stored in the background: ``ENABLE_ASYNC_TRACE_LOGGING``."""

@@ -7,9 +7,11 @@ WITH RECURSIVE
            -- is known to have run elsewhere, then one whose parent has not come.
            CASE WHEN spans.parent_span_id IS NULL THEN 0
                 WHEN parents.span_id IS NOT NULL THEN 3
+                -- OTLP's flags: 0x100, that it is known where the parent ran, and 0x200, elsewhere.
                 WHEN coalesce(spans.flags, 0) & 768 = 768 THEN 1
                 ELSE 2 END AS depth
     FROM spans
+    -- A span that came again with another start is two rows, and would double those below it.
     LEFT JOIN (SELECT DISTINCT trace_id, span_id FROM spans) AS parents
       ON parents.trace_id = spans.trace_id AND parents.span_id = spans.parent_span_id
   ),
@@ -30,12 +32,14 @@ WITH RECURSIVE
   above AS (
     SELECT is_cost, trace_id, span_id, parent_span_id AS up, 1 AS steps
     FROM counted
+    -- Where one span counts alone, none above it does, and its trace is spared the walk.
     WHERE (is_cost, trace_id)
       IN (SELECT (is_cost, trace_id) FROM counted GROUP BY is_cost, trace_id HAVING count(*) > 1)
     UNION
     SELECT above.is_cost, above.trace_id, above.span_id, spans.parent_span_id, above.steps + 1
     FROM above
     JOIN spans ON spans.trace_id = above.trace_id AND spans.span_id = above.up
+    -- Ids may be given, and go in a circle: without an end this would not come to one.
     WHERE above.steps < 500
       AND CASE WHEN above.is_cost
                THEN coalesce(spans.input_cost, spans.output_cost, spans.total_cost) IS NULL
@@ -47,6 +51,7 @@ WITH RECURSIVE
     FROM above
     JOIN counted ON counted.is_cost = above.is_cost AND counted.trace_id = above.trace_id
       AND counted.span_id = above.up
+    -- By a circle a span is above itself, and counts all the same.
     WHERE above.up <> above.span_id
   ),
   -- Costs in the order of ids: in another one the last digit of a sum may be another.
@@ -66,8 +71,10 @@ WITH RECURSIVE
   summed AS (
     SELECT trace_id, count(*) AS span_count, min(start_time_ns) AS first_time_ns,
            max(start_time_ns) AS last_time_ns, max(end_time_ns) AS ended,
+           -- All of the root in one value: arg_min of a column passes over rows with a null.
            arg_min({'depth': depth, 'name': name, 'status': status, 'ended': end_time_ns,
                     'inputs': inputs, 'outputs': outputs},
+                   -- With the id: of two that began at once a fold and a reader take the same one.
                    {'depth': depth, 'start': start_time_ns, 'id': span_id}) AS root,
            arg_min(session_id, {'depth': depth, 'start': start_time_ns, 'id': span_id})
              FILTER (session_id IS NOT NULL) AS session_id,

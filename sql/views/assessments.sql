@@ -28,6 +28,7 @@ SELECT
     TRY_CAST("metadata" AS JSON) AS "metadata"
 FROM lakeflow.assessments AS assessments
 LEFT JOIN (
+    -- Two may override the same one, which would be there twice.
     SELECT DISTINCT trace_id, overrides
     FROM lakeflow.assessments
     WHERE overrides IS NOT NULL

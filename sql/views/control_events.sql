@@ -1,6 +1,7 @@
--- One row per change of an experiment, in the order in which they were made.
+-- One row per event of the control log, in the order in which they were made.
 CREATE OR REPLACE VIEW control_events AS
 SELECT
+    -- The table has it as a text of ten digits, since ids are texts.
     "number"::BIGINT AS "number",
     event_id,
     "time",

@@ -5,6 +5,7 @@ SELECT
     record_id,
     TRY_CAST(arg_min(inputs, said) AS JSON) AS inputs,
     TRY_CAST(coalesce(arg_max(outputs, said), '{}') AS JSON) AS outputs,
+    -- Without any the list is null, and so is this; list_reduce of an empty list is an error.
     list_reduce(
         list(expectations ORDER BY said) FILTER (expectations IS NOT NULL),
         lambda before, after: map_concat(before, after)
@@ -13,6 +14,7 @@ SELECT
         list(tags ORDER BY said) FILTER (tags IS NOT NULL),
         lambda before, after: map_concat(before, after)
     ) AS tags,
+    -- The first call says it, also if it says nothing: arg_min would pass over its null.
     arg_min_null(source_type, said) AS source_type,
     arg_min_null(source_id, said) AS source_id,
     TRY_CAST(arg_min_null(source, said) AS JSON) AS source,

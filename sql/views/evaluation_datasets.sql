@@ -29,6 +29,7 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT
         dataset_id,
+        -- Ids are numbers as texts: the longer one is the larger one.
         list(experiment_id ORDER BY length(experiment_id), experiment_id) AS experiment_ids
     FROM lakeflow.evaluation_dataset_experiments
     GROUP BY dataset_id

@@ -6,6 +6,7 @@ SELECT
     "key",
     step,
     "timestamp",
+    -- Whoever logs a point says when it was: any number of 64 bits, of which few are a date.
     CASE
         WHEN "timestamp" BETWEEN -62135596800000 AND 253402300799999
         THEN make_timestamptz("timestamp" * 1000)

@@ -23,6 +23,7 @@ SELECT
     coalesce(tagged.tags, MAP {}) AS tags,
     coalesce(aliased.aliases, []) AS aliases
 FROM lakeflow.model_versions AS versions
+-- A version has no name of its own, so that renaming a model changes one row.
 INNER JOIN lakeflow.registered_models AS models USING (model_id)
 LEFT JOIN (
     SELECT

@@ -14,6 +14,7 @@ FROM (
         trace_id,
         span_id,
         unnest(
+            -- Refused in SQL of users, whose structures may end the process; this one is fixed.
             from_json(
                 TRY_CAST(events AS JSON),
                 '[{"name": "VARCHAR", "time_ns": "BIGINT", "attributes": "JSON"}]'

@@ -12,6 +12,7 @@ SELECT
     status_message,
     "day",
     start_time_ns,
+    -- Without bounds, as nanoseconds of 64 bits end in the year 2262.
     make_timestamptz(start_time_ns // 1000) AS start_time_at,
     end_time_ns,
     make_timestamptz(end_time_ns // 1000) AS end_time_at,

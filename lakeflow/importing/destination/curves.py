@@ -47,6 +47,7 @@ def measured(curve: Curve) -> Measured:
     """Return what a chunk of a curve adds to a sum."""
     values: Sequence[float] = curve.values
     total = sum(values)
+    # Rarely: a look at each value takes longer than the sum.
     if not math.isfinite(total):
         values = [*filter(math.isfinite, values)]
         total = sum(values)
@@ -55,6 +56,7 @@ def measured(curve: Curve) -> Measured:
 
 def number_of(key: str) -> int:
     """Return the number of the record that has all points of a metric of an imported run."""
+    # Seven bytes: the number of a record is a signed one of eight.
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:7])
 
 
@@ -101,6 +103,7 @@ def checked(curve: Curve, where: str, report: Callable[[Problem], None]) -> Curv
         return None
     # Zero has one sign in a lake.
     kept = Curve(key, [each + 0.0 for each in values], timestamps, steps)
+    # The bounds of a chunk tell whether any point in it has to be looked at by itself.
     if (
         min(timestamps) >= 0
         and max(timestamps) < _INT64

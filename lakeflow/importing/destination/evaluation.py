@@ -75,6 +75,7 @@ class DatasetCopies:
         identity = item.dataset_id
         known = self._store.runs.reader.things(EVALUATION_DATASET, [identity])
         row = known[0].row(EVALUATION_DATASET) if known else None
+        # What was deleted in the lake stays deleted.
         is_gone = bool(known) and known[0].is_gone
         if is_gone or (row is not None and row["last_update_time"] >= item.last_update_time):
             for _ in given:
@@ -111,10 +112,12 @@ class DatasetCopies:
         )
         number = 0
         for some in given:
+            # As of a dataset without fields: of each the lake keeps the type that came first.
             thing = Thing(EVALUATION_DATASET, (identity,))
             fields = rows.new_fields(thing, [record.given for record in some])
             found = [each for record in some for each in self._rows(identity, record)]
             for each in found:
+                # Each record is merged by a call of its own here, which has numbered it 0.
                 each["number"] = number
                 number += 1
             self._write(
@@ -126,6 +129,7 @@ class DatasetCopies:
     def _rows(self, identity: str, item: DatasetRecordItem) -> list[dict[str, Any]]:
         """Return the row that makes a record, and that of what was merged into it last."""
         times = {item.created_time: item.created_by}
+        # A record into which nobody has merged again has one time, and one row.
         times.setdefault(item.last_update_time, item.last_updated_by)
         try:
             return [
@@ -164,6 +168,7 @@ def write_scorers(
     for item in versions:
         owner = experiments[item.experiment]
         there = known.find(SCORER, "full_name", name_within(owner, item.name))
+        # One look tells of all of them: a change asks the lake each time what others have done.
         if there is None or not _has(there, item.version):
             store.control.change(partial(_made, owner=owner, item=item))
 

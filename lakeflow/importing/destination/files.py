@@ -46,6 +46,7 @@ class FileCopies:
     def __init__(self, store: ArtifactStore, report: Callable[[Problem], None]) -> None:
         self._store = store
         self._report = report
+        # Threads leave theirs here: the report is the calling thread's alone.
         self._problems: deque[Problem] = deque()
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(_RUNS_AT_ONCE, thread_name_prefix="lakeflow-import")
@@ -56,6 +57,7 @@ class FileCopies:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        # An import that has failed waits for what is under way, and begins nothing more.
         self._threads.shutdown(cancel_futures=kind is not None)
 
     def copy(self, run_id: str, files: Sequence[FileItem], *, is_new: bool) -> None:
@@ -66,6 +68,7 @@ class FileCopies:
             files: Its files.
             is_new: Whether the lake had nothing of the run.
         """
+        # Else the lists of files of all runs would wait in memory.
         while len(self._running) >= 2 * _RUNS_AT_ONCE:
             self._settle(*wait(self._running, return_when=FIRST_COMPLETED))
         self._running.add(submitted(self._threads, self._copy, run_id, files, is_new))
@@ -86,6 +89,7 @@ class FileCopies:
             each.result()
 
     def _copy(self, run_id: str, files: Sequence[FileItem], is_new: bool) -> None:
+        # Of a run that the lake did not have nothing is recorded, and a query is spared.
         known = {} if is_new else self._store.recorded(run_id)
         with temporary.folder("import") as folder:
             wanted: list[Source] = []
@@ -112,6 +116,7 @@ class FileCopies:
             self._store.log_files(run_id, files)
             self._arrived(len(files))
         except StorageError as error:
+            # That is a file which was written to while it was sent, and no fault of the lake.
             if error.error_code != "ABORTED":
                 raise
             if len(files) == 1:
@@ -143,6 +148,7 @@ def source_of(
         here = local_path(file.location)
         if here is None:
             return _fetched(places, file, path, local)
+        # One that may not be read is a problem of its own; when sent it would end the import.
         with open(here, "rb"):
             return sending.file_at(here, path)
     except (LakeflowException, OSError) as error:

@@ -37,6 +37,7 @@ class Fitting:
         for body in bodies:
             try:
                 line = records.line(body, 0, 0).encode()
+            # JSON may escape half of a pair of surrogates. No lake reads an empty line.
             except UnicodeEncodeError:
                 line = b""
             if self._declared.fitting(line, in_event=False) is None:

@@ -118,6 +118,7 @@ class LoggedModelCopies:
             chunks: Its points, some thousands at once, each time in the same order.
         """
         known = self._points(item)
+        # Behind all that are there, whoever has brought them.
         place = known.total()
         for chunk in chunks:
             new = []
@@ -155,6 +156,7 @@ class LoggedModelCopies:
         """Return whether the lake may lack points of a model: it has another number of them."""
         thing = self._known.get(item.model_id)
         if thing is None or item.point_count is None:
+            # Where the source does not say how many there are, only a read tells.
             return item.point_count != 0
         (part,) = (each for each in LOGGED_MODEL.parts if each.table is LOGGED_MODEL_METRICS)
         count = sum(each.count for each in thing.summaries(part).values())
@@ -187,6 +189,7 @@ def _bodies(
             key: value
             for key, value in tags.items()
             if key not in there
+            # What was removed in the lake is None there, and stays removed.
             or (there[key][0][0] <= clock and there[key][1] not in {None, (value,)})
         }
     pieces = [
@@ -236,6 +239,7 @@ def _point_bodies(
         (field,) = records.table(
             LOGGED_MODEL_METRICS.name, [named | each._asdict() for each in some]
         )
+        # All points of a model are one record, of which a place tells each: so they count once.
         origin = Origin(writer_of(item.model_id), 0, item.creation_time * 1000, place + start)
         bodies.append(records.copied(origin, field))
     return bodies

@@ -69,6 +69,7 @@ class ModelEvent:
         self.problems: list[Problem] = []
         self._changes = changes
         self._known: Draft = changes.known
+        # Counted on here: models of this event are not among what is known.
         self._next_id = self._known.next_number(REGISTERED_MODEL)
 
     def put(self, part: Part, places: Sequence[str]) -> None:
@@ -112,6 +113,7 @@ class ModelEvent:
             "creation_timestamp": _time(item.creation_time),
             "last_updated_timestamp": _time(item.last_updated_time),
             "description": names.described(item.description),
+            # Where the source does not say it, its versions do.
             "last_version": max([item.last_version, *(each.version for each in versions)]),
             "requires_approval": 0,
         }
@@ -156,6 +158,7 @@ class ModelEvent:
     ) -> tuple[set[int], set[int]]:
         """Add versions; return the numbers of those that are there now, and were removed."""
         ids = [version_id(model["model_id"], each.version) for each in versions]
+        # A new model has no versions to look up.
         known, removed = {}, set()
         if found is not None:
             known = self._known.things(MODEL_VERSION, ids)
@@ -185,6 +188,7 @@ class ModelEvent:
     @staticmethod
     def _check_same(thing: Thing, item: ModelVersionItem) -> None:
         row = fields_of(thing)
+        # What nobody can change of a version, which has no id but its number.
         if (row["creation_timestamp"], row["source"]) != (item.creation_time, item.source):
             raise InvalidInputError("another version has this number in the lake")
 

@@ -126,9 +126,11 @@ def _write(
     located: Callable[[Sequence[ModelVersionItem]], list[str]],
 ) -> Written:
     root = store.lake.fs.uri
+    # Before the decision, which may be made again, in another thread, and reads nothing.
     places = [[locations.stored(root, at) for at in located(part.versions)] for part in parts]
 
     def decide(changes: Changes) -> tuple[Written, list[Problem]]:
+        # A new one each time: it is decided again where another process was first.
         event = ModelEvent(changes)
         for part, of_part in zip(parts, places, strict=True):
             event.put(part, of_part)

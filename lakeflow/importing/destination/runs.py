@@ -63,6 +63,7 @@ class CheckedRun:
     @property
     def begun_us(self) -> int:
         """Clock of the records that make it."""
+        # Of the source, so that all that was changed in the lake is later, and stays.
         return int(self.fields["start_time"]) * 1000
 
     def origin(self, seq: int, clock: int, place: int = 0) -> Origin:
@@ -112,6 +113,7 @@ def checked_run(
         kept_pairs(item.params, f"{where}: param", report),
         kept_pairs(item.tags, f"{where}: tag", report),
         [*filter(None, (_dataset(each, where, report) for each in item.datasets))],
+        # An id that no lake can hold is an empty text by now.
         [*filter(None, used)],
         {model_id: step for model_id, step in made.items() if model_id},
     )
@@ -202,6 +204,7 @@ def changed_bodies(
     ]
     if not any(fields):
         return []
+    # The source says no other times: what was changed in the lake after them stays.
     clock = max(run.begun_us, (run.fields["end_time"] or 0) * 1000)
     bodies = records.bodies(run.about, *filter(None, fields))
     return [records.copied(run.origin(seq, clock), body) for body in bodies]

@@ -134,8 +134,10 @@ def count_beside(
 def _count(
     store: Store, report: ImportReport, table: str, query: str, wanted: pyarrow.Table
 ) -> None:
+    # Without the bounds that SQL of a user has: a large lake may take long.
     found = store.columns.query(query, None, given={"wanted": wanted}, seconds=0, rows=0)
     count, amount = (column[0].as_py() for column in found.columns)
+    # DuckDB adds whole numbers up to ones of 128 bits, which are decimals to Arrow.
     if isinstance(amount, Decimal):
         amount = int(amount)
     report.tables[table].lake.add(count, amount or 0)

@@ -66,6 +66,7 @@ def _local_files(
         return
     for entry in entries:
         path = f"{below}{entry.name}"
+        # A store may come from a stranger, and a link in it lead to any file of this machine.
         if entry.is_symlink() and not _is_file_below(entry.path, root):
             report(Problem(entry.path, "it is a link that leads to no file of its folder"))
         elif entry.is_dir():

@@ -30,6 +30,7 @@ def gathered(
         read: Yields all points of some metrics, each time in the same order.
     """
     for keys in _batches(counts):
+        # It may have more points than are held at once, and needs no sorting.
         if len(keys) == 1:
             yield from _streamed(read(keys))
         else:

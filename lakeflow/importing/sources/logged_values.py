@@ -46,6 +46,7 @@ def number(value: Any) -> float | None:
     if isinstance(value, int | float):
         try:
             return float(value)
+        # A whole number of JSON may be larger than any float.
         except OverflowError:
             return None
     return _SPELT.get(value) if isinstance(value, str) else None

@@ -56,6 +56,7 @@ class MadeFiles:
             source: The file that it is made of.
         """
         location = self.new()
+        # Lines have their ends already, which Python would write otherwise on Windows.
         with open(location, "w", encoding="utf-8", errors="replace", newline="") as file:
             file.writelines(lines)
         return self.finished(path, location, source)

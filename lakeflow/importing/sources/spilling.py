@@ -22,6 +22,7 @@ def spilling(path: str) -> Iterator[None]:
     """
     try:
         yield
+    # It is an OSError too, and says already what has failed.
     except StorageError:
         raise
     except OSError as error:

@@ -54,6 +54,7 @@ def _repeated(message: DescriptorProto) -> DescriptorProto:
     several = DescriptorProto(name=f"{message.name}s", field=message.field)
     for field in several.field:
         field.label = FieldDescriptorProto.LABEL_REPEATED
+        # A field of a oneof cannot be repeated.
         field.ClearField("oneof_index")
     return several
 
@@ -61,6 +62,7 @@ def _repeated(message: DescriptorProto) -> DescriptorProto:
 @functools.cache
 def _pool() -> DescriptorPool:
     """Return the protocol's own description, changed in how attributes are read."""
+    # In the default pool the names are taken by the descriptions as they are.
     pool = DescriptorPool()
     for each in _FILES:
         file = FileDescriptorProto.FromString(each.DESCRIPTOR.serialized_pb)

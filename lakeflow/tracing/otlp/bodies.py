@@ -96,6 +96,7 @@ def _decompressed(body: bytes, window_bits: int) -> bytes:
     # A gzip file may have several members.
     while body:
         stream = zlib.decompressobj(window_bits)
+        # One byte more tells that there is too much.
         parts.append(stream.decompress(body, left + 1))
         left -= len(parts[-1])
         if left < 0 or stream.unconsumed_tail:

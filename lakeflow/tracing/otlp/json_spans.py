@@ -54,6 +54,7 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
+    # To isinstance() true is a number too.
     if type(value) is int:
         return value
     if type(value) is str and value.removeprefix("-").isdecimal() and value.isascii():

@@ -144,6 +144,7 @@ class EventBatch:
 
 
 def _time(record: LogRecord) -> int:
+    # As OpenTelemetry has it: the first time may be left out.
     return min(record.time_unix_nano or record.observed_time_unix_nano, LATEST_NS)
 
 

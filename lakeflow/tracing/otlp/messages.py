@@ -168,6 +168,7 @@ def _columns(spans: Sequence[_Fields]) -> Columns:
         "parent_span_id": [
             each.hex() if each and each != _NO_SPAN else None for each in parents
         ],
+        # A number of protobuf's that was not set is 0.
         "end_time_ns": [each or None for each in ends],
         "name": kept_texts(names),
         "kind": _of_few(kinds, lambda kind: _named(_KINDS, kind)),

@@ -160,6 +160,7 @@ class Receiver:
     ) -> bytes:
         """Store what is in a body; return the answer."""
         body = bodies.inflated(b"".join(parts), headers.get("content-encoding", ""))
+        # The caller holds the list, and the body would be in memory twice.
         parts.clear()
         self.counters.add("body_bytes", len(body))
         try:

@@ -77,6 +77,7 @@ def _prepared(
         proxy_headers=False,
         server_header=False,
         access_log=False,
+        # By itself it would set up the logging of the whole process.
         log_config=None,
     )
     try:

@@ -158,6 +158,7 @@ def _store_events(request: Any, destination: Destination, header: str | None) ->
         traces = destination.store.traces
         if batch.columns["span_id"]:
             traces.log_spans(experiment_id, batch.columns)
+        # Two appends: if this one fails all is sent again, and is there once by its ids.
         if batch.assessments:
             traces.log_assessments(experiment_id, batch.assessments)
         outcome.add(count, batch.refused)

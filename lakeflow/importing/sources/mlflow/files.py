@@ -66,6 +66,7 @@ class MlflowFiles(FileModels, FileTraces):
     def __init__(self, root: str) -> None:
         super().__init__(root)
         self.name = f"the MLflow file store {self.root}"
+        # Else any folder with a slip in its path would be an empty store.
         if not any(_has_meta(each) for each in self._experiment_folders()):
             raise InvalidInputError(
                 f"{self.root} holds no experiment of MLflow's: no folder in it has a {META}",
@@ -147,6 +148,7 @@ class MlflowFiles(FileModels, FileTraces):
             start or 0,
             self.whole(meta, "end_time", path),
             self._status(meta, path),
+            # MLflow itself takes the tag where an older version has left no name.
             _text(meta, "run_name") or tags.get(tag_names.RUN_NAME, ""),
             _text(meta, "user_id"),
             _text(meta, "lifecycle_stage") or LifecycleStage.ACTIVE,
@@ -159,6 +161,7 @@ class MlflowFiles(FileModels, FileTraces):
         )
 
     def _status(self, meta: Mapping[str, Any], path: str) -> str:
+        # MLflow writes its number, and takes one that has none for a run that goes on.
         status = meta.get("status", RunStatus.RUNNING)
         if isinstance(status, str):
             return status
@@ -197,6 +200,7 @@ class MlflowFiles(FileModels, FileTraces):
         found = {}
         for key, path in self.files_of(self._metrics(run)):
             count = 0
+            # A line that is broken counts: such a curve is read again, and nothing is missed.
             for block in self.blocks(path):
                 count += block.count(b"\n")
             if count:
@@ -212,6 +216,7 @@ class MlflowFiles(FileModels, FileTraces):
         """Yield the points of a file of them, in chunks."""
         rest, line = b"", 1
         for block in self.blocks(path):
+            # Without any end of a line the rest would grow with each block, which copies it.
             if len(rest) > _LONGEST_LINE:
                 break
             whole, newline, rest = (rest + block).rpartition(b"\n")
@@ -252,6 +257,7 @@ def _is_run(path: str) -> bool:
 def _text(meta: Mapping[str, Any], name: str) -> str:
     """Return a field of a ``meta.yaml`` as text; empty where it has none, or lists and such."""
     value = meta.get(name)
+    # A few lines of aliases in YAML may stand for a list of gigabytes, were it written as text.
     return str(value) if isinstance(value, str | int | float) else ""
 
 

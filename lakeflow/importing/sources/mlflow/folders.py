@@ -46,6 +46,7 @@ class StoreFolders:
         import yaml
 
         path = os.path.join(folder, name)
+        # That of libyaml is many times as fast, and not every PyYAML is built with it.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
             with open(path, "rb") as file:
@@ -75,6 +76,7 @@ class StoreFolders:
         for key, path in self.files_of(folder):
             try:
                 with open(path, "rb") as file:
+                    # One byte more tells that it is too long: of gigabytes no more is read.
                     data = file.read(validation.MAX_VALUE_BYTES + 1)
                 if len(data) > validation.MAX_VALUE_BYTES:
                     why = f"it is longer than {validation.MAX_VALUE_BYTES:,} bytes"
@@ -105,6 +107,7 @@ class StoreFolders:
     def blocks(self, path: str) -> Iterator[bytes]:
         """Yield a file in parts."""
         try:
+            # What is read in large parts would only be copied by a buffer.
             with open(path, "rb", buffering=0) as file:
                 while block := file.read(_BYTES_A_CHUNK):
                     yield block
@@ -114,6 +117,7 @@ class StoreFolders:
     def whole(self, meta: Mapping[str, Any], name: str, folder: str) -> int | None:
         """Return a whole number of a document; None if there is none."""
         value = meta.get(name)
+        # To isinstance() a true of YAML is a whole number too.
         if value is None or type(value) is int:
             return value
         path = os.path.join(folder, META)

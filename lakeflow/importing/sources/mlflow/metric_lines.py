@@ -28,6 +28,7 @@ def curve_of(lines: bytes) -> Columns | None:
     """
     count = lines.count(b"\n")
     fields = lines.split()
+    # Old lines have two fields, those with a dataset five: they are read one by one.
     if len(fields) != 3 * count or lines.count(b" ") != 2 * count:
         return None
     try:

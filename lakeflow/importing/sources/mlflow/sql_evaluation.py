@@ -96,6 +96,7 @@ class SqlEvaluation(StoreTables):
         made = row["created_time"] or 0
         changed = row["last_update_time"] or made
         return DatasetRecordItem(
+            # Not None: in a lake that is something which was said of the outputs.
             {name: each for name, each in given.items() if each is not None},
             made,
             changed,

@@ -86,6 +86,7 @@ class SqlModels(StoreTables):
                 tags.setdefault(each["version"], {})[each["key"]] = each["value"] or ""
             for row in own(rows):
                 where = f"registered model {model.name}, version {row['version']}"
+                # MLflow keeps the row of a deleted version, with its source redacted.
                 is_there = row["current_stage"] != DELETED_VERSION
                 if is_there and self.has_numbers(where, row, *_TIMES, "version"):
                     yield _version(row, tags.get(row["version"], {}))
@@ -132,6 +133,7 @@ class SqlModels(StoreTables):
                     row["metric_timestamp_ms"],
                     row["metric_step"],
                     row["run_id"],
+                    # Not null, as in a lake: points are compared, and it equals nothing.
                     row["dataset_name"] or "",
                     row["dataset_digest"] or "",
                 )

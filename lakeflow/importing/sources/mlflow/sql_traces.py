@@ -54,6 +54,7 @@ class SqlTraces(StoreTables):
             within: dict[str, Any] = {
                 "experiment": int(experiment.key), "first": first, "after": after,
             }  # fmt: skip
+            # Behind the last trace of the page before: an OFFSET walks through all before it.
             rows = self.rows(_TRACES, **within, most=_TRACES_AT_ONCE)
             if not rows:
                 return

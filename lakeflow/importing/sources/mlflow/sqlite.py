@@ -41,8 +41,10 @@ _WAIT_S = 30.0
 
 _POINTS_A_CHUNK = 4_096
 
+# SQLite before 3.32 takes no more than 999 values in a statement.
 _RUNS_AT_ONCE = 500
 
+# The order of rowid is that of logging, of which MLflow's database keeps nothing else.
 _POINTS = """
     SELECT "key", value, timestamp, step, is_nan FROM metrics
     WHERE run_uuid = ? ORDER BY "key", rowid
@@ -146,6 +148,7 @@ class MlflowSqlite(SqlModels, SqlTraces, SqlEvaluation):
             self._locations[str(identity)] = self._location(location)
             yield ExperimentItem(
                 str(identity),
+                # Two workspaces may have experiments of one name, and a lake has no workspaces.
                 name if workspace in {None, "default"} else f"{workspace}/{name}",
                 tags.get(identity, {}),
                 stage or LifecycleStage.ACTIVE,
@@ -214,6 +217,7 @@ class MlflowSqlite(SqlModels, SqlTraces, SqlEvaluation):
         )
         rows = self._all(query, ids)
         uses: dict[str, dict[str, str]] = {}
+        # A run may have many datasets, so that these are bounded too.
         for start in range(0, len(rows), _RUNS_AT_ONCE):
             inputs = [row[1] for row in rows[start : start + _RUNS_AT_ONCE]]
             for identity, name, value in self._all(
@@ -334,6 +338,7 @@ def _opened(path: str) -> sqlite3.Connection:
         f"file:{quote(path)}?mode=ro{'&immutable=1' if _is_fixed(path) else ''}",
         uri=True,
         timeout=_WAIT_S,
+        # There is one transaction for all that is read, and it is begun by hand.
         isolation_level=None,
         check_same_thread=False,
     )

@@ -108,6 +108,7 @@ def _rows(
         return
     held = {name: batch.column(name) for name in batch.schema.names}
     steps = held["step"].cast(pyarrow.float64()).to_pylist()
+    # A safe cast refuses times with parts of a millisecond.
     moments = held["timestamp"].cast(pyarrow.timestamp("ms", "UTC"), safe=False)
     times = moments.cast(pyarrow.int64()).to_pylist()
     values = {name: held[name].to_pylist() for name in set(_VALUES.values()) if name in held}

@@ -99,6 +99,7 @@ class NeptuneSource:
         self._complaints = Complaints()
         self._complain = self._complaints.add
         self._runs = {run.id: run for run in self._found(data)}
+        # Where there are broken files alone, these are told of.
         if not self._runs and not self._complaints.is_any:
             raise NotFoundError(
                 f"no runs of neptune-exporter are in {location!r}",
@@ -152,11 +153,13 @@ class NeptuneSource:
     def _found(self, data: str) -> Iterator[_Run]:
         """Yield the runs of a folder, which has a folder for each project."""
         for above, folders, names in os.walk(data):
+            # In place: os.walk() goes down in this order.
             folders.sort()
             parts: dict[str, list[tuple[int, str]]] = {}
             for name in sorted(names):
                 path, match = os.path.join(above, name), _PART.fullmatch(name)
                 if match:
+                    # By number: as text part 10 comes before part 2.
                     parts.setdefault(match[1], []).append((int(match[2]), path))
                 elif name.endswith(_UNFINISHED):
                     self._complain(path, "its export was broken off: export the run again")

@@ -50,6 +50,7 @@ def numbers(cells: pyarrow.Array) -> Read:
     if not types.is_string(cells.type):
         if types.is_temporal(cells.type):
             return _read(cells, pyarrow.nulls(len(cells), floats))
+        # A safe cast refuses whole numbers above 2**53, of which a float has not every one.
         return _read(cells, cells.cast(floats, safe=False))
     try:
         # Nearly always all of them are plain numbers.
@@ -88,6 +89,7 @@ def times(cells: pyarrow.Array) -> Read:
     import pyarrow
 
     if pyarrow.types.is_temporal(cells.type):
+        # A safe cast refuses times with parts of a millisecond.
         whole = cells.cast(pyarrow.timestamp("ms"), safe=False).cast(pyarrow.int64())
         return _reasonable(cells, whole.cast(pyarrow.float64(), safe=False))
     if pyarrow.types.is_string(cells.type):
@@ -160,6 +162,7 @@ def _number(text: str) -> float | None:
     if text in _NOTHING:
         return None
     word = _WORDS.get(text.lower())
+    # Python's float() takes 1_000, which is a name in a table rather than a number.
     if word is None and "_" in text:
         raise ValueError(text)
     return float(text) if word is None else word

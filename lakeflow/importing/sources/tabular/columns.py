@@ -112,6 +112,7 @@ class FoundColumns:
             InvalidInputError: There is one.
         """
         missing = sorted(self._named - set(self._found))
+        # Where nothing could be read at all, that is what is reported.
         if missing and self._found:
             raise InvalidInputError(
                 f"there is no column {missing[0]!r} in {location}",
@@ -127,6 +128,7 @@ class FoundColumns:
             report: Told of cells that are no numbers, and of names that a lake does not take.
         """
         others = {name: known for name, known in self._found.items() if name not in self._named}
+        # A column that is empty everywhere is neither.
         numeric = [name for name, known in others.items() if known.numbers > known.texts]
         textual = [name for name, known in others.items() if 0 < known.texts >= known.numbers]
         roles = Roles(

@@ -76,6 +76,7 @@ def found(location: str, is_wanted: Callable[[str], bool]) -> Iterator[InputFile
     pattern = place.pattern
     matches = re.compile(_regex(pattern)).fullmatch
     count = 0
+    # The same order each time: rows of a run may be in several files, and are counted.
     for path in sorted(place.paths()):
         name = path.rpartition("/")[2]
         if matches(path) if pattern else place.is_file or is_wanted(name):
@@ -199,4 +200,5 @@ class _Bytes(io.RawIOBase):
 
 
 def _stream(fs: Filesystem, path: str, size: int) -> BinaryIO:
+    # Readers ask for a few bytes at a time, and each would be a request.
     return io.BufferedReader(_Bytes(fs, path, size), _READ_AHEAD)

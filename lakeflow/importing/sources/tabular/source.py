@@ -315,6 +315,7 @@ def _distinct(blocks: Iterator[tuple[int, pyarrow.Array]]) -> set[str]:
     """Return the values of a column, but no more than two: then it changes."""
     values: set[str] = set()
     for _, block in blocks:
+        # Two tell as well as all of them that it changes.
         values.update(cells.texts(block.unique().drop_null()[:2]).to_pylist())
         if len(values) > 1:
             break

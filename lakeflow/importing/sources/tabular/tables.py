@@ -216,6 +216,7 @@ def _readable(stream: BinaryIO, complain: Complain) -> Iterator[bytes]:
     """Yield lines as far as a file can be read; those before an error are not lost."""
     try:
         yield from stream
+    # An OSError too: a store that fails would fail for the next file as well.
     except StorageError:
         raise
     except UNREADABLE as error:

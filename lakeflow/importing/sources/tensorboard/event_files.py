@@ -68,6 +68,7 @@ def begun(file: InputFile) -> float:
 
     try:
         return float(event_at(file, 0).wall_time)
+    # An OSError too, and no fault of this file.
     except StorageError:
         raise
     except (DecodeError, struct.error, OSError):
@@ -106,6 +107,7 @@ def _events(path: str, size: int, complain: Callable[[str], None]) -> Iterator[L
     from tensorboard.compat.proto import event_pb2
 
     offset = 0
+    # Raw, since the length of each record says where the next one begins.
     for record in RawEventFileLoader(path).Load():
         try:
             yield Located(event_pb2.Event.FromString(record), offset)

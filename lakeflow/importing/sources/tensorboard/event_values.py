@@ -113,7 +113,9 @@ def image_files(event: Any, tag: str, taken: Counter[str]) -> Iterator[tuple[str
         stem = f"images/{key.replace('/', '#')}%step%{event.step}%timestamp%{time}%"
         repeat = taken[stem]
         taken[stem] += 1
+        # It follows from the rest, where log_image draws one: imports find the file again.
         stem += str(uuid.UUID(made_id(stem, str(repeat))))
+        # As a PNG it would not move any more.
         if data.startswith(b"GIF8"):
             yield f"images/{key}/{event.step}-{repeat}.gif", data
             continue

@@ -219,6 +219,7 @@ class TensorBoardSource:
                         self._complaint(file)(f"has a broken value of {value.tag!r}: {error}")
                         continue
                     if point is not None:
+                        # Steps that a restart logs again stay; TensorBoard hides the first.
                         writer.add(value.tag, point, time, event.step)
         writer.close([known.images, self._settle_texts(known)])
         return known
@@ -233,6 +234,7 @@ class TensorBoardSource:
         for tag, places in known.texts.items():
             first = known.first_texts[tag]
             if len(places) == 1 and len(first) <= _LONGEST_TAG:
+                # tensorboardX, and PyTorch after it, write that behind the name that was given.
                 known.tags[keys[tag].removesuffix("/text_summary")] = first
             else:
                 others += places
@@ -275,6 +277,7 @@ def _take(value: Any, known: _Found, at: _Place) -> float | None:
     if plugin == "hparams":
         _take_hparams(value.metadata.plugin_data.content, known)
     elif plugin == "images":
+        # Where it is, and not what: it is taken out of its file when it is copied.
         known.images.append(at)
     elif plugin == "text":
         # One character more tells that it is too long.

@@ -94,6 +94,7 @@ class TrackioSource:
         self._projects: dict[str, Project] = {}
         for project in _found(location):
             try:
+                # A newer version than is known is to be refused before anything is written.
                 self._open(project).close()
                 self._projects[project.name] = project
             except StorageError as error:
@@ -199,6 +200,7 @@ class TrackioSource:
         for file in artifact.files:
             path = f"artifacts/{artifact.name}/v{artifact.version}/{file.get('path')}"
             digest = str(file.get("digest"))
+            # It becomes a path, and a stranger may have written it.
             if _DIGEST.fullmatch(digest):
                 blobs = os.path.join("artifacts", project.name, "blobs", "sha256")
                 inside = os.path.join(blobs, digest[:2], digest)

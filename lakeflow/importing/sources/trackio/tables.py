@@ -223,6 +223,7 @@ def made_of_parquet(tables: dict[str, str], path: str) -> None:
         for table, file in tables.items():
             if table in _COLUMNS:
                 _fill(connection, table, file)
+        # Which runs there are is asked of all three.
         for table in _JSON_COLUMNS.keys() - tables.keys():
             names = ["id", "run_id", "run_name", "timestamp", _JSON_COLUMNS[table]]
             connection.execute(f"CREATE TABLE {table} ({', '.join(names)})")

@@ -105,6 +105,7 @@ class WandbSource:
             if since is None or logs[0].head.start_time >= since:
                 known = self._know(run_id)
                 self._say_what_is_lost(known, logs)
+                # Of a resumed run each part has a folder, and a run has one place.
                 yield wandb_runs.run_item(known, logs[-1].files, _is_running(known, logs))
 
     def counts(self, run: RunItem) -> dict[str, int]:
@@ -286,6 +287,7 @@ def _found(location: str) -> Iterator[str]:
         logs = [name for name in names if _LOG.fullmatch(name)]
         yield from (os.path.join(above, name) for name in logs)
         if logs:
+            # What is below the folder of a run are files of it, whatever they are called.
             folders.clear()
 
 
