@@ -127,7 +127,7 @@ class _Sync:
         # Experiments change by events alone, so that without a new one none is asked for.
         if events != known.events or not self._are_there(mine):
             mine = experiments.matched(source, self._target, mine)
-        self._known = replace(known, experiments=mine, events=events)
+        self._known = replace(known, experiments=mine)
         if self._plan.has_stored:
             self._bring_stored()
         self._bring_log()
@@ -136,6 +136,7 @@ class _Sync:
             bring_models(source, self._target, self._report.problems.append)
         done = replace(
             self._known,
+            events=events,
             reached=reached(self._listing, self._known, self._ends),
             fold=self._listing.fold.number,
             files=_files_of(source.lake, self._listing.fold),

@@ -132,6 +132,19 @@ def test_a_copy_of_a_record_is_no_other_one(
         compact_lake(store.lake)
 
 
+def test_a_place_says_nothing_of_a_line_that_is_no_copy(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    store = another_process(uri)
+    run_id = store.runs.create("0").info.run_id
+    about = records.about("0", run_id)
+    store.lake.append([f'"copied_place":5,{about},{records.metric(("loss", 0.5, 1, 1))}'])
+    for _ in range(2):
+        places = store.columns.query("SELECT place FROM metrics", None)["place"].to_pylist()
+        assert places == [0]
+        compact_lake(store.lake)
+
+
 def test_small_files_are_merged_once_there_are_enough(
     client: LakeflowClient, run_id: str, uri: str
 ) -> None:

@@ -361,6 +361,7 @@ def test_keys_may_be_called_as_what_has_a_closed_set() -> None:
         "metrics.a sideways",
         "metrics.a; DROP TABLE runs",
         "metrics.a DESC NULLS FIRST",
+        "metrics.a NULLS  LAST",
         "metrics.a, metrics.b",
         "read_text('/etc/passwd')",
         "(SELECT 1)",

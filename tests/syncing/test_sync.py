@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from evaluated import evaluate
@@ -422,6 +423,22 @@ def test_a_sync_that_is_killed_knows_how_far_each_writer_was_read(
         if not fs.is_dead:
             break
     assert write > 5
+
+
+def test_a_sync_that_stops_before_the_models_brings_them_the_next_time(
+    uri: str, target: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeflow.syncing.between_lakes._BOOKMARK_EVERY_S", 0.0)
+    client = LakeflowClient(uri)
+    client.create_run("0")
+    client.create_registered_model("digits")
+    bring = "lakeflow.syncing.between_lakes.bring_models"
+    with monkeypatch.context() as stopped:
+        stopped.setattr(bring, Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            sync_lakes(opened(uri), target)
+    assert sync_lakes(opened(uri), target).records == 0
+    assert LakeflowClient(target.lake.fs.uri).get_registered_model("digits").name == "digits"
 
 
 def test_an_experiment_that_was_removed_in_the_target_is_made_anew(

@@ -102,7 +102,8 @@ def stage(kinds: Sequence[Kind]) -> str:
     kept = quoted(name for name in columns if name not in _HEAD)
     return f"""
     SELECT {_WRITTEN_BY},
-        coalesce({COPIED_PLACE}, 0) AS first_place,
+        CASE WHEN {COPIED_FROM} IS NULL THEN 0 ELSE coalesce({COPIED_PLACE}, 0) END
+            AS first_place,
         {_IS_WHOLE} AND {" AND ".join(checks)} AS is_record,
         {kept}
     FROM {_lines(columns)}

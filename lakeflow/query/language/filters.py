@@ -127,7 +127,7 @@ class _Parser:
 
         node = self._parse(exp.Ordered)
         # By the text: in the tree sqlglot says where nulls are, also where nobody has said so.
-        if self._text.upper().rstrip().endswith(("NULLS FIRST", "NULLS LAST")):
+        if " ".join(self._text.upper().split()).endswith(("NULLS FIRST", "NULLS LAST")):
             raise self._wrong(node, "what is missing is always last")
         field = self._field(node.this)
         if field.by and not (field.rows and self._catalogue.rows[field.rows].last):

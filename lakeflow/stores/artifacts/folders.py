@@ -145,8 +145,9 @@ def _wanted(
                 hint="fetch the other files one by one",
             )
         known = recorded.get(path)
-        sha256 = known.sha256 if known and known.size == size else None
-        wanted.append(Wanted(path, os.path.join(target, path), size, sha256))
+        wanted.append(
+            Wanted(path, os.path.join(target, path), size, known.sha256 if known else None)
+        )
     return wanted
 
 

@@ -11,7 +11,7 @@ from lakeflow.entities import tag_names, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.media import images
 from lakeflow.stores.artifacts.files import require_run
-from lakeflow.stores.artifacts.recorded import Label
+from lakeflow.stores.artifacts.recorded import Label, thumbnail_of
 from lakeflow.stores.experiments import now_ms
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class LoggedImage:
     @property
     def thumbnail(self) -> PIL.Image.Image:
         """A copy whose longer side has 256 pixels; as for ``image``."""
-        return images.opened(self._fetch(self.path.removesuffix(_IMAGE) + _THUMBNAIL))
+        return images.opened(self._fetch(thumbnail_of(self.path)))
 
 
 class ImageStore:

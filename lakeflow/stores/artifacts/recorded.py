@@ -44,6 +44,18 @@ class Recorded(NamedTuple):
     label: Label
 
 
+def thumbnail_of(path: str) -> str:
+    """Return the path of the thumbnail of an image of a step.
+
+    Examples:
+        >>> thumbnail_of("images/a+step+3+timestamp+1700000000000+0b1c.png")
+        'images/a+step+3+timestamp+1700000000000+0b1c+compressed.webp'
+    """
+    found = _OF_A_STEP.fullmatch(path)
+    separator = "%" if found is None else found[2]
+    return f"{path.removesuffix('.png')}{separator}compressed.webp"
+
+
 def label_of(path: str) -> Label:
     """Return what a file is, as far as its name says so.
 

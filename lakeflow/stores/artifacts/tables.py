@@ -80,9 +80,10 @@ class TableStore:
         path = checked_path(artifact_file)
         table = tables.table_of(data)
         images = table_images.image_columns(table)
-        # First of all: a table that a deleted run does not take leaves no images behind.
+        # First of all: a table that is not taken leaves no images behind.
         self._heads.active(run_id)
         if images:
+            self._tags(run_id, path)
             table = self._with_images(run_id, path, table, images)
         with self._turns.turn(run_id):
             head, place = self._artifacts.place(run_id)

@@ -289,6 +289,9 @@ def test_a_file_that_was_changed_since_is_no_download(
     there.mkdir()
     with pytest.raises(DamagedLakeError, match="not what was logged"):
         another_process(client.tracking_uri).artifacts.download(run_id, "a.txt", there)
+    kept.write_text("of another length")
+    with pytest.raises(DamagedLakeError, match="not what was logged"):
+        another_process(client.tracking_uri).artifacts.download(run_id, "", there)
     assert os.listdir(there) == []
 
 

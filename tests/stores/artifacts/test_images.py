@@ -95,6 +95,18 @@ def test_images_are_found_by_what_is_recorded(
         lakeflow.load_images("0" * 32, "a", uri)
 
 
+def test_an_image_as_mlflow_3_names_it_has_its_thumbnail(
+    client: LakeflowClient, run_id: str, tmp_path: Path
+) -> None:
+    stem = "k+step+1+timestamp+5+0b1c"
+    image = PIL.Image.new("RGB", (8, 8))
+    image.save(tmp_path / f"{stem}.png")
+    image.resize((4, 4)).save(tmp_path / f"{stem}+compressed.webp")
+    client.log_artifacts(run_id, tmp_path, "images")
+    (found,) = lakeflow.load_images(run_id, "k", client.tracking_uri)
+    assert (found.image.size, found.thumbnail.size) == ((8, 8), (4, 4))
+
+
 def test_an_image_that_was_changed_or_is_gone_says_so(
     tmp_path: Path,
 ) -> None:

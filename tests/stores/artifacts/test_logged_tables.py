@@ -125,8 +125,9 @@ def test_what_is_refused_leaves_nothing(client: LakeflowClient, run_id: str) -> 
     with pytest.raises(InvalidInputError):
         client.log_table(run_id, {"a": 1}, "../t.json")
     client.set_tag(run_id, "mlflow.loggedArtifacts", "[")
-    with pytest.raises(InvalidStateError, match="delete_tag"):
-        client.log_table(run_id, {"a": 1}, "t.json")
+    for data in ({"a": 1}, {"a": [image]}):
+        with pytest.raises(InvalidStateError, match="delete_tag"):
+            client.log_table(run_id, data, "t.json")
     client.delete_tag(run_id, "mlflow.loggedArtifacts")
     client.delete_run(run_id)
     with pytest.raises(InvalidInputError, match="active"):
