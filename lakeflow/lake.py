@@ -333,7 +333,7 @@ class Lake:
         self._on_append = self._appender.on_append = hook
 
     def on_close(self, hook: Callable[[], None]) -> None:
-        """Call a function when the lake is closed, in order, before its writer is."""
+        """Call a function when the lake is closed, before its writer is; the last one first."""
         self._on_close.append(hook)
 
     def on_fork(self, hook: Callable[[], None]) -> None:
@@ -376,7 +376,7 @@ class Lake:
         self._let_go()
         # Hooks may still write, as the queue of asynchronous logging does: the segment is last.
         try:
-            for hook in self._on_close:
+            for hook in reversed(self._on_close):
                 hook()
         finally:
             self.seal()

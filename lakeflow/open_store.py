@@ -37,8 +37,6 @@ def open_store(
     """
     location = context.tracking_uri() if uri is None else uri
     lake = Lake.open(location, storage_options, create=create)
-    store = lake.shared(Store)
-    # After the store, as what ends in this order: its queue is written before the last segment
-    # is closed and compacted.
+    # Before the store, since what comes last ends first: what its queue holds is compacted too.
     lake.shared(AutoCompaction)
-    return store
+    return lake.shared(Store)
