@@ -277,7 +277,7 @@ class TrackingSource:
 
     def model_points(self, model: LoggedModelItem) -> Iterator[Sequence[ModelPoint]]:
         """Yield the points of a logged model."""
-        # Asked for again: kept from the search, all models' would be held where none is lacking.
+        # Asked for again: those that the search has told would be held for all models.
         asked = partial(self._client.get_logged_model, model.model_id)
         points = self._asked(asked).metrics or []
         for start in range(0, len(points), _POINTS_A_CHUNK):

@@ -43,7 +43,7 @@ class FileModels(StoreFolders):
                 yield found
 
     def _folders_below(self, parent: str) -> Iterator[str]:
-        for name in folders_in(parent):
+        for name in folders_in(parent, self.report):
             yield os.path.join(parent, name)
 
     def _read(self, folder: str, item_of: Callable[[str, dict[str, Any]], T]) -> T | None:

@@ -109,7 +109,7 @@ class MlflowFiles(FileModels, FileTraces):
 
     def _experiment_folders(self) -> Iterator[str]:
         for parent in (self.root, os.path.join(self.root, _TRASH)):
-            for name in folders_in(parent):
+            for name in folders_in(parent, self.report):
                 if name not in _NO_EXPERIMENTS:
                     yield os.path.join(parent, name)
 
@@ -118,7 +118,7 @@ class MlflowFiles(FileModels, FileTraces):
     def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
         """Yield the runs of an experiment, by id."""
         folder = self.folders[experiment.key]
-        for name in folders_in(folder):
+        for name in folders_in(folder, self.report):
             path = os.path.join(folder, name)
             if name in _NO_RUNS or not _is_run(path):
                 continue

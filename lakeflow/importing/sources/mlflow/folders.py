@@ -65,7 +65,7 @@ class StoreFolders:
 
     def metas(self, folder: str) -> Iterator[dict[str, Any]]:
         """Yield what the ``meta.yaml`` of each folder in a folder says."""
-        for name in folders_in(folder):
+        for name in folders_in(folder, self.report):
             found = self.meta(os.path.join(folder, name))
             if found is not None:
                 yield found
@@ -125,13 +125,31 @@ class StoreFolders:
         return None
 
 
-def folders_in(parent: str) -> list[str]:
-    """Return the names of the folders in a folder, in order; none if there is none."""
+def folders_in(parent: str, report: Callable[[Problem], None] = lambda _: None) -> list[str]:
+    """Return the names of the folders in a folder, in order; none if there is none.
+
+    Links count as what they lead to, as MLflow takes them.
+
+    Args:
+        parent: The folder.
+        report: Told of links that lead to nothing, or to a folder around themselves.
+    """
     try:
-        entries = [*os.scandir(parent)]
+        entries = sorted(os.scandir(parent), key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    found = []
+    for entry in entries:
+        if entry.is_symlink() and not _leads_on(entry.path, os.path.realpath(parent)):
+            report(Problem(entry.path, "it is a link that leads to nothing, or back"))
+        elif entry.is_dir():
+            found.append(entry.name)
+    return found
+
+
+def _leads_on(link: str, parent: str) -> bool:
+    target = os.path.realpath(link)
+    return os.path.exists(target) and os.path.commonpath([parent, target]) != target
 
 
 def _key_of(name: str) -> str:
