@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from lakeflow.entities import LifecycleStage
@@ -13,6 +14,7 @@ from lakeflow.importing.model_items import (
     RegisteredModelItem,
 )
 from lakeflow.importing.sources.artifact_files import files_below
+from lakeflow.importing.sources.mlflow.infinities import unclipped
 from lakeflow.importing.sources.mlflow.statuses import DELETED_VERSION, logged_model_status
 from lakeflow.importing.sources.mlflow.tables import StoreTables, own
 
@@ -119,17 +121,13 @@ class SqlModels(StoreTables):
 
     def model_points(self, model: LoggedModelItem) -> Iterator[list[ModelPoint]]:
         """Yield the points of a logged model, some thousands at once."""
-        skipped = 0
-        while True:
-            rows = self.rows(
-                _POINTS, model=model.model_id, skipped=skipped, most=_POINTS_AT_ONCE
-            )
-            if not rows:
-                return
+        for rows in self.batches(_POINTS, _POINTS_AT_ONCE, model=model.model_id):
+            found = [row["metric_value"] for row in rows]
+            values = unclipped([math.nan if each is None else each for each in found])
             yield [
                 ModelPoint(
                     row["metric_name"],
-                    float("nan") if row["metric_value"] is None else row["metric_value"],
+                    value,
                     row["metric_timestamp_ms"],
                     row["metric_step"],
                     row["run_id"],
@@ -137,9 +135,8 @@ class SqlModels(StoreTables):
                     row["dataset_name"] or "",
                     row["dataset_digest"] or "",
                 )
-                for row in rows
+                for row, value in zip(rows, values, strict=True)
             ]
-            skipped += len(rows)
 
     def model_files(self, model: LoggedModelItem) -> Iterator[FileItem]:
         """Yield the files of a logged model."""
@@ -193,7 +190,6 @@ _LOGGED_COUNTS = """
 _POINTS = """
     SELECT * FROM logged_model_metrics WHERE model_id = :model
     ORDER BY metric_name, metric_timestamp_ms, metric_step, run_id
-    LIMIT :most OFFSET :skipped
 """
 
 
