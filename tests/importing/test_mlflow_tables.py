@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from lakeflow.importing.items import Problem
+
 MODEL = LoggedModelItem("m", "0", "net", 1, 1, "/there")
 DATASET = EvaluationDatasetItem("d", "asked", 1, 1)
 
@@ -56,6 +58,7 @@ OF_RECORDS = """
     dataset_record_id, dataset_id, inputs, outputs, expectations, tags, source, created_time,
     last_update_time, created_by, last_updated_by
 """
+TIMES = "creation_time, last_updated_time"
 OF_SCORERS = "scorer_id, scorer_version, serialized_scorer, creation_time"
 
 
@@ -103,3 +106,41 @@ def test_many_rows_of_one_thing_are_read_in_one_go(
     assert numbers == [*range(count)][::-1]
     assert [each.version for each in source.scorer_versions()] == [*range(count)]
     assert len(asked) == 3
+
+
+def test_models_of_other_workspaces_take_no_place_and_are_told(
+    path: Path, opened: Callable[[], MlflowSqlite], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_models, "_MODELS_AT_ONCE", 2)
+    monkeypatch.setattr(sql_models, "_VERSIONS_AT_ONCE", 2)
+    spaces = ["a", "b", "default"]
+    names = ["one", "three", "two"]
+    rows = [(space, name, 1, 1, None) for space in spaces for name in names]
+    fill(path, "registered_models", f"workspace, name, {TIMES}, description", rows)
+    fill(path, "registered_model_tags", "workspace, name, key, value", [("a", "one", "t", "1")])
+    versions = [
+        (space, "one", number, 1, 1, *8 * [None])
+        for number in range(1, 5)
+        for space in spaces
+        if number < 4 or space == "a"
+    ]
+    fill(
+        path,
+        "model_versions",
+        f"""workspace, name, version, {TIMES}, description, user_id, current_stage, source,
+        run_id, run_link, status, status_message""",
+        versions,
+    )
+    tags = [(space, "one", 2, "of", space) for space in spaces[::-1]]
+    fill(path, "model_version_tags", "workspace, name, version, key, value", tags)
+    source = opened()
+    told: list[Problem] = []
+    source.report_to(told.append)
+    models = [*source.registered_models()]
+    assert [each.name for each in models] == names
+    assert (models[0].tags, models[0].last_version) == ({}, 3)
+    found = [*source.model_versions(models[0])]
+    assert [(each.version, each.tags) for each in found] == [
+        (1, {}), (2, {"of": "default"}), (3, {})
+    ]  # fmt: skip
+    assert [each.where for each in told] == ["workspace a", "workspace b"]
