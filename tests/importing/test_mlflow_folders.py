@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from importing.reading import held_by
 
+from lakeflow.importing.model_items import LoggedModelItem
+from lakeflow.importing.sources.mlflow import folders
 from lakeflow.importing.sources.mlflow.files import MlflowFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lakeflow.importing.items import Problem
 
 
 def experiment(folder: Path) -> Path:
@@ -59,3 +63,23 @@ def test_links_that_lead_back_or_to_nothing_are_told(root: Path, tmp_path: Path)
         str(root / link) for link in ("2", "3", "0/b", "0/c", "0/d")
     }
     assert len(held.problems) == 5
+
+
+def test_names_of_datasets_are_whole_wherever_a_block_ends(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "_BYTES_A_CHUNK", 7)
+    monkeypatch.setattr(folders, "_LONGEST_LINE", 100)
+    (root / "0/models/m-1/metrics").mkdir(parents=True)
+    named = [f"Größe{number}" for number in range(9)]
+    lines = "".join(f"{number} 0.5 0 r {name} 1\n" for number, name in enumerate(named))
+    (root / "0/models/m-1/metrics/acc").write_text(lines)
+    (root / "0/models/m-1/metrics/endless").write_bytes(b"x" * 1_000)
+    source = MlflowFiles(str(root))
+    told: list[Problem] = []
+    source.report_to(told.append)
+    [*source.experiments()]
+    model = LoggedModelItem("m-1", "0", "net", 1, 1, "/there")
+    (points,) = source.model_points(model)
+    assert [each.dataset_name for each in points] == named
+    assert [each.where for each in told] == [str(root / "0/models/m-1/metrics/endless")]

@@ -19,6 +19,10 @@ _BYTES_A_CHUNK = 256 * 1024
 """What is read of a file of points at once: some thousand of them."""
 
 
+_LONGEST_LINE = 64 * 1024
+"""Bytes of a line of points; what is longer is something else."""
+
+
 class StoreFolders:
     """Reads folders of a file store; what is broken is reported with its path.
 
@@ -113,6 +117,25 @@ class StoreFolders:
                     yield block
         except OSError as error:
             self.report(Problem(path, reason(error)))
+
+    def lines(self, path: str) -> Iterator[tuple[int, bytes]]:
+        """Yield whole lines of a file of points, many at once, and the number of the first.
+
+        What stands behind the last end of a line is reported.
+        """
+        rest, first = b"", 1
+        for block in self.blocks(path):
+            # Without any end of a line the rest would grow with each block, which copies it.
+            if len(rest) > _LONGEST_LINE:
+                break
+            whole, newline, rest = (rest + block).rpartition(b"\n")
+            if newline:
+                lines = whole + newline
+                yield first, lines
+                first += lines.count(b"\n")
+        if rest:
+            why = f"its last line is cut: {rest[:80].decode('utf-8', 'replace')!r}"
+            self.report(Problem(path, why))
 
     def whole(self, meta: Mapping[str, Any], name: str, folder: str) -> int | None:
         """Return a whole number of a document; None if there is none."""
