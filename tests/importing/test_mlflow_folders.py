@@ -68,7 +68,7 @@ def test_links_that_lead_back_or_to_nothing_are_told(root: Path, tmp_path: Path)
 def test_names_of_datasets_are_whole_wherever_a_block_ends(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folders, "_BYTES_A_CHUNK", 7)
+    monkeypatch.setattr(folders, "_BYTES_A_CHUNK", 8)
     monkeypatch.setattr(folders, "_LONGEST_LINE", 100)
     (root / "0/models/m-1/metrics").mkdir(parents=True)
     named = [f"Größe{number}" for number in range(9)]
