@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from importing.reading import held_by
 
+from lakeflow.importing import from_mlflow
 from lakeflow.importing.model_items import LoggedModelItem
 from lakeflow.importing.sources.mlflow import folders
 from lakeflow.importing.sources.mlflow.files import MlflowFiles
@@ -83,3 +85,23 @@ def test_names_of_datasets_are_whole_wherever_a_block_ends(
     (points,) = source.model_points(model)
     assert [each.dataset_name for each in points] == named
     assert [each.where for each in told] == [str(root / "0/models/m-1/metrics/endless")]
+
+
+def test_a_dry_run_counts_what_comes_twice_as_an_import_does(
+    root: Path, tmp_path: Path
+) -> None:
+    run(root / "0" / ("a" * 32))
+    # A copy that has the name of the first one, and one of its runs.
+    shutil.copytree(root / "0", root / "1")
+    run(root / "1" / ("b" * 32))
+    tried, real = (
+        from_mlflow(str(root), str(tmp_path / "lake"), dry_run=is_dry)
+        for is_dry in (True, False)
+    )
+    counts, others = (
+        {name: each.source.count for name, each in report.tables.items() if each.source.count}
+        for report in (tried, real)
+    )
+    assert counts == others == {"experiments": 1, "runs": 2, "metrics": 2}
+    assert tried.problems == real.problems
+    assert tried.loss_count == 1
