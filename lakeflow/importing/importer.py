@@ -32,7 +32,7 @@ from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.run_heads import RunHead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from lakeflow.importing.destination.runs import CheckedRun
     from lakeflow.importing.items import Curve, ExperimentItem, RunItem
@@ -134,33 +134,31 @@ def try_source(
     runs: dict[str, bool] = {}
     points = 0
     found = [*_wanted(source, wanted, report)]
+    # Of two with one name the lake makes one.
+    names = {item.name for item in found}
+    report.count("experiments", len(names), sum(map(len, names)))
     for item in found:
-        report.count("experiments", 1, len(item.name))
         for run in _runs(source, item, wanted):
             # Where it will be changes nothing in what a lake refuses of it.
-            checked = checked_run(run, "0", "", report.add)
-            if checked is None:
+            if _is_repeated(run, runs, report) or (
+                (checked := checked_run(run, "0", "", report.add)) is None
+            ):
                 continue
             runs[run.run_id] = False
             totals.count_run(report, checked)
-            counts = source.counts(run)
-            if counts is None:
-                lengths: Iterable[int] = (len(curve.values) for curve in source.curves(run))
-            else:
-                lengths = counts.values()
-            number = sum(lengths)
+            number = _point_count(source, run)
             points += number
             report.count("metrics", number, 0)
             if artifacts == "copy":
                 totals.count_files(report, [*source.files(run)])
             if len(runs) % _RUNS_A_BATCH == 0:
                 progress(ImportProgress(f"count {item.name}", len(runs), points, 0))
-    names, datasets = count_beside_runs(source, found, wanted, report)
+    models, datasets = count_beside_runs(source, found, wanted, report)
     if store is not None:
-        named = (store.experiments.find(item.name) for item in found if item.name)
+        named = (store.experiments.find(name) for name in names if name)
         ids = {each.experiment_id for each in named if each is not None}
         totals.count_lake(store, report, ids, runs)
-        totals.count_beside(store, report, ids, names, datasets)
+        totals.count_beside(store, report, ids, models, datasets)
     return report
 
 
@@ -179,6 +177,22 @@ def _runs(source: Source, item: ExperimentItem, wanted: Wanted) -> Iterator[RunI
     for run in source.runs(item, wanted.since):
         if wanted.since is None or run.start_time >= wanted.since:
             yield run
+
+
+def _is_repeated(run: RunItem, runs: Container[str], report: ImportReport) -> bool:
+    """Return whether a run is one of those that there were before, which is reported."""
+    if run.run_id in runs:
+        why = "the source has it twice: the second one is left out"
+        report.add(Problem(f"run {run.run_id}", why))
+        return True
+    return False
+
+
+def _point_count(source: Source, run: RunItem) -> int:
+    counts = source.counts(run)
+    if counts is None:
+        return sum(len(curve.values) for curve in source.curves(run))
+    return sum(counts.values())
 
 
 class _Import:
@@ -240,9 +254,7 @@ class _Import:
         self, item: RunItem, experiment_id: str, location: str, known: RunState | None
     ) -> CheckedRun | None:
         report = self._report.add
-        if item.run_id in self.runs:
-            why = "the source has it twice: the second one is left out"
-            report(Problem(f"run {item.run_id}", why))
+        if _is_repeated(item, self.runs, self._report):
             return None
         if known is not None:
             # Its experiment may have got another name in the lake.

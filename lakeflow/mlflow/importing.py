@@ -17,9 +17,10 @@ import mlflow.artifacts
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 
 from lakeflow import temporary
-from lakeflow.entities import TraceInfo, trace_info
+from lakeflow.entities import TraceInfo, TraceState, trace_info
 from lakeflow.exceptions import StorageError
 from lakeflow.importing import TrackerOptions, import_from
 from lakeflow.importing.items import (
@@ -101,7 +102,6 @@ class TrackingSource:
         self._client = MlflowClient(uri, uri)
         self._report: Callable[[Problem], None] = lambda _: None
         self._metrics: dict[str, list[str]] = {}
-        self._points: dict[str, list[Any]] = {}
         self._folder = temporary.path("mlflow-artifacts")
         self._fetched: deque[str] = deque()
 
@@ -256,7 +256,6 @@ class TrackingSource:
             return
         for experiment in experiments:
             for found in self._pages(partial(self._models_page, experiment.key)):
-                self._points[found.model_id] = list(found.metrics or ())
                 yield LoggedModelItem(
                     found.model_id,
                     experiment.key,
@@ -278,7 +277,9 @@ class TrackingSource:
 
     def model_points(self, model: LoggedModelItem) -> Iterator[Sequence[ModelPoint]]:
         """Yield the points of a logged model."""
-        points = self._points.pop(model.model_id, [])
+        # Asked for again: those that the search has told would be held for all models.
+        asked = partial(self._client.get_logged_model, model.model_id)
+        points = self._asked(asked).metrics or []
         for start in range(0, len(points), _POINTS_A_CHUNK):
             some = points[start : start + _POINTS_A_CHUNK]
             values = unclipped([each.value for each in some])
@@ -305,20 +306,37 @@ class TrackingSource:
     def traces(self, experiment: ExperimentItem, since: int | None) -> Iterator[TraceItem]:
         """Yield the traces of an experiment, the oldest first."""
         first = "" if since is None else f"timestamp_ms >= {int(since)}"
-        for found in self._pages(
-            # The oldest first, as for runs.
-            lambda token: self._client.search_traces(
-                [experiment.key], first, _TRACES_A_PAGE, ["timestamp_ms ASC"], token
-            )
+        # The oldest first, as for runs.
+        search = [experiment.key], first, _TRACES_A_PAGE, ["timestamp_ms ASC"]
+        store = self._client._tracking_client.store
+        # MLflow's client leaves out without a word what it cannot fetch the spans of. Its store
+        # names all traces in the same order, so that the two are read side by side.
+        infos = self._pages(lambda token: PagedList(*store.search_traces(*search, token)))
+        for page in pages(
+            lambda token: self._asked(partial(self._client.search_traces, *search, token))
         ):
-            info = _info(found.info)
-            try:
-                spans = [span.to_dict() for span in found.data.spans]
-                columns = span_columns(info.trace_id, spans)
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
+            found = {_trace_id(each.info): each for each in page}
+            while found:
+                info = next(infos, None)
+                if info is None:
+                    # Some were deleted meanwhile; all that were there have been yielded.
+                    return
+                yield self._trace(info, found.pop(_trace_id(info), None))
+        for info in infos:
+            yield self._trace(info, None)
+
+    def _trace(self, given: Any, trace: Any) -> TraceItem:
+        """Return a trace; where the search has left it out, it is asked for by itself."""
+        info = _info(given)
+        try:
+            trace = trace or self._client.get_trace(info.trace_id)
+            spans = [span.to_dict() for span in trace.data.spans]
+            return TraceItem(info, span_columns(info.trace_id, spans))
+        except (MlflowException, *_NO_SPAN) as error:
+            # A trace that goes on has no spans yet.
+            if info.state != TraceState.IN_PROGRESS:
                 self._report(Problem(f"trace {info.trace_id}", f"its spans are lost: {error}"))
-                columns = empty_columns(0)
-            yield TraceItem(info, columns)
+            return TraceItem(info, empty_columns(0))
 
     # Asking
 
@@ -356,6 +374,14 @@ def _models_made(run: Any) -> dict[str, int]:
 
 _BESIDE = {SPANS_LOCATION, ARTIFACT_LOCATION}
 """Tags that say where in the source the spans of a trace are."""
+
+
+_NO_SPAN = (ValueError, LookupError, TypeError, AttributeError)
+
+
+def _trace_id(info: Any) -> str:
+    # MLflow 2 calls it that of a request.
+    return str(getattr(info, "trace_id", None) or info.request_id)
 
 
 def _info(info: Any) -> TraceInfo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lakeflow.importing.sources.mlflow.metric_lines import curve_of, points_of
@@ -28,10 +28,15 @@ def test_both_ways_read_what_mlflow_writes(logged: list[tuple[int, float, int]])
     assert not problems
 
 
+fields = st.lists(st.sampled_from([b"1", b"0.5", b"x"]), max_size=6).map(b" ".join)
+
+
 @settings(max_examples=50)
-@given(st.lists(st.binary(max_size=12)))
+@given(st.lists(st.one_of(fields, st.binary(max_size=12))))
+@example([b"1 2", b"3 4 5 6"])
+@example([b"1 2 ", b"3 4 5\t6"])
 def test_what_is_read_at_once_is_read_one_by_one(found: list[bytes]) -> None:
-    lines = b"".join(b" ".join(each.split()) + b"\n" for each in found)
+    lines = b"".join(each.replace(b"\n", b"") + b"\n" for each in found)
     problems: list[Problem] = []
     one_by_one = points_of(lines, "path", 1, problems.append)
     at_once = curve_of(lines)

@@ -1,4 +1,4 @@
-"""Models and traces of an import that was stopped at any write are there once, in the end."""
+"""Models, traces and datasets of an import that was stopped at any write are there once, in the end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lakeflow.entities import AssessmentSource, Feedback, TraceInfo, TraceState
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.importing import beside_runs, importer
 from lakeflow.importing.destination import registered_models
+from lakeflow.importing.evaluation_items import DatasetRecordItem, EvaluationDatasetItem
 from lakeflow.importing.items import ExperimentItem, FileItem, RunItem
 from lakeflow.importing.model_items import (
     LoggedModelItem,
@@ -37,11 +38,12 @@ BEGIN = 1_600_000_000_000
 RUN = "a" * 32
 MODELS = [f"m-{number:032x}" for number in range(2)]
 TRACES = [f"tr-{number:032x}" for number in range(2)]
+DATASET = "d-" + "1" * 32
 _LAKES = itertools.count()
 
 
 class Held:
-    """A source in memory with models and traces beside one run."""
+    """A source in memory with models, traces and a dataset beside one run."""
 
     name = "memory"
 
@@ -107,6 +109,21 @@ class Held:
             spans = [self._span(number) for number in range(4)]
             yield TraceItem(info, span_columns(trace_id, spans), {RUN: BEGIN})
 
+    def evaluation_datasets(self) -> Iterator[EvaluationDatasetItem]:
+        yield EvaluationDatasetItem(
+            DATASET, "asked", BEGIN, BEGIN + 9, tags={"t": "1"}, experiments={"7": BEGIN}
+        )
+
+    def dataset_records(
+        self, dataset: EvaluationDatasetItem
+    ) -> Iterator[list[DatasetRecordItem]]:
+        for number in range(2):
+            given = {"inputs": {"n": number}, "outputs": "long" * 200}
+            yield [DatasetRecordItem(given, BEGIN + number, BEGIN + number, None, None)]
+
+    def scorer_versions(self) -> Iterator[Any]:
+        return iter(())
+
     @staticmethod
     def _span(number: int) -> dict[str, Any]:
         return {
@@ -153,6 +170,10 @@ def assert_holds(fs: Any) -> None:
         assert (trace.info.state, trace.info.trace_metadata) == (TraceState.OK, {"m": "1"})
         assert [each.assessment_id for each in trace.info.assessments] == ["a-1"]
     assert len(store.traces.search(["7"], run_id=RUN)) == len(TRACES)
+    dataset = store.evaluation_datasets.get(DATASET)
+    assert (dataset.tags, dataset.experiment_ids) == ({"t": "1"}, ["7"])
+    asked = store.evaluation_datasets.load(DATASET)
+    assert sorted(each.inputs["n"] for each in asked) == [0, 1]
 
 
 @pytest.mark.parametrize(("when", "first"), [("after", 1), ("torn", 2)])

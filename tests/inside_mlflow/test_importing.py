@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import shutil
+import types
+import weakref
 from typing import TYPE_CHECKING
 
 import mlflow
@@ -11,11 +13,14 @@ import pytest
 from inside_mlflow.conftest import IS_2
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.store.entities import PagedList
 
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.exceptions import StorageError
 from lakeflow.importing import from_mlflow
+from lakeflow.importing.items import ExperimentItem
+from lakeflow.mlflow import importing
 from lakeflow.mlflow.importing import from_tracking
 
 if TYPE_CHECKING:
@@ -97,6 +102,55 @@ def test_both_readers_make_the_same_lake(migrated: Path, tmp_path: Path) -> None
     again = from_tracking(uri, slow)
     assert again.is_complete, again.problems
     assert shown(slow) == before
+
+
+def test_traces_without_their_spans_are_told_and_the_rest_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A file store has spans in files.
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setattr(importing, "_TRACES_A_PAGE", 2)
+    uri = str(tmp_path / "mlruns")
+    mlflow.set_tracking_uri(uri)
+    experiment = mlflow.set_experiment("asked").experiment_id
+    ids = []
+    for number in range(7):
+        with mlflow.start_span(f"span {number}"):
+            pass
+        ids.append(mlflow.get_last_active_trace_id() if not IS_2 else _last_of_2())
+    lost = {ids[0], ids[3], ids[6]}
+    for each in lost:
+        (spans,) = (tmp_path / "mlruns" / experiment / "traces" / each).rglob("traces.json")
+        spans.unlink()
+    report = from_tracking(uri, str(tmp_path / "lake"))
+    assert {each.where for each in report.problems} == {f"trace {each}" for each in lost}
+    assert not report.is_complete
+    for table, count in (("traces", 7), ("spans", 4)):
+        totals = report.tables[table]
+        assert (totals.source.count, totals.lake.count) == (count, count)
+
+
+def test_points_of_models_that_nobody_asks_for_are_not_held() -> None:
+    source = importing.TrackingSource("http://127.0.0.1:9")
+    point = Metric("acc", 0.5, 1, 0)
+    held = weakref.ref(point)
+    model = types.SimpleNamespace(
+        **dict.fromkeys(["name", "creation_timestamp", "last_updated_timestamp"]),
+        **dict.fromkeys(["artifact_location", "status_message", "model_type", "source_run_id"]),
+        model_id="m", status=types.SimpleNamespace(value="READY"), params={}, tags={}, metrics=[point],
+    )  # fmt: skip
+    page = PagedList([model], None)
+    source._client = types.SimpleNamespace(search_logged_models=lambda *_, **__: page)
+    (item,) = source.logged_models([ExperimentItem("0", "one")])
+    assert item.point_count == 1
+    page.clear()
+    del model, point
+    assert held() is None
+    source.close()
+
+
+def _last_of_2() -> str:
+    return str(mlflow.get_last_active_trace().info.request_id)
 
 
 def test_a_server_that_is_not_there_is_a_plain_error(tmp_path: Path) -> None:

@@ -81,6 +81,22 @@ class DatasetCopies:
             for _ in given:
                 pass  # they are counted as they are read
             return
+        number = 0
+        for some in given:
+            # As of a dataset without fields: of each the lake keeps the type that came first.
+            thing = Thing(EVALUATION_DATASET, (identity,))
+            fields = rows.new_fields(thing, [record.given for record in some])
+            found = [each for record in some for each in self._rows(identity, record)]
+            for each in found:
+                # Each record is merged by a call of its own here, which has numbered it 0.
+                each["number"] = number
+                number += 1
+            self._write(
+                item,
+                records.table(EVALUATION_DATASET_FIELDS.name, fields),
+                records.table(EVALUATION_DATASET_RECORDS.name, found),
+            )
+        # Last: an import that was stopped before it comes to all of it again.
         made = {
             "dataset_id": identity,
             "last_update_time": item.last_update_time,
@@ -110,21 +126,6 @@ class DatasetCopies:
                 ],
             ),
         )
-        number = 0
-        for some in given:
-            # As of a dataset without fields: of each the lake keeps the type that came first.
-            thing = Thing(EVALUATION_DATASET, (identity,))
-            fields = rows.new_fields(thing, [record.given for record in some])
-            found = [each for record in some for each in self._rows(identity, record)]
-            for each in found:
-                # Each record is merged by a call of its own here, which has numbered it 0.
-                each["number"] = number
-                number += 1
-            self._write(
-                item,
-                records.table(EVALUATION_DATASET_FIELDS.name, fields),
-                records.table(EVALUATION_DATASET_RECORDS.name, found),
-            )
 
     def _rows(self, identity: str, item: DatasetRecordItem) -> list[dict[str, Any]]:
         """Return the row that makes a record, and that of what was merged into it last."""

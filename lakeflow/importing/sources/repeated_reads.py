@@ -15,6 +15,9 @@ K = TypeVar("K")
 _RUNS_KNOWN = 1_000
 """Runs of which is kept what was learnt: more than an importer looks at at once."""
 
+_MOST_KNOWN = 100_000
+"""Problems that are known again: far more than a report lists."""
+
 
 class Complaints:
     """Reports problems, each once; what is found before anybody listens is not lost."""
@@ -39,7 +42,9 @@ class Complaints:
         """Report a problem, unless it was found by an earlier look."""
         problem = Problem(where, why, is_loss)
         if problem not in self._told:
-            self._told.add(problem)
+            # Of a source in which more is broken some is told again, rather than all be kept.
+            if len(self._told) < _MOST_KNOWN:
+                self._told.add(problem)
             self._report(problem)
 
 

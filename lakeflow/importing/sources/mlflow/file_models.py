@@ -43,7 +43,7 @@ class FileModels(StoreFolders):
                 yield found
 
     def _folders_below(self, parent: str) -> Iterator[str]:
-        for name in folders_in(parent):
+        for name in folders_in(parent, self.report):
             yield os.path.join(parent, name)
 
     def _read(self, folder: str, item_of: Callable[[str, dict[str, Any]], T]) -> T | None:
@@ -147,18 +147,15 @@ class FileModels(StoreFolders):
         return os.path.join(self.folders[model.experiment], _MODELS, model.model_id)
 
     def _points(self, key: str, path: str) -> Iterator[ModelPoint]:
-        rest = ""
-        number = 0
-        for block in self.blocks(path):
-            *lines, rest = (rest + block.decode("utf-8", "replace")).split("\n")
-            for line in lines:
-                number += 1
+        for first, lines in self.lines(path):
+            # Not by str.splitlines(): a name may hold what ends a line to Unicode.
+            for number, line in enumerate(
+                lines.decode("utf-8", "replace").split("\n")[:-1], first
+            ):
                 try:
                     yield _point(key, line)
                 except ValueError as error:
                     self.report(Problem(f"{path}, line {number}", f"it is no point: {error}"))
-        if rest:
-            self.report(Problem(path, f"its last line is cut: {rest[:80]!r}"))
 
 
 def _numbers(folder: str) -> list[int]:

@@ -27,7 +27,7 @@ class FileTraces(StoreFolders):
     def traces(self, experiment: ExperimentItem, since: int | None) -> Iterator[TraceItem]:
         """Yield the traces of an experiment by id."""
         below = os.path.join(self.folders[experiment.key], "traces")
-        for name in folders_in(below):
+        for name in folders_in(below, self.report):
             folder = os.path.join(below, name)
             info = self._info(folder)
             if info is None or (since is not None and info.request_time < since):

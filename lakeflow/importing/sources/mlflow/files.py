@@ -45,9 +45,6 @@ _NO_RUNS = frozenset({"tags", "datasets", "traces", "models"})
 
 _OF_RUNS = ("metrics", "params", "tags", "artifacts")
 
-_LONGEST_LINE = 64 * 1024
-"""Bytes of a line of points; what is longer is something else."""
-
 
 class MlflowFiles(FileModels, FileTraces):
     """A reader of a file store.
@@ -109,7 +106,7 @@ class MlflowFiles(FileModels, FileTraces):
 
     def _experiment_folders(self) -> Iterator[str]:
         for parent in (self.root, os.path.join(self.root, _TRASH)):
-            for name in folders_in(parent):
+            for name in folders_in(parent, self.report):
                 if name not in _NO_EXPERIMENTS:
                     yield os.path.join(parent, name)
 
@@ -118,7 +115,7 @@ class MlflowFiles(FileModels, FileTraces):
     def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
         """Yield the runs of an experiment, by id."""
         folder = self.folders[experiment.key]
-        for name in folders_in(folder):
+        for name in folders_in(folder, self.report):
             path = os.path.join(folder, name)
             if name in _NO_RUNS or not _is_run(path):
                 continue
@@ -214,23 +211,12 @@ class MlflowFiles(FileModels, FileTraces):
 
     def curve(self, key: str, path: str) -> Iterator[Curve]:
         """Yield the points of a file of them, in chunks."""
-        rest, line = b"", 1
-        for block in self.blocks(path):
-            # Without any end of a line the rest would grow with each block, which copies it.
-            if len(rest) > _LONGEST_LINE:
-                break
-            whole, newline, rest = (rest + block).rpartition(b"\n")
-            if newline:
-                lines = whole + newline
-                found = curve_of(lines)
-                if found is None:
-                    found = points_of(lines, path, line, self.report)
-                line += lines.count(b"\n")
-                if found[0]:
-                    yield Curve(key, *found)
-        if rest:
-            why = f"its last line is cut: {rest[:80].decode('utf-8', 'replace')!r}"
-            self.report(Problem(path, why))
+        for first, lines in self.lines(path):
+            found = curve_of(lines)
+            if found is None:
+                found = points_of(lines, path, first, self.report)
+            if found[0]:
+                yield Curve(key, *found)
 
     def files(self, run: RunItem) -> Iterator[FileItem]:
         """Yield the files of a run."""

@@ -19,6 +19,10 @@ _BYTES_A_CHUNK = 256 * 1024
 """What is read of a file of points at once: some thousand of them."""
 
 
+_LONGEST_LINE = 64 * 1024
+"""Bytes of a line of points; what is longer is something else."""
+
+
 class StoreFolders:
     """Reads folders of a file store; what is broken is reported with its path.
 
@@ -65,7 +69,7 @@ class StoreFolders:
 
     def metas(self, folder: str) -> Iterator[dict[str, Any]]:
         """Yield what the ``meta.yaml`` of each folder in a folder says."""
-        for name in folders_in(folder):
+        for name in folders_in(folder, self.report):
             found = self.meta(os.path.join(folder, name))
             if found is not None:
                 yield found
@@ -114,6 +118,25 @@ class StoreFolders:
         except OSError as error:
             self.report(Problem(path, reason(error)))
 
+    def lines(self, path: str) -> Iterator[tuple[int, bytes]]:
+        """Yield whole lines of a file of points, many at once, and the number of the first.
+
+        What stands behind the last end of a line is reported.
+        """
+        rest, first = b"", 1
+        for block in self.blocks(path):
+            # Without any end of a line the rest would grow with each block, which copies it.
+            if len(rest) > _LONGEST_LINE:
+                break
+            whole, newline, rest = (rest + block).rpartition(b"\n")
+            if newline:
+                lines = whole + newline
+                yield first, lines
+                first += lines.count(b"\n")
+        if rest:
+            why = f"its last line is cut: {rest[:80].decode('utf-8', 'replace')!r}"
+            self.report(Problem(path, why))
+
     def whole(self, meta: Mapping[str, Any], name: str, folder: str) -> int | None:
         """Return a whole number of a document; None if there is none."""
         value = meta.get(name)
@@ -125,13 +148,31 @@ class StoreFolders:
         return None
 
 
-def folders_in(parent: str) -> list[str]:
-    """Return the names of the folders in a folder, in order; none if there is none."""
+def folders_in(parent: str, report: Callable[[Problem], None] = lambda _: None) -> list[str]:
+    """Return the names of the folders in a folder, in order; none if there is none.
+
+    Links count as what they lead to, as MLflow takes them.
+
+    Args:
+        parent: The folder.
+        report: Told of links that lead to nothing, or to a folder around themselves.
+    """
     try:
-        entries = [*os.scandir(parent)]
+        entries = sorted(os.scandir(parent), key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    found = []
+    for entry in entries:
+        if entry.is_symlink() and not _leads_on(entry.path, os.path.realpath(parent)):
+            report(Problem(entry.path, "it is a link that leads to nothing, or back"))
+        elif entry.is_dir():
+            found.append(entry.name)
+    return found
+
+
+def _leads_on(link: str, parent: str) -> bool:
+    target = os.path.realpath(link)
+    return os.path.exists(target) and os.path.commonpath([parent, target]) != target
 
 
 def _key_of(name: str) -> str:

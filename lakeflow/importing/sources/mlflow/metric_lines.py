@@ -15,6 +15,9 @@ Columns = tuple[list[float], list[int], list[int]]
 _OF_DATASET = 5
 """Fields of a line that names a dataset too: name and digest, behind the step."""
 
+_IN_FIELDS = bytes({*range(256)} - {*b" \t\n\r\v\f"})
+"""All bytes but those between fields."""
+
 
 def curve_of(lines: bytes) -> Columns | None:
     r"""Return the points of whole lines; None if one is not a time, a value and a step.
@@ -28,8 +31,9 @@ def curve_of(lines: bytes) -> Columns | None:
     """
     count = lines.count(b"\n")
     fields = lines.split()
-    # Old lines have two fields, those with a dataset five: they are read one by one.
-    if len(fields) != 3 * count or lines.count(b" ") != 2 * count:
+    # Old lines have two fields, those with a dataset five: they are read one by one. Where each
+    # line has two blanks none has more than three fields, and so many in all are three in each.
+    if len(fields) != 3 * count or lines.translate(None, _IN_FIELDS) != b"  \n" * count:
         return None
     try:
         return (

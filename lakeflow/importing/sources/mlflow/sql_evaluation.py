@@ -67,14 +67,7 @@ class SqlEvaluation(StoreTables):
         self, dataset: EvaluationDatasetItem
     ) -> Iterator[list[DatasetRecordItem]]:
         """Yield the records of a dataset, some hundreds at once."""
-        skipped = 0
-        while True:
-            rows = self.rows(
-                _RECORDS, dataset=dataset.dataset_id, skipped=skipped, most=_RECORDS_AT_ONCE
-            )
-            if not rows:
-                return
-            skipped += len(rows)
+        for rows in self.batches(_RECORDS, _RECORDS_AT_ONCE, dataset=dataset.dataset_id):
             yield [each for each in map(self._record, rows) if each is not None]
 
     def _record(self, row: Row) -> DatasetRecordItem | None:
@@ -106,12 +99,9 @@ class SqlEvaluation(StoreTables):
 
     def scorer_versions(self) -> Iterator[ScorerVersionItem]:
         """Yield the versions of the scorers of all experiments."""
-        skipped = 0
-        while "scorer_versions" in self.tables:
-            rows = self.rows(_SCORERS, skipped=skipped, most=_SCORERS_AT_ONCE)
-            if not rows:
-                return
-            skipped += len(rows)
+        if "scorer_versions" not in self.tables:
+            return
+        for rows in self.batches(_SCORERS, _SCORERS_AT_ONCE):
             for row in rows:
                 where = f"scorer {row['scorer_name']}, version {row['scorer_version']}"
                 if self.has_numbers(where, row, "scorer_version", "creation_time"):
@@ -140,9 +130,9 @@ _LINKS = """
 """
 _RECORDS = """
     SELECT * FROM evaluation_dataset_records WHERE dataset_id = :dataset
-    ORDER BY created_time, dataset_record_id LIMIT :most OFFSET :skipped
+    ORDER BY created_time, dataset_record_id
 """
 _SCORERS = """
     SELECT * FROM scorers JOIN scorer_versions ON scorer_versions.scorer_id = scorers.scorer_id
-    ORDER BY scorers.scorer_id, scorer_version LIMIT :most OFFSET :skipped
+    ORDER BY scorers.scorer_id, scorer_version
 """

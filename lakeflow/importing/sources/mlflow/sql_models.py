@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lakeflow.entities import LifecycleStage
@@ -13,8 +15,9 @@ from lakeflow.importing.model_items import (
     RegisteredModelItem,
 )
 from lakeflow.importing.sources.artifact_files import files_below
+from lakeflow.importing.sources.mlflow.infinities import unclipped
 from lakeflow.importing.sources.mlflow.statuses import DELETED_VERSION, logged_model_status
-from lakeflow.importing.sources.mlflow.tables import StoreTables, own
+from lakeflow.importing.sources.mlflow.tables import DEFAULT_WORKSPACE, StoreTables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,19 +40,29 @@ class SqlModels(StoreTables):
         self._tell_left_out()
         last = ""
         while "registered_models" in self.tables:
-            rows = self.rows(_MODELS, last=last, most=_MODELS_AT_ONCE)
+            rows = self._own(_MODELS, last=last, most=_MODELS_AT_ONCE)
             if not rows:
                 return
             for row in rows:
-                where = f"registered model {row['name']}"
-                if not own([row]):
-                    why = f"it is in the workspace {row['workspace']!r}: a lake has none"
-                    self.report(Problem(where, why))
-                elif self.has_numbers(where, row, *_TIMES):
+                if self.has_numbers(f"registered model {row['name']}", row, *_TIMES):
                     yield self._model(row)
             last = rows[-1]["name"]
 
+    def _own(self, query: str, **values: object) -> list[Row]:
+        """Return rows of the workspace that all is in where nobody has made another one."""
+        # Names, and numbers of versions, are those of a workspace.
+        own = f"workspace = '{DEFAULT_WORKSPACE}'" if self._has_workspaces else "1 = 1"
+        return self.rows(query.format(own=own), **values)
+
+    @cached_property
+    def _has_workspaces(self) -> bool:
+        return any("workspace" in row for row in self.rows(_ANY_MODEL))
+
     def _tell_left_out(self) -> None:
+        if "registered_models" in self.tables and self._has_workspaces:
+            for each in self.rows(_OF_OTHERS, own=DEFAULT_WORKSPACE):
+                why = f"its {each['models']:,} registered models are left out: a lake has none"
+                self.report(Problem(f"workspace {each['workspace']}", why))
         for table, query in _LEFT_OUT.items():
             count = self.rows(query)[0]["rows_of_it"] if table in self.tables else 0
             if count:
@@ -60,31 +73,31 @@ class SqlModels(StoreTables):
         name = row["name"]
         aliases = []
         if "registered_model_aliases" in self.tables:
-            aliases = own(self.rows(_ALIASES, name=name))
+            aliases = self._own(_ALIASES, name=name)
         made = row["creation_time"] or 0
         return RegisteredModelItem(
             name,
             made,
             row["last_updated_time"] or made,
             row["description"],
-            _pairs(own(self.rows(_MODEL_TAGS, name=name))),
+            _pairs(self._own(_MODEL_TAGS, name=name)),
             {each["alias"]: each["version"] for each in aliases},
             # Those that were deleted among them: their numbers are not given again.
-            self.rows(_LAST, name=name)[0]["last"] or 0,
+            self._own(_LAST, name=name)[0]["last"] or 0,
         )
 
     def model_versions(self, model: RegisteredModelItem) -> Iterator[ModelVersionItem]:
         """Yield the versions of a model in the order of their numbers."""
         last = 0
         while True:
-            rows = self.rows(_VERSIONS, name=model.name, last=last, most=_VERSIONS_AT_ONCE)
+            rows = self._own(_VERSIONS, name=model.name, last=last, most=_VERSIONS_AT_ONCE)
             if not rows:
                 return
             first, last = last, rows[-1]["version"]
             tags: dict[int, dict[str, str]] = {}
-            for each in own(self.rows(_VERSION_TAGS, name=model.name, first=first, last=last)):
+            for each in self._own(_VERSION_TAGS, name=model.name, first=first, last=last):
                 tags.setdefault(each["version"], {})[each["key"]] = each["value"] or ""
-            for row in own(rows):
+            for row in rows:
                 where = f"registered model {model.name}, version {row['version']}"
                 # MLflow keeps the row of a deleted version, with its source redacted.
                 is_there = row["current_stage"] != DELETED_VERSION
@@ -119,17 +132,13 @@ class SqlModels(StoreTables):
 
     def model_points(self, model: LoggedModelItem) -> Iterator[list[ModelPoint]]:
         """Yield the points of a logged model, some thousands at once."""
-        skipped = 0
-        while True:
-            rows = self.rows(
-                _POINTS, model=model.model_id, skipped=skipped, most=_POINTS_AT_ONCE
-            )
-            if not rows:
-                return
+        for rows in self.batches(_POINTS, _POINTS_AT_ONCE, model=model.model_id):
+            found = [row["metric_value"] for row in rows]
+            values = unclipped([math.nan if each is None else each for each in found])
             yield [
                 ModelPoint(
                     row["metric_name"],
-                    float("nan") if row["metric_value"] is None else row["metric_value"],
+                    value,
                     row["metric_timestamp_ms"],
                     row["metric_step"],
                     row["run_id"],
@@ -137,9 +146,8 @@ class SqlModels(StoreTables):
                     row["dataset_name"] or "",
                     row["dataset_digest"] or "",
                 )
-                for row in rows
+                for row, value in zip(rows, values, strict=True)
             ]
-            skipped += len(rows)
 
     def model_files(self, model: LoggedModelItem) -> Iterator[FileItem]:
         """Yield the files of a logged model."""
@@ -162,17 +170,24 @@ _LEFT_OUT = {
 _TIMES = ("creation_time", "last_updated_time")
 _LOGGED_TIMES = ("creation_timestamp_ms", "last_updated_timestamp_ms")
 
-_MODELS = "SELECT * FROM registered_models WHERE name > :last ORDER BY name LIMIT :most"
-_MODEL_TAGS = "SELECT * FROM registered_model_tags WHERE name = :name"
-_ALIASES = "SELECT * FROM registered_model_aliases WHERE name = :name"
-_LAST = "SELECT max(version) AS last FROM model_versions WHERE name = :name"
+_MODELS = """
+    SELECT * FROM registered_models WHERE {own} AND name > :last ORDER BY name LIMIT :most
+"""
+_ANY_MODEL = "SELECT * FROM registered_models LIMIT 1"
+_OF_OTHERS = """
+    SELECT workspace, count(*) AS models FROM registered_models WHERE workspace <> :own
+    GROUP BY workspace ORDER BY workspace
+"""
+_MODEL_TAGS = "SELECT * FROM registered_model_tags WHERE {own} AND name = :name"
+_ALIASES = "SELECT * FROM registered_model_aliases WHERE {own} AND name = :name"
+_LAST = "SELECT max(version) AS last FROM model_versions WHERE {own} AND name = :name"
 _VERSIONS = """
-    SELECT * FROM model_versions WHERE name = :name AND version > :last
+    SELECT * FROM model_versions WHERE {own} AND name = :name AND version > :last
     ORDER BY version LIMIT :most
 """
 _VERSION_TAGS = """
     SELECT * FROM model_version_tags
-    WHERE name = :name AND version > :first AND version <= :last
+    WHERE {own} AND name = :name AND version > :first AND version <= :last
 """
 _LOGGED = """
     SELECT * FROM logged_models WHERE model_id > :first ORDER BY model_id LIMIT :most
@@ -193,7 +208,6 @@ _LOGGED_COUNTS = """
 _POINTS = """
     SELECT * FROM logged_model_metrics WHERE model_id = :model
     ORDER BY metric_name, metric_timestamp_ms, metric_step, run_id
-    LIMIT :most OFFSET :skipped
 """
 
 

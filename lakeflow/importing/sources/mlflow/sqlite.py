@@ -289,14 +289,19 @@ class MlflowSqlite(SqlModels, SqlTraces, SqlEvaluation):
             return self._database.execute(query, tuple(values)).fetchall()
 
     def _batches(
-        self, query: str, values: Iterable[Any], rows_at_once: int
+        self,
+        query: str,
+        values: tuple[Any, ...] | dict[str, object],
+        most: int,
+        make: Any = None,
     ) -> Iterator[list[Any]]:
-        with self._errors():
-            cursor = self._database.execute(query, tuple(values))
-        with contextlib.closing(cursor):
+        with contextlib.closing(self._database.cursor()) as cursor:
+            cursor.row_factory = make
+            with self._errors():
+                cursor.execute(query, values)
             while True:
                 with self._errors():
-                    rows = cursor.fetchmany(rows_at_once)
+                    rows = cursor.fetchmany(most)
                 if not rows:
                     return
                 yield rows
@@ -306,6 +311,10 @@ class MlflowSqlite(SqlModels, SqlTraces, SqlEvaluation):
         with self._errors(), contextlib.closing(self._database.cursor()) as cursor:
             cursor.row_factory = _row
             return cursor.execute(query, values).fetchall()
+
+    def batches(self, query: str, most: int, /, **values: object) -> Iterator[list[Row]]:
+        """Yield the rows of a statement as they are read; see ``StoreTables``."""
+        return self._batches(query, values, most, _row)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.importing.items import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Row = dict[str, Any]
 
@@ -30,6 +30,16 @@ class StoreTables:
         Args:
             query: The statement.
             **values: Value by name; the statement has a colon before each name.
+        """
+        raise NotImplementedError
+
+    def batches(self, query: str, most: int, /, **values: object) -> Iterator[list[Row]]:
+        """Yield the rows of a statement as they are read: for what no index has in order.
+
+        Args:
+            query: The statement.
+            most: Rows at once.
+            **values: Value by name, as for ``rows``.
         """
         raise NotImplementedError
 
