@@ -11,6 +11,7 @@ from lakeflow.entities.span import REQUEST_ID, as_mlflow
 from lakeflow.entities.trace_info import SESSION, USER
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.fluent.experiments import experiment_of_new_runs
+from lakeflow.fluent.pages import all_pages
 from lakeflow.fluent.spans import get_current_active_span, start_span_no_context
 from lakeflow.fluent.trace_fields import with_fields
 from lakeflow.formats import PANDAS, POLARS, require
@@ -134,40 +135,18 @@ def search_traces(
     frames = None if return_type == "list" else require(return_type, _INSTALLS[return_type])
     client = LakeflowClient()
     wanted = experiment_ids or [experiment_of_new_runs(client)]
-    traces = _all(client, wanted, filter_string, max_results, order_by, run_id, include_spans)
+    traces = all_pages(
+        lambda most, token: client.search_traces(
+            wanted, filter_string, most, order_by, token, run_id, include_spans=include_spans
+        ),
+        max_results,
+        _PAGE,
+    )
     if frames is None:
         # Not a plain list: a notebook shows this one as a page of traces.
         return PagedList(traces, None)
     rows = with_fields(traces, extract_fields or ())
     return _frame(frames, return_type, rows)
-
-
-def _all(
-    client: LakeflowClient,
-    experiment_ids: Sequence[str],
-    filter_string: str | None,
-    most: int | None,
-    order_by: Sequence[str] | None,
-    run_id: str | None,
-    include_spans: bool,
-) -> list[Trace]:
-    found: list[Trace] = []
-    token = None
-    while most is None or len(found) < most:
-        page = client.search_traces(
-            experiment_ids,
-            filter_string,
-            _PAGE if most is None else min(_PAGE, most - len(found)),
-            order_by,
-            token,
-            run_id,
-            include_spans=include_spans,
-        )
-        found += page
-        token = page.token
-        if token is None:
-            break
-    return found
 
 
 def update_current_trace(

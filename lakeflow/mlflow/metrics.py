@@ -99,13 +99,16 @@ class MetricMethods(LakeMethods):
                 "specified."
             )
         between = None if start_step is None or end_step is None else (start_step, end_step)
-        found = []
-        for first in range(0, len(run_ids), _RUNS_AT_ONCE):
-            some = list(dict.fromkeys(run_ids[first : first + _RUNS_AT_ONCE]))
+        ids = list(dict.fromkeys(run_ids))
+        found: dict[str, list[MetricWithRunId]] = {run_id: [] for run_id in ids}
+        for first in range(0, len(ids), _RUNS_AT_ONCE):
+            some = ids[first : first + _RUNS_AT_ONCE]
             curves = self._curves(some, metric_key, Order.STEP, between)
             sample = curves.sampled(max(1, max_results))
-            found += _of_runs(some, metric_key, sample.points(0, len(sample)))
-        return found
+            for point in _of_runs(some, metric_key, sample.points(0, len(sample))):
+                found[point.run_id].append(point)
+        # As in MLflow, a run that is named twice is there twice.
+        return [point for run_id in run_ids for point in found[run_id]]
 
     def _curves(
         self,

@@ -229,8 +229,12 @@ def _is_whole(trace: entities.Trace) -> bool:
     """Return whether all spans are there that a trace says it has, and one at least."""
     # MLflow's client says how many it sends, and its spans may come after that.
     said = trace.info.trace_metadata.get(_SIZE_STATS)
-    count = json.loads(said).get("num_spans", 0) if said else 0
-    return len(trace.data.spans) >= max(count, 1)
+    try:
+        count = json.loads(said).get("num_spans", 0) if said else 0
+        return len(trace.data.spans) >= max(count, 1)
+    # Anybody may set it, to what is no JSON, no object or no number.
+    except (ValueError, RecursionError, AttributeError, TypeError):
+        return False
 
 
 def _within(

@@ -55,10 +55,12 @@ class StoredThings:
         found, missing = {}, []
         with self._lock:
             for identity in ids:
-                kept = self._kept.get((fold.number, kind.name, identity))
+                key = fold.number, kind.name, identity
+                kept = self._kept.get(key)
                 if kept is None:
                     missing.append(identity)
                 else:
+                    self._kept.move_to_end(key)
                     found[identity] = kept[0]
         if missing:
             # The lock is free while we read: two threads that lack one thing read it twice,

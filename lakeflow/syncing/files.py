@@ -133,13 +133,8 @@ class Files:
         """Send a file unless it is there; return its size if it was sent."""
         source, target = self._source.lake.fs, self._target.fs
         there = target.entry(file.path)
-        if there is not None and there.size == file.size:
-            # To compare costs as much as to send, where each is a request.
-            is_same = target.can_append and file.sha256 == between.digest_of(
-                target, file.path, file.size
-            )
-            if is_same or file.sha256 is None:
-                return None
+        if there is not None and there.size == file.size and self._is_same(file):
+            return None
         now = source.entry(file.path)
         if now is None or now.is_folder:
             self._report.problems.append(f"{source.uri}/{file.path} is not there")
@@ -150,3 +145,11 @@ class Files:
                 f"{source.uri}/{file.path} was replaced since it was logged"
             )
         return now.size
+
+    def _is_same(self, file: _File) -> bool:
+        """Return whether a file that is there in its size is taken for what was logged."""
+        if file.sha256 is None:
+            return True
+        # To compare costs as much as to send, where each is a request.
+        fs = self._target.fs
+        return fs.can_append and file.sha256 == between.digest_of(fs, file.path, file.size)

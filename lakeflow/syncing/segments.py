@@ -30,7 +30,8 @@ class CopyWriter:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._id = new_id()
-        self._segments: list[str] = []
+        self._segments = 0
+        self._unsynced: list[str] = []
         self._gathered: list[bytes] = []
         self._size = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lakeflow-sync")
@@ -67,10 +68,11 @@ class CopyWriter:
             return
         # Else the folder of a lake that was moved away would be made anew.
         self._lake.require_in_place()
-        path = f"{LOG}/{self._id}/{len(self._segments) + 1:08d}.jsonl"
+        self._segments += 1
+        path = f"{LOG}/{self._id}/{self._segments:08d}.jsonl"
         data = b"".join(self._gathered)
         self._under_way = submitted(self._thread, self._lake.fs.create, path, data)
-        self._segments.append(path)
+        self._unsynced.append(path)
         self._gathered, self._size = [], 0
 
     def _wait(self) -> None:
@@ -88,4 +90,5 @@ class CopyWriter:
         """
         self._write()
         self._wait()
-        self._lake.sync_if_durable(*self._segments)
+        self._lake.sync_if_durable(*self._unsynced)
+        self._unsynced.clear()

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 # MLflow's client leaves these out, too, where somebody gives them.
-_IMMUTABLE_TAGS = {tag_names.USER, "mlflow.artifactLocation"}
+_IMMUTABLE_TAGS = {tag_names.USER, "mlflow.artifactLocation", "mlflow.trace.spansLocation"}
 
 
 class ClientTraces:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,7 @@ class LiveTrace:
         trace_id: Its id.
         origin: Where it begins.
         ended: Called once with it, when its first span has ended.
+        root: The span that began first: when it ends, the trace does.
         is_part: Whether its root is elsewhere: in another service, in the parent of this
             process, or over.
         is_stored: Whether it is in the lake already, as one that goes on.
@@ -47,6 +50,7 @@ class LiveTrace:
     trace_id: str
     origin: Origin
     ended: Callable[[LiveTrace], None]
+    root: LiveSpan = field(init=False)
     is_part: bool = False
     is_stored: bool = False
     experiment_id: str | None = None
@@ -60,13 +64,11 @@ class LiveTrace:
     state: TraceState | None = None
     assessments: list[Assessment] = field(default_factory=list)
 
-    @property
-    def root(self) -> LiveSpan:
-        """The span that began first: when it ends, the trace does."""
-        return next(iter(self.spans.values()))
-
     def add(self, span: LiveSpan) -> None:
         """Take a span in that has begun."""
+        # A part may get its first spans from two threads at once: one of them is the root.
+        if not self.spans:
+            self.root = span
         self.spans[span.span_id] = span
         self.open[span.span_id] = None
 
@@ -93,7 +95,7 @@ def _processed(process: Callable[[LiveSpan], object], span: LiveSpan) -> None:
 
 
 # Each step on it is one of Python's, so that no lock is held where somebody waits for a span.
-_traces: dict[str, LiveTrace] = {}
+_traces: OrderedDict[str, LiveTrace] = OrderedDict()
 _last_trace_id: str | None = None
 
 
@@ -102,7 +104,9 @@ def begun(trace: LiveTrace) -> LiveTrace | None:
     _traces[trace.trace_id] = trace
     if len(_traces) <= MOST_TRACES:
         return None
-    return _traces.pop(next(iter(_traces)), None)
+    with contextlib.suppress(KeyError):
+        return _traces.popitem(last=False)[1]
+    return None
 
 
 def find(trace_id: str) -> LiveTrace | None:
@@ -118,8 +122,9 @@ def forget(trace_id: str) -> None:
 def take_all() -> list[LiveTrace]:
     """Return all traces that go on, which are let go of."""
     taken = []
-    while _traces:
-        taken.append(_traces.popitem()[1])
+    with contextlib.suppress(KeyError):
+        while True:
+            taken.append(_traces.popitem()[1])
     return taken
 
 

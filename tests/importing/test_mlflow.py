@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -216,6 +217,7 @@ def test_what_is_broken_is_reported_and_the_rest_arrives(
     (fourth / "artifacts").mkdir(exist_ok=True)
     (fourth / "artifacts/outside").symlink_to("/etc/passwd")
     (fourth / "artifacts/fine").write_text("fine")
+    os.mkfifo(fourth / "artifacts/pipe")
     lake = str(tmp_path / "lake")
     report = from_mlflow(files_of_2.location, lake)
     assert not report.is_complete
@@ -224,6 +226,7 @@ def test_what_is_broken_is_reported_and_the_rest_arrives(
         f"{first}: ", f"{second}/meta.yaml: ", f"{third}/meta.yaml: ", "metrics/cut: its last",
         "metrics/bad:2: 'garbage'", "metrics/bad:3: ", "metrics/bad:4: ", "metric 'bad': ",
         "param 'no,key'", "params/no text: ", "tags/long: it is longer", "artifacts/outside: it is a link",
+        "artifacts/pipe: it is no file",
     ):  # fmt: skip
         assert wanted in text, f"{wanted} is not in\n{text}"
     client = LakeflowClient(lake)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 import random
 import subprocess
 import sys
@@ -275,6 +276,8 @@ def test_a_column_that_is_nowhere_is_an_error_that_says_what_is_there(tmp_path: 
 def test_files_that_cannot_be_read_are_reported_and_the_others_arrive(tmp_path: Path) -> None:
     written(tmp_path / "a.csv", "loss", "1")
     (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "gone.csv").symlink_to(tmp_path / "nothing")
+    os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "quote.csv").write_bytes(b'"loss\n4\n')
     (tmp_path / "excel.csv").write_bytes("loss\n2\n".encode("utf-16"))
     (tmp_path / "zip.csv.gz").write_bytes(gzip.compress(b"loss\n" + b"3\n" * 99_999)[:-90])
@@ -284,8 +287,30 @@ def test_files_that_cannot_be_read_are_reported_and_the_others_arrive(tmp_path: 
     assert len(held.values("zip", "loss")) > 10_000
     assert sorted(problem.where for problem in held.problems) == [
         str(tmp_path / name)
-        for name in ("empty.csv", "excel.csv", "quote.csv, line 1", "zip.csv.gz")
+        for name in (
+            "empty.csv",
+            "excel.csv",
+            "gone.csv",
+            "pipe.csv",
+            "quote.csv, line 1",
+            "zip.csv.gz",
+        )
     ]
+
+
+def test_objects_that_are_too_deep_cost_their_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep: dict[str, object] = {}
+    for _ in range(5_000):
+        deep = {"a": deep}
+    # Parsers of newer Pythons go deeper than calls may, and that of 3.11 does not.
+    parsed = json.loads
+    monkeypatch.setattr(json, "loads", lambda line: deep if "deep" in line else parsed(line))
+    file = written(tmp_path / "log.jsonl", '{"deep": 1}', '{"loss": 1}')
+    held = read("jsonl", file)
+    assert held.values("log", "loss") == [1.0]
+    assert [each.where for each in held.problems] == [f"{file}, line 1"]
 
 
 def test_json_lines(tmp_path: Path) -> None:

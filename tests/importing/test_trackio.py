@@ -9,6 +9,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from importing.sources import PYTHON, Read, make, read
 
@@ -16,6 +18,7 @@ import lakeflow
 from lakeflow import importing
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.importing.sources.trackio.source import TrackioSource
+from lakeflow.importing.sources.trackio.tables import made_of_parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,6 +183,27 @@ def test_cut_parquet_is_reported(project: Path, tmp_path: Path) -> None:
     found = read(TrackioSource(tmp_path / "parquet"))
     assert not found.runs
     assert [problem.where for problem in found.losses] == [str(path)]
+
+
+def test_parquet_without_runs_is_reported(tmp_path: Path) -> None:
+    table = pyarrow.table({"step": [0], "timestamp": ["2026-01-01"], "loss": [0.5]})
+    pyarrow.parquet.write_table(table, tmp_path / "digits.parquet")
+
+    (problem,) = read(TrackioSource(tmp_path)).losses
+    assert problem.where == str(tmp_path / "digits.parquet")
+    assert "no column 'run_name'" in problem.why
+
+
+def test_rows_of_a_run_are_found_by_an_index(project: Path, tmp_path: Path) -> None:
+    path = str(tmp_path / "made.db")
+    names = {"metrics": "digits", "system_metrics": "digits_system"}
+    folder = project / "parquet"
+    made_of_parquet({table: f"{folder}/{name}.parquet" for table, name in names.items()}, path)
+    with closing(sqlite3.connect(path)) as connection:
+        for table in ("metrics", "system_metrics", "configs"):
+            query = f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE run_id = ''"
+            (plan,) = connection.execute(query).fetchall()
+            assert plan[3].startswith(f"SEARCH {table} USING INDEX")
 
 
 def test_a_path_of_a_stranger_leads_nowhere_else(project: Path, tmp_path: Path) -> None:

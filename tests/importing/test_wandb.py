@@ -298,6 +298,19 @@ def test_a_log_of_a_stranger_cannot_name_a_file_of_this_machine(tmp_path: Path) 
     assert [problem.where for problem in found.losses] == [str(log)]
 
 
+@pytest.mark.parametrize("local", ["/dev/null", "zero\0byte"])
+def test_what_a_log_names_is_read_only_where_it_is_a_file(tmp_path: Path, local: str) -> None:
+    # Of nothing, which is what this device gives; others have no end.
+    digest = "1B2M2Y8AsgTpgAmY7PhCfg=="
+    entry = {"path": "x", "local_path": str(tmp_path / local), "digest": digest, "size": 0}
+    artifact = {"name": "a", "type": "model", "manifest": {"contents": [entry]}}
+    log = written(tmp_path / "wandb", RUN, {"artifact": artifact})
+
+    found = read(WandbSource(tmp_path / "wandb"))
+    assert found.files == {"abc": {}}
+    assert [problem.where for problem in found.losses] == [str(log)]
+
+
 def test_runs_since_a_time_are_read(tmp_path: Path) -> None:
     written(tmp_path, RUN)
     assert read(WandbSource(tmp_path), since=1_000_000).runs

@@ -318,6 +318,20 @@ def test_a_trace_whose_spans_are_missing_is_partial(
         assert store.batch_get_traces([trace_id]) == []
 
 
+@pytest.mark.parametrize("stats", ["no JSON", "[3]", '{"num_spans": "3"}'])
+def test_what_does_not_say_how_many_spans_there_are_is_not_whole(
+    pair: Any, monkeypatch: pytest.MonkeyPatch, stats: str
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    store, _ = pair
+    trace_id = new_id()
+    store.start_trace(begun(trace_id, trace_metadata={"mlflow.trace.sizeStats": stats}))
+    store.log_spans("0", spans_of(trace_id))
+    assert code_of(store, lambda s: s.get_trace(trace_id)) == "RESOURCE_DOES_NOT_EXIST"
+    assert len(store.get_trace(trace_id, allow_partial=True).data.spans) == 2
+    assert store.batch_get_traces([trace_id]) == []
+
+
 # Tags
 
 

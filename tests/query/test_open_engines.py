@@ -79,6 +79,24 @@ def test_what_is_known_of_files_of_past_folds_is_let_go(
     assert engine.connections == 2
 
 
+def test_a_connection_goes_while_no_lock_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    were_free = []
+
+    class Connection:
+        def __del__(self) -> None:
+            with ThreadPoolExecutor(1) as pool:
+                is_free = pool.submit(open_engines.lock.acquire, blocking=False).result()
+                were_free.append(is_free)
+                if is_free:
+                    pool.submit(open_engines.lock.release).result()
+
+    monkeypatch.setattr(connection, "_MOST_FOLDS", 0)
+    engine = connection.Engine()
+    engine._connection = Connection()
+    engine.reads(1)
+    assert were_free == [True]
+
+
 def test_settings_of_an_engine_are_those_of_its_cursors(tmp_path: Path) -> None:
     sandbox = Sandbox(None, str(tmp_path))
     names = ("parquet_metadata_cache", "python_enable_replacements", "max_expression_depth")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import Metric
+from lakeflow.kinds import RUN
 from lakeflow.stores import stored_things
+from lakeflow.stores.stored_things import StoredThings
+from lakeflow.tables.block_reader import look_up
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,3 +71,25 @@ def test_of_folds_long_past_nothing_is_kept(tmp_path: Path) -> None:
     stored = client._store.snapshots.stored
     assert {fold for fold, *_ in stored._kept} == {4, 5}
     assert sum(characters for _, characters in stored._kept.values()) == stored._characters
+
+
+def test_what_was_asked_for_last_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_things, "_MOST_THINGS_KEPT", 2)
+    uri = str(tmp_path / "lake")
+    client = LakeflowClient(uri)
+    first, second, third = (client.create_run("0").info.run_id for _ in range(3))
+    lakeflow.compact(uri)
+    lake = client._store.lake
+    stored, fold = StoredThings(lake), lake.fold()
+    reads: list[str] = []
+
+    def read(files: Any, ids: list[str]) -> dict[str, str]:
+        reads.extend(ids)
+        return look_up(files, ids)
+
+    monkeypatch.setattr(stored_things, "look_up", read)
+    for run_id in (first, second, first, third, first):
+        assert stored.get(RUN, [run_id], fold).keys() == {run_id}
+    assert reads == [first, second, third]

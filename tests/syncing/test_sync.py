@@ -37,6 +37,8 @@ from lakeflow.scans import _frame_of
 from lakeflow.stores.store import Store
 from lakeflow.syncing import bookmark
 from lakeflow.syncing.between_lakes import sync_lakes
+from lakeflow.syncing.files import Files, _File
+from lakeflow.syncing.report import SyncReport
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
 
 if TYPE_CHECKING:
@@ -181,6 +183,16 @@ def test_files_come_to_the_same_places_and_only_where_they_differ(
     assert not lost.is_complete
     assert [each.endswith("c.txt is not there") for each in lost.problems] == [True]
     assert sync_lakes(source, target).records == 0, "what cannot be brought is said once"
+
+
+def test_a_file_that_nobody_has_a_digest_of_is_not_read(tmp_path: Path) -> None:
+    inner = FaultFilesystem(open_filesystem(str(tmp_path / "target")))
+    target = Lake.on(inner, SETTINGS)
+    target.fs.create("there", b"there")
+    inner.calls.clear()
+    files = Files(opened(str(tmp_path / "source")), target, SyncReport())
+    assert files._send(_File("there", 5, None)) is None
+    assert inner.calls == {"entry": 1}
 
 
 def test_experiments_are_one_by_name_and_later_tags_win_in_both(

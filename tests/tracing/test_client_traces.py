@@ -32,11 +32,13 @@ def lake(tmp_path: Path) -> LakeflowClient:
 
 
 def test_a_trace_that_goes_on_is_in_the_lake_and_has_no_spans(lake: LakeflowClient) -> None:
-    root = lake.start_trace("ask", tags={"k": 1})
+    root = lake.start_trace("ask", tags={"k": 1, "mlflow.trace.spansLocation": "ELSEWHERE"})
     (begun,) = lake.search_traces(["0"], include_spans=False)
     assert begun.info.state is TraceState.IN_PROGRESS
     assert begun.info.execution_duration is None
     assert begun.info.tags["k"] == "1"
+    # As in MLflow, it is the store's to say.
+    assert "mlflow.trace.spansLocation" not in begun.info.tags
     assert lake.search_traces(["0"]) == []
     assert lake.count_traces(["0"], "status = 'IN_PROGRESS'") == 1
     with pytest.raises(InvalidInputError, match="missing span data") as refused:

@@ -148,9 +148,11 @@ def source_of(
         here = local_path(file.location)
         if here is None:
             return _fetched(places, file, path, local)
+        # First: it refuses what is no file, such as a pipe, whose opening would wait.
+        source = sending.file_at(here, path)
         # One that may not be read is a problem of its own; when sent it would end the import.
         with open(here, "rb"):
-            return sending.file_at(here, path)
+            return source
     except (LakeflowException, OSError) as error:
         report(Problem(where, f"{file.location}: {reason(error)}"))
         return None

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from lakeflow.exceptions import LakeflowException
 from lakeflow.importing.items import FileItem, Problem, reason
+from lakeflow.importing.sources.made_files import file_size
 from lakeflow.stores.artifacts.places import place_at
 
 if TYPE_CHECKING:
@@ -71,8 +72,11 @@ def _local_files(
             report(Problem(entry.path, "it is a link that leads to no file of its folder"))
         elif entry.is_dir():
             yield from _local_files(entry.path, f"{path}/", root, report)
+        # A pipe or a device would be read without an end, and a file may vanish meanwhile.
+        elif (size := file_size(entry.path)) is not None:
+            yield FileItem(path, entry.path, size)
         else:
-            yield FileItem(path, entry.path, entry.stat().st_size)
+            report(Problem(entry.path, "it is no file, or one that is gone"))
 
 
 def _is_file_below(link: str, root: str) -> bool:

@@ -24,7 +24,8 @@ def file_size(path: str) -> int | None:
     """Return the bytes of a file; None where there is none, or something else."""
     try:
         found = os.stat(path)
-    except OSError:
+    # What a stranger calls a path may have a zero byte, which is a ValueError.
+    except (OSError, ValueError):
         return None
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 

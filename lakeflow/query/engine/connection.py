@@ -126,9 +126,12 @@ class Engine:
         if self._folds <= _MOST_FOLDS:
             return
         with open_engines.lock:
-            if not self.holders:
-                self._folds = 0
-                self.begin_anew()
+            if self.holders:
+                return
+            self._folds = 0
+            connection = self.begin_anew()
+        # Without the lock: its threads are waited for.
+        del connection
 
     def reset(self) -> None:
         """Begin anew in a forked child; DuckDB's threads stayed with the parent."""

@@ -7,12 +7,14 @@ import gzip
 import io
 import os
 import re
+import stat
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical, without_password
+from lakeflow.importing.items import Problem
 from lakeflow.stores.artifacts.places import place_at
 
 if TYPE_CHECKING:
@@ -59,13 +61,16 @@ class InputFile:
                 yield file
 
 
-def found(location: str, is_wanted: Callable[[str], bool]) -> Iterator[InputFile]:
+def found(
+    location: str, is_wanted: Callable[[str], bool], report: Callable[[Problem], None]
+) -> Iterator[InputFile]:
     """Yield the files at a location, in order of their paths.
 
     Args:
         location: A file, a folder or a pattern with ``*``, ``**``, ``?`` and ``[...]``; a path
             of this machine or a URL.
         is_wanted: Which names of a folder are meant; what a file or a pattern names is.
+        report: Told of what has such a name and is no file, or a link to nothing.
 
     Raises:
         InvalidInputError: It is a URL that no filesystem is known for.
@@ -80,8 +85,13 @@ def found(location: str, is_wanted: Callable[[str], bool]) -> Iterator[InputFile
     for path in sorted(place.paths()):
         name = path.rpartition("/")[2]
         if matches(path) if pattern else place.is_file or is_wanted(name):
+            file = place.file(path)
+            if file is None:
+                where = os.path.join(place.root, path)
+                report(Problem(where, "it is no file, or a link to one that is gone"))
+                continue
             count += 1
-            yield place.file(path)
+            yield file
     if not count:
         raise NotFoundError(
             f"there is no file to import at {without_password(location)!r}",
@@ -117,9 +127,15 @@ class _Local:
             below = os.path.relpath(folder, self.root).replace(os.sep, "/")
             yield from (name if below == "." else f"{below}/{name}" for name in names)
 
-    def file(self, path: str) -> InputFile:
+    def file(self, path: str) -> InputFile | None:
         full = os.path.join(self.root, path) if path else self.root
-        status = os.stat(full)
+        try:
+            status = os.stat(full)
+        except OSError:
+            return None
+        # A pipe would be waited for.
+        if not stat.S_ISREG(status.st_mode):
+            return None
         name = path or os.path.basename(full)
         modified_ms = int(status.st_mtime * 1000)
         return InputFile(full, name, status.st_size, modified_ms, partial(_on_disk, full))

@@ -138,7 +138,7 @@ class TabularSource:
     def _read(self) -> SpilledRows:
         if self._spilled is None:
             self._spilled = SpilledRows()
-            for file in found(self._location, self._is_wanted):
+            for file in found(self._location, self._is_wanted, self._report):
                 self._files.append(file)
                 self._read_file(file)
             self._spilled.finish()

@@ -244,12 +244,14 @@ def _objects(stream: BinaryIO, complain: Complain) -> Iterator[tuple[int, dict[s
             continue
         try:
             found = json.loads(line)
+            row = _flat(found) if isinstance(found, dict) else None
+        # Objects within objects may be too deep for Python's parser, or for us.
         except (ValueError, RecursionError) as error:
             complain(number, f"is no JSON: {error}")
             continue
-        if not isinstance(found, dict):
+        if row is None:
             complain(number, "is JSON, but no object")
-        elif row := _flat(found):
+        elif row:
             yield number, row
 
 

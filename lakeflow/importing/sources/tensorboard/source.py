@@ -130,7 +130,7 @@ class TensorBoardSource:
             StorageError: The folder cannot be listed.
         """
         self._by_run = {}
-        for file in found(self._location, is_event_file):
+        for file in found(self._location, is_event_file, self._report):
             self._by_run.setdefault(file.path.rpartition("/")[0] or _ROOT, []).append(file)
         yield ExperimentItem(key=self._experiment, name=self._experiment)
 

@@ -36,6 +36,13 @@ _COLUMNS = {
 }
 """What is taken of each table's Parquet, beside what becomes JSON."""
 
+_NEEDED = {
+    "metrics": {"run_name", "step", "timestamp"},
+    "system_metrics": {"run_name", "timestamp"},
+    "configs": {"run_name"},
+}
+"""Columns without which its Parquet is none of Trackio."""
+
 _NO_KEYS = frozenset((*_OF_RUNS, "log_id", "space_id"))
 """Columns of Parquet that are no keys of that JSON."""
 
@@ -127,7 +134,7 @@ class Tables:
         self._complain = complain
         self._connection = _connected(path)
         try:
-            self._run = "run_id" if "run_id" in self._columns("metrics") else "run_name"
+            self._run = _run_column(self._columns("metrics"))
         except BaseException:
             self.close()
             raise
@@ -215,20 +222,30 @@ def made_of_parquet(tables: dict[str, str], path: str) -> None:
         path: Where the database is made.
 
     Raises:
-        StorageError: A file cannot be read, is no Parquet, or was cut.
+        StorageError: A file cannot be read, is no Parquet, was cut, or lacks a column.
     """
     with closing(sqlite3.connect(path)) as connection:
         # It is gone with this process anyway.
         connection.execute("PRAGMA synchronous = OFF")
-        for table, file in tables.items():
-            if table in _COLUMNS:
-                _fill(connection, table, file)
+        columns = {
+            table: _fill(connection, table, file)
+            for table, file in tables.items()
+            if table in _COLUMNS
+        }
         # Which runs there are is asked of all three.
-        for table in _JSON_COLUMNS.keys() - tables.keys():
-            names = ["id", "run_id", "run_name", "timestamp", _JSON_COLUMNS[table]]
-            connection.execute(f"CREATE TABLE {table} ({', '.join(names)})")
-        connection.execute("CREATE INDEX of_run ON metrics (run_name)")
+        for table in _JSON_COLUMNS.keys() - columns.keys():
+            columns[table] = ["id", "run_id", "run_name", "timestamp", _JSON_COLUMNS[table]]
+            connection.execute(f"CREATE TABLE {table} ({', '.join(columns[table])})")
+        run = _run_column(columns["metrics"])
+        for table in _JSON_COLUMNS:
+            if run in columns[table]:
+                connection.execute(f"CREATE INDEX {table}_of_run ON {table} ({run})")
         connection.commit()
+
+
+def _run_column(columns: Iterable[str]) -> str:
+    """Return the column of the metrics that says which run they are of."""
+    return "run_id" if "run_id" in columns else "run_name"
 
 
 def _connected(path: str) -> sqlite3.Connection:
@@ -261,19 +278,25 @@ def _connected(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _fill(connection: sqlite3.Connection, table: str, path: str) -> None:
+def _fill(connection: sqlite3.Connection, table: str, path: str) -> list[str]:
+    """Make a table of a file; return its columns."""
     import pyarrow
     import pyarrow.parquet
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             kept = _kept(table, file.schema_arrow.names)
+            if lacking := _NEEDED.get(table, set()) - set(kept):
+                raise StorageError(
+                    f"{path} is no table of Trackio: it has no column {min(lacking)!r}"
+                )
             connection.execute(f"CREATE TABLE {table} ({', '.join(kept)})")
             row = f"INSERT INTO {table} VALUES ({', '.join('?' * len(kept))})"
             for batch in file.iter_batches(_ROWS_AT_ONCE):
                 connection.executemany(row, _rows(table, kept, batch.to_pylist()))
     except (pyarrow.ArrowException, OSError) as error:
         raise StorageError(f"{path} cannot be read: {error}") from error
+    return kept
 
 
 def _kept(table: str, names: Iterable[str]) -> list[str]:

@@ -305,6 +305,9 @@ def _is_running(known: Known, logs: list[_Log]) -> bool:
 
 def _md5(path: str) -> str | None:
     """Return the digest of a file in base64; None where there is none to read."""
+    # A device or a pipe, which a stranger's log may name, would be read without an end.
+    if file_size(path) is None:
+        return None
     try:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
