@@ -395,8 +395,6 @@ OURS = {
     # What can be no id of a run is said to be none; over SQLite it is one that is not there.
     "a run id with a zero byte": (400, "INVALID_PARAMETER_VALUE"),
     "a run id of a megabyte": (400, "INVALID_PARAMETER_VALUE"),
-    # A batch is as long as its body may be.
-    "too many metrics": (200, None),
     # Nothing is cut short.
     "a body of eight megabytes": (400, "INVALID_PARAMETER_VALUE"),
 }
