@@ -49,10 +49,10 @@ def test_versions_of_scorers_are_made_found_and_deleted(pair: Any) -> None:
     "call",
     [
         lambda store: store.get_scorer("0", "none"),
-        lambda store: store.get_scorer("0", "there", 9),
+        lambda store: store.get_scorer("0", "there", 99),
         lambda store: store.list_scorer_versions("0", "none"),
         lambda store: store.delete_scorer("0", "none"),
-        lambda store: store.delete_scorer("0", "there", 9),
+        lambda store: store.delete_scorer("0", "there", 99),
         lambda store: store.list_scorers("12345"),
         lambda store: store.register_scorer("12345", "a", "{}"),
         lambda store: store.register_scorer("0", "", "{}"),
