@@ -99,24 +99,20 @@ def copies_of_records(
     rows = list(zip(*texts, strict=True))
     fields = ",".join(f'"{name}":[%s]' for name in names)
     abouts = list(zip(*(columns[name] for name in scope), strict=True)) or [()] * len(texts[0])
-    heads = {
-        each: "".join(
-            f"{_head({name: value})}," for name, value in zip(scope, each, strict=True)
-        )
-        for each in {*abouts}
-    }
+    heads = {each: _head(dict(zip(scope, each, strict=True))) for each in {*abouts}}
 
-    def bodies(first: int, last: int) -> Iterator[tuple[int, str]]:
+    def parts(first: int, last: int) -> Iterator[tuple[int, str]]:
         is_one = last - first == 1
         text = fields % (
             rows[first] if is_one else tuple([",".join(each[first:last]) for each in texts])
         )
         if is_one or len(text) <= records.MAX_CHARACTERS:
-            yield first, f'{heads[abouts[first]]}"{spec.name}":{{{text}}}'
+            head = heads[abouts[first]]
+            yield first, f'{head}{head and ","}"{spec.name}":{{{text}}}'
             return
         middle = (first + last) // 2
-        yield from bodies(first, middle)
-        yield from bodies(middle, last)
+        yield from parts(first, middle)
+        yield from parts(middle, last)
 
     writers, seqs, clocks, places = (
         columns[name] for name in ("writer", "seq", CLOCK, "place")
@@ -127,5 +123,5 @@ def copies_of_records(
     last = 0
     for (writer, seq, _, _), some in groupby(same):
         first, last = last, last + len(list(some))
-        for place, body in bodies(first, last):
+        for place, body in parts(first, last):
             yield Origin(writer, seq, clocks[place], places[place]), body

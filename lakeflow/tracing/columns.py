@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.entities.json_text import decoded_if_json, flat_text, json_text
@@ -57,7 +58,7 @@ def set_attributes(columns: Columns, several: Sequence[dict[str, Any]]) -> None:
     # MLflow writes every value as a text of JSON, and marks all of its spans.
     several = [_of_mlflow(each) if _MARK_OF_MLFLOW in each else each for each in several]
     lay_over(columns, lifted(several))
-    if not MOVED.isdisjoint(set().union(*several)):
+    if not MOVED.isdisjoint(chain.from_iterable(several)):
         several = [
             {name: value for name, value in each.items() if name not in MOVED}
             for each in several

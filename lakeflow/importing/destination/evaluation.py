@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
+from lakeflow.entities import ScorerVersion
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.importing.destination.fitting import Fitting
 from lakeflow.importing.items import Problem, reason, writer_of
@@ -17,10 +19,9 @@ from lakeflow.schema import (
     EVALUATION_DATASET_RECORDS,
     EVALUATION_DATASET_TAGS,
     EVALUATION_DATASETS,
-    SCORER_VERSIONS,
-    SCORERS,
 )
 from lakeflow.stores.evaluation import rows
+from lakeflow.stores.evaluation.scorers import records_of, versions_of
 from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.things import Thing
 
@@ -81,7 +82,15 @@ class DatasetCopies:
             for _ in given:
                 pass  # they are counted as they are read
             return
-        number = 0
+        self._write_records(item, given)
+        # Last: an import that was stopped before it comes to all of it again.
+        self._write_dataset(item, experiments, is_new=row is None)
+
+    def _write_records(
+        self, item: EvaluationDatasetItem, given: Iterable[Sequence[DatasetRecordItem]]
+    ) -> None:
+        identity = item.dataset_id
+        number = itertools.count()
         for some in given:
             # As of a dataset without fields: of each the lake keeps the type that came first.
             thing = Thing(EVALUATION_DATASET, (identity,))
@@ -89,27 +98,29 @@ class DatasetCopies:
             found = [each for record in some for each in self._rows(identity, record)]
             for each in found:
                 # Each record is merged by a call of its own here, which has numbered it 0.
-                each["number"] = number
-                number += 1
+                each["number"] = next(number)
             self._write(
                 item,
                 records.table(EVALUATION_DATASET_FIELDS.name, fields),
                 records.table(EVALUATION_DATASET_RECORDS.name, found),
             )
-        # Last: an import that was stopped before it comes to all of it again.
-        made = {
-            "dataset_id": identity,
+
+    def _write_dataset(
+        self, item: EvaluationDatasetItem, experiments: Mapping[str, str], *, is_new: bool
+    ) -> None:
+        scope = {"dataset_id": item.dataset_id}
+        made: dict[str, Any] = {
+            **scope,
             "last_update_time": item.last_update_time,
             "last_updated_by": item.last_updated_by,
             "digest": item.digest,
         }
-        if row is None:
+        if is_new:
             made |= {
                 "name": item.name,
                 "created_time": item.created_time,
                 "created_by": item.created_by,
             }
-        scope = {"dataset_id": identity}
         self._write(
             item,
             records.table(EVALUATION_DATASETS.name, [made]),
@@ -170,26 +181,17 @@ def write_scorers(
         owner = experiments[item.experiment]
         there = known.find(SCORER, "full_name", name_within(owner, item.name))
         # One look tells of all of them: a change asks the lake each time what others have done.
-        if there is None or not _has(there, item.version):
+        if there is None or item.version not in versions_of(there):
             store.control.change(partial(_made, owner=owner, item=item))
 
 
 def _made(draft: Draft, owner: str, item: ScorerVersionItem) -> tuple[list[str], None]:
     """Return the records of a version, and of its scorer where there is none of its name."""
-    full_name = name_within(owner, item.name)
-    there = draft.find(SCORER, "full_name", full_name)
-    if there is not None and _has(there, item.version):
+    there = draft.find(SCORER, "full_name", name_within(owner, item.name))
+    if there is not None and item.version in versions_of(there):
         return [], None
     identity = str(draft.next_number(SCORER)) if there is None else there.id
-    scope: dict[str, Any] = {"experiment_id": owner, "scorer_id": identity}
-    time = {"creation_time": item.creation_time}
-    made = {"name": item.name, "full_name": full_name} | time
-    version = {"version": item.version, "serialized_scorer": item.serialized} | time
-    return [
-        *(records.table(SCORERS.name, [scope | made]) if there is None else ()),
-        *records.table(SCORER_VERSIONS.name, [scope | version]),
-    ], None
-
-
-def _has(scorer: Thing, version: int) -> bool:
-    return version in dict(scorer.rows(SCORER_VERSIONS.name))
+    made = ScorerVersion(
+        owner, item.name, item.version, item.serialized, item.creation_time, identity
+    )
+    return records_of(made, is_first=there is None), None

@@ -62,21 +62,9 @@ class ScorerStore:
             found = known.find(SCORER, "full_name", name_within(owner, name))
             identity = str(known.next_number(SCORER)) if found is None else found.id
             # As in MLflow, the number of a latest version that was deleted is given again.
-            version = 1 + max(_versions(found), default=0) if found is not None else 1
-            scope = {"experiment_id": owner, "scorer_id": identity}
-            fields = []
-            if found is None:
-                row = {
-                    "name": name,
-                    "full_name": name_within(owner, name),
-                    "creation_time": known.now_ms,
-                }
-                fields += records.table(SCORERS.name, [scope | row])
-            row = {"serialized_scorer": serialized, "creation_time": known.now_ms}
-            fields += records.table(SCORER_VERSIONS.name, [scope | {"version": version} | row])
+            version = 1 + max(versions_of(found), default=0) if found is not None else 1
             made = ScorerVersion(owner, name, version, serialized, known.now_ms, identity)
-            # A body each: a long scorer takes most of a line.
-            return fields, made
+            return records_of(made, is_first=found is None), made
 
         made: ScorerVersion = self._control.change(decide)
         return made
@@ -92,7 +80,7 @@ class ScorerStore:
         """
         owner = self._active(experiment_id)
         thing = _require(self._control.known(), owner, name, version)
-        wanted = max(_versions(thing)) if version is None else version
+        wanted = max(versions_of(thing)) if version is None else version
         return next(each for each in _entities(thing) if each.scorer_version == wanted)
 
     def versions(self, experiment_id: object, name: str) -> list[ScorerVersion]:
@@ -213,7 +201,7 @@ def _name(name: object) -> str:
 def _require(known: Known, experiment_id: str, name: str, version: int | None) -> Thing:
     """Return the scorer of this name that has a version, or any where none is named."""
     found = known.find(SCORER, "full_name", name_within(experiment_id, name))
-    there = [] if found is None else _versions(found)
+    there = [] if found is None else versions_of(found)
     # One whose versions were deleted one by one has a row still.
     if found is None or not there or (version is not None and version not in there):
         which = "" if version is None or found is None else f" and version {version}"
@@ -223,8 +211,31 @@ def _require(known: Known, experiment_id: str, name: str, version: int | None) -
     return found
 
 
-def _versions(thing: Thing) -> list[int]:
-    return [version for version, _ in thing.rows(SCORER_VERSIONS.name)]
+def records_of(made: ScorerVersion, *, is_first: bool) -> list[str]:
+    """Return the records that make a version of a scorer.
+
+    Args:
+        made: The version.
+        is_first: Whether they make the scorer too.
+    """
+    scope: dict[str, Any] = {"experiment_id": made.experiment_id, "scorer_id": made.scorer_id}
+    time = {"creation_time": made.creation_time}
+    full_name = name_within(made.experiment_id, made.scorer_name)
+    scorer = {"name": made.scorer_name, "full_name": full_name} | time
+    version = {
+        "version": made.scorer_version,
+        "serialized_scorer": made.serialized_scorer,
+    } | time
+    # A body each: a long scorer takes most of a line.
+    return [
+        *(records.table(SCORERS.name, [scope | scorer]) if is_first else ()),
+        *records.table(SCORER_VERSIONS.name, [scope | version]),
+    ]
+
+
+def versions_of(scorer: Thing) -> list[int]:
+    """Return the numbers of the versions of a scorer, in order."""
+    return [version for version, _ in scorer.rows(SCORER_VERSIONS.name)]
 
 
 def _scope(thing: Thing) -> dict[str, str]:

@@ -18,7 +18,6 @@ META = "meta.yaml"
 _BYTES_A_CHUNK = 256 * 1024
 """What is read of a file of points at once: some thousand of them."""
 
-
 _LONGEST_LINE = 64 * 1024
 """Bytes of a line of points; what is longer is something else."""
 

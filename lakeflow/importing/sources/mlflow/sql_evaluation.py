@@ -33,12 +33,9 @@ class SqlEvaluation(StoreTables):
 
     def evaluation_datasets(self) -> Iterator[EvaluationDatasetItem]:
         """Yield the datasets by id."""
-        last = ""
-        while "evaluation_datasets" in self.tables:
-            rows = self.rows(_DATASETS, last=last, most=_DATASETS_AT_ONCE)
-            if not rows:
-                return
-            last = rows[-1]["dataset_id"]
+        if "evaluation_datasets" not in self.tables:
+            return
+        for rows in self.batches(_DATASETS, _DATASETS_AT_ONCE):
             for row in rows:
                 where = f"evaluation dataset {row['dataset_id']}"
                 if not own([row]):
@@ -118,10 +115,7 @@ def _is_wrapped(outputs: Any) -> bool:
     return isinstance(outputs, dict) and _OUTPUTS in outputs
 
 
-_DATASETS = """
-    SELECT * FROM evaluation_datasets WHERE dataset_id > :last
-    ORDER BY dataset_id LIMIT :most
-"""
+_DATASETS = "SELECT * FROM evaluation_datasets ORDER BY dataset_id"
 _TAGS = "SELECT * FROM evaluation_dataset_tags WHERE dataset_id = :dataset"
 _LINKS = """
     SELECT destination_id AS experiment_id, created_time FROM entity_associations
