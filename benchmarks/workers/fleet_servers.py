@@ -21,7 +21,7 @@ def main() -> None:
     delay_s, roles = json.loads(sys.stdin.readline())
     folder = Path.cwd()
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(ceph.gateway(made(folder, "ceph")))
+        server = stack.enter_context(ceph.gateway(made(folder, "ceph"), in_memory=True))
         server.make_bucket(BUCKET)
         endpoints = {"directly": server.endpoint_url}
         for role in roles:

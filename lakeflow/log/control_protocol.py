@@ -43,12 +43,10 @@ if TYPE_CHECKING:
 D_co = TypeVar("D_co", covariant=True)
 
 # Times below are in requests of this process, which take about as long as those of others.
-# Who is next has created its event that long after a turn, or it does not come.
+# Who is next has created its event that long after a turn, or it does not come. Whom we have
+# not met needs as long: it learns that it has lost, reads what it missed in two steps, since
+# our files do not repeat it, and creates its next event.
 _UNTIL_NEXT = 5.0
-
-# Whom we have not met needs up to three: the answer that it has lost, what it missed, and its
-# next event.
-_UNTIL_MET = 3.0
 
 # While others have their turns, we ask when half of what is ahead of us should be there. We
 # begin a little early, ask again, and no longer wait for what takes a fifth more time, and one
@@ -225,7 +223,7 @@ class ControlProtocol:
                 self._are_others = False
         elif is_long:
             # Without a look. Who is there wins the next race, of which we learn by losing it.
-            yield Pause(self._changed_at, _UNTIL_MET * self._request_s)
+            yield Pause(self._changed_at, _UNTIL_NEXT * self._request_s)
 
     def _return(self) -> Steps[None]:
         """Come back after a while, in which others may have been busy."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 # A turn costs about one request more than its changes, so short ones make all take longer
 # together; with long ones everybody waits longer for the next.
-_LONGEST_TURN_CHANGES = 6
+_LONGEST_TURN_CHANGES = 7
 
 # Changes until everybody has had a turn, about: the more are at work, the shorter are turns.
 _ROUND_CHANGES = 128
@@ -58,7 +58,11 @@ class Turns:
     def note(self, maker: str) -> None:
         """Take note of who has made the next event."""
         run = self._runs.get(maker, _Run(0, 0))
-        if maker != self.holder:
+        if maker == self.holder:
+            # Another turn of the same one: who was to come next has not come.
+            if run.now == self._end and len(self._runs) > 1:
+                del self._runs[next(iter(self._runs))]
+        else:
             if self.holder is not None:
                 self._runs[self.holder] = _Run(0, self._runs[self.holder].now)
             # Who was to come before has not come, and is not waited for again.
