@@ -327,8 +327,9 @@ def _of_version(
     logged = model_uris.logged_model(uri)
     if logged is not None:
         model_id, below = logged
-        place = open_store(tracking_uri, create=False).model_files.place(model_id)
-        return VersionFiles(place, "", dict), below
+        files = open_store(tracking_uri, create=False).model_files
+        recorded = functools.partial(files.recorded, model_id)
+        return VersionFiles(files.folder(model_id), "", recorded), below
     version_uri, below = model_uris.split(uri)
     registry = open_store(context.registry_uri() or tracking_uri, create=False)
     location, run_id = registry.model_versions.located(version_uri)

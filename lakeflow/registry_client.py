@@ -348,22 +348,23 @@ class RegistryClient(ABC):
     ) -> ModelVersion:
         """Make the next version of a model: 1, 2, ...; no number is used twice.
 
-        Where the files were logged to a run, the version keeps their sizes and digests, and
-        ``lakeflow.registry.verify_model_version`` says later what differs.
+        Where the files were logged to a run or a logged model, the version keeps their sizes
+        and digests, and ``lakeflow.registry.verify_model_version`` says later what differs.
         ``lakeflow.register_model`` makes the model too where there is none.
 
         Args:
             name: Name of the model.
-            source: Where the files are: a path, a URL, ``runs:/<run id>/<path>``, or
-                ``models:/<name>/<version>``, whose files it then has.
-            run_id: Run that made them; it is not looked up.
+            source: Where the files are: a path, a URL, ``runs:/<run id>/<path>``, a logged
+                model ``models:/<model id>``, or ``models:/<name>/<version>``, whose files it
+                then has.
+            run_id: Run that made them; it is not looked up. By default that of the model.
             tags: Values by key; values become text.
             run_link: Address of the run elsewhere.
             description: Any text.
             await_creation_for: Has no effect: a version is there when the call returns.
 
         Raises:
-            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such model.
+            NotFoundError: RESOURCE_DOES_NOT_EXIST, no such model, or no such logged model.
             InvalidInputError: INVALID_PARAMETER_VALUE, no name, a source, run or link that is
                 no text, a bad tag.
             LakeflowException: INTERNAL_ERROR as in MLflow, ``source`` names a version that
@@ -378,7 +379,7 @@ class RegistryClient(ABC):
             (1, 'READY', 'None', 'a1b2')
         """
         return self._registry.model_versions.create(
-            name, source, run_id, tags, run_link, description, lambda: self._store.artifacts
+            name, source, run_id, tags, run_link, description, lambda: self._store
         )
 
     def copy_model_version(self, src_model_uri: str, dst_name: str) -> ModelVersion:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from lakeflow.entities import LoggedModelInput, LoggedModelOutput
 from lakeflow.open_store import open_store
 
@@ -15,6 +18,9 @@ def measure(uri: str, run_id: str) -> str:
     ).model_id
     for step, dataset in enumerate([("train", "1"), ("train", "1"), (None, None)]):
         store.log_metric(run_id, "accuracy", step / 2, 10, step, None, model_id, *dataset)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "weights.bin").write_bytes(b"1234")
+        store.model_files.log_folder(model_id, folder)
     store.runs.log_inputs(run_id, None, [LoggedModelInput(model_id)])
     store.runs.log_outputs(run_id, [LoggedModelOutput(model_id, 1)])
     return model_id

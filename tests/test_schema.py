@@ -51,6 +51,8 @@ SCHEMAS = {
     "artifact_location string!",
     "logged_model_params": "experiment_id string!, model_id string!, key string!, value string!",
     "logged_model_tags": "experiment_id string!, model_id string!, key string!, value string!",
+    "logged_model_files": "experiment_id string!, model_id string!, path string!, size long!, "
+    "sha256 string!, log_time long!",
     "latest_logged_model_metrics": "experiment_id string!, model_id string!, key string!, "
     "dataset_name string!, dataset_digest string!, run_id string!, value double!, timestamp "
     "long!, step long!, clock long!, writer string!, seq long!, place long!, min double, max "

@@ -157,6 +157,10 @@ COLUMNS = {
     },
     "logged_model_params": PAIR_OF_A_MODEL,
     "logged_model_tags": PAIR_OF_A_MODEL,
+    "logged_model_files": {
+        **dict.fromkeys(["experiment_id", "model_id", "path", "sha256"], TEXT),
+        **dict.fromkeys(["size", "log_time"], MS),
+    },
     "logged_model_metrics": {
         **MEASURED,
         "step": MS,
@@ -559,8 +563,8 @@ def register(uri: str, name: str, run_id: str) -> None:
     store = open_store(uri, create=False)
     store.models.create(name, {"team": "a"}, "text")
     store.artifacts.log_bytes(run_id, f"{name}/model.bin", b"abc")
-    source, artifacts = f"runs:/{run_id}/{name}", lambda: store.artifacts
-    store.model_versions.create(name, source, run_id, {"k": "v"}, tracking=artifacts)
+    source = f"runs:/{run_id}/{name}"
+    store.model_versions.create(name, source, run_id, {"k": "v"}, tracking=lambda: store)
     store.model_versions.create(name, "elsewhere")
     store.model_versions.transition(name, 2, "staging", False)
     store.models.set_alias(name, "champion", 1)
@@ -604,6 +608,7 @@ ROWS_OF_TWO = {
     "evaluation_dataset_fields": 6,
     "logged_model_params": 2,
     "logged_model_tags": 2,
+    "logged_model_files": 2,
     "label_schemas": 2,
     "review_queues": 2,
     "review_queue_users": 2,

@@ -11,7 +11,6 @@ from lakeflow.fluent.pages import all_pages, most_results
 from lakeflow.kinds.registry import MOST_MODELS
 from lakeflow.open_store import open_store
 from lakeflow.stores.artifacts.run_uris import of_run
-from lakeflow.stores.registry import model_uris
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def register_model(
         >>> lakeflow.artifacts.load_text("models:/Analyzer/1/weights.txt")
         'weights'
     """
-    source, run_id, location = _source(model_uri)
+    source, run_id = _source(model_uri)
     store = open_store(get_registry_uri(), create=True)
     return store.model_versions.create(
         name,
@@ -66,26 +65,21 @@ def register_model(
         run_id,
         tags,
         # Opened where files may be those of a run: they may be in another lake than the models.
-        tracking=lambda: open_store(create=False).artifacts,
+        tracking=lambda: open_store(create=False),
         makes_model=True,
-        location=location,
     )
 
 
-def _source(model_uri: object) -> tuple[str, str | None, str | None]:
-    """Return a source, the run that made it, and where its files are if it only names them."""
+def _source(model_uri: object) -> tuple[str, str | None]:
+    """Return a source, and the run that it says has made it."""
     if not isinstance(model_uri, str):
         raise InvalidInputError(f"model_uri is {model_uri!r}, not a string")
-    logged = model_uris.logged_model(model_uri)
-    if logged is not None and not logged[1]:
-        model = LakeflowClient().get_logged_model(logged[0])
-        return model_uri, model.source_run_id, model.artifact_location
     run_id, path = of_run(model_uri)
     if run_id is None:
-        return model_uri, None, None
+        return model_uri, None
     artifacts = LakeflowClient().get_run(run_id).info.artifact_uri
     below = paths.checked(path, "model_uri")
-    return f"{artifacts}/{below}" if below else artifacts, run_id, None
+    return f"{artifacts}/{below}" if below else artifacts, run_id
 
 
 def set_model_version_tag(

@@ -123,7 +123,10 @@ class BesideRuns:
                 copies.write_points(at, model, self._read.points(model))
             if self._artifacts == "copy":
                 files = [*self._read.files(model)]
-                copy_model_files(self._store, model.model_id, place, files, self._report.add)
+                scope = at, model.model_id
+                copy_model_files(
+                    self._store, scope, place, files, self._append, self._report.add
+                )
 
     def _place(self, model: LoggedModelItem, location: str) -> str:
         """Return where the files of a model will be: where they are, or in the lake."""

@@ -8,6 +8,7 @@ from lakeflow.kinds.experiment import EXPERIMENT
 from lakeflow.kinds.kind import LOGGED, Keep, Kind, Part, Summary
 from lakeflow.schema import (
     LATEST_LOGGED_MODEL_METRICS,
+    LOGGED_MODEL_FILES,
     LOGGED_MODEL_METRICS,
     LOGGED_MODEL_PARAMS,
     LOGGED_MODEL_TAGS,
@@ -54,6 +55,8 @@ LOGGED_MODEL = Kind(
     parts=(
         Part(LOGGED_MODEL_PARAMS, Keep.FIRST),
         Part(LOGGED_MODEL_TAGS, Keep.LAST, removable=True),
+        # A model may have as many files as a data set that was put beside it.
+        Part(LOGGED_MODEL_FILES, Keep.LAST, in_document=False),
         _METRICS,
     ),
     owner=EXPERIMENT,

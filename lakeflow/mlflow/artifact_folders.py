@@ -1,4 +1,4 @@
-"""The folder that an artifact URI names: of a run of a lake, or any other one."""
+"""The folder that an artifact URI names: of a run or a model of a lake, or any other one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical
 from lakeflow.mlflow.locations import is_lakeflow
@@ -15,27 +14,27 @@ from lakeflow.stores.artifacts.places import place_at
 from lakeflow.transfer import paths, sending
 
 if TYPE_CHECKING:
-    from lakeflow.stores.artifacts.files import ArtifactStore
+    from lakeflow.stores.artifacts.files_beside import FilesBeside
     from lakeflow.stores.artifacts.places import Place
     from lakeflow.stores.artifacts.recorded import Recorded
     from lakeflow.stores.store import Store
 
 # The folder of a run is no lake, and nobody may have said how one would be opened there.
 _IN_A_LAKE = re.compile(r"(?<!/[0-9a-f]{32})/artifacts(?=/\d+(?:/|$)|$)")
-_OF_A_RUN = re.compile(r"/([0-9a-f]{32})/artifacts(?:/(.*))?$", re.DOTALL)
+_OF_A_THING = re.compile(r"/((?:m-)?[0-9a-f]{32})/artifacts(?:/(.*))?$", re.DOTALL)
 
 
-class RunPart(NamedTuple):
-    """A folder among the artifacts of a run, of which a lake has records.
+class Part(NamedTuple):
+    """A folder among the files of a run or a logged model, of which a lake has records.
 
     Attributes:
-        artifacts: The artifacts of the lake.
-        run_id: The run.
-        below: Path of the folder among them; empty for all of them.
+        beside: What records files beside such things.
+        identity: The run or the model.
+        below: Path of the folder among its files; empty for all of them.
     """
 
-    artifacts: ArtifactStore
-    run_id: str
+    beside: FilesBeside
+    identity: str
     below: str
 
 
@@ -44,32 +43,32 @@ class ArtifactFolder(NamedTuple):
 
     Attributes:
         place: Where it is.
-        run: What it is among the artifacts of a run; None if it is not among any.
+        part: What it is among the files of a run or a logged model; None if it is not.
         lake: The lake that it is in; None if it is in none.
     """
 
     place: Place
-    run: RunPart | None = None
+    part: Part | None = None
     lake: Store | None = None
 
-    def part(self, path: str) -> RunPart | None:
-        """Return what a folder in it is among the artifacts of a run; None if it is not.
+    def part_at(self, path: str) -> Part | None:
+        """Return what a folder in it is among the files of such a thing; None if it is not.
 
         The folder may be above those of all runs, as the one that MLflow's server keeps
         what it is sent in.
         """
-        if self.run is not None:
-            return self.run._replace(below=paths.below(self.run.below, path))
+        if self.part is not None:
+            return self.part._replace(below=paths.below(self.part.below, path))
         if self.lake is None:
             return None
         inside = self.place._replace(folder=self.place.full(path))
-        found = _of_a_run(self.lake, canonical(inside.uri))
-        return found and found.run
+        found = _of_a_thing(self.lake, canonical(inside.uri))
+        return found and found.part
 
     def log(self, local: str, path: str) -> None:
         """Log a file of this machine, or a folder under its own name, into a folder."""
-        if (part := self.part(path)) is not None:
-            part.artifacts.log(part.run_id, local, part.below or None)
+        if (part := self.part_at(path)) is not None:
+            part.beside.log(part.identity, local, part.below or None)
             return
         target = paths.normal(paths.below(path, os.path.basename(local)), "local_file")
         if os.path.isdir(local):
@@ -79,8 +78,8 @@ class ArtifactFolder(NamedTuple):
 
     def log_folder(self, local: str, path: str) -> None:
         """Log the files of a folder of this machine into a folder."""
-        if (part := self.part(path)) is not None:
-            part.artifacts.log_folder(part.run_id, local, part.below or None)
+        if (part := self.part_at(path)) is not None:
+            part.beside.log_folder(part.identity, local, part.below or None)
             return
         if not os.path.isdir(local):
             raise InvalidInputError(f"local_dir is {local!r}, which is no folder")
@@ -88,10 +87,10 @@ class ArtifactFolder(NamedTuple):
 
     def recorded(self, path: str) -> dict[str, Recorded]:
         """Return what is recorded of a file, or of those of a folder, by path."""
-        part = self.part(path)
+        part = self.part_at(path)
         if part is None:
             return {}
-        known = part.artifacts.recorded(part.run_id, part.below)
+        known = part.beside.recorded(part.identity, part.below)
         return {
             paths.below(path, each[len(part.below) :].lstrip("/")): found
             for each, found in known.items()
@@ -124,9 +123,9 @@ def _cuts(path: str, folder: str) -> list[int]:
 def folder_at(artifact_uri: str, tracking_uri: str) -> ArtifactFolder:
     """Return the folder that a URI names.
 
-    One among the artifacts of a run is found by its path: in the lake that it is in, or else in
-    that of the tracking store. Costs a request for ``lake.json`` on an object store, unless
-    this process has the lake open.
+    One among the files of a run or a logged model is found by its path: in the lake that it is
+    in, or else in that of the tracking store. Costs a request for ``lake.json`` on an object
+    store, unless this process has the lake open.
 
     Args:
         artifact_uri: The folder.
@@ -140,7 +139,7 @@ def folder_at(artifact_uri: str, tracking_uri: str) -> ArtifactFolder:
     location = canonical(artifact_uri)
     around = _lake_around(location)
     for store in (around, _opened(tracking_uri) if is_lakeflow(tracking_uri) else None):
-        found = store and _of_a_run(store, location)
+        found = store and _of_a_thing(store, location)
         if found:
             return found
     if around is not None:
@@ -163,18 +162,19 @@ def _opened(location: str) -> Store | None:
         return None
 
 
-def _of_a_run(store: Store, location: str) -> ArtifactFolder | None:
-    """Return a folder among the artifacts of a run of a lake; None if it is none."""
-    named = _OF_A_RUN.search(location)
+def _of_a_thing(store: Store, location: str) -> ArtifactFolder | None:
+    """Return a folder among the files of a run or a model of a lake; None if it is none."""
+    named = _OF_A_THING.search(location)
     if named is None:
         return None
-    run_id, below = validation.run_id(named[1]), named[2] or ""
+    identity, below = named[1], named[2] or ""
+    beside = store.files_beside(identity)
     try:
-        _, place = store.artifacts.place(run_id)
+        place = beside.folder(identity)
     except NotFoundError:
         return None
-    part = place._replace(folder=place.full(below))
-    # A run may have its artifacts elsewhere: then this folder only looks like its own.
-    if canonical(part.uri) != location:
+    inside = place._replace(folder=place.full(below))
+    # Its files may be elsewhere: then this folder only looks like its own.
+    if canonical(inside.uri) != location:
         return None
-    return ArtifactFolder(part, RunPart(store.artifacts, run_id, below))
+    return ArtifactFolder(inside, Part(beside, identity, below))

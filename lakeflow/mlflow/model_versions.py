@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
-    from lakeflow.stores.artifacts.files import ArtifactStore
+    from lakeflow.stores.store import Store
 
 _LATEST = "latest"
 
@@ -72,7 +72,7 @@ class ModelVersionMethods(LakeMethods):
                 {tag.key: tag.value for tag in tags or ()},
                 run_link,
                 description,
-                self._artifacts if is_lakeflow(self.tracking_uri) else None,
+                self._tracking if is_lakeflow(self.tracking_uri) else None,
                 location=location,
             )
         )
@@ -89,8 +89,8 @@ class ModelVersionMethods(LakeMethods):
                 f"{error.message}"
             ) from error
 
-    def _artifacts(self) -> ArtifactStore:
-        return open_store(self.tracking_uri, create=False).artifacts
+    def _tracking(self) -> Store:
+        return open_store(self.tracking_uri, create=False)
 
     def copy_model_version(self, src_mv: ModelVersion, dst_name: str) -> ModelVersion:
         """Make the next version of a model out of another version, in one change."""

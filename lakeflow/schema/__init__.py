@@ -16,6 +16,7 @@ from lakeflow.schema.evaluation import (
 )
 from lakeflow.schema.logged_models import (
     LATEST_LOGGED_MODEL_METRICS,
+    LOGGED_MODEL_FILES,
     LOGGED_MODEL_METRICS,
     LOGGED_MODEL_PARAMS,
     LOGGED_MODEL_TAGS,
@@ -64,7 +65,7 @@ from lakeflow.schema.traces import (
     TRACES,
 )
 
-FORMAT_VERSION = 11
+FORMAT_VERSION = 12
 """Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "LATEST_METRICS",
     "LATEST_VERSIONS",
     "LOGGED_MODELS",
+    "LOGGED_MODEL_FILES",
     "LOGGED_MODEL_METRICS",
     "LOGGED_MODEL_PARAMS",
     "LOGGED_MODEL_TAGS",

@@ -55,6 +55,22 @@ LOGGED_MODEL_TAGS = TableSpec(
     sort=_SEARCH_ORDER,
 )
 
+LOGGED_MODEL_FILES = TableSpec(
+    "logged_model_files",
+    "one row per file of a logged model; the file itself is below its artifact_location",
+    (
+        EXPERIMENT_ID,
+        _MODEL_ID,
+        Column("path", "string", "path below the artifact_location, with slashes"),
+        Column("size", "long", "bytes"),
+        Column("sha256", "string", "SHA-256 of the content, 64 hexadecimal digits"),
+        Column("log_time", "long", "milliseconds since the Unix epoch, UTC"),
+    ),
+    key=("experiment_id", "model_id", "path"),
+    # By the model, whose document does not have them.
+    sort=("experiment_id", "model_id", "path"),
+)
+
 LATEST_LOGGED_MODEL_METRICS = TableSpec(
     "latest_logged_model_metrics",
     "one row per metric, dataset and run of a logged model: last value, and a summary",

@@ -11,7 +11,7 @@ from lakeflow.query.engine.connection import arrow_table
 from lakeflow.query.engine.join_cache import JoinCache
 from lakeflow.query.engine.overlay import hot, laid_over, loaded_rows, recorded, stored
 from lakeflow.query.engine.statement import Statement
-from lakeflow.schema import ARTIFACTS, METRICS, PARAMS
+from lakeflow.schema import METRICS, PARAMS
 from lakeflow.stores.scans import rows_of
 from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
 from lakeflow.stores.state import RunState, run_state
@@ -315,28 +315,34 @@ class Reader:
             return fold.number, self.run(run_id).params
         return known_fold, known
 
-    def artifacts(self, run_id: str) -> list[dict[str, Any]]:
-        """Return the rows of ``artifacts`` about a run.
+    def rows_beside(
+        self, kind: Kind, spec: TableSpec, scope: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """Return the rows of a thing in a part that its document does not have.
 
-        Raises:
-            NotFoundError: There is no such run.
+        As this process saw the lake last.
+
+        Args:
+            kind: The kind of the thing.
+            spec: The table of the part, whose rows a column tells apart.
+            scope: The ids of the thing and its owners.
         """
-        experiment_id = self.run(run_id).fields["experiment_id"]
-        name = ARTIFACTS.name
+        identity = scope[-1]
         with self._snapshots.held(look=False) as snapshot:
-            run = snapshot.thing(RUN, run_id)
-            # Of a run that is hot alone the log has all, and no engine is loaded for it.
-            if not self._lake.files(name, snapshot.fold, run_id=[run_id]):
-                columns = ("path", *RUN.values(ARTIFACTS))
-                rows = () if run is None else run.rows(name)
-                return [dict(zip(columns, (path, *row), strict=True)) for path, row in rows]
+            thing = snapshot.thing(kind, identity)
+            # Of a thing that is hot alone the log has all, and no engine is loaded for it.
+            where = {kind.id: [identity]}
+            if not self._lake.files(spec.name, snapshot.fold, None, {}, **where):
+                columns = (*kind.key(spec), *kind.values(spec))
+                rows = () if thing is None else thing.rows(spec.name)
+                return [dict(zip(columns, (key, *row), strict=True)) for key, row in rows]
         statement = Statement(
-            f"SELECT * FROM {name} WHERE run_id = $run_id",  # noqa: S608 - a constant
-            {"run_id": run_id},
-            (name,),
-            named={name: ("run_id", [run_id])},
+            f"SELECT * FROM {spec.name} WHERE {kind.id} = $id",  # noqa: S608 - constants
+            {"id": identity},
+            (spec.name,),
+            named={spec.name: (kind.id, [identity])},
         )
-        (found,) = self.tables([statement], [experiment_id], None)
+        (found,) = self.tables([statement], scope[:-1], None)
         return cast("list[dict[str, Any]]", found.to_pylist())
 
     def records(

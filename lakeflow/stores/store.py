@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lakeflow.exceptions import LakeflowException
     from lakeflow.lake import Lake
+    from lakeflow.stores.artifacts.files_beside import FilesBeside
     from lakeflow.stores.evaluation.datasets import EvaluationDatasetStore
     from lakeflow.stores.evaluation.scorers import ScorerStore
     from lakeflow.stores.logged_models.files import LoggedModelFiles
@@ -146,7 +147,14 @@ class Store:
         """The files of those."""
         from lakeflow.stores.logged_models.files import LoggedModelFiles
 
-        return LoggedModelFiles(self.logged_models, self.artifacts.places)
+        lake, _, reader = self._parts
+        return LoggedModelFiles(
+            lake, self.logged_models, self._scopes, self.artifacts.places, reader
+        )
+
+    def files_beside(self, identity: str) -> FilesBeside:
+        """Return what records the files beside a run, or beside a logged model."""
+        return self.model_files if identity.startswith("m-") else self.artifacts
 
     @cached_property
     def label_schemas(self) -> LabelSchemaStore:

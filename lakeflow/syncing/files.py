@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.kinds import LOGGED_MODEL, RUN
-from lakeflow.schema import ARTIFACTS, LOGGED_MODELS, RUNS
+from lakeflow.schema import ARTIFACTS, LOGGED_MODEL_FILES, RUNS
 from lakeflow.stores.artifacts.places import ArtifactPlaces
 from lakeflow.transfer import at_once, between, paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
@@ -29,12 +30,16 @@ class _File(NamedTuple):
     Attributes:
         path: Its path in both lakes.
         size: Bytes.
-        sha256: Digest of what was logged; None where nobody has recorded it.
+        sha256: Digest of what was logged.
     """
 
     path: str
     size: int
-    sha256: str | None
+    sha256: str
+
+
+_Recorded = dict[str, dict[str, tuple[int, str]]]
+"""Size and digest of files by run or model, and path."""
 
 
 class Files:
@@ -61,18 +66,16 @@ class Files:
         Raises:
             StorageError: One cannot be read, or not be written.
         """
-        recorded: dict[str, dict[str, tuple[int, str]]] = {}
-        models: dict[str, None] = {}
+        of_runs: _Recorded = {}
+        of_models: _Recorded = {}
         for record in some:
             self._note(record)
-            rows = record.get(ARTIFACTS.name)
-            if rows:
-                files = recorded.setdefault(record["run_id"], {})
-                given = zip(rows["path"], rows["size"], rows["sha256"], strict=True)
-                files |= {path: (size, digest) for path, size, digest in given}
-            models |= dict.fromkeys((record.get(LOGGED_MODELS.name) or {}).get("model_id", ()))
-        wanted = {each.path: each for each in self._of_runs(recorded)}
-        wanted |= {each.path: each for each in self._of_models(models)}
+            if rows := record.get(ARTIFACTS.name):
+                _add(of_runs, itertools.repeat(record["run_id"]), rows)
+            if rows := record.get(LOGGED_MODEL_FILES.name):
+                _add(of_models, rows["model_id"], rows)
+        wanted = {each.path: each for each in self._of_runs(of_runs)}
+        wanted |= {each.path: each for each in self._of_models(of_models)}
         sent = at_once.done(
             self._target.fs, self._send, wanted.values(), lambda each: each.size
         )
@@ -89,27 +92,24 @@ class Files:
         if len(self._uris) > _MOST_KNOWN:
             self._uris.popitem(last=False)
 
-    def _of_runs(
-        self, recorded: Mapping[str, Mapping[str, tuple[int, str]]]
-    ) -> Iterator[_File]:
+    def _of_runs(self, recorded: _Recorded) -> Iterator[_File]:
         known = [(run_id, self._uris.get(run_id)) for run_id in recorded]
         others = [run_id for run_id, uri in known if uri is None]
-        folders = [
-            *self._folders(known),
-            *self._folders(self._asked(RUN, "artifact_uri", others)),
-        ]
-        for run_id, folder in folders:
-            for path, (size, digest) in recorded[run_id].items():
+        yield from self._in_folders(known, recorded)
+        yield from self._in_folders(self._asked(RUN, "artifact_uri", others), recorded)
+
+    def _of_models(self, recorded: _Recorded) -> Iterator[_File]:
+        asked = self._asked(LOGGED_MODEL, "artifact_location", recorded)
+        yield from self._in_folders(asked, recorded)
+
+    def _in_folders(
+        self, located: Iterable[tuple[str, str | None]], recorded: _Recorded
+    ) -> Iterator[_File]:
+        for identity, folder in self._folders(located):
+            for path, (size, digest) in recorded[identity].items():
                 # What another lake says is input: a path might lead out of the folder.
                 if paths.is_safe(path):
                     yield _File(f"{folder}/{path}", size, digest)
-
-    def _of_models(self, models: Iterable[str]) -> Iterator[_File]:
-        asked = self._asked(LOGGED_MODEL, "artifact_location", models)
-        for _, folder in self._folders(asked):
-            # Nothing is recorded of a model's files, so that what is there is listed.
-            for path, size in self._source.lake.fs.sizes(folder).items():
-                yield _File(path, size, None)
 
     def _asked(
         self, kind: Kind, column: str, ids: Iterable[str]
@@ -140,7 +140,7 @@ class Files:
             self._report.problems.append(f"{source.uri}/{file.path} is not there")
             return None
         digest = between.send(source, file.path, now.size, target, file.path)
-        if file.sha256 is not None and digest != file.sha256:
+        if digest != file.sha256:
             self._report.problems.append(
                 f"{source.uri}/{file.path} was replaced since it was logged"
             )
@@ -148,8 +148,14 @@ class Files:
 
     def _is_same(self, file: _File) -> bool:
         """Return whether a file that is there in its size is taken for what was logged."""
-        if file.sha256 is None:
-            return True
         # To compare costs as much as to send, where each is a request.
         fs = self._target.fs
         return fs.can_append and file.sha256 == between.digest_of(fs, file.path, file.size)
+
+
+def _add(
+    recorded: _Recorded, identities: Iterable[str], rows: Mapping[str, Sequence[Any]]
+) -> None:
+    given = zip(identities, rows["path"], rows["size"], rows["sha256"], strict=False)
+    for identity, path, size, digest in given:
+        recorded.setdefault(identity, {})[path] = size, digest

@@ -38,7 +38,7 @@ _ESCAPE = b"\\u"
 _MOST_LOOKS = 1_000_000
 """Looks at how a line begins, of some lines: where all begin otherwise, each is parsed."""
 
-_FILES, _MODELS = b'"artifact', b'"logged_models"'
+_FILES, _MODEL_FILES = b'"artifact', b'"logged_model_files"'
 """What stands in records about files and about where they are, and in those about models."""
 
 
@@ -211,7 +211,7 @@ def line(origin: records.Origin, body: str, clock: int) -> bytes:
 
 def has_files(line: bytes) -> bool:
     """Return whether a line says something of files."""
-    return _FILES in line or _MODELS in line
+    return _FILES in line or _MODEL_FILES in line
 
 
 def _about(experiment_id: str) -> bytes:

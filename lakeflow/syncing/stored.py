@@ -15,7 +15,12 @@ from lakeflow import records
 from lakeflow.kinds.kind import IDENTITY, Keep
 from lakeflow.query.engine.stored_rows import rows_of_files
 from lakeflow.records import Origin
-from lakeflow.schema import ARTIFACTS, EVALUATION_DATASET_RECORDS, SPANS
+from lakeflow.schema import (
+    ARTIFACTS,
+    EVALUATION_DATASET_RECORDS,
+    LOGGED_MODEL_FILES,
+    SPANS,
+)
 from lakeflow.stores.stored_things import read_thing
 from lakeflow.syncing import things
 
@@ -35,6 +40,7 @@ _EXPERIMENT = "experiment_id"
 
 _WHEN = {
     ARTIFACTS.name: ("log_time", 1_000),
+    LOGGED_MODEL_FILES.name: ("log_time", 1_000),
     SPANS.name: ("start_time_ns", 1 / 1_000),
     EVALUATION_DATASET_RECORDS.name: ("given_at", 1),
 }

@@ -57,6 +57,13 @@ def test_a_model_is_logged_registered_and_loaded(lake: str) -> None:
     # Our own client finds the same files.
     folder = lakeflow.artifacts.download_artifacts("models:/m/2", tracking_uri=lake)
     assert _predicts(folder)
+    # Wherever MLflow puts the files of a model, each version has their digests.
+    for version in (1, 2):
+        report = lakeflow.registry.verify_model_version(
+            "m", version, registry_uri=lake, tracking_uri=lake
+        )
+        assert report.files > 3
+        assert not report.findings
 
 
 if not IS_2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,7 @@ def test_what_is_removed_is_gone_from_every_table(uri: str, is_folded: bool) -> 
             "logged_models",
             "logged_model_params",
             "logged_model_tags",
+            "logged_model_files",
             "logged_model_metrics",
             "latest_logged_model_metrics",
         ):
@@ -258,6 +260,54 @@ def test_files_of_a_model_come_and_go(client: LakeflowClient, tmp_path: Path) ->
     client.delete_logged_model(model_id)
     with pytest.raises(NotFoundError):
         lakeflow.artifacts.list_artifacts(uri)
+
+
+def test_files_of_a_model_are_recorded_sent_once_and_checked(
+    client: LakeflowClient, tmp_path: Path
+) -> None:
+    source = tmp_path / "model"
+    source.mkdir()
+    weights = source / "weights.bin"
+    weights.write_bytes(b"1234")
+    model_id = client.create_logged_model("0").model_id
+    client.log_model_artifacts(model_id, source)
+    lakeflow.set_tracking_uri(client.tracking_uri)
+    beside = open_store(client.tracking_uri, create=False).model_files
+    found = beside.recorded(model_id)["weights.bin"]
+    assert found[:2] == (4, hashlib.sha256(b"1234").hexdigest())
+    place = beside.folder(model_id)
+    written = place.fs.entry(place.full("weights.bin"))
+    for _ in range(2):
+        client.log_model_artifact(model_id, weights)
+        assert place.fs.entry(place.full("weights.bin")) == written
+        assert beside.recorded(model_id)["weights.bin"] == found
+        lakeflow.compact(client.tracking_uri)
+    place.fs.put(place.full("weights.bin"), b"4321")
+    with pytest.raises(DamagedLakeError, match=r"weights\.bin"):
+        lakeflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=tmp_path)
+    weights.write_bytes(b"4321")
+    client.log_model_artifacts(model_id, source)
+    target = lakeflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=tmp_path)
+    assert Path(target, "weights.bin").read_bytes() == b"4321"
+
+
+def test_a_version_of_a_logged_model_has_the_digests_of_its_files(
+    client: LakeflowClient, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "weights.bin").write_bytes(b"1234")
+    (folder / "MLmodel").write_bytes(b"12")
+    model = client.create_logged_model("0")
+    client.log_model_artifacts(model.model_id, folder)
+    client.create_registered_model("net")
+    sources = [f"models:/{model.model_id}", model.artifact_location]
+    sources += [f"{source}/data" for source in sources]
+    for source in sources:
+        client.create_model_version("net", source)
+    versions = open_store(client.tracking_uri, create=False).model_versions
+    found = [sorted(versions.recorded("net", str(n)).digests) for n in range(1, 5)]
+    assert found == [["MLmodel", "data/weights.bin"]] * 2 + [["weights.bin"]] * 2
 
 
 def test_a_location_that_leads_out_of_the_lake_is_refused(

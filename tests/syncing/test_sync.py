@@ -37,8 +37,6 @@ from lakeflow.scans import _frame_of
 from lakeflow.stores.store import Store
 from lakeflow.syncing import bookmark
 from lakeflow.syncing.between_lakes import sync_lakes
-from lakeflow.syncing.files import Files, _File
-from lakeflow.syncing.report import SyncReport
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
 
 if TYPE_CHECKING:
@@ -185,14 +183,19 @@ def test_files_come_to_the_same_places_and_only_where_they_differ(
     assert sync_lakes(source, target).records == 0, "what cannot be brought is said once"
 
 
-def test_a_file_that_nobody_has_a_digest_of_is_not_read(tmp_path: Path) -> None:
-    inner = FaultFilesystem(open_filesystem(str(tmp_path / "target")))
-    target = Lake.on(inner, SETTINGS)
-    target.fs.create("there", b"there")
-    inner.calls.clear()
-    files = Files(opened(str(tmp_path / "source")), target, SyncReport())
-    assert files._send(_File("there", 5, None)) is None
-    assert inner.calls == {"entry": 1}
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_files_of_a_logged_model_come_with_what_is_recorded_of_them(
+    uri: str, target: Store, *, is_folded: bool
+) -> None:
+    source = opened(uri)
+    model_id = measure(uri, source.runs.create("0").info.run_id)
+    if is_folded:
+        lakeflow.compact(uri)
+    assert sync_lakes(source, target).files == 1
+    here, there = (store.model_files for store in (source, target))
+    assert there.recorded(model_id) == here.recorded(model_id)
+    place = there.folder(model_id)
+    assert place.fs.read(place.full("weights.bin")) == b"1234"
 
 
 def test_experiments_are_one_by_name_and_later_tags_win_in_both(

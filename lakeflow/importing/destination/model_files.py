@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow import temporary
 from lakeflow.importing.destination.files import source_of
-from lakeflow.transfer import sending
+from lakeflow.stores.artifacts import files_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,25 +18,28 @@ if TYPE_CHECKING:
 
 def copy_model_files(
     store: Store,
-    model_id: str,
+    scope: Sequence[str],
     location: str,
     files: Sequence[FileItem],
+    append: Callable[[Sequence[str]], None],
     report: Callable[[Problem], None],
 ) -> None:
-    """Copy those files of a logged model that the lake does not have in the same size.
+    """Copy those files of a logged model of which the lake has no record of that size.
 
     Args:
         store: The lake.
-        model_id: The model.
+        scope: The ids of the experiment in the lake and the model.
         location: Where its files go, as it is stored.
         files: The files.
+        append: Takes records for the lake.
         report: Told of those that cannot be read.
     """
     if not files:
         return
+    model_id, beside = scope[-1], store.model_files
     place = store.artifacts.places.beside(model_id, location)
-    there = place.sizes()
-    lacking = [each for each in files if each.size is None or there.get(each.path) != each.size]
+    sizes = {path: each.size for path, each in beside.known(scope).items()}
+    lacking = [each for each in files if each.size is None or sizes.get(each.path) != each.size]
     with temporary.folder("import") as folder:
         found = [
             source_of(
@@ -48,6 +51,9 @@ def copy_model_files(
             )
             for number, each in enumerate(lacking)
         ]
-        sources = [each for each in found if each is not None]
-        for _ in sending.send(place.fs, place.folder, sources, lambda *_: False):
-            pass
+        files_beside.send(
+            place,
+            [each for each in found if each is not None],
+            lambda *_: False,
+            lambda arrived: append(beside.records(scope, place, arrived)),
+        )

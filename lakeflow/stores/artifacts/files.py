@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import posixpath
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records, temporary
-from lakeflow.config import is_progress_shown
-from lakeflow.entities import FileInfo, validation
+from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.kinds import RUN
 from lakeflow.media import figures
 from lakeflow.media.documents import document
 from lakeflow.schema import ARTIFACTS
-from lakeflow.stores.artifacts import folders
+from lakeflow.stores.artifacts import files_beside, folders
+from lakeflow.stores.artifacts.files_beside import FilesBeside
 from lakeflow.stores.artifacts.places import ArtifactPlaces
 from lakeflow.stores.artifacts.recorded import Label, Recorded, label_of
 from lakeflow.stores.experiments import now_ms
-from lakeflow.transfer import at_once, fetching, paths, progress, sending
+from lakeflow.transfer import at_once, fetching, paths, sending
 from lakeflow.transfer.sending import Sent, Source
 
 if TYPE_CHECKING:
@@ -29,16 +31,10 @@ if TYPE_CHECKING:
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.run_heads import RunHead, RunHeads
 
-_ROWS_A_RECORD = 1_000
-"""Files after which they are recorded: what a process that is killed then sends no more."""
-
 _MOST_REMEMBERED = 100_000
 
-_SECONDS_OF_CLOCK = 1.0
-"""A file that is this much younger than its record may have another content."""
 
-
-class ArtifactStore:
+class ArtifactStore(FilesBeside):
     """The artifacts of a lake's runs; threads share it.
 
     Args:
@@ -58,31 +54,15 @@ class ArtifactStore:
 
     # Logging
 
-    def log(self, run_id: str, local_path: Any, artifact_path: Any = None) -> None:
+    def log(self, identity: str, local_path: Any, artifact_path: Any = None) -> None:
         """Log a file of this machine, or a folder under its own name."""
-        require_run(run_id)
-        local, folder = os.fspath(local_path), paths.checked(artifact_path, "artifact_path")
-        # "." and "model/" end in no name of their own.
-        name = os.path.basename(os.path.abspath(local))
-        path = paths.normal(paths.below(folder, name), "local_path")
-        if os.path.isdir(local):
-            self.log_files(run_id, sending.files_below(local, path))
-        else:
-            self.log_files(run_id, [sending.file_at(local, path)])
+        require_run(identity)
+        super().log(identity, local_path, artifact_path)
 
-    def log_folder(
-        self,
-        run_id: str,
-        local_dir: Any,
-        artifact_path: Any = None,
-        label: Label | None = None,
-    ) -> None:
+    def log_folder(self, identity: str, local_dir: Any, artifact_path: Any = None) -> None:
         """Log the files of a folder of this machine."""
-        require_run(run_id)
-        local, folder = os.fspath(local_dir), paths.checked(artifact_path, "artifact_path")
-        if not os.path.isdir(local):
-            raise InvalidInputError(f"local_dir is {local!r}, which is no folder")
-        self.log_files(run_id, sending.files_below(local, folder), label)
+        require_run(identity)
+        super().log_folder(identity, local_dir, artifact_path)
 
     def log_bytes(
         self, run_id: str, artifact_file: Any, data: bytes, label: Label | None = None
@@ -153,31 +133,16 @@ class ArtifactStore:
             self.log_files(run_id, [sending.file_at(local, path)], label)
 
     def log_files(
-        self, run_id: str, sources: Iterable[Source], label: Label | None = None
+        self, identity: str, sources: Iterable[Source], label: Label | None = None
     ) -> None:
         """Log files of this machine; those that arrive before an error stay."""
-        head, place = self.place(run_id)
-        # The whole folder first: a bad name in it is an error before anything is sent.
-        found = list(sources)
-        arrived: list[Sent] = []
-
-        def is_there(path: str, size: int, sha256: str) -> bool:
-            return self._is_there(run_id, head, place, path, size, sha256)
-
-        try:
-            with progress.shown(
-                "uploaded", len(found), is_wanted=is_progress_shown()
-            ) as advance:
-                for sent in sending.send(place.fs, place.folder, found, is_there):
-                    advance(sent.size)
-                    arrived += [sent] if sent.is_new else []
-                    if len(arrived) == _ROWS_A_RECORD:
-                        self.record(head, place, arrived, label)
-                        arrived = []
-        finally:
-            # What has arrived before an error is kept, and is not sent again.
-            if arrived:
-                self.record(head, place, arrived, label)
+        head, place = self.place(identity)
+        files_beside.send(
+            place,
+            sources,
+            functools.partial(self._is_there, identity, head, place),
+            lambda arrived: self.record(head, place, arrived, label),
+        )
 
     def record(
         self,
@@ -196,20 +161,11 @@ class ArtifactStore:
             label: What they are; None for what their names say.
             tags: Values by key.
         """
-        # Before the record: a power cut must not leave a row whose file is not there.
-        if self._lake.settings.durability == "fsync":
-            place.fs.sync(*(place.full(each.path) for each in files))
-        now = now_ms()
+        now, fsync = now_ms(), self._lake.settings.durability == "fsync"
         labels = {each.path: label or label_of(each.path) for each in files}
         rows = [
-            {
-                "path": each.path,
-                "size": each.size,
-                "sha256": each.sha256,
-                "log_time": now,
-                **labels[each.path]._asdict(),
-            }
-            for each in files
+            {**row, **labels[row["path"]]._asdict()}
+            for row in files_beside.rows_of(place, files, now, fsync=fsync)
         ]
         fields = [records.table(ARTIFACTS.name, rows)]
         fields += [records.tags(tags.items())] if tags else []
@@ -227,21 +183,17 @@ class ArtifactStore:
     def _is_there(
         self, run_id: str, head: RunHead, place: Place, path: str, size: int, sha256: str
     ) -> bool:
-        """Return whether a file has this content, as far as one can tell without reading it."""
         if head.artifacts is None:
             head.artifacts = self.recorded(run_id)
-        known = head.artifacts.get(path)
-        if known is None or known[:2] != (size, sha256):
-            return False
-        entry = place.fs.entry(place.full(path))
-        written = known.log_time / 1000 + _SECONDS_OF_CLOCK
-        return entry is not None and entry.size == size and entry.modified_s <= written
+        return files_beside.is_there(place, head.artifacts.get(path), path, size, sha256)
 
     # Reading
 
-    def recorded(self, run_id: str, path: str = "") -> dict[str, Recorded]:
-        """Return what is recorded of the files of a run by path: of all, or of one folder."""
-        rows = self._reader.artifacts(validation.run_id(run_id))
+    def recorded(self, identity: str, path: str = "") -> dict[str, Recorded]:
+        """Return what is recorded of files by path: of all of a run, or of one folder."""
+        run_id = validation.run_id(identity)
+        experiment_id = self._reader.run(run_id).fields["experiment_id"]
+        rows = self._reader.rows_beside(RUN, ARTIFACTS, (experiment_id, run_id))
         return {
             row["path"]: Recorded(
                 row["size"],
@@ -249,8 +201,7 @@ class ArtifactStore:
                 row["log_time"],
                 Label(row["kind"], row["key"], row["step"], row["timestamp"]),
             )
-            for row in rows
-            if not path or row["path"] == path or row["path"].startswith(f"{path}/")
+            for row in files_beside.below(rows, path)
         }
 
     def content(self, run_id: str, path: str, known: Recorded) -> bytes:
@@ -270,17 +221,9 @@ class ArtifactStore:
             raise fetching.changed(place.fs, full)
         return data
 
-    def listing(self, run_id: str, path: Any = None) -> list[FileInfo]:
-        """Return what is in a folder of a run's artifacts; see ``LakeflowClient``."""
-        below = paths.checked(path, "path")
-        _, place = self.place(run_id)
-        return folders.listed(place, below)
-
-    def download(self, run_id: str, path: Any, dst_path: Any = None) -> str:
-        """Fetch a file or folder of a run's artifacts; see ``LakeflowClient``."""
-        below = paths.checked(path, "path")
-        _, place = self.place(run_id)
-        return folders.fetched(place, below, dst_path, lambda: self.recorded(run_id, below))
+    def folder(self, identity: str) -> Place:
+        """Return where the artifacts of a run are."""
+        return self.place(identity)[1]
 
     def place(self, run_id: str) -> tuple[RunHead, Place]:
         """Return the head of a run, and where its artifacts are."""

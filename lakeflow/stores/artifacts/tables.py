@@ -18,7 +18,7 @@ from lakeflow.media.json_tables import TAIL
 from lakeflow.stores.artifacts import table_tags
 from lakeflow.stores.artifacts.recorded import Label
 from lakeflow.stores.artifacts.table_turns import TableTurns
-from lakeflow.transfer import paths
+from lakeflow.transfer import paths, sending
 from lakeflow.transfer.sending import Sent, digest_of
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ class TableStore:
                         table_images.save(image, os.path.join(folder, name))
                     cells.append(table_images.cell(posixpath.join(around, name)))
                 table = table.with_column(index, cells)
-            self._artifacts.log_folder(run_id, folder, around, Label("image"))
+            images = sending.files_below(folder, around)
+            self._artifacts.log_files(run_id, images, Label("image"))
         return table
 
     def _tags(self, run_id: str, path: str) -> dict[str, str]:

@@ -2,74 +2,101 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lakeflow.config import is_progress_shown
-from lakeflow.exceptions import InvalidInputError
-from lakeflow.stores.artifacts import folders
-from lakeflow.transfer import paths, progress, sending
+from lakeflow import records
+from lakeflow.kinds import LOGGED_MODEL
+from lakeflow.schema import LOGGED_MODEL_FILES
+from lakeflow.stores.artifacts import files_beside
+from lakeflow.stores.artifacts.files_beside import FilesBeside
+from lakeflow.stores.artifacts.recorded import Label, Recorded
+from lakeflow.stores.experiments import now_ms
+from lakeflow.stores.logged_models import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from lakeflow.entities import FileInfo
+    from lakeflow.lake import Lake
     from lakeflow.stores.artifacts.places import ArtifactPlaces, Place
+    from lakeflow.stores.logged_models.scopes import ModelScopes
     from lakeflow.stores.logged_models.store import LoggedModelStore
-    from lakeflow.transfer.sending import Source
+    from lakeflow.stores.reader import Reader
+    from lakeflow.transfer.sending import Sent, Source
 
 
-class LoggedModelFiles:
+class LoggedModelFiles(FilesBeside):
     """The files of the logged models of one lake; threads share it.
 
     Args:
+        lake: The lake.
         models: The models.
+        scopes: What is remembered of them.
         places: What finds their folders.
+        reader: What reads what is recorded.
     """
 
-    def __init__(self, models: LoggedModelStore, places: ArtifactPlaces) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        models: LoggedModelStore,
+        scopes: ModelScopes,
+        places: ArtifactPlaces,
+        reader: Reader,
+    ) -> None:
+        self._lake = lake
         self._models = models
+        self._scopes = scopes
         self._places = places
+        self._reader = reader
 
-    def log(self, model_id: str, local_path: Any, artifact_path: Any = None) -> None:
-        """Log a file of this machine, or a folder under its own name."""
-        local, folder = os.fspath(local_path), paths.checked(artifact_path, "artifact_path")
-        name = os.path.basename(os.path.abspath(local))
-        path = paths.normal(paths.below(folder, name), "local_path")
-        if os.path.isdir(local):
-            self._send(model_id, sending.files_below(local, path))
-        else:
-            self._send(model_id, [sending.file_at(local, path)])
+    def log_files(self, identity: str, sources: Iterable[Source]) -> None:
+        """Log files of this machine; those that arrive before an error stay."""
+        place = self.folder(identity)
+        known: dict[str, Recorded] | None = None
 
-    def log_folder(self, model_id: str, local_dir: Any, artifact_path: Any = None) -> None:
-        """Log the files of a folder of this machine."""
-        local, folder = os.fspath(local_dir), paths.checked(artifact_path, "artifact_path")
-        if not os.path.isdir(local):
-            raise InvalidInputError(f"local_dir is {local!r}, which is no folder")
-        self._send(model_id, sending.files_below(local, folder))
+        def is_there(path: str, size: int, sha256: str) -> bool:
+            nonlocal known
+            # Not before there is a file, and once for all of them.
+            if known is None:
+                known = self.recorded(identity)
+            return files_beside.is_there(place, known.get(path), path, size, sha256)
 
-    def _send(self, model_id: str, sources: Iterable[Source]) -> None:
-        place = self.place(model_id)
-        # The whole folder first: a bad name in it is an error before anything is sent.
-        found = list(sources)
-        with progress.shown("uploaded", len(found), is_wanted=is_progress_shown()) as advance:
-            # Nothing is recorded of a model's files by which one could be left out.
-            for sent in sending.send(place.fs, place.folder, found, lambda *_: False):
-                advance(sent.size)
+        scope = self._scopes.experiment_of(identity), identity
+        files_beside.send(
+            place,
+            sources,
+            is_there,
+            lambda arrived: self._lake.append(self.records(scope, place, arrived)),
+        )
 
-    def listing(self, model_id: str, path: Any = None) -> list[FileInfo]:
-        """Return what is in a folder of a model's files, by path."""
-        return folders.listed(self.place(model_id), paths.checked(path, "path"))
+    def records(self, scope: Sequence[str], place: Place, files: Sequence[Sent]) -> list[str]:
+        """Return the records of files that have arrived.
 
-    def download(self, model_id: str, path: Any, dst_path: Any = None) -> str:
-        """Fetch a file or folder, and return where it is; see ``folders.fetched``."""
-        below = paths.checked(path, "path")
-        return folders.fetched(self.place(model_id), below, dst_path, dict)
+        Args:
+            scope: The ids of the experiment and the model.
+            place: Where the files are.
+            files: The files.
+        """
+        fsync = self._lake.settings.durability == "fsync"
+        found = files_beside.rows_of(place, files, now_ms(), fsync=fsync)
+        return records.bodies("", rows.files(scope, found))
 
-    def place(self, model_id: str) -> Place:
+    def recorded(self, identity: str, path: str = "") -> dict[str, Recorded]:
+        """Return what is recorded of files by path: of all of a model, or of one folder."""
+        return self.known(self._scopes.thing(identity).scope, path)
+
+    def known(self, scope: Sequence[str], path: str = "") -> dict[str, Recorded]:
+        """Return the same of a model that need not be there, as this process saw it last."""
+        found = self._reader.rows_beside(LOGGED_MODEL, LOGGED_MODEL_FILES, scope)
+        return {
+            row["path"]: Recorded(row["size"], row["sha256"], row["log_time"], Label())
+            for row in files_beside.below(found, path)
+        }
+
+    def folder(self, identity: str) -> Place:
         """Return the folder of a model's files.
 
         Raises:
             NotFoundError: There is no such model, or it is deleted.
         """
-        return self._places.beside(model_id, self._models.location(model_id))
+        return self._places.beside(identity, self._models.location(identity))

@@ -9,6 +9,7 @@ from lakeflow.entities import LoggedModel, LoggedModelStatus, Metric
 from lakeflow.kinds import LOGGED_MODEL
 from lakeflow.kinds.kind import LOGGED
 from lakeflow.schema import (
+    LOGGED_MODEL_FILES,
     LOGGED_MODEL_METRICS,
     LOGGED_MODEL_PARAMS,
     LOGGED_MODEL_TAGS,
@@ -42,6 +43,12 @@ def params(scope: Sequence[str], pairs: Mapping[str, str]) -> records.Pieces:
 def tags(scope: Sequence[str], pairs: Mapping[str, str | None]) -> records.Pieces:
     """Return the field with tags of a logged model; None removes a tag."""
     return _pairs(LOGGED_MODEL_TAGS.name, scope, pairs)
+
+
+def files(scope: Sequence[str], found: Iterable[Mapping[str, object]]) -> records.Pieces:
+    """Return the field with files of a logged model."""
+    named = _named(scope)
+    return records.table(LOGGED_MODEL_FILES.name, [{**named, **row} for row in found])
 
 
 def _pairs(table: str, scope: Sequence[str], pairs: Mapping[str, str | None]) -> records.Pieces:

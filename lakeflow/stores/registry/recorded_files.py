@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical
 from lakeflow.stores.artifacts.run_uris import of_run
+from lakeflow.stores.registry import model_uris
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from lakeflow.stores.artifacts.files import ArtifactStore
     from lakeflow.stores.artifacts.places import Place
+    from lakeflow.stores.store import Store
 
 File = dict[str, Any]
 """``path`` below the source, empty for the source itself; ``size`` in bytes; ``sha256``."""
 
-_FOLDER_OF_A_RUN = re.compile(r"/([^/]+)/artifacts(?=/|$)")
+_FOLDER = re.compile(r"/([^/]+)/artifacts(?=/|$)")
+"""Of a run, or of a logged model."""
 
 _CHARACTERS_OF_A_CHANGE = 512 * 1024
 """Half of what a change may have: the other half is for description, tags and history."""
@@ -55,15 +57,17 @@ class RecordedVersion(NamedTuple):
         return {each["path"]: each["sha256"] for each in self.files}
 
 
-def recorded_files(tracking: Callable[[], ArtifactStore], source: str) -> list[File] | None:
+def recorded_files(tracking: Callable[[], Store], source: str) -> list[File] | None:
     """Return what a lake has recorded of the files below a source, by path.
 
-    A source that is not below the artifacts of a run costs nothing; one that is, a look at the
-    run and a read of its artifacts, for which no engine is loaded as long as they are hot.
+    A source that is not below the artifacts of a run or the files of a logged model costs
+    nothing; one that is, a look at that and a read of its files, for which no engine is loaded
+    as long as they are hot.
 
     Args:
-        tracking: Returns the artifacts of the lake that the process logs to.
-        source: ``runs:/<run id>/<path>``, or the location that this stands for.
+        tracking: Returns the lake that the process logs to.
+        source: ``runs:/<run id>/<path>``, ``models:/<model id>/<path>``, or the location that
+            one of these stands for.
 
     Returns:
         The files; None if the lake has recorded nothing there.
@@ -71,15 +75,14 @@ def recorded_files(tracking: Callable[[], ArtifactStore], source: str) -> list[F
     Raises:
         StorageError: The lake cannot be read.
     """
-    for run_id, below in _runs_in(source):
+    for identity, below in _things_in(source):
         try:
-            artifacts = tracking()
-            _, place = artifacts.place(run_id)
+            beside = tracking().files_beside(identity)
+            path = _path_in(beside.folder(identity), source) if below is None else below
+            found = {} if path is None else beside.recorded(identity, path)
         except (InvalidInputError, NotFoundError):
-            # It is a run of another tracker, or any folder with such a name.
+            # It is one of another tracker, or any folder with such a name.
             continue
-        path = _path_in(place, source) if below is None else below
-        found = {} if path is None else artifacts.recorded(run_id, path)
         if found:
             return [
                 {
@@ -92,12 +95,15 @@ def recorded_files(tracking: Callable[[], ArtifactStore], source: str) -> list[F
     return None
 
 
-def _runs_in(source: str) -> list[tuple[str, str | None]]:
-    """Return the runs that a source may be below, with the path there where it says that."""
+def _things_in(source: str) -> list[tuple[str, str | None]]:
+    """Return what a source may be below, with the path there where it says that."""
     run_id, path = of_run(source)
     if run_id is not None:
         return [(run_id, path.strip("/"))]
-    return [(each, None) for each in _FOLDER_OF_A_RUN.findall(source)]
+    named = model_uris.logged_model(source)
+    if named is not None:
+        return [named]
+    return [(each, None) for each in _FOLDER.findall(source)]
 
 
 def _path_in(place: Place, source: str) -> str | None:

@@ -14,7 +14,7 @@ from lakeflow.entities.model_registry.model_version_stages import (
 )
 from lakeflow.exceptions import LakeflowException
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
-from lakeflow.stores.registry import locations
+from lakeflow.stores.registry import locations, model_uris
 from lakeflow.stores.registry.known import (
     named_by,
     require_alias,
@@ -47,6 +47,7 @@ from lakeflow.stores.registry.version_changes import (
     set_version,
     told,
 )
+from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
     import datetime
@@ -55,12 +56,12 @@ if TYPE_CHECKING:
     from lakeflow.entities.model_registry import ModelVersion
     from lakeflow.lake import Lake
     from lakeflow.query.language.conditions import Condition
-    from lakeflow.stores.artifacts.files import ArtifactStore
     from lakeflow.stores.control import ControlStore
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.registry.changes import Changes
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.recorded_files import File
+    from lakeflow.stores.store import Store
     from lakeflow.stores.things import Thing
 
 
@@ -190,7 +191,7 @@ class ModelVersionStore:
         tags: Mapping[str, Any] | None = None,
         run_link: str | None = None,
         description: str | None = None,
-        tracking: Callable[[], ArtifactStore] | None = None,
+        tracking: Callable[[], Store] | None = None,
         *,
         makes_model: bool = False,
         location: str | None = None,
@@ -204,7 +205,8 @@ class ModelVersionStore:
             tags: Tags.
             run_link: Address of the run.
             description: Text of the user's.
-            tracking: Returns the artifacts of the lake whose runs may have made the files.
+            tracking: Returns the lake whose runs may have made the files, and that has the
+                logged model that ``source`` may name.
             makes_model: Whether to make the model too where there is none.
             location: Where the files are that ``source`` only names.
         """
@@ -213,6 +215,12 @@ class ModelVersionStore:
         pairs = names.tags(tags)
         source = names.source(source)
         files = None
+        logged = model_uris.logged_model(source)
+        if logged is not None and location is None and tracking is not None:
+            model = tracking().logged_models.get(logged[0])
+            run_id = run_id or model.source_run_id
+            below = paths.checked(logged[1], "source")
+            location = f"{model.artifact_location}/{below}".rstrip("/")
         named = None if location else named_by(self._control.known, source)
         at = locations.stored(self._lake.fs.uri, location or source)
         if named is not None:
