@@ -63,7 +63,8 @@ def test_a_model_is_logged_registered_and_loaded(lake: str) -> None:
             "m", version, registry_uri=lake, tracking_uri=lake
         )
         assert report.files > 3
-        assert not report.findings
+        # On a disk MLflow leaves a note where it loads a model from.
+        assert {each.path for each in report.findings} <= {"registered_model_meta"}
 
 
 if not IS_2:

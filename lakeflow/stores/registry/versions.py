@@ -205,8 +205,7 @@ class ModelVersionStore:
             tags: Tags.
             run_link: Address of the run.
             description: Text of the user's.
-            tracking: Returns the lake whose runs may have made the files, and that has the
-                logged model that ``source`` may name.
+            tracking: Returns the lake of the runs and logged models that may have the files.
             makes_model: Whether to make the model too where there is none.
             location: Where the files are that ``source`` only names.
         """
@@ -214,13 +213,12 @@ class ModelVersionStore:
         # Before the source is looked up, as in MLflow.
         pairs = names.tags(tags)
         source = names.source(source)
-        files = None
-        logged = model_uris.logged_model(source)
+        files, logged = None, model_uris.logged_model(source)
         if logged is not None and location is None and tracking is not None:
             model = tracking().logged_models.get(logged[0])
             run_id = run_id or model.source_run_id
             below = paths.checked(logged[1], "source")
-            location = f"{model.artifact_location}/{below}".rstrip("/")
+            location = "/".join(filter(None, [model.artifact_location, below]))
         named = None if location else named_by(self._control.known, source)
         at = locations.stored(self._lake.fs.uri, location or source)
         if named is not None:
