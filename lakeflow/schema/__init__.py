@@ -64,7 +64,7 @@ from lakeflow.schema.traces import (
     TRACES,
 )
 
-FORMAT_VERSION = 11
+FORMAT_VERSION = 12
 """Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
 
 __all__ = [

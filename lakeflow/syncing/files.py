@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakeflow.exceptions import NotFoundError
 from lakeflow.kinds import LOGGED_MODEL, RUN
 from lakeflow.schema import ARTIFACTS, LOGGED_MODELS, RUNS
 from lakeflow.stores.artifacts.places import ArtifactPlaces
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from lakeflow.kinds import Kind
-    from lakeflow.lake import Lake
+    from lakeflow.stores.artifacts.recorded import Recorded
     from lakeflow.stores.store import Store
     from lakeflow.syncing.report import SyncReport
 
@@ -30,11 +31,17 @@ class _File(NamedTuple):
         path: Its path in both lakes.
         size: Bytes.
         sha256: Digest of what was logged; None where nobody has recorded it.
+        run_id: The run beside which it is recorded.
+        name: Its path there.
+        log_time: When it was logged, in milliseconds since the Unix epoch.
     """
 
     path: str
     size: int
     sha256: str | None
+    run_id: str = ""
+    name: str = ""
+    log_time: int = 0
 
 
 class Files:
@@ -48,12 +55,13 @@ class Files:
         report: Where it is counted.
     """
 
-    def __init__(self, source: Store, target: Lake, report: SyncReport) -> None:
+    def __init__(self, source: Store, target: Store, report: SyncReport) -> None:
         self._source = source
         self._target = target
         self._report = report
         self._places = ArtifactPlaces(source.lake)
         self._uris: OrderedDict[str, str] = OrderedDict()
+        self._known: dict[str, dict[str, Recorded]] = {}
 
     def bring(self, some: Iterable[Mapping[str, Any]]) -> None:
         """Bring the files that records of the log tell of.
@@ -61,20 +69,21 @@ class Files:
         Raises:
             StorageError: One cannot be read, or not be written.
         """
-        recorded: dict[str, dict[str, tuple[int, str]]] = {}
+        recorded: dict[str, dict[str, tuple[int, str, int]]] = {}
         models: dict[str, None] = {}
         for record in some:
             self._note(record)
             rows = record.get(ARTIFACTS.name)
             if rows:
                 files = recorded.setdefault(record["run_id"], {})
-                given = zip(rows["path"], rows["size"], rows["sha256"], strict=True)
-                files |= {path: (size, digest) for path, size, digest in given}
+                columns = (rows[name] for name in ("path", "size", "sha256", "log_time"))
+                files |= {path: tuple(each) for path, *each in zip(*columns, strict=True)}
             models |= dict.fromkeys((record.get(LOGGED_MODELS.name) or {}).get("model_id", ()))
+        self._known.clear()
         wanted = {each.path: each for each in self._of_runs(recorded)}
         wanted |= {each.path: each for each in self._of_models(models)}
         sent = at_once.done(
-            self._target.fs, self._send, wanted.values(), lambda each: each.size
+            self._target.lake.fs, self._send, wanted.values(), lambda each: each.size
         )
         for size in sent:
             if size is not None:
@@ -90,7 +99,7 @@ class Files:
             self._uris.popitem(last=False)
 
     def _of_runs(
-        self, recorded: Mapping[str, Mapping[str, tuple[int, str]]]
+        self, recorded: Mapping[str, Mapping[str, tuple[int, str, int]]]
     ) -> Iterator[_File]:
         known = [(run_id, self._uris.get(run_id)) for run_id in recorded]
         others = [run_id for run_id, uri in known if uri is None]
@@ -99,10 +108,10 @@ class Files:
             *self._folders(self._asked(RUN, "artifact_uri", others)),
         ]
         for run_id, folder in folders:
-            for path, (size, digest) in recorded[run_id].items():
+            for path, (size, digest, logged) in recorded[run_id].items():
                 # What another lake says is input: a path might lead out of the folder.
                 if paths.is_safe(path):
-                    yield _File(f"{folder}/{path}", size, digest)
+                    yield _File(f"{folder}/{path}", size, digest, run_id, path, logged)
 
     def _of_models(self, models: Iterable[str]) -> Iterator[_File]:
         asked = self._asked(LOGGED_MODEL, "artifact_location", models)
@@ -131,16 +140,18 @@ class Files:
 
     def _send(self, file: _File) -> int | None:
         """Send a file unless it is there; return its size if it was sent."""
-        source, target = self._source.lake.fs, self._target.fs
+        source, target = self._source.lake.fs, self._target.lake.fs
         there = target.entry(file.path)
-        if there is not None and there.size == file.size and self._is_same(file):
-            return None
+        if there is not None:
+            is_same = there.size == file.size and self._is_same(file)
+            if is_same or self._is_older(file):
+                return None
         now = source.entry(file.path)
         if now is None or now.is_folder:
             self._report.problems.append(f"{source.uri}/{file.path} is not there")
             return None
         digest = between.send(source, file.path, now.size, target, file.path)
-        if file.sha256 is not None and digest != file.sha256:
+        if file.sha256 not in {None, digest} and not self._is_replaced(file, digest):
             self._report.problems.append(
                 f"{source.uri}/{file.path} was replaced since it was logged"
             )
@@ -151,5 +162,29 @@ class Files:
         if file.sha256 is None:
             return True
         # To compare costs as much as to send, where each is a request.
-        fs = self._target.fs
+        fs = self._target.lake.fs
         return fs.can_append and file.sha256 == between.digest_of(fs, file.path, file.size)
+
+    def _is_older(self, file: _File) -> bool:
+        """Return whether another file was logged to its path in the target since."""
+        # Of the files of models nothing is recorded. Of a run it is asked once: a whole lake
+        # may come once more, file by file.
+        if not file.run_id:
+            return False
+        if file.run_id not in self._known:
+            self._known[file.run_id] = _recorded(self._target, file.run_id)
+        known = self._known[file.run_id].get(file.name)
+        return known is not None and known.log_time > file.log_time
+
+    def _is_replaced(self, file: _File, digest: str) -> bool:
+        """Return whether it is another file that was logged to its path in the source since."""
+        known = _recorded(self._source, file.run_id).get(file.name)
+        return known is not None and known.sha256 == digest
+
+
+def _recorded(store: Store, run_id: str) -> dict[str, Recorded]:
+    """Return what is recorded of the files of a run."""
+    try:
+        return store.artifacts.recorded(run_id)
+    except NotFoundError:
+        return {}
