@@ -35,7 +35,8 @@ SCHEMAS = {
     "params": "experiment_id string!, run_id string!, key string!, value string!",
     "tags": "experiment_id string!, run_id string!, key string!, value string!",
     "artifacts": "experiment_id string!, run_id string!, path string!, size long!, "
-    "sha256 string!, log_time long!, kind string!, key string, step long, timestamp long",
+    "sha256 string!, log_time long!, kind string!, key string, step long, timestamp long, "
+    "clock long!",
     "inputs": "experiment_id string!, run_id string!, name string!, digest string!, "
     "source_type string!, source string!, schema string, profile string, tags string!",
     "latest_metrics": "experiment_id string!, run_id string!, key string!, value double!, "

@@ -331,5 +331,5 @@ def test_without_the_package_the_way_out_is_named(
         WandbSource(tmp_path)
 
 
-def test_it_may_be_tried_chosen_of_stopped_and_made_again(finished: Path) -> None:
-    check_ways(lambda: WandbSource(finished))
+def test_it_may_be_tried_chosen_of_stopped_and_made_again(failed: Path) -> None:
+    check_ways(lambda: WandbSource(failed))
