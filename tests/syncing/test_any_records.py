@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lakeflow.schema import Column
 
 SETTINGS = Settings(vacuum_grace_s=0, retention_s=0, auto_compact=False)
-EXAMPLES = int(os.environ.get("LAKEFLOW_TEST_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("LAKEFLOW_TEST_EXAMPLES", "3"))
 LAKES = 2
 EXPERIMENTS = ("one", "two", "three")
 IN_LOG = [kind for kind in KINDS if not kind.is_controlled]
