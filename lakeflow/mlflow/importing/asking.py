@@ -30,7 +30,7 @@ class Asking:
         name: What it is, for people.
         client: MLflow's client of it.
         report: Told of problems.
-        experiment_keys: Ids of the experiments that were read.
+        experiment_keys: Ids of the experiments that were read and are not deleted.
     """
 
     def __init__(self, uri: str) -> None:

@@ -11,7 +11,6 @@ from lakeflow.importing.evaluation_items import (
     EvaluationDatasetItem,
     ScorerVersionItem,
 )
-from lakeflow.importing.items import Problem
 from lakeflow.mlflow.importing.asking import Asking
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ _RECORDS_A_PAGE = 1_000
 _HAS_NONE = frozenset(
     {"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "INVALID_PARAMETER_VALUE", "NOT_IMPLEMENTED"}
 )
-"""Codes of what older servers, and stores of files, say when they are asked."""
+"""Codes of what older servers, and stores of files, say when they are asked: they have none."""
 
 
 class TrackedEvaluation(Asking):
@@ -36,7 +35,7 @@ class TrackedEvaluation(Asking):
         search = getattr(self.store, "search_datasets", None)
         if search is not None:
             found = self.pages(lambda token: search(page_token=token))
-            yield from map(self._dataset, self._if_any("datasets for evaluation", found))
+            yield from map(self._dataset, _if_any(found))
 
     def _dataset(self, found: EvaluationDataset) -> EvaluationDatasetItem:
         linked = partial(self.store.get_dataset_experiment_ids, found.dataset_id)
@@ -69,13 +68,12 @@ class TrackedEvaluation(Asking):
                 return
 
     def scorer_versions(self) -> Iterator[ScorerVersionItem]:
-        """Yield the versions of the scorers of the experiments that were asked for."""
+        """Yield the versions of the scorers of the experiments that are not deleted."""
         if not hasattr(self.store, "list_scorers"):
             return
         for key in self.experiment_keys:
-            what = f"the scorers of experiment {key}"
             scorers = self._listed(partial(self.store.list_scorers, key))
-            for scorer in self._if_any(what, scorers):
+            for scorer in _if_any(scorers):
                 versions = partial(self.store.list_scorer_versions, key, scorer.scorer_name)
                 found = self.asked(versions)
                 for each in sorted(found, key=lambda version: version.scorer_version):
@@ -90,15 +88,14 @@ class TrackedEvaluation(Asking):
     def _listed(self, ask: Callable[[], Any]) -> Iterator[Any]:
         yield from self.asked(ask)
 
-    def _if_any(self, what: str, found: Iterator[Any]) -> Iterator[Any]:
-        """Yield what there is; where the store does not know the question it is told."""
-        try:
-            yield from found
-        except StorageError as error:
-            if error.error_code not in _HAS_NONE:
-                raise
-            why = f"{what} are not told by this MLflow: {error.message}"
-            self.report(Problem(self.name, why, is_loss=False))
+
+def _if_any(found: Iterator[Any]) -> Iterator[Any]:
+    """Yield what there is: nothing where the store does not know the question."""
+    try:
+        yield from found
+    except StorageError as error:
+        if error.error_code not in _HAS_NONE:
+            raise
 
 
 def _record(found: DatasetRecord) -> DatasetRecordItem:

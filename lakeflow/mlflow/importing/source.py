@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 
 from lakeflow import temporary
-from lakeflow.entities import TraceInfo, TraceState, trace_info
+from lakeflow.entities import LifecycleStage, TraceInfo, TraceState, trace_info
 from lakeflow.importing.items import (
     Curve,
     DatasetItem,
@@ -79,7 +79,9 @@ class TrackingSource(TrackedEvaluation):
         for found in self.pages(
             lambda token: self.client.search_experiments(ViewType.ALL, page_token=token)
         ):
-            self.experiment_keys.append(found.experiment_id)
+            # Of a deleted one MLflow refuses to tell the scorers.
+            if found.lifecycle_stage == LifecycleStage.ACTIVE:
+                self.experiment_keys.append(found.experiment_id)
             yield ExperimentItem(
                 found.experiment_id,
                 found.name,
