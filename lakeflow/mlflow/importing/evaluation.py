@@ -93,6 +93,8 @@ def _if_any(found: Iterator[Any]) -> Iterator[Any]:
     """Yield what there is: nothing where the store does not know the question."""
     try:
         yield from found
+    except NotImplementedError:
+        return
     except StorageError as error:
         if error.error_code not in _HAS_NONE:
             raise
