@@ -35,7 +35,8 @@ SCHEMAS = {
     "params": "experiment_id string!, run_id string!, key string!, value string!",
     "tags": "experiment_id string!, run_id string!, key string!, value string!",
     "artifacts": "experiment_id string!, run_id string!, path string!, size long!, "
-    "sha256 string!, log_time long!, kind string!, key string, step long, timestamp long",
+    "sha256 string!, log_time long!, kind string!, key string, step long, timestamp long, "
+    "clock long!",
     "inputs": "experiment_id string!, run_id string!, name string!, digest string!, "
     "source_type string!, source string!, schema string, profile string, tags string!",
     "latest_metrics": "experiment_id string!, run_id string!, key string!, value double!, "
@@ -52,7 +53,7 @@ SCHEMAS = {
     "logged_model_params": "experiment_id string!, model_id string!, key string!, value string!",
     "logged_model_tags": "experiment_id string!, model_id string!, key string!, value string!",
     "logged_model_files": "experiment_id string!, model_id string!, path string!, size long!, "
-    "sha256 string!, log_time long!",
+    "sha256 string!, log_time long!, clock long!",
     "latest_logged_model_metrics": "experiment_id string!, model_id string!, key string!, "
     "dataset_name string!, dataset_digest string!, run_id string!, value double!, timestamp "
     "long!, step long!, clock long!, writer string!, seq long!, place long!, min double, max "

@@ -159,7 +159,7 @@ COLUMNS = {
     "logged_model_tags": PAIR_OF_A_MODEL,
     "logged_model_files": {
         **dict.fromkeys(["experiment_id", "model_id", "path", "sha256"], TEXT),
-        **dict.fromkeys(["size", "log_time"], MS),
+        **dict.fromkeys(["size", "log_time", "clock"], MS),
     },
     "logged_model_metrics": {
         **MEASURED,

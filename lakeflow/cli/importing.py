@@ -24,7 +24,7 @@ def _mlflow(options: argparse.Namespace) -> Source:
     if is_read_directly(options.source):
         return open_mlflow(options.source)
     formats.require("mlflow", "lakeflow[mlflow]")
-    from lakeflow.mlflow.importing import TrackingSource
+    from lakeflow.mlflow.importing.source import TrackingSource
 
     return TrackingSource(options.source)
 
@@ -33,8 +33,9 @@ def _add_mlflow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="the folder of a file store, such as ./mlruns, or sqlite:///mlflow.db; where "
-        "MLflow is installed any tracking URI, such as http://localhost:5000",
+        help="the folder of a file store, such as ./mlruns, sqlite:///mlflow.db, or the URI of "
+        "a database in PostgreSQL or MySQL; where MLflow is installed any tracking URI, such "
+        "as http://localhost:5000",
     )
 
 

@@ -120,8 +120,9 @@ def from_mlflow(
     """Bring what an MLflow store holds into a lake; see ``import_from``.
 
     Args:
-        location: A folder such as ``mlruns``, or ``sqlite:///mlflow.db``. Neither needs MLflow
-            to be installed.
+        location: A folder such as ``mlruns``, ``sqlite:///mlflow.db``, or the URI of a database
+            in PostgreSQL or MySQL, which takes ``pip install 'lakeflow[postgresql]'`` or
+            ``'lakeflow[mysql]'``. None needs MLflow to be installed.
         lake: As for ``import_from``.
         **options: ``TrackerOptions``, as for ``import_from``.
 
@@ -133,6 +134,7 @@ def from_mlflow(
         InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that.
         InvalidStateError: INVALID_STATE, the store is of a newer MLflow than is known.
         StorageError: The store cannot be read, or the lake not be written.
+        LakeflowException: FEATURE_DISABLED, the driver of the database is not installed.
     """
     from lakeflow.importing.sources.mlflow.opening import open_mlflow
 

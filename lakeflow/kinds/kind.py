@@ -81,7 +81,8 @@ class Part:
         removable: Whether a row whose values are all null removes its key (``LAST`` only).
         summary: What is kept of the rows by key beside them (``EACH`` only).
         in_document: Whether the thing's document holds them; not where they are many. Then
-            what is stored counts as older than what the log says.
+            what is stored counts as older than what the log says, unless the table has a
+            column with the clock of each row's record.
         is_frequent: Whether most lines of a log have it: then its columns are parsed with the
             lines, and not from a text of their own.
         in_columns: Whether what the log says of it is held as the columns that came, and not
@@ -263,11 +264,11 @@ class Kind:
         return tuple(name for name in table.key if name not in self.scope)
 
     def values(self, table: TableSpec) -> tuple[str, ...]:
-        """Return the columns of a table beside the scope and the key."""
+        """Return the columns of a table beside the scope, the key and the clock."""
         return tuple(
             name
             for name in table.column_names
-            if name not in self.scope and name not in table.key
+            if name not in self.scope and name not in table.key and name != CLOCK
         )
 
     def pair(self, table: TableSpec) -> tuple[Column, Column]:

@@ -65,6 +65,7 @@ LOGGED_MODEL_FILES = TableSpec(
         Column("size", "long", "bytes"),
         Column("sha256", "string", "SHA-256 of the content, 64 hexadecimal digits"),
         Column("log_time", "long", "milliseconds since the Unix epoch, UTC"),
+        Column("clock", "long", "microseconds since the Unix epoch, UTC, of its record"),
     ),
     key=("experiment_id", "model_id", "path"),
     # By the model, whose document does not have them.

@@ -168,6 +168,7 @@ ARTIFACTS = TableSpec(
         Column("key", "string", "name of an image that was logged by steps", nullable=True),
         Column("step", "long", "training step of such an image", nullable=True),
         Column("timestamp", "long", "time of such an image, milliseconds", nullable=True),
+        Column("clock", "long", "microseconds since the Unix epoch, UTC, of its record"),
     ),
     key=("experiment_id", "run_id", "path"),
     # By the run, whose document does not have them.

@@ -140,13 +140,14 @@ class ColumnReader:
         overlay = snapshot.sync_tables()
         stored, values = stored_rows(spec, files)
         rows = fresh(kind, spec, stored, overlay.hot)
-        keys = replaced_keys(kind, spec) if hot_ids(kind) in overlay.hot else ""
+        keys = replaced_keys(kind, spec, stored) if hot_ids(kind) in overlay.hot else ""
         with contextlib.closing(overlay.cursor()) as cursor:
-            return (
-                cursor.table(keys) if keys and files else None,
-                # What is bound must be in the text: only who keeps the first row looks.
-                cursor.table(rows, values if stored and stored in rows else {}),
-            )
+
+            def found(statement: str) -> pyarrow.Table:
+                # What is bound must be in the text: only some parts look at the files.
+                return cursor.table(statement, values if stored and stored in statement else {})
+
+            return found(keys) if keys and files else None, found(rows)
 
     def query(
         self,

@@ -235,10 +235,9 @@ class _Made(Field):
             for column in self._columns
             if column.name in rows
         }
-        given = [
-            dict(zip(columns, each, strict=True))
-            for each in zip(*columns.values(), strict=True)
-        ]
+        values: Iterable[Any] = zip(*columns.values(), strict=True)
+        # A row may name a thing and say nothing of it.
+        given = [dict(zip(columns, each, strict=True)) for each in values] or [{}] * count
         for fields in given:
             if fields.get(kind.makes) is None:
                 continue
@@ -270,7 +269,7 @@ class _Kept(Field):
         self._columns = {
             column.name: column
             for column in part.table.columns
-            if column.name not in kind.scope
+            if column.name not in {CLOCK, *kind.scope}
         }
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.kinds.kind import LOGGED, Keep
+from lakeflow.kinds.kind import CLOCK, LOGGED, Keep
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -356,14 +356,14 @@ def rows_by_table(kind: Kind, things: Iterable[Thing]) -> dict[str, list[Row]]:
 def _table_rows(kind: Kind, part: Part, things: Iterable[Thing]) -> Iterator[Row]:
     spec = part.table
     by, of_values = kind.key(spec), kind.values(spec)
-    names = (*kind.scope, *by, *of_values)
+    names = (*kind.scope, *by, *of_values, CLOCK)
     places = tuple(names.index(name) for name in spec.column_names)
     nothing = (None,) * len(of_values)
     for thing in things:
-        for key, (_, values) in sorted(thing.parts[spec.name].items()):
+        for key, (order, values) in sorted(thing.parts[spec.name].items()):
             if values is None and part.in_document:
                 continue
-            given = (*thing.scope, *_as_tuple(key, by), *(values or nothing))
+            given = (*thing.scope, *_as_tuple(key, by), *(values or nothing), order[0])
             yield tuple([given[place] for place in places])
 
 

@@ -34,11 +34,13 @@ def sync(
     given another name in one of the two. Runs, traces and logged models keep their ids, so what
     was logged to one run on both sides meets there. Of two values of a tag, a status or a stage
     the one that was set later stays, of a param the one that was logged first. Files of
-    artifacts come to the same paths, before the records that tell of them. Registered models
-    are one by name: versions that the target lacks are added with their numbers, aliases and
-    tags too; what it has stays as it is. Not brought are scorers, label schemas and review
-    queues, the history of models, that an experiment was removed for good, files that other
-    tools put beside runs, and what ``as_of`` shows of the past.
+    artifacts come to the same paths, before the records that tell of them; of two that were
+    logged to one path the later one stays. Scorers, label schemas and review queues are one by
+    their names in an experiment. Registered models are one by name: versions that the target
+    lacks are added with their numbers, aliases and tags too; what it has stays as it is. Not
+    brought are the history of models, that an experiment, a scorer, a label schema or a review
+    queue was removed for good, files that other tools put beside runs, and what ``as_of`` shows
+    of the past.
 
     Cost: with nothing new some ten requests; else each new byte of the log and of the files is
     read once and sent once. At most 64 MiB of it are in memory.

@@ -6,7 +6,8 @@
 3. ``plan`` chooses what of the log is new, and whether the tables have to be read as well.
 4. ``Lines`` and ``Stored`` make copies of records; ``Files`` brings the files that they tell
    of; ``CopyWriter`` writes the copies to the target's log.
-5. ``bring_models`` adds registered models and versions, if the source changed any.
+5. ``bring_models`` adds registered models and versions, and ``owned.bring`` what else
+   experiments have in the control log, if the source changed any.
 6. ``bookmark.write`` says how far it is: from time to time, and at the end.
 
 Each record counts once in the target, by what it is a copy of. So a sync may stop anywhere, run
@@ -29,7 +30,7 @@ from lakeflow.maintenance.report import Progress
 from lakeflow.maintenance.schedule import AutoCompaction
 from lakeflow.query.engine.connection import Engine
 from lakeflow.stores.lines import Declarations
-from lakeflow.syncing import bookmark, experiments, lines
+from lakeflow.syncing import bookmark, experiments, lines, owned
 from lakeflow.syncing.files import Files
 from lakeflow.syncing.models import bring_models
 from lakeflow.syncing.plan import in_order, plan, reached
@@ -112,7 +113,7 @@ class _Sync:
         self._known = bookmark.read(target.lake.fs, source.lake.file.lake_id)
         self._plan = plan(listing, self._known)
         self._writer = writer
-        self._files = Files(source, target.lake, report) if with_files else None
+        self._files = Files(source, target, report) if with_files else None
         self._ends: dict[str, Reached] = {}
         self._kept_at = time.monotonic()
 
@@ -131,9 +132,10 @@ class _Sync:
         if self._plan.has_stored:
             self._bring_stored()
         self._bring_log()
-        # Nor do models and versions change otherwise.
+        # Nor does what else is in the control log change otherwise.
         if events != known.events:
             bring_models(source, self._target, self._report.problems.append)
+            owned.bring(source, self._target, mine)
         done = replace(
             self._known,
             events=events,

@@ -6,6 +6,7 @@ import itertools
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakeflow.exceptions import NotFoundError
 from lakeflow.kinds import LOGGED_MODEL, RUN
 from lakeflow.schema import ARTIFACTS, LOGGED_MODEL_FILES, RUNS
 from lakeflow.stores.artifacts.places import ArtifactPlaces
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakeflow.kinds import Kind
-    from lakeflow.lake import Lake
+    from lakeflow.stores.artifacts.recorded import Recorded
     from lakeflow.stores.store import Store
     from lakeflow.syncing.report import SyncReport
 
@@ -31,15 +32,21 @@ class _File(NamedTuple):
         path: Its path in both lakes.
         size: Bytes.
         sha256: Digest of what was logged.
+        identity: The run or the logged model beside which it is recorded.
+        name: Its path there.
+        log_time: When it was logged, in milliseconds since the Unix epoch.
     """
 
     path: str
     size: int
     sha256: str
+    identity: str
+    name: str
+    log_time: int
 
 
-_Recorded = dict[str, dict[str, tuple[int, str]]]
-"""Size and digest of files by run or model, and path."""
+_Recorded = dict[str, dict[str, tuple[int, str, int]]]
+"""Size, digest and time of files by run or model, and path."""
 
 
 class Files:
@@ -53,12 +60,13 @@ class Files:
         report: Where it is counted.
     """
 
-    def __init__(self, source: Store, target: Lake, report: SyncReport) -> None:
+    def __init__(self, source: Store, target: Store, report: SyncReport) -> None:
         self._source = source
         self._target = target
         self._report = report
         self._places = ArtifactPlaces(source.lake)
         self._uris: OrderedDict[str, str] = OrderedDict()
+        self._known: dict[str, dict[str, Recorded]] = {}
 
     def bring(self, some: Iterable[Mapping[str, Any]]) -> None:
         """Bring the files that records of the log tell of.
@@ -74,10 +82,11 @@ class Files:
                 _add(of_runs, itertools.repeat(record["run_id"]), rows)
             if rows := record.get(LOGGED_MODEL_FILES.name):
                 _add(of_models, rows["model_id"], rows)
+        self._known.clear()
         wanted = {each.path: each for each in self._of_runs(of_runs)}
         wanted |= {each.path: each for each in self._of_models(of_models)}
         sent = at_once.done(
-            self._target.fs, self._send, wanted.values(), lambda each: each.size
+            self._target.lake.fs, self._send, wanted.values(), lambda each: each.size
         )
         for size in sent:
             if size is not None:
@@ -106,10 +115,10 @@ class Files:
         self, located: Iterable[tuple[str, str | None]], recorded: _Recorded
     ) -> Iterator[_File]:
         for identity, folder in self._folders(located):
-            for path, (size, digest) in recorded[identity].items():
+            for path, (size, digest, logged) in recorded[identity].items():
                 # What another lake says is input: a path might lead out of the folder.
                 if paths.is_safe(path):
-                    yield _File(f"{folder}/{path}", size, digest)
+                    yield _File(f"{folder}/{path}", size, digest, identity, path, logged)
 
     def _asked(
         self, kind: Kind, column: str, ids: Iterable[str]
@@ -131,16 +140,18 @@ class Files:
 
     def _send(self, file: _File) -> int | None:
         """Send a file unless it is there; return its size if it was sent."""
-        source, target = self._source.lake.fs, self._target.fs
+        source, target = self._source.lake.fs, self._target.lake.fs
         there = target.entry(file.path)
-        if there is not None and there.size == file.size and self._is_same(file):
-            return None
+        if there is not None:
+            is_same = there.size == file.size and self._is_same(file)
+            if is_same or self._is_older(file):
+                return None
         now = source.entry(file.path)
         if now is None or now.is_folder:
             self._report.problems.append(f"{source.uri}/{file.path} is not there")
             return None
         digest = between.send(source, file.path, now.size, target, file.path)
-        if digest != file.sha256:
+        if digest != file.sha256 and not self._is_replaced(file, digest):
             self._report.problems.append(
                 f"{source.uri}/{file.path} was replaced since it was logged"
             )
@@ -149,13 +160,34 @@ class Files:
     def _is_same(self, file: _File) -> bool:
         """Return whether a file that is there in its size is taken for what was logged."""
         # To compare costs as much as to send, where each is a request.
-        fs = self._target.fs
+        fs = self._target.lake.fs
         return fs.can_append and file.sha256 == between.digest_of(fs, file.path, file.size)
+
+    def _is_older(self, file: _File) -> bool:
+        """Return whether another file was logged to its path in the target since."""
+        # Asked once of a run: a whole lake may come once more, file by file.
+        if file.identity not in self._known:
+            self._known[file.identity] = _recorded(self._target, file.identity)
+        known = self._known[file.identity].get(file.name)
+        return known is not None and known.log_time > file.log_time
+
+    def _is_replaced(self, file: _File, digest: str) -> bool:
+        """Return whether it is another file that was logged to its path in the source since."""
+        known = _recorded(self._source, file.identity).get(file.name)
+        return known is not None and known.sha256 == digest
+
+
+def _recorded(store: Store, identity: str) -> dict[str, Recorded]:
+    """Return what is recorded of the files of a run or a logged model."""
+    try:
+        return store.files_beside(identity).recorded(identity)
+    except NotFoundError:
+        return {}
 
 
 def _add(
     recorded: _Recorded, identities: Iterable[str], rows: Mapping[str, Sequence[Any]]
 ) -> None:
-    given = zip(identities, rows["path"], rows["size"], rows["sha256"], strict=False)
-    for identity, path, size, digest in given:
-        recorded.setdefault(identity, {})[path] = size, digest
+    columns = (rows[name] for name in ("path", "size", "sha256", "log_time"))
+    for identity, path, *each in zip(identities, *columns, strict=False):
+        recorded.setdefault(identity, {})[path] = tuple(each)

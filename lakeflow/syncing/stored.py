@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from lakeflow import records
-from lakeflow.kinds.kind import IDENTITY, Keep
+from lakeflow.kinds.kind import CLOCK, IDENTITY, Keep
 from lakeflow.query.engine.stored_rows import rows_of_files
 from lakeflow.records import Origin
 from lakeflow.schema import (
@@ -39,12 +39,15 @@ if TYPE_CHECKING:
 _EXPERIMENT = "experiment_id"
 
 _WHEN = {
-    ARTIFACTS.name: ("log_time", 1_000),
-    LOGGED_MODEL_FILES.name: ("log_time", 1_000),
+    ARTIFACTS.name: (CLOCK, 1),
+    LOGGED_MODEL_FILES.name: (CLOCK, 1),
     SPANS.name: ("start_time_ns", 1 / 1_000),
     EVALUATION_DATASET_RECORDS.name: ("given_at", 1),
 }
-"""Of rows that no document has: a column of time, and how many microseconds it counts by."""
+"""Of rows that no document has: a column of time, and how many microseconds it counts by.
+
+Those of spans and of records of datasets do not change: a record that comes again is the same.
+"""
 
 _ROWS_A_LINE = 100
 
@@ -148,7 +151,11 @@ class Stored:
             group = list(some)
             clock = int(group[0][when] * factor)
             for start in range(0, len(group), _ROWS_A_LINE):
-                rows = group[start : start + _ROWS_A_LINE]
+                # No line has the clock in its rows.
+                rows = [
+                    {name: each for name, each in row.items() if name != CLOCK}
+                    for row in group[start : start + _ROWS_A_LINE]
+                ]
                 yield from things.copies_of(kind, part.table.name, clock, rows)
 
     def _rows_of(self, part: Part, order: Sequence[str]) -> Iterator[Row]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from importing.ways import check_ways
 
 import lakeflow
 from lakeflow.client import LakeflowClient
@@ -16,6 +17,7 @@ from lakeflow.entities import ViewType
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, StorageError
 from lakeflow.importing import from_mlflow
 from lakeflow.importing.sources.mlflow import sqlite as mlflow_sqlite
+from lakeflow.importing.sources.mlflow.opening import open_mlflow
 
 if TYPE_CHECKING:
     from importing.conftest import Made
@@ -289,3 +291,8 @@ def test_no_store_of_mlflow(tmp_path: Path) -> None:
 def _copy(source: str, path: Path) -> None:
     with sqlite3.connect(f"file:{source}?mode=ro", uri=True) as database:
         database.backup(sqlite3.connect(path))
+
+
+@pytest.mark.parametrize("kind", ["files", "sqlite"])
+def test_it_may_be_tried_chosen_of_stopped_and_made_again(stores: Any, kind: str) -> None:
+    check_ways(lambda: open_mlflow(stores("3", kind).location))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from importing.sources import read
+from importing.ways import check_ways
 
 import lakeflow
 from lakeflow import importing
@@ -190,3 +191,10 @@ def test_a_cut_part_is_reported_and_the_rest_arrives(tmp_path: Path) -> None:
 def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no runs of neptune-exporter"):
         NeptuneSource(tmp_path)
+
+
+def test_it_may_be_tried_chosen_of_stopped_and_made_again(tmp_path: Path) -> None:
+    for run in ("RUN-1", "RUN-2"):
+        points = [row("loss", "float_series", step, float_value=step / 2) for step in range(6)]
+        export(tmp_path, ATTRIBUTES + points[:3], points[3:], run=run)
+    check_ways(lambda: NeptuneSource(tmp_path, None, 1))

@@ -18,6 +18,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from importing.reading import held_by
+from importing.ways import check_ways
 
 import lakeflow
 import lakeflow.importing
@@ -495,3 +496,19 @@ def test_the_command_says_what_could_not_be_kept(
     assert lakeflow.LakeflowClient(lake).get_experiment_by_name("f") is None
     written(file, "id,e,loss", "y,0,1")
     assert main([*arguments, "--run", "id", "--step", "e"]) == 0
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_it_may_be_tried_chosen_of_stopped_and_made_again(tmp_path: Path, kind: str) -> None:
+    frame = pandas.DataFrame(
+        {"run": [*"aabb"], "step": [0, 1, 0, 1], "loss": [1.0, 0.5, 2.0, 1.5], "opt": "sgd"}
+    )
+    path = tmp_path / f"log.{kind}"
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    elif kind == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+    columns = Columns(run="run", step="step")
+    check_ways(lambda: TabularSource(kind, str(path), "trials", columns), has_experiments=False)

@@ -12,6 +12,7 @@ import numpy
 import PIL.Image
 import pytest
 from importing.reading import held_by
+from importing.ways import check_ways
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
@@ -317,3 +318,12 @@ def test_a_folder_is_imported_and_again_when_there_is_more(tmp_path: Path) -> No
 
 def _experiments(client: lakeflow.LakeflowClient, name: str) -> list[str]:
     return [client.get_experiment_by_name(name).experiment_id]
+
+
+def test_it_may_be_tried_chosen_of_stopped_and_made_again(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        with SummaryWriter(str(tmp_path / name)) as writer:
+            for step in range(3):
+                writer.add_scalar("loss", step / 2, step)
+            writer.add_text("note", "x")
+    check_ways(lambda: TensorBoardSource(str(tmp_path), "trials"), has_experiments=False)

@@ -13,6 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from importing.sources import PYTHON, Read, make, read
+from importing.ways import check_ways
 
 import lakeflow
 from lakeflow import importing
@@ -222,3 +223,7 @@ def test_a_path_of_a_stranger_leads_nowhere_else(project: Path, tmp_path: Path) 
 def test_a_folder_without_projects_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no projects of Trackio"):
         TrackioSource(tmp_path)
+
+
+def test_it_may_be_tried_chosen_of_stopped_and_made_again(project: Path) -> None:
+    check_ways(lambda: TrackioSource(project / "home"))

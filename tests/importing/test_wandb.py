@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from importing.sources import PYTHON, make, read
+from importing.ways import check_ways
 from wandb.proto.wandb_internal_pb2 import Record
 
 import lakeflow
@@ -328,3 +329,7 @@ def test_without_the_package_the_way_out_is_named(
     monkeypatch.setitem(sys.modules, "wandb.proto.wandb_internal_pb2", None)
     with pytest.raises(InvalidInputError, match=r"lakeflow\[wandb\]"):
         WandbSource(tmp_path)
+
+
+def test_it_may_be_tried_chosen_of_stopped_and_made_again(failed: Path) -> None:
+    check_ways(lambda: WandbSource(failed))

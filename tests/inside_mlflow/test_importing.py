@@ -20,14 +20,15 @@ from lakeflow import LakeflowClient
 from lakeflow.exceptions import StorageError
 from lakeflow.importing import from_mlflow
 from lakeflow.importing.items import ExperimentItem
-from lakeflow.mlflow import importing
 from lakeflow.mlflow.importing import from_tracking
+from lakeflow.mlflow.importing import source as tracking
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 VIEWS = ["experiments", "runs", "params", "tags", "inputs", "registered_models", "model_versions",
-         "traces", "spans", "logged_models", "logged_model_params", "assessments"]  # fmt: skip
+         "traces", "spans", "logged_models", "logged_model_params", "assessments",
+         "evaluation_datasets", "evaluation_dataset_records", "scorers", "scorer_versions"]  # fmt: skip
 _OF_THE_LAKE = {"artifact_location", "artifact_uri", "source", "storage_location", "run_link"}
 """Where files are, and how the lake has them."""
 
@@ -62,6 +63,13 @@ def fill(uri: str) -> str:
         client.log_metric(run, "acc", 0.5, model_id=model.model_id)
         trace_id = mlflow.get_last_active_trace_id()
         mlflow.log_feedback(trace_id=trace_id, name="right", value=True)
+        dataset = client.create_dataset("asked", experiment, {"k": "v"})
+        given = [{"inputs": {"q": number}, "expectations": {"a": "☃"}} for number in range(3)]
+        dataset.merge_records(given)
+        for _ in range(2):
+            client._tracking_client.store.register_scorer(
+                experiment, "judge", '{"name": "judge"}'
+            )
     return str(run)
 
 
@@ -109,7 +117,7 @@ def test_traces_without_their_spans_are_told_and_the_rest_is_whole(
 ) -> None:
     # A file store has spans in files.
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setattr(importing, "_TRACES_A_PAGE", 2)
+    monkeypatch.setattr(tracking, "_TRACES_A_PAGE", 2)
     uri = str(tmp_path / "mlruns")
     mlflow.set_tracking_uri(uri)
     experiment = mlflow.set_experiment("asked").experiment_id
@@ -131,7 +139,7 @@ def test_traces_without_their_spans_are_told_and_the_rest_is_whole(
 
 
 def test_points_of_models_that_nobody_asks_for_are_not_held() -> None:
-    source = importing.TrackingSource("http://127.0.0.1:9")
+    source = tracking.TrackingSource("http://127.0.0.1:9")
     point = Metric("acc", 0.5, 1, 0)
     held = weakref.ref(point)
     model = types.SimpleNamespace(
@@ -140,7 +148,7 @@ def test_points_of_models_that_nobody_asks_for_are_not_held() -> None:
         model_id="m", status=types.SimpleNamespace(value="READY"), params={}, tags={}, metrics=[point],
     )  # fmt: skip
     page = PagedList([model], None)
-    source._client = types.SimpleNamespace(search_logged_models=lambda *_, **__: page)
+    source.client = types.SimpleNamespace(search_logged_models=lambda *_, **__: page)
     (item,) = source.logged_models([ExperimentItem("0", "one")])
     assert item.point_count == 1
     page.clear()

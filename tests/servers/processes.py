@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 
 # A parent that died before the kernel was told about it is no longer this one.
 _IF_PARENT_LIVES = 'test "$PPID" = "$0" && exec "$@"'
-_BOUND = ("setpriv", "--pdeathsig", "KILL", "sh", "-c", _IF_PARENT_LIVES)
+_BOUND = ("--pdeathsig", "KILL", "sh", "-c", _IF_PARENT_LIVES)
 
 
 class ServerFailedError(RuntimeError):
@@ -30,11 +30,20 @@ class Processes:
     """Some processes of one server, by name.
 
     A context manager: all of them are killed at its end, and also when this process dies.
+
+    Args:
+        folder: Where their output goes.
+        environment: Theirs.
+        user: Number of the user whose they are, if it is another one; for root alone.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], user: int | None = None
+    ) -> None:
         self._folder = folder
         self._environment = environment
+        ids = () if user is None else (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+        self._setpriv = ("setpriv", *ids)
         self._commands: dict[str, Sequence[str | Path]] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         # The kernel counts the end of the starting thread as the death of the parent.
@@ -62,7 +71,7 @@ class Processes:
             ServerFailedError: It failed.
         """
         done = subprocess.run(
-            command,
+            [*self._setpriv, *command],
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -106,7 +115,7 @@ class Processes:
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
         with self._output(name).open("ab") as output:
             return subprocess.Popen(
-                [*_BOUND, str(os.getpid()), *self._commands[name]],
+                [*self._setpriv, *_BOUND, str(os.getpid()), *self._commands[name]],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -19,21 +19,20 @@ import pytest
 from evaluated import evaluate
 from measured import measure
 from servers import proxy
+from syncing.held import held
 from traced import log_trace
 
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.cli import main
 from lakeflow.config import Settings
-from lakeflow.entities import Dataset, DatasetInput, Metric, RunTag, ViewType
+from lakeflow.entities import Dataset, DatasetInput, Metric, RunTag
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical, open_filesystem
-from lakeflow.kinds import KINDS
 from lakeflow.lake import Lake
 from lakeflow.lake_file import LAKE_FILE
 from lakeflow.log.positions import LOG
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.scans import _frame_of
 from lakeflow.stores.store import Store
 from lakeflow.syncing import bookmark
 from lakeflow.syncing.between_lakes import sync_lakes
@@ -84,24 +83,6 @@ def fill(uri: str) -> str:
     log_trace(uri, run_id)
     evaluate(uri, f"set {next(_NUMBERS)}")
     return run_id
-
-
-def held(store: Store) -> dict[str, list[str]]:
-    """Return all rows of all tables, with experiments by name."""
-    names = {each.experiment_id: each.name for each in store.experiments.search(ViewType.ALL)}
-    found = {}
-    for kind in KINDS:
-        for spec in () if kind.is_controlled else kind.tables:
-            frame = _frame_of(store.lake, store.columns.scan(kind, spec)).collect()
-            rows = [
-                {
-                    name: names[each] if name == "experiment_id" else each
-                    for name, each in row.items()
-                }
-                for row in frame.iter_rows(named=True)
-            ]
-            found[spec.name] = sorted(map(repr, rows))
-    return found
 
 
 def check(source: Store, target: Store) -> None:
@@ -198,6 +179,16 @@ def test_files_of_a_logged_model_come_with_what_is_recorded_of_them(
     assert place.fs.read(place.full("weights.bin")) == b"1234"
 
 
+def test_a_file_that_nobody_has_a_digest_of_is_not_read(tmp_path: Path) -> None:
+    inner = FaultFilesystem(open_filesystem(str(tmp_path / "target")))
+    target = Store(Lake.on(inner, SETTINGS))
+    target.lake.fs.create("there", b"there")
+    inner.calls.clear()
+    files = Files(opened(str(tmp_path / "source")), target, SyncReport())
+    assert files._send(_File("there", 5, None)) is None
+    assert inner.calls == {"entry": 1}
+
+
 def test_experiments_are_one_by_name_and_later_tags_win_in_both(
     uri: str, target: Store
 ) -> None:
@@ -219,6 +210,89 @@ def test_experiments_are_one_by_name_and_later_tags_win_in_both(
     before = target.control.known() and target.control.last
     sync_lakes(source, target)
     sync_lakes(target, source)
+    target.control.known()
+    assert target.control.last == before, "nothing new is no event"
+
+
+@pytest.mark.parametrize("in_tables", [(), ("theirs",), ("mine", "theirs")])
+@pytest.mark.parametrize("order", [("mine", "theirs"), ("theirs", "mine")])
+def test_the_later_of_two_files_at_one_path_stays_in_both(
+    tmp_path: Path, in_tables: tuple[str, ...], order: tuple[str, str]
+) -> None:
+    uris = {name: str(tmp_path / name) for name in ("mine", "theirs")}
+    run_id = LakeflowClient(uris["mine"]).create_run("0").info.run_id
+    sync_lakes(opened(uris["mine"]), opened(uris["theirs"]))
+    for name, text in (("mine", "early"), ("theirs", "later on")):
+        client = LakeflowClient(uris[name])
+        client.log_text(run_id, text, "a.txt")
+        # The time at which a file was logged counts milliseconds.
+        time.sleep(0.002)
+        if name in in_tables:
+            client._store.lake.seal()
+            compact_lake(opened(uris[name]).lake)
+    first, second = (opened(uris[name]) for name in order)
+    for _ in range(2):
+        assert sync_lakes(first, second).is_complete
+        assert sync_lakes(second, first).is_complete
+    for number in range(2):
+        for name, uri in uris.items():
+            client = LakeflowClient(uri)
+            (known,) = client._store.artifacts.recorded(run_id).values()
+            assert known.size == len("later on")
+            to = tmp_path / f"{name}-{number}"
+            to.mkdir()
+            # What is fetched is compared with what is recorded of it.
+            there = Path(client.download_artifacts(run_id, "a.txt", str(to)))
+            assert there.read_text() == "later on"
+            compact_lake(opened(uri).lake)
+
+
+def test_what_experiments_have_in_the_control_log_is_one_by_name(
+    uri: str, target: Store
+) -> None:
+    LakeflowClient(uri).create_run("0")
+    source = opened(uri)
+    # The numbers of scorers are those of a lake, and its own ids of what has the same name.
+    theirs = target.experiments.named("theirs").experiment_id
+    target.scorers.register(theirs, "of nobody", "{}")
+    target.label_schemas.create("0", "judge", "feedback", ("text", {}))
+    evaluate(uri, "judge")
+    assert sync_lakes(source, target).is_complete
+
+    def said(store: Store) -> tuple[object, ...]:
+        queue = store.review_queues.find("0", "judge")
+        assert queue is not None
+        items = store.review_queues.items.page(queue.queue_id)
+        (asked,) = queue.schema_ids
+        return (
+            [
+                (each.scorer_version, each.serialized_scorer)
+                for each in store.scorers.versions("0", "judge")
+            ],
+            store.label_schemas.get(asked).name,
+            (queue.queue_id, queue.queue_type, queue.users),
+            [(each.item_id, each.status, each.completed_by) for each in items],
+        )
+
+    assert said(target) == said(source)
+    source.scorers.register("0", "judge", '{"n": 3}')
+    queue_id = target.review_queues.find("0", "judge").queue_id
+    target.review_queues.items.set_status(queue_id, "tr-2", "declined", "you")
+    target.review_queues.items.set_status(queue_id, "tr-1", "pending")
+    for _ in range(2):
+        assert sync_lakes(target, source).is_complete
+        assert sync_lakes(source, target).is_complete
+    assert said(target) == said(source)
+    assert said(source)[0][-1] == (3, '{"n": 3}')
+    assert {each[1] for each in said(source)[3]} == {"pending", "declined"}
+    source.review_queues.delete(queue_id)
+    before = target.control.last
+    for _ in range(2):
+        compact_lake(source.lake)
+        compact_lake(target.lake)
+        assert sync_lakes(target, source).is_complete
+        assert sync_lakes(source, target).is_complete
+    assert source.review_queues.find("0", "judge") is None, "what is removed stays removed"
     target.control.known()
     assert target.control.last == before, "nothing new is no event"
 

@@ -15,17 +15,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
 from lakeflow.entities import validation
-from lakeflow.exceptions import InvalidInputError, LakeflowException, NotFoundError
+from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import without_password
 from lakeflow.mlflow.exporting.registry import export_registry, note_runs
 from lakeflow.mlflow.exporting.report import MlflowReport
 from lakeflow.mlflow.exporting.runs import export_experiments
-from lakeflow.mlflow.exporting.target import IS_2, Export, Wanted, plainly
+from lakeflow.mlflow.exporting.target import IS_2, Export, Wanted
 from lakeflow.mlflow.locations import is_lakeflow, lake_uri
+from lakeflow.mlflow.plain_errors import plain
 from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
@@ -86,7 +85,8 @@ def to_mlflow(
     Raises:
         NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no such lake or experiment.
         InvalidInputError: INVALID_PARAMETER_VALUE, the URI is that of a lake.
-        LakeflowException: MLflow's code, what it says when it cannot be written to.
+        StorageError: MLflow's code, what it says when it cannot be written to.
+        LakeflowException: FEATURE_DISABLED, it needs a package that is not installed.
     """
     if is_lakeflow(uri):
         raise InvalidInputError(f"{uri!r} is a lake", hint="lakeflow copy keeps all of it")
@@ -103,7 +103,8 @@ def to_mlflow(
         artifacts == "copy",
         dry_run,
     )
-    try:
+    again = "export again: what is there already is not written twice"
+    with plain(f"MLflow at {shown} cannot be written to", again):
         export = Export(
             store,
             MlflowClient(source, source),
@@ -125,13 +126,6 @@ def to_mlflow(
             )
         if with_models:
             export_registry(export)
-    except (MlflowException, SQLAlchemyError) as error:
-        raise plainly(error, shown) from error
-    except ImportError as error:
-        # The driver of a database, which SQLAlchemy loads by the name in the URI.
-        raise LakeflowException(
-            f"MLflow at {shown} needs a package that is not there: {error}", "FEATURE_DISABLED"
-        ) from error
     _note_what_stays(export)
     return report
 

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from lakeflow import temporary
 from lakeflow.exceptions import LakeflowException
-from lakeflow.mlflow.exporting.target import said
+from lakeflow.mlflow.plain_errors import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable

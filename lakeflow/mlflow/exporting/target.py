@@ -12,8 +12,8 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking._tracking_service.utils import _get_store
 
-from lakeflow.exceptions import LakeflowException
 from lakeflow.mlflow.exporting.report import ExportProgress, MlflowReport
+from lakeflow.mlflow.plain_errors import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -146,11 +146,6 @@ class Export:
         return self.report.loss_count == before
 
 
-def said(error: Exception) -> str:
-    """Return the message of an error on one line."""
-    return " ".join(str(error).split())[:500]
-
-
 def pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
     """Yield page after page of what a search finds.
 
@@ -192,12 +187,3 @@ def digest(*values: Any) -> str:
     """Return a text that differs where values do."""
     text = json.dumps(values, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def plainly(error: Exception, uri: str) -> LakeflowException:
-    """Return an error of MLflow's, or of its database, as ours."""
-    return LakeflowException(
-        f"MLflow at {uri} says: {said(error)}",
-        getattr(error, "error_code", "TEMPORARILY_UNAVAILABLE"),
-        hint="export again: what is there already is not written twice",
-    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.kinds.kind import Keep
+from lakeflow.kinds.kind import CLOCK, Keep
 from lakeflow.query.engine import column_rows
 from lakeflow.query.engine.connection import SQL_TYPES, arrow_table, literally, no_rows
 from lakeflow.query.engine.statement import quoted, with_tables
@@ -244,7 +244,7 @@ def whole(
         return rows
     part = kind.part(spec)
     if spec in kind.keyed_tables:
-        keys = replaced_keys(kind, spec, schema)
+        keys = replaced_keys(kind, spec, stored, schema)
         if keys:
             rows += f" ANTI JOIN ({keys}) AS known USING ({quoted(spec.key)})"
     # A hot thing has all of its rows here, but of its points only those that the log has.
@@ -262,13 +262,11 @@ def fresh(
     """
     if hot_ids(kind) not in is_hot:
         return no_rows(spec)
-    rows = f"SELECT {quoted(spec.column_names)} FROM {schema}{hot(spec)}"  # noqa: S608
+    rows = f"SELECT {quoted(spec.column_names)} FROM {schema}{hot(spec)} AS fresh"  # noqa: S608
     part = kind.part(spec)
     if spec not in kind.keyed_tables or part is None:
         return rows
-    if part.keep is Keep.FIRST and stored:
-        # What is stored was folded before the log beyond it, and the first row stays.
-        return f"{rows} ANTI JOIN {stored} AS known USING ({quoted(spec.key)})"
+    rows += _without_beaten(spec, part, stored)
     if part.removable:
         return f"{rows} WHERE " + " OR ".join(
             f'"{name}" IS NOT NULL' for name in kind.values(spec)
@@ -276,19 +274,34 @@ def fresh(
     return rows
 
 
-def replaced_keys(kind: Kind, spec: TableSpec, schema: str = "") -> str:
+def _without_beaten(spec: TableSpec, part: Part, stored: str) -> str:
+    """Return what leaves out hot rows in whose place a stored one stays; empty for none."""
+    if stored and part.keep is Keep.FIRST:
+        # What is stored was folded before the log beyond it, and the first row stays.
+        return f" ANTI JOIN {stored} AS known USING ({quoted(spec.key)})"
+    if not stored or CLOCK not in spec.column_names:
+        return ""
+    # The log may have a record that was made before one that is folded: a copy, or one of a
+    # machine whose clock is late.
+    same = " AND ".join(f'known."{name}" = fresh."{name}"' for name in spec.key)
+    return f" ANTI JOIN {stored} AS known ON {same} AND known.{CLOCK} > fresh.{CLOCK}"
+
+
+def replaced_keys(kind: Kind, spec: TableSpec, stored: str, schema: str = "") -> str:
     """Return the query for the keys whose rows in the files do not count; empty for none.
 
     Args:
         kind: The kind.
         spec: A table of its keyed ones; it has hot rows.
-        schema: Where those are, with the dot; empty for the current one.
+        stored: What reads its files; empty if there are none.
+        schema: Where the hot rows are, with the dot; empty for the current one.
     """
     part = kind.part(spec)
     if part is None or part.keep is Keep.FIRST:
         return ""
     # A hot row that removes its key is not shown, but it hides the stored row of the key.
-    return f"SELECT {quoted(spec.key)} FROM {schema}{hot(spec)}"  # noqa: S608
+    beaten = _without_beaten(spec, part, stored)
+    return f"SELECT {quoted(spec.key)} FROM {schema}{hot(spec)} AS fresh{beaten}"  # noqa: S608
 
 
 def _without(ids: str, column: str) -> str:

@@ -41,7 +41,7 @@ def _is_typed(part: Part | None) -> bool:
 
 def _written(kind: Kind, spec: TableSpec, part: Part | None) -> tuple[str, ...]:
     """Return the columns that a field of a line has."""
-    left_out = {*kind.clocks, *(kind.scope if kind.is_line else ())}
+    left_out = {CLOCK, *kind.clocks, *(kind.scope if kind.is_line else ())}
     if part is not None and part.keep is Keep.EACH:
         left_out |= {*LOGGED}
     return tuple(name for name in spec.column_names if name not in left_out)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError
-from lakeflow.kinds.kind import Keep
+from lakeflow.kinds.kind import CLOCK, Keep
 from lakeflow.query.engine.connection import SQL_TYPES, Engine, literally
 from lakeflow.query.engine.overlay import stored_rows
 from lakeflow.query.folding import documents, fold_lines, fold_sql, made_sql
@@ -210,14 +210,16 @@ class Folding:
         """Drop rows that are stored already, where no document says so."""
         table = f"rows_{part.table.name}"
         is_copied = part.keep is Keep.EACH and self._has_copies
-        is_first = part.keep is Keep.FIRST and not part.in_document
+        may_stay = part.keep is Keep.FIRST or CLOCK in part.table.column_names
+        may_be_beaten = part.table in kind.keyed_tables and may_stay
         # Other rows are new, since the fold begins where the one before ended; only a copy of a
         # record may have been folded already.
-        files = overlapping(self._run, stored, table, kind.id) if is_copied or is_first else []
+        wanted = is_copied or may_be_beaten
+        files = overlapping(self._run, stored, table, kind.id) if wanted else []
         if files and is_copied:
             self._run(fold_sql.drop_copies(kind, part.table), files=files)
         elif files:
-            self._run(fold_sql.drop_known(part.table), files=files)
+            self._run(fold_sql.drop_beaten(part), files=files)
 
     def _derive(self, kind: Kind, stored: Sequence[Stored]) -> None:
         """Work out the columns that follow from a part whose rows are worked out."""

@@ -191,14 +191,17 @@ def _rows_in_columns(kind: Kind, spec: TableSpec, *, has_gone: bool) -> str:
 
 
 def drop_older(spec: TableSpec) -> str:
-    """Return what drops rows with whose key a later one has come, of a part in columns."""
+    """Return what drops rows with whose key a later one has come, of a part in columns.
+
+    Of two copies of one record neither is the later one, and one of them stays.
+    """
     key = quoted(spec.key)
-    same = " AND ".join(f'old."{name}" = later."{name}"' for name in spec.key)
+    same = " AND ".join(f'old."{name}" = last."{name}"' for name in spec.key)
     return f"""
         DELETE FROM rows_{spec.name} AS old USING (
-            SELECT {key}, max(ord) AS ord FROM rows_{spec.name} GROUP BY {key}
+            SELECT {key}, arg_max(rowid, ord) AS kept FROM rows_{spec.name} GROUP BY {key}
             HAVING count(*) > 1
-        ) AS later WHERE {same} AND old.ord < later.ord
+        ) AS last WHERE {same} AND old.rowid <> last.kept
     """
 
 
@@ -253,13 +256,20 @@ def drop_copies(kind: Kind, spec: TableSpec) -> str:
     """
 
 
-def drop_known(spec: TableSpec) -> str:
-    """Return what drops rows whose key is stored; of a part of which the first one stays."""
-    same = " AND ".join(f'new."{name}" = stored."{name}"' for name in spec.key)
+def drop_beaten(part: Part) -> str:
+    """Return what drops rows in whose place those stay that are stored with their key.
+
+    Where the first row stays that is any; else one whose record was made later.
+    """
+    spec = part.table
+    clock = () if part.keep is Keep.FIRST else (CLOCK,)
+    same = [f'new."{name}" = stored."{name}"' for name in spec.key]
+    later = [f'stored."{name}" > new."{name}"' for name in clock]
     return f"""
         DELETE FROM rows_{spec.name} AS new USING (
-            SELECT {quoted(spec.key)} FROM read_parquet($files, hive_partitioning = false)
-        ) AS stored WHERE {same}
+            SELECT {quoted((*spec.key, *clock))}
+            FROM read_parquet($files, hive_partitioning = false)
+        ) AS stored WHERE {" AND ".join((*same, *later))}
     """
 
 

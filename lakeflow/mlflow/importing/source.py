@@ -1,8 +1,4 @@
-"""Moving in from any MLflow tracking URI, by MLflow's own client: servers and databases.
-
-Folders of a file store, and SQLite databases, are read without MLflow, and much faster:
-``lakeflow.importing.from_mlflow``.
-"""
+"""What is behind an MLflow tracking URI, as MLflow's own client reads it."""
 
 from __future__ import annotations
 
@@ -11,18 +7,15 @@ import shutil
 from collections import deque
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any
 
 import mlflow.artifacts
-from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 
 from lakeflow import temporary
-from lakeflow.entities import TraceInfo, TraceState, trace_info
-from lakeflow.exceptions import StorageError
-from lakeflow.importing import TrackerOptions, import_from
+from lakeflow.entities import LifecycleStage, TraceInfo, TraceState, trace_info
 from lakeflow.importing.items import (
     Curve,
     DatasetItem,
@@ -41,15 +34,12 @@ from lakeflow.importing.sources.artifact_files import files_below
 from lakeflow.importing.sources.mlflow.infinities import unclipped
 from lakeflow.importing.trace_items import TraceItem, span_columns
 from lakeflow.mlflow.exporting.target import pages
+from lakeflow.mlflow.importing.evaluation import TrackedEvaluation
 from lakeflow.mlflow.trace_entities import ARTIFACT_LOCATION, SPANS_LOCATION, info_from
 from lakeflow.tracing.columns import empty_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from lakeflow.importing.report import ImportReport
-
-T = TypeVar("T")
 
 _RUNS_A_PAGE = 1_000
 
@@ -61,32 +51,7 @@ _FOLDERS_KEPT = 64
 """Runs whose files are on this machine at one time: more than are on their way to the lake."""
 
 
-def from_tracking(
-    uri: str,
-    lake: str | os.PathLike[str] | None = None,
-    **options: Unpack[TrackerOptions],
-) -> ImportReport:
-    """Bring what is behind an MLflow tracking URI into a lake; see ``importing.import_from``.
-
-    Cost: what MLflow's client asks for: a request for a thousand runs, and one or more for each
-    metric of a run that the lake does not have whole.
-
-    Args:
-        uri: The tracking URI: of a server, or of a database such as PostgreSQL or MySQL.
-        lake: As for ``import_from``.
-        **options: ``TrackerOptions``, as for ``import_from``.
-
-    Returns:
-        As for ``import_from``.
-
-    Raises:
-        StorageError: The source cannot be read, or the lake not be written.
-        InvalidInputError: INVALID_PARAMETER_VALUE, an argument is none of that.
-    """
-    return import_from(TrackingSource(uri), lake, **options)
-
-
-class TrackingSource:
+class TrackingSource(TrackedEvaluation):
     """A reader of what MLflow's client reads.
 
     Args:
@@ -97,17 +62,11 @@ class TrackingSource:
     """
 
     def __init__(self, uri: str) -> None:
-        self.name = f"MLflow at {uri}"
+        super().__init__(uri)
         self._uri = uri
-        self._client = MlflowClient(uri, uri)
-        self._report: Callable[[Problem], None] = lambda _: None
         self._metrics: dict[str, list[str]] = {}
         self._folder = temporary.path("mlflow-artifacts")
         self._fetched: deque[str] = deque()
-
-    def report_to(self, report: Callable[[Problem], None]) -> None:
-        """Say where problems go."""
-        self._report = report
 
     def close(self) -> None:
         """Delete what was fetched."""
@@ -117,9 +76,12 @@ class TrackingSource:
 
     def experiments(self) -> Iterator[ExperimentItem]:
         """Yield all experiments, deleted ones too."""
-        for found in self._pages(
-            lambda token: self._client.search_experiments(ViewType.ALL, page_token=token)
+        for found in self.pages(
+            lambda token: self.client.search_experiments(ViewType.ALL, page_token=token)
         ):
+            # Of a deleted one MLflow refuses to tell the scorers.
+            if found.lifecycle_stage == LifecycleStage.ACTIVE:
+                self.experiment_keys.append(found.experiment_id)
             yield ExperimentItem(
                 found.experiment_id,
                 found.name,
@@ -132,8 +94,8 @@ class TrackingSource:
 
     def runs(self, experiment: ExperimentItem, since: int | None) -> Iterator[RunItem]:
         """Yield the runs of an experiment."""
-        for found in self._pages(
-            lambda token: self._client.search_runs(
+        for found in self.pages(
+            lambda token: self.client.search_runs(
                 [experiment.key],
                 "" if since is None else f"attributes.start_time >= {int(since)}",
                 ViewType.ALL,
@@ -168,7 +130,7 @@ class TrackingSource:
     def curves(self, run: RunItem) -> Iterator[Curve]:
         """Yield the points of a run, metric by metric; a metric is in memory at one time."""
         for key in self._metrics.pop(run.run_id, ()):
-            points = self._asked(partial(self._client.get_metric_history, run.run_id, key))
+            points = self.asked(partial(self.client.get_metric_history, run.run_id, key))
             for start in range(0, len(points), _POINTS_A_CHUNK):
                 some = points[start : start + _POINTS_A_CHUNK]
                 yield Curve(
@@ -184,7 +146,7 @@ class TrackingSource:
     def files(self, run: RunItem) -> Iterator[FileItem]:
         """Yield the files of a run, which are on this machine from now on."""
         if run.artifact_uri:
-            listed = partial(self._client.list_artifacts, run.run_id)
+            listed = partial(self.client.list_artifacts, run.run_id)
             yield from self._files_at(run.artifact_uri, listed, f"run {run.run_id}")
 
     def _files_at(
@@ -205,18 +167,16 @@ class TrackingSource:
             )
         # What repositories of artifacts raise is that of many libraries.
         except Exception as error:  # noqa: BLE001
-            self._report(
-                Problem(where, f"its files cannot be fetched from {location}: {error}")
-            )
+            self.report(Problem(where, f"its files cannot be fetched from {location}: {error}"))
             return
-        yield from files_below(there, self._report)
+        yield from files_below(there, self.report)
 
     # Models
 
     def registered_models(self) -> Iterator[RegisteredModelItem]:
         """Yield all registered models."""
-        for found in self._pages(
-            lambda token: self._client.search_registered_models(page_token=token)
+        for found in self.pages(
+            lambda token: self.client.search_registered_models(page_token=token)
         ):
             yield RegisteredModelItem(
                 found.name,
@@ -231,8 +191,8 @@ class TrackingSource:
         """Yield the versions of a model in the order of their numbers."""
         # MLflow's filters have no escapes.
         quoted = f"'{model.name}'" if "'" not in model.name else f'"{model.name}"'
-        found = self._pages(
-            lambda token: self._client.search_model_versions(f"name={quoted}", page_token=token)
+        found = self.pages(
+            lambda token: self.client.search_model_versions(f"name={quoted}", page_token=token)
         )
         for each in sorted(found, key=lambda version: int(version.version)):
             yield ModelVersionItem(
@@ -252,10 +212,10 @@ class TrackingSource:
 
     def logged_models(self, experiments: Iterable[ExperimentItem]) -> Iterator[LoggedModelItem]:
         """Yield the logged models of experiments; none where MLflow is older than they are."""
-        if not hasattr(self._client, "search_logged_models"):
+        if not hasattr(self.client, "search_logged_models"):
             return
         for experiment in experiments:
-            for found in self._pages(partial(self._models_page, experiment.key)):
+            for found in self.pages(partial(self._models_page, experiment.key)):
                 yield LoggedModelItem(
                     found.model_id,
                     experiment.key,
@@ -273,13 +233,13 @@ class TrackingSource:
                 )
 
     def _models_page(self, key: str, token: str | None) -> Any:
-        return self._client.search_logged_models([key], page_token=token)
+        return self.client.search_logged_models([key], page_token=token)
 
     def model_points(self, model: LoggedModelItem) -> Iterator[Sequence[ModelPoint]]:
         """Yield the points of a logged model."""
         # Asked for again: those that the search has told would be held for all models.
-        asked = partial(self._client.get_logged_model, model.model_id)
-        points = self._asked(asked).metrics or []
+        asked = partial(self.client.get_logged_model, model.model_id)
+        points = self.asked(asked).metrics or []
         for start in range(0, len(points), _POINTS_A_CHUNK):
             some = points[start : start + _POINTS_A_CHUNK]
             values = unclipped([each.value for each in some])
@@ -298,7 +258,7 @@ class TrackingSource:
 
     def model_files(self, model: LoggedModelItem) -> Iterator[FileItem]:
         """Yield the files of a logged model, which are on this machine from now on."""
-        listed = partial(self._client.list_logged_model_artifacts, model.model_id)
+        listed = partial(self.client.list_logged_model_artifacts, model.model_id)
         yield from self._files_at(model.artifact_location, listed, f"model {model.model_id}")
 
     # Traces
@@ -308,12 +268,12 @@ class TrackingSource:
         first = "" if since is None else f"timestamp_ms >= {int(since)}"
         # The oldest first, as for runs.
         search = [experiment.key], first, _TRACES_A_PAGE, ["timestamp_ms ASC"]
-        store = self._client._tracking_client.store
+        store = self.store
         # MLflow's client leaves out without a word what it cannot fetch the spans of. Its store
         # names all traces in the same order, so that the two are read side by side.
-        infos = self._pages(lambda token: PagedList(*store.search_traces(*search, token)))
+        infos = self.pages(lambda token: PagedList(*store.search_traces(*search, token)))
         for page in pages(
-            lambda token: self._asked(partial(self._client.search_traces, *search, token))
+            lambda token: self.asked(partial(self.client.search_traces, *search, token))
         ):
             found = {_trace_id(each.info): each for each in page}
             while found:
@@ -329,28 +289,14 @@ class TrackingSource:
         """Return a trace; where the search has left it out, it is asked for by itself."""
         info = _info(given)
         try:
-            trace = trace or self._client.get_trace(info.trace_id)
+            trace = trace or self.client.get_trace(info.trace_id)
             spans = [span.to_dict() for span in trace.data.spans]
             return TraceItem(info, span_columns(info.trace_id, spans))
         except (MlflowException, *_NO_SPAN) as error:
             # A trace that goes on has no spans yet.
             if info.state != TraceState.IN_PROGRESS:
-                self._report(Problem(f"trace {info.trace_id}", f"its spans are lost: {error}"))
+                self.report(Problem(f"trace {info.trace_id}", f"its spans are lost: {error}"))
             return TraceItem(info, empty_columns(0))
-
-    # Asking
-
-    def _pages(self, ask: Callable[[str | None], Any]) -> Iterator[Any]:
-        for page in pages(lambda token: self._asked(partial(ask, token))):
-            yield from page
-
-    def _asked(self, ask: Callable[[], T]) -> T:
-        try:
-            return ask()
-        except MlflowException as error:
-            raise StorageError(
-                f"{self.name} cannot be read: {error}", error.error_code
-            ) from error
 
 
 def _dataset(given: Any) -> DatasetItem:

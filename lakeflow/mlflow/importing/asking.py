@@ -1,0 +1,71 @@
+"""How MLflow's client is asked: page after page, with errors that are ours."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mlflow import MlflowClient
+
+from lakeflow.filesystem.location import without_password
+from lakeflow.mlflow.exporting.target import pages
+from lakeflow.mlflow.plain_errors import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from lakeflow.importing.items import Problem
+
+T = TypeVar("T")
+
+
+class Asking:
+    """What the parts of a reader share.
+
+    Args:
+        uri: The tracking URI.
+
+    Attributes:
+        name: What it is, for people.
+        client: MLflow's client of it.
+        report: Told of problems.
+        experiment_keys: Ids of the experiments that were read and are not deleted.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.name = f"MLflow at {without_password(uri)}"
+        with self._plain():
+            self.client = MlflowClient(uri, uri)
+        self.report: Callable[[Problem], None] = lambda _: None
+        self.experiment_keys: list[str] = []
+
+    @property
+    def store(self) -> Any:
+        """The store behind the client, which answers what that has no method for."""
+        return self.client._tracking_client.store
+
+    def report_to(self, report: Callable[[Problem], None]) -> None:
+        """Say where problems go."""
+        self.report = report
+
+    def pages(self, ask: Callable[[str | None], Any]) -> Iterator[Any]:
+        """Yield what is on all pages; ``ask`` returns the one behind a token.
+
+        Raises:
+            StorageError: MLflow cannot be asked, or refuses.
+        """
+        for page in pages(lambda token: self.asked(partial(ask, token))):
+            yield from page
+
+    def asked(self, ask: Callable[[], T]) -> T:
+        """Return an answer of MLflow's.
+
+        Raises:
+            StorageError: It cannot be asked, or refuses.
+        """
+        with self._plain():
+            return ask()
+
+    def _plain(self) -> AbstractContextManager[None]:
+        return plain(f"{self.name} cannot be read")

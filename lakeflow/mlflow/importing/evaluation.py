@@ -1,0 +1,112 @@
+"""Datasets for evaluation and scorers of MLflow 3, as its client's store reads them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lakeflow.exceptions import StorageError
+from lakeflow.importing.evaluation_items import (
+    DatasetRecordItem,
+    EvaluationDatasetItem,
+    ScorerVersionItem,
+)
+from lakeflow.mlflow.importing.asking import Asking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mlflow.entities import DatasetRecord, EvaluationDataset
+
+_RECORDS_A_PAGE = 1_000
+
+_HAS_NONE = frozenset(
+    {"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "INVALID_PARAMETER_VALUE", "NOT_IMPLEMENTED"}
+)
+"""Codes of what older servers, and stores of files, say when they are asked: they have none."""
+
+
+class TrackedEvaluation(Asking):
+    """What is behind a tracking URI of evaluation."""
+
+    def evaluation_datasets(self) -> Iterator[EvaluationDatasetItem]:
+        """Yield the datasets; none where the store has no such thing."""
+        # MLflow 2 does not have it.
+        search = getattr(self.store, "search_datasets", None)
+        if search is not None:
+            found = self.pages(lambda token: search(page_token=token))
+            yield from map(self._dataset, _if_any(found))
+
+    def _dataset(self, found: EvaluationDataset) -> EvaluationDatasetItem:
+        linked = partial(self.store.get_dataset_experiment_ids, found.dataset_id)
+        made = found.created_time or 0
+        return EvaluationDatasetItem(
+            found.dataset_id,
+            found.name,
+            made,
+            found.last_update_time or made,
+            found.created_by,
+            found.last_updated_by,
+            found.digest or "",
+            dict(found.tags or {}),
+            # Since when it is linked nobody says.
+            dict.fromkeys(self.asked(linked), made),
+        )
+
+    def dataset_records(
+        self, dataset: EvaluationDatasetItem
+    ) -> Iterator[list[DatasetRecordItem]]:
+        """Yield the records of a dataset, a page at once."""
+        token: str | None = None
+        while True:
+            page = partial(
+                self.store._load_dataset_records, dataset.dataset_id, _RECORDS_A_PAGE, token
+            )
+            found, token = self.asked(page)
+            yield [*map(_record, found)]
+            if not token:
+                return
+
+    def scorer_versions(self) -> Iterator[ScorerVersionItem]:
+        """Yield the versions of the scorers of the experiments that are not deleted."""
+        if not hasattr(self.store, "list_scorers"):
+            return
+        for key in self.experiment_keys:
+            scorers = self._listed(partial(self.store.list_scorers, key))
+            for scorer in _if_any(scorers):
+                versions = partial(self.store.list_scorer_versions, key, scorer.scorer_name)
+                found = self.asked(versions)
+                for each in sorted(found, key=lambda version: version.scorer_version):
+                    yield ScorerVersionItem(
+                        key,
+                        each.scorer_name,
+                        each.scorer_version,
+                        each._serialized_scorer,
+                        each.creation_time or 0,
+                    )
+
+    def _listed(self, ask: Callable[[], Any]) -> Iterator[Any]:
+        yield from self.asked(ask)
+
+
+def _if_any(found: Iterator[Any]) -> Iterator[Any]:
+    """Yield what there is: nothing where the store does not know the question."""
+    try:
+        yield from found
+    except NotImplementedError:
+        return
+    except StorageError as error:
+        if error.error_code not in _HAS_NONE:
+            raise
+
+
+def _record(found: DatasetRecord) -> DatasetRecordItem:
+    given = {name: getattr(found, name) for name in ("inputs", "outputs", "expectations")}
+    given |= {"tags": found.tags or None, "source": found.source and found.source.to_dict()}
+    return DatasetRecordItem(
+        {name: each for name, each in given.items() if each is not None},
+        found.created_time or 0,
+        found.last_update_time or found.created_time or 0,
+        found.created_by,
+        found.last_updated_by,
+    )
