@@ -118,10 +118,12 @@ class LocalFilesystem(Filesystem):
 
     def exists(self, path: str) -> bool:
         """Ask with one system call."""
-        try:
-            return stat.S_ISREG(os.lstat(self.full(path)).st_mode)
-        except (OSError, ValueError):  # the latter of a path with a NUL, as no file has
-            return False
+        with self.errors("look at", path):
+            try:
+                return stat.S_ISREG(os.lstat(self.full(path)).st_mode)
+            # The last one of a path with a NUL, as no file has.
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                return False
 
     def size(self, path: str) -> int:
         """Ask with one system call."""
