@@ -118,12 +118,8 @@ class LocalFilesystem(Filesystem):
 
     def exists(self, path: str) -> bool:
         """Ask with one system call."""
-        with self.errors("look at", path):
-            try:
-                return stat.S_ISREG(os.lstat(self.full(path)).st_mode)
-            # The last one of a path with a NUL, as no file has.
-            except (FileNotFoundError, NotADirectoryError, ValueError):
-                return False
+        found = None if "\0" in path else self.entry(path)  # no file has such a name
+        return found is not None and not found.is_folder
 
     def size(self, path: str) -> int:
         """Ask with one system call."""
