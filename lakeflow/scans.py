@@ -342,7 +342,7 @@ def _with_stages(
 
 
 def _frame_of(lake: Lake, scan: Scan) -> polars.LazyFrame:
-    with loading("polars", files=RUNTIME_FILES):
+    with loading("the threads of polars", files=RUNTIME_FILES):
         import polars
 
     parts = []

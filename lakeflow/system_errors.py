@@ -74,9 +74,12 @@ def refused(operation: str, error: BaseException) -> StorageError | None:
     return StorageError(f"cannot {operation}: {os.strerror(number)}{place}", code, hint=hint)
 
 
-RUNTIME_FILES = 16
+RUNTIME_FILES = 24
 """More files than a library in Rust opens for its threads. It panics where it cannot, which is
 no Exception, and may then never work in this process again."""
+
+
+_had_room: set[str] = set()
 
 
 @contextlib.contextmanager
@@ -85,16 +88,17 @@ def loading(what: str, *, files: int = 0) -> Iterator[None]:
 
     Args:
         what: What is imported, after "cannot load".
-        files: How many files it must be able to open besides.
+        files: How many files it must be able to open besides, the first time.
 
     Raises:
         StorageError: The process has too many files open, say; the next call imports it again.
     """
     try:
         with contextlib.ExitStack() as opened:
-            for _ in range(files):
+            for _ in range(0 if what in _had_room else files):
                 opened.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
         yield
+        _had_room.add(what)
     except StorageError:
         raise
     except (ImportError, OSError) as error:

@@ -371,8 +371,7 @@ def _data_files(handle: Any) -> tuple[DataFile, ...]:
 def _deltalake() -> Any:
     """Import deltalake, refusing where it would panic."""
     # Its runtime does not survive a fork, and what it raises then is no Exception.
-    is_first = os.getpid() not in _NATIVE_OPENED_BY
-    with loading("the Delta engine", files=RUNTIME_FILES if is_first else 0):
+    with loading("the Delta engine", files=RUNTIME_FILES):
         import deltalake
         import deltalake.exceptions
         import deltalake.transaction
