@@ -20,7 +20,7 @@ from lakeflow.stores.artifacts.places import place_at
 from lakeflow.stores.artifacts.run_uris import of_run
 from lakeflow.stores.registry import model_uris
 from lakeflow.stores.registry.version_files import VersionFiles
-from lakeflow.system_errors import refused
+from lakeflow.system_errors import loading, refused
 from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
@@ -272,7 +272,8 @@ def verify(
         >>> report.files, report.bytes, report.findings
         (1, 5, [])
     """
-    from lakeflow.maintenance.verification import verify_artifacts
+    with loading("what verifies artifacts"):
+        from lakeflow.maintenance.verification import verify_artifacts
 
     for name, values in (("run_ids", run_ids), ("experiment_ids", experiment_ids)):
         if isinstance(values, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeflow.open_store import open_store
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     import os
@@ -53,7 +54,8 @@ def compact(
         >>> report.records, report.tables["metrics"].rows
         (4, 2)
     """
-    from lakeflow.maintenance.compact import compact_lake
+    with loading("what compacts"):
+        from lakeflow.maintenance.compact import compact_lake
 
     lake = open_store(uri, storage_options, create=False).lake
     return compact_lake(lake, dry_run=dry_run, progress=progress or (lambda _: None))

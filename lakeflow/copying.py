@@ -8,6 +8,7 @@ from lakeflow import context
 from lakeflow.config import Settings
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.open_store import open_store
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     import os
@@ -60,7 +61,8 @@ def copy(
         >>> lakeflow.LakeflowClient("memory://doc-copied").get_run(run.info.run_id).data.metrics
         {'loss': 0.5}
     """
-    from lakeflow.maintenance.copying import copy_lake
+    with loading("what copies lakes"):
+        from lakeflow.maintenance.copying import copy_lake
 
     lake = open_store(source, storage_options, create=False).lake
     location = canonical(target)

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lakeflow.exceptions import InvalidInputError, LakeflowException, OutOfMemoryError
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +99,8 @@ def require(module: str, install: str) -> Any:
         LakeflowException: FEATURE_DISABLED, it is not installed.
     """
     try:
-        return importlib.import_module(module)
+        with loading(module):
+            return importlib.import_module(module)
     except ImportError as error:
         raise LakeflowException(
             f"this needs {module}", "FEATURE_DISABLED", hint=f"pip install '{install}'"

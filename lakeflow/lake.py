@@ -374,12 +374,11 @@ class Lake:
     def close(self) -> None:
         """Finish what is under way and let go of the lake; opening it again is fine."""
         self._let_go()
-        # Hooks may still write, as the queue of asynchronous logging does: the segment is last.
-        try:
-            for hook in reversed(self._on_close):
-                hook()
-        finally:
-            self.seal()
+        with contextlib.ExitStack() as hooks:
+            # Last: hooks may still write, as the queue of asynchronous logging does.
+            hooks.callback(self.seal)
+            for hook in self._on_close:
+                hooks.callback(hook)
 
     def _let_go(self) -> None:
         """Let the next opening be a new one."""
@@ -403,9 +402,10 @@ _OPEN: dict[tuple[str, str], Lake] = {}
 
 
 def _close_all() -> None:
-    # A list, since each lake takes itself out.
-    for lake in list(_OPEN.values()):
-        lake.close()
+    # What one of them raises keeps no other one from being closed.
+    with contextlib.ExitStack() as lakes:
+        for lake in list(_OPEN.values()):
+            lakes.callback(lake.close)
 
 
 def _after_fork() -> None:

@@ -11,6 +11,7 @@ from lakeflow.open_store import open_store
 from lakeflow.stores.registry.approvals import approval
 from lakeflow.stores.registry.comparison import Compared, compared, is_telling
 from lakeflow.stores.registry.version_files import VersionFiles
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     import datetime
@@ -301,7 +302,8 @@ def verify_model_version(
         >>> [(each.problem, each.path) for each in report.findings]
         [('changed', 'weights.txt')]
     """
-    from lakeflow.maintenance.model_verification import verified
+    with loading("what verifies models"):
+        from lakeflow.maintenance.model_verification import verified
 
     recorded, place = _recorded(_registry(registry_uri), name, version, tracking_uri)
     return verified(recorded, place, public_key, is_shown=is_progress_shown())
@@ -346,7 +348,8 @@ def sign_model_version(
         LakeflowException: FEATURE_DISABLED, the extra is not installed.
         StorageError: The registry cannot be read or written, or a store is out of reach.
     """
-    from lakeflow.maintenance.model_verification import signed
+    with loading("what verifies models"):
+        from lakeflow.maintenance.model_verification import signed
 
     store = _registry(registry_uri)
     recorded, place = _recorded(store, name, version, tracking_uri)

@@ -40,6 +40,7 @@ from lakeflow.schema import (
     TAGS,
     TRACES,
 )
+from lakeflow.system_errors import RUNTIME_FILES, loading, refused
 
 if TYPE_CHECKING:
     import datetime
@@ -323,7 +324,8 @@ def _with_stages(
     try:
         moved = stages.select("experiment_id", "lifecycle_stage", "lifecycle_clock").collect()
     except (OSError, polars.exceptions.PolarsError) as error:
-        raise DamagedLakeError(
+        operation = f"read the table experiments of {store.lake.fs.uri}"
+        raise refused(operation, error) or DamagedLakeError(
             f"the table experiments of {store.lake.fs.uri} cannot be read: {error}",
             hint=f"run 'lakeflow compact {store.lake.fs.uri}'; else restore the file",
         ) from error
@@ -340,7 +342,8 @@ def _with_stages(
 
 
 def _frame_of(lake: Lake, scan: Scan) -> polars.LazyFrame:
-    import polars
+    with loading("the threads of polars", files=RUNTIME_FILES):
+        import polars
 
     parts = []
     if scan.files:

@@ -25,7 +25,7 @@ def at_shutdown(function: Callable[[], None]) -> None:
         function: May be called twice.
     """
     # For programs with threads that go on, for which the call below does nothing.
-    atexit.register(function)
+    atexit.register(_called, function)
     # atexit is too late for what needs threads, as calls of a remote filesystem do: none can be
     # started any more. This private function of Python's is the one way to be called before.
     with contextlib.suppress(RuntimeError):  # it is ending already
@@ -35,8 +35,11 @@ def at_shutdown(function: Callable[[], None]) -> None:
 
 def _early(function: Callable[[], None]) -> None:
     # Such threads may still log, and what they log must be closed after them.
-    if any(map(_goes_on, threading.enumerate())):
-        return
+    if not any(map(_goes_on, threading.enumerate())):
+        _called(function)
+
+
+def _called(function: Callable[[], None]) -> None:
     try:
         function()
     except Exception:

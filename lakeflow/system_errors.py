@@ -6,6 +6,7 @@ another exception, some of them over several lines and in colours.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lakeflow.exceptions import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 class Refusal(NamedTuple):
@@ -42,6 +43,7 @@ BY_ERRNO: Mapping[int, Refusal] = {
     # The words of the next one begin with those of the one after it.
     errno.ENFILE: _NO_FILES,
     errno.EMFILE: _NO_FILES,
+    errno.ENOMEM: Refusal("RESOURCE_EXHAUSTED", "the machine has too little memory left"),
     errno.EROFS: Refusal("PERMISSION_DENIED", "it is mounted read-only; mount it for writing"),
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
@@ -70,6 +72,40 @@ def refused(operation: str, error: BaseException) -> StorageError | None:
     place = f" ({path[1]})" if path else ""
     code, hint = BY_ERRNO[number]
     return StorageError(f"cannot {operation}: {os.strerror(number)}{place}", code, hint=hint)
+
+
+RUNTIME_FILES = 24
+"""More files than a library in Rust opens for its threads. It panics where it cannot, which is
+no Exception, and may then never work in this process again."""
+
+
+_had_room: set[str] = set()
+
+
+@contextlib.contextmanager
+def loading(what: str, *, files: int = 0) -> Iterator[None]:
+    """Tell what is refused to an import from what is not installed: it opens files, too.
+
+    Args:
+        what: What is imported, after "cannot load".
+        files: How many files it must be able to open besides, the first time.
+
+    Raises:
+        StorageError: The process has too many files open, say; the next call imports it again.
+    """
+    try:
+        with contextlib.ExitStack() as opened:
+            for _ in range(0 if what in _had_room else files):
+                opened.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        yield
+        _had_room.add(what)
+    except StorageError:
+        raise
+    except (ImportError, OSError) as error:
+        refusal = refused(f"load {what}", error)
+        if refusal is None:
+            raise
+        raise refusal from error
 
 
 def plain(error: BaseException) -> str:

@@ -22,8 +22,9 @@ from lakeflow.cli import (
     sync,
     traces,
 )
-from lakeflow.cli.terminal import complain, ready
+from lakeflow.cli.terminal import complain, ready, write
 from lakeflow.exceptions import LakeflowException
+from lakeflow.system_errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, or 1 where something went wrong."""
     ready()
-    words, passed_on = server.divided(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(words)
-    options.passed_on = passed_on
     try:
+        options = _options(sys.argv[1:] if arguments is None else arguments)
         return int(options.run(options))
     except LakeflowException as error:
         complain(f"lakeflow: {error.error_code}: {error}")
@@ -47,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Nobody who runs a command reads a traceback, and who develops it asks for one.
         if sys.flags.dev_mode:
             raise
+        refusal = refused("run the command", error)
+        if refusal is not None:
+            complain(f"lakeflow: {refusal.error_code}: {refusal}")
+            return 1
         complain(
             f"lakeflow: INTERNAL_ERROR: {type(error).__name__}: {error}\n"
             "Hint: python -X dev -m lakeflow.cli shows where it came from"
@@ -136,6 +139,19 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]
     ),
 }
 """For each command what adds its arguments, and what it does in a line and in a paragraph."""
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    words, passed_on = server.divided(arguments)
+    try:
+        options = _parser().parse_args(words)
+    except SystemExit:
+        # It has printed its help. Python would write it when it ends, and say what it thinks of
+        # who does not read it.
+        write(())
+        raise
+    options.passed_on = passed_on
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -70,7 +70,7 @@ def _export_tables(options: argparse.Namespace) -> int:
         report = _WRITERS[options.format](
             options.folder,
             tracking_uri=options.lake,
-            experiments=options.experiment,
+            experiments=options.experiment or None,
             progress=tell,
         )
     tables = report.tables.values()
@@ -94,7 +94,7 @@ def _export_mlflow(options: argparse.Namespace) -> int:
         report = to_mlflow(
             options.target,
             tracking_uri=options.lake,
-            experiments=options.experiment,
+            experiments=options.experiment or None,
             since=options.since,
             artifacts=options.artifacts,
             dry_run=options.dry_run,

@@ -213,7 +213,7 @@ def run(options: argparse.Namespace) -> int:
         report = import_from(
             options.opened(options),
             options.lake,
-            experiments=options.experiment,
+            experiments=options.experiment or None,
             since=options.since,
             artifacts=options.artifacts,
             dry_run=options.dry_run,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from lakeflow.cli.terminal import complain, write
+from lakeflow.cli.terminal import write
 from lakeflow.cli.values import port
 from lakeflow.exceptions import InvalidInputError
 
@@ -51,7 +50,6 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         LakeflowException: It cannot listen, or the lake cannot be opened.
     """
-    _log_to_terminal()
     _serve()(
         options.uri,
         experiment=options.experiment,
@@ -71,14 +69,3 @@ def _serve() -> Callable[..., None]:
             hint="pip install 'lakeflow[otlp]'",
         ) from error
     return serve
-
-
-class _Complaints(logging.Handler):
-    """Shows what is logged as other complaints are, harmless to a terminal."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        complain(f"lakeflow: {self.format(record)}")
-
-
-def _log_to_terminal() -> None:
-    logging.basicConfig(level=logging.WARNING, handlers=[_Complaints()])

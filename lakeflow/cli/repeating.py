@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lakeflow.cli.terminal import complain
-from lakeflow.exceptions import ConflictError, StorageError
+from lakeflow.exceptions import LakeflowException
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def repeat(step: Callable[[], bool], every_s: float) -> None:
         began = time.monotonic()
         try:
             goes_on = step()
-        except (StorageError, ConflictError) as error:
+        except LakeflowException as error:
             if error.error_code not in _PASSING:
                 raise
             message = " ".join(str(error).split())

@@ -17,6 +17,7 @@ from lakeflow.cli.terminal import format_table, write
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.query.engine.text import cells, json_objects
 from lakeflow.sql import setup
+from lakeflow.system_errors import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -266,6 +267,7 @@ def write_to(output: Path | None, lines: Iterable[str]) -> None:
     """Write to a file, or to standard output where none is given.
 
     Raises:
+        StorageError: There is no room, or this user may not write there.
         InvalidInputError: The file cannot be written.
     """
     if output is None:
@@ -276,7 +278,7 @@ def write_to(output: Path | None, lines: Iterable[str]) -> None:
         with output.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines)
     except OSError as error:
-        raise InvalidInputError(f"cannot write {output}: {error}") from error
+        raise _unwritten(output, error) from error
 
 
 def _write_parquet(rows: pyarrow.Table, output: Path) -> None:
@@ -290,4 +292,9 @@ def _write_parquet(rows: pyarrow.Table, output: Path) -> None:
     except (OSError, pyarrow.ArrowException) as error:
         if output.is_file():
             output.unlink()
-        raise InvalidInputError(f"cannot write {output}: {error}") from error
+        raise _unwritten(output, error) from error
+
+
+def _unwritten(output: Path, error: BaseException) -> LakeflowException:
+    operation = f"write {output}"
+    return refused(operation, error) or InvalidInputError(f"cannot {operation}: {error}")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 from unicodedata import combining, east_asian_width
 
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.printable import printable
 from lakeflow.query.engine.text import cells
-from lakeflow.system_errors import refused
+from lakeflow.system_errors import plain, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ _EXPLAINED = ["explain_key", "explain_value"]
 
 
 def ready() -> None:
-    """Make the standard streams take any text, and be there at all."""
+    """Make the standard streams take any text, and be there at all; show warnings on one."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             # Also that a file of the lake does not get the number of a stream that is closed.
@@ -39,6 +40,19 @@ def ready() -> None:
         # What replaces it, as tests do, takes any text already.
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    logging.basicConfig(level=logging.WARNING, handlers=[_Complaints()])
+
+
+class _Complaints(logging.Handler):
+    """Shows what is logged as other complaints are: harmless to a terminal, in a line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message, error = record.getMessage(), (record.exc_info or (None, None))[1]
+        if sys.flags.dev_mode:
+            message = self.format(record)
+        elif error is not None:
+            message = f"{message}: {plain(error) or type(error).__name__}"
+        complain(f"lakeflow: {message}")
 
 
 def write(lines: Iterable[str]) -> bool:
@@ -81,8 +95,7 @@ def _writing() -> Iterator[_Output]:
     try:
         yield output
     except OSError as error:
-        # Python writes what is left when it ends, and would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)
         output.is_read = False
         if not isinstance(error, BrokenPipeError):  # such as head, which has read enough
             operation = "write standard output"
@@ -93,8 +106,15 @@ def _writing() -> Iterator[_Output]:
 
 def complain(message: str) -> None:
     """Write a message to standard error, as far as that can be written."""
-    with contextlib.suppress(OSError):
+    try:
         print(printable(message, "\n"), file=sys.stderr, flush=True)
+    except OSError:
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Write to nowhere: Python writes what is left when it ends, and would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager

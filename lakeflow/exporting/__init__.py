@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeflow.open_store import open_store
+from lakeflow.stores.arguments import chosen
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     import os
@@ -23,7 +25,7 @@ def to_parquet(
     *,
     tracking_uri: str | os.PathLike[str] | None = None,
     storage_options: Mapping[str, object] | None = None,
-    experiments: Sequence[str] = (),
+    experiments: Sequence[str] | None = None,
     progress: Callable[[TableProgress], None] | None = None,
 ) -> ExportReport:
     """Write the tables of a lake as Parquet files, a folder each, and a README of all columns.
@@ -74,7 +76,7 @@ def to_csv(
     *,
     tracking_uri: str | os.PathLike[str] | None = None,
     storage_options: Mapping[str, object] | None = None,
-    experiments: Sequence[str] = (),
+    experiments: Sequence[str] | None = None,
     progress: Callable[[TableProgress], None] | None = None,
 ) -> ExportReport:
     """Write the tables of a lake as CSV files; as ``to_parquet`` in everything else.
@@ -90,10 +92,12 @@ def _export(
     ending: str,
     tracking_uri: str | os.PathLike[str] | None,
     storage_options: Mapping[str, object] | None,
-    experiments: Sequence[str],
+    experiments: Sequence[str] | None,
     progress: Callable[[TableProgress], None] | None,
 ) -> ExportReport:
-    from lakeflow.exporting.exporter import export_tables
+    with loading("what exports tables"):
+        from lakeflow.exporting.exporter import export_tables
 
+    wanted = chosen("experiments", experiments)
     store = open_store(tracking_uri, storage_options, create=False)
-    return export_tables(store, folder, ending, experiments, progress or (lambda _: None))
+    return export_tables(store, folder, ending, wanted, progress or (lambda _: None))

@@ -118,10 +118,8 @@ class LocalFilesystem(Filesystem):
 
     def exists(self, path: str) -> bool:
         """Ask with one system call."""
-        try:
-            return stat.S_ISREG(os.lstat(self.full(path)).st_mode)
-        except (OSError, ValueError):  # the latter of a path with a NUL, as no file has
-            return False
+        found = None if "\0" in path else self.entry(path)  # no file has such a name
+        return found is not None and not found.is_folder
 
     def size(self, path: str) -> int:
         """Ask with one system call."""

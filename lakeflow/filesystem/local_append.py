@@ -58,13 +58,19 @@ class LocalAppendFile:
             os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Close it, which lets go of its lock."""
-        os.close(self._descriptor)
+        """Close it, which lets go of its lock.
+
+        Raises:
+            StorageError: The disk of another machine says only now what it did not keep.
+        """
+        with self._fs.errors("close", self._path):
+            os.close(self._descriptor)
 
     def is_deleted(self) -> bool:
         """Return whether it has no name any more."""
         # An open file outlives its name; it has no links any more.
-        return os.fstat(self._descriptor).st_nlink == 0
+        with self._fs.errors("look at", self._path):
+            return os.fstat(self._descriptor).st_nlink == 0
 
     def abandon(self) -> None:
         """Let go of it in a forked child."""

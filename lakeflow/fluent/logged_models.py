@@ -203,9 +203,10 @@ def search_logged_models(
             "'pandas', 'polars' or 'list'"
         )
     client = LakeflowClient()
+    wanted = [experiment_of_new_runs(client)] if experiment_ids is None else experiment_ids
     models = all_pages(
         lambda size, token: client.search_logged_models(
-            experiment_ids or [experiment_of_new_runs(client)],
+            wanted,
             filter_string,
             datasets,
             size,

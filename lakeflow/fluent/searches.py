@@ -13,6 +13,7 @@ from lakeflow.fluent.experiments import experiment_of_new_runs, search_experimen
 from lakeflow.fluent.pages import all_pages, most_results
 from lakeflow.open_store import open_store
 from lakeflow.stores.arguments import listed
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     import datetime
@@ -149,8 +150,8 @@ def search_runs(
             max_results,
         )
     store = open_store(client.tracking_uri, create=True)
-    # Loads sqlglot, which a job that only logs does not need.
-    from lakeflow.stores.runs_table import search_table
+    with loading("what searches"):
+        from lakeflow.stores.runs_table import search_table
 
     table = search_table(
         store.lake,

@@ -11,6 +11,7 @@ from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.importing.named_columns import Columns as Columns
 from lakeflow.importing.source import Artifacts, Wanted
 from lakeflow.open_store import open_store
+from lakeflow.stores.arguments import chosen
 
 if TYPE_CHECKING:
     import datetime
@@ -52,7 +53,7 @@ def import_from(
     source: Source,
     lake: str | os.PathLike[str] | None = None,
     *,
-    experiments: str | Iterable[str] = (),
+    experiments: str | Iterable[str] | None = None,
     since: int | datetime.datetime | None = None,
     artifacts: Artifacts = "copy",
     dry_run: bool = False,
@@ -98,9 +99,8 @@ def import_from(
             raise InvalidInputError(
                 f"artifacts is {artifacts!r}", hint=f"one of {', '.join(get_args(Artifacts))}"
             )
-        # Of a text each letter would be a name.
-        names = [experiments] if isinstance(experiments, str) else experiments
-        wanted = Wanted(frozenset(names), None if since is None else time_ms(since, "since"))
+        names = frozenset(chosen("experiments", experiments))
+        wanted = Wanted(names, None if since is None else time_ms(since, "since"))
         tell = progress or (lambda _: None)
         if not dry_run:
             store = open_store(lake, storage_options, create=True)

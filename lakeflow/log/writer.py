@@ -148,7 +148,8 @@ class LogWriter:
             sent = [Origin(self._id, sequence + n, clock + n) for n in range(-len(bodies), 0)]
             # Nobody knows what is there now, or will be when a slow store gets to it. So
             # nothing may come after it in this folder, and the writer begins another one.
-            self._seal()
+            with contextlib.suppress(StorageError):  # the reason why is raised already
+                self._seal()
             self._begin()
             for body, origin, first in zip(bodies, sent, again or sent, strict=True):
                 # What is a copy says already which record it is.
@@ -221,10 +222,12 @@ class LogWriter:
                 self._seal()
 
     def _seal(self) -> None:
-        if self._file is not None:
+        # Before it is closed: also a file whose close fails is closed, and its number is soon
+        # that of another one.
+        file, self._file = self._file, None
+        if file is not None:
             _open_writers.pop(self, None)
-            self._file.close()
-            self._file = None
+            file.close()
 
     def abandon(self) -> None:
         """Let go of the segment in a forked child; the parent goes on writing to it."""

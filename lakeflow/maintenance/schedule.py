@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import LakeflowException
 from lakeflow.log.positions import is_complete
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     from lakeflow.lake import Lake
@@ -80,10 +81,11 @@ class AutoCompaction:
             self._compact()
 
     def _compact(self) -> None:
-        # It imports DuckDB, which a job that only logs should not pay for.
-        from lakeflow.maintenance.compact import compact_lake
-
         try:
+            # It imports DuckDB, which a job that only logs should not pay for.
+            with loading("what compacts"):
+                from lakeflow.maintenance.compact import compact_lake
+
             compact_lake(self._lake, wait=False)
         except (LakeflowException, OSError):
             # Logging goes on without: what is logged is safe, and the next one may succeed.

@@ -60,6 +60,23 @@ def listed(name: str, given: Any) -> list[Any] | None:
         raise InvalidInputError(f"{name} is {given!r}, not a list") from None
 
 
+def chosen(name: str, given: Any) -> list[Any]:
+    """Return what is chosen of all there is; an empty list where nothing is said, for all.
+
+    Args:
+        name: What errors call them.
+        given: As for ``listed``.
+
+    Raises:
+        InvalidInputError: It is none of that, or a list that came out empty: nobody wants a
+            copy of nothing, and one of everything is not what it says.
+    """
+    found = listed(name, given)
+    if found == []:
+        raise InvalidInputError(f"{name} is empty", hint="leave it out for all of them")
+    return found or []
+
+
 def below(location: str, path: str) -> str:
     """Return a location inside another, leaving a URL's query and fragment at the end."""
     if "://" not in location:

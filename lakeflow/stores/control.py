@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow import event_lines, records
 from lakeflow.config import user_name
+from lakeflow.exceptions import DamagedLakeError
 from lakeflow.ids import maker_of
 from lakeflow.kinds import EVENT
 from lakeflow.log.control_log import ControlLog
 from lakeflow.log.control_requests import Folded
-from lakeflow.log.positions import CONTROL
+from lakeflow.log.positions import CONTROL, event_path
 from lakeflow.stores.lines import Declarations
 from lakeflow.stores.memory import Memory
 from lakeflow.stores.things import merged
@@ -275,9 +276,7 @@ class ControlStore:
 
     def _look(self) -> Folded:
         self._looked = self._lake.fold()
-        position = self._looked.positions.get(CONTROL)
-        # A position names the segment to go on with, and each event is a segment of its own.
-        return Folded(self._looked.number, 0 if position is None else position.segment - 1)
+        return Folded(self._looked.number, _last_event(self._looked))
 
     def _owner(self, number: int) -> str | None:
         identity = event_lines.number_text(number)
@@ -310,4 +309,26 @@ class ControlStore:
         """Make a change that is decided on all changes before it; see ``ControlLog.change``."""
         # Else the event would make the folder of a lake anew that was moved away.
         self._lake.file.require_in_place()
+        self._require_log()
         return self._log.change(decide)
+
+    def _require_log(self) -> None:
+        """Make sure that the log was not deleted: nobody would find an event beyond a gap."""
+        lake, last = self._lake, self.last
+        # On a disk it takes one system call; elsewhere it would be a request.
+        if not lake.fs.can_append or last == 0 or lake.fs.exists(event_path(last)):
+            return
+        # A vacuum deletes what is folded.
+        if _last_event(lake.fold()) < last:
+            raise DamagedLakeError(
+                f"the log of {lake.fs.uri} was deleted, and with it changes of experiments and "
+                "models that were not folded",
+                hint="restore log/ from a backup; a new process goes on with what there is",
+            )
+
+
+def _last_event(fold: Fold) -> int:
+    """Return the number of the last event that a fold holds."""
+    position = fold.positions.get(CONTROL)
+    # A position names the segment to go on with, and each event is a segment of its own.
+    return 0 if position is None else position.segment - 1

@@ -17,6 +17,7 @@ from lakeflow.exceptions import (
 )
 from lakeflow.kinds import EXPERIMENT
 from lakeflow.schema import EXPERIMENT_TAGS, EXPERIMENTS
+from lakeflow.stores import searching
 from lakeflow.stores.arguments import below, checked_tags
 from lakeflow.stores.state import experiment_of
 
@@ -175,10 +176,7 @@ class ExperimentStore:
         page_token: str | None = None,
     ) -> PagedList[Experiment]:
         """Return one page of experiments; see ``LakeflowClient.search_experiments``."""
-        # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of
-
-        page = page_of(
+        page = searching.page_of(
             self._lake,
             self._reader,
             EXPERIMENT,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lakeflow import records
 from lakeflow.entities import ViewType
 from lakeflow.kinds import EXPERIMENT, RUN
+from lakeflow.stores import searching
 
 if TYPE_CHECKING:
     from lakeflow.lake import Lake
@@ -50,11 +51,10 @@ class RunRemovals:
         Args:
             until_ms: Milliseconds since the Unix epoch.
         """
-        # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import pages_of
-
         ids: list[str] = []
-        for page in pages_of(self._lake, self._reader, RUN, view_type=ViewType.DELETED_ONLY):
+        for page in searching.pages_of(
+            self._lake, self._reader, RUN, view_type=ViewType.DELETED_ONLY
+        ):
             runs = self._reader.things(RUN, page.ids, page.snapshot_id)
             owners = list({each.scope[0] for each in runs})
             experiments = {

@@ -22,6 +22,7 @@ from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
 from lakeflow.kinds import RUN
 from lakeflow.schema import MODEL_INPUTS, MODEL_OUTPUTS
+from lakeflow.stores import searching
 from lakeflow.stores.arguments import below, checked, checked_tags, distinct, name_of
 from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.logged_models import rows
@@ -173,10 +174,7 @@ class RunStore:
         is there twice: most of the time of a large one is Python's collector, which looks at
         all that is there.
         """
-        # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of
-
-        page = page_of(
+        page = searching.page_of(
             self._lake,
             self.reader,
             RUN,

@@ -20,6 +20,7 @@ from lakeflow.stores.logged_models.scopes import ModelScopes
 from lakeflow.stores.reader import Reader
 from lakeflow.stores.runs import RunStore
 from lakeflow.stores.snapshots import Snapshots
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,7 @@ class Store:
     # These are loaded by who asks for them, which a job that only logs runs does not.
 
     @cached_property
+    @loading("what removes runs")
     def run_removals(self) -> RunRemovals:
         """What removes its runs."""
         from lakeflow.stores.removals import RunRemovals
@@ -98,6 +100,7 @@ class Store:
         return RunRemovals(lake, self.runs.heads, reader)
 
     @cached_property
+    @loading("the model registry")
     def models(self) -> RegisteredModelStore:
         """Its registered models."""
         from lakeflow.stores.registry.models import RegisteredModelStore
@@ -105,6 +108,7 @@ class Store:
         return RegisteredModelStore(*self._parts)
 
     @cached_property
+    @loading("the model registry")
     def model_versions(self) -> ModelVersionStore:
         """Their versions."""
         from lakeflow.stores.registry.versions import ModelVersionStore
@@ -112,6 +116,7 @@ class Store:
         return ModelVersionStore(*self._parts, self.models)
 
     @cached_property
+    @loading("what stores traces")
     def traces(self) -> TraceStore:
         """Its traces."""
         from lakeflow.stores.traces.store import TraceStore
@@ -120,6 +125,7 @@ class Store:
         return TraceStore(lake, self.experiments, reader)
 
     @cached_property
+    @loading("what stores datasets")
     def evaluation_datasets(self) -> EvaluationDatasetStore:
         """Its datasets for evaluation."""
         from lakeflow.stores.evaluation.datasets import EvaluationDatasetStore
@@ -128,6 +134,7 @@ class Store:
         return EvaluationDatasetStore(lake, self.experiments, reader)
 
     @cached_property
+    @loading("what stores scorers")
     def scorers(self) -> ScorerStore:
         """The scorers of its experiments."""
         from lakeflow.stores.evaluation.scorers import ScorerStore
@@ -135,6 +142,7 @@ class Store:
         return ScorerStore(*self._parts, self.experiments)
 
     @cached_property
+    @loading("what stores models")
     def logged_models(self) -> LoggedModelStore:
         """Its logged models."""
         from lakeflow.stores.logged_models.store import LoggedModelStore
@@ -143,6 +151,7 @@ class Store:
         return LoggedModelStore(lake, self.experiments, reader, self._scopes)
 
     @cached_property
+    @loading("what stores models")
     def model_files(self) -> LoggedModelFiles:
         """The files of those."""
         from lakeflow.stores.logged_models.files import LoggedModelFiles
@@ -157,6 +166,7 @@ class Store:
         return self.model_files if identity.startswith("m-") else self.artifacts
 
     @cached_property
+    @loading("what stores reviews")
     def label_schemas(self) -> LabelSchemaStore:
         """The questions that reviewers of its experiments are asked."""
         from lakeflow.stores.reviews.label_schemas import LabelSchemaStore
@@ -164,6 +174,7 @@ class Store:
         return LabelSchemaStore(*self._parts, self.experiments)
 
     @cached_property
+    @loading("what stores reviews")
     def review_queues(self) -> ReviewQueueStore:
         """Their queues of traces to review."""
         from lakeflow.stores.reviews.queues import ReviewQueueStore
@@ -171,6 +182,7 @@ class Store:
         return ReviewQueueStore(*self._parts, self.experiments, self.label_schemas)
 
     @cached_property
+    @loading("what stores issues")
     def issues(self) -> IssueStore:
         """Issues that were found in its experiments."""
         from lakeflow.stores.reviews.issues import IssueStore

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeflow.open_store import open_store
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     import os
@@ -76,7 +77,8 @@ def sync(
         >>> lakeflow.sync("memory://doc-node", "memory://doc-team").records
         0
     """
-    from lakeflow.syncing.between_lakes import sync_lakes
+    with loading("what syncs lakes"):
+        from lakeflow.syncing.between_lakes import sync_lakes
 
     mine = open_store(source, storage_options, create=False)
     theirs = open_store(target, target_options, create=True)

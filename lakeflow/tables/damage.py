@@ -54,7 +54,12 @@ def _damage(fs: Filesystem, path: str, table: Table, *, footers_only: bool) -> s
     from pyarrow import parquet
 
     try:
-        opened = parquet.ParquetFile(pyarrow.BufferReader(fs.read(path)))
+        # What keeps it from being read, such as too many open files, is no damage.
+        content = fs.read(path)
+    except FileNotFoundError as error:
+        return str(error)
+    try:
+        opened = parquet.ParquetFile(pyarrow.BufferReader(content))
         wrong = _wrong_column(table, opened.schema_arrow)
         if wrong is None and not footers_only:
             for _ in opened.iter_batches(columns=list(table.spec.column_names)):

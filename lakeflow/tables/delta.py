@@ -19,7 +19,7 @@ from lakeflow.exceptions import (
     StorageError,
 )
 from lakeflow.filesystem import names
-from lakeflow.system_errors import plain, refused
+from lakeflow.system_errors import RUNTIME_FILES, loading, plain, refused
 from lakeflow.tables.data_file import DataFile
 from lakeflow.tables.mirrored_log import (
     LOG_FOLDER,
@@ -72,8 +72,7 @@ class Table:
         with self._lock, self._errors():
             deltalake = _deltalake()
             mirror = self._open_log()
-            # There is one already, or somebody else has just made it.
-            with contextlib.suppress(deltalake.exceptions.DeltaError, ConflictError):
+            try:
                 deltalake.DeltaTable.create(
                     mirror.location,
                     deltalake.Schema.from_json(delta_schema(self.spec)),
@@ -83,6 +82,11 @@ class Table:
                     configuration={"delta.enableExpiredLogCleanup": "false"},
                 )
                 self._publish(0)
+            except (deltalake.exceptions.DeltaError, ConflictError) as error:
+                refusal = refused(f"make table {self.folder} in {mirror.location}", error)
+                if refusal is not None:
+                    raise refusal from error
+                # There is one already, or somebody else has just made it.
             self._handle = None
             self._load()
 
@@ -202,14 +206,13 @@ class Table:
         mark: int | None,
     ) -> None:
         deltalake = _deltalake()
-        from deltalake.transaction import AddAction, RemoveAction
-
+        added, removed = deltalake.transaction.AddAction, deltalake.transaction.RemoveAction
         now = time.time_ns() // 1_000_000
         marks = [] if mark is None else [deltalake.Transaction(FOLD_MARK, mark)]
         # All say that they change data: a user's own optimize of an older version fails then.
-        actions: list[Any] = [RemoveAction(each.path, True, now, each.size) for each in remove]
+        actions: list[Any] = [removed(each.path, True, now, each.size) for each in remove]
         actions += [
-            AddAction(each.path, each.size, {}, now, True, _statistics(each)) for each in add
+            added(each.path, each.size, {}, now, True, _statistics(each)) for each in add
         ]
         try:
             handle.create_write_transaction(
@@ -368,8 +371,10 @@ def _data_files(handle: Any) -> tuple[DataFile, ...]:
 def _deltalake() -> Any:
     """Import deltalake, refusing where it would panic."""
     # Its runtime does not survive a fork, and what it raises then is no Exception.
-    import deltalake
-    import deltalake.exceptions
+    with loading("the Delta engine", files=RUNTIME_FILES):
+        import deltalake
+        import deltalake.exceptions
+        import deltalake.transaction
 
     _NATIVE_OPENED_BY.add(os.getpid())
     if len(_NATIVE_OPENED_BY) > 1:

@@ -157,7 +157,7 @@ def is_whole_checkpoint(data: bytes) -> bool:
     from pyarrow import parquet
 
     try:
-        parquet.read_table(pyarrow.BufferReader(data))
+        parquet.ParquetFile(pyarrow.BufferReader(data)).read()
     except (pyarrow.ArrowException, OSError):
         return False
     return True

@@ -7,11 +7,13 @@ counted and dropped, and said once.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 import time
 from collections import deque
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import StorageError
@@ -56,8 +58,10 @@ class Outbox:
         self._gather_s = _SECONDS_TO_GATHER
         self._worker: threading.Thread | None = None
         self._changed = threading.Condition()
-        self._wake = threading.Event()
-        self._hurry = threading.Event()
+        # Not events: one has a lock, for which the handler of a signal would wait that comes as
+        # its own thread sets it.
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._hurry: SimpleQueue[None] = SimpleQueue()
 
     def put(self, finished: Finished) -> None:
         """Take a trace in, or drop it if there are too many; never waits, never raises."""
@@ -71,9 +75,8 @@ class Outbox:
             self._waiting.append((finished, held))
         if self._worker is None:
             self._begin()
-        # To look takes no lock, and to set takes one.
-        elif not self._wake.is_set():
-            self._wake.set()
+        else:
+            _tell(self._wake)
 
     def lose(self, count: int, reason: str) -> None:
         """Count traces that are lost; the first time it is said why."""
@@ -101,8 +104,8 @@ class Outbox:
         until = None if seconds is None else time.monotonic() + seconds
         with self._changed:
             while self._done < wanted:
-                self._hurry.set()
-                self._wake.set()
+                _tell(self._hurry)
+                _tell(self._wake)
                 rest = None if until is None else until - time.monotonic()
                 if rest is not None and rest <= 0:
                     return False
@@ -129,7 +132,7 @@ class Outbox:
             # A daemon: a lake that does not answer keeps no process alive.
             worker = threading.Thread(target=self._work, name="lakeflow-traces", daemon=True)
             self._worker = worker
-            self._wake.set()
+            _tell(self._wake)
         try:
             worker.start()
         except RuntimeError:
@@ -138,13 +141,15 @@ class Outbox:
 
     def _work(self) -> None:
         while True:
-            self._wake.wait()
+            self._wake.get()
             # The first one after a rest is not to wait for long.
             is_rested = time.monotonic() - self._stored_at > self._gather_s
-            self._hurry.wait(_SECONDS_TO_GATHER if is_rested else self._gather_s)
+            with contextlib.suppress(Empty):
+                self._hurry.get(timeout=_SECONDS_TO_GATHER if is_rested else self._gather_s)
             # Before it is looked at: what is put afterwards wakes this thread again.
-            self._wake.clear()
-            self._hurry.clear()
+            for told in (self._wake, self._hurry):
+                while not told.empty():
+                    told.get()
             self._store_waiting()
 
     def _store_waiting(self) -> None:
@@ -203,6 +208,11 @@ class Outbox:
             # One that cannot be stored is not to take the others along.
             for each in several:
                 self._store_in(store, [each])
+
+
+def _tell(told: SimpleQueue[None]) -> None:
+    if told.empty():
+        told.put(None)
 
 
 def log(store: Store, several: Sequence[Finished]) -> None:

@@ -10,6 +10,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.exceptions import InvalidInputError, StorageError
+from lakeflow.system_errors import refused
 from lakeflow.transfer import at_once, paths
 
 if TYPE_CHECKING:
@@ -210,8 +211,8 @@ def file_digest(local: str) -> str:
 
 
 def _unreadable(local: str, error: OSError) -> StorageError:
-    is_missing = isinstance(error, FileNotFoundError)
-    return StorageError(
-        f"cannot read {local}: {error.strerror}",
+    operation, is_missing = f"read {local}", isinstance(error, FileNotFoundError)
+    return refused(operation, error) or StorageError(
+        f"cannot {operation}: {error.strerror}",
         "RESOURCE_DOES_NOT_EXIST" if is_missing else None,
     )

@@ -25,6 +25,8 @@ import pytest
 
 import lakeflow
 from lakeflow import LakeflowClient, cli
+from lakeflow.cli.repeating import repeat
+from lakeflow.exceptions import ConflictError, NotFoundError, OutOfMemoryError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +133,9 @@ SHOWN = "SELECT 'ü𠮷' AS \"é\""
         ("{} compact | true", 0),
         ("{} compact >&- 2>&-", 0),
         ("{} --help | true", 0),
+        ("{} sql --help | (exec <&-; sleep 1)", 0),
+        ("{} --help > /dev/full", 1),
+        ("{} --version > /dev/full", 1),
     ],
 )
 def test_no_traceback_is_shown(lake: Path, command: str, status: int) -> None:
@@ -138,16 +143,83 @@ def test_no_traceback_is_shown(lake: Path, command: str, status: int) -> None:
     line = line.replace("{}", shlex.quote(SHOWN))
     process = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line],
-        env={**os.environ, "LAKEFLOW_TRACKING_URI": str(lake)},
+        # Nothing that is set here for all programs may write for it.
+        env={**os.environ, "LAKEFLOW_TRACKING_URI": str(lake), "PYTHONUNBUFFERED": ""},
         capture_output=True,
         check=False,
     )
     assert process.returncode == status, process.stderr
     assert b"Traceback" not in process.stderr
+    assert b"ignored" not in process.stderr
+    if " > /dev/full" in command:
+        assert process.stderr.startswith(b"lakeflow: RESOURCE_EXHAUSTED: cannot write")
     assert (status == 0) == (process.stderr == b"") or "/dev/full" in command
     if "json" in command:
         text = process.stdout.decode("ascii")
         assert json.loads(text) in ({"é": "ü𠮷"}, [{"é": "ü𠮷"}])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            ImportError("lib.so: cannot open shared object file: Too many open files"),
+            "RESOURCE_EXHAUSTED: cannot run the command: Too many open files",
+        ),
+        (RuntimeError("odd"), "INTERNAL_ERROR: RuntimeError: odd"),
+    ],
+)
+def test_what_nobody_has_foreseen_is_a_plain_error(
+    error: Exception,
+    said: str,
+    lake: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(lakeflow, "compact", fail)
+    assert cli.main(["compact", str(lake)]) == 1
+    first, hint = capsys.readouterr().err.splitlines()
+    assert first == f"lakeflow: {said}"
+    assert hint.startswith("Hint: ")
+
+
+def test_a_warning_is_a_line(lake: Path, tmp_path: Path) -> None:
+    """Such as that of the compaction when a command has ended."""
+    (tmp_path / "file").write_text("x")
+    (run,) = LakeflowClient(lake).search_runs(["0"])
+    command = ["artifacts", "put", "--uri", str(lake), run.info.run_id, str(tmp_path / "file")]
+    done = subprocess.run(
+        [sys.executable, "-m", "lakeflow.cli", *command],
+        env={**os.environ, "LAKEFLOW_AUTO_COMPACT_BYTES": "1"},
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000)),
+        check=True,
+    )
+    (line,) = set(done.stderr.splitlines())
+    assert line.startswith(f"lakeflow: cannot compact {lake}: ")
+    assert line.endswith("ulimit -f")
+
+
+def test_any_error_that_passes_is_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+    passing = [OutOfMemoryError("no memory"), ConflictError("another", "RESOURCE_CONFLICT")]
+
+    def step() -> bool:
+        if passing:
+            raise passing.pop()
+        return False
+
+    repeat(step, 0)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in lines] == [
+        "RESOURCE_CONFLICT",
+        "RESOURCE_EXHAUSTED",
+    ]
+    with pytest.raises(NotFoundError):
+        repeat(lambda: LakeflowClient("none").get_run("f" * 32) is None, 0)
 
 
 def test_a_terminal_is_shown_progress(lake: Path) -> None:
@@ -201,6 +273,10 @@ def test_sql_writes_csv_json_and_parquet(
     assert "needs an --output" in capsys.readouterr().err
     assert ask(lake, POINTS, "--output", str(tmp_path / "no" / "such.csv")) == 1
     assert "cannot write" in capsys.readouterr().err
+    for kind in ("csv", "parquet"):
+        assert ask(lake, POINTS, "--format", kind, "--output", "/dev/full") == 1
+        said = capsys.readouterr().err
+        assert said.startswith("lakeflow: RESOURCE_EXHAUSTED: cannot write /dev/full: No space")
 
 
 def test_sql_takes_a_file_or_standard_input(

@@ -110,13 +110,14 @@ while True:
 """
 
 
-def worked(disk: Disk, durability: str, words: int) -> list[list[str]]:
-    """Let a process work until it has said so much, cut the power, and return what it said."""
+def worked(disk: Disk, durability: str, words: int, longer_s: float) -> list[list[str]]:
+    """Let a process work until it has said so much and longer, cut the power, and return that."""
     lake = str(disk.path / "lake")
     command = [sys.executable, "-c", WORKER, lake, durability]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = [process.stdout.readline().split() for _ in range(words)]
+        time.sleep(longer_s)
         disk.cut()
         process.kill()
         # What it said before the cut counts; after it nothing can be written.
@@ -126,11 +127,15 @@ def worked(disk: Disk, durability: str, words: int) -> list[list[str]]:
     return said
 
 
-@pytest.mark.parametrize("words", [1, 5, 23, 43, 60, 101])
+# After 20 words, and then after each 21, it compacts.
+@pytest.mark.parametrize(
+    ("words", "longer_s"),
+    [(1, 0), (5, 0), (20, 0.05), (43, 0), (62, 0.1), (83, 0.02), (104, 0.2), (101, 0)],
+)
 def test_what_was_acknowledged_survives_a_power_cut_with_fsync(
-    another_process: Callable[..., Store], disk: Disk, words: int
+    another_process: Callable[..., Store], disk: Disk, words: int, longer_s: float
 ) -> None:
-    said = worked(disk, "fsync", words)
+    said = worked(disk, "fsync", words, longer_s)
     lake = str(disk.path / "lake")
     for _ in range(2):
         store = another_process(lake)

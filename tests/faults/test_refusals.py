@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -49,9 +50,9 @@ def full_but_for(folder: Path, left_bytes: int) -> Iterator[None]:
         filler.unlink()
 
 
-def refusal(call: Callable[[], object]) -> StorageError | None:
+def refusal(call: Callable[..., object], *arguments: object) -> StorageError | None:
     try:
-        call()
+        call(*arguments)
     except StorageError as error:
         return error
     return None
@@ -73,6 +74,28 @@ def files_left(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         for each in held:
             os.close(each)
+
+
+@contextlib.contextmanager
+def inodes_left(folder: Path, count: int) -> Iterator[None]:
+    fillers = folder / "fillers"
+    fillers.mkdir()
+    try:
+        for number in range(max(0, os.statvfs(folder).f_favail - count)):
+            (fillers / str(number)).touch()
+        yield
+    finally:
+        shutil.rmtree(fillers)
+
+
+@contextlib.contextmanager
+def largest_file(size_bytes: int) -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def run(script: str, *arguments: object) -> str:
@@ -97,6 +120,7 @@ def run(script: str, *arguments: object) -> str:
         ("Generic\n \x1b[31m↳\x1b[0m Disk quota exceeded (os error 122)", "RESOURCE_EXHAUSTED"),
         ('Cannot open file "/t/a": Too many open files', "RESOURCE_EXHAUSTED"),
         ("[errno 27] File too large", "RESOURCE_EXHAUSTED"),
+        ("lib.so: failed to map segment: Cannot allocate memory", "RESOURCE_EXHAUSTED"),
         ('Cannot open file "/t/a": Permission denied', "PERMISSION_DENIED"),
         ("Read-only file system", "PERMISSION_DENIED"),
         ("Input/output error", "TEMPORARILY_UNAVAILABLE"),
@@ -117,19 +141,21 @@ def test_other_errors_are_not_taken_for_refusals() -> None:
 
 def test_a_process_writes_to_more_lakes_than_it_may_have_files(tmp_path: Path) -> None:
     script = """
-import os, resource, sys, lakeflow, lakeflow.log.writer
-lakeflow.log.writer._MOST_OPEN = 8
-resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-clients = [lakeflow.LakeflowClient(f"{sys.argv[1]}/{number}") for number in range(40)]
+import os, resource, sys, lakeflow
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+clients = [lakeflow.LakeflowClient(f"{sys.argv[1]}/{number}") for number in range(400)]
 runs = [client.create_run("0").info.run_id for client in clients]
 for value in range(2):
     for client, run_id in zip(clients, runs):
         client.log_metric(run_id, "m", value, step=value)
         client.log_metric(run_id, "n", value, step=value)
-for client, run_id in zip(clients, runs):
+for client, run_id in zip(clients[::8], runs[::8]):
     assert client.get_run(run_id).data.metrics == {"m": 1, "n": 1}
     assert len(client.get_metric_history(run_id, "m")) == 2
-print(len(os.listdir("/proc/self/fd")) < 30)
+for client, run_id in zip(clients[::150], runs[::150]):
+    lakeflow.compact(client.tracking_uri)
+    assert len(client.search_runs(["0"], "metrics.m = 1")) == 1
+print(len(os.listdir("/proc/self/fd")) < 128)
 """
     assert run(script, tmp_path) == "True\n"
 
@@ -178,6 +204,77 @@ def test_a_process_without_files_says_so_and_recovers(tmp_path: Path) -> None:
     assert refused_calls >= {"new lake", "get", "search", "history", "compact"}
 
 
+# What is not loaded yet is loaded in the call, from files: each call has a process of its own.
+FIRST_CALLS = """
+import os, resource, sys, lakeflow
+from lakeflow.exceptions import LakeflowException
+
+uri, run_id = sys.argv[1:]
+lakeflow.set_tracking_uri(uri)
+client = lakeflow.LakeflowClient()
+calls = {
+    "log": lambda: client.log_metric(run_id, "m", 1.0),
+    "get": lambda: client.get_run(run_id),
+    "search": lambda: client.search_runs(["0"], "metrics.m > 0"),
+    "frame": lambda: lakeflow.search_runs(["0"], output_format="polars"),
+    "scan": lambda: lakeflow.scan_runs().collect(),
+    "history": lambda: client.get_metric_history(run_id, "m"),
+    "sql": lambda: lakeflow.sql("FROM runs_wide", output_format="pandas"),
+    "compact": lambda: lakeflow.compact(),
+    "verify": lambda: lakeflow.artifacts.verify(),
+    "models": lambda: client.search_registered_models(),
+    "traces": lambda: lakeflow.search_traces(),
+    "copy": lambda: lakeflow.copy(uri, uri + "-copy"),
+    "sync": lambda: lakeflow.sync(uri, uri + "-synced"),
+}
+
+
+def refused(call):
+    held, count = [], 0
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+    try:
+        while True:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        pass
+    while True:
+        try:
+            call()
+            break
+        except LakeflowException as error:
+            assert error.error_code == "RESOURCE_EXHAUSTED", error
+            count += 1
+        os.close(held.pop())
+    call()
+    return count
+
+
+for name, call in calls.items():
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            status = 0 if refused(call) else 2
+        finally:
+            os._exit(status)
+    print(name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def test_a_first_call_without_files_says_so_and_works_once_there_are_some(
+    tmp_path: Path,
+) -> None:
+    client = LakeflowClient(tmp_path / "lake")
+    run_id = client.create_run("0").info.run_id
+    client.log_metric(run_id, "m", 1.0)
+    client.log_text(run_id, "text", "a.txt")
+    compact(tmp_path / "lake")
+    client.log_metric(run_id, "m", 2.0)
+    said = run(FIRST_CALLS, tmp_path / "lake", run_id).splitlines()
+    assert len(said) == 13
+    assert {line.split()[1] for line in said} == {"0"}, said
+
+
 @needs_root
 def test_a_full_disk_is_one_line_and_what_was_refused_leaves_nothing(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "size=4m") as disk:
@@ -208,6 +305,65 @@ def test_a_full_disk_is_one_line_and_what_was_refused_leaves_nothing(tmp_path: P
         assert len(list((disk / "lake" / "log").iterdir())) <= writers + 1
         client.log_param(run_id, "p", "v")
         Lake.open(uri).close()
+
+
+@needs_root
+def test_a_disk_without_inodes_is_full(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=16m,nr_inodes=1000") as disk:
+        uri = str(disk / "lake")
+        client = LakeflowClient(uri)
+        run_id = client.create_run("0").info.run_id
+        refused_calls, ids = set(), {"0"}
+
+        def make(name: str) -> None:
+            ids.add(client.create_experiment(name))
+
+        for step, left in enumerate(range(0, 45, 6)):
+            client.log_batch(run_id, [Metric("m", step, step, step)], [Param(f"p{step}", "v")])
+            with inodes_left(disk, left):
+                found = {
+                    "compact": refusal(compact, uri),
+                    "text": refusal(client.log_text, run_id, "t", f"{step}.txt"),
+                    "experiment": refusal(make, f"e{step}"),
+                }
+            assert {each.error_code for each in found.values() if each} <= {
+                "RESOURCE_EXHAUSTED"
+            }
+            refused_calls |= {name for name, error in found.items() if error is not None}
+            compact(uri)
+        assert refused_calls == {"compact", "text", "experiment"}
+        assert len(client.get_metric_history(run_id, "m")) == step + 1
+        assert len(client.get_run(run_id).data.params) == step + 1
+        assert {each.experiment_id for each in client.search_experiments()} >= ids
+
+
+def test_files_that_may_not_grow_are_refused_with_the_limit_that_does_it(
+    tmp_path: Path,
+) -> None:
+    uri = str(tmp_path / "lake")
+    client = LakeflowClient(uri)
+    run_id = client.create_run("0").info.run_id
+    logged, refused_calls = 0, set()
+    for step, most in enumerate((0, 50, 700, 1_500, 3_000, 8_000, 20_000)):
+        client.log_batch(run_id, [], [Param(f"p{step}", "v" * 500)])
+        with largest_file(most):
+            found = {
+                "compact": refusal(compact, uri),
+                "metric": refusal(client.log_metric, run_id, "m", step, step, step),
+                "text": refusal(client.log_text, run_id, "t" * 10_000, f"{step}.txt"),
+                "run": refusal(client.create_run, "0"),
+            }
+        logged += found["metric"] is None
+        for name, error in found.items():
+            if error is not None:
+                refused_calls.add(name)
+                assert error.error_code == "RESOURCE_EXHAUSTED"
+                assert str(error).endswith("ulimit -f")
+        compact(uri)
+        assert len(client.get_metric_history(run_id, "m")) == logged
+        assert len(client.get_run(run_id).data.params) == step + 1
+    assert refused_calls == {"compact", "metric", "text", "run"}
+    assert logged
 
 
 @needs_root

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -106,6 +107,77 @@ def test_a_handler_may_call_while_its_thread_is_in_a_call(
         lines = segment.read_bytes().splitlines()
         clocks = [line.split(b'"clock":')[1].split(b",")[0] for line in lines]
         assert clocks == sorted(clocks)
+
+
+# Of each call every step: where Python has just entered or left a function of ours or of its own.
+AT_EACH_STEP = """
+import os, signal, sys
+import lakeflow
+from lakeflow import LakeflowClient
+
+lakeflow.set_tracking_uri(sys.argv[1])
+client = LakeflowClient()
+run = client.create_run("0").info.run_id
+traced = lakeflow.trace(lambda n: n, name="traced")
+calls = {
+    "metric": lambda n: client.log_metric(run, "loss", n, step=n),
+    "async": lambda n: client.log_metric(run, "loss", n, step=n, synchronous=False),
+    "tag": lambda n: client.set_tag(run, "t", n),
+    "trace": traced,
+    "text": lambda n: client.log_text(run, "text", f"{n}.txt"),
+    "model": lambda n: client.create_logged_model("0", name=f"m{n}"),
+    "end": lambda n: client.set_terminated(run),
+}
+made = dict.fromkeys(calls, 0)
+
+def call(name):
+    made[name] += 1
+    calls[name](sum(made.values()))
+
+for name in calls:
+    call(name)  # loaded before
+lakeflow.flush_trace_async_logging()
+for main, handled in zip(sys.argv[2::2], sys.argv[3::2]):
+    signal.signal(signal.SIGUSR1, lambda *_: call(handled))
+    steps = at = 0
+
+    def step(frame, event, _):
+        global steps
+        steps += 1
+        if steps == at:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    while steps == at:
+        at, steps = at + STRIDE, 0
+        sys.setprofile(step)
+        try:
+            call(main)
+        finally:
+            sys.setprofile(None)
+        steps = min(steps, at)
+    print(main, at, file=sys.stderr)
+lakeflow.flush_trace_async_logging()
+client.set_terminated(run)
+print(run, *(made[name] for name in ("metric", "async", "trace", "text", "model")))
+"""
+
+
+def test_a_handler_may_call_at_any_step_of_a_call(tmp_path: Path) -> None:
+    pairs = ["metric metric", "async async", "trace trace", "tag trace", "trace async"]
+    pairs += ["text metric", "metric text", "end async", "model tag"]
+    code = AT_EACH_STEP.replace("STRIDE", os.environ.get("LAKEFLOW_TEST_STEPS", "3"))
+    command = [sys.executable, "-c", code, str(tmp_path / "lake"), *" ".join(pairs).split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    run_id, metrics, queued, traces, texts, models = done.stdout.split()
+    client = LakeflowClient(tmp_path / "lake")
+    assert len(client.get_metric_history(run_id, "loss")) == int(metrics) + int(queued)
+    assert len(client.list_artifacts(run_id)) == int(texts)
+    assert len(client.search_logged_models(["0"], max_results=50)) == min(50, int(models))
+    lakeflow.set_tracking_uri(tmp_path / "lake")
+    found = lakeflow.search_traces(max_results=10_000, return_type="list")
+    # What is called within a trace is a span of it.
+    assert sum(len(trace.data.spans) for trace in found) == int(traces)
 
 
 LATE = """

@@ -12,6 +12,7 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.exceptions import DamagedLakeError, InvalidStateError
 from lakeflow.maintenance.compact import compact_lake
+from lakeflow.stores.artifacts.recorded import Label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,10 @@ def test_a_lake_that_is_moved_is_not_made_anew(
         lambda: store.terminate(run_id),
         lambda: store.experiments.create("x"),
         lambda: store.runs.search(["0"]),
+        lambda: store.artifacts.log_text(run_id, "text", "late.txt"),
+        lambda: store.artifacts.log_new(run_id, {"late.png": b"x"}, Label("image"), {}),
+        lambda: store.artifacts.listing(run_id),
+        lambda: store.tables.log(run_id, {"a": [1]}, "late.json"),
         lambda: compact_lake(store.lake),
     ):
         with pytest.raises(InvalidStateError):
@@ -80,6 +85,30 @@ def test_a_log_that_is_deleted_is_missed_at_the_end_of_a_run(
         store.runs.create("0")
     store.runs.log_metric(run_id, "loss", 1.0, 1, 1)
     assert len(another_process(str(path)).runs.history(run_id, "loss")) == 1
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_a_log_that_is_deleted_is_missed_by_the_next_change_of_experiments(
+    another_process: Callable[..., Store], tmp_path: Path, is_folded: bool
+) -> None:
+    path = tmp_path / "lake"
+    store = another_process(str(path))
+    first = store.experiments.create("first")
+    if is_folded:
+        compact_lake(store.lake)
+    shutil.rmtree(path / "log")
+    if is_folded:
+        assert store.experiments.create("second") != first
+        found = another_process(str(path)).experiments.search()
+        assert {each.name for each in found} == {"Default", "first", "second"}
+        return
+    for call in (
+        lambda: store.experiments.create("second"),
+        lambda: store.experiments.rename(first, "renamed"),
+        lambda: store.models.create("model"),
+    ):
+        with pytest.raises(DamagedLakeError, match=r"log .* was deleted(.|\n)*backup"):
+            call()
 
 
 def test_who_opens_a_deleted_lake_again_gets_a_new_one(tmp_path: Path) -> None:

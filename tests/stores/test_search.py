@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import io
 import json
 import math
 import time
@@ -14,7 +15,7 @@ import pandas
 import pytest
 
 import lakeflow
-from lakeflow import LakeflowClient
+from lakeflow import LakeflowClient, exporting, importing
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, ViewType, validation
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, NotFoundError
@@ -303,6 +304,52 @@ def test_a_list_that_came_out_empty_means_none(client: LakeflowClient, run_id: s
     assert lakeflow.metric_series([], "m").num_rows == 0
     with pytest.raises(InvalidInputError, match="a positive integer"):
         client.search_runs([], max_results=0)
+
+
+def test_an_empty_list_means_none_of_other_things_too(tmp_path: Path) -> None:
+    lakeflow.set_tracking_uri(tmp_path / "lake")
+    lakeflow.create_dataset("d", experiment_id="0")
+    with lakeflow.start_run() as run:
+        lakeflow.trace(lambda x: x)(1)
+        lakeflow.create_external_model("m")
+        lakeflow.log_table({"a": [1]}, "t.json")
+    lakeflow.flush_trace_async_logging()
+    client = LakeflowClient()
+    everything = {
+        "traces": lambda ids: lakeflow.search_traces(ids, return_type="list"),
+        "models": lambda ids: lakeflow.search_logged_models(ids, output_format="list"),
+        "models of a client": client.search_logged_models,
+        "datasets": lakeflow.search_datasets,
+        "datasets of a client": client.search_datasets,
+        "files": lambda ids: verified(None, ids),
+        "files of runs": lambda ids: verified(ids and [run.info.run_id], None),
+    }
+
+    def verified(run_ids: list[str] | None, experiment_ids: list[str] | None) -> range:
+        return range(lakeflow.artifacts.verify(run_ids, experiment_ids).files)
+
+    for name, search in everything.items():
+        assert len(search(None)) == 1, name
+        assert len(search(["0"])) == 1, name
+        assert len(search([])) == 0, name
+    assert len(lakeflow.load_table("t.json", [run.info.run_id])) == 1
+    with pytest.raises(NotFoundError):
+        lakeflow.load_table("t.json", [])
+
+
+def test_a_list_of_experiments_that_came_out_empty_is_no_copy_of_all(tmp_path: Path) -> None:
+    LakeflowClient(tmp_path / "lake").create_run("0")
+    lakeflow.set_tracking_uri(tmp_path / "lake")
+    source: Any = io.BytesIO()  # it is closed, and never read
+    for call in (
+        lambda: exporting.to_parquet(tmp_path / "plain", experiments=[]),
+        lambda: exporting.to_csv(tmp_path / "plain", experiments=[]),
+        lambda: importing.import_from(source, experiments=[]),
+    ):
+        with pytest.raises(InvalidInputError, match=r"experiments is empty\n.*leave it out"):
+            call()
+    assert not (tmp_path / "plain").exists()
+    assert source.closed
 
 
 def test_what_comes_out_of_a_frame_may_be_given(client: LakeflowClient, run_id: str) -> None:

@@ -179,16 +179,6 @@ def test_files_of_a_logged_model_come_with_what_is_recorded_of_them(
     assert place.fs.read(place.full("weights.bin")) == b"1234"
 
 
-def test_a_file_that_nobody_has_a_digest_of_is_not_read(tmp_path: Path) -> None:
-    inner = FaultFilesystem(open_filesystem(str(tmp_path / "target")))
-    target = Store(Lake.on(inner, SETTINGS))
-    target.lake.fs.create("there", b"there")
-    inner.calls.clear()
-    files = Files(opened(str(tmp_path / "source")), target, SyncReport())
-    assert files._send(_File("there", 5, None)) is None
-    assert inner.calls == {"entry": 1}
-
-
 def test_experiments_are_one_by_name_and_later_tags_win_in_both(
     uri: str, target: Store
 ) -> None:

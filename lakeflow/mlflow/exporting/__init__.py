@@ -26,6 +26,7 @@ from lakeflow.mlflow.exporting.target import IS_2, Export, Wanted
 from lakeflow.mlflow.locations import is_lakeflow, lake_uri
 from lakeflow.mlflow.plain_errors import plain
 from lakeflow.open_store import open_store
+from lakeflow.stores.arguments import chosen
 
 if TYPE_CHECKING:
     import datetime
@@ -52,7 +53,7 @@ def to_mlflow(
     uri: str,
     *,
     tracking_uri: str | os.PathLike[str] | None = None,
-    experiments: Sequence[str] = (),
+    experiments: Sequence[str] | None = None,
     since: int | datetime.datetime | None = None,
     artifacts: Literal["copy", "leave"] = "copy",
     dry_run: bool = False,
@@ -93,12 +94,13 @@ def to_mlflow(
     store = open_store(tracking_uri, create=False)
     shown = without_password(uri)
     source = lake_uri(store.lake.fs.uri)
-    missing = [name for name in experiments if store.experiments.find(name) is None]
+    names = chosen("experiments", experiments)
+    missing = [name for name in names if store.experiments.find(name) is None]
     if missing:
         raise NotFoundError(f"no experiment is called {missing[0]!r}")
     report = MlflowReport(shown, is_dry_run=dry_run)
     wanted = Wanted(
-        frozenset(experiments),
+        frozenset(names),
         None if since is None else validation.time_ms(since, "since"),
         artifacts == "copy",
         dry_run,
@@ -113,7 +115,7 @@ def to_mlflow(
             report,
             progress or (lambda _: None),
         )
-        with_models = not experiments and since is None
+        with_models = not names and since is None
         if with_models:
             note_runs(export)
         export_experiments(export)

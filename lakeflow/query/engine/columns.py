@@ -6,13 +6,11 @@ longer than a search.
 
 from __future__ import annotations
 
-import sys
 from array import array
-from importlib import import_module
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.query.engine.interrupts import undisturbed
+from lakeflow.query.engine.interrupts import imported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,16 +20,9 @@ if TYPE_CHECKING:
     from lakeflow.schema.spec import Type
 
 
-def _imported(name: str) -> Any:
-    """Import a module to the end: what a signal breaks off cannot be imported once more."""
-    if name not in sys.modules:
-        undisturbed(lambda: import_module(name), lambda: None)
-    return import_module(name)
-
-
 def column(kind: Type, values: Sequence[Any]) -> pyarrow.Array:
     """Return values, None among them, as a column of text, integers or floats."""
-    pyarrow = _imported("pyarrow")
+    pyarrow = imported("pyarrow")
 
     present = None
     if None in values:
@@ -53,7 +44,7 @@ def column(kind: Type, values: Sequence[Any]) -> pyarrow.Array:
 
 def column_of(numbers: array[Any]) -> pyarrow.Array:
     """Return packed numbers, integers or floats of eight bytes, as a column."""
-    pyarrow = _imported("pyarrow")
+    pyarrow = imported("pyarrow")
 
     kind = pyarrow.int64() if numbers.typecode in "ql" else pyarrow.float64()
     buffer = pyarrow.py_buffer(numbers.tobytes())
@@ -62,6 +53,6 @@ def column_of(numbers: array[Any]) -> pyarrow.Array:
 
 def table(columns: Mapping[str, pyarrow.Array]) -> pyarrow.Table:
     """Return columns of one length as a table."""
-    pyarrow = _imported("pyarrow")
+    pyarrow = imported("pyarrow")
 
     return pyarrow.Table.from_arrays(list(columns.values()), names=list(columns))

@@ -24,7 +24,7 @@ from lakeflow.query.engine import open_engines
 from lakeflow.query.engine.columns import column, table
 from lakeflow.query.engine.interrupts import undisturbed
 from lakeflow.query.engine.statement import quoted
-from lakeflow.system_errors import refused
+from lakeflow.system_errors import loading, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -155,13 +155,8 @@ class Engine:
         return cursor
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        try:
+        with loading("the query engine"):
             import duckdb
-        except (ImportError, OSError) as error:
-            refusal = refused("load the query engine", error)
-            if refusal is None:
-                raise
-            raise refusal from error
 
         # A download would make the first search fail without a network. Two DuckDBs that spill
         # into one folder would overwrite each other's files.
@@ -172,7 +167,8 @@ class Engine:
         }
         if self._memory_bytes is not None:
             config["memory_limit"] = f"{self._memory_bytes}B"
-        connection = duckdb.connect(config=config)
+        with engine_errors():
+            connection = duckdb.connect(config=config)
         # Parquet files of a lake never change, so a parsed footer stays right. Cursors see what
         # is set for all of them, and nothing that is set for this connection alone.
         connection.execute("SET GLOBAL parquet_metadata_cache = true")

@@ -11,8 +11,11 @@ import os
 import sys
 import threading
 from collections import deque
+from importlib import import_module
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +56,18 @@ def undisturbed(work: Callable[[], T], stop: Callable[[], None]) -> T:
             finally:
                 task.end(stop)
     return task.result()
+
+
+def imported(name: str) -> Any:
+    """Import a module to the end: what a signal breaks off cannot be imported once more.
+
+    Raises:
+        StorageError: The process has too many files open, say.
+    """
+    with loading(name):
+        if name not in sys.modules:
+            undisturbed(lambda: import_module(name), lambda: None)
+        return import_module(name)
 
 
 class _Task(Generic[T]):

@@ -19,6 +19,7 @@ from lakeflow.exceptions import InvalidInputError, LakeflowException, OutOfMemor
 from lakeflow.query.engine import permitted
 from lakeflow.query.engine.bounds import MACROS, TOO_LONG, Bounds
 from lakeflow.query.engine.connection import Cursor, Engine, engine_errors, literally
+from lakeflow.query.engine.interrupts import imported
 from lakeflow.query.engine.narrowing import EVERYTHING, narrowed
 from lakeflow.query.engine.overlay import hot as hot_table
 from lakeflow.query.engine.views import NARROWED, VIEWS, Views, literal
@@ -258,8 +259,7 @@ def _without_end(text: str) -> str:
 
 def _tokens(text: str) -> tuple[bytes, list[tuple[int, bool]]]:
     """Return a text's bytes, and the places of what is no comment: is it a semicolon?"""
-    import duckdb
-
+    duckdb = imported("duckdb")
     # Places count bytes. What is typed may hold bytes that are no text.
     data = text.encode(errors="replace")
     return data, [

@@ -26,6 +26,7 @@ from lakeflow.query.language.conditions import (
     Value,
 )
 from lakeflow.query.language.nodes import operands, parts_of, shown
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -139,8 +140,9 @@ class _Parser:
         return Ordering(field, bool(node.args.get("desc")))
 
     def _parse(self, into: type[exp.Expression] | None) -> Any:
-        import sqlglot
-        from sqlglot.errors import SqlglotError
+        with loading("what reads filters"):
+            import sqlglot
+            from sqlglot.errors import SqlglotError
 
         # The dialect of SQLite alone takes backticks and double quotes as names, and knows no
         # escapes by backslash.

@@ -113,7 +113,7 @@ def _runs(
         raise NotFoundError(
             f"No runs found with a table {path!r} in experiment {experiment_id}"
         )
-    if run_ids and len(set(run_ids)) != runs.num_rows:
+    if run_ids is not None and len(set(run_ids)) != runs.num_rows:
         _logger.warning(
             "%d of %d runs have no table %r, and are left out",
             len(set(run_ids)) - runs.num_rows,
@@ -146,7 +146,7 @@ def _search(
 ) -> pyarrow.Table:
     import pyarrow
 
-    if run_ids:
+    if run_ids is not None:
         condition += f" AND {_one_of(run_ids)}"
     runs = search_table(
         lake, reader, [experiment_id], condition, ViewType.ACTIVE_ONLY, _MOST_RUNS, None, None

@@ -81,6 +81,7 @@ class ArtifactPlaces:
         Raises:
             DamagedLakeError: The location cannot be one.
             InvalidInputError: No filesystem is known for it.
+            InvalidStateError: It is in the lake, which was moved or deleted.
         """
         if self._lake.fs.resolve(artifact_uri) == artifact_uri:
             # All runs of an experiment are below one folder, and share its filesystem.
@@ -94,7 +95,7 @@ class ArtifactPlaces:
                 f"{artifact_uri!r}, which is no folder of the lake",
                 hint="somebody else has written that; log to another run or model",
             )
-        return Place(self._lake.fs, artifact_uri)
+        return self._inside(artifact_uri)
 
     def at(self, uri: str, below: str) -> Place:
         """Return a folder at any location.
@@ -105,12 +106,18 @@ class ArtifactPlaces:
 
         Raises:
             InvalidInputError: No filesystem is known for it.
+            InvalidStateError: It is in the lake, which was moved or deleted.
         """
         location = canonical(uri)
         root = location.removesuffix(below)
         if root == self._lake.fs.uri or root.startswith(f"{self._lake.fs.uri}/"):
-            return Place(self._lake.fs, location[len(self._lake.fs.uri) + 1 :])
+            return self._inside(location[len(self._lake.fs.uri) + 1 :])
         return Place(self._filesystem(root), location[len(root) + 1 :])
+
+    def _inside(self, folder: str) -> Place:
+        # Else files would go to where a lake was that has moved, and be found nowhere.
+        self._lake.file.require_in_place()
+        return Place(self._lake.fs, folder)
 
     def _filesystem(self, root: str) -> Filesystem:
         with self._lock:

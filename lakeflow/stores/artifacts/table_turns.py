@@ -49,7 +49,8 @@ class TableTurns:
         """Wait until nobody else logs a table to a run, and keep others waiting.
 
         Raises:
-            InvalidStateError: A signal has interrupted this thread while it logs a table.
+            InvalidStateError: A signal has interrupted this thread while it logs a table, or
+                the lake was moved or deleted.
             StorageError: DEADLINE_EXCEEDED, another process does not let go of its turn.
         """
         here = threading.get_ident()
@@ -60,6 +61,8 @@ class TableTurns:
                 "cannot log another one",
                 hint="log a metric or a text there, or let the handler set a flag",
             )
+        # Before the lock, whose folder would be made where the lake was.
+        self._lake.file.require_in_place()
         # The same in every process, unlike ``hash`` of a text.
         number = zlib.crc32(run_id.encode()) % _LOCKS
         self._under_way.add(here)

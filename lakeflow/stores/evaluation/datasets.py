@@ -19,6 +19,7 @@ from lakeflow.schema import (
     EVALUATION_DATASET_TAGS,
     EVALUATION_DATASETS,
 )
+from lakeflow.stores import searching
 from lakeflow.stores.arguments import listed
 from lakeflow.stores.evaluation import records, rows
 from lakeflow.stores.evaluation.given import check_fields, records_of
@@ -117,10 +118,7 @@ class EvaluationDatasetStore:
         page_token: str | None = None,
     ) -> PagedList[EvaluationDataset]:
         """Return one page of datasets; see ``LakeflowClient.search_datasets``."""
-        # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of
-
-        page = page_of(
+        page = searching.page_of(
             self._lake,
             self._reader,
             EVALUATION_DATASET,
@@ -128,7 +126,7 @@ class EvaluationDatasetStore:
             max_results,
             order_by,
             page_token,
-            also=_linked_to(validation.experiment_ids(experiment_ids or ())),
+            also=_linked_to(listed("experiment_ids", experiment_ids)),
         )
         things = self._reader.things(EVALUATION_DATASET, page.ids, page.snapshot_id)
         return PagedList(self._entities(things, page.snapshot_id), page.token)
@@ -348,8 +346,8 @@ def _record_lines(some: Sequence[rows.Row]) -> lines.Pieces:
     return lines.columns(EVALUATION_DATASET_RECORDS.name, columns)
 
 
-def _linked_to(experiment_ids: Sequence[str]) -> Comparison | None:
-    if not experiment_ids:
+def _linked_to(experiment_ids: Iterable[object] | None) -> Comparison | None:
+    if experiment_ids is None:
         return None
     field = Field(
         EVALUATION_DATASET_EXPERIMENTS.name,
@@ -357,4 +355,5 @@ def _linked_to(experiment_ids: Sequence[str]) -> Comparison | None:
         is_number=False,
         by=(EVALUATION_DATASET.id,),
     )
-    return Comparison(field, "IN", tuple(experiment_ids))
+    # Of an empty list there is none, and nothing has an id without a character.
+    return Comparison(field, "IN", tuple(validation.experiment_ids(experiment_ids)) or ("",))

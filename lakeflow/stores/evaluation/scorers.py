@@ -10,6 +10,7 @@ from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
 from lakeflow.kinds import SCORER, name_within
 from lakeflow.schema import SCORER_VERSIONS, SCORERS
+from lakeflow.stores import searching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -167,9 +168,7 @@ class ScorerStore:
     def _search(
         self, experiment_ids: Sequence[str], filter_string: str | None = None
     ) -> list[Thing]:
-        from lakeflow.stores.search import pages_of
-
-        pages = pages_of(
+        pages = searching.pages_of(
             self._lake,
             self._reader,
             SCORER,

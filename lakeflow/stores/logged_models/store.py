@@ -19,6 +19,7 @@ from lakeflow.ids import new_id
 from lakeflow.kinds import LOGGED_MODEL
 from lakeflow.query.language.conditions import Comparison, Field
 from lakeflow.schema import LOGGED_MODEL_METRICS, LOGGED_MODEL_PARAMS, LOGGED_MODEL_TAGS
+from lakeflow.stores import searching
 from lakeflow.stores.arguments import below
 from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.logged_models import rows
@@ -151,9 +152,8 @@ class LoggedModelStore:
         """Return one page of models; see ``LakeflowClient.search_logged_models``."""
         # Loads sqlglot, which a job that only logs does not need.
         from lakeflow.stores.logged_models.searched import with_datasets
-        from lakeflow.stores.search import page_of
 
-        page = page_of(
+        page = searching.page_of(
             self._lake,
             self._reader,
             LOGGED_MODEL,
@@ -171,24 +171,20 @@ class LoggedModelStore:
 
     def named(self, experiment_id: str, name: str) -> list[str]:
         """Return the ids of two models of an experiment that have a name, the newest first."""
-        from lakeflow.stores.search import page_of
-
         has_name = Comparison(
             Field(LOGGED_MODEL.row.name, "name", is_number=False), "=", (name,)
         )
-        return page_of(
+        return searching.page_of(
             self._lake, self._reader, LOGGED_MODEL, None, 2, None, None,
             view_type=ViewType.ACTIVE_ONLY, experiment_ids=[experiment_id], also=has_name,
         ).ids  # fmt: skip
 
     def deleted(self, older_than_ms: int = 0) -> list[str]:
         """Return the ids of deleted models that did not change for some milliseconds."""
-        from lakeflow.stores.search import pages_of
-
         row = LOGGED_MODEL.row.name
         updated = Field(row, "last_updated_timestamp", is_number=True)
         until = Comparison(updated, "<=", (now_ms() - older_than_ms,))
-        pages = pages_of(
+        pages = searching.pages_of(
             self._lake, self._reader, LOGGED_MODEL, view_type=ViewType.DELETED_ONLY, also=until
         )
         return [each for page in pages for each in page.ids]

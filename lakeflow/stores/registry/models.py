@@ -20,6 +20,7 @@ from lakeflow.exceptions import (
 )
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
 from lakeflow.schema import REGISTERED_MODEL_ALIASES, REGISTERED_MODEL_TAGS, REGISTERED_MODELS
+from lakeflow.stores import searching
 from lakeflow.stores.registry.changes import Changes
 from lakeflow.stores.registry.history import RegistryHistory
 from lakeflow.stores.registry.known import require_model, require_version
@@ -97,10 +98,7 @@ class RegisteredModelStore:
 
         ``also`` is what must hold besides the filter.
         """
-        # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of
-
-        page = page_of(
+        page = searching.page_of(
             self._lake,
             self._reader,
             REGISTERED_MODEL,

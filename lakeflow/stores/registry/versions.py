@@ -14,6 +14,7 @@ from lakeflow.entities.model_registry.model_version_stages import (
 )
 from lakeflow.exceptions import LakeflowException
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
+from lakeflow.stores import searching
 from lakeflow.stores.registry import locations, model_uris
 from lakeflow.stores.registry.known import (
     named_by,
@@ -156,10 +157,7 @@ class ModelVersionStore:
 
         ``also`` is what must hold besides the filter.
         """
-        # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of
-
-        page = page_of(
+        page = searching.page_of(
             self._lake,
             self._reader,
             MODEL_VERSION,

@@ -14,6 +14,7 @@ from lakeflow.kinds import ISSUE
 from lakeflow.query.engine.comparisons import among, binding
 from lakeflow.query.engine.statement import Statement
 from lakeflow.schema import ASSESSMENTS, ISSUES
+from lakeflow.stores import searching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,10 +136,7 @@ class IssueStore:
             max_results: Size of the page.
             page_token: Token of the page before.
         """
-        # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of
-
-        page = page_of(
+        page = searching.page_of(
             self._lake,
             self._reader,
             ISSUE,

@@ -12,6 +12,7 @@ from lakeflow.exceptions import AlreadyExistsError, InvalidInputError, NotFoundE
 from lakeflow.ids import new_id
 from lakeflow.kinds import LABEL_SCHEMA, name_within
 from lakeflow.schema import LABEL_SCHEMAS
+from lakeflow.stores import searching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -117,11 +118,8 @@ class LabelSchemaStore:
         Raises:
             NotFoundError: There is no such experiment.
         """
-        # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of
-
         owner = self._experiments.get(validation.experiment_id(experiment_id)).experiment_id
-        page = page_of(
+        page = searching.page_of(
             self._lake,
             self._reader,
             LABEL_SCHEMA,

@@ -16,6 +16,7 @@ from lakeflow.schema import (
     REVIEW_QUEUE_USERS,
     REVIEW_QUEUES,
 )
+from lakeflow.stores import searching
 from lakeflow.stores.reviews.queue_items import (
     QueueItemStore,
     items_of,
@@ -144,11 +145,8 @@ class ReviewQueueStore:
         Raises:
             NotFoundError: There is no such experiment.
         """
-        # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of
-
         owner = self._experiments.get(validation.experiment_id(experiment_id)).experiment_id
-        page = page_of(
+        page = searching.page_of(
             self._lake,
             self._reader,
             REVIEW_QUEUE,

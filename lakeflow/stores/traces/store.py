@@ -15,6 +15,7 @@ from lakeflow.schema import (
     TRACE_RUNS,
     TRACES,
 )
+from lakeflow.stores import searching
 from lakeflow.stores.together import Together
 from lakeflow.stores.traces import rows
 from lakeflow.stores.traces.changes import TraceChanges
@@ -116,10 +117,7 @@ class TraceStore(TraceChanges):
 
         ``metadata`` is what they must have besides.
         """
-        # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.search import page_of
-
-        page = page_of(
+        page = searching.page_of(
             self._lake,
             self._reader,
             TRACE,
@@ -142,9 +140,7 @@ class TraceStore(TraceChanges):
         run_id: str | None = None,
     ) -> int:
         """Return how many traces a search would find; see ``LakeflowClient.count_traces``."""
-        from lakeflow.stores.search import count_of
-
-        return count_of(
+        return searching.count_of(
             self._lake, self._reader, TRACE, filter_string, experiment_ids, _besides(run_id)
         )
 
@@ -169,10 +165,8 @@ class TraceStore(TraceChanges):
 
     def _met(self, experiment_id: str, filter_string: str, ids: Sequence[str]) -> set[str]:
         """Return those of some traces that meet a filter."""
-        from lakeflow.stores.search import page_of
-
         among = Comparison(Field(TRACES.name, TRACE.id, False), "IN", tuple(ids))
-        page = page_of(
+        page = searching.page_of(
             self._lake, self._reader, TRACE, filter_string, len(ids), None, None,
             experiment_ids=[experiment_id], also=among,
         )  # fmt: skip
@@ -206,10 +200,8 @@ class TraceStore(TraceChanges):
         return len(ids)
 
     def _oldest(self, experiment_id: str, latest_ms: int, most: int | None) -> list[str]:
-        from lakeflow.stores.search import pages_of
-
         until = f"timestamp_ms <= {int(latest_ms)}"
-        pages = pages_of(
+        pages = searching.pages_of(
             self._lake, self._reader, TRACE, until, ["timestamp_ms ASC"], most,
             experiment_ids=[experiment_id],
         )  # fmt: skip
