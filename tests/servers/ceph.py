@@ -175,6 +175,11 @@ class Gateway(CephServer):
             self.processes.wait_for_port("rgw", self.port)
 
 
+def unpacked() -> debian.Unpacked:
+    """Return where Ceph is."""
+    return debian.unpack("ceph", PACKAGES)
+
+
 @contextlib.contextmanager
 def gateway(folder: Path, *, disk_bytes: int = 20 << 30) -> Iterator[Gateway]:
     """Run an S3 server of one's own.
@@ -183,7 +188,7 @@ def gateway(folder: Path, *, disk_bytes: int = 20 << 30) -> Iterator[Gateway]:
         folder: An empty folder for its data and its logs.
         disk_bytes: Room for objects; the file of that size is sparse.
     """
-    packages = debian.unpack("ceph", PACKAGES)
+    packages = unpacked()
     port = free_port()
     secret = secrets.token_hex(16)
     with Processes(folder, packages.environment) as processes:
