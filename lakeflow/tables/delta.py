@@ -10,7 +10,6 @@ import json
 import os
 import threading
 import time
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import (
@@ -22,6 +21,7 @@ from lakeflow.exceptions import (
 from lakeflow.filesystem import names
 from lakeflow.system_errors import plain, refused
 from lakeflow.tables.data_file import DataFile
+from lakeflow.tables.first_commit import first_commit
 from lakeflow.tables.mirrored_log import (
     LOG_FOLDER,
     MirroredLog,
@@ -88,7 +88,7 @@ class Table:
             if mirror.version >= 0:
                 return False
             try:
-                mirror.begin(_first_commit(self.spec))
+                mirror.begin(first_commit(self.spec))
             except ConflictError:
                 # Somebody else has just made it.
                 return False
@@ -326,41 +326,6 @@ class Table:
                 f"table {self.folder} in {self._fs.uri} cannot be read: {plain(error)}",
                 hint=f"restore {self.folder}/_delta_log from a backup",
             ) from error
-
-
-def _first_commit(spec: TableSpec) -> bytes:
-    """Return the commit that makes a table, without rows.
-
-    It is a few lines of JSON. A new lake has dozens of tables, and deltalake takes several
-    milliseconds to make each.
-    """
-    now_ms = time.time_ns() // 1_000_000
-    fields = [
-        {
-            "name": column.name,
-            "type": column.type,
-            "nullable": column.nullable,
-            "metadata": {"comment": column.comment},
-        }
-        for column in spec.columns
-    ]
-    table = {
-        "id": str(uuid.uuid4()),
-        "description": spec.comment,
-        "format": {"provider": "parquet", "options": {}},
-        "schemaString": json.dumps({"type": "struct", "fields": fields}),
-        "partitionColumns": [],
-        # Our vacuum deletes old commits; it knows how long they are needed.
-        "configuration": {"delta.enableExpiredLogCleanup": "false"},
-        "createdTime": now_ms,
-    }
-    actions = (
-        {"commitInfo": {"timestamp": now_ms, "operation": "CREATE TABLE"}},
-        # What every engine reads and writes: plain types, and no feature.
-        {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}},
-        {"metaData": table},
-    )
-    return "\n".join(map(json.dumps, actions)).encode()
 
 
 def _statistics(file: DataFile) -> str:
