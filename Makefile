@@ -11,13 +11,11 @@ SHELL := /bin/bash
 # Hundreds of tests start a Python of their own, which would compile everything once more.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Debian splits venv off Python, and apt-get refuses to run twice at once; everywhere else the
-# first command is enough.
-define make_venv
-	$(PYTHON) -m venv $(1) || { rm -rf $(1); flock Makefile sh -c \
-		"apt-get update -qq && apt-get install -y -qq python3-venv"; $(PYTHON) -m venv $(1); }
-	$(1)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-endef
+# uv keeps one copy of a package, which all environments that have it link to; pip would fetch,
+# unpack and compile it for each of them.
+UV := .venv-uv/bin/uv
+make_venv = $(UV) venv --quiet --clear --python $(PYTHON)
+install = $(UV) pip install --quiet --python
 
 # What stands on MLflow runs in an environment that has one.
 inside_mlflow = $(1)/bin/python -m pytest -c tests/inside_mlflow/pytest.ini -n auto \
@@ -35,7 +33,7 @@ test: environments
 	$(call inside_mlflow,.venv-mlflow)
 
 environments: .venv/ready .venv-mlflow/ready .venv-mlflow3/ready .venv-engines/ready \
-	.venv-trackers/ready
+	.venv-trackers/ready .servers/ready
 
 check: .venv/ready
 	.venv/bin/ruff format --check .
@@ -49,37 +47,46 @@ bench: .venv/ready
 names: .venv/ready .venv-mlflow/ready
 	LAKEFLOW_TEST_WRITE_NAMES=1 .venv/bin/python -m pytest -q tests/differential/test_names.py
 
-.venv/ready: pyproject.toml
-	$(call make_venv,.venv)
-	.venv/bin/python -m pip install --quiet --editable . --group test --group lint
+# Debian splits venv off Python, and apt-get refuses to run twice at once; everywhere else the
+# first command is enough.
+$(UV):
+	$(PYTHON) -m venv .venv-uv || { rm -rf .venv-uv; flock Makefile sh -c \
+		"apt-get update -qq && apt-get install -y -qq python3-venv"; $(PYTHON) -m venv .venv-uv; }
+	.venv-uv/bin/python -m pip install --quiet "uv>=0.9"
+
+.venv/ready: pyproject.toml | $(UV)
+	$(make_venv) .venv
+	$(install) .venv --editable . --group test --group lint
 	touch $@
 
-.venv-demo/ready: pyproject.toml
-	$(call make_venv,.venv-demo)
-	.venv-demo/bin/python -m pip install --quiet --editable ".[polars]" "scikit-learn>=1.5"
+.venv-demo/ready: pyproject.toml | $(UV)
+	$(make_venv) .venv-demo
+	$(install) .venv-demo --editable ".[polars]" "scikit-learn>=1.5"
 	touch $@
 
-.venv-mlflow/ready: tests/differential/requirements.txt pyproject.toml
-	$(call make_venv,.venv-mlflow)
-	.venv-mlflow/bin/python -m pip install --quiet --editable ".[mlflow,s3]" \
-		--requirement tests/differential/requirements.txt
+.venv-mlflow/ready: tests/differential/requirements.txt pyproject.toml | $(UV)
+	$(make_venv) .venv-mlflow
+	$(install) .venv-mlflow --editable ".[mlflow,s3]" --requirement tests/differential/requirements.txt
 	touch $@
 
-.venv-mlflow3/ready: tests/inside_mlflow/requirements.txt pyproject.toml
-	$(call make_venv,.venv-mlflow3)
-	.venv-mlflow3/bin/python -m pip install --quiet --editable ".[mlflow,s3]" \
-		--requirement tests/inside_mlflow/requirements.txt
+.venv-mlflow3/ready: tests/inside_mlflow/requirements.txt pyproject.toml | $(UV)
+	$(make_venv) .venv-mlflow3
+	$(install) .venv-mlflow3 --editable ".[mlflow,s3]" --requirement tests/inside_mlflow/requirements.txt
 	touch $@
 
-.venv-engines/ready: tests/other_engines/requirements.txt
-	$(call make_venv,.venv-engines)
-	.venv-engines/bin/python -m pip install --quiet --requirement tests/other_engines/requirements.txt
+.venv-engines/ready: tests/other_engines/requirements.txt | $(UV)
+	$(make_venv) .venv-engines
+	$(install) .venv-engines --requirement tests/other_engines/requirements.txt
 	touch $@
 
-.venv-trackers/ready: tests/importing/requirements.txt
-	$(call make_venv,.venv-trackers)
-	.venv-trackers/bin/python -m pip install --quiet --requirement tests/importing/requirements.txt
+.venv-trackers/ready: tests/importing/requirements.txt | $(UV)
+	$(make_venv) .venv-trackers
+	$(install) .venv-trackers --requirement tests/importing/requirements.txt
 	touch $@
+
+.servers/ready: .venv/ready
+	cd tests && ../.venv/bin/python -m servers.fetch
+	mkdir -p $(@D) && touch $@
 
 clean:
-	rm -rf .venv .venv-demo .venv-mlflow .venv-mlflow3 .venv-engines .venv-trackers demo-lake
+	rm -rf .venv .venv-* demo-lake

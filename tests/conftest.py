@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import deltalake
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from lakeflow import context, lake
 from lakeflow.client import LakeflowClient
@@ -23,9 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from servers.ceph import CephServer
     from servers.s3 import S3Server
 
 _NUMBERS = itertools.count()
+
+_LONG = {"stateful", "contracts", "kinds", "faults"}
+"""Rooms with tests that take many seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin where tests take longest: all other cores would wait for one that comes last."""
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +48,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     # As if the process had begun here.
     context._first_known.cache_clear()
     open_before = set(lake._OPEN)
+    stored, folders = {*MemoryFileSystem.store}, [*MemoryFileSystem.pseudo_dirs]
     yield
     while active_runs.pop("FINISHED") is not None:
         pass
@@ -49,6 +60,11 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     context.set_experiment(None)
     context.choose("REGISTRY_URI", None)
     context.set_tracking_uri(None)
+    # fsspec keeps all that was ever written, and each listing goes through the whole of it: in a
+    # process of a thousand lakes that took most of a compaction.
+    for path in MemoryFileSystem.store.keys() - stored:
+        del MemoryFileSystem.store[path]
+    MemoryFileSystem.pseudo_dirs[:] = folders
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -89,6 +105,15 @@ def double() -> Iterator[S3Server]:
 
     with moto_double.server() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[CephServer]:
+    """A real S3 server, which takes seconds to start: it stays until the last test has run."""
+    from servers import ceph
+
+    with ceph.shared_gateway() as server:
+        yield server
 
 
 @pytest.fixture

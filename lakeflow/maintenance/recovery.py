@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.tables import checked, folds
+from lakeflow.tables.delta import TABLES
 from lakeflow.tables.rewritten import as_rewritten
 
 if TYPE_CHECKING:
@@ -128,11 +129,13 @@ def restore_tables(lake: Lake, fold: Fold, mark: int | None = None) -> None:
         DamagedLakeError: A table carries a fold that nobody knows, and the log may not have
             what is in it any more.
     """
+    unknown = lake.tables.keys() - fold.versions.keys()
+    there = {entry.name for entry in lake.fs.list(TABLES)} if unknown else set()
     for name, table in lake.tables.items():
-        # The first fold makes the tables, and not who makes the lake: a job that only logs
-        # would have to load deltalake.
-        if name not in fold.versions:
-            table.create()
+        # The first fold makes the tables, and not who makes the lake: dozens of files would be
+        # written for a job that logs a number.
+        if name in unknown and table.create(is_known_to_be_new=name not in there):
+            continue
         table.version()  # a look: the mark is that of the version last looked at
         expected = fold.marks.get(name, 0)
         found = table.mark()

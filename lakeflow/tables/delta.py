@@ -21,6 +21,7 @@ from lakeflow.exceptions import (
 from lakeflow.filesystem import names
 from lakeflow.system_errors import RUNTIME_FILES, loading, plain, refused
 from lakeflow.tables.data_file import DataFile
+from lakeflow.tables.first_commit import first_commit
 from lakeflow.tables.mirrored_log import (
     LOG_FOLDER,
     MirroredLog,
@@ -64,31 +65,34 @@ class Table:
         self._lock = threading.RLock()
         self._handle: Any = None
         self._files: dict[int, tuple[DataFile, ...]] = {}
+        self._marks: dict[int, int] = {}
         self._own: dict[str, DataFile] = {}
         self._mirror: MirroredLog | None = None
 
-    def create(self) -> None:
-        """Make the table if there is none; several processes may try at once."""
+    def create(self, *, is_known_to_be_new: bool = False) -> bool:
+        """Make the table if there is none; several processes may try at once.
+
+        Args:
+            is_known_to_be_new: Its folder is not there, so that its log need not be listed.
+
+        Returns:
+            Whether this call has made it; then it holds nothing and carries no mark.
+        """
         with self._lock, self._errors():
-            deltalake = _deltalake()
-            mirror = self._open_log()
+            if is_known_to_be_new:
+                self._handle = None
+                mirror = self._mirror = MirroredLog(self._fs, self.folder)
+            else:
+                mirror = self._open_log()
+            # Where its old commits are gone, the first one is not missing.
+            if mirror.version >= 0:
+                return False
             try:
-                deltalake.DeltaTable.create(
-                    mirror.location,
-                    deltalake.Schema.from_json(delta_schema(self.spec)),
-                    mode="error",
-                    description=self.spec.comment,
-                    # Our vacuum deletes old commits; it knows how long they are needed.
-                    configuration={"delta.enableExpiredLogCleanup": "false"},
-                )
-                self._publish(0)
-            except (deltalake.exceptions.DeltaError, ConflictError) as error:
-                refusal = refused(f"make table {self.folder} in {mirror.location}", error)
-                if refusal is not None:
-                    raise refusal from error
-                # There is one already, or somebody else has just made it.
-            self._handle = None
-            self._load()
+                mirror.begin(first_commit(self.spec))
+            except ConflictError:
+                # Somebody else has just made it.
+                return False
+            return True
 
     def reset(self) -> None:
         """Let go of the parent's lock, handle and mirror."""
@@ -106,7 +110,10 @@ class Table:
     def version(self) -> int:
         """Return the newest version; one look at the log where nothing has changed."""
         with self._lock, self._errors():
-            return int(self._load().version())
+            mirror = self._open_log()
+            if mirror.version != 0:
+                self._load(mirror)
+            return mirror.version
 
     def has_newer(self, version: int) -> bool:
         """Return whether a version exists beyond this one, without loading it."""
@@ -119,8 +126,13 @@ class Table:
     def mark(self) -> int:
         """Return the mark of the fold that the version last looked at carries; 0 if none."""
         with self._lock, self._errors():
-            handle = self._handle or self._load()
-            return int(handle.transaction_version(FOLD_MARK) or 0)
+            handle = self._known()
+            if handle is None:
+                return 0
+            version = handle.version()
+            if version not in self._marks:
+                self._marks = {version: int(handle.transaction_version(FOLD_MARK) or 0)}
+            return self._marks[version]
 
     def files(self, version: int | None = None) -> tuple[DataFile, ...]:
         """Return the files of a version, the newest one by default.
@@ -131,9 +143,11 @@ class Table:
         with self._lock, self._errors():
             if version is None:
                 version = self.version()
+            if version == 0:
+                return ()
             if version not in self._files:
-                handle = self._handle or self._load()
-                if handle.version() != version:
+                handle = self._known()
+                if handle is None or handle.version() != version:
                     handle = _deltalake().DeltaTable(self._open_log().location, version=version)
                 # Of one version only: the list may be long, and old ones are seldom asked for.
                 found = {each.path: each for each in _data_files(handle)}
@@ -165,7 +179,7 @@ class Table:
             ConflictError: Somebody else has committed since.
         """
         with self._lock, self._errors():
-            handle = self._handle or self._load()
+            handle = self._handle or self._load(self._open_log())
             live = {file.path for file in self.files(handle.version())}
             # delta-rs removes a file that is not there without a word.
             if handle.version() != version or not live.issuperset(each.path for each in remove):
@@ -234,14 +248,20 @@ class Table:
             refusal = refused(f"write table {self.folder}", error)
             raise refusal or ConflictError(f"table {self.spec.name}: {plain(error)}") from error
 
-    def _load(self) -> Any:
-        """Return a handle at the newest version."""
+    def _known(self) -> Any:
+        """Return a handle at the version last looked at; None at 0, where a table is empty."""
+        mirror = self._mirror
+        if mirror is None or mirror.version < 0:
+            mirror = self._open_log()
+        return None if mirror.version == 0 else self._handle or self._load(mirror)
+
+    def _load(self, mirror: MirroredLog) -> Any:
+        """Return a handle at the version of the mirror."""
         deltalake = _deltalake()
-        mirror = self._open_log()
         try:
             if self._handle is None:
                 self._handle = deltalake.DeltaTable(mirror.location)
-            else:
+            elif self._handle.version() != mirror.version:
                 self._handle.update_incremental()
         except deltalake.exceptions.TableNotFoundError as error:
             raise DamagedLakeError(
@@ -305,20 +325,6 @@ class Table:
                 f"table {self.folder} in {self._fs.uri} cannot be read: {plain(error)}",
                 hint=f"restore {self.folder}/_delta_log from a backup",
             ) from error
-
-
-def delta_schema(spec: TableSpec) -> str:
-    """Return the schema of a table in Delta's JSON form."""
-    fields = [
-        {
-            "name": column.name,
-            "type": column.type,
-            "nullable": column.nullable,
-            "metadata": {"comment": column.comment},
-        }
-        for column in spec.columns
-    ]
-    return json.dumps({"type": "struct", "fields": fields})
 
 
 def _statistics(file: DataFile) -> str:

@@ -36,31 +36,46 @@ class MirroredLog:
         folder: Folder of the table within the lake.
 
     Attributes:
-        location: The mirrored folder of the table.
+        version: The newest one that was found or published; -1 where the table is not there.
     """
 
     def __init__(self, fs: Filesystem, folder: str) -> None:
         self._fs = fs
         self._folder = f"{folder}/{LOG_FOLDER}"
-        self.location = temporary.make("log")
-        self._local = Path(self.location, LOG_FOLDER)
-        self._local.mkdir()
-        self._version = -1
-        # With the process: in a forked child the mirror is the parent's, and stays.
-        weakref.finalize(self, temporary.remove, self.location, os.getpid())
+        self._location = ""
+        self.version = -1
+
+    @property
+    def location(self) -> str:
+        """The mirrored folder of the table."""
+        # Most tables of most lakes are empty, and nobody asks for this folder of theirs.
+        if not self._location:
+            self._location = temporary.make("log")
+            # With the process: in a forked child the mirror is the parent's, and stays.
+            weakref.finalize(self, temporary.remove, self._location, os.getpid())
+            self._local.mkdir()
+            if self.version == 0:
+                name = commit_name(0)
+                self._keep(name, self._commit(f"{self._folder}/{name}"))
+        return self._location
+
+    @property
+    def _local(self) -> Path:
+        return Path(self.location, LOG_FOLDER)
 
     def fetch(self) -> None:
         """Bring the mirror up to date: a read for each new commit, and one that finds nothing.
 
-        The first time it lists the log, and reads the newest checkpoint and all commits after.
+        The first time it lists the log, and reads the newest checkpoint and all commits after;
+        the one commit of an empty table only where somebody asks for the folder.
         """
-        if self._version < 0:
+        if self.version < 0:
             self._fetch_all()
         with contextlib.suppress(FileNotFoundError):
-            while self._version >= 0:
-                name = commit_name(self._version + 1)
+            while self.version >= 0:
+                name = commit_name(self.version + 1)
                 self._keep(name, self._commit(f"{self._folder}/{name}"))
-                self._version += 1
+                self.version += 1
 
     def _commit(self, path: str) -> bytes:
         """Return a commit; an answer that was cut short is asked for again."""
@@ -73,6 +88,9 @@ class MirroredLog:
 
     def _fetch_all(self) -> None:
         sizes = {entry.name: entry.size for entry in self._fs.list(self._folder)}
+        if [*sizes] == [commit_name(0)]:
+            self.version = 0
+            return
         newest = self._fetch_checkpoint(sizes)
         commits = {
             name: version
@@ -82,7 +100,7 @@ class MirroredLog:
         self._fetch_files(
             {name: sizes[name] for name, version in commits.items() if version > newest}
         )
-        self._version = max(commits.values(), default=-1)
+        self.version = max([newest, *commits.values()])
 
     def _fetch_checkpoint(self, sizes: Mapping[str, int]) -> int:
         """Fetch the newest checkpoint that is whole; return its version, -1 if none is."""
@@ -107,25 +125,37 @@ class MirroredLog:
     def _keep(self, name: str, data: bytes) -> None:
         (self._local / name).write_bytes(data)
 
+    def begin(self, commit: bytes) -> None:
+        """Publish the first commit of the table.
+
+        Raises:
+            ConflictError: Somebody else has.
+        """
+        self._create(0, commit)
+
     def publish(self, version: int) -> None:
         """Publish the commit that was built in the mirror, or drop it.
 
         Raises:
             ConflictError: The version is taken.
         """
-        name = commit_name(version)
-        local = self._local / name
+        local = self._local / commit_name(version)
         try:
-            self._fs.create(f"{self._folder}/{name}", local.read_bytes())
-            # On the disk before the end of the fold, which names this version.
-            self._fs.sync(f"{self._folder}/{name}")
+            self._create(version, local.read_bytes())
         # Whatever happened: what is left in the mirror would be taken for published.
-        except BaseException as error:
+        except BaseException:
             local.unlink()
-            if isinstance(error, FileExistsError):
-                raise ConflictError(f"{self._folder}: version {version} is taken") from error
             raise
-        self._version = version
+
+    def _create(self, version: int, commit: bytes) -> None:
+        path = f"{self._folder}/{commit_name(version)}"
+        try:
+            self._fs.create(path, commit)
+        except FileExistsError as error:
+            raise ConflictError(f"{self._folder}: version {version} is taken") from error
+        # On the disk before the end of the fold, which names this version.
+        self._fs.sync(path)
+        self.version = version
 
     def publish_checkpoint(self, version: int) -> None:
         """Publish the checkpoint of a version that was built in the mirror."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from servers import azurite, ceph, gcs, moto_double, sftp
+from servers import azurite, gcs, moto_double, sftp
 
 from lakeflow.ids import new_id
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    from servers.ceph import CephServer
 
 
 def contracts(
@@ -50,11 +51,10 @@ def test_a_local_folder_keeps_the_contracts_and_is_left_empty(tmp_path: Path) ->
     assert list((tmp_path / "lakes").iterdir()) == []
 
 
-def test_s3_keeps_the_contracts_and_is_left_empty(tmp_path: Path) -> None:
-    with ceph.shared_gateway() as server:
-        bucket = server.make_bucket(f"contracts-{new_id()}")
-        keeps(contracts(tmp_path, f"s3://{bucket}/lakes", server.storage_options))
-        assert server.client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+def test_s3_keeps_the_contracts_and_is_left_empty(tmp_path: Path, gateway: CephServer) -> None:
+    bucket = gateway.make_bucket(f"contracts-{new_id()}")
+    keeps(contracts(tmp_path, f"s3://{bucket}/lakes", gateway.storage_options))
+    assert gateway.client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
 def test_the_double_of_s3_keeps_the_contracts(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _VALUES = [1 / 3, math.nan, math.inf, -math.inf, -0.0, 5e-324]
 _TEXTS = ["Ünï 漢字 👩‍🔬", 'a "quote", a comma', "two\r\nlines", "", "NULL", "nan", "\\N"]
-_SELECTED = {"string": "VARCHAR", "long": "BIGINT", "double": "DOUBLE"}
+_TYPES = {"string": pyarrow.string(), "long": pyarrow.int64(), "double": pyarrow.float64()}
 
 
 @pytest.fixture
@@ -63,9 +63,8 @@ def _parquet(fs: Filesystem, table: str) -> list[dict[str, Any]]:
 
 
 def _csv(fs: Filesystem, table: str) -> list[dict[str, Any]]:
-    kinds = {"string": pyarrow.string(), "long": pyarrow.int64(), "double": pyarrow.float64()}
     converted = pyarrow.csv.ConvertOptions(
-        column_types={each.name: kinds[each.type] for each in TABLES[table].columns},
+        column_types={each.name: _TYPES[each.type] for each in TABLES[table].columns},
         null_values=[""],
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
@@ -80,12 +79,11 @@ def _csv(fs: Filesystem, table: str) -> list[dict[str, Any]]:
 
 def _sql(uri: str, table: str) -> list[dict[str, Any]]:
     """The rows of the view of a table, in those of its columns that are the table's."""
-    spec = TABLES[table]
-    view = lakeflow.sql(f"DESCRIBE SELECT * FROM {table}", tracking_uri=uri).to_pylist()
-    types = {each["column_name"]: each["column_type"] for each in view}
-    names = [each.name for each in spec.columns if types.get(each.name) == _SELECTED[each.type]]
-    columns = ", ".join(f'"{name}"' for name in names)
-    return lakeflow.sql(f"SELECT {columns} FROM {table}", tracking_uri=uri).to_pylist()
+    rows = lakeflow.sql(f"FROM {table}", tracking_uri=uri)
+    types = {each.name: each.type for each in rows.schema}
+    columns = TABLES[table].columns
+    same = [each.name for each in columns if types.get(each.name) == _TYPES[each.type]]
+    return rows.select(same).to_pylist()
 
 
 def _as_texts(rows: list[dict[str, Any]], names: list[str]) -> list[str]:

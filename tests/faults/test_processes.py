@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -22,31 +21,33 @@ from lakeflow.log.positions import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
-SECONDS = float(os.environ.get("LAKEFLOW_TEST_KILL_SECONDS", "60"))
+KILLS = int(os.environ.get("LAKEFLOW_TEST_KILLS", "100"))
 
 WRITER = """
-import sys
 from lakeflow import LakeflowClient
 from lakeflow.entities import Metric, Param, RunTag
-lake, number = sys.argv[1:]
 client = LakeflowClient(lake)
-run_id = client.create_run("0", tags={"writer": number}).info.run_id
-print("run", run_id, flush=True)
-for step in range(1_000_000):
-    client.log_metric(run_id, "loss", step / 2, timestamp=step, step=step)
-    print("m", step, flush=True)
-    if step % 7 == 0:
-        points = [Metric(f"b{i}", step, step, step) for i in range(50)]
-        client.log_batch(run_id, points, [Param(f"p{step}", "v")], [RunTag("t", str(step))])
-        print("b", step, flush=True)
+with open(said, "w") as said:
+    run_id = client.create_run("0", tags={"writer": number}).info.run_id
+    print("run", run_id, file=said, flush=True)
+    for step in range(1_000_000):
+        client.log_metric(run_id, "loss", step / 2, timestamp=step, step=step)
+        print("m", step, file=said, flush=True)
+        if step % 7 == 0:
+            points = [Metric(f"b{i}", step, step, step) for i in range(50)]
+            client.log_batch(run_id, points, [Param(f"p{step}", "v")], [RunTag("t", str(step))])
+            print("b", step, file=said, flush=True)
 """
 
 COMPACTOR = """
-import sys, time, lakeflow
+import sys
+import lakeflow
+sys.stderr = open(errors, "a")
 while True:
-    lakeflow.compact(sys.argv[1])
+    lakeflow.compact(lake)
 """
 
 # Small numbers, so that in seconds segments rotate, folds come in steps and vacuum deletes.
@@ -95,44 +96,54 @@ def check_run(client: LakeflowClient, said: Acknowledged) -> None:
     assert {int(key[1:]) for key in run.data.params} == batches[0]
 
 
-def test_a_minute_of_random_kills_loses_and_doubles_nothing(
+def fork(code: str, **names: object) -> ForkServerProcess:
+    """Run a program in a fork of a process that has imported what it needs.
+
+    A Python of its own would be killed while it imports as often as while it works.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lakeflow.compaction", "deltalake", "duckdb", "sqlglot"])
+    told = f"import os; os.environ |= {ENVIRONMENT}\n"
+    process = context.Process(target=exec, args=(told + code, names))
+    process.start()
+    return process
+
+
+def test_random_kills_lose_and_double_nothing(
     tmp_path: Path, table_rows: Callable[..., list[dict[str, Any]]]
 ) -> None:
-    lake, chance = tmp_path / "lake", random.Random(7)
+    lake, chance, errors = str(tmp_path / "lake"), random.Random(7), tmp_path / "errors"
     LakeflowClient(lake).create_experiment("warm")
-    writers: list[tuple[subprocess.Popen[str], Path]] = []
-    compactors = [spawn(COMPACTOR, lake, stderr=subprocess.PIPE) for _ in range(2)]
-    finished: list[Path] = []
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        while len(writers) < 3:
-            said = tmp_path / f"said-{len(finished) + len(writers)}-{time.monotonic_ns()}"
-            with said.open("w") as file:
-                writers.append((spawn(WRITER, lake, len(finished), stdout=file), said))
-        time.sleep(chance.uniform(0.05, 1.0))
-        if chance.random() < 0.5:
-            victim, said = writers.pop(chance.randrange(len(writers)))
-            victim.send_signal(signal.SIGKILL)
-            victim.wait()
-            finished.append(said)
-        else:
-            number = chance.randrange(2)
-            assert compactors[number].poll() is None, compactors[number].stderr.read()
-            compactors[number].kill()
-            compactors[number].communicate()
-            compactors[number] = spawn(COMPACTOR, lake, stderr=subprocess.PIPE)
-    for process in [*compactors, *(writer for writer, _ in writers)]:
+    errors.touch()
+    said: list[Path] = []
+
+    def writer() -> ForkServerProcess:
+        said.append(tmp_path / f"said-{len(said)}")
+        return fork(WRITER, lake=lake, number=len(said), said=str(said[-1]))
+
+    def compactor() -> ForkServerProcess:
+        return fork(COMPACTOR, lake=lake, errors=str(errors))
+
+    running = [(make, make()) for make in (writer, writer, writer, compactor, compactor)]
+    for _ in range(KILLS):
+        time.sleep(chance.uniform(0.02, 0.4))
+        make, victim = running.pop(chance.randrange(len(running)))
+        assert victim.is_alive(), errors.read_text()
+        victim.kill()
+        victim.join()
+        running.append((make, make()))
+    for _, process in running:
         process.kill()
-        process.communicate()
-    reports = [Acknowledged(path) for path in [*finished, *(said for _, said in writers)]]
-    logged = [said for said in reports if said.run_id is not None]
-    assert len(logged) > 3
+        process.join()
+    reports = [Acknowledged(path) for path in said if path.exists()]
+    logged = [each for each in reports if each.run_id is not None]
+    assert len(logged) > KILLS / 4
     client = LakeflowClient(lake)
-    for said in logged:
-        check_run(client, said)
+    for each in logged:
+        check_run(client, each)
     lakeflow.compact(lake)
-    for said in logged:
-        check_run(client, said)
+    for each in logged:
+        check_run(client, each)
     for table, key in (
         ("runs", ("run_id",)),
         ("metrics", ("run_id", "key", "step", "timestamp", "value")),
@@ -150,47 +161,50 @@ def test_a_minute_of_random_kills_loses_and_doubles_nothing(
 
 
 READER = """
-import sys, time
+import os, sys
 from lakeflow import LakeflowClient
-client = LakeflowClient(sys.argv[1])
+sys.stderr = open(errors, "a")
+client = LakeflowClient(lake)
 seen = 0
-until = time.monotonic() + float(sys.argv[3])
-while time.monotonic() < until:
-    steps = [m.step for m in client.get_metric_history(sys.argv[2], "loss")]
+while not os.path.exists(done):
+    steps = [m.step for m in client.get_metric_history(run_id, "loss")]
     assert len(steps) == len(set(steps)) and len(steps) >= seen, (len(steps), seen)
     seen = len(steps)
-    client.get_run(sys.argv[2])
+    client.get_run(run_id)
 """
 
 SHARED_WRITER = """
 import sys
 from lakeflow import LakeflowClient
-lake, run_id, number, count = sys.argv[1:]
+sys.stderr = open(errors, "a")
 client = LakeflowClient(lake)
-for step in range(int(count)):
-    client.log_metric(run_id, "loss", step, timestamp=step, step=int(number) * 1_000_000 + step)
+for step in range(count):
+    client.log_metric(run_id, "loss", step, timestamp=step, step=number * 1_000_000 + step)
     if step % 100 == 0:
         client.set_tag(run_id, f"tag-{number}", step)
 """
 
 
 def test_two_compactors_eight_writers_and_four_readers_agree(tmp_path: Path) -> None:
-    lake, count = tmp_path / "lake", 3_000
+    lake, count, errors = str(tmp_path / "lake"), 3_000, tmp_path / "errors"
     client = LakeflowClient(lake)
     run_id = client.create_run("0").info.run_id
-    compactors = [spawn(COMPACTOR, lake, stderr=subprocess.PIPE) for _ in range(2)]
-    readers = [spawn(READER, lake, run_id, 5, stderr=subprocess.PIPE) for _ in range(4)]
-    writers = [
-        spawn(SHARED_WRITER, lake, run_id, number, count, stderr=subprocess.PIPE)
-        for number in range(8)
-    ]
-    for process in [*writers, *readers]:
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
+    errors.touch()
+    told = {"lake": lake, "errors": str(errors), "run_id": run_id, "count": count}
+    done = tmp_path / "done"
+    compactors = [fork(COMPACTOR, **told) for _ in range(2)]
+    readers = [fork(READER, **told, done=str(done)) for _ in range(4)]
+    writers = [fork(SHARED_WRITER, **told, number=number) for number in range(8)]
+    for process in writers:
+        process.join(300)
+    done.touch()
+    for process in readers:
+        process.join(300)
+    assert {each.exitcode for each in [*writers, *readers]} == {0}, errors.read_text()
     for process in compactors:
-        assert process.poll() is None, process.stderr.read()
+        assert process.is_alive(), errors.read_text()
         process.kill()
-        process.communicate()
+        process.join()
     assert len(client.get_metric_history(run_id, "loss")) == 8 * count
     lakeflow.compact(lake)
     assert len(client.get_metric_history(run_id, "loss")) == 8 * count

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
-from servers import debian
+from servers import chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +24,6 @@ localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
 localStorage.setItem('_mlflow_user_setting_dismiss_next_model_registry_ui', 'false');
 """
 """What somebody who has been here before has closed."""
-
-FONTS = """<?xml version="1.0"?>
-<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir>{fonts}</dir></fontconfig>
-"""
 
 TOLERATED = re.compile(
     # The app that knows users is not there unless somebody asks for it.
@@ -73,7 +67,7 @@ class Ui:
 @contextlib.contextmanager
 def browsing(url: str) -> Iterator[Ui]:
     """Start a browser that sees one server, and nothing else of the network."""
-    path, environment = _chromium()
+    path, environment = chromium.program()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,
@@ -91,19 +85,6 @@ def browsing(url: str) -> Iterator[Ui]:
             yield ui
         finally:
             browser.close()
-
-
-def _chromium() -> tuple[str, dict[str, Any] | None]:
-    """Return the program, and the environment that it needs where it is only unpacked."""
-    installed = shutil.which("chromium")
-    if installed:
-        return installed, None
-    unpacked = debian.unpack("chromium", ["chromium", "fonts-dejavu-core"])
-    # It ends at once where it finds no font at all.
-    fonts = unpacked.root / "fonts.conf"
-    fonts.write_text(FONTS.format(fonts=unpacked.find("usr/share/fonts/truetype/dejavu")))
-    environment = {**unpacked.environment, "FONTCONFIG_FILE": str(fonts)}
-    return str(unpacked.find("usr/lib/chromium/chromium")), environment
 
 
 def _watch(ui: Ui) -> None:

@@ -142,17 +142,23 @@ def sides(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Si
 
 
 @pytest.fixture(scope="session")
-def bucket() -> Iterator[Callable[[str], str]]:
-    """Returns locations in a bucket of a real server, and says how lakeflow comes there."""
+def gateway() -> Iterator[ceph.CephServer]:
+    """A real S3 server."""
     with ceph.shared_gateway() as server:
-        name = server.make_bucket(f"inside-{new_id()}")
+        yield server
 
-        def location(path: str) -> str:
-            found = f"s3://{name}/{path}"
-            lakeflow.set_storage_options(found, server.storage_options)
-            return found
 
-        yield location
+@pytest.fixture(scope="session")
+def bucket(gateway: ceph.CephServer) -> Callable[[str], str]:
+    """Returns locations in a bucket of a real server, and says how lakeflow comes there."""
+    name = gateway.make_bucket(f"inside-{new_id()}")
+
+    def location(path: str) -> str:
+        found = f"s3://{name}/{path}"
+        lakeflow.set_storage_options(found, gateway.storage_options)
+        return found
+
+    return location
 
 
 @pytest.fixture(params=["disk", "memory", "s3"])

@@ -11,13 +11,14 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from servers import ceph
 
 import lakeflow
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from servers.ceph import CephServer
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -94,13 +95,12 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
-def test_a_bucket_that_is_not_there_is_told_at_once() -> None:
-    with ceph.shared_gateway() as server:
-        location = f"s3://none-{new_id()}/lake"
-        lakeflow.set_storage_options(location, server.storage_options)
-        mlflow.set_tracking_uri(f"lakeflow+{location}")
-        with pytest.raises(MlflowException, match=f"{location}(.|\n)*bucket") as raised:
-            mlflow.start_run()
+def test_a_bucket_that_is_not_there_is_told_at_once(gateway: CephServer) -> None:
+    location = f"s3://none-{new_id()}/lake"
+    lakeflow.set_storage_options(location, gateway.storage_options)
+    mlflow.set_tracking_uri(f"lakeflow+{location}")
+    with pytest.raises(MlflowException, match=f"{location}(.|\n)*bucket") as raised:
+        mlflow.start_run()
     assert raised.value.error_code in {"RESOURCE_DOES_NOT_EXIST", INVALID}
 
 

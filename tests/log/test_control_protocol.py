@@ -156,7 +156,7 @@ class World(NamedTuple):
     processes: tuple[Process, ...]
 
     def file(self, number: int) -> File | None:
-        return dict(self.files).get(number)
+        return next((file for place, file in self.files if place == number), None)
 
     def with_file(self, number: int, file: File) -> World:
         return self._replace(files=tuple(sorted((*self.files, (number, file)))))
@@ -226,21 +226,23 @@ class Model:
             if wrong:
                 return len(seen), wrong
             for after in self.steps(world):
-                if after not in seen:
-                    seen.add(after)
+                known = len(seen)
+                # Worlds are deep: to look for one first would hash each twice.
+                seen.add(after)
+                if len(seen) > known:
                     todo.append(after)
         return len(seen), None
 
     def violation(self, world: World) -> str | None:
         """Return what a process was told that is not so."""
-        happened = world.happened()
-        for process in world.processes:
-            for told in self.points[process.point].told:
-                if told.history != happened[: len(told.history)]:
-                    return f"false: {told}, but {happened} happened"
-                made = [event for event in happened if event.partition(".")[0] == told.change]
-                if len(made) > 1:
-                    return f"twice: {told}, but {happened} happened"
+        said = [told for process in world.processes for told in self.points[process.point].told]
+        happened = world.happened() if said else ()
+        for told in said:
+            if told.history != happened[: len(told.history)]:
+                return f"false: {told}, but {happened} happened"
+            made = [event for event in happened if event.partition(".")[0] == told.change]
+            if len(made) > 1:
+                return f"twice: {told}, but {happened} happened"
         return None
 
     def steps(self, world: World) -> Iterator[World]:

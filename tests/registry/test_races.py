@@ -9,14 +9,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from servers import ceph
 
 import lakeflow
 from lakeflow import LakeflowClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from servers.ceph import CephServer
 
 PROCESSES, VERSIONS = 8, 6
 REGISTER = """
@@ -32,17 +32,13 @@ for number in range(count):
 
 
 @pytest.fixture(params=["local", "s3"])
-def place(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[tuple[str, dict[str, str]]]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str, str]]:
     """Return a location, and the environment of who opens it."""
     if request.param == "local":
-        yield str(tmp_path / "lake"), {}
-        return
-    with ceph.shared_gateway() as server:
-        options = json.dumps(server.storage_options)
-        bucket = server.make_bucket(f"races-{os.getpid()}")
-        yield f"s3://{bucket}/lake", {"FSSPEC_S3": options}
+        return str(tmp_path / "lake"), {}
+    server: CephServer = request.getfixturevalue("gateway")
+    bucket = server.make_bucket(f"races-{os.getpid()}")
+    return f"s3://{bucket}/lake", {"FSSPEC_S3": json.dumps(server.storage_options)}
 
 
 def test_versions_have_no_gap_and_are_never_given_twice(

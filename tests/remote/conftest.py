@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from servers import ceph, proxy
+from servers import proxy
 
 from lakeflow.config import Settings
 from lakeflow.filesystem.location import open_filesystem
@@ -18,24 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from servers.ceph import CephServer
     from servers.s3 import S3Server
 
     from lakeflow.filesystem.interface import Filesystem
 
 
-@pytest.fixture(scope="session")
-def gateway() -> Iterator[ceph.CephServer]:
-    with ceph.shared_gateway() as server:
-        yield server
-
-
 @pytest.fixture
-def bucket(gateway: ceph.CephServer) -> str:
+def bucket(gateway: CephServer) -> str:
     return gateway.make_bucket(f"remote-{new_id()}")
 
 
 @pytest.fixture
-def between(gateway: ceph.CephServer) -> Iterator[proxy.Proxy]:
+def between(gateway: CephServer) -> Iterator[proxy.Proxy]:
     with proxy.Proxy(gateway.port) as running:
         yield running
 

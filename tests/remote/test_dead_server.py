@@ -136,30 +136,40 @@ def steps(store: Store, run_id: str) -> list[int]:
     return [point.step for point in store.runs.history(run_id, "loss")]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_operation_waits_for_ever(
-    operation: str,
     gateway: ceph.CephServer,
     between: Proxy,
     bucket: str,
     settings_of: Callable[..., Settings],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    subtests: pytest.Subtests,
 ) -> None:
+    """Each on a lake of its own; they wait at the same time."""
     monkeypatch.setattr(remote, "READ_S", 1)
     options = gateway.through(between.endpoint_url).storage_options
     options["config_kwargs"] = QUICKLY
-    uri = f"s3://{bucket}/lake"
-    # Patiently, on a machine that is busy; then with a second for every answer.
-    patient = open_filesystem(uri, gateway.storage_options, settings_of())
-    for name in "ab":
-        patient.create(name, b"content")
-    fs = open_filesystem(uri, options, settings_of(remote_deadline_s=1))
+    lakes = {}
+    for name in OPERATIONS:
+        uri = f"s3://{bucket}/{name.replace(' ', '-')}"
+        # Patiently, on a machine that is busy; then with a second for every answer.
+        patient = open_filesystem(uri, gateway.storage_options, settings_of())
+        for file in "ab":
+            patient.create(file, b"content")
+        lakes[name] = open_filesystem(uri, options, settings_of(remote_deadline_s=1))
     between.faults = [Fault("hang", count=None)]
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(OPERATIONS[operation], fs, tmp_path)
-        with pytest.raises(StorageError, match=uri) as caught:
-            asked.result(LIMIT_S)
-    assert caught.value.error_code in UNANSWERED
+    with ThreadPoolExecutor(len(OPERATIONS)) as pool:
+        asked = {
+            name: pool.submit(call, lakes[name], tmp_path) for name, call in OPERATIONS.items()
+        }
+        for name, each in asked.items():
+            with subtests.test("asked", operation=name):
+                with pytest.raises(StorageError, match=lakes[name].uri) as caught:
+                    each.result(LIMIT_S)
+                assert caught.value.error_code in UNANSWERED
     between.faults = []
-    assert answered(fs, "a") or operation.startswith("delete"), "it works once the server does"
+    for name, fs in lakes.items():
+        with subtests.test("asked again", operation=name):
+            assert answered(fs, "a") or name.startswith("delete"), (
+                "it works once the server does"
+            )

@@ -100,25 +100,34 @@ def opened(
     return opened
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_operation_waits_for_ever_on_a_hung_ssh_server(
-    operation: str,
     relay: tuple[Relay, sftp.SftpServer],
     opened: Callable[..., Filesystem],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    subtests: pytest.Subtests,
 ) -> None:
+    """Each on a connection of its own; they wait at the same time."""
     between, _ = relay
     monkeypatch.setattr(backends, "READ_S", 1)
-    fs = opened(remote_deadline_s=1)
+    lakes = {name: opened(remote_deadline_s=1) for name in OPERATIONS}
     between.passes.clear()
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(OPERATIONS[operation], fs, tmp_path)
-        with pytest.raises(StorageError, match=fs.uri) as caught:
-            asked.result(LIMIT_S)
-    assert caught.value.error_code in {"DEADLINE_EXCEEDED", "TEMPORARILY_UNAVAILABLE"}
+    with ThreadPoolExecutor(len(OPERATIONS)) as pool:
+        asked = {
+            name: pool.submit(call, lakes[name], tmp_path) for name, call in OPERATIONS.items()
+        }
+        for name, each in asked.items():
+            with subtests.test("asked", operation=name):
+                with pytest.raises(StorageError, match=lakes[name].uri) as caught:
+                    each.result(LIMIT_S)
+                assert caught.value.error_code in {
+                    "DEADLINE_EXCEEDED",
+                    "TEMPORARILY_UNAVAILABLE",
+                }
     between.passes.set()
-    assert fs.exists("a") or operation.startswith("delete"), "it works once the server does"
+    for name, fs in lakes.items():
+        with subtests.test("asked again", operation=name):
+            assert fs.exists("a") or name.startswith("delete"), "it works once the server does"
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -80,6 +80,11 @@ class AzureServer:
             return list(container.list_blob_names())
 
 
+def fetched() -> Path:
+    """Return its program for node."""
+    return npm.installed("azurite", {"azurite": VERSION}) / _MAIN
+
+
 @contextlib.contextmanager
 def server(folder: Path) -> Iterator[AzureServer]:
     """Run the emulator, with everything in memory.
@@ -87,13 +92,12 @@ def server(folder: Path) -> Iterator[AzureServer]:
     Args:
         folder: An empty folder for its log.
     """
-    node, main = npm.node(), npm.installed("azurite", {"azurite": VERSION}) / _MAIN
     port, key = free_port(), base64.b64encode(secrets.token_bytes(32)).decode()
     environment = {**os.environ, "AZURITE_ACCOUNTS": f"{_ACCOUNT}:{key}"}
     with Processes(folder, environment) as processes:
         processes.start(
             "azurite",
-            *(node, main, "--blobHost", HOST, "--blobPort", str(port)),
+            *(npm.node(), fetched(), "--blobHost", HOST, "--blobPort", str(port)),
             # The SDK speaks a newer version of the API than any emulator.
             *("--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"),
             "--silent",

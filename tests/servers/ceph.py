@@ -179,6 +179,11 @@ class Gateway(CephServer):
             self.processes.wait_for_port("rgw", self.port)
 
 
+def unpacked() -> debian.Unpacked:
+    """Return where Ceph is."""
+    return debian.unpack("ceph", PACKAGES)
+
+
 @contextlib.contextmanager
 def gateway(folder: Path, *, in_memory: bool = False) -> Iterator[Gateway]:
     """Run an S3 server of one's own.
@@ -188,7 +193,7 @@ def gateway(folder: Path, *, in_memory: bool = False) -> Iterator[Gateway]:
         in_memory: Keep objects in memory, where a write takes half of the time of processors
             that it takes on a disk. What is there is lost if the disk's process is killed.
     """
-    packages = debian.unpack("ceph", PACKAGES)
+    packages = unpacked()
     port = free_port()
     secret = secrets.token_hex(16)
     with Processes(folder, packages.environment) as processes:

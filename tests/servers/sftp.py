@@ -65,6 +65,13 @@ class SftpServer:
         }
 
 
+def unpacked() -> debian.Unpacked:
+    """Return where OpenSSH is: this machine's own, or else Debian's packages."""
+    if shutil.which("sshd", path="/usr/sbin"):
+        return debian.Unpacked(Path("/"))
+    return debian.unpack("sftp", PACKAGES)
+
+
 @contextlib.contextmanager
 def server(folder: Path) -> Iterator[SftpServer]:
     """Run an SFTP server.
@@ -72,9 +79,8 @@ def server(folder: Path) -> Iterator[SftpServer]:
     Args:
         folder: An empty folder for its keys, its log and its files.
     """
-    installed = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
-    packages = debian.Unpacked(Path("/")) if installed else debian.unpack("sftp", PACKAGES)
-    sshd = installed or packages.find("usr/sbin/sshd")
+    packages = unpacked()
+    sshd = packages.find("usr/sbin/sshd")
     port = free_port()
     username = pwd.getpwuid(os.getuid()).pw_name
     files = folder / "files"
@@ -96,7 +102,10 @@ def server(folder: Path) -> Iterator[SftpServer]:
             check=True,
             env=packages.environment,
         )
-    environment = packages.environment if installed else _with_users(packages, folder, username)
+    is_installed = packages.root == Path("/")
+    environment = (
+        packages.environment if is_installed else _with_users(packages, folder, username)
+    )
     if os.geteuid() == 0:
         # An empty folder that sshd locks itself into before anybody has logged in.
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)

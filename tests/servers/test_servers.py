@@ -190,7 +190,7 @@ def test_processes_share_one_gateway_until_the_last_leaves(tmp_path: Path) -> No
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     # The packages are those that are there already; only the shared server is a new one.
     environment["LAKEFLOW_SERVERS"] = str(tmp_path)
-    debian.unpack("ceph", ceph.PACKAGES)
+    ceph.unpacked()
     for name in ("ceph", "ceph.lock"):
         (tmp_path / name).symlink_to(debian.cache_folder() / name)
     command = [sys.executable, "-c", _SHARER]

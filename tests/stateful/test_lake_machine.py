@@ -23,7 +23,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from servers import ceph
 
 from lakeflow.config import Settings
 from lakeflow.entities import Dataset, DatasetInput, Metric, Param, RunTag, ViewType
@@ -34,7 +33,7 @@ from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from servers.ceph import CephServer
 
 # Small enough that segments rotate, folds come in several steps and files are merged.
 SETTINGS = Settings(
@@ -262,11 +261,9 @@ class RemoteLakeMachine(LakeMachine):
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[None]:
-    with ceph.shared_gateway() as server:
-        RemoteLakeMachine.place = f"s3://{server.make_bucket(f'stateful-{os.getpid()}')}"
-        RemoteLakeMachine.storage_options = server.storage_options
-        yield
+def bucket(gateway: CephServer) -> None:
+    RemoteLakeMachine.place = f"s3://{gateway.make_bucket(f'stateful-{os.getpid()}')}"
+    RemoteLakeMachine.storage_options = gateway.storage_options
 
 
 @pytest.mark.parametrize("machine", [LakeMachine, LocalLakeMachine])
