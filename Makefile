@@ -14,6 +14,11 @@ unexport PYTHONDONTWRITEBYTECODE
 # uv keeps one copy of a package, which all environments that have it link to; pip would fetch,
 # unpack and compile it for each of them.
 UV := .venv-uv/bin/uv
+export UV_HTTP_TIMEOUT ?= 180
+# Its own list of authorities does not have that of a firewall; the machine's has, if it has one.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= 1
+endif
 make_venv = $(UV) venv --quiet --clear --python $(PYTHON)
 install = $(UV) pip install --quiet --python
 
