@@ -37,8 +37,9 @@ def sync(
     artifacts come to the same paths, before the records that tell of them. Registered models
     are one by name: versions that the target lacks are added with their numbers, aliases and
     tags too; what it has stays as it is. Not brought are scorers, label schemas and review
-    queues, the history of models, that an experiment was removed for good, files that other
-    tools put beside runs, and what ``as_of`` shows of the past.
+    queues; the history of models, their approvals, digests of files and signatures; that an
+    experiment was removed for good, files that other tools put beside runs, and what ``as_of``
+    shows of the past.
 
     Cost: with nothing new some ten requests; else each new byte of the log and of the files is
     read once and sent once. At most 64 MiB of it are in memory.

@@ -113,6 +113,12 @@ class _Parser:
             raise InvalidInputError(
                 f"the {noun} has {len(text):,} characters; there may be {MAX_CHARACTERS:,}"
             )
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(
+                f"the {noun} is no Unicode text: {error.reason}: {text[:160]!r}"
+            ) from None
         self._text = text
         self._noun = noun
         assert kind.catalogue is not None
@@ -350,7 +356,7 @@ class _Parser:
             return Field(table, rows.value, rows.is_number, key, by=rows.by, rows=prefix)
         attribute = rows.columns.get(key)
         if attribute is not None:
-            column, is_number, values, _, _, _ = attribute
+            column, is_number, values, *_ = attribute
             return Field(table, column, is_number, values=values, by=rows.by, rows=prefix)
         word, _, within = key.partition(".")
         if word not in rows.objects or not within:
@@ -362,9 +368,15 @@ class _Parser:
 
     def _of_attribute(self, attribute: Attribute) -> Field:
         table = self._kind.row if attribute.table is None else attribute.table
-        column, is_number, values, _, by, other = attribute
-        also = other and self._of_attribute(other)
-        return Field(table.name, column, is_number, values=values, by=by, also=also)
+        return Field(
+            table.name,
+            attribute.column,
+            attribute.is_number,
+            values=attribute.values,
+            by=attribute.by,
+            also=attribute.also and self._of_attribute(attribute.also),
+            at_least=attribute.at_least and self._of_attribute(attribute.at_least),
+        )
 
     def _wrong(self, node: Any, problem: str, expected: str | None = None) -> InvalidInputError:
         from sqlglot import exp

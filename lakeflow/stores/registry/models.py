@@ -98,11 +98,15 @@ class RegisteredModelStore:
         ``also`` is what must hold besides the filter.
         """
         # Loads sqlglot, which a job that only logs does not need.
+        from lakeflow.stores.registry.past_search import PastRegistry
         from lakeflow.stores.search import page_of
 
+        past = None
+        if as_of is not None:
+            past = PastRegistry(self.history, self._reader, REGISTERED_MODEL, filter_string)
         page = page_of(
             self._lake,
-            self._reader,
+            past or self._reader,
             REGISTERED_MODEL,
             filter_string,
             max_results,
@@ -111,6 +115,9 @@ class RegisteredModelStore:
             also=also,
             as_of=as_of,
         )
+        if past is not None:
+            pasts = past.found(page.ids, page.snapshot_id)
+            return PagedList([pasts[each].model() for each in page.ids], page.token)
         models = self._reader.things(REGISTERED_MODEL, page.ids, page.snapshot_id)
         ids = [identity for model in models for identity in latest_ids(model)]
         versions = self._reader.things(MODEL_VERSION, ids, page.snapshot_id)
@@ -140,7 +147,7 @@ class RegisteredModelStore:
             model = require_model(changes.known, name)
             if wanted != name:
                 _require_free(changes.known, wanted)
-            changes.set_model(model.id, name=wanted)
+            changes.set_model(model.id, name=wanted, renamed_timestamp=changes.known.now_ms)
             changes.note(
                 fields_of(model) | {"name": wanted},
                 "rename_registered_model",

@@ -12,7 +12,7 @@ from lakeflow.entities.model_registry.model_version_stages import (
     get_canonical_stage,
     warn_of_stages,
 )
-from lakeflow.exceptions import LakeflowException
+from lakeflow.exceptions import LakeflowException, NotFoundError
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
 from lakeflow.stores.registry import locations
 from lakeflow.stores.registry.known import (
@@ -156,11 +156,16 @@ class ModelVersionStore:
         ``also`` is what must hold besides the filter.
         """
         # Loads sqlglot, which a job that only logs does not need.
+        from lakeflow.stores.registry.past_search import PastRegistry
         from lakeflow.stores.search import page_of
 
+        past = None
+        if as_of is not None:
+            history = self._models.history
+            past = PastRegistry(history, self._reader, MODEL_VERSION, filter_string)
         page = page_of(
             self._lake,
-            self._reader,
+            past or self._reader,
             MODEL_VERSION,
             filter_string,
             max_results,
@@ -169,6 +174,11 @@ class ModelVersionStore:
             also=also,
             as_of=as_of,
         )
+        if past is not None:
+            named = [each.partition(".") for each in page.ids]
+            pasts = past.found([model_id for model_id, _, _ in named], page.snapshot_id)
+            shown = [pasts[model_id].version(int(number)) for model_id, _, number in named]
+            return PagedList(shown, page.token)
         versions = self._reader.things(MODEL_VERSION, page.ids, page.snapshot_id)
         ids = {version.scope[0]: None for version in versions}
         models = self._reader.things(REGISTERED_MODEL, list(ids), page.snapshot_id)
@@ -247,23 +257,26 @@ class ModelVersionStore:
                 hint="create_model_version takes any other source",
             )
         try:
-            model, found = require_named(self._control.known(), src_model_uri)
+            _, found = require_named(self._control.known(), src_model_uri)
         except LakeflowException as error:
             raise LakeflowException(
                 "Failed to fetch model version from source model URI: "
                 f"{src_model_uri!r}: {error.message}"
             ) from error
         names.model_name(dst_name)
-        source = model_version(found, model)
         first, *others = in_changes(files_of(found) or ())
 
         def decide(changes: Changes) -> str:
-            # Once more: somebody may have changed or deleted it before this event.
-            _, original = require_version(changes.known, source.name, source.version)
+            # Once more: somebody may have changed it before this event, or renamed its model.
+            # By its id: another version may have this name and number by now, and other files.
+            original = changes.known.thing(MODEL_VERSION, found.id)
+            owner = changes.known.thing(REGISTERED_MODEL, found.scope[0])
+            if original is None or owner is None:
+                raise NotFoundError(f"{src_model_uri!r} was deleted while it was copied")
             fields = fields_of(original)
             model, stages = found_or_made(changes, dst_name)
             row = {
-                "source": f"models:/{source.name}/{source.version}",
+                "source": f"models:/{fields_of(owner)['name']}/{fields['version']}",
                 "storage_location": fields["storage_location"],
                 "run_id": fields["run_id"],
                 "run_link": fields["run_link"],
