@@ -28,11 +28,12 @@ from lakeflow.query.language.conditions import (
     Field,
     Not,
 )
+from lakeflow.query.language.filters import field_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lakeflow.kinds.catalogue import Attribute, Rows
+    from lakeflow.kinds.catalogue import Rows
     from lakeflow.query.engine.comparisons import Bind
     from lakeflow.query.engine.search import Search
 
@@ -356,7 +357,8 @@ class _Compiler:
             is_own = named.table == self.search.kind.row.name
             column = self._own(named.column) if is_own else self._of_owner(named.column)
             least = named.at_least
-            return self._not_below(column, None if least is None else self._column(least))
+            # A null among them is left out.
+            return f"greatest({column}, {self._column(least)})" if least else column
         # A key that is named several times is joined once.
         place = (named.table, named.key)
         if place not in self.joins:
@@ -395,25 +397,12 @@ class _Compiler:
         assert catalogue is not None
         ties = catalogue.order if self.search.order else catalogue.first or catalogue.order
         for name, descends in ties:
-            attribute = catalogue.attributes[name]
-            least = attribute.at_least
-            column = self._not_below(
-                self._sorting(attribute), None if least is None else self._sorting(least)
-            )
+            column = self._column(field_of(catalogue.attributes[name], self.search.kind))
             # These ids are numbers as text: 10 comes after 9 only if the length is first.
             if name == "experiment_id":
                 keys.append((f"length({column})", descends))
             keys.append((column, descends))
         return keys
-
-    def _sorting(self, attribute: Attribute) -> str:
-        is_own = attribute.table is None
-        return (self._attribute if is_own else self._of_owner)(attribute.column)
-
-    @staticmethod
-    def _not_below(column: str, least: str | None) -> str:
-        # A null among them is left out.
-        return column if least is None else f"greatest({column}, {least})"
 
     def _usual_order(self) -> str:
         catalogue = self.search.kind.catalogue

@@ -103,6 +103,20 @@ def parse_order(lines: object, kind: Kind) -> list[Ordering]:
     return found
 
 
+def field_of(attribute: Attribute, kind: Kind) -> Field:
+    """Return what an attribute of a kind compares or sorts by."""
+    table = kind.row if attribute.table is None else attribute.table
+    return Field(
+        table.name,
+        attribute.column,
+        attribute.is_number,
+        values=attribute.values,
+        by=attribute.by,
+        also=attribute.also and field_of(attribute.also, kind),
+        at_least=attribute.at_least and field_of(attribute.at_least, kind),
+    )
+
+
 class _Parser:
     """One text, and where in it something is."""
 
@@ -347,7 +361,7 @@ class _Parser:
                 f"Invalid attribute key '{key}' specified",
                 ", ".join(sorted(catalogue.names)),
             )
-        return self._of_attribute(attribute)
+        return field_of(attribute, self._kind)
 
     def _of_rows(self, node: Any, prefix: str, key: str) -> Field:
         rows = self._catalogue.rows[prefix]
@@ -365,18 +379,6 @@ class _Parser:
                 node, f"Invalid {rows.noun} key '{key}' specified", ", ".join(sorted(expected))
             )
         return Field(table, rows.objects[word], False, within, by=rows.by, rows=prefix)
-
-    def _of_attribute(self, attribute: Attribute) -> Field:
-        table = self._kind.row if attribute.table is None else attribute.table
-        return Field(
-            table.name,
-            attribute.column,
-            attribute.is_number,
-            values=attribute.values,
-            by=attribute.by,
-            also=attribute.also and self._of_attribute(attribute.also),
-            at_least=attribute.at_least and self._of_attribute(attribute.at_least),
-        )
 
     def _wrong(self, node: Any, problem: str, expected: str | None = None) -> InvalidInputError:
         from sqlglot import exp

@@ -54,10 +54,13 @@ class RegistryHistory:
 
     Args:
         reader: What reads the lake.
+
+    Attributes:
+        reader: The same.
     """
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self.reader = reader
 
     def table(self, name: str, as_of: int | datetime.datetime | None = None) -> pyarrow.Table:
         """Return the changes of each model that has a name or had it, in their order.
@@ -191,5 +194,5 @@ class RegistryHistory:
 
     def _read(self, sql: str, values: dict[str, Any]) -> pyarrow.Table:
         statement = Statement(sql, values, (REGISTRY_EVENTS.name,))
-        (found,) = self._reader.tables([statement], (), None)
+        (found,) = self.reader.tables([statement], (), None)
         return found

@@ -98,12 +98,10 @@ class RegisteredModelStore:
         ``also`` is what must hold besides the filter.
         """
         # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.registry.past_search import PastRegistry
+        from lakeflow.stores.registry.past_search import past_registry
         from lakeflow.stores.search import page_of
 
-        past = None
-        if as_of is not None:
-            past = PastRegistry(self.history, self._reader, REGISTERED_MODEL, filter_string)
+        past = past_registry(self.history, REGISTERED_MODEL, filter_string, as_of)
         page = page_of(
             self._lake,
             past or self._reader,
@@ -116,8 +114,7 @@ class RegisteredModelStore:
             as_of=as_of,
         )
         if past is not None:
-            pasts = past.found(page.ids, page.snapshot_id)
-            return PagedList([pasts[each].model() for each in page.ids], page.token)
+            return PagedList(past.models(page), page.token)
         models = self._reader.things(REGISTERED_MODEL, page.ids, page.snapshot_id)
         ids = [identity for model in models for identity in latest_ids(model)]
         versions = self._reader.things(MODEL_VERSION, ids, page.snapshot_id)

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
     import pyarrow
 
+    from lakeflow.entities.model_registry import ModelVersion, RegisteredModel
     from lakeflow.kinds import Kind
     from lakeflow.query.engine.candidates import Candidates
     from lakeflow.schema import TableSpec
-    from lakeflow.stores.reader import Reader
     from lakeflow.stores.registry.history import RegistryHistory
     from lakeflow.stores.registry.replay import Past
+    from lakeflow.stores.search import Page
 
 Row = dict[str, Any]
 
@@ -45,16 +46,12 @@ class PastRegistry:
 
     Args:
         history: What tells of it.
-        reader: What carries the search out.
         kind: What is searched.
         filter_string: The filter. Models that it rules out by name are not looked at.
     """
 
-    def __init__(
-        self, history: RegistryHistory, reader: Reader, kind: Kind, filter_string: str | None
-    ) -> None:
+    def __init__(self, history: RegistryHistory, kind: Kind, filter_string: str | None) -> None:
         self._history = history
-        self._reader = reader
         self._names = _required_names(filter_string, kind)
 
     def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId:
@@ -76,15 +73,34 @@ class PastRegistry:
         asked = Statement(
             statement.sql, statement.values | statement.related, (), relation=statement.relation
         )
-        (found,) = self._reader.tables([asked], experiment_ids, None, **tables)
+        (found,) = self._history.reader.tables([asked], experiment_ids, None, **tables)
         # By column: two of them may have one name.
         values = (column.to_pylist() for column in found.columns)
         return list(zip(*values, strict=True)), snapshot_id
 
-    def found(self, ids: Iterable[str], snapshot_id: SnapshotId | None) -> dict[str, Past]:
-        """Return models of a page by id, as they were."""
-        assert snapshot_id is not None
-        return dict(self._history.pasts(*snapshot_id, ids=list(dict.fromkeys(ids))))
+    def models(self, page: Page) -> list[RegisteredModel]:
+        """Return the models on a page, as they were."""
+        pasts = self._pasts(page, page.ids)
+        return [pasts[identity].model() for identity in page.ids]
+
+    def versions(self, page: Page) -> list[ModelVersion]:
+        """Return the versions on a page, as they were."""
+        ids = [identity.partition(".") for identity in page.ids]
+        pasts = self._pasts(page, [model_id for model_id, _, _ in ids])
+        return [pasts[model_id].version(int(number)) for model_id, _, number in ids]
+
+    def _pasts(self, page: Page, ids: Iterable[str]) -> dict[str, Past]:
+        wanted = list(dict.fromkeys(ids))
+        if page.snapshot_id is None or not wanted:
+            return {}
+        return dict(self._history.pasts(*page.snapshot_id, ids=wanted))
+
+
+def past_registry(
+    history: RegistryHistory, kind: Kind, filter_string: str | None, as_of: object
+) -> PastRegistry | None:
+    """Return what is searched as of a time; None for now, which a reader searches."""
+    return None if as_of is None else PastRegistry(history, kind, filter_string)
 
 
 def _required_names(filter_string: str | None, kind: Kind) -> tuple[str, ...] | None:

@@ -156,13 +156,10 @@ class ModelVersionStore:
         ``also`` is what must hold besides the filter.
         """
         # Loads sqlglot, which a job that only logs does not need.
-        from lakeflow.stores.registry.past_search import PastRegistry
+        from lakeflow.stores.registry.past_search import past_registry
         from lakeflow.stores.search import page_of
 
-        past = None
-        if as_of is not None:
-            history = self._models.history
-            past = PastRegistry(history, self._reader, MODEL_VERSION, filter_string)
+        past = past_registry(self._models.history, MODEL_VERSION, filter_string, as_of)
         page = page_of(
             self._lake,
             past or self._reader,
@@ -175,10 +172,7 @@ class ModelVersionStore:
             as_of=as_of,
         )
         if past is not None:
-            named = [each.partition(".") for each in page.ids]
-            pasts = past.found([model_id for model_id, _, _ in named], page.snapshot_id)
-            shown = [pasts[model_id].version(int(number)) for model_id, _, number in named]
-            return PagedList(shown, page.token)
+            return PagedList(past.versions(page), page.token)
         versions = self._reader.things(MODEL_VERSION, page.ids, page.snapshot_id)
         ids = {version.scope[0]: None for version in versions}
         models = self._reader.things(REGISTERED_MODEL, list(ids), page.snapshot_id)
@@ -267,8 +261,7 @@ class ModelVersionStore:
         first, *others = in_changes(files_of(found) or ())
 
         def decide(changes: Changes) -> str:
-            # Once more: somebody may have changed it before this event, or renamed its model.
-            # By its id: another version may have this name and number by now, and other files.
+            # As it is by now, and by id: another one may have its name and number already.
             original = changes.known.thing(MODEL_VERSION, found.id)
             owner = changes.known.thing(REGISTERED_MODEL, found.scope[0])
             if original is None or owner is None:
