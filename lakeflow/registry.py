@@ -360,9 +360,12 @@ def sign_model_version(
 
 def _recorded(
     store: Store, name: str, named: str | int, tracking_uri: str | os.PathLike[str] | None
-) -> tuple[RecordedVersion, Place]:
-    """Return what is recorded of the files of a version, and where they are."""
+) -> tuple[RecordedVersion, Place | None]:
+    """Return what is recorded of the files of a version, and where they are if anything is."""
     found = store.model_versions.recorded(name, named)
+    # What no lake knows may be anywhere, also where nothing can be opened.
+    if found.file_count is None:
+        return found, None
     files = VersionFiles.at(
         found.location, found.run_id, lambda: open_store(tracking_uri, create=False)
     )

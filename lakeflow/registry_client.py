@@ -67,7 +67,8 @@ class RegistryClient(ABC):
     def rename_registered_model(self, name: str, new_name: str) -> None:
         """Give a model another name; its versions, tags and aliases come along.
 
-        The old name is free again. It returns nothing, as in MLflow.
+        The old name is free again. It is a change of each version, too. It returns nothing, as
+        in MLflow.
 
         Args:
             name: Name of the model.
@@ -145,7 +146,8 @@ class RegistryClient(ABC):
         """Return the models that a filter lets through, page by page.
 
         Cost: a look at the log, and a statement over the tables of models; a later page costs
-        what the first one does.
+        what the first one does. With ``as_of`` each page reads the history, and makes an object
+        for each change until then: of all models, or of those that the filter names.
 
         Args:
             filter_string: The filter over ``name``, ``aliases``, ``description``,
@@ -155,13 +157,12 @@ class RegistryClient(ABC):
             order_by: Lines such as ``"timestamp DESC"``; by default, and where all else is
                 equal, by name.
             page_token: ``token`` of the page before.
-            as_of: A time, or a Delta version of the table ``registered_models``: what the
-                lake held in its tables then; as for ``search_runs``.
+            as_of: As for ``get_registered_model``; filter and order are of what was there
+                then.
 
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE, a malformed filter, order or token;
                 the message says where.
-            NotFoundError: RESOURCE_DOES_NOT_EXIST, ``as_of`` is too far back.
 
         Examples:
             >>> from lakeflow import LakeflowClient
@@ -665,7 +666,7 @@ class RegistryClient(ABC):
         """Return the versions of all models that a filter lets through, page by page.
 
         Cost: a look at the log, and a statement over the tables of versions; a later page
-        costs what the first one does.
+        costs what the first one does; with ``as_of`` as for ``search_registered_models``.
 
         Args:
             filter_string: The filter over ``name``, ``version_number``, ``run_id``,
@@ -677,13 +678,12 @@ class RegistryClient(ABC):
                 last is first; what is equal is sorted by name, then the largest version
                 first.
             page_token: ``token`` of the page before.
-            as_of: A time, or a Delta version of the table ``model_versions``: what the lake
-                held in its tables then; as for ``search_runs``.
+            as_of: As for ``get_registered_model``; filter and order are of what was there
+                then.
 
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE, a malformed filter, order or token;
                 the message says where.
-            NotFoundError: RESOURCE_DOES_NOT_EXIST, ``as_of`` is too far back.
 
         Examples:
             >>> from lakeflow import LakeflowClient

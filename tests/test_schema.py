@@ -63,7 +63,7 @@ SCHEMAS = {
     "long!, value double!, clock long!, writer string!, seq long!, place long!",
     "registered_models": "model_id string!, name string!, creation_timestamp long!, "
     "last_updated_timestamp long!, description string, last_version long!, "
-    "requires_approval long!",
+    "requires_approval long!, renamed_timestamp long",
     "registered_model_tags": "model_id string!, key string!, value string!",
     "registered_model_aliases": "model_id string!, alias string!, version long!",
     "latest_versions": "model_id string!, stage string!, version long!, count long!",

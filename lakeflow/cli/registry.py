@@ -33,11 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for add in (_add_history, _add_diff, _add_approve, _add_verify, _add_sign):
-        add(verbs).add_argument(
+        verb = add(verbs)
+        verb.add_argument(
             "--uri",
             help="location of the registry (default: LAKEFLOW_REGISTRY_URI, "
             "LAKEFLOW_TRACKING_URI, ./lake)",
         )
+        if add in {_add_diff, _add_verify, _add_sign}:
+            verb.add_argument(
+                "--tracking-uri",
+                help="location of the lake with the runs (default: that of --uri; without "
+                "that LAKEFLOW_TRACKING_URI, ./lake)",
+            )
 
 
 def _add_history(verbs: Verbs) -> argparse.ArgumentParser:
@@ -142,7 +149,7 @@ def _diff(options: argparse.Namespace) -> int:
         options.version_b,
         everything=options.all,
         registry_uri=options.uri,
-        tracking_uri=options.uri,
+        tracking_uri=options.tracking_uri or options.uri,
     )
     write(lines(found, options.format))
     return 0
@@ -167,7 +174,7 @@ def _verify(options: argparse.Namespace) -> int:
         options.version,
         public_key=options.public_key,
         registry_uri=options.uri,
-        tracking_uri=options.uri,
+        tracking_uri=options.tracking_uri or options.uri,
     )
     write(findings(report.findings, ("problem", "path", "detail"), options.format))
     if options.format == "table":
@@ -197,7 +204,7 @@ def _sign(options: argparse.Namespace) -> int:
         options.version,
         options.private_key,
         registry_uri=options.uri,
-        tracking_uri=options.uri,
+        tracking_uri=options.tracking_uri or options.uri,
     )
     if options.output:
         try:

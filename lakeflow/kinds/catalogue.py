@@ -29,6 +29,8 @@ class Attribute(NamedTuple):
         by: The columns of both tables by which such rows are found. A condition holds if it
             holds for any of them, and they do not sort.
         also: What is equal to a value as well if this one is; None for nothing.
+        at_least: A number of the owner's that stands in the place of a smaller one; None for
+            nothing.
     """
 
     column: str
@@ -37,6 +39,7 @@ class Attribute(NamedTuple):
     table: TableSpec | None = None
     by: tuple[str, ...] = ()
     also: Attribute | None = None
+    at_least: Attribute | None = None
 
 
 @dataclass(frozen=True, slots=True)

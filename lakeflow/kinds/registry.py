@@ -29,7 +29,14 @@ REGISTERED_MODEL = Kind(
     id="model_id",
     makes="creation_timestamp",
     settable=dict.fromkeys(
-        ("name", "last_updated_timestamp", "description", "last_version", "requires_approval"),
+        (
+            "name",
+            "last_updated_timestamp",
+            "description",
+            "last_version",
+            "requires_approval",
+            "renamed_timestamp",
+        ),
         Keep.LAST,
     ),
     parts=(
@@ -89,7 +96,10 @@ MODEL_VERSION = Kind(
             "run_id": Attribute("run_id"),
             "source_path": Attribute("source"),
             "creation_timestamp": _CREATED,
-            "last_updated_timestamp": _UPDATED,
+            # A rename changes every version, as in MLflow, and is a record of the model alone.
+            "last_updated_timestamp": _UPDATED._replace(
+                at_least=Attribute("renamed_timestamp", is_number=True, table=REGISTERED_MODELS)
+            ),
             "current_stage": Attribute("current_stage"),
             "description": _DESCRIPTION,
             "user_id": Attribute("user_id"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from lakeflow.exceptions import InvalidInputError
@@ -26,9 +27,13 @@ class Draft(Protocol):
 
 D = TypeVar("D", bound=Draft)
 
-_MOST_CHARACTERS = 1024 * 1024
-"""Characters of a change. The first line of an event lists all of it, and the parser of a fold
-takes lines of up to 16 MiB: room for what threads change together, escapes and UTF-8."""
+_MOST_BYTES = 10 * 1024 * 1024
+"""What a change may take in the first line of its event, which has its own record, and then all
+changes as a text. The parser of a fold takes lines of up to 16 MiB: half as much of what other
+threads change fits in, too."""
+
+_SHORT = 128 * 1024
+"""Characters that are not measured: a character takes four bytes at most, or has one escape."""
 
 
 class Change(Generic[D, T]):
@@ -64,11 +69,20 @@ class Change(Generic[D, T]):
         return self._result  # type: ignore[return-value]
 
 
+def _size(bodies: Sequence[str]) -> int:
+    """Return how many bytes records take in the first line of an event, at most."""
+    characters = sum(map(len, bodies))
+    if characters <= _SHORT:
+        return 8 * characters
+    texts = (json.dumps(each, ensure_ascii=False) for each in bodies)
+    return sum(map(len, (each.encode() for each in (*bodies, *texts))))
+
+
 def _check_size(bodies: Sequence[str]) -> None:
-    size = sum(map(len, bodies))
-    if size > _MOST_CHARACTERS:
+    size = _size(bodies)
+    if size > _MOST_BYTES:
         raise InvalidInputError(
-            f"one change of {size:,} characters is more than {_MOST_CHARACTERS:,}",
+            f"one change would take {size:,} bytes of the log, and may take {_MOST_BYTES:,}",
             hint="make it with several calls, or log what is so long as an artifact",
         )
 
@@ -114,14 +128,14 @@ class Group(Generic[D]):
         size = 0
         for change in self.gathered:
             # What would make too large an event is left to the next one: its thread leads it.
-            if size > _MOST_CHARACTERS // 2:
+            if size > _MOST_BYTES // 2:
                 break
             # Most changes are alone in their event, and nobody is to know of them.
             if records and records[-1]:
                 draft.add(records[-1])
             self.decided.append(change)
             records.append(change.decide(draft))
-            size += sum(map(len, records[-1]))
+            size += _size(records[-1])
         bodies = [each for each in records if each]
         # A refusal may rest on what is not known yet, so the newest must be read first.
         if not bodies:

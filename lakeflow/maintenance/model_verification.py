@@ -21,7 +21,7 @@ MOST_CHARACTERS = 1_000_000
 
 def verified(
     version: RecordedVersion,
-    place: Place,
+    place: Place | None,
     public_key: Key | None = None,
     *,
     is_shown: bool = False,
@@ -30,7 +30,8 @@ def verified(
 
     Args:
         version: What is recorded.
-        place: Where the files are; the only file itself where the version is one.
+        place: Where the files are; the only file itself where the version is one. None where
+            nothing is recorded of them, and none is looked at.
         public_key: To check the signature with.
         is_shown: Whether to show on a terminal how far it is.
 
@@ -39,13 +40,14 @@ def verified(
         LakeflowException: FEATURE_DISABLED, the signature cannot be checked without the extra.
         StorageError: A store is out of reach.
     """
-    report = ModelReport(version.name, version.version, place.uri, version.file_count)
+    location = version.location if place is None else place.uri
+    report = ModelReport(version.name, version.version, location, version.file_count)
     # First, since it costs nothing: who gave a wrong key does not wait for the files.
     _check_signature(report, version, public_key)
     records = {each["path"]: Record(each["size"], each["sha256"]) for each in version.files}
     report.files = len(records)
     report.bytes = sum(each.size for each in records.values())
-    if version.file_count is not None:
+    if place is not None:
         report.findings = sorted(
             _compared(place, records, is_shown=is_shown), key=lambda each: each.path
         )
@@ -92,7 +94,7 @@ def _check_signature(
 
 def signed(
     version: RecordedVersion,
-    place: Place,
+    place: Place | None,
     private_key: Key,
     password: str | None = None,
     *,
@@ -102,7 +104,7 @@ def signed(
 
     Args:
         version: What is recorded of them.
-        place: Where they are.
+        place: Where they are; None where nothing is recorded of them.
         private_key: An elliptic-curve key.
         password: What the key is encrypted with.
         is_shown: Whether to show on a terminal how far it is.

@@ -145,14 +145,16 @@ class _Stage:
 
     def _fitting(self, path: str, offset: int, data: bytes) -> bytes:
         """Return the lines that are records, and keep the others apart."""
-        if self._misfits_in is None and are_plain(data):
+        is_event = is_complete(path)
+        # A few lines are sooner parsed than the patterns are, which are for many.
+        if self._misfits_in is None and not is_event and are_plain(data):
             return data
         found: list[Line] = []
         for line in re.finditer(rb"[^\n]*\n", data):
             raw = line.group()[:-1]
             if not raw.strip():
                 continue
-            checked = self._declared.fitting(raw, in_event=is_complete(path))
+            checked = self._declared.fitting(raw, in_event=is_event)
             if checked is None:
                 self._reject(path, offset + line.start(), raw)
             else:

@@ -25,6 +25,9 @@ REGISTERED_MODELS = TableSpec(
         Column(
             "requires_approval", "long", "1 if aliases move to approved versions only, else 0"
         ),
+        Column(
+            "renamed_timestamp", "long", "when its name was changed last; null if never", True
+        ),
     ),
     key=("model_id",),
     sort=("model_id",),

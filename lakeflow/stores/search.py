@@ -32,7 +32,7 @@ The steps of ``search_runs``, from ``RunStore.search`` in ``stores.runs`` on:
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lakeflow.entities import LifecycleStage, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
@@ -47,12 +47,30 @@ from lakeflow.stores.snapshots import SnapshotId
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
+    from lakeflow.query.engine.candidates import Candidates
+    from lakeflow.query.engine.statement import Statement
     from lakeflow.query.language.conditions import Condition
     from lakeflow.stores.reader import Reader
+
+
+class Searched(Protocol):
+    """What carries searches out: a ``Reader``, or what knows the past in another way."""
+
+    def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId | None:
+        """Return what is gone back to; see ``Reader.as_of``."""
+
+    def search(
+        self,
+        statement: Statement,
+        experiment_ids: Sequence[str],
+        snapshot_id: SnapshotId | None = None,
+        candidates: Candidates | None = None,
+    ) -> tuple[list[tuple[Any, ...]], SnapshotId]:
+        """Return the rows of a search, and the snapshot they are of; see ``Reader.search``."""
 
 
 class Page(NamedTuple):
@@ -131,7 +149,7 @@ def _both(one: Condition | None, other: Condition | None) -> Condition | None:
 
 def page_of(
     lake: Lake,
-    reader: Reader,
+    reader: Searched,
     kind: Kind,
     filter_string: str | None,
     max_results: object,
@@ -239,7 +257,7 @@ def pages_of(
 
 
 def _narrowed(
-    reader: Reader, search: Search, at: SnapshotId | None
+    reader: Searched, search: Search, at: SnapshotId | None
 ) -> tuple[Search, SnapshotId | None]:
     """Return a search that knows where the rows are that it asks about, and as of when.
 

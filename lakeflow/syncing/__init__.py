@@ -39,9 +39,9 @@ def sync(
     logged to one path the later one stays. Scorers, label schemas and review queues are one by
     their names in an experiment. Registered models are one by name: versions that the target
     lacks are added with their numbers, aliases and tags too; what it has stays as it is. Not
-    brought are the history of models, that an experiment, a scorer, a label schema or a review
-    queue was removed for good, files that other tools put beside runs, and what ``as_of`` shows
-    of the past.
+    brought are the history of models, their approvals, digests of files and signatures; that an
+    experiment, a scorer, a label schema or a review queue was removed for good; files that
+    other tools put beside runs; and what ``as_of`` shows of the past.
 
     Cost: with nothing new some ten requests; else each new byte of the log and of the files is
     read once and sent once. At most 64 MiB of it are in memory.

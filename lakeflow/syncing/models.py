@@ -9,7 +9,7 @@ from lakeflow.importing.destination.registered_models import write_models
 from lakeflow.importing.model_items import ModelVersionItem, RegisteredModelItem
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
 from lakeflow.stores.registry.locations import resolved
-from lakeflow.stores.registry.state import aliases_of, fields_of, tags_of
+from lakeflow.stores.registry.state import aliases_of, fields_of, last_updated, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +42,7 @@ def bring_models(source: Store, target: Store, problem: Callable[[str], None]) -
         for start in range(0, len(ids), _AT_ONCE):
             found = known.things(REGISTERED_MODEL, ids[start : start + _AT_ONCE])
             for model in found.values():
-                yield _model(model), _versions(known, numbers[model.id], root)
+                yield _model(model), _versions(known, model, numbers[model.id], root)
 
     for _ in write_models(
         target,
@@ -66,7 +66,9 @@ def _model(model: Thing) -> RegisteredModelItem:
     )
 
 
-def _versions(known: Known, ids: list[str], root: str) -> Iterator[ModelVersionItem]:
+def _versions(
+    known: Known, model: Thing, ids: list[str], root: str
+) -> Iterator[ModelVersionItem]:
     # By number: as texts 10 comes before 9.
     ids.sort(key=lambda identity: int(identity.rpartition(".")[2]))
     for start in range(0, len(ids), _AT_ONCE):
@@ -76,7 +78,7 @@ def _versions(known: Known, ids: list[str], root: str) -> Iterator[ModelVersionI
             yield ModelVersionItem(
                 row["version"],
                 row["creation_timestamp"],
-                row["last_updated_timestamp"],
+                last_updated(row, fields_of(model)),
                 # A place within the one lake is one within the other.
                 resolved(root, row["source"]),
                 None if place is None else resolved(root, place),

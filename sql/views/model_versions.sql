@@ -6,8 +6,13 @@ SELECT
     versions."version",
     versions.creation_timestamp,
     make_timestamptz(versions.creation_timestamp * 1000) AS creation_timestamp_at,
-    versions.last_updated_timestamp,
-    make_timestamptz(versions.last_updated_timestamp * 1000) AS last_updated_timestamp_at,
+    -- A rename changes every version, and is written down once.
+    greatest(
+        versions.last_updated_timestamp, models.renamed_timestamp
+    ) AS last_updated_timestamp,
+    make_timestamptz(
+        greatest(versions.last_updated_timestamp, models.renamed_timestamp) * 1000
+    ) AS last_updated_timestamp_at,
     versions.current_stage,
     versions.run_id,
     versions.source,

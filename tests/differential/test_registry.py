@@ -134,8 +134,7 @@ def compare(both):
 )
 @given(before=scripts, after=scripts)
 def test_random_calls_are_answered_alike(new_stores, before, after):
-    # A rename moves the time of each version in MLflow, and a copy makes a model and a version
-    # at two times.
+    # A copy makes a model and a version at two times in MLflow.
     both = new_stores(ignored=frozenset({"changed"}))
     both("create_registered_model", "a")
     both("create_model_version", "a", "s3://bucket/first")

@@ -176,15 +176,24 @@ def test_times_move_alike(registry, fact):
     assert registry("get_model_version", "m", 1)["changed"] == moves_version
 
 
-def test_a_rename_moves_the_times_of_versions_in_mlflow_only(registry):
-    registry("create_registered_model", "newest")
+def test_a_rename_moves_the_times_of_the_model_and_of_its_versions(registry):
+    registry("create_model_version", "n", "s3://bucket/3")
     registry("rename_registered_model", "m", "o")
-    for answer in registry.answers("search_registered_models", order_by=["timestamp DESC"]):
-        assert answer["value"]["place 0"]["name"] == "o"
-    theirs, ours = registry.answers("get_model_version", "o", 1)
-    assert theirs["value"]["changed"]
-    # A rename is one record here, however many versions there are.
-    assert not ours["value"]["changed"]
+    for folded in (False, True):
+        newest = registry("search_registered_models", order_by=["timestamp DESC"])
+        assert newest["place 0"]["name"] == "o"
+        assert [registry("get_model_version", "o", at)["changed"] for at in (1, 2)] == [
+            True
+        ] * 2
+        for order in (
+            None,
+            ["last_updated_timestamp", "name"],
+            ["last_updated_timestamp DESC"],
+        ):
+            registry("walk", "search_model_versions", 1, {"order_by": order})
+        if not folded:
+            registry.compact()
+            registry("update_model_version", "n", 1, "newer than the name")
 
 
 def test_the_newest_versions_are_found_first_and_archived_ones_tie(registry):

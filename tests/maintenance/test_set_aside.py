@@ -98,10 +98,10 @@ def test_what_is_too_long_for_a_fold_is_refused_when_it_is_given(
     with pytest.raises(InvalidInputError, match="one row may take 15,728,640"):
         store.runs.log_inputs(run_id, [DatasetInput(dataset, tags)])
     store.runs.log_inputs(run_id, [DatasetInput(dataset, tags[:20_000])])
-    many = {f"k{number}": "v" * 5_000 for number in range(500)}
+    many = {f"k{number}": "v" * 5_000 for number in range(1_500)}
     with pytest.raises(InvalidInputError, match="one change"):
         store.experiments.create("large", tags=many)
-    store.experiments.create("small", tags=dict(list(many.items())[:100]))
+    store.experiments.create("small", tags=dict(list(many.items())[:1_000]))
     report = compact_lake(store.lake)
     assert report.rejected == 0
     (used,) = another_process(uri).runs.get(run_id).inputs.dataset_inputs

@@ -49,6 +49,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "model_versions.delete": (names, versions),
     "model_versions.set_tag": (names, versions, st.just("k"), texts, st.none()),
     "model_versions.delete_tag": (names, versions, st.just("k"), st.none()),
+    "model_versions.sign": (names, versions, texts),
     "approve": (names, versions, st.sampled_from(["approved", "rejected"]), texts, texts),
 }
 calls = st.lists(
@@ -87,19 +88,58 @@ def answers(store: Store, as_of: int | None = None) -> dict[tuple[Any, ...], Any
     return found
 
 
+SEARCHES: dict[str, list[tuple[str | None, list[str] | None]]] = {
+    "models": [
+        (None, ["last_updated_timestamp DESC"]),
+        ("tags.k = 'one' OR aliases = 'x' OR description ILIKE 'Z%'", None),
+    ],
+    "model_versions": [
+        (None, None),
+        ("name = 'a' AND aliases = 'x'", None),
+        ("NOT tags.k = 'one' OR approval IS NULL", ["creation_timestamp", "description"]),
+        ("current_stage != 'Archived' AND version_number < 3", ["last_updated_timestamp"]),
+    ],
+}
+
+
+def found(store: Store, as_of: int | None = None) -> list[Any]:
+    """Return what searches find, page by page."""
+    return [
+        walked(getattr(store, noun), each, as_of)
+        for noun, asked in SEARCHES.items()
+        for each in asked
+    ]
+
+
+def walked(
+    kind: Any, asked: tuple[str | None, list[str] | None], as_of: int | None, size: int = 2
+) -> list[Any]:
+    entities, token = [], None
+    while True:
+        page = kind.search(asked[0], size, asked[1], token, as_of)
+        entities += page
+        token = page.token
+        if token is None:
+            return entities
+
+
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(calls, st.data())
 def test_what_was_answered_then_is_answered_again(made: list[Any], data: st.DataObject) -> None:
     store = open_store(f"memory://as-of-{next(_NUMBERS)}", create=True)
     then: dict[int, dict[tuple[Any, ...], Any]] = {}
-    for name, values in [*FIRST, *made]:
+    chosen = data.draw(st.integers(len(FIRST), len(FIRST) + len(made) - 1))
+    for place, (name, values) in enumerate([*FIRST, *made]):
         with contextlib.suppress(LakeflowException):
             make(store, name, values)
-        then[store.lake.clock.next() // 1000] = answers(store)
+        now = store.lake.clock.next() // 1000
+        then[now] = answers(store)
+        if place == chosen:
+            moment, was_found = now, found(store)
         # Of what is changed within one millisecond only the last state can be told.
         later(store)
-    moment = data.draw(st.sampled_from(sorted(then)))
     assert answers(store, moment) == then[moment]
+    assert found(store, moment) == was_found
     rows = lakeflow.scan_registry_events(store.lake.fs.uri).sort("event_id").collect()
     for moment, known in then.items():
         shown: dict[tuple[Any, ...], Any] = {}
@@ -147,6 +187,45 @@ def test_who_was_champion_on_the_day_of_the_incident(store: Store, uri: str) -> 
     assert champion("a", "champion", then).version == 1
     with pytest.raises(NotFoundError):
         champion("a", "champion", last_time("a"))
+
+
+def test_a_search_of_the_past_stays_what_it_was(store: Store, uri: str) -> None:
+    for name in ("a", "b", "c"):
+        store.models.create(name, {"team": name})
+        store.model_versions.create(name, "s3://bucket/model", tags={"k": name})
+        later(store)
+    store.models.set_alias("b", "champion", 1)
+    then = last_time("b")
+    later(store)
+    search = store.model_versions.search
+    future = then + datetime.timedelta(days=1)
+    page = search(None, 1, None, None, future)
+    store.models.rename("a", "d")
+    store.models.set_tag("c", "team", "a")
+    store.models.delete("b")
+    # Pages go on with what was there at the first one, also of a time that is not over.
+    names, token = [each.name for each in page], page.token
+    while token is not None:
+        page = search(None, 1, None, token, future)
+        names, token = [*names, *(each.name for each in page)], page.token
+    assert names == ["c", "b", "a"]
+    for _ in range(2):
+        assert [each.name for each in store.models.search(None, 9, None, None, then)] == [
+            *"abc"
+        ]
+        by_tag = store.models.search("tags.team = 'a'", 9, None, None, then)
+        assert [each.name for each in by_tag] == ["a"]
+        (champion,) = search("name = 'b' AND aliases = 'champion'", 9, None, None, then)
+        assert (champion.version, champion.tags) == (1, {"k": "b"})
+        assert search("name IN ('d', 'x')", 9, None, None, then) == []
+        lakeflow.compact(uri)
+    assert store.models.search(None, 9, None, None, 0) == []
+    token = search(None, 1, None, None, then).token
+    with pytest.raises(InvalidInputError, match="belongs to another search"):
+        search(None, 1, None, token, future)
+    for wrong in (True, "today", 1.5, 2**63):
+        with pytest.raises(InvalidInputError, match="as_of"):
+            search(None, 1, None, None, wrong)  # type: ignore[arg-type]
 
 
 def test_a_name_means_the_model_that_had_it_then(store: Store) -> None:

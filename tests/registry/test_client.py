@@ -128,6 +128,94 @@ def test_searches_filter_order_and_page(model: LakeflowClient) -> None:
     assert model.search_model_versions()[0].version == 2
 
 
+def test_a_copy_is_of_the_version_that_was_named_whatever_happens_meanwhile(
+    model: LakeflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = model._registry
+    change = store.models.change
+
+    def meanwhile(*others: tuple[str, ...]) -> None:
+        def first_others(decide: Any) -> Any:
+            monkeypatch.undo()
+            for name, *arguments in others:
+                getattr(model, name)(*arguments)
+            return change(decide)
+
+        monkeypatch.setattr(store.models, "change", first_others)
+
+    meanwhile(("rename_registered_model", "m", "o"))
+    assert model.copy_model_version("models:/m/1", "copy").source == "models:/o/1"
+    # Another model has the name and a version 1, of other files.
+    meanwhile(
+        ("delete_registered_model", "o"),
+        ("create_registered_model", "o"),
+        ("create_model_version", "o", "s3://others"),
+    )
+    code, text = code_of(model.copy_model_version, "models:/o/1", "copy")
+    assert (code, "deleted while it was copied" in text) == (MISSING, True)
+    assert len(model.search_model_versions("name = 'copy'")) == 1
+
+
+def test_the_longest_values_are_kept_replaced_and_removed() -> None:
+    uri = "memory://longest-values"
+    client = LakeflowClient(uri)
+    client.create_registered_model("m")
+    longest = ["x" * 2**20, "\N{GRINNING FACE}" * 2**18, 'a "quoted"\nline ' * 2**15]
+    for value in longest:
+        client.set_registered_model_tag("m", "k", value)
+        client.update_registered_model("m", value)
+        assert client.get_registered_model("m").tags["k"] == value
+    lakeflow.compact(uri)
+    assert client.get_registered_model("m").description == longest[-1]
+    code, _ = code_of(client.set_registered_model_tag, "m", "k", "x" * (2**20 + 1))
+    assert code == INVALID
+    # Each of them alone may be as long; all of them together are more than one change takes.
+    code, text = code_of(
+        client.create_registered_model, "n", dict.fromkeys("abcdef", longest[0])
+    )
+    assert (code, "bytes of the log" in text) == (INVALID, True)
+    client.delete_registered_model("m")
+    assert client.search_registered_models() == []
+
+
+LONE = "a\ud800"
+"""No Unicode text: half of a pair."""
+
+
+def test_what_is_no_unicode_is_refused_in_every_call(model: LakeflowClient, uri: str) -> None:
+    client = model
+    token = client.search_model_versions(max_results=1).token
+    calls: list[Callable[[], object]] = [
+        lambda: client.create_registered_model(LONE),
+        lambda: client.create_registered_model("n", {"k": LONE}),
+        lambda: client.create_registered_model("n", {LONE: "v"}),
+        lambda: client.create_registered_model("n", description=LONE),
+        lambda: client.rename_registered_model("m", LONE),
+        lambda: client.get_registered_model(LONE),
+        lambda: client.create_model_version("m", LONE),
+        lambda: client.create_model_version("m", "s", LONE),
+        lambda: client.create_model_version("m", "s", run_link=LONE),
+        lambda: client.set_model_version_tag("m", 1, "k", LONE),
+        lambda: client.set_registered_model_alias("m", LONE, 1),
+        lambda: client.get_model_version("m", LONE),
+        lambda: client.search_registered_models(f"name = '{LONE}'"),
+        lambda: client.search_model_versions(f"tags.`{LONE}` = 'v'"),
+        lambda: client.search_model_versions(order_by=[f"tags.`{LONE}`"]),
+        lambda: client.search_model_versions(page_token=LONE),
+        lambda: client.search_model_versions(page_token=f"{token}\udcff"),
+        lambda: client.search_model_versions(page_token="\xff\xfe"),
+        lambda: client.search_model_versions(page_token="gIGC"),
+        lambda: lakeflow.approve_model_version("m", 1, note=LONE),
+        lambda: lakeflow.registry.history(LONE, registry_uri=uri),
+    ]
+    for place, call in enumerate(calls):
+        code, text = code_of(call)
+        assert code == INVALID, f"{place}: {text}"
+        text.encode()
+    with pytest.raises(MlflowException):
+        client.copy_model_version(f"models:/m/{LONE}", "n")
+
+
 REFUSED: list[tuple[str, list[Any], str, str]] = [
     ("create_registered_model", ["m"], TAKEN, "Registered Model (name=m) already exists"),
     ("create_registered_model", [""], INVALID, "cannot be empty"),
@@ -161,6 +249,13 @@ REFUSED: list[tuple[str, list[Any], str, str]] = [
     ("copy_model_version", ["models:/x/1", "n"], INTERNAL, "Failed to fetch model version"),
     ("copy_model_version", ["models:/m@x", "n"], INTERNAL, "Failed to fetch model version"),
     ("copy_model_version", ["models:/m", "n"], INTERNAL, "Failed to fetch model version"),
+    (
+        "copy_model_version",
+        [f"models:/m/{'9' * 5_000}", "n"],
+        INTERNAL,
+        "Not a proper models:/",
+    ),
+    ("get_model_version", ["m", "9" * 5_000], INVALID, "must be an integer"),
     # The order of the checks: name, alias, version, then what is there.
     ("set_registered_model_alias", ["", "latest", "a"], INVALID, "name cannot be empty"),
     ("set_registered_model_alias", ["x", "LATEST", "a"], INVALID, "is reserved"),

@@ -78,6 +78,9 @@ def test_registering_records_them_from_a_tracking_lake_elsewhere(
     lakeflow.set_registry_uri(str(tmp_path / "registry"))
     assert lakeflow.register_model(f"runs:/{run_id}/model", "m").version == 2
     assert files(registry, "m", 2) == RECORDED
+    at = ["--uri", str(tmp_path / "registry"), "--tracking-uri"]
+    for tracking, status in ((uri, 0), (str(tmp_path / "nowhere"), 1)):
+        assert main(["registry", "verify", "m", "1", *at, tracking]) == status
 
 
 def test_what_no_lake_has_recorded_has_no_records(client: LakeflowClient, uri: str) -> None:
@@ -213,12 +216,42 @@ def test_a_version_that_is_one_file_is_verified_alone(client: LakeflowClient, ur
 
 def test_a_version_without_records_is_not_called_good(client: LakeflowClient, uri: str) -> None:
     client.create_registered_model("m")
-    client.create_model_version("m", "s3://nobody/model")
-    report = verified(uri)
-    assert (report.file_count, report.is_recorded, report.is_good) == (None, False, False)
-    assert report.findings == []
+    # Also where nothing can be opened.
+    unknown = [
+        "s3://nobody/model",
+        "dbfs:/m",
+        "../relative",
+        f"runs:/{'f' * 32}/model",
+        "a:b",
+        "",
+    ]
+    for number, source in enumerate(unknown, 1):
+        client.create_model_version("m", source)
+        report = verified(uri, number)
+        assert (report.file_count, report.is_recorded, report.is_good) == (None, False, False)
+        assert (report.findings, report.location) == ([], source)
     with pytest.raises(NotFoundError):
-        verified(uri, 2)
+        verified(uri, 99)
+
+
+def test_verifying_finds_the_files_by_whatever_uri_they_were_registered(
+    client: LakeflowClient, uri: str, tmp_path: Path
+) -> None:
+    elsewhere = client.create_experiment("elsewhere", str(tmp_path / "artifacts"))
+    run_id = client.create_run(elsewhere).info.run_id
+    client.log_text(run_id, "weights", "model/weights.bin")
+    location = f"{client.get_run(run_id).info.artifact_uri}/model"
+    client.create_registered_model("m")
+    for source in (f"runs:/{run_id}/model", location, "models:/m/1", "models:/m/2"):
+        client.create_model_version("m", source)
+    client.copy_model_version("models:/m/3", "m")
+    client.delete_run(run_id)
+    numbers = [1, 2, 3, 4, 5]
+    assert [verified(uri, each).is_good for each in numbers] == [True] * 5
+    (tmp_path / "artifacts" / run_id / "artifacts" / "model" / "weights.bin").unlink()
+    assert [found(verified(uri, each)) for each in numbers] == [
+        [("missing", "weights.bin")]
+    ] * 5
 
 
 def test_a_registration_that_was_broken_off_is_told(

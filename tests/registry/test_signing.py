@@ -21,6 +21,8 @@ from lakeflow.registry import sign_model_version, verify_model_version
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from servers.s3 import S3Server
+
     from lakeflow.maintenance.report import ModelReport
 
 
@@ -81,6 +83,27 @@ def test_a_signature_is_kept_and_checked(
     local = lakeflow.artifacts.download_artifacts("models:/m/1", dst_path=tmp_path / "model")
     config = model_signing.verifying.Config().use_elliptic_key_verifier(public_key=public)
     config.verify(local, tmp_path / "model.sig")
+
+
+def test_files_in_an_object_store_are_signed_where_they_are(
+    double: S3Server, client: LakeflowClient, uri: str, keys: tuple[Path, Path]
+) -> None:
+    bucket = double.make_bucket(f"signing-{keys[0].parent.name}".replace("_", "-").lower())
+    location = f"s3://{bucket}/artifacts"
+    lakeflow.set_storage_options(location, double.storage_options)
+    lakeflow.set_tracking_uri(uri)
+    run_id = client.create_run(client.create_experiment("away", location)).info.run_id
+    for path in ("MLmodel", "weights.bin"):
+        client.log_text(run_id, f"content of {path}", f"model/{path}")
+    lakeflow.register_model(f"runs:/{run_id}/model", "m")
+    client.copy_model_version("models:/m/1", "m")
+    for version in (1, 2):
+        sign_model_version("m", version, keys[0])
+        assert checked(keys[1], version) == ("valid", "", True)
+    client.log_text(run_id, "CONTENT of MLmodel", "model/MLmodel")
+    assert checked(keys[1]) == ("valid", "", False)
+    with pytest.raises(InvalidStateError, match="'MLmodel' is changed"):
+        sign_model_version("m", 1, keys[0])
 
 
 def test_the_history_says_by_whose_key(

@@ -45,7 +45,7 @@ def candidates(search: Search, size: int) -> Candidates | None:
         size: Of the page: so many documents are read for it anyway.
     """
     most = min(size, _MOST_READ)
-    for each in _required(search.condition):
+    for each in required(search.condition):
         # What a number is compared with may be spelt in many ways.
         are_texts = all(isinstance(value, str) for value in each.values)
         bound = len(each.values) + len(search.experiment_ids)
@@ -97,10 +97,10 @@ def _with_owner(search: Search, comparison: Comparison, most: int) -> Statement 
     )
 
 
-def _required(condition: Condition | None) -> Iterator[Comparison]:
+def required(condition: Condition | None) -> Iterator[Comparison]:
     """Yield comparisons of which each must hold."""
     if isinstance(condition, Comparison):
         yield condition
     elif isinstance(condition, Combination) and condition.operator == "AND":
         for part in condition.parts:
-            yield from _required(part)
+            yield from required(part)

@@ -28,6 +28,7 @@ from lakeflow.query.language.conditions import (
     Field,
     Not,
 )
+from lakeflow.query.language.filters import field_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -354,7 +355,10 @@ class _Compiler:
             return self._last(named)
         if named.key is None:
             is_own = named.table == self.search.kind.row.name
-            return self._own(named.column) if is_own else self._of_owner(named.column)
+            column = self._own(named.column) if is_own else self._of_owner(named.column)
+            least = named.at_least
+            # A null among them is left out.
+            return f"greatest({column}, {self._column(least)})" if least else column
         # A key that is named several times is joined once.
         place = (named.table, named.key)
         if place not in self.joins:
@@ -393,9 +397,7 @@ class _Compiler:
         assert catalogue is not None
         ties = catalogue.order if self.search.order else catalogue.first or catalogue.order
         for name, descends in ties:
-            attribute = catalogue.attributes[name]
-            of_owner = attribute.table is not None
-            column = (self._of_owner if of_owner else self._attribute)(attribute.column)
+            column = self._column(field_of(catalogue.attributes[name], self.search.kind))
             # These ids are numbers as text: 10 comes after 9 only if the length is first.
             if name == "experiment_id":
                 keys.append((f"length({column})", descends))

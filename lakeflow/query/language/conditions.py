@@ -27,6 +27,7 @@ class Field:
         by: Columns that find its rows, where there may be several for what is searched.
         rows: The prefix of such rows in the catalogue; empty for an attribute.
         also: What is equal to a value as well if this one is; None for nothing.
+        at_least: A number that stands in the place of a smaller one; None for nothing.
         only: Which of such rows count: each of these names columns with the values that a row
             has which meets it, and one of them is met; empty for all rows.
     """
@@ -39,6 +40,7 @@ class Field:
     by: tuple[str, ...] = ()
     rows: str = ""
     also: Field | None = None
+    at_least: Field | None = None
     only: tuple[tuple[tuple[str, str], ...], ...] = ()
 
 

@@ -104,6 +104,20 @@ def parse_order(lines: object, kind: Kind) -> list[Ordering]:
     return found
 
 
+def field_of(attribute: Attribute, kind: Kind) -> Field:
+    """Return what an attribute of a kind compares or sorts by."""
+    table = kind.row if attribute.table is None else attribute.table
+    return Field(
+        table.name,
+        attribute.column,
+        attribute.is_number,
+        values=attribute.values,
+        by=attribute.by,
+        also=attribute.also and field_of(attribute.also, kind),
+        at_least=attribute.at_least and field_of(attribute.at_least, kind),
+    )
+
+
 class _Parser:
     """One text, and where in it something is."""
 
@@ -114,6 +128,12 @@ class _Parser:
             raise InvalidInputError(
                 f"the {noun} has {len(text):,} characters; there may be {MAX_CHARACTERS:,}"
             )
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(
+                f"the {noun} is no Unicode text: {error.reason}: {text[:160]!r}"
+            ) from None
         self._text = text
         self._noun = noun
         assert kind.catalogue is not None
@@ -343,7 +363,7 @@ class _Parser:
                 f"Invalid attribute key '{key}' specified",
                 ", ".join(sorted(catalogue.names)),
             )
-        return self._of_attribute(attribute)
+        return field_of(attribute, self._kind)
 
     def _of_rows(self, node: Any, prefix: str, key: str) -> Field:
         rows = self._catalogue.rows[prefix]
@@ -352,7 +372,7 @@ class _Parser:
             return Field(table, rows.value, rows.is_number, key, by=rows.by, rows=prefix)
         attribute = rows.columns.get(key)
         if attribute is not None:
-            column, is_number, values, _, _, _ = attribute
+            column, is_number, values, *_ = attribute
             return Field(table, column, is_number, values=values, by=rows.by, rows=prefix)
         word, _, within = key.partition(".")
         if word not in rows.objects or not within:
@@ -361,12 +381,6 @@ class _Parser:
                 node, f"Invalid {rows.noun} key '{key}' specified", ", ".join(sorted(expected))
             )
         return Field(table, rows.objects[word], False, within, by=rows.by, rows=prefix)
-
-    def _of_attribute(self, attribute: Attribute) -> Field:
-        table = self._kind.row if attribute.table is None else attribute.table
-        column, is_number, values, _, by, other = attribute
-        also = other and self._of_attribute(other)
-        return Field(table.name, column, is_number, values=values, by=by, also=also)
 
     def _wrong(self, node: Any, problem: str, expected: str | None = None) -> InvalidInputError:
         from sqlglot import exp

@@ -12,10 +12,12 @@ from lakeflow.stores.artifacts.files_beside import FilesBeside
 from lakeflow.stores.artifacts.recorded import Label, Recorded
 from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.logged_models import rows
+from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lakeflow.entities import LoggedModel
     from lakeflow.lake import Lake
     from lakeflow.stores.artifacts.places import ArtifactPlaces, Place
     from lakeflow.stores.logged_models.scopes import ModelScopes
@@ -92,6 +94,17 @@ class LoggedModelFiles(FilesBeside):
             row["path"]: Recorded(row["size"], row["sha256"], row["log_time"], Label())
             for row in files_beside.below(found, path)
         }
+
+    def located(self, model_id: str, path: str) -> tuple[LoggedModel, str]:
+        """Return a model, and the location of a path below its files.
+
+        Raises:
+            NotFoundError: There is no such model, or it is deleted.
+            InvalidInputError: The path leads elsewhere.
+        """
+        model = self._models.get(model_id)
+        below = paths.checked(path, "path")
+        return model, "/".join(filter(None, [model.artifact_location, below]))
 
     def folder(self, identity: str) -> Place:
         """Return the folder of a model's files.

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
+from lakeflow import event_lines
 from lakeflow.entities import validation
 from lakeflow.entities.model_registry import names
 from lakeflow.exceptions import InvalidInputError, NotFoundError
+from lakeflow.query.engine.comparisons import among, binding
 from lakeflow.query.engine.statement import Statement
 from lakeflow.schema import REGISTRY_EVENTS
 from lakeflow.stores.registry.replay import replay
+from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
     import datetime
+    from collections.abc import Iterator, Sequence
 
     import pyarrow
 
     from lakeflow.entities.model_registry import ModelVersion
+    from lakeflow.kinds import Kind
     from lakeflow.stores.reader import Reader
+    from lakeflow.stores.registry.past_search import PastRegistry
     from lakeflow.stores.registry.replay import Past
 
 _ALWAYS = 2**63 - 1
@@ -35,16 +42,28 @@ WHERE "time" <= $until
 ORDER BY event_id
 """  # noqa: S608 - constants
 
+# What follows the dot is the place in the event, which counts as a whole.
+_LAST_EVENT = f"""
+SELECT max(TRY_CAST(split_part(event_id, '.', 1) AS BIGINT))
+FROM {REGISTRY_EVENTS.name}
+WHERE "time" <= $until
+"""  # noqa: S608 - constants
+
+_EVENTS_AT_ONCE = 10_000
+
 
 class RegistryHistory:
     """What was changed in the registry of a lake.
 
     Args:
         reader: What reads the lake.
+
+    Attributes:
+        reader: The same.
     """
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self.reader = reader
 
     def table(self, name: str, as_of: int | datetime.datetime | None = None) -> pyarrow.Table:
         """Return the changes of each model that has a name or had it, in their order.
@@ -59,7 +78,9 @@ class RegistryHistory:
         """
         import pyarrow
 
-        found = self._events(names.model_name(name), as_of)
+        wanted = names.model_name(name)
+        until = _ALWAYS if as_of is None else validation.time_ms(as_of, "as_of")
+        found = self._read(_EVENTS, {"name": wanted, "until": until})
         if not found.num_rows:
             raise NotFoundError(
                 f"no registered model has or had the name {name!r}"
@@ -69,10 +90,64 @@ class RegistryHistory:
         times = found["time"].cast(pyarrow.timestamp("ms", "UTC"))
         return found.set_column(0, "time", times)
 
+    def moment(self, as_of: int | datetime.datetime) -> tuple[int, int]:
+        """Return a time in milliseconds, and the number of the last event until then.
+
+        Raises:
+            InvalidInputError: This is no time.
+        """
+        until = validation.time_ms(as_of, "as_of")
+        last = self._read(_LAST_EVENT, {"until": until}).column(0)[0].as_py()
+        return until, -1 if last is None else last
+
+    def pasts(
+        self,
+        until: int,
+        last: int | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> Iterator[tuple[str, Past]]:
+        """Yield models as they were, with their ids.
+
+        Cost: the row groups of ``registry_events`` that hold them, and an object for each
+        change of a model, one model after the other.
+
+        Args:
+            until: Milliseconds since the Unix epoch; changes of this very millisecond count.
+            last: Number of the last event that counts; None for all until then.
+            names: Of models that have or had one of these; None for all.
+            ids: Of models with these ids; None for all.
+        """
+        values: dict[str, Any] = {}
+        bind = binding(values)
+        asked = [f'"time" <= {bind(until)}']
+        if last is not None:
+            asked.append(f"event_id < {bind(event_lines.number_text(last + 1))}")
+        if names is not None:
+            named = among('"name"', names, bind)
+            asked.append(
+                f"model_id IN (SELECT model_id FROM {REGISTRY_EVENTS.name} WHERE {named})"  # noqa: S608 - a name of ours
+            )
+        if ids is not None:
+            asked.append(among("model_id", ids, bind))
+        sql = f"""
+            SELECT model_id, "time", user_id, "action", "version", "key", "after"
+            FROM {REGISTRY_EVENTS.name}
+            WHERE {" AND ".join(asked)}
+            ORDER BY model_id, event_id
+        """  # noqa: S608 - constants, and parameters
+        found = self._read(sql, values)
+        batches = found.to_batches(_EVENTS_AT_ONCE)
+        events = (event for batch in batches for event in batch.to_pylist())
+        for identity, of_model in groupby(events, lambda event: str(event["model_id"])):
+            for model in replay(of_model):
+                yield identity, model
+
     def model(self, name: str, as_of: int | datetime.datetime) -> Past:
         """Return the model that had a name, as it was.
 
-        Cost: that of ``table``, and an object for each change.
+        Cost: as for ``pasts``.
 
         Args:
             name: The name.
@@ -83,7 +158,8 @@ class RegistryHistory:
             NotFoundError: No model had it.
         """
         wanted = names.model_name(name)
-        for model in replay(self._events(wanted, as_of).to_pylist()):
+        until = validation.time_ms(as_of, "as_of")
+        for _, model in self.pasts(until, names=[wanted]):
             if model.name == wanted:
                 return model
         raise NotFoundError(f"Registered Model with name={wanted} not found as of {as_of}")
@@ -119,9 +195,19 @@ class RegistryHistory:
             raise InvalidInputError(f"Registered model alias {alias} not found as of {as_of}.")
         return model.version(model.aliases[alias])
 
-    def _events(self, name: str, as_of: int | datetime.datetime | None) -> pyarrow.Table:
-        until = _ALWAYS if as_of is None else validation.time_ms(as_of, "as_of")
-        values = {"name": name, "until": until}
-        statement = Statement(_EVENTS, values, (REGISTRY_EVENTS.name,))
-        (found,) = self._reader.tables([statement], (), None)
+    @loading("what searches")
+    def searched(
+        self, kind: Kind, filter_string: str | None, as_of: object
+    ) -> PastRegistry | None:
+        """Return what is searched as of a time; None for now, which a reader searches."""
+        if as_of is None:
+            return None
+        # Loads sqlglot, which a job that only logs does not need.
+        from lakeflow.stores.registry.past_search import PastRegistry
+
+        return PastRegistry(self, kind, filter_string)
+
+    def _read(self, sql: str, values: dict[str, Any]) -> pyarrow.Table:
+        statement = Statement(sql, values, (REGISTRY_EVENTS.name,))
+        (found,) = self.reader.tables([statement], (), None)
         return found

@@ -12,6 +12,8 @@ from lakeflow.exceptions import LakeflowException
 
 _SCHEME = "models:/"
 _LATEST = "latest"
+_MOST_DIGITS = 100
+"""Of a version. Python reads no number of thousands of digits."""
 
 
 def is_model_uri(uri: str) -> bool:
@@ -86,6 +88,8 @@ class ModelUri(NamedTuple):
             raise _improper(uri)
         # Not isdigit(), which is true of more than int() takes, such as a superscript 2.
         if suffix.isdecimal():
+            if len(suffix) > _MOST_DIGITS:
+                raise _improper(uri)
             return cls(name, version=int(suffix))
         return cls(name) if suffix.lower() == _LATEST else cls(name, stage=suffix)
 

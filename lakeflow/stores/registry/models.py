@@ -98,9 +98,10 @@ class RegisteredModelStore:
 
         ``also`` is what must hold besides the filter.
         """
+        past = self.history.searched(REGISTERED_MODEL, filter_string, as_of)
         page = searching.page_of(
             self._lake,
-            self._reader,
+            past or self._reader,
             REGISTERED_MODEL,
             filter_string,
             max_results,
@@ -109,6 +110,8 @@ class RegisteredModelStore:
             also=also,
             as_of=as_of,
         )
+        if past is not None:
+            return PagedList(past.models(page), page.token)
         models = self._reader.things(REGISTERED_MODEL, page.ids, page.snapshot_id)
         ids = [identity for model in models for identity in latest_ids(model)]
         versions = self._reader.things(MODEL_VERSION, ids, page.snapshot_id)
@@ -138,7 +141,7 @@ class RegisteredModelStore:
             model = require_model(changes.known, name)
             if wanted != name:
                 _require_free(changes.known, wanted)
-            changes.set_model(model.id, name=wanted)
+            changes.set_model(model.id, name=wanted, renamed_timestamp=changes.known.now_ms)
             changes.note(
                 fields_of(model) | {"name": wanted},
                 "rename_registered_model",

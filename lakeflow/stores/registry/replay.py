@@ -20,6 +20,9 @@ _TOUCH_THE_MODEL = frozenset(
 )
 """Changes of a version after which its model counts as changed, too."""
 
+_NOT_SHOWN = "sign_model_version"
+"""Change of nothing that versions show; its time is not theirs."""
+
 
 @dataclass(slots=True)
 class Past:
@@ -47,7 +50,7 @@ class Past:
         """Return a version of a model, which it must have, as users see it."""
         found = self.versions[number]
         fields = {"version": number, **found.fields}
-        return version_of(fields, found.tags, self.name, self.aliases)
+        return version_of(fields, found.tags, self.fields, self.aliases)
 
     def model(self) -> RegisteredModel:
         """Return a model as users see it."""
@@ -76,11 +79,16 @@ def replay(events: Iterable[Mapping[str, Any]]) -> list[Past]:
     """
     models: dict[str, Past] = {}
     for event in events:
+        if event["action"] == _NOT_SHOWN:
+            continue
         identity, made = event["model_id"], {"creation_timestamp": event["time"]}
         if event["key"] is not None:
             _put_key(models[identity], event)
         elif event["version"] is None:
+            made["renamed_timestamp"] = None
             _put(models, identity, event, made)
+            if event["action"] == "rename_registered_model":
+                models[identity].fields["renamed_timestamp"] = event["time"]
         else:
             model = models[identity]
             made["user_id"] = event["user_id"] or None

@@ -87,27 +87,42 @@ def latest_ids(model: Thing) -> list[str]:
 
 def model_version(version: Thing, model: Thing) -> ModelVersion:
     """Return a version as users see it."""
-    name = fields_of(model)["name"]
-    return version_of(fields_of(version), tags_of(version), name, aliases_of(model))
+    return version_of(fields_of(version), tags_of(version), fields_of(model), aliases_of(model))
 
 
 def version_of(
-    fields: Mapping[str, Any], tags: Mapping[str, str], name: str, aliases: Mapping[str, int]
+    fields: Mapping[str, Any],
+    tags: Mapping[str, str],
+    model: Mapping[str, Any],
+    aliases: Mapping[str, int],
 ) -> ModelVersion:
     """Return a version as users see it.
 
     Args:
         fields: Its fields.
         tags: Its tags.
-        name: Name of its model.
+        model: Fields of its model.
         aliases: Version by alias, for those of the model.
     """
+    shown = {name: fields[name] for name in _OF_VERSIONS}
+    shown["last_updated_timestamp"] = last_updated(fields, model)
     return ModelVersion(
-        name=name,
+        name=model["name"],
         tags=dict(sorted(tags.items())),
         aliases=sorted(each for each, at in aliases.items() if at == fields["version"]),
-        **{name: fields[name] for name in _OF_VERSIONS},
+        **shown,
     )
+
+
+def last_updated(version: Mapping[str, Any], model: Mapping[str, Any]) -> int:
+    """Return when a version was changed last: a rename of its model changes it, as in MLflow.
+
+    Args:
+        version: Fields of the version.
+        model: Fields of its model.
+    """
+    times: list[int] = [version["last_updated_timestamp"], model["renamed_timestamp"] or 0]
+    return max(times)
 
 
 def registered_model(model: Thing, versions: Mapping[str, Thing]) -> RegisteredModel:

@@ -12,7 +12,7 @@ from lakeflow.entities.model_registry.model_version_stages import (
     get_canonical_stage,
     warn_of_stages,
 )
-from lakeflow.exceptions import LakeflowException
+from lakeflow.exceptions import LakeflowException, NotFoundError
 from lakeflow.kinds import MODEL_VERSION, REGISTERED_MODEL
 from lakeflow.stores import searching
 from lakeflow.stores.registry import locations, model_uris
@@ -48,7 +48,6 @@ from lakeflow.stores.registry.version_changes import (
     set_version,
     told,
 )
-from lakeflow.transfer import paths
 
 if TYPE_CHECKING:
     import datetime
@@ -157,9 +156,10 @@ class ModelVersionStore:
 
         ``also`` is what must hold besides the filter.
         """
+        past = self._models.history.searched(MODEL_VERSION, filter_string, as_of)
         page = searching.page_of(
             self._lake,
-            self._reader,
+            past or self._reader,
             MODEL_VERSION,
             filter_string,
             max_results,
@@ -168,6 +168,8 @@ class ModelVersionStore:
             also=also,
             as_of=as_of,
         )
+        if past is not None:
+            return PagedList(past.versions(page), page.token)
         versions = self._reader.things(MODEL_VERSION, page.ids, page.snapshot_id)
         ids = {version.scope[0]: None for version in versions}
         models = self._reader.things(REGISTERED_MODEL, list(ids), page.snapshot_id)
@@ -213,10 +215,8 @@ class ModelVersionStore:
         source = names.source(source)
         files, logged = None, model_uris.logged_model(source)
         if logged is not None and location is None and tracking is not None:
-            model = tracking().logged_models.get(logged[0])
+            model, location = tracking().model_files.located(*logged)
             run_id = run_id or model.source_run_id
-            below = paths.checked(logged[1], "source")
-            location = "/".join(filter(None, [model.artifact_location, below]))
         named = None if location else named_by(self._control.known, source)
         at = locations.stored(self._lake.fs.uri, location or source)
         if named is not None:
@@ -251,23 +251,25 @@ class ModelVersionStore:
                 hint="create_model_version takes any other source",
             )
         try:
-            model, found = require_named(self._control.known(), src_model_uri)
+            _, found = require_named(self._control.known(), src_model_uri)
         except LakeflowException as error:
             raise LakeflowException(
                 "Failed to fetch model version from source model URI: "
                 f"{src_model_uri!r}: {error.message}"
             ) from error
         names.model_name(dst_name)
-        source = model_version(found, model)
         first, *others = in_changes(files_of(found) or ())
 
         def decide(changes: Changes) -> str:
-            # Once more: somebody may have changed or deleted it before this event.
-            _, original = require_version(changes.known, source.name, source.version)
+            # As it is by now, and by id: another one may have its name and number already.
+            original = changes.known.thing(MODEL_VERSION, found.id)
+            owner = changes.known.thing(REGISTERED_MODEL, found.scope[0])
+            if original is None or owner is None:
+                raise NotFoundError(f"{src_model_uri!r} was deleted while it was copied")
             fields = fields_of(original)
             model, stages = found_or_made(changes, dst_name)
             row = {
-                "source": f"models:/{source.name}/{source.version}",
+                "source": f"models:/{fields_of(owner)['name']}/{fields['version']}",
                 "storage_location": fields["storage_location"],
                 "run_id": fields["run_id"],
                 "run_link": fields["run_link"],

@@ -3,7 +3,7 @@ SELECT t.version_id AS version_id, t.model_id AS model_id, t.version AS version,
 FROM model_versions AS t
 )
 SELECT t.version_id,
-    t.last_updated_timestamp,
+    greatest(t.last_updated_timestamp, owner.renamed_timestamp),
     owner.name,
     t.version
 FROM searched AS t
