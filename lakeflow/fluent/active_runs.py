@@ -7,15 +7,15 @@ Code runs in a *place*: in an asyncio task, or in a thread outside of tasks. The
 2. The runs that it starts are its own for as long as it runs. No other place sees them.
 3. A run that is ended is ended in every place.
 4. Runs that a task leaves open when it ends go to who comes after it in its thread: code
-   outside of tasks, the task that began it, a task that begins later. So what one cell of a
-   notebook starts is active in the next, and what ``asyncio.run(setup())`` or ``await
-   wait_for(setup(), 9)`` starts is active after it. They never go to tasks that ran beside
-   it; and where these leave runs open as well, nobody can say which is meant, and they all
-   stay as they are until the process ends.
+   outside of tasks, or the task that began it. Tasks that begin later find them too, and share
+   them until then. So what one cell of a notebook starts is active in the next, and what
+   ``asyncio.run(setup())`` or ``await wait_for(setup(), 9)`` starts is active after it. They
+   never go to tasks that ran beside it; and where these leave runs open as well, nobody can
+   say which is meant, and they all stay as they are until the process ends.
 
 A context has no hook for its copies, so a task that has not called lakeflow before it begins
 another is not known to have begun it. It is taken to have if it ran before and is the only one
-left.
+left. A call of ``asyncio.to_thread`` that such a task begins does not find what it would find.
 """
 
 from __future__ import annotations
@@ -239,11 +239,14 @@ def _take_over(place: Place) -> None:
         _settle(each.place)
         if is_alone and task in (each.place.before or ()) and not place.began(each.place):
             each.place.parent = place
-    taken = [each for each in left if _comes_after(place, each.place)]
-    if taken:
-        _active.set((place, (*_active.get()[1], *taken)))
-        for each in taken:
-            _own(each, place)
+    runs = _active.get()[1]
+    found = [each for each in left if each not in runs and _comes_after(place, each.place)]
+    if found:
+        _active.set((place, (*runs, *found)))
+        for each in found:
+            # Of several tasks that begin later none has it alone.
+            if task is None or each.place.parent is place:
+                _own(each, place)
 
 
 def _settle(ended: Place) -> None:
