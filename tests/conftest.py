@@ -55,6 +55,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     # Those that tasks and threads have left open; no later test is to find or to end them.
     active_runs.after_fork()
     active_runs._thread.last = None
+    active_runs._last.set(None)
     endings.unguard()
     for key in lake._OPEN.keys() - open_before:
         lake._OPEN[key].close()
