@@ -182,7 +182,7 @@ def test_files_that_were_logged_again_are_left_out_of_what_is_read(
     assert rows(mine.select("path", "size")) == ["('a/first.txt', 7)", "('same.txt', 5)"]
     plan = mine.select("size").explain()
     scan = plan[plan.index("SCAN") :]
-    assert "PROJECT 4/10 COLUMNS" in scan  # the size, and the key to leave out what is hot
+    assert "PROJECT 4/11 COLUMNS" in scan  # the size, and the key to leave out what is hot
     assert f'col("run_id") == "{runs[0]}"' in scan
 
 

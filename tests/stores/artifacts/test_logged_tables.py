@@ -235,7 +235,7 @@ def test_a_table_that_grows_while_it_is_downloaded_is_no_damage(
         return found
 
     monkeypatch.setattr(ArtifactStore, "recorded", grown_meanwhile)
-    monkeypatch.setattr("lakeflow.stores.artifacts.files._SECONDS_OF_CLOCK", 0)
+    monkeypatch.setattr("lakeflow.stores.artifacts.files_beside._SECONDS_OF_CLOCK", 0)
     path = client.download_artifacts(run_id, "t.json", tmp_path)
     assert json.loads(Path(path).read_text())["data"] == [[1], [2]]
 
