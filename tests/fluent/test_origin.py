@@ -28,6 +28,9 @@ def tags(**options: object) -> dict[str, str]:
 
 def test_a_notebook_that_is_known_is_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, object] = {}
+    # Other tests start kernels.
+    for name in ("IPython", "ipykernel"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     shell = ModuleType("IPython")
     shell.get_ipython = lambda: SimpleNamespace(user_ns=names)  # type: ignore[attr-defined]
     monkeypatch.setattr(sys, "argv", ["/x/ipykernel_launcher.py", "-f", "kernel.json"])
