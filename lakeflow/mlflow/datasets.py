@@ -55,8 +55,9 @@ class DatasetMethods(LakeMethods):
         **_: Any,
     ) -> PagedList[EvaluationDataset]:
         """Return one page of datasets, without their records."""
+        # Over HTTP an empty list is none at all, so to MLflow both are all experiments.
         page = self.lake.evaluation_datasets.search(
-            experiment_ids, filter_string, max_results, order_by, page_token
+            experiment_ids or None, filter_string, max_results, order_by, page_token
         )
         return PagedList([dataset_of(each) for each in page], page.token)
 
