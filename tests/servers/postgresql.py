@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,13 +26,16 @@ _QUICKLY = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_
 def server() -> Iterator[str]:
     """Run a PostgreSQL server; give the URI of its database, without a driver."""
     packages = debian.unpack("postgresql", PACKAGES)
-    programs = packages.find("usr/lib/postgresql/*/bin/postgres").parent
     # Root is refused; whoever does without may not come through the folders of tests.
     user = _NOBODY if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="lakeflow-postgresql-") as name:
         folder, data = Path(name), Path(name, "data")
         if user is not None:
             os.chown(folder, user, user)
+            # Nor may they come through the folders of the checkout.
+            copied = shutil.copytree(packages.root, folder / "packages", symlinks=True)
+            packages = debian.Unpacked(copied)
+        programs = packages.find("usr/lib/postgresql/*/bin/postgres").parent
         with Processes(folder, packages.environment, user) as processes:
             processes.run(
                 programs / "initdb", "-D", data, "-U", "mlflow", "-A", "trust", "--no-sync",
