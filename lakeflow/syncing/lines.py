@@ -39,7 +39,7 @@ _MOST_LOOKS = 1_000_000
 """Looks at how a line begins, of some lines: where all begin otherwise, each is parsed."""
 
 _FILES, _MODEL_FILES = b'"artifact', b'"logged_model_files"'
-"""What stands in records about files and about where they are, and in those about models."""
+"""What stands in records about files of runs and where they are, and about files of models."""
 
 
 class Copied(NamedTuple):

@@ -54,16 +54,16 @@ class LoggedModelFiles(FilesBeside):
     def log_files(self, identity: str, sources: Iterable[Source]) -> None:
         """Log files of this machine; those that arrive before an error stay."""
         place = self.folder(identity)
+        scope = self._scopes.experiment_of(identity), identity
         known: dict[str, Recorded] | None = None
 
         def is_there(path: str, size: int, sha256: str) -> bool:
             nonlocal known
             # Not before there is a file, and once for all of them.
             if known is None:
-                known = self.recorded(identity)
+                known = self.known(scope)
             return files_beside.is_there(place, known.get(path), path, size, sha256)
 
-        scope = self._scopes.experiment_of(identity), identity
         files_beside.send(
             place,
             sources,

@@ -33,11 +33,7 @@ class ModelScopes:
         Raises:
             NotFoundError: There is no such model.
         """
-        known = self._known.get(model_id)
-        if known is None:
-            known = self.thing(model_id).scope[0]
-            self.keep(model_id, known)
-        return known
+        return self._known.get(model_id) or self.thing(model_id).scope[0]
 
     def keep(self, model_id: str, experiment_id: str) -> None:
         """Remember the experiment of a model."""
@@ -55,6 +51,7 @@ class ModelScopes:
         found = self._reader.things(LOGGED_MODEL, [wanted], look=True)
         if not found or found[0].row(LOGGED_MODEL) is None:
             raise missing(model_id)
+        self.keep(wanted, found[0].scope[0])
         return found[0]
 
 
