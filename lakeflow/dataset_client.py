@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.entities.evaluation_dataset import kept_by
+from lakeflow.entities.kept_datasets import kept_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,13 +12,13 @@ import json
 import os
 import threading
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow import context
 from lakeflow.config import Settings
 from lakeflow.exceptions import (
     DamagedLakeError,
-    InvalidInputError,
     InvalidStateError,
     NotFoundError,
 )
@@ -26,15 +26,15 @@ from lakeflow.filesystem.interface import ENGINE_PROTOCOL, STAGING, Filesystem
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.filesystem.probe import PROBES
 from lakeflow.kinds import KINDS, first_event, tables_of
-from lakeflow.lake_file import LAKE_FILE, LakeFile
+from lakeflow.lake_file import LAKE_FILE, LakeFile, require_room
 from lakeflow.log.appender import Appender
 from lakeflow.log.clock import Clock
 from lakeflow.log.positions import LOG, event_path, folded_spans, list_segments
 from lakeflow.schema import FORMAT_VERSION
 from lakeflow.shutdown import at_shutdown
-from lakeflow.tables import checked, delta, folds
-from lakeflow.tables.data_file import ANYWHERE, that_may_hold
-from lakeflow.tables.delta import Table
+from lakeflow.system_errors import loading
+from lakeflow.tables import checked, folds
+from lakeflow.tables.data_file import ANYWHERE, TABLES, that_may_hold
 from lakeflow.tables.folds import LogListing
 from lakeflow.tables.index_files import IndexFiles
 
@@ -46,10 +46,11 @@ if TYPE_CHECKING:
     from lakeflow.log.appender import Gathered
     from lakeflow.tables.block_reader import BlockReader
     from lakeflow.tables.data_file import DataFile, Within
+    from lakeflow.tables.delta import Table
 
 T = TypeVar("T")
 
-_OWN_NAMES = {LAKE_FILE, delta.TABLES, LOG, folds.FOLDS, checked.INDEXES, STAGING, PROBES}
+_OWN_NAMES = {LAKE_FILE, TABLES, LOG, folds.FOLDS, checked.INDEXES, STAGING, PROBES}
 
 
 class Lake:
@@ -61,7 +62,6 @@ class Lake:
         kinds: The kinds of things that it holds.
         clock: Order of what this process writes.
         append: Appends records to the log of this process; see ``Appender.append``.
-        tables: Its tables by name; the first fold makes them.
         index_files: What reads the files of its indexes.
         whole_fold: Number of a fold whose files this process has written or seen; -1 for none.
         file: What it says of itself.
@@ -80,7 +80,6 @@ class Lake:
         self._looked_at = 0.0
         self._sizes: dict[str, int] = {}
         self._made: dict[Callable[[Lake], Any], Any] = {}
-        self.tables = {spec.name: Table(fs, spec) for spec in tables_of(self.kinds)}
         self.index_files = IndexFiles(fs)
         self.file = LakeFile(fs)
         self.whole_fold = -1
@@ -96,6 +95,15 @@ class Lake:
         )
         # The method itself: a training loop calls it for each metric, without a detour.
         self.append = self._appender.append
+
+    @cached_property
+    @loading("what commits to tables")
+    def tables(self) -> dict[str, Table]:
+        """Its tables by name; the first fold makes them."""
+        # A job that logs does without them.
+        from lakeflow.tables.delta import Table
+
+        return {spec.name: Table(self.fs, spec) for spec in tables_of(self.kinds)}
 
     @classmethod
     def open(
@@ -180,17 +188,7 @@ class Lake:
 
     def _make(self) -> None:
         """Make an empty lake; every step may be repeated, by us or by somebody racing us."""
-        strangers = [
-            entry.name
-            for entry in self.fs.list("")
-            # On a disk a file has such a name until it is whole; a killed process leaves it.
-            if entry.name not in _OWN_NAMES and not entry.name.startswith(f".{LAKE_FILE}")
-        ]
-        if strangers:
-            raise InvalidInputError(
-                f"{self.fs.uri} is not a lake and not empty: it holds {strangers[0]!r}",
-                hint="choose an empty or new folder",
-            )
+        require_room(self.fs, _OWN_NAMES)
         with contextlib.suppress(FileExistsError):
             self.fs.create(event_path(1), first_event(self.clock.next()))
         # Last: who finds this file takes the lake for complete.
@@ -305,7 +303,7 @@ class Lake:
 
     def engine_paths(self, table: str, files: Sequence[DataFile]) -> list[str]:
         """Return the paths under which the query engine opens files of a table."""
-        folder = self.tables[table].folder
+        folder = f"{TABLES}/{table}"
         local = self.fs.local_path(folder)
         if local is not None:
             return [f"{local}/{each.path}" for each in files]
@@ -391,8 +389,9 @@ class Lake:
         # Before anything else: hooks that log must not write to it.
         self._appender.abandon()
         self._become_writer()
-        for table in self.tables.values():
-            table.reset()
+        if "tables" in vars(self):
+            for table in self.tables.values():
+                table.reset()
         for hook in self._on_fork:
             hook()
 

@@ -8,11 +8,13 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from lakeflow.exceptions import DamagedLakeError, InvalidStateError
+from lakeflow.exceptions import DamagedLakeError, InvalidInputError, InvalidStateError
 from lakeflow.ids import new_id
 from lakeflow.schema import FORMAT_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lakeflow.filesystem.interface import Filesystem
 
 LAKE_FILE = "lake.json"
@@ -128,4 +130,23 @@ class LakeFile:
                 # To clients of a server that has it open it is out of order for now.
                 "TEMPORARILY_UNAVAILABLE",
                 hint="put it back, or open it where it is now: what was logged went with it",
+            )
+
+
+def require_room(fs: Filesystem, names: Collection[str]) -> None:
+    """Make sure that nobody else's files are where a lake is to be made.
+
+    Args:
+        fs: The filesystem of the lake.
+        names: What a lake has of its own.
+
+    Raises:
+        InvalidInputError: There are some.
+    """
+    for entry in fs.list(""):
+        # On a disk a file has such a name until it is whole; a killed process leaves it.
+        if entry.name not in names and not entry.name.startswith(f".{LAKE_FILE}"):
+            raise InvalidInputError(
+                f"{fs.uri} is not a lake and not empty: it holds {entry.name!r}",
+                hint="choose an empty or new folder",
             )

@@ -27,11 +27,11 @@ OTHER_DOOR = (
 )
 
 
-def missing(name: str) -> AttributeError:
-    """Return the error of a name that the package ``lakeflow`` does not have."""
+def missing(package: str, name: str) -> AttributeError:
+    """Return the error of a name that a package of ours does not have."""
     if name in MLFLOWS_OWN:
         return NotHereError(
-            f"lakeflow.{name} is not here: models, flavours and autologging stay MLflow's",
+            f"{package}.{name} is not here: models, flavours and autologging stay MLflow's",
             hint=OTHER_DOOR,
         )
-    return AttributeError(f"module 'lakeflow' has no attribute {name!r}")
+    return AttributeError(f"module {package!r} has no attribute {name!r}")

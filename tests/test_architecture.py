@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import inspect
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
 
 import lakeflow
 from lakeflow import (
@@ -16,11 +19,14 @@ from lakeflow import (
     dataset_client,
     entities,
     exceptions,
-    fluent,
     logged_model_client,
     registry_client,
     trace_client,
 )
+from lakeflow.entities import model_registry
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = Path(lakeflow.__file__).parent
 
@@ -198,17 +204,35 @@ def test_methods_take_what_mlflow_takes() -> None:
         _self, *found = inspect.signature(getattr(client.LakeflowClient, name)).parameters
         assert found == wanted.split(), name
     for name, wanted in FLUENT.items():
-        assert list(inspect.signature(getattr(fluent, name)).parameters) == wanted.split(), name
+        assert list(inspect.signature(getattr(lakeflow, name)).parameters) == wanted.split(), (
+            name
+        )
 
 
-def test_public_names_are_the_ones_listed() -> None:
-    public = [
-        name
-        for name, value in vars(lakeflow).items()
-        if name[0] != "_" and not isinstance(value, ModuleType)
-    ]
-    assert lakeflow.__all__ == sorted(public)
+def test_every_public_name_says_what_it_is() -> None:
     assert all(getattr(lakeflow, name).__doc__ for name in lakeflow.__all__)
+
+
+@pytest.mark.parametrize("package", [lakeflow, entities, model_registry])
+def test_what_is_loaded_later_is_what_type_checkers_see(package: ModuleType) -> None:
+    (seen,) = [
+        node
+        for node in ast.parse(inspect.getsource(package)).body
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ]
+    imported = {
+        name.asname: (node.module, name.name)
+        for node in seen.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    rooms = {name for name, (home, _) in imported.items() if home == package.__name__}
+    assert package.__all__ == sorted(imported.keys() - rooms)
+    assert {*dir(package)} - {*vars(package)} <= {*imported}
+    for name, (home, own_name) in imported.items():
+        value = getattr(importlib.import_module(home), own_name)
+        assert getattr(package, name) is value, name
+        assert name == own_name
 
 
 def test_who_completes_names_is_offered_the_public_ones() -> None:

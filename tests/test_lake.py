@@ -30,7 +30,7 @@ from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.log.positions import CONTROL
 from lakeflow.maintenance.compact import compact_lake
-from lakeflow.sql import setup
+from lakeflow.queries import setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable

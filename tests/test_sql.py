@@ -32,9 +32,9 @@ from lakeflow.entities import (
 )
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, LakeflowException
 from lakeflow.open_store import open_store
+from lakeflow.queries import setup
 from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.views import VIEWS as ALL_VIEWS
-from lakeflow.sql import setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable

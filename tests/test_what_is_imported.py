@@ -133,3 +133,10 @@ def test_a_search_of_a_folded_lake_needs_the_query_engine_alone(
 ) -> None:
     lake, _ = folded
     assert modules_after(lake, SEARCHES) == {"duckdb", "sqlglot"}
+
+
+def test_a_frame_of_one_library_does_not_bring_the_other_one(folded: tuple[Path, str]) -> None:
+    lake, _ = folded
+    in_polars = SEARCHES.replace("'list'", "'polars'").replace('"list"', '"polars"')
+    loaded = modules_after(lake, in_polars.replace("assert found", "assert len(found)"))
+    assert loaded == {"duckdb", "numpy", "polars", "pyarrow", "sqlglot"}

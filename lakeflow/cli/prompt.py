@@ -19,8 +19,8 @@ from prompt_toolkit.history import FileHistory
 
 from lakeflow.cli.terminal import complain
 from lakeflow.exceptions import LakeflowException
+from lakeflow.queries import sql
 from lakeflow.query.engine.sandbox import ended
-from lakeflow.sql import sql
 
 if TYPE_CHECKING:
     import os

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import lakeflow
 from lakeflow.cli.terminal import format_table, write
 from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.queries import setup
 from lakeflow.query.engine.text import cells, json_objects
-from lakeflow.sql import setup
 from lakeflow.system_errors import refused
 
 if TYPE_CHECKING:

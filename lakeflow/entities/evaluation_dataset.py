@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lakeflow.entities._base import Entity
-from lakeflow.entities.paging import PagedList
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas
+
+    from lakeflow.entities.paging import PagedList
 
 
 class DatasetRecordSourceType:
@@ -232,22 +232,3 @@ class EvaluationDataset(Entity):
         rows = [[getattr(each, name) for name in _COLUMNS] for each in self.records]
         # Texts that are missing stay None, whatever else is in the column.
         return pandas.DataFrame(rows, columns=list(_COLUMNS), dtype=object)
-
-
-@overload
-def kept_by(keeper: KeepsRecords, found: EvaluationDataset) -> EvaluationDataset: ...
-
-
-@overload
-def kept_by(
-    keeper: KeepsRecords, found: PagedList[EvaluationDataset]
-) -> PagedList[EvaluationDataset]: ...
-
-
-def kept_by(
-    keeper: KeepsRecords, found: EvaluationDataset | PagedList[EvaluationDataset]
-) -> EvaluationDataset | PagedList[EvaluationDataset]:
-    """Return a dataset, or a page of them, with a client that they ask for their records."""
-    if isinstance(found, EvaluationDataset):
-        return dataclasses.replace(found, keeper=keeper)
-    return PagedList([kept_by(keeper, each) for each in found], found.token)

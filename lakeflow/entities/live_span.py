@@ -15,11 +15,11 @@ from lakeflow.entities.span import (
     REQUEST_ID,
     SPAN_TYPE,
     Span,
-    SpanType,
 )
 from lakeflow.entities.span_event import SpanEvent
 from lakeflow.entities.span_log_level import SpanLogLevel
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
+from lakeflow.entities.span_type import SpanType
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,6 +10,7 @@ from lakeflow.entities.json_text import decoded_if_json, json_text, typed
 from lakeflow.entities.span_event import SpanEvent
 from lakeflow.entities.span_log_level import SpanLogLevel
 from lakeflow.entities.span_status import SpanStatus, SpanStatusCode
+from lakeflow.entities.span_type import SpanType
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -24,26 +25,6 @@ LOG_LEVEL = "mlflow.spanLogLevel"
 
 NO_OP_SPAN_REQUEST_ID = "MLFLOW_NO_OP_SPAN_REQUEST_ID"
 """The trace id of spans that are not recorded."""
-
-
-class SpanType:
-    """What spans do; any other text is a type as well."""
-
-    LLM = "LLM"
-    CHAIN = "CHAIN"
-    AGENT = "AGENT"
-    TOOL = "TOOL"
-    CHAT_MODEL = "CHAT_MODEL"
-    RETRIEVER = "RETRIEVER"
-    PARSER = "PARSER"
-    EMBEDDING = "EMBEDDING"
-    RERANKER = "RERANKER"
-    MEMORY = "MEMORY"
-    UNKNOWN = "UNKNOWN"
-    WORKFLOW = "WORKFLOW"
-    TASK = "TASK"
-    GUARDRAIL = "GUARDRAIL"
-    EVALUATOR = "EVALUATOR"
 
 
 class Span:

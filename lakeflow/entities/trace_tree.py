@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lakeflow.entities.span import SpanType
+from lakeflow.entities.span_type import SpanType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

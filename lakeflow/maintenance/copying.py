@@ -24,7 +24,7 @@ from lakeflow.maintenance.report import CopyReport, Progress
 from lakeflow.maintenance.staging import REJECTED
 from lakeflow.tables import folds
 from lakeflow.tables.checked import INDEXES
-from lakeflow.tables.delta import TABLES
+from lakeflow.tables.data_file import TABLES
 from lakeflow.tables.mirrored_log import LOG_FOLDER, version_of
 from lakeflow.transfer.between import send
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.tables import checked, folds
-from lakeflow.tables.delta import TABLES
+from lakeflow.tables.data_file import TABLES
+from lakeflow.tables.past_folds import standing_folds
 from lakeflow.tables.rewritten import as_rewritten
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def standing_fold(lake: Lake, newest: int) -> Fold:
         DamagedLakeError: The newest one lacks a file, and the log no longer has what is in it.
     """
     lacking = None
-    for fold in folds.standing_folds(lake.fs, newest):
+    for fold in standing_folds(lake.fs, newest):
         whole = whole_fold(lake, fold)
         # On an older fold all that came after it is folded again, so the log must have it.
         if whole is not None and (lacking is None or log_is_whole_beyond(lake, fold.number)):

@@ -35,7 +35,7 @@ from lakeflow.schema import METRICS
 from lakeflow.stores.scans import Scan, rows_of
 from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
 from lakeflow.stores.things import ranges_of
-from lakeflow.tables.delta import TABLES as TABLES_FOLDER
+from lakeflow.tables.data_file import TABLES as TABLES_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -189,9 +189,10 @@ def _dated(milliseconds: pyarrow.Array | pyarrow.ChunkedArray) -> Any:
     """Return times, null where one is no date, as what other programs write may be."""
     import pyarrow.compute
 
-    first, last = pyarrow.scalar(FIRST_MS), pyarrow.scalar(LAST_MS)
+    # Given as numbers of Python's they would bring pandas with them.
+    first, last, missing = column("long", [FIRST_MS, LAST_MS, None])
     is_date = pyarrow.compute.and_(
         pyarrow.compute.greater_equal(milliseconds, first),
         pyarrow.compute.less_equal(milliseconds, last),
     )
-    return pyarrow.compute.if_else(is_date, milliseconds, None)
+    return pyarrow.compute.if_else(is_date, milliseconds, missing)

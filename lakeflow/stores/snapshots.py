@@ -16,7 +16,7 @@ from lakeflow.stores.memtable import Memtable
 from lakeflow.stores.stored_things import StoredThings
 from lakeflow.stores.things import merged, ranges_of, rows_by_table
 from lakeflow.tables.damage import require_readable
-from lakeflow.tables.folds import fold_as_of, read_fold
+from lakeflow.tables.folds import read_fold
 from lakeflow.tables.rewritten import as_rewritten
 
 if TYPE_CHECKING:
@@ -251,8 +251,13 @@ class Snapshots:
         Raises:
             NotFoundError: That far back nothing is kept.
         """
+        if as_of is None:
+            return None
+        # Which few ask for, and no job that logs.
+        from lakeflow.tables.past_folds import fold_as_of
+
         # Clock 0: of the past there is what the tables held, and none of the log.
-        return None if as_of is None else SnapshotId(fold_as_of(self._lake.fs, as_of).number, 0)
+        return SnapshotId(fold_as_of(self._lake.fs, as_of).number, 0)
 
     @contextlib.contextmanager
     def held(

@@ -10,10 +10,7 @@ from lakeflow.entities import LifecycleStage, Metric, RunStatus
 from lakeflow.query.engine.connection import Engine
 from lakeflow.sampling.sampler import Samplers
 from lakeflow.stores.artifacts.files import ArtifactStore
-from lakeflow.stores.artifacts.images import ImageStore
-from lakeflow.stores.artifacts.tables import TableStore
 from lakeflow.stores.call_queue import CallQueue, held_by
-from lakeflow.stores.column_reader import ColumnReader
 from lakeflow.stores.control import ControlStore
 from lakeflow.stores.experiments import ExperimentStore, now_ms
 from lakeflow.stores.logged_models.scopes import ModelScopes
@@ -28,6 +25,9 @@ if TYPE_CHECKING:
     from lakeflow.exceptions import LakeflowException
     from lakeflow.lake import Lake
     from lakeflow.stores.artifacts.files_beside import FilesBeside
+    from lakeflow.stores.artifacts.images import ImageStore
+    from lakeflow.stores.artifacts.tables import TableStore
+    from lakeflow.stores.column_reader import ColumnReader
     from lakeflow.stores.evaluation.datasets import EvaluationDatasetStore
     from lakeflow.stores.evaluation.scorers import ScorerStore
     from lakeflow.stores.logged_models.files import LoggedModelFiles
@@ -56,15 +56,12 @@ class Store:
         experiments: Its experiments.
         runs: Its runs.
         artifacts: The files beside them.
-        images: The images among those.
-        tables: The tables among those.
-        columns: What reads it by the column.
         samplers: What samples the machine beside its runs.
     """
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
-        engine = Engine(lake.engine_filesystem(), is_one_of_many=True)
+        self._engine = engine = Engine(lake.engine_filesystem(), is_one_of_many=True)
         self.snapshots = Snapshots(lake, engine)
         self.reader = reader = Reader(lake, engine, self.snapshots)
         self.control = control = ControlStore(lake, self.snapshots.stored)
@@ -72,13 +69,8 @@ class Store:
         self._scopes = ModelScopes(reader)
         self.runs = RunStore(lake, self.experiments, reader, self._scopes)
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
-        self.tables = TableStore(lake, self.runs.heads, reader, self.artifacts)
         self._parts = lake, control, reader
-        self.columns = ColumnReader(lake, engine, self.snapshots)
         self._queue = CallQueue(lake, self.runs.heads.forget)
-        self.images = ImageStore(
-            self.artifacts, self.runs.heads, self.log, self._queue.is_behind
-        )
         lake.on_close(engine.close)
         lake.on_fork(engine.reset)
         lake.on_close(self._queue.close)
@@ -89,6 +81,30 @@ class Store:
         lake.on_fork(self.samplers.reset)
 
     # These are loaded by who asks for them, which a job that only logs runs does not.
+
+    @cached_property
+    @loading("what reads tables")
+    def columns(self) -> ColumnReader:
+        """What reads it by the column."""
+        from lakeflow.stores.column_reader import ColumnReader
+
+        return ColumnReader(self.lake, self._engine, self.snapshots)
+
+    @cached_property
+    @loading("what stores images")
+    def images(self) -> ImageStore:
+        """The images among its artifacts."""
+        from lakeflow.stores.artifacts.images import ImageStore
+
+        return ImageStore(self.artifacts, self.runs.heads, self.log, self._queue.is_behind)
+
+    @cached_property
+    @loading("what stores tables")
+    def tables(self) -> TableStore:
+        """The tables among its artifacts."""
+        from lakeflow.stores.artifacts.tables import TableStore
+
+        return TableStore(self.lake, self.runs.heads, self.reader, self.artifacts)
 
     @cached_property
     @loading("what removes runs")

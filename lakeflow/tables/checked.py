@@ -13,8 +13,7 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem.names import plain
 from lakeflow.log.positions import Position, beyond_its_end
 from lakeflow.tables.blocks import BlockFile
-from lakeflow.tables.data_file import DataFile
-from lakeflow.tables.delta import TABLES
+from lakeflow.tables.data_file import TABLES, DataFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+TABLES = "tables"
+"""Folder of the tables within a lake."""
+
 Bound = str | int | float
 
 Within = Mapping[str, Sequence[tuple[int, int]]]

@@ -20,7 +20,7 @@ from lakeflow.exceptions import (
 )
 from lakeflow.filesystem import names
 from lakeflow.system_errors import RUNTIME_FILES, loading, plain, refused
-from lakeflow.tables.data_file import DataFile
+from lakeflow.tables.data_file import TABLES, DataFile
 from lakeflow.tables.first_commit import first_commit
 from lakeflow.tables.mirrored_log import (
     LOG_FOLDER,
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
     from lakeflow.filesystem.interface import Filesystem
     from lakeflow.schema import TableSpec
-
-TABLES = "tables"
-"""Folder of the tables within a lake."""
 
 FOLD_MARK = "lakeflow/fold"
 """Application id under which a commit says which fold it carries."""

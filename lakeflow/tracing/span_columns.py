@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities.json_text import json_text
 from lakeflow.entities.live_span import Encoded
-from lakeflow.entities.span import INPUTS, OUTPUTS, SPAN_TYPE, SpanType
+from lakeflow.entities.span import INPUTS, OUTPUTS, SPAN_TYPE
+from lakeflow.entities.span_type import SpanType
 from lakeflow.printable import readable
 from lakeflow.tracing.columns import Columns, lay_over, shortened, without_attributes
 from lakeflow.tracing.conventions import lifted

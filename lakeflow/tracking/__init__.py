@@ -1,7 +1,7 @@
 """The name of MLflow's public door: ``from lakeflow.tracking import MlflowClient``."""
 
 from lakeflow.client import MlflowClient
-from lakeflow.fluent import (
+from lakeflow.fluent.lakes import (
     get_registry_uri,
     get_tracking_uri,
     is_tracking_uri_set,

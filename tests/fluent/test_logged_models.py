@@ -101,7 +101,7 @@ def test_the_active_model_is_one_of_the_thread_and_ends_with_its_block() -> None
 @pytest.mark.parametrize("variable", ["LAKEFLOW_ACTIVE_MODEL_ID", "MLFLOW_ACTIVE_MODEL_ID"])
 def test_the_active_model_of_a_process_is_that_of_its_environment(variable: str) -> None:
     program = (
-        "from lakeflow.fluent import clear_active_model, get_active_model_id\n"
+        "from lakeflow import clear_active_model, get_active_model_id\n"
         "print(get_active_model_id())\nclear_active_model()\nprint(get_active_model_id())"
     )
     command, known = [sys.executable, "-c", program], os.environ | {variable: "m-1a2b"}
