@@ -260,6 +260,7 @@ else:
     )
 
     # What every job calls: no loop waits for it at its first step, and no handler of a signal
-    # finds it half imported.
+    # finds it half imported. And what tells a trace where it begins, whoever begins it.
     import lakeflow.fluent.artifacts
-    import lakeflow.fluent.logged  # noqa: F401
+    import lakeflow.fluent.logged
+    import lakeflow.fluent.trace_origins  # noqa: F401

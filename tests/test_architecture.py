@@ -22,6 +22,7 @@ from lakeflow import (
     logged_model_client,
     registry_client,
     trace_client,
+    tracing,
 )
 from lakeflow.entities import model_registry
 
@@ -213,7 +214,7 @@ def test_every_public_name_says_what_it_is() -> None:
     assert all(getattr(lakeflow, name).__doc__ for name in lakeflow.__all__)
 
 
-@pytest.mark.parametrize("package", [lakeflow, entities, model_registry])
+@pytest.mark.parametrize("package", [lakeflow, entities, model_registry, tracing])
 def test_what_is_loaded_later_is_what_type_checkers_see(package: ModuleType) -> None:
     (seen,) = [
         node

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lakeflow as mlflow
-from lakeflow import fluent
 
 
 def test_the_client_and_the_functions_are_found_by_each_of_their_names() -> None:
@@ -19,8 +18,8 @@ def test_the_client_and_the_functions_are_found_by_each_of_their_names() -> None
         assert getattr(mlflow.tracking, name) is getattr(mlflow, name)
     for name in ("get_registry_uri", "set_registry_uri"):
         assert getattr(mlflow.tracking, name) is getattr(mlflow, name)
-    for name in fluent.__all__:
-        assert getattr(mlflow.tracking.fluent, name) is getattr(fluent, name)
+    for name in mlflow.__all__:
+        assert getattr(mlflow.tracking.fluent, name) is getattr(mlflow, name)
 
 
 def test_modules_are_there_as_soon_as_the_package_is() -> None:

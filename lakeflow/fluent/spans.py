@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import LiveSpan, NoOpSpan, SpanStatus, SpanStatusCode, SpanType
 from lakeflow.entities.trace_info import SOURCE_RUN
-from lakeflow.fluent.trace_origins import here
 from lakeflow.tracing import active, live_trace, switches
-from lakeflow.tracing.origin import find_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -235,7 +233,3 @@ def get_current_active_span() -> LiveSpan | None:
     """
     span = active.SPAN.get()
     return span if isinstance(span, LiveSpan) and not span._is_over else None
-
-
-# Told, and not imported there: the room of tracing is below this one.
-find_with(here)
