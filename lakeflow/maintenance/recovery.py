@@ -132,12 +132,16 @@ def restore_tables(lake: Lake, fold: Fold, mark: int | None = None) -> None:
     """
     unknown = lake.tables.keys() - fold.versions.keys()
     there = {entry.name for entry in lake.fs.list(TABLES)} if unknown else set()
+    begun = []
     for name, table in lake.tables.items():
         # The first fold makes the tables, and not who makes the lake: dozens of files would be
         # written for a job that logs a number.
         if name in unknown and table.create(is_known_to_be_new=name not in there):
+            begun.append(table.commit_path(0))
             continue
-        table.version()  # a look: the mark is that of the version last looked at
+        # A look: the mark is that of the version last looked at.
+        if table.version() == 0 and name in unknown:
+            begun.append(table.commit_path(0))
         expected = fold.marks.get(name, 0)
         found = table.mark()
         if found in {expected, mark}:
@@ -149,3 +153,6 @@ def restore_tables(lake: Lake, fold: Fold, mark: int | None = None) -> None:
                 hint=f"restore {folds.FOLDS}/ from a backup of the same time as the tables",
             )
         table.restore(fold.files.get(name, ()), expected)
+    # On the disk before the end of the fold, which names these versions. At once: each of them
+    # alone would sync the folders of the lake as well.
+    lake.fs.sync(*begun)

@@ -69,6 +69,8 @@ class Table:
     def create(self, *, is_known_to_be_new: bool = False) -> bool:
         """Make the table if there is none; several processes may try at once.
 
+        Its first commit is not synced.
+
         Args:
             is_known_to_be_new: Its folder is not there, so that its log need not be listed.
 

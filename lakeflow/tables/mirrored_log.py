@@ -126,12 +126,13 @@ class MirroredLog:
         (self._local / name).write_bytes(data)
 
     def begin(self, commit: bytes) -> None:
-        """Publish the first commit of the table.
+        """Publish the first commit of the table; who makes dozens of them syncs them at once.
 
         Raises:
             ConflictError: Somebody else has.
         """
         self._create(0, commit)
+        self.version = 0
 
     def publish(self, version: int) -> None:
         """Publish the commit that was built in the mirror, or drop it.
@@ -142,10 +143,13 @@ class MirroredLog:
         local = self._local / commit_name(version)
         try:
             self._create(version, local.read_bytes())
+            # On the disk before the end of the fold, which names this version.
+            self._fs.sync(f"{self._folder}/{local.name}")
         # Whatever happened: what is left in the mirror would be taken for published.
         except BaseException:
             local.unlink()
             raise
+        self.version = version
 
     def _create(self, version: int, commit: bytes) -> None:
         path = f"{self._folder}/{commit_name(version)}"
@@ -153,9 +157,6 @@ class MirroredLog:
             self._fs.create(path, commit)
         except FileExistsError as error:
             raise ConflictError(f"{self._folder}: version {version} is taken") from error
-        # On the disk before the end of the fold, which names this version.
-        self._fs.sync(path)
-        self.version = version
 
     def publish_checkpoint(self, version: int) -> None:
         """Publish the checkpoint of a version that was built in the mirror."""

@@ -130,5 +130,3 @@ def test_random_calls_leave_the_same(new_stores, script):
         both.same(method, *arguments(method, args, number, made))
         made = both.run_count
     both.compare()
-    both.compact()
-    both.compare()

@@ -284,6 +284,10 @@ def look(location: str, promises: Sequence[Promised]) -> None:
     for path, span in survivor.lake.listing().unfolded.items():
         rest = survivor.lake.fs.read(path, *span)
         assert b"\n" not in rest, "a complete line was not folded"
+    # Each listing of the next lake would go through the files of this one.
+    root = survivor.lake.fs.full("")
+    for path in [path for path in MemoryFileSystem.store if path.startswith(root)]:
+        del MemoryFileSystem.store[path]
 
 
 def put(location: str, files: Files) -> None:

@@ -151,6 +151,7 @@ def age_folds(lake: Path) -> None:
         age(lake / "folds")
 
 
+@pytest.fixture(scope="module")
 def run_ids(good: Path) -> list[str]:
     client = LakeflowClient(str(good))
     return [run.info.run_id for run in client.search_runs([str(n) for n in range(4)])]
@@ -404,8 +405,8 @@ WORKS = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_planted_lake_is_read_or_refused(case: str, lake: Path, good: Path) -> None:
-    RUNS[str(lake)] = run_ids(good)
+def test_a_planted_lake_is_read_or_refused(case: str, lake: Path, run_ids: list[str]) -> None:
+    RUNS[str(lake)] = run_ids
     CASES[case](lake)
     age(lake)
     found = walk(lake)

@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 import deltalake
 import pytest
 
+from lakeflow.config import Settings
 from lakeflow.exceptions import DamagedLakeError
+from lakeflow.filesystem.location import open_filesystem
+from lakeflow.kinds import TABLES
+from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
+from lakeflow.maintenance.recovery import restore_tables, standing_fold
 from lakeflow.tables import folds
+from lakeflow.testing.faults import FaultFilesystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,3 +157,14 @@ def test_ages_are_by_the_clock_of_the_store(
     assert not old.exists()
     check(another_process, path, run_id)
     assert (path / "folds" / "0000000001.done.json").exists(), "as_of goes back to it"
+
+
+def test_the_tables_of_a_first_fold_are_synced_at_once(tmp_path: Path) -> None:
+    """Also those that somebody else has made, who may be about to."""
+    for made in (len(TABLES), 0):
+        fs = FaultFilesystem(open_filesystem(str(tmp_path / "lake")))
+        lake = Lake.on(fs, Settings())
+        base = standing_fold(lake, folds.newest(fs).done)
+        fs.calls.clear()
+        restore_tables(lake, base)
+        assert (fs.calls["create"], fs.calls["sync"]) == (made, 1)

@@ -65,16 +65,14 @@ def _fits(kind: Kind, spec: TableSpec, part: Part | None, field: str) -> str:
     elif part.removable:
         nullable |= {*kind.values(spec)}
     lengths = ", ".join(f'len({field}."{name}")' for name in names)
-    count = f"coalesce({lengths})"
     conditions = [f'"{name}" IS NOT NULL' for name in kind.scope if kind.is_line]
+    # Both leave nulls out.
+    conditions.append(f"least({lengths}) = greatest({lengths})")
     for name in names:
-        values = f'{field}."{name}"'
-        if name in nullable:
-            conditions.append(f"coalesce(len({values}), {count}) = {count}")
-        else:
-            conditions.append(f"len({values}) = {count}")
+        if name not in nullable:
+            values = f'{field}."{name}"'
             # ``len`` counts nulls as well, and ``list_count`` does not.
-            conditions.append(f"list_count({values}) = {count}")
+            conditions.append(f"list_count({values}) = len({values})")
     return " AND ".join(conditions)
 
 

@@ -114,9 +114,10 @@ class Folding:
         """Take a part in columns out of the lines; return how many of its rows do not fit."""
         empty, add, unfit = fold_lines.unpack(kind, part)
         self._run(empty)
-        if part.table.name in self._fields:
-            for some in _parts_of(files):
-                self._read(add, some)
+        if part.table.name not in self._fields:
+            return 0
+        for some in _parts_of(files):
+            self._read(add, some)
         return int(self._one(unfit)[0])
 
     def _read(self, statement: str, files: Sequence[str]) -> None:
@@ -347,9 +348,10 @@ class Folding:
         Its memory is for the sorting of what comes last, which is the largest.
         """
         for spec in kind.held_tables:
-            self._run(f"DROP TABLE IF EXISTS rows_{spec.name}")
-        # Where nothing was stored of its things there was no such table.
-        self._run(f"DROP TABLE IF EXISTS old_{kind.name}")
+            if spec.name in self._rows:
+                self._run(f"DROP TABLE rows_{spec.name}")
+        if kind.name in self._has_old:
+            self._run(f"DROP TABLE old_{kind.name}")
         if and_records:
             self._run("DROP TABLE records")
 
