@@ -23,6 +23,7 @@ from lakeflow.query.engine.connection import SQL_TYPES, Engine, literally
 from lakeflow.query.engine.overlay import stored_rows
 from lakeflow.query.engine.statement import quoted
 from lakeflow.query.folding import documents, fold_lines, fold_sql, made_sql
+from lakeflow.query.folding.constant_columns import constant_columns
 from lakeflow.query.folding.parquet import Written, write_files
 from lakeflow.query.folding.stored_files import meeting, overlapping
 from lakeflow.records import REMOVED
@@ -355,7 +356,7 @@ class Folding:
             self._run("DROP TABLE records")
 
     def _write(self, spec: TableSpec, rows: str, folder: str) -> list[Written]:
-        constants = self._constants(spec, rows)
+        constants = constant_columns(self._run, spec, rows)
         columns = ", ".join(
             f'CAST("{column.name}" AS {SQL_TYPES[column.type]}) AS "{column.name}"'
             for column in spec.columns
@@ -369,47 +370,6 @@ class Folding:
                 spec, cursor.sql(selection).to_arrow_reader(size), folder, constants
             )
         )
-
-    def _constants(self, spec: TableSpec, rows: str) -> dict[str, str | int | None]:
-        """Return the values of columns that have the same one in all rows, null among them.
-
-        Sorting moves each row column by column, and of spans more than half are the same in
-        all. None where the rows are few, or all else would be the same too.
-        """
-        # Long texts are looked at no further than it takes to see that they are.
-        looks = ", ".join(
-            f'left("{each.name}", {_LONGEST_CONSTANT + 1})'
-            if each.type == "string"
-            else f'"{each.name}"'
-            for each in spec.columns
-        )
-        first = self._run(f"SELECT {looks} FROM ({rows}) LIMIT {_FIRST}")  # noqa: S608
-        if len(first) < _FIRST:
-            return {}
-        # Reals but for nulls are left out: NaN is not what it is, and 0 is what -0 is.
-        candidates = [
-            (column.name, values[0])
-            for column, values in zip(spec.columns, zip(*first, strict=True), strict=True)
-            if values.count(values[0]) == _FIRST
-            and (values[0] is None or column.type != "double")
-            and (type(values[0]) is not str or len(values[0]) <= _LONGEST_CONSTANT)
-        ]
-        if not candidates:
-            return {}
-        given = {f"value_{name}": value for name, value in candidates if value is not None}
-        others = ", ".join(
-            f'count("{name}")'
-            if value is None
-            else f'count_if("{name}" IS DISTINCT FROM $value_{name})'
-            for name, value in candidates
-        )
-        (counts,) = self._run(f"SELECT {others} FROM ({rows})", **given)  # noqa: S608
-        found = {
-            name: value
-            for (name, value), count in zip(candidates, counts, strict=True)
-            if count == 0
-        }
-        return found if not {*spec.sort} <= {*found} else {}
 
     def _run(self, statement: str, **values: Any) -> list[Any]:
         if "files" in values:
@@ -427,11 +387,4 @@ def _parts_of(files: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 _FILES_A_STATEMENT = 100
-
-_FIRST = 100
-"""Rows that say which columns may have the same value in all."""
-
-_LONGEST_CONSTANT = 1_024
-"""Characters of such a value."""
-
 _ROWS_A_FETCH = 1_024
