@@ -167,7 +167,9 @@ def are_plain(data: bytes) -> bool:
     lines = array_of_lines(data)
     for pattern in _PLAIN:
         matches = pyarrow.compute.match_substring_regex(lines, pattern)
-        lines = lines.filter(pyarrow.compute.invert(matches))
-        if not len(lines):
+        if matches.true_count == len(lines):
             return True
+        # Copies what is left of them, which may be all.
+        if matches.true_count:
+            lines = lines.filter(pyarrow.compute.invert(matches))
     return False

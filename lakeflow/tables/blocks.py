@@ -90,13 +90,13 @@ def escape(key: str) -> bytes:
     """Return a key as ASCII without tabs and newlines."""
     # JSON would write a character and the two halves of it, which are another key, the same.
     # The codec leaves an id as it is, but it takes longer to find than that to see.
-    is_plain = key.isascii() and key.isalnum()
+    is_plain = key.isascii() and key.isprintable() and "\\" not in key
     return key.encode() if is_plain else key.encode("unicode_escape")
 
 
 def unescape(key: bytes) -> str:
     """Return the key that was written so."""
-    return key.decode() if key.isalnum() else key.decode("unicode_escape")
+    return key.decode("unicode_escape") if b"\\" in key else key.decode()
 
 
 def deflate(lines: Iterable[bytes]) -> bytes:

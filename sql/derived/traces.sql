@@ -1,40 +1,58 @@
 -- What follows of a trace from its spans, a row each; reads the relation spans.
 WITH RECURSIVE
+  -- A span that came again with another start is two rows, and would double those below it.
+  parents AS (
+    SELECT trace_id, span_id,
+           bool_or(coalesce(input_tokens, output_tokens, total_tokens) IS NOT NULL) AS has_tokens,
+           bool_or(coalesce(input_cost, output_cost, total_cost) IS NOT NULL) AS has_cost
+    FROM spans
+    GROUP BY trace_id, span_id
+  ),
+  linked AS (
+    SELECT spans.*, parents.span_id IS NOT NULL AS has_parent,
+           -- By a circle a span is above itself, and counts all the same.
+           coalesce(parents.has_tokens AND parents.span_id <> spans.span_id, false)
+             AS is_below_tokens,
+           coalesce(parents.has_cost AND parents.span_id <> spans.span_id, false)
+             AS is_below_cost
+    FROM spans
+    LEFT JOIN parents
+      ON parents.trace_id = spans.trace_id AND parents.span_id = spans.parent_span_id
+  ),
   placed AS (
-    SELECT spans.trace_id, spans.span_id, start_time_ns, end_time_ns, name, status, session_id,
+    SELECT trace_id, span_id, start_time_ns, end_time_ns, name, status, session_id,
            user_id, inputs, outputs,
            -- Of several candidates the root is the one without a parent, then one whose parent
            -- is known to have run elsewhere, then one whose parent has not come.
-           CASE WHEN spans.parent_span_id IS NULL THEN 0
-                WHEN parents.span_id IS NOT NULL THEN 3
+           CASE WHEN parent_span_id IS NULL THEN 0
+                WHEN has_parent THEN 3
                 -- OTLP's flags: 0x100, that it is known where the parent ran, and 0x200, elsewhere.
-                WHEN coalesce(spans.flags, 0) & 768 = 768 THEN 1
+                WHEN coalesce(flags, 0) & 768 = 768 THEN 1
                 ELSE 2 END AS depth
-    FROM spans
-    -- A span that came again with another start is two rows, and would double those below it.
-    LEFT JOIN (SELECT DISTINCT trace_id, span_id FROM spans) AS parents
-      ON parents.trace_id = spans.trace_id AND parents.span_id = spans.parent_span_id
+    FROM linked
   ),
-  -- What counts tokens, and what has a cost: each by itself.
+  -- What counts tokens, and what has a cost: each by itself. Most that are not counted, since
+  -- one above them is, are right below that one.
   counted AS (
-    SELECT false AS is_cost, trace_id, span_id, parent_span_id, input_tokens, output_tokens,
-           cached_tokens, total_tokens, cache_creation_tokens, NULL::DOUBLE AS input_cost,
-           NULL::DOUBLE AS output_cost, NULL::DOUBLE AS total_cost
-    FROM spans
+    SELECT false AS is_cost, trace_id, span_id, parent_span_id, is_below_tokens AS is_below,
+           input_tokens, output_tokens, cached_tokens, total_tokens, cache_creation_tokens,
+           NULL::DOUBLE AS input_cost, NULL::DOUBLE AS output_cost, NULL::DOUBLE AS total_cost
+    FROM linked
     WHERE coalesce(input_tokens, output_tokens, total_tokens) IS NOT NULL
     UNION ALL
-    SELECT true, trace_id, span_id, parent_span_id, NULL, NULL, NULL, NULL, NULL, input_cost,
-           output_cost, total_cost
-    FROM spans
+    SELECT true, trace_id, span_id, parent_span_id, is_below_cost, NULL, NULL, NULL, NULL, NULL,
+           input_cost, output_cost, total_cost
+    FROM linked
     WHERE coalesce(input_cost, output_cost, total_cost) IS NOT NULL
   ),
   -- Above a span that counts, up to the next one that does: that one counts its own too.
   above AS (
     SELECT is_cost, trace_id, span_id, parent_span_id AS up, 1 AS steps
     FROM counted
-    -- Where one span counts alone, none above it does, and its trace is spared the walk.
-    WHERE (is_cost, trace_id)
-      IN (SELECT (is_cost, trace_id) FROM counted GROUP BY is_cost, trace_id HAVING count(*) > 1)
+    WHERE NOT is_below AND parent_span_id IS NOT NULL
+      -- Where one span counts alone, none above it does, and its trace is spared the walk.
+      AND (is_cost, trace_id)
+        IN (SELECT (is_cost, trace_id) FROM counted GROUP BY is_cost, trace_id HAVING count(*) > 1)
     UNION
     SELECT above.is_cost, above.trace_id, above.span_id, spans.parent_span_id, above.steps + 1
     FROM above
@@ -47,25 +65,34 @@ WITH RECURSIVE
           END
   ),
   within AS (
-    SELECT DISTINCT above.is_cost, above.trace_id, above.span_id
+    SELECT is_cost, trace_id, span_id FROM counted WHERE is_below
+    UNION ALL
+    SELECT above.is_cost, above.trace_id, above.span_id
     FROM above
     JOIN counted ON counted.is_cost = above.is_cost AND counted.trace_id = above.trace_id
       AND counted.span_id = above.up
-    -- By a circle a span is above itself, and counts all the same.
     WHERE above.up <> above.span_id
   ),
-  -- Costs in the order of ids: in another one the last digit of a sum may be another.
-  sums AS (
+  topmost AS (
+    FROM counted ANTI JOIN within USING (is_cost, trace_id, span_id)
+  ),
+  tokens AS (
     SELECT trace_id, sum(input_tokens)::BIGINT AS input_tokens,
            sum(output_tokens)::BIGINT AS output_tokens,
            sum(cached_tokens)::BIGINT AS cached_tokens,
            sum(total_tokens)::BIGINT AS total_tokens,
-           sum(cache_creation_tokens)::BIGINT AS cache_creation_tokens,
-           sum(input_cost ORDER BY span_id) AS input_cost,
+           sum(cache_creation_tokens)::BIGINT AS cache_creation_tokens
+    FROM topmost
+    WHERE NOT is_cost
+    GROUP BY trace_id
+  ),
+  -- In the order of ids: in another one the last digit of a sum may be another.
+  costs AS (
+    SELECT trace_id, sum(input_cost ORDER BY span_id) AS input_cost,
            sum(output_cost ORDER BY span_id) AS output_cost,
            sum(total_cost ORDER BY span_id) AS total_cost
-    FROM counted
-    ANTI JOIN within USING (is_cost, trace_id, span_id)
+    FROM topmost
+    WHERE is_cost
     GROUP BY trace_id
   ),
   summed AS (
@@ -108,4 +135,5 @@ SELECT trace_id,
        CASE WHEN root.depth <= 1 THEN left(root.inputs, 1000) END AS request_preview,
        CASE WHEN root.depth <= 1 THEN left(root.outputs, 1000) END AS response_preview
 FROM summed
-LEFT JOIN sums USING (trace_id)
+LEFT JOIN tokens USING (trace_id)
+LEFT JOIN costs USING (trace_id)

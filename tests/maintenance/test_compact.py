@@ -482,6 +482,22 @@ def test_a_torn_tail_does_not_keep_a_compaction_going(
     assert len(report.folds) <= 2
 
 
+@pytest.mark.parametrize("place", [0, 1, 249])
+@pytest.mark.parametrize("other", ["other", "x" * 5_000])
+def test_one_row_that_is_not_like_all_the_others_is_kept(
+    client: LakeflowClient, run_id: str, uri: str, place: int, other: str
+) -> None:
+    values = ["same"] * 250
+    values[place] = other
+    params = [Param(f"key {number:03}", value) for number, value in enumerate(values)]
+    client.log_batch(run_id, params=params)
+    assert lakeflow.compact(uri).tables[PARAMS.name].rows == 250
+
+    table = lakeflow.sql("SELECT * FROM params ORDER BY key", tracking_uri=uri)
+    assert table.column("value").to_pylist() == values
+    assert {*table.column("run_id").to_pylist()} == {run_id}
+
+
 def test_threads_read_tables_and_log_of_one_fold(
     another_process: Callable[..., Store], uri: str
 ) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow
+import pyarrow.parquet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakeflow.query.folding.parquet import row_groups, write_files
+from lakeflow.query.folding.parquet import Written, row_groups, write_files
 from lakeflow.schema import SPANS, TRACES
 
 if TYPE_CHECKING:
@@ -79,3 +80,31 @@ def test_row_groups_rule_out_ids_that_they_do_not_have(tmp_path: Path):
         for number in (107, 30_000)
     ]
     assert excluded == [[(True,), (False,), (True,)], [(True,)] * 3]
+
+
+def test_columns_that_are_the_same_in_all_rows_are_written_as_if_they_had_come(
+    tmp_path: Path,
+) -> None:
+    same: dict[str, str | int | None] = {
+        column.name: None if column.nullable else "one" if column.type == "string" else 1
+        for column in PARTED.columns
+        if column.name != "span_id"
+    }
+    count = 3 * ROWS + 1
+    ids = [f"{place:016x}" for place in range(count)]
+    types = {"string": pyarrow.string(), "long": pyarrow.int64(), "double": pyarrow.float64()}
+    whole = pyarrow.Table.from_pydict(
+        {name: [value] * count for name, value in same.items()} | {"span_id": ids},
+        pyarrow.schema((column.name, types[column.type]) for column in PARTED.columns),
+    )
+
+    def written(rows: pyarrow.Table, *constants: dict[str, str | int | None]) -> Written:
+        (file,) = write_files(PARTED, rows.to_reader(ROWS), str(tmp_path), *constants)
+        return file
+
+    files = [written(whole), written(whole.select(["span_id"]), same)]
+
+    for file in files:
+        assert pyarrow.parquet.read_table(file.path).to_pydict() == whole.to_pydict()
+    assert files[0].bounds == files[1].bounds
+    assert files[0].nulls == files[1].nulls

@@ -24,7 +24,8 @@ from opentelemetry.trace import (
 )
 
 from lakeflow.entities.json_text import flat_text, json_text, typed
-from lakeflow.tracing.columns import COLUMN_NAMES, LATEST_NS, of_spans
+from lakeflow.stores.traces.spans import pieces_of
+from lakeflow.tracing.columns import COLUMN_NAMES, LATEST_NS, empty_columns, of_spans
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +205,17 @@ def test_attributes_come_back_as_they_were(attributes):
 @given(st.dictionaries(st.text(), SCALARS | st.floats() | st.integers()))
 def test_the_quick_way_writes_what_the_other_one_does(values):
     assert same(typed(flat_text(values)), typed(json_text(values)))
+
+
+def test_a_column_in_which_no_span_says_anything_is_not_logged():
+    columns = empty_columns(2) | {"name": ["a", "b"], "inputs": [None, "1"]}
+
+    (piece,) = pieces_of(columns)
+
+    assert json.loads(f"{{{piece}}}") == {
+        "spans": {
+            "name": ["a", "b"],
+            "span_type": ["UNKNOWN", "UNKNOWN"],
+            "inputs": [None, "1"],
+        }
+    }

@@ -21,7 +21,9 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.kinds.kind import CLOCK, Keep
 from lakeflow.query.engine.connection import SQL_TYPES, Engine, literally
 from lakeflow.query.engine.overlay import stored_rows
+from lakeflow.query.engine.statement import quoted
 from lakeflow.query.folding import documents, fold_lines, fold_sql, made_sql
+from lakeflow.query.folding.constant_columns import constant_columns
 from lakeflow.query.folding.parquet import Written, write_files
 from lakeflow.query.folding.stored_files import meeting, overlapping
 from lakeflow.records import REMOVED
@@ -356,16 +358,18 @@ class Folding:
             self._run("DROP TABLE records")
 
     def _write(self, spec: TableSpec, rows: str, folder: str) -> list[Written]:
+        constants = constant_columns(self._run, spec, rows)
         columns = ", ".join(
             f'CAST("{column.name}" AS {SQL_TYPES[column.type]}) AS "{column.name}"'
             for column in spec.columns
+            if column.name not in constants
         )
-        order = ", ".join(f'"{name}"' for name in spec.sort)
+        order = quoted(name for name in spec.sort if name not in constants)
         selection = f"SELECT {columns} FROM ({rows}) ORDER BY {order}"  # noqa: S608
         size = spec.row_group_rows
         return self._cursor.call(
             lambda cursor: write_files(
-                spec, cursor.sql(selection).to_arrow_reader(size), folder
+                spec, cursor.sql(selection).to_arrow_reader(size), folder, constants
             )
         )
 
@@ -385,5 +389,4 @@ def _parts_of(files: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 _FILES_A_STATEMENT = 100
-
 _ROWS_A_FETCH = 1_024

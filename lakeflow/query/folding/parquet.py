@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.ids import new_id
+from lakeflow.query.engine.columns import column
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -76,7 +78,10 @@ def text_bounds(least: str, most: str) -> Bounds:
 
 
 def write_files(
-    spec: TableSpec, batches: pyarrow.RecordBatchReader, folder: str
+    spec: TableSpec,
+    batches: pyarrow.RecordBatchReader,
+    folder: str,
+    constants: Mapping[str, str | int | None] = MappingProxyType({}),
 ) -> list[Written]:
     """Write rows as files; none where there are no rows.
 
@@ -84,11 +89,13 @@ def write_files(
         spec: The table.
         batches: Its rows, in its order, as many as in a row group at once; closed at the end.
         folder: Where to write the files.
+        constants: Values of the columns that the batches lack, each the same in all rows.
     """
     files: list[_File] = []
     # Until it is closed it holds what the statement has built.
     with closing(batches):
-        for batch in row_groups(spec, batches):
+        for part in row_groups(spec, batches, constants):
+            batch = _whole(spec, part, constants)
             if not files or files[-1].rows >= spec.file_rows:
                 if files:
                     files[-1].close()
@@ -100,15 +107,35 @@ def write_files(
     return [file.written() for file in files]
 
 
+def _whole(
+    spec: TableSpec, batch: pyarrow.RecordBatch, constants: Mapping[str, str | int | None]
+) -> pyarrow.RecordBatch:
+    """Return a batch with the columns that it lacks."""
+    import pyarrow
+
+    if not constants:
+        return batch
+    columns = [
+        # Not by ``pyarrow.scalar``, for the reason that ``columns`` has.
+        pyarrow.repeat(column(each.type, [constants[each.name]])[0], batch.num_rows)
+        if each.name in constants
+        else batch.column(each.name)
+        for each in spec.columns
+    ]
+    return pyarrow.RecordBatch.from_arrays(columns, names=[*spec.column_names])
+
+
 def row_groups(
-    spec: TableSpec, batches: Iterable[pyarrow.RecordBatch]
+    spec: TableSpec, batches: Iterable[pyarrow.RecordBatch], constants: Collection[str] = ()
 ) -> Iterator[pyarrow.RecordBatch]:
     """Yield the rows of batches, all full but the last, as they are to be row groups.
 
     Where the columns change that a table is parted by, a row group has from a quarter of its
-    rows to a quarter more; elsewhere all of them.
+    rows to a quarter more; elsewhere all of them. A column that the batches lack does not
+    change.
     """
-    if not spec.parted_by:
+    parted_by = [name for name in spec.parted_by if name not in constants]
+    if not parted_by:
         yield from batches
         return
     least, most = spec.row_group_rows // 4, spec.row_group_rows * 5 // 4
@@ -116,13 +143,13 @@ def row_groups(
     for batch in batches:
         rows = batch if rows is None else _joined(rows, batch)
         while rows.num_rows > most:
-            ends = [end for end in _changes(spec, rows.slice(0, most + 1)) if end >= least]
+            ends = [end for end in _changes(parted_by, rows.slice(0, most + 1)) if end >= least]
             end = ends[-1] if ends else spec.row_group_rows
             yield rows.slice(0, end)
             rows = rows.slice(end)
     if rows is not None:
         # A single change that comes late parts what is left; with more it is small anyway.
-        ends = [end for end in _changes(spec, rows) if end >= least][-1:]
+        ends = [end for end in _changes(parted_by, rows) if end >= least][-1:]
         for start, end in pairwise((0, *ends, rows.num_rows)):
             yield rows.slice(start, end - start)
 
@@ -134,12 +161,12 @@ def _joined(*batches: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
     return joined
 
 
-def _changes(spec: TableSpec, rows: pyarrow.RecordBatch) -> list[int]:
+def _changes(names: Iterable[str], rows: pyarrow.RecordBatch) -> list[int]:
     """Return the places of rows that begin something else than the row before."""
     import pyarrow.compute
 
     places: set[int] = set()
-    for name in spec.parted_by:
+    for name in names:
         column = rows.column(name)
         differs = pyarrow.compute.not_equal(column.slice(1), column.slice(0, len(column) - 1))
         places.update(pyarrow.compute.indices_nonzero(differs).to_pylist())
@@ -215,16 +242,16 @@ class _File:
         self._writer.write_batch(
             pyarrow.RecordBatch.from_arrays(batch.columns, schema=self._schema)
         )
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            self._nulls[name] += column.null_count
-            found = pyarrow.compute.min_max(column).as_py()
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            self._nulls[name] += values.null_count
+            found = pyarrow.compute.min_max(values).as_py()
             # Nothing but nulls has no bounds.
             least, most = found["min"], found["max"]
             if least is None:
                 continue
             if isinstance(least, float):
                 # min_max leaves NaN out, and writers differ in what they publish for it.
-                is_nan = pyarrow.compute.any(pyarrow.compute.is_nan(column)).as_py()
+                is_nan = pyarrow.compute.any(pyarrow.compute.is_nan(values)).as_py()
                 self._has_bounds &= not is_nan and isfinite(least) and isfinite(most)
             known = self._bounds.get(name, (least, most))
             self._bounds[name] = min(known[0], least), max(known[1], most)

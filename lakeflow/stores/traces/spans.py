@@ -31,9 +31,22 @@ _CUT_CHARACTERS = 256 * 1024
 def pieces_of(columns: Mapping[str, list[Any]]) -> records.Pieces:
     """Return spans as fields of records; of a span that would fit none the texts are cut."""
     try:
-        return records.columns(SPANS.name, columns)
+        return records.columns(SPANS.name, _said(columns))
     except InvalidInputError:
-        return records.columns(SPANS.name, _cut(columns))
+        return records.columns(SPANS.name, _said(_cut(columns)))
+
+
+def _said(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the columns in which any span says something.
+
+    Most spans say nothing in half of them, which would be a sixth of what everybody parses.
+    """
+    return {
+        name: values
+        for name, values in columns.items()
+        # To count takes a look at each value, and most columns say something at once.
+        if values[0] is not None or values.count(None) < len(values)
+    }
 
 
 def _cut(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
