@@ -348,6 +348,8 @@ def _frame_of(lake: Lake, scan: Scan) -> polars.LazyFrame:
     parts = []
     if scan.files:
         stored = _stored(lake, scan.files, formats.to_polars(scan.fresh).schema)
+        if scan.removed_by_null:
+            stored = stored.filter(polars.col(scan.removed_by_null).is_not_null())
         for column, ids in scan.hidden.items():
             if ids:
                 stored = stored.filter(~polars.col(column).is_in(ids))

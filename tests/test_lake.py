@@ -498,7 +498,7 @@ def test_an_older_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     before = sorted(path for path in (tmp_path / "lake").rglob("*"))
     fs = open_filesystem(tmp_path / "lake")
     with pytest.raises(
-        InvalidStateError, match="format 3; this lakeflow reads format 12"
+        InvalidStateError, match="format 3; this lakeflow reads format 13"
     ) as caught:
         Lake.on(fs, Settings())
     assert "new folder" in str(caught.value)

@@ -109,7 +109,8 @@ SCHEMAS = {
     "string!",
     "evaluation_dataset_records": "dataset_id string!, given_at long!, number long, record_id "
     "string!, entry string!, inputs string, outputs string, expectations string, tags "
-    "string, source_type string, source_id string, source string, user_id string",
+    "string, source_type string, source_id string, source string, user_id string, "
+    "clock long!",
     "scorers": "experiment_id string!, scorer_id string!, name string!, full_name string!, "
     "creation_time long!, online_config_id string, sample_rate double, filter_string string",
     "scorer_versions": "experiment_id string!, scorer_id string!, version long!, "

@@ -9,10 +9,12 @@ from lakeflow.importing.destination.evaluation import DatasetCopies, write_score
 from lakeflow.importing.destination.logged_models import MODELS_AT_ONCE, LoggedModelCopies
 from lakeflow.importing.destination.model_files import copy_model_files
 from lakeflow.importing.destination.registered_models import write_models
+from lakeflow.importing.destination.reviews import ReviewCopies
 from lakeflow.importing.destination.traces import TRACES_AT_ONCE, TraceCopies
 from lakeflow.importing.destination.version_places import places_of
 from lakeflow.importing.evaluation_items import EvaluationSource
 from lakeflow.importing.model_source import ModelSource
+from lakeflow.importing.review_items import ReviewSource
 from lakeflow.stores.arguments import below
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         RegisteredModelItem,
     )
     from lakeflow.importing.report import ImportReport
+    from lakeflow.importing.review_items import ReviewItem
     from lakeflow.importing.source import Artifacts, Source, Wanted
     from lakeflow.importing.trace_items import TraceItem
     from lakeflow.stores.store import Store
@@ -150,6 +153,11 @@ class BesideRuns:
         """Bring the scorers of experiments; takes their ids in the lake by key."""
         write_scorers(self._store, self._read.scorer_versions(experiments), experiments)
 
+    def reviews(self, experiments: Mapping[str, str]) -> None:
+        """Bring questions, review queues and issues; takes ids of experiments by key."""
+        copies = ReviewCopies(self._store, experiments, self._report.add)
+        copies.write(self._read.reviews(experiments))
+
     # Registered models
 
     def registered_models(self, experiment_ids: Iterable[str]) -> None:
@@ -197,6 +205,7 @@ def count_beside_runs(
         datasets.append(dataset.dataset_id)
         _exhaust(read.dataset_records(dataset))
     _exhaust(read.scorer_versions(keys))
+    _exhaust(read.reviews(keys))
     for model in read.logged_models(items, keys):
         if model.point_count is None:
             _exhaust(read.points(model))
@@ -231,6 +240,7 @@ class _Reading:
     def __init__(self, source: Source, wanted: Wanted, report: ImportReport) -> None:
         self._source = source if isinstance(source, ModelSource) else None
         self._evaluation = source if isinstance(source, EvaluationSource) else None
+        self._reviews = source if isinstance(source, ReviewSource) else None
         self._wanted = wanted
         self._report = report
         self.is_all = not wanted.experiments and wanted.since is None
@@ -321,6 +331,18 @@ class _Reading:
                 self._report.count("scorers", 1, version.creation_time)
             self._report.count("scorer_versions", 1, version.creation_time)
             yield version
+
+    def reviews(self, keys: Container[str]) -> Iterator[ReviewItem]:
+        """Yield questions, queues and issues of experiments, by the keys of these."""
+        if self._reviews is None:
+            return
+        for item in self._reviews.reviews():
+            if item.experiment not in keys or not self._is_late(item.updated):
+                continue
+            self._report.count(item.kind.row.name, 1, item.row[item.kind.makes])
+            for table, rows in item.parts.items():
+                self._report.count(table, len(rows), sum(row["created_time"] for row in rows))
+            yield item
 
     def registered_models(
         self, of_wanted: Callable[[Sequence[str]], Collection[str]], names: list[str]

@@ -97,6 +97,7 @@ def import_source(
     store.runs.reader.things(EXPERIMENT, [], look=True)
     beside.registered_models(experiments.values())
     beside.scorers(experiments)
+    beside.reviews(experiments)
     work.tell("count what is in the lake")
     ids = set(experiments.values())
     totals.count_lake(store, report, ids, work.runs)

@@ -79,6 +79,7 @@ class Part:
             the rows of one thing apart.
         keep: Which rows of one key stay; ``EACH`` has the columns of ``LOGGED``.
         removable: Whether a row whose values are all null removes its key (``LAST`` only).
+            Where no document holds the rows, it stays in the table, which has clocks.
         summary: What is kept of the rows by key beside them (``EACH`` only).
         in_document: Whether the thing's document holds them; not where they are many. Then
             what is stored counts as older than what the log says, unless the table has a
@@ -100,6 +101,17 @@ class Part:
     is_frequent: bool = False
     in_columns: bool = False
     pruned_by: str = ""
+
+    @property
+    def removed_by_null(self) -> str:
+        """Column that is null in the rows which stay in the table as removed ones; or empty.
+
+        One, since to look at the others would read the longest texts of all.
+        """
+        if not self.removable or self.in_document:
+            return ""
+        names = self.table.column_names
+        return next(name for name in names if name not in {*self.table.key, CLOCK})
 
     @property
     def is_in_document(self) -> bool:

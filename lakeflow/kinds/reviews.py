@@ -81,6 +81,7 @@ ISSUE = Kind(
         Keep.LAST,
     ),
     owner=EXPERIMENT,
+    is_removable=True,
     catalogue=Catalogue(
         {
             "issue_id": Attribute("issue_id"),

@@ -86,7 +86,7 @@ class ExperimentMethods(LakeMethods):
 
     def _hard_delete_experiment(self, experiment_id: str) -> None:
         """Remove a deleted experiment and its runs for good: for ``mlflow gc``."""
-        self.lake.experiments.remove(experiment_id)
+        self.lake.removals.experiment(experiment_id)
 
     def filter_active_experiment_ids(self, experiment_ids: list[str]) -> list[str]:
         """Return those of some ids that active experiments have."""

@@ -144,11 +144,11 @@ class RunMethods(LakeMethods):
 
     def _get_deleted_runs(self, older_than: int = 0) -> list[str]:
         """Return the ids of runs that have been deleted for some milliseconds."""
-        return self.lake.run_removals.deleted(now_ms() - older_than)
+        return self.lake.removals.deleted_runs(now_ms() - older_than)
 
     def _hard_delete_run(self, run_id: str) -> None:
         """Remove a run for good: for ``mlflow gc``."""
-        self.lake.run_removals.remove(run_id)
+        self.lake.removals.run(run_id)
 
     def record_logged_model(self, run_id: str, mlflow_model: Any, **_: Any) -> None:
         """Add a model to the tag that lists those of a run."""

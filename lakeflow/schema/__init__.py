@@ -65,7 +65,7 @@ from lakeflow.schema.traces import (
     TRACES,
 )
 
-FORMAT_VERSION = 12
+FORMAT_VERSION = 13
 """Version of everything that is on disk; a lake says in ``lake.json`` which one it has."""
 
 __all__ = [

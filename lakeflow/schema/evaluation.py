@@ -69,7 +69,12 @@ EVALUATION_DATASET_RECORDS = TableSpec(
     (
         _DATASET_ID,
         Column("given_at", "long", "microseconds since the Unix epoch: what is later wins"),
-        Column("number", "long", "place among the records of the call", nullable=True),
+        Column(
+            "number",
+            "long",
+            "place among the records of the call; null in a row that was removed",
+            nullable=True,
+        ),
         Column("record_id", "string", "dr- and 32 hexadecimal digits: follows from the inputs"),
         Column("entry", "string", "the call"),
         _text("inputs", "what identifies the record, a JSON object"),
@@ -82,6 +87,7 @@ EVALUATION_DATASET_RECORDS = TableSpec(
         _text("source_id", "id of the trace or document"),
         _text("source", "more about it, a JSON object"),
         _text("user_id", "who said it"),
+        Column("clock", "long", "microseconds since the Unix epoch, UTC, of its record"),
     ),
     # A row is removed by its key alone, and files are told apart by the time.
     key=("dataset_id", "given_at", "record_id", "entry"),

@@ -97,11 +97,14 @@ class ColumnReader:
             memory = snapshot.memory
             hidden = {each.id: memory.gone(each) for each in kind.owners}
             if spec in kind.keyed_tables:
-                return Scan(files, hidden, *self._by_key(snapshot, kind, spec, files))
+                part = kind.part(spec)
+                assert part is not None
+                by_key = self._by_key(snapshot, kind, spec, files)
+                return Scan(files, hidden, part.removed_by_null, *by_key)
             fresh = self._hot_rows(snapshot, kind, spec)
             if not _is_each(kind, spec):
                 hidden[kind.id] = snapshot.ids(kind)
-        return Scan(files, hidden, None, fresh)
+        return Scan(files, hidden, "", None, fresh)
 
     def _require_local(self, files: Sequence[str]) -> None:
         """Make sure that files are there, which a lazy frame opens only later.

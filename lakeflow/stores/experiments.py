@@ -276,9 +276,9 @@ class ExperimentStore:
         self._control.change(decide)
 
     def remove(self, experiment_id: str) -> None:
-        """Remove a deleted experiment with all that belongs to it; nothing brings it back.
+        """Remove a deleted experiment; what belongs to it is not seen any more in this lake.
 
-        Its id is never given again, and its name is free. Artifacts stay where they are.
+        Its id is never given again, and its name is free. See ``Removals.experiment``.
 
         Raises:
             NotFoundError: There is none with this id that is deleted.
@@ -286,11 +286,22 @@ class ExperimentStore:
         wanted = validation.experiment_id(experiment_id)
 
         def decide(known: Draft) -> tuple[list[str], None]:
-            if self._row(known, wanted)["lifecycle_stage"] != LifecycleStage.DELETED:
-                raise self._not_found(experiment_id)
+            self._require_deleted(known, wanted)
             return [records.removed([(EXPERIMENT.name, wanted)])], None
 
         self._control.change(decide)
+
+    def require_deleted(self, experiment_id: str) -> None:
+        """Make sure that an experiment is deleted.
+
+        Raises:
+            NotFoundError: There is none with this id that is deleted.
+        """
+        self._require_deleted(self._control.known(), experiment_id)
+
+    def _require_deleted(self, known: Known, experiment_id: str) -> None:
+        if self._row(known, experiment_id)["lifecycle_stage"] != LifecycleStage.DELETED:
+            raise self._not_found(experiment_id)
 
     def _row(self, known: Known, experiment_id: object) -> _Fields:
         thing = known.thing(EXPERIMENT, validation.experiment_id(experiment_id))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.kinds.kind import CLOCK
+
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
@@ -27,7 +29,12 @@ class HotColumns:
     """
 
     def __init__(self, spec: TableSpec, identity: str) -> None:
-        self.columns: dict[str, list[Any]] = {name: [] for name in spec.column_names}
+        self.columns: dict[str, list[Any]] = {
+            # The clocks are those of the orders.
+            name: []
+            for name in spec.column_names
+            if name != CLOCK
+        }
         self.orders: tuple[Any, ...] = array("q"), [], array("q"), array("i")
         self._identity = identity
         self._rows_of: dict[str, array[int]] = {}

@@ -310,7 +310,9 @@ class _InColumns(Field):
 
     def __init__(self, kind: Kind, part: Part) -> None:
         self._kind, self._spec = kind, part.table
-        self._columns = [each for each in part.table.columns if each.name not in kind.scope]
+        self._columns = [
+            each for each in part.table.columns if each.name not in {CLOCK, *kind.scope}
+        ]
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
         count = _count(rows, self._spec.column_names)

@@ -26,12 +26,14 @@ class Scan(NamedTuple):
     Attributes:
         files: Paths of its files, as the query engine opens them.
         hidden: By column with ids of things, those whose rows in the files do not count.
+        removed_by_null: Column that is null in rows of the files which do not count; or empty.
         replaced: Keys whose rows in the files do not count, as columns; None for no key.
         fresh: The rows beside those of the files.
     """
 
     files: list[str]
     hidden: Mapping[str, Sequence[str]]
+    removed_by_null: str
     replaced: pyarrow.Table | None
     fresh: pyarrow.Table
 

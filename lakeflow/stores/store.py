@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.logged_models.store import LoggedModelStore
     from lakeflow.stores.registry.models import RegisteredModelStore
     from lakeflow.stores.registry.versions import ModelVersionStore
-    from lakeflow.stores.removals import RunRemovals
+    from lakeflow.stores.removals import Removals
     from lakeflow.stores.reviews.issues import IssueStore
     from lakeflow.stores.reviews.label_schemas import LabelSchemaStore
     from lakeflow.stores.reviews.queues import ReviewQueueStore
@@ -107,13 +107,13 @@ class Store:
         return TableStore(self.lake, self.runs.heads, self.reader, self.artifacts)
 
     @cached_property
-    @loading("what removes runs")
-    def run_removals(self) -> RunRemovals:
-        """What removes its runs."""
-        from lakeflow.stores.removals import RunRemovals
+    @loading("what removes runs and experiments")
+    def removals(self) -> Removals:
+        """What removes its runs and experiments."""
+        from lakeflow.stores.removals import Removals
 
         lake, _, reader = self._parts
-        return RunRemovals(lake, self.runs.heads, reader)
+        return Removals(lake, self.experiments, self.runs.heads, reader)
 
     @cached_property
     @loading("the model registry")

@@ -6,7 +6,14 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.log.line_reader import read_lines
-from lakeflow.log.positions import CONTROL, Position, folded_spans, hot_spans, writer_of
+from lakeflow.log.positions import (
+    CONTROL,
+    Position,
+    folded_spans,
+    hot_spans,
+    number_of,
+    writer_of,
+)
 from lakeflow.syncing.bookmark import BEGINNING, Reached
 from lakeflow.tables.folds import FOLDS_A_POSITION_IS_KEPT
 
@@ -94,6 +101,9 @@ def _is_there(segments: Mapping[str, int], writer: str, start: Reached, end: Pos
     """Return whether the log has all of a writer from one place to another."""
     if end[:2] <= start:
         return True
+    # What was read of a segment that is deleted need not have been all of it.
+    if not any(number_of(path) == start[0] for path in segments):
+        return False
     try:
         folded_spans(segments, {writer: Position(*start, 0)}, {writer: end})
     except FileNotFoundError:

@@ -42,11 +42,11 @@ _WHEN = {
     ARTIFACTS.name: (CLOCK, 1),
     LOGGED_MODEL_FILES.name: (CLOCK, 1),
     SPANS.name: ("start_time_ns", 1 / 1_000),
-    EVALUATION_DATASET_RECORDS.name: ("given_at", 1),
+    EVALUATION_DATASET_RECORDS.name: (CLOCK, 1),
 }
 """Of rows that no document has: a column of time, and how many microseconds it counts by.
 
-Those of spans and of records of datasets do not change: a record that comes again is the same.
+Those of spans do not change: one that comes again is the same.
 """
 
 _ROWS_A_LINE = 100

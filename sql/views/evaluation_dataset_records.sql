@@ -37,5 +37,7 @@ FROM (
         TRY_CAST(TRY_CAST(tags AS JSON) AS MAP(VARCHAR, VARCHAR)) AS tags,
         {'at': given_at, 'entry': entry} AS said
     FROM lakeflow.evaluation_dataset_records
+    -- Rows that were removed.
+    WHERE number IS NOT NULL
 )
 GROUP BY dataset_id, record_id;

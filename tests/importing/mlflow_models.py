@@ -183,7 +183,8 @@ def make(uri, artifacts):
             client.link_traces_to_run(ids[:2], run.info.run_id)
             store = client._tracking_client.store
             return said(client, experiment_id) | {
-                "evaluation": _evaluated(store, experiment_id)
+                "evaluation": _evaluated(store, experiment_id),
+                "reviews": _reviewed(store, experiment_id),
             }
     return said(client, experiment_id)
 
@@ -210,6 +211,85 @@ def _evaluated(store, experiment_id):
         lambda dataset_id: store._load_dataset_records(dataset_id)[0],
         [(each.scorer_name, each.scorer_version, each._serialized_scorer) for each in versions],
     )
+
+
+def _reviewed(store, experiment_id):
+    """Make questions, a queue of them and issues, and return what is to be in a lake."""
+    from mlflow.entities.issue import IssueSeverity, IssueStatus
+    from mlflow.genai.label_schemas import InputCategorical, InputPassFail
+
+    asked = [
+        store.create_label_schema(
+            experiment_id,
+            name=name,
+            type=kind,
+            input=each,
+            instruction="é",
+            enable_comment=True,
+        )
+        for name, kind, each in (
+            ("right", "feedback", InputPassFail("good", "bad")),
+            ("type", "expectation", InputCategorical(["ä", "b"], multi_select=True)),
+        )
+    ]
+    ids = [each.schema_id for each in asked]
+    queue = store.create_review_queue(
+        experiment_id, name="Those of Ü", queue_type="custom", created_by="me",
+        users=["a", "b"], schema_ids=ids,
+    )  # fmt: skip
+    store.add_items_to_review_queue(queue.queue_id, item_ids=[f"tr-{n}" for n in range(3)])
+    store.set_review_queue_item_status(
+        queue.queue_id, item_id="tr-1", status="complete", completed_by="a"
+    )
+    issue = store.create_issue(
+        experiment_id, "slow", "it is ☃ slow", severity=IssueSeverity.HIGH, root_causes=["x"],
+        categories=["time"], created_by="me",
+    )  # fmt: skip
+    store.update_issue(issue.issue_id, IssueStatus.RESOLVED)
+    found = store.get_review_queue(queue.queue_id)
+    return {
+        "label_schemas": [
+            [each.schema_id, each.name, str(each.type), each.instruction,
+             int(each.enable_comment), int(each.is_default), each.created_at, each.updated_at]
+            for each in sorted(
+                store.list_label_schemas(experiment_id), key=lambda each: each.schema_id
+            )
+        ],
+        "review_queues": [
+            [found.queue_id, found.name, str(found.queue_type), found.created_by,
+             found.creation_time_ms, found.last_update_time_ms]
+        ],
+        "review_queue_users": [[found.queue_id, each] for each in sorted(found.users)],
+        "review_queue_label_schemas": [[found.queue_id, each] for each in sorted(ids)],
+        "review_queue_items": [
+            [found.queue_id, each.item_id, str(each.item_type), str(each.status),
+             each.creation_time_ms, each.last_update_time_ms, each.completed_by,
+             each.completed_time_ms]
+            for each in sorted(
+                store.list_review_queue_items(queue.queue_id), key=lambda each: each.item_id
+            )
+        ],
+        "issues": [
+            [each.issue_id, each.name, each.description, str(each.status), str(each.severity),
+             json.dumps(each.root_causes), json.dumps(each.categories), each.created_timestamp,
+             each.last_updated_timestamp, each.created_by]
+            for each in store.search_issues(experiment_id)
+        ],
+    }  # fmt: skip
+
+
+OF_REVIEWS = {
+    "label_schemas": "schema_id, name, type, instruction, enable_comment, is_default, "
+    "created_time, last_update_time",
+    "review_queues": "queue_id, name, queue_type, created_by, created_time, last_update_time",
+    "review_queue_users": "queue_id, user_id",
+    "review_queue_label_schemas": "queue_id, schema_id",
+    "review_queue_items": "queue_id, item_id, item_type, status, created_time, "
+    "last_update_time, completed_by, completed_time",
+    "issues": "issue_id, name, description, status, severity, root_causes, categories, "
+    "created_timestamp, last_updated_timestamp, created_by",
+}
+"""The same of a lake: columns by table."""
 
 
 def _make_versions(client, run):

@@ -45,7 +45,19 @@ def said(lake):
             for version in scorers.versions(experiment_id, latest.scorer_name)
         ],
     )
-    return mlflow_models.said(client, experiment_id) | {"evaluation": evaluation}
+    reviews = {
+        table: [
+            [*row.values()]
+            for row in lakeflow.sql(
+                f"SELECT {columns} FROM {table} ORDER BY ALL", tracking_uri=lake
+            ).to_pylist()
+        ]
+        for table, columns in mlflow_models.OF_REVIEWS.items()
+    }
+    return mlflow_models.said(client, experiment_id) | {
+        "evaluation": evaluation,
+        "reviews": reviews,
+    }
 
 
 def counted(report):

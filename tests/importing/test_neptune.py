@@ -47,6 +47,7 @@ SCHEMA = pa.schema(
         ),
     }
 )
+WITH_FLOAT_STEPS = SCHEMA.set(4, pa.field("step", pa.float64()))
 BEGAN = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 BEGAN_MS = int(BEGAN.timestamp() * 1000)
 
@@ -74,13 +75,15 @@ ATTRIBUTES = [
 ]
 
 
-def export(folder: Path, *parts: list[dict[str, Any]], run: str = "RUN-1") -> Path:
+def export(
+    folder: Path, *parts: list[dict[str, Any]], run: str = "RUN-1", schema: pa.Schema = SCHEMA
+) -> Path:
     """Write the parts of a run as the exporter does; returns the first."""
     for number, rows in enumerate(parts):
         path = folder / "data" / "team_proj-1f" / f"{run}-2e_part_{number}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         named = [{"project_id": "team/proj", "run_id": run, **each} for each in rows]
-        pq.write_table(pa.Table.from_pylist(named, schema=SCHEMA), path)
+        pq.write_table(pa.Table.from_pylist(named, schema=schema), path)
     return folder / "data" / "team_proj-1f" / f"{run}-2e_part_0.parquet"
 
 
@@ -172,6 +175,28 @@ def test_steps_that_are_no_whole_numbers_take_a_multiplier(tmp_path: Path) -> No
     doubled = read(NeptuneSource(tmp_path, step_multiplier=2))
     assert [step for *_, step in doubled.points["RUN-1"]["loss"]] == [0, 1, 2, 3]
     assert not doubled.losses
+
+
+def test_times_at_the_epoch_are_times_and_steps_that_are_missing_are_none(
+    tmp_path: Path,
+) -> None:
+    def at(second: int, step: float) -> dict[str, Any]:
+        moment = datetime.datetime.fromtimestamp(second, datetime.UTC)
+        return row("loss", "float_series", float_value=0.5) | {
+            "step": step,
+            "timestamp": moment,
+        }
+
+    export(tmp_path, [at(0, 1.0), at(5, math.nan), at(7, math.inf)], schema=WITH_FLOAT_STEPS)
+    found = read(NeptuneSource(tmp_path))
+    (run,) = found.runs.values()
+    assert run.start_time == 0
+    (points,) = found.points.values()
+    assert [(time, step) for _, time, step in points["loss"]] == [
+        (0, 1),
+        (5_000, 0),
+        (7_000, 0),
+    ]
 
 
 def test_a_cut_part_is_reported_and_the_rest_arrives(tmp_path: Path) -> None:

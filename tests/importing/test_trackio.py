@@ -176,6 +176,23 @@ def test_a_bad_row_and_a_bad_database_are_reported_and_the_rest_arrives(
     }
 
 
+def test_a_version_without_a_number_is_reported_and_the_rest_arrives(
+    project: Path, tmp_path: Path
+) -> None:
+    changed(
+        project,
+        tmp_path / "odd",
+        "CREATE TABLE v AS SELECT * FROM artifact_versions",
+        "DROP TABLE artifact_versions",
+        "ALTER TABLE v RENAME TO artifact_versions",
+        "UPDATE artifact_versions SET version = NULL",
+    )
+    found = read(TrackioSource(tmp_path / "odd"))
+    assert {"first", "second"} <= found.runs.keys()
+    assert not any(path.startswith("artifacts/") for path in found.files["first"])
+    assert any("has no number" in problem.why for problem in found.problems)
+
+
 def test_cut_parquet_is_reported(project: Path, tmp_path: Path) -> None:
     shutil.copytree(project / "parquet", tmp_path / "parquet")
     path = tmp_path / "parquet" / "digits.parquet"

@@ -194,7 +194,7 @@ class LakeMachine(RuleBasedStateMachine):
 
     @rule(client=clients, run=consumes(runs))
     def remove(self, client: int, run: str) -> None:
-        self.stores[client].run_removals.remove(run)
+        self.stores[client].removals.run(run)
         del self.model[run]
         self.removed.append(run)
 
@@ -247,7 +247,7 @@ class LakeMachine(RuleBasedStateMachine):
         found = store.runs.search(["0"], view_type=ViewType.ALL)
         assert {run.info.run_id for run in found} == self.model.keys()
         deleted = {key for key, model in self.model.items() if model["stage"] == "deleted"}
-        assert set(store.run_removals.deleted(2**50)) == deleted
+        assert set(store.removals.deleted_runs(2**50)) == deleted
 
 
 class LocalLakeMachine(LakeMachine):

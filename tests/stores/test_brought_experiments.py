@@ -40,7 +40,7 @@ def test_an_id_that_was_removed_is_not_given_again(store: Store) -> None:
     for is_folded in (False, True):
         gone = store.experiments.create(f"gone {is_folded}")
         store.delete_experiment(gone)
-        store.experiments.remove(gone)
+        store.removals.experiment(gone)
         if is_folded:
             compact_lake(store.lake)
         (identity,) = store.experiments.bring([brought(gone, f"new {is_folded}")])

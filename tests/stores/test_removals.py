@@ -60,7 +60,7 @@ def test_a_removed_run_is_gone_and_no_other(
     kept, run_id = logged(client), logged(client)
     if "before" in folded:
         lakeflow.compact(uri)
-    store.run_removals.remove(run_id)
+    store.removals.run(run_id)
     if "after" in folded:
         lakeflow.compact(uri)
     assert is_gone(client, run_id)
@@ -70,7 +70,7 @@ def test_a_removed_run_is_gone_and_no_other(
     with pytest.raises(NotFoundError):
         client.log_metric(run_id, "loss", 1.0)
     with pytest.raises(NotFoundError):
-        store.run_removals.remove(run_id)
+        store.removals.run(run_id)
 
 
 def test_what_is_logged_to_a_removed_run_by_who_knows_it_brings_nothing_back(
@@ -78,7 +78,7 @@ def test_what_is_logged_to_a_removed_run_by_who_knows_it_brings_nothing_back(
 ) -> None:
     run_id = logged(client)
     head = store.runs.heads.get(run_id)
-    store.run_removals.remove(run_id)
+    store.removals.run(run_id)
     store.runs.heads.keep(run_id, head)
     client.log_metric(run_id, "loss", 1.0)
     assert is_gone(client, run_id)
@@ -94,11 +94,11 @@ def test_a_removed_experiment_takes_its_runs_along_and_frees_its_name(
     experiment = client.create_experiment("digits")
     run_id = logged(client, experiment)
     with pytest.raises(NotFoundError):
-        store.experiments.remove(experiment)
+        store.removals.experiment(experiment)
     client.delete_experiment(experiment)
     if folded:
         lakeflow.compact(uri)
-    store.experiments.remove(experiment)
+    store.removals.experiment(experiment)
     for _ in range(2):
         assert is_gone(client, run_id)
         assert client.get_experiment_by_name("digits") is None
@@ -120,9 +120,9 @@ def test_runs_are_told_by_when_they_or_their_experiment_were_deleted(
     between = time.time_ns() // 1_000_000
     time.sleep(0.002)
     client.delete_experiment(experiment)
-    assert store.run_removals.deleted(between) == [own]
-    assert set(store.run_removals.deleted(between + 60_000)) == {own, owned}
-    assert store.run_removals.deleted(0) == []
+    assert store.removals.deleted_runs(between) == [own]
+    assert set(store.removals.deleted_runs(between + 60_000)) == {own, owned}
+    assert store.removals.deleted_runs(0) == []
     client.restore_run(own)
-    assert kept not in store.run_removals.deleted(2**50)
-    assert store.run_removals.deleted(2**50) == [owned]
+    assert kept not in store.removals.deleted_runs(2**50)
+    assert store.removals.deleted_runs(2**50) == [owned]

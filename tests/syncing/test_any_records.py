@@ -100,7 +100,7 @@ def _part_row(kind: Kind, part: Part, draw: Random) -> dict[str, Any]:
         row |= {
             each.name: value_of(each, draw) for each in columns if each.name not in spec.key
         }
-        return row | ({"day": 0, "attributes": "{}"} if "day" in row else {})
+        row |= {"day": 0, "attributes": "{}"} if "day" in row else {}
     if part.removable and draw.random() < 0.3:
         row |= dict.fromkeys(name for name in row if name not in {*key, *kind.scope})
     return row

@@ -520,17 +520,81 @@ def test_a_sync_that_stops_before_the_models_brings_them_the_next_time(
     assert LakeflowClient(target.lake.fs.uri).get_registered_model("digits").name == "digits"
 
 
-def test_an_experiment_that_was_removed_in_the_target_is_made_anew(
-    uri: str, target: Store
+@pytest.mark.parametrize("folded", ["no lake", "the target", "the source", "both"])
+def test_an_experiment_that_was_removed_is_a_new_one_without_what_was_in_it(
+    uri: str, target: Store, folded: str
 ) -> None:
     client = LakeflowClient(uri)
-    run_id = client.create_run(client.create_experiment("late")).info.run_id
+    experiment = client.create_experiment("late")
+    run_id = client.create_run(experiment).info.run_id
     source = opened(uri)
     sync_lakes(source, target)
     first = target.experiments.named("late").experiment_id
     target.delete_experiment(first)
-    target.experiments.remove(first)
-    other = client.create_run(client.get_run(run_id).info.experiment_id).info.run_id
+    target.removals.experiment(first)
+    if folded in {"the target", "both"}:
+        compact_lake(target.lake)
+    other = client.create_run(experiment).info.run_id
+    # What is logged on does not bring it back either.
+    client.set_tag(run_id, "a", "b")
+    if folded in {"the source", "both"}:
+        source.lake.seal()
+        compact_lake(source.lake)
     sync_lakes(source, target)
+    sync_lakes(target, source)
     found = target.experiments.named("late")
-    assert target.runs.get(other).info.experiment_id == found.experiment_id != first
+    for _ in range(2):
+        assert target.runs.get(other).info.experiment_id == found.experiment_id != first
+        assert source.runs.get(other).info.experiment_id == experiment
+        for store in (source, target):
+            with pytest.raises(NotFoundError):
+                store.runs.get(run_id)
+            compact_lake(store.lake)
+
+
+def test_a_segment_that_grew_and_went_since_the_last_sync_is_read_out_of_the_tables(
+    uri: str, target: Store
+) -> None:
+    client = LakeflowClient(uri)
+    client.create_run("0")
+    source = opened(uri)
+    sync_lakes(source, target)
+    run_id = source.runs.create("0").info.run_id
+    client.set_tag(run_id, "a", "b")
+    for lake in (client._store.lake, source.lake):
+        lake.seal()
+    source.runs.set_tag(run_id, "c", "d")
+    client.set_tag(run_id, "e", "f")
+    compact_lake(source.lake)
+    sync_lakes(source, target)
+    tags = target.runs.get(run_id).data.tags
+    assert [tags.get(each) for each in "ace"] == ["b", "d", "f"]
+
+
+def test_a_removed_record_of_a_dataset_stays_removed_when_it_comes_again(
+    uri: str, target: Store
+) -> None:
+    client = LakeflowClient(uri)
+    dataset = client.create_dataset("questions")
+    client.merge_dataset_records(
+        dataset.dataset_id, [{"inputs": {"q": number}} for number in range(2)]
+    )
+    source = opened(uri)
+    sync_lakes(source, target)
+    datasets = target.evaluation_datasets
+    gone, kept = (each.dataset_record_id for each in datasets.load(dataset.dataset_id))
+    datasets.delete_records(dataset.dataset_id, [gone])
+    compact_lake(target.lake)
+    target.lake.fs.delete(bookmark.path_of(source.lake.file.lake_id))
+    sync_lakes(source, target)
+    for store, other in ((target, source), (source, target)):
+        for _ in range(2):
+            found = store.evaluation_datasets.load(dataset.dataset_id)
+            assert [each.dataset_record_id for each in found] == [kept]
+            compact_lake(store.lake)
+        sync_lakes(store, other)
+    # Merged in again it is there again.
+    client.merge_dataset_records(dataset.dataset_id, [{"inputs": {"q": 0}}])
+    sync_lakes(source, target)
+    found = datasets.load(dataset.dataset_id)
+    assert [each.dataset_record_id for each in found] == [kept, gone]

@@ -26,12 +26,15 @@ class Fitting:
         self._declared = Declarations(lake.kinds)
         self._report = report
 
-    def those_of(self, bodies: Iterable[str], where: str) -> list[str]:
+    def those_of(
+        self, bodies: Iterable[str], where: str, *, in_event: bool = False
+    ) -> list[str]:
         """Return the records that a lake reads.
 
         Args:
             bodies: The records.
             where: What they are about.
+            in_event: Whether they are for the control log.
         """
         kept = []
         for body in bodies:
@@ -40,7 +43,7 @@ class Fitting:
             # JSON may escape half of a pair of surrogates. No lake reads an empty line.
             except UnicodeEncodeError:
                 line = b""
-            if self._declared.fitting(line, in_event=False) is None:
+            if self._declared.fitting(line, in_event=in_event) is None:
                 self._report(Problem(where, f"no lake can hold this: {body[:200]}"))
             else:
                 kept.append(body)

@@ -39,6 +39,12 @@ _BESIDE = {
     "assessments": "create_time",
     "scorers": "creation_time",
     "scorer_versions": "creation_time",
+    "label_schemas": "created_time",
+    "review_queues": "created_time",
+    "review_queue_users": "created_time",
+    "review_queue_label_schemas": "created_time",
+    "review_queue_items": "created_time",
+    "issues": "created_timestamp",
 }
 """What is summed up of each table that has rows of experiments."""
 

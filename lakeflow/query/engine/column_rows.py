@@ -28,9 +28,13 @@ def as_table(
     spec: TableSpec, rows: Sequence[Sequence[Any]], orders: Sequence[Sequence[Any]]
 ) -> pyarrow.Table:
     """Return rows with their orders, both as columns, as an Arrow table."""
-    types = {each.name: each.type for each in spec.columns} | ORDER
-    columns = zip(types.items(), (*rows, *orders), strict=True)
+    columns = zip(_types(spec).items(), (*rows, *orders), strict=True)
     return table({name: arrow_column(kind, values) for (name, kind), values in columns})
+
+
+def _types(spec: TableSpec) -> dict[str, Type]:
+    # A table that has clocks has those of the order.
+    return {each.name: each.type for each in spec.columns if each.name not in ORDER} | ORDER
 
 
 def add(
@@ -53,8 +57,9 @@ def add(
     """
     key = quoted(spec.key)
     if is_new:
-        columns = ", ".join(f'"{each.name}" {SQL_TYPES[each.type]}' for each in spec.columns)
-        columns += "".join(f", {each} {SQL_TYPES[kind]}" for each, kind in ORDER.items())
+        columns = ", ".join(
+            f'"{each}" {SQL_TYPES[kind]}' for each, kind in _types(spec).items()
+        )
         cursor.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
     cursor.register("new_rows", rows)
     order = ", ".join(f"{each} DESC" for each in ORDER)

@@ -240,9 +240,9 @@ def whole(
     for each in kind.owners:
         if gone_ids(each) in is_hot:
             rows += _without(f"{schema}{gone_ids(each)}", each.id)
-    if hot_ids(kind) not in is_hot:
-        return rows
     part = kind.part(spec)
+    if hot_ids(kind) not in is_hot:
+        return rows + _but_removed(part)
     if spec in kind.keyed_tables:
         keys = replaced_keys(kind, spec, stored, schema)
         if keys:
@@ -250,7 +250,14 @@ def whole(
     # A hot thing has all of its rows here, but of its points only those that the log has.
     elif part is None or part.keep is not Keep.EACH:
         rows += _without(f"{schema}{hot_ids(kind)}", kind.id)
-    return f"{rows} UNION ALL {beside}"
+    return f"{rows}{_but_removed(part)} UNION ALL {beside}"
+
+
+def _but_removed(part: Part | None) -> str:
+    """Return what leaves out rows that are kept in a table as removed ones."""
+    if part is None or not part.removed_by_null:
+        return ""
+    return f' WHERE "{part.removed_by_null}" IS NOT NULL'
 
 
 def fresh(
@@ -266,12 +273,7 @@ def fresh(
     part = kind.part(spec)
     if spec not in kind.keyed_tables or part is None:
         return rows
-    rows += _without_beaten(spec, part, stored)
-    if part.removable:
-        return f"{rows} WHERE " + " OR ".join(
-            f'"{name}" IS NOT NULL' for name in kind.values(spec)
-        )
-    return rows
+    return rows + _without_beaten(spec, part, stored) + _but_removed(part)
 
 
 def _without_beaten(spec: TableSpec, part: Part, stored: str) -> str:

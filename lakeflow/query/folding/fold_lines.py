@@ -170,19 +170,21 @@ def unpack(kind: Kind, part: Part) -> tuple[str, str, str]:
     """
     spec = part.table
     names = _written(kind, spec, part)
+    has_clock = CLOCK in spec.column_names
     types = {"ord": _ORDER, "is_copy": "BOOLEAN", "fits": "BOOLEAN"}
-    columns = ", ".join(
-        f'"{name}" {each}' for name, each in (types | types_of(spec, names)).items()
-    )
+    types |= types_of(spec, (*names, CLOCK) if has_clock else names)
+    columns = ", ".join(f'"{name}" {each}' for name, each in types.items())
+    clock = f", ord.clock AS {CLOCK}" if has_clock else ""
     unnested, lengths = _lists(names)
     # A line that does not fit has a row, whatever is in it.
     rows = "CASE WHEN fits THEN length ELSE greatest(1, length) END"
-    needed = (f'"{column.name}" IS NULL' for column in spec.columns if not column.nullable)
+    required = {column.name for column in spec.columns if not column.nullable}
+    needed = (f'"{name}" IS NULL' for name in names if name in required)
     return (
         f"CREATE OR REPLACE TEMP TABLE fresh_{spec.name} ({columns})",
         f"""
         INSERT INTO fresh_{spec.name} BY NAME
-        SELECT * EXCLUDE (ord, place), {_PLACED} AS ord FROM (
+        SELECT * EXCLUDE (ord, place), {_PLACED} AS ord{clock} FROM (
             SELECT ord, is_copy, fits, {unnested}, unnest(range({rows})) AS place
             FROM (
                 SELECT *, greatest({lengths}) AS length,

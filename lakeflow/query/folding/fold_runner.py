@@ -218,7 +218,8 @@ class Folding:
         # Other rows are new, since the fold begins where the one before ended; only a copy of a
         # record may have been folded already.
         wanted = is_copied or may_be_beaten
-        files = overlapping(self._run, stored, table, kind.id) if wanted else []
+        column = part.pruned_by or kind.id
+        files = overlapping(self._run, stored, table, column) if wanted else []
         if files and is_copied:
             self._run(fold_sql.drop_copies(kind, part.table), files=files)
         elif files:

@@ -304,12 +304,15 @@ def _summed_rows(kind: Kind, spec: TableSpec, summary: Summary, *, has_old: bool
 
 
 def shown(kind: Kind, spec: TableSpec) -> str:
-    """Return the rows that a table gets of the things that change in it."""
+    """Return the rows that a table gets of the things that change in it.
+
+    What no document tells of as removed stays as such in the table.
+    """
     part = kind.part(spec)
     condition = "true"
     if spec is kind.row:
         condition = made_sql.is_there(kind)
-    elif part is not None and part.removable:
+    elif part is not None and part.removable and part.in_document:
         condition = " OR ".join(f'"{name}" IS NOT NULL' for name in kind.values(spec))
     return f"SELECT {quoted(spec.column_names)} FROM rows_{spec.name} WHERE {condition}"
 

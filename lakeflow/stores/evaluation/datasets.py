@@ -340,9 +340,7 @@ def _links(dataset_id: str, experiments: Mapping[str, int | None]) -> lines.Piec
 def _record_lines(some: Sequence[rows.Row]) -> lines.Pieces:
     if not some:
         return []
-    columns = {
-        name: [row[name] for row in some] for name in EVALUATION_DATASET_RECORDS.column_names
-    }
+    columns = {name: [row[name] for row in some] for name in some[0]}
     return lines.columns(EVALUATION_DATASET_RECORDS.name, columns)
 
 

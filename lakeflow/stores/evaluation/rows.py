@@ -44,11 +44,7 @@ SCHEMA_VERSION = "1.0"
 _VERSION = ("version", "")
 """Place in the fields of a dataset of their version; it is there once records were merged."""
 
-_VALUES = tuple(
-    name
-    for name in EVALUATION_DATASET_RECORDS.column_names
-    if name not in EVALUATION_DATASET_RECORDS.key
-)
+_VALUES = EVALUATION_DATASET.values(EVALUATION_DATASET_RECORDS)
 
 
 class Merged(NamedTuple):

@@ -68,7 +68,7 @@ class IssueStore:
             "name": validation.text(name, "name"),
             "description": validation.text(description, "description"),
             "status": status,
-            **_severity(severity),
+            **severity_columns(severity),
             "root_causes": _listed(root_causes),
             "source_run_id": source_run_id,
             "categories": _listed(categories),
@@ -115,7 +115,7 @@ class IssueStore:
                 for key, each in given.items()
                 if each is not None
             },
-            **(_severity(severity) if severity is not None else {}),
+            **(severity_columns(severity) if severity is not None else {}),
             "last_updated_timestamp": self._lake.clock.next() // 1000,
         }
         self._lake.append(records.bodies("", records.table(ISSUES.name, [row])))
@@ -164,7 +164,8 @@ class IssueStore:
         return {row["name"]: row["traces"] for row in found.to_pylist()}
 
 
-def _severity(severity: str | None) -> dict[str, Any]:
+def severity_columns(severity: str | None) -> dict[str, Any]:
+    """Return the columns that say how severe an issue is."""
     rank = _SEVERITIES.index(severity) if severity in _SEVERITIES else -1
     return {"severity": severity, "severity_rank": rank}
 

@@ -16,6 +16,7 @@ from lakeflow.exceptions import InvalidInputError, LakeflowException, StorageErr
 from lakeflow.filesystem.location import without_password
 from lakeflow.importing.sources.mlflow.sql_evaluation import SqlEvaluation
 from lakeflow.importing.sources.mlflow.sql_models import SqlModels
+from lakeflow.importing.sources.mlflow.sql_reviews import SqlReviews
 from lakeflow.importing.sources.mlflow.sql_runs import (
     POINTS,
     RUN_COLUMNS,
@@ -56,7 +57,7 @@ def _name(uri: str) -> str:
     return urlsplit(uri).scheme.partition("+")[0]
 
 
-class MlflowDatabase(SqlRuns, SqlModels, SqlTraces, SqlEvaluation):
+class MlflowDatabase(SqlRuns, SqlModels, SqlTraces, SqlEvaluation, SqlReviews):
     """A reader of a database of MLflow's.
 
     Args:

@@ -157,10 +157,6 @@ class SqlModels(StoreTables):
 _LEFT_OUT = {
     table: f"SELECT count(*) AS rows_of_it FROM {table} {where}"  # noqa: S608 - constants
     for table, where in {
-        "issues": "",
-        # Each experiment has the other one as soon as somebody looks.
-        "label_schemas": "WHERE NOT is_default",
-        "review_queues": "",
         "webhooks": "",
         "endpoints": "",
         "mcp_servers": "",

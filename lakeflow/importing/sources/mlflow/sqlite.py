@@ -16,6 +16,7 @@ from lakeflow.exceptions import NotFoundError, StorageError
 from lakeflow.importing.sources.artifact_files import local_path
 from lakeflow.importing.sources.mlflow.sql_evaluation import SqlEvaluation
 from lakeflow.importing.sources.mlflow.sql_models import SqlModels
+from lakeflow.importing.sources.mlflow.sql_reviews import SqlReviews
 from lakeflow.importing.sources.mlflow.sql_runs import (
     POINTS,
     RUN_COLUMNS,
@@ -52,7 +53,7 @@ _RUNS = f"""
 """  # noqa: S608 - a constant
 
 
-class MlflowSqlite(SqlRuns, SqlModels, SqlTraces, SqlEvaluation):
+class MlflowSqlite(SqlRuns, SqlModels, SqlTraces, SqlEvaluation, SqlReviews):
     """A reader of a database of MLflow's.
 
     Args:

@@ -107,7 +107,10 @@ def _rows(
     if batch.num_rows == 0:
         return
     held = {name: batch.column(name) for name in batch.schema.names}
-    steps = held["step"].cast(pyarrow.float64()).to_pylist()
+    numbers = held["step"].cast(pyarrow.float64())
+    # A missing step may have become NaN on its way, as missing values do.
+    known = pyarrow.compute.is_finite(numbers)
+    steps = pyarrow.compute.if_else(known, numbers, None).to_pylist()
     # A safe cast refuses times with parts of a millisecond.
     moments = held["timestamp"].cast(pyarrow.timestamp("ms", "UTC"), safe=False)
     times = moments.cast(pyarrow.int64()).to_pylist()

@@ -200,7 +200,9 @@ class NeptuneSource:
         else:
             known.series.add(row.path)
         if row.timestamp is not None:
-            known.first = min(known.first or row.timestamp, row.timestamp)
+            # The epoch itself is a time: 0 is no lack of one.
+            first = row.timestamp if known.first is None else known.first
+            known.first = min(first, row.timestamp)
             known.last = max(known.last, row.timestamp)
 
     def _rows(self, run_id: str, types: Sequence[str] = ()) -> Iterator[Row]:
@@ -288,7 +290,8 @@ def _run_item(run: _Run, known: _Known) -> RunItem:
         for path, value in known.values.items()
         if not path.startswith(_SYSTEM)
     }
-    begun = neptune_rows.milliseconds(system.get("creation_time")) or known.first or 0
+    created = neptune_rows.milliseconds(system.get("creation_time"))
+    begun = (known.first or 0) if created is None else created
     running_s = system.get("running_time")
     lasted = int(running_s * 1000) if isinstance(running_s, float) else 0
     is_running = str(system.get("state", "")).lower() in ("running", "active")

@@ -174,7 +174,12 @@ class Tables:
             except (TypeError, ValueError):
                 self._complain(f"the files of version {version} of {name!r} are no JSON")
                 continue
-            yield Linked(direction == "input", str(name), int(version), files)
+            try:
+                number = int(version)
+            except (TypeError, ValueError):
+                self._complain(f"a version of {name!r} has no number, but {version!r}")
+                continue
+            yield Linked(direction == "input", str(name), number, files)
 
     def count(self, table: str) -> int:
         """Return how many rows a table has that nothing is imported of."""
