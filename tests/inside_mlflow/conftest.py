@@ -19,7 +19,7 @@ from lakeflow.ids import new_id
 from lakeflow.mlflow.locations import lake_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from inside_mlflow.programs import Sides
@@ -69,6 +69,15 @@ def choices_taken_back() -> Iterator[None]:
     """Let no test find what another one has chosen for the process."""
     with choices.taken_back():
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+    """Let no test find what a fixture has chosen that is there before it and after it."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with choices.taken_back():
+        return (yield)
 
 
 @dataclass
