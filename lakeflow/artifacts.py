@@ -240,13 +240,13 @@ def verify(
     """Compare the files of artifacts with what was recorded when they were logged.
 
     Those of runs and of logged models. What is deleted has its files still, which are looked
-    at too; ``lakeflow.registry.verify_model_version`` looks at those of a version. A file that is
-    being logged meanwhile may be found to be there and not recorded.
+    at too; ``lakeflow.registry.verify_model_version`` looks at those of a version. A file that
+    is being logged meanwhile may be found to be there and not recorded.
 
-    Cost: a listing of the folder of each run and model, one request a thousand files on an object store;
-    and unless it is ``quick`` each file is read once, several at a time where that is a
-    request, never more than 48 MiB of them in memory. The records of 20,000 files, or of one
-    run or model that has more, are in memory at a time.
+    Cost: a listing of the folder of each run and model, one request a thousand files on an
+    object store; and unless it is ``quick`` each file is read once, several at a time where
+    that is a request, never more than 48 MiB of them in memory. The records of 20,000 files, or
+    of one run or model that has more, are in memory at a time.
 
     Args:
         run_ids: Only the artifacts of these runs.
@@ -256,10 +256,10 @@ def verify(
         tracking_uri: Location of the lake; that of the process by default.
 
     Returns:
-        A ``VerificationReport``: numbers of runs, models, files and bytes, and ``findings``, one
-        for each file that is ``missing``, ``changed`` in size or SHA-256, ``unreadable``, or
-        ``unrecorded``: there, without having been logged. ``is_good`` says whether all that was
-        logged is there.
+        A ``VerificationReport``: numbers of runs, models, files and bytes, and ``findings``,
+        one for each file that is ``missing``, ``changed`` in size or SHA-256, ``unreadable``,
+        or ``unrecorded``: there, without having been logged. ``is_good`` says whether all that
+        was logged is there.
 
     Raises:
         NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run, model or experiment, or no

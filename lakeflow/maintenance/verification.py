@@ -161,7 +161,7 @@ def verify_artifacts(
 def _wanted(
     kind: _Kind, ids: Sequence[str] | None, experiment_ids: Sequence[str] | None
 ) -> Statement:
-    """Return what asks which things there are; those with one place for their files together."""
+    """Return what asks for things, those with one place for their files together."""
     column, conditions, values = kind.id_column, [], {}
     for name, wanted in ((column, ids), ("experiment_id", experiment_ids)):
         if wanted is not None:

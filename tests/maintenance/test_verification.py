@@ -106,8 +106,8 @@ def test_only_the_runs_that_are_named_are_looked_at(client: LakeflowClient, uri:
 def test_the_files_of_logged_models_are_looked_at_too(
     client: LakeflowClient, run_id: str, uri: str, tmp_path: Path, is_folded: bool
 ) -> None:
+    (tmp_path / "files").mkdir()
     for name in ("same", "other", "gone"):
-        (tmp_path / "files").mkdir(exist_ok=True)
         (tmp_path / "files" / name).write_text(name)
     elsewhere = client.create_experiment("elsewhere")
     first, second, deleted = (
@@ -123,13 +123,12 @@ def test_the_files_of_logged_models_are_looked_at_too(
     report = verify(tracking_uri=uri)
     assert (report.runs, report.models, report.files, report.bytes) == (1, 3, 10, 3 * 13 + 4)
     assert report.findings == []
-    fs = client._store.lake.fs
-    for path in list(fs.sizes("")):
-        if f"/{first}/" in path or f"/{deleted}/" in path:
-            if path.endswith("gone"):
-                fs.delete(path)
-            elif path.endswith("other"):
-                fs.put(path, b"OTHER")
+    store = client._store
+    for model_id in (first, deleted):
+        location = store.logged_models.get(model_id, allow_deleted=True).artifact_location
+        place = store.artifacts.places.beside(model_id, location)
+        place.fs.delete(place.full("gone"))
+        place.fs.put(place.full("other"), b"OTHER")
     of_first, of_deleted = (
         [("changed", "", each, "other"), ("missing", "", each, "gone")]
         for each in (first, deleted)
