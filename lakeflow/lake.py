@@ -20,6 +20,7 @@ from lakeflow.exceptions import (
     DamagedLakeError,
     InvalidInputError,
     InvalidStateError,
+    LakeflowException,
     NotFoundError,
 )
 from lakeflow.filesystem.interface import ENGINE_PROTOCOL, STAGING, Filesystem
@@ -120,7 +121,8 @@ class Lake:
         Raises:
             NotFoundError: There is none, and it is not to be made.
             InvalidInputError: The location holds something else, is none, or takes no options.
-            InvalidStateError: The lake is of a newer format.
+            InvalidStateError: The lake is of a newer format; or this process had one open there
+                that was moved or deleted, see ``let_go_if_gone``.
             StorageError: It cannot be read, or not be made.
         """
         location = canonical(uri)
@@ -130,11 +132,11 @@ class Lake:
         key = (location, json.dumps(options, sort_keys=True, default=repr))
         with _OPENING:
             lake = _OPEN.get(key)
-            if lake is not None and not lake.file.is_in_place():
-                # Deleted, or another one is there: that is opened, or made, instead.
-                lake._let_go()
-                lake = None
-            if lake is None:
+            if lake is not None:
+                # No new one is made, or another one opened, without a word: what this process
+                # has logged is not there.
+                lake.file.require_in_place()
+            else:
                 settings = settings or Settings.from_environment()
                 if opening.exclusive_writer is not None:
                     is_exclusive = opening.exclusive_writer
@@ -143,6 +145,23 @@ class Lake:
                 # The handler of a signal may have opened it in this very thread meanwhile.
                 lake = _OPEN.setdefault(key, cls.on(fs, settings, create=create))
             return lake
+
+    @staticmethod
+    def let_go_if_gone(location: str) -> bool:
+        """Return whether the lake at a location was moved or deleted; open it anew from now on.
+
+        Args:
+            location: What ``canonical`` returns.
+        """
+        with _OPENING:
+            gone = []
+            for lake in [lake for key, lake in _OPEN.items() if key[0] == location]:
+                # Where it cannot be told, the next opening says why.
+                with contextlib.suppress(LakeflowException):
+                    gone += [] if lake.file.is_in_place() else [lake]
+            for lake in gone:
+                lake._let_go()
+        return bool(gone)
 
     @classmethod
     def on(

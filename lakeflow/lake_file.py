@@ -127,5 +127,6 @@ class LakeFile:
                 f"the lake that was opened at {self._fs.uri} was moved or deleted",
                 # To clients of a server that has it open it is out of order for now.
                 "TEMPORARILY_UNAVAILABLE",
-                hint="put it back, or open it where it is now: what was logged went with it",
+                hint="put it back, or open it where it is now: what was logged went with it; "
+                "set_tracking_uri with this very location begins anew here",
             )
