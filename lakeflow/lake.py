@@ -242,7 +242,7 @@ class Lake:
             segments = list_segments(self.fs)
             # Segments are deleted only once a later fold is finished. So where there is none
             # after the listing, the listing is complete; else it is made again.
-            if not self.has_later(fold.number):
+            if not self.has_other(fold.number):
                 checked.require_log(self.fs, fold, segments)
                 return LogListing(fold, segments)
             self._fold = folds.following(self.fs, fold.number)
@@ -269,7 +269,7 @@ class Lake:
         """Return the newest finished fold: one look, unless there is a new one."""
         with self._lock:
             fold = self._fold
-            if fold is None or self.has_later(fold.number):
+            if fold is None or self.has_other(fold.number):
                 following = folds.following(self.fs, fold.number) if fold else None
                 fold = self._fold = following or folds.newest_fold(self.fs)
                 self._looked_at = time.monotonic()
@@ -284,8 +284,11 @@ class Lake:
         """Take a fold for the newest one until a later one is finished; None to look anew."""
         self._fold = fold
 
-    def has_later(self, number: int) -> bool:
-        """Return whether a later fold is finished."""
+    def has_other(self, number: int) -> bool:
+        """Return whether another fold is the newest finished one.
+
+        It is a later one, unless an older copy of the lake was put in the place of this one.
+        """
         # The file of the next fold may be deleted itself, but not before REMEMBERED_S are
         # over. Until then one look at its name is enough, after that the folder is listed.
         if self.fs.exists(folds.done_path(number + 1)):
@@ -294,10 +297,18 @@ class Lake:
         if self.fs.can_append or now - self._looked_at >= folds.REMEMBERED_S:
             newest = folds.newest(self.fs)
             self.clock.observe_store(newest.written_s)
-            if newest.done > number:
+            if newest.done != number:
+                if newest.done < number:
+                    self._forget_tables()
                 return True
             self._looked_at = now
         return False
+
+    def _forget_tables(self) -> None:
+        """Forget what was looked at of tables: an older copy is in the place of the lake."""
+        self.whole_fold = -1
+        for table in self.tables.values():
+            table.forget()
 
     def files(
         self,
