@@ -188,7 +188,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     LakeflowClient(tmp_path / "lake").create_run("0")
     (tmp_path / "lake" / "lake.json").write_text(json.dumps({"format_version": 99}))
     with pytest.raises(InvalidStateError, match="format 99") as caught:
-        Lake.on(LakeflowClient(tmp_path / "lake")._store.lake.fs, lakeflow.config.Settings())
+        Lake.on(open_filesystem(str(tmp_path / "lake")), Settings())
     assert "upgrade" in str(caught.value)
 
 
