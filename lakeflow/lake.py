@@ -18,22 +18,20 @@ from lakeflow import context
 from lakeflow.config import Settings
 from lakeflow.exceptions import (
     DamagedLakeError,
-    InvalidInputError,
     InvalidStateError,
     LakeflowException,
     NotFoundError,
 )
-from lakeflow.filesystem.interface import ENGINE_PROTOCOL, STAGING, Filesystem
+from lakeflow.filesystem.interface import ENGINE_PROTOCOL, Filesystem
 from lakeflow.filesystem.location import canonical, open_filesystem
-from lakeflow.filesystem.probe import PROBES
-from lakeflow.kinds import KINDS, first_event, tables_of
-from lakeflow.lake_file import LAKE_FILE, LakeFile
+from lakeflow.kinds import KINDS, tables_of
+from lakeflow.lake_file import LAKE_FILE, LakeFile, make_lake
 from lakeflow.log.appender import Appender
 from lakeflow.log.clock import Clock
-from lakeflow.log.positions import LOG, event_path, folded_spans, list_segments
+from lakeflow.log.positions import event_path, folded_spans, list_segments
 from lakeflow.schema import FORMAT_VERSION
 from lakeflow.shutdown import at_shutdown
-from lakeflow.tables import checked, delta, folds
+from lakeflow.tables import checked, folds
 from lakeflow.tables.data_file import ANYWHERE, that_may_hold
 from lakeflow.tables.delta import Table
 from lakeflow.tables.folds import LogListing
@@ -49,8 +47,6 @@ if TYPE_CHECKING:
     from lakeflow.tables.data_file import DataFile, Within
 
 T = TypeVar("T")
-
-_OWN_NAMES = {LAKE_FILE, delta.TABLES, LOG, folds.FOLDS, checked.INDEXES, STAGING, PROBES}
 
 
 class Lake:
@@ -133,8 +129,7 @@ class Lake:
         with _OPENING:
             lake = _OPEN.get(key)
             if lake is not None:
-                # No new one is made, or another one opened, without a word: what this process
-                # has logged is not there.
+                # Another one has nothing of what this process has logged.
                 lake.file.require_in_place()
             else:
                 settings = settings or Settings.from_environment()
@@ -148,19 +143,14 @@ class Lake:
 
     @staticmethod
     def let_go_if_gone(location: str) -> bool:
-        """Return whether the lake at a location was moved or deleted; open it anew from now on.
-
-        Args:
-            location: What ``canonical`` returns.
-        """
-        with _OPENING:
-            gone = []
-            for lake in [lake for key, lake in _OPEN.items() if key[0] == location]:
-                # Where it cannot be told, the next opening says why.
-                with contextlib.suppress(LakeflowException):
-                    gone += [] if lake.file.is_in_place() else [lake]
-            for lake in gone:
-                lake._let_go()
+        """Return whether the lake at a canonical location is gone; open it anew from now on."""
+        gone = []
+        for lake in [lake for key, lake in list(_OPEN.items()) if key[0] == location]:
+            # Where it cannot be told, the next opening says why.
+            with contextlib.suppress(LakeflowException):
+                gone += [] if lake.file.is_in_place() else [lake]
+        for lake in gone:
+            lake._let_go()
         return bool(gone)
 
     @classmethod
@@ -182,7 +172,8 @@ class Lake:
                     hint="check the location; set_experiment, create_experiment or a first run "
                     "makes a lake",
                 )
-            lake._make()
+            make_lake(fs, lake.file, lake.clock, settings.vacuum_grace_s)
+            lake.sync_if_durable(event_path(1), LAKE_FILE)
             # Not what we have just written: somebody who raced us may have been first.
             lake.file.read()
         version = lake.file.format_version
@@ -196,25 +187,6 @@ class Lake:
                 "1.0 a format is not kept",
             )
         return lake
-
-    def _make(self) -> None:
-        """Make an empty lake; every step may be repeated, by us or by somebody racing us."""
-        strangers = [
-            entry.name
-            for entry in self.fs.list("")
-            # On a disk a file has such a name until it is whole; a killed process leaves it.
-            if entry.name not in _OWN_NAMES and not entry.name.startswith(f".{LAKE_FILE}")
-        ]
-        if strangers:
-            raise InvalidInputError(
-                f"{self.fs.uri} is not a lake and not empty: it holds {strangers[0]!r}",
-                hint="choose an empty or new folder",
-            )
-        with contextlib.suppress(FileExistsError):
-            self.fs.create(event_path(1), first_event(self.clock.next()))
-        # Last: who finds this file takes the lake for complete.
-        self.file.create(self.settings.vacuum_grace_s)
-        self.sync_if_durable(event_path(1), LAKE_FILE)
 
     def shared(self, make: Callable[[Lake], T]) -> T:
         """Return what a function makes of this lake; it is called at most once a process."""
@@ -298,17 +270,13 @@ class Lake:
             newest = folds.newest(self.fs)
             self.clock.observe_store(newest.written_s)
             if newest.done != number:
-                if newest.done < number:
-                    self._forget_tables()
+                # What was looked at of tables may be gone with an older copy in their place.
+                for table in self.tables.values() if newest.done < number else ():
+                    self.whole_fold = -1
+                    table.forget()
                 return True
             self._looked_at = now
         return False
-
-    def _forget_tables(self) -> None:
-        """Forget what was looked at of tables: an older copy is in the place of the lake."""
-        self.whole_fold = -1
-        for table in self.tables.values():
-            table.forget()
 
     def files(
         self,
