@@ -233,33 +233,37 @@ def verify(
     run_ids: Sequence[str] | None = None,
     experiment_ids: Sequence[str] | None = None,
     *,
+    model_ids: Sequence[str] | None = None,
     quick: bool = False,
     tracking_uri: str | os.PathLike[str] | None = None,
 ) -> VerificationReport:
     """Compare the files of artifacts with what was recorded when they were logged.
 
-    Runs that are deleted have their artifacts still, which are looked at too. A file that is
-    being logged meanwhile may be found to be there and not recorded.
+    Those of runs and of logged models. What is deleted has its files still, which are looked
+    at too; ``lakeflow.registry.verify_model_version`` looks at those of a version. A file that
+    is being logged meanwhile may be found to be there and not recorded.
 
-    Cost: a listing of the folder of each run, one request a thousand files on an object store;
-    and unless it is ``quick`` each file is read once, several at a time where that is a
-    request, never more than 48 MiB of them in memory. The records of 20,000 files, or of one
-    run that has more, are in memory at a time.
+    Cost: a listing of the folder of each run and model, one request a thousand files on an
+    object store; and unless it is ``quick`` each file is read once, several at a time where
+    that is a request, never more than 48 MiB of them in memory. The records of 20,000 files, or
+    of one run or model that has more, are in memory at a time.
 
     Args:
         run_ids: Only the artifacts of these runs.
-        experiment_ids: Only those of the runs of these experiments.
+        experiment_ids: Only those of the runs and logged models of these experiments.
+        model_ids: Only the files of these logged models; beside ``run_ids``, those of both.
         quick: Whether to compare sizes alone, and read no file.
         tracking_uri: Location of the lake; that of the process by default.
 
     Returns:
-        A ``VerificationReport``: numbers of runs, files and bytes, and ``findings``, one for
-        each file that is ``missing``, ``changed`` in size or SHA-256, ``unreadable``, or
-        ``unrecorded``: there, without having been logged. ``is_good`` says whether all that was
-        logged is there.
+        A ``VerificationReport``: numbers of runs, models, files and bytes, and ``findings``,
+        one for each file that is ``missing``, ``changed`` in size or SHA-256, ``unreadable``,
+        or ``unrecorded``: there, without having been logged. ``is_good`` says whether all that
+        was logged is there.
 
     Raises:
-        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run or experiment, or no lake.
+        NotFoundError: RESOURCE_DOES_NOT_EXIST, no such run, model or experiment, or no
+            lake.
         InvalidInputError: INVALID_PARAMETER_VALUE, this is no list of ids.
         StorageError: The lake cannot be read, or a store is out of reach.
 
@@ -275,7 +279,8 @@ def verify(
     with loading("what verifies artifacts"):
         from lakeflow.maintenance.verification import verify_artifacts
 
-    for name, values in (("run_ids", run_ids), ("experiment_ids", experiment_ids)):
+    lists = {"run_ids": run_ids, "experiment_ids": experiment_ids, "model_ids": model_ids}
+    for name, values in lists.items():
         if isinstance(values, str):
             raise InvalidInputError(f"{name} is {values!r}, not a list of ids")
     store = open_store(tracking_uri, create=False)
@@ -283,11 +288,14 @@ def verify(
     for place, run_id in enumerate(run_ids or ()):
         path = f"run_ids[{place}]"
         store.runs.reader.run(validation.run_id(run_id, path), path)
+    for each in model_ids or ():
+        store.logged_models.get(each, allow_deleted=True)
     experiments = [store.experiments.get(each).experiment_id for each in experiment_ids or ()]
     return verify_artifacts(
         store,
         run_ids,
         None if experiment_ids is None else experiments,
+        model_ids,
         is_quick=quick,
         is_shown=is_progress_shown(),
     )

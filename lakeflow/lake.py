@@ -7,31 +7,23 @@ has been read. A forked child gets a writer of its own.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
-import os
 import threading
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lakeflow import context
-from lakeflow.config import Settings
 from lakeflow.exceptions import (
     DamagedLakeError,
     InvalidStateError,
     NotFoundError,
 )
-from lakeflow.filesystem.interface import ENGINE_PROTOCOL, STAGING, Filesystem
-from lakeflow.filesystem.location import canonical, open_filesystem
-from lakeflow.filesystem.probe import PROBES
-from lakeflow.kinds import KINDS, first_event, tables_of
-from lakeflow.lake_file import LAKE_FILE, LakeFile, require_room
+from lakeflow.filesystem.interface import ENGINE_PROTOCOL, Filesystem
+from lakeflow.kinds import KINDS, tables_of
+from lakeflow.lake_file import LAKE_FILE, LakeFile, make_lake
 from lakeflow.log.appender import Appender
 from lakeflow.log.clock import Clock
-from lakeflow.log.positions import LOG, event_path, folded_spans, list_segments
+from lakeflow.log.positions import event_path, folded_spans, list_segments
 from lakeflow.schema import FORMAT_VERSION
-from lakeflow.shutdown import at_shutdown
 from lakeflow.system_errors import loading
 from lakeflow.tables import checked, folds
 from lakeflow.tables.data_file import ANYWHERE, TABLES, that_may_hold
@@ -39,8 +31,9 @@ from lakeflow.tables.folds import LogListing
 from lakeflow.tables.index_files import IndexFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from lakeflow.config import Settings
     from lakeflow.filesystem.engine_filesystem import EngineFileSystem
     from lakeflow.kinds import Kind
     from lakeflow.log.appender import Gathered
@@ -50,11 +43,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_OWN_NAMES = {LAKE_FILE, TABLES, LOG, folds.FOLDS, checked.INDEXES, STAGING, PROBES}
-
 
 class Lake:
-    """An open lake; ``Lake.open`` returns the one that this process has.
+    """An open lake; ``open_lake`` returns the one that this process has.
 
     Attributes:
         fs: Its filesystem.
@@ -65,6 +56,7 @@ class Lake:
         index_files: What reads the files of its indexes.
         whole_fold: Number of a fold whose files this process has written or seen; -1 for none.
         file: What it says of itself.
+        let_go: Called first of all when it is closed; whoever keeps it open sets it.
     """
 
     def __init__(
@@ -83,6 +75,7 @@ class Lake:
         self.index_files = IndexFiles(fs)
         self.file = LakeFile(fs)
         self.whole_fold = -1
+        self.let_go: Callable[[], None] = lambda: None
         self._become_writer()
 
     def _become_writer(self) -> None:
@@ -106,53 +99,6 @@ class Lake:
         return {spec.name: Table(self.fs, spec) for spec in tables_of(self.kinds)}
 
     @classmethod
-    def open(
-        cls,
-        uri: str | os.PathLike[str],
-        storage_options: Mapping[str, object] | None = None,
-        settings: Settings | None = None,
-        *,
-        create: bool = True,
-    ) -> Lake:
-        """Open a lake, making it if there is nothing at its location yet.
-
-        Args:
-            uri: A path, ``file://``, ``memory://`` or another fsspec URL, with or without
-                ``lakeflow+`` before it, or ``lakeflow:///absolute/path``.
-            storage_options: fsspec's options for the filesystem; by default those that
-                ``set_storage_options`` has set for the location.
-            settings: How this process treats the lake; from the environment by default.
-                Those of the first opening stay.
-            create: Whether to make it if there is none.
-
-        Raises:
-            NotFoundError: There is none, and it is not to be made.
-            InvalidInputError: The location holds something else, is none, or takes no options.
-            InvalidStateError: The lake is of a newer format.
-            StorageError: It cannot be read, or not be made.
-        """
-        location = canonical(uri)
-        opening = context.opening(location)
-        options = dict(opening.storage_options if storage_options is None else storage_options)
-        # By its options too: at another endpoint the same URL is another lake.
-        key = (location, json.dumps(options, sort_keys=True, default=repr))
-        with _OPENING:
-            lake = _OPEN.get(key)
-            if lake is not None and not lake.file.is_in_place():
-                # Deleted, or another one is there: that is opened, or made, instead.
-                lake._let_go()
-                lake = None
-            if lake is None:
-                settings = settings or Settings.from_environment()
-                if opening.exclusive_writer is not None:
-                    is_exclusive = opening.exclusive_writer
-                    settings = dataclasses.replace(settings, exclusive_writer=is_exclusive)
-                fs = open_filesystem(location, options, settings)
-                # The handler of a signal may have opened it in this very thread meanwhile.
-                lake = _OPEN.setdefault(key, cls.on(fs, settings, create=create))
-            return lake
-
-    @classmethod
     def on(
         cls,
         fs: Filesystem,
@@ -161,7 +107,7 @@ class Lake:
         create: bool = True,
         kinds: Sequence[Kind] = KINDS,
     ) -> Lake:
-        """Open the lake on a filesystem, with a writer of its own; errors as for ``open``."""
+        """Open the lake on a filesystem, with a writer of its own; errors as ``open_lake``."""
         lake = cls(fs, settings, kinds)
         lake.file.read()
         if lake.file.format_version is None:
@@ -171,7 +117,8 @@ class Lake:
                     hint="check the location; set_experiment, create_experiment or a first run "
                     "makes a lake",
                 )
-            lake._make()
+            make_lake(fs, lake.file, lake.clock, settings.vacuum_grace_s)
+            lake.sync_if_durable(event_path(1), LAKE_FILE)
             # Not what we have just written: somebody who raced us may have been first.
             lake.file.read()
         version = lake.file.format_version
@@ -185,15 +132,6 @@ class Lake:
                 "1.0 a format is not kept",
             )
         return lake
-
-    def _make(self) -> None:
-        """Make an empty lake; every step may be repeated, by us or by somebody racing us."""
-        require_room(self.fs, _OWN_NAMES)
-        with contextlib.suppress(FileExistsError):
-            self.fs.create(event_path(1), first_event(self.clock.next()))
-        # Last: who finds this file takes the lake for complete.
-        self.file.create(self.settings.vacuum_grace_s)
-        self.sync_if_durable(event_path(1), LAKE_FILE)
 
     def shared(self, make: Callable[[Lake], T]) -> T:
         """Return what a function makes of this lake; it is called at most once a process."""
@@ -221,7 +159,7 @@ class Lake:
             segments = list_segments(self.fs)
             # Segments are deleted only once a later fold is finished. So where there is none
             # after the listing, the listing is complete; else it is made again.
-            if not self.has_later(fold.number):
+            if not self.has_other(fold.number):
                 checked.require_log(self.fs, fold, segments)
                 return LogListing(fold, segments)
             self._fold = folds.following(self.fs, fold.number)
@@ -248,7 +186,7 @@ class Lake:
         """Return the newest finished fold: one look, unless there is a new one."""
         with self._lock:
             fold = self._fold
-            if fold is None or self.has_later(fold.number):
+            if fold is None or self.has_other(fold.number):
                 following = folds.following(self.fs, fold.number) if fold else None
                 fold = self._fold = following or folds.newest_fold(self.fs)
                 self._looked_at = time.monotonic()
@@ -263,8 +201,11 @@ class Lake:
         """Take a fold for the newest one until a later one is finished; None to look anew."""
         self._fold = fold
 
-    def has_later(self, number: int) -> bool:
-        """Return whether a later fold is finished."""
+    def has_other(self, number: int) -> bool:
+        """Return whether another fold is the newest finished one.
+
+        It is a later one, unless an older copy of the lake was put in the place of this one.
+        """
         # The file of the next fold may be deleted itself, but not before REMEMBERED_S are
         # over. Until then one look at its name is enough, after that the folder is listed.
         if self.fs.exists(folds.done_path(number + 1)):
@@ -273,7 +214,11 @@ class Lake:
         if self.fs.can_append or now - self._looked_at >= folds.REMEMBERED_S:
             newest = folds.newest(self.fs)
             self.clock.observe_store(newest.written_s)
-            if newest.done > number:
+            if newest.done != number:
+                # What was looked at of tables may be gone with an older copy in their place.
+                for table in self.tables.values() if newest.done < number else ():
+                    self.whole_fold = -1
+                    table.forget()
                 return True
             self._looked_at = now
         return False
@@ -371,18 +316,12 @@ class Lake:
 
     def close(self) -> None:
         """Finish what is under way and let go of the lake; opening it again is fine."""
-        self._let_go()
+        self.let_go()
         with contextlib.ExitStack() as hooks:
             # Last: hooks may still write, as the queue of asynchronous logging does.
             hooks.callback(self.seal)
             for hook in self._on_close:
                 hooks.callback(hook)
-
-    def _let_go(self) -> None:
-        """Let the next opening be a new one."""
-        with _OPENING:
-            for key in [key for key, lake in _OPEN.items() if lake is self]:
-                del _OPEN[key]
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: the parent's segment stays the parent's."""
@@ -394,26 +333,3 @@ class Lake:
                 table.reset()
         for hook in self._on_fork:
             hook()
-
-
-_OPENING = threading.RLock()
-_OPEN: dict[tuple[str, str], Lake] = {}
-
-
-def _close_all() -> None:
-    # What one of them raises keeps no other one from being closed.
-    with contextlib.ExitStack() as lakes:
-        for lake in list(_OPEN.values()):
-            lakes.callback(lake.close)
-
-
-def _after_fork() -> None:
-    global _OPENING
-    # Another thread of the parent may have held it.
-    _OPENING = threading.RLock()
-    for lake in list(_OPEN.values()):
-        lake.after_fork()
-
-
-at_shutdown(_close_all)
-os.register_at_fork(after_in_child=_after_fork)

@@ -9,16 +9,24 @@ import time
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, InvalidStateError
+from lakeflow.filesystem.interface import STAGING
+from lakeflow.filesystem.probe import PROBES
 from lakeflow.ids import new_id
+from lakeflow.kinds import first_event
+from lakeflow.log.positions import LOG, event_path
 from lakeflow.schema import FORMAT_VERSION
+from lakeflow.tables.checked import INDEXES
+from lakeflow.tables.data_file import TABLES
+from lakeflow.tables.folds import FOLDS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.log.clock import Clock
 
 LAKE_FILE = "lake.json"
 """Its path in the lake."""
+
+_OWN_NAMES = {LAKE_FILE, TABLES, LOG, FOLDS, INDEXES, STAGING, PROBES}
 
 _logger = logging.getLogger(__name__)
 
@@ -129,24 +137,35 @@ class LakeFile:
                 f"the lake that was opened at {self._fs.uri} was moved or deleted",
                 # To clients of a server that has it open it is out of order for now.
                 "TEMPORARILY_UNAVAILABLE",
-                hint="put it back, or open it where it is now: what was logged went with it",
+                hint="put it back, or open it where it is now: what was logged went with it; "
+                "set_tracking_uri with this very location begins anew here",
             )
 
 
-def require_room(fs: Filesystem, names: Collection[str]) -> None:
-    """Make sure that nobody else's files are where a lake is to be made.
+def make_lake(fs: Filesystem, file: LakeFile, clock: Clock, event_grace_s: int) -> None:
+    """Make an empty lake; every step may be repeated, by us or by somebody racing us.
 
     Args:
-        fs: The filesystem of the lake.
-        names: What a lake has of its own.
+        fs: Its filesystem.
+        file: What says that it is one.
+        clock: Of this process.
+        event_grace_s: As ``LakeFile`` has it.
 
     Raises:
-        InvalidInputError: There are some.
+        InvalidInputError: Something else is there.
     """
-    for entry in fs.list(""):
+    strangers = [
+        entry.name
+        for entry in fs.list("")
         # On a disk a file has such a name until it is whole; a killed process leaves it.
-        if entry.name not in names and not entry.name.startswith(f".{LAKE_FILE}"):
-            raise InvalidInputError(
-                f"{fs.uri} is not a lake and not empty: it holds {entry.name!r}",
-                hint="choose an empty or new folder",
-            )
+        if entry.name not in _OWN_NAMES and not entry.name.startswith(f".{LAKE_FILE}")
+    ]
+    if strangers:
+        raise InvalidInputError(
+            f"{fs.uri} is not a lake and not empty: it holds {strangers[0]!r}",
+            hint="choose an empty or new folder",
+        )
+    with contextlib.suppress(FileExistsError):
+        fs.create(event_path(1), first_event(clock.next()))
+    # Last: who finds this file takes the lake for complete.
+    file.create(event_grace_s)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeflow import context
-from lakeflow.lake import Lake
 from lakeflow.maintenance.schedule import AutoCompaction
+from lakeflow.open_lakes import open_lake
 from lakeflow.stores.store import Store
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def open_store(
         StorageError: It cannot be read, or not be made.
     """
     location = context.tracking_uri() if uri is None else uri
-    lake = Lake.open(location, storage_options, create=create)
+    lake = open_lake(location, storage_options, create=create)
     # Before the store, since what comes last ends first: what its queue holds is compacted too.
     lake.shared(AutoCompaction)
     return lake.shared(Store)

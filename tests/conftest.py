@@ -12,7 +12,7 @@ import deltalake
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from lakeflow import context, lake
+from lakeflow import context, open_lakes
 from lakeflow.client import LakeflowClient
 from lakeflow.config import Settings
 from lakeflow.filesystem.location import open_filesystem
@@ -47,7 +47,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
         monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
     # As if the process had begun here.
     context._first_known.cache_clear()
-    open_before = set(lake._OPEN)
+    open_before = set(open_lakes._OPEN)
     stored, folders = {*MemoryFileSystem.store}, [*MemoryFileSystem.pseudo_dirs]
     yield
     while active_runs.pop("FINISHED") is not None:
@@ -57,8 +57,8 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     active_runs._thread.last = None
     active_runs._last.set(None)
     endings.unguard()
-    for key in lake._OPEN.keys() - open_before:
-        lake._OPEN[key].close()
+    for key in open_lakes._OPEN.keys() - open_before:
+        open_lakes._OPEN[key].close()
     context.set_experiment(None)
     context.choose("REGISTRY_URI", None)
     context.set_tracking_uri(None)

@@ -30,6 +30,7 @@ from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.log.positions import CONTROL
 from lakeflow.maintenance.compact import compact_lake
+from lakeflow.open_lakes import open_lake
 from lakeflow.queries import setup
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def test_every_spelling_of_a_location_is_the_same_lake(tmp_path: Path, spelling:
 )
 def test_what_is_no_location_is_refused(location: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        Lake.open(location)
+        open_lake(location)
     assert "secret" not in str(caught.value)
 
 
@@ -155,7 +156,7 @@ def test_a_folder_whose_name_is_a_pattern_is_not_read_for_another(tmp_path: Path
         client.log_metric(run_id, "m", float("nan"))
         lakeflow.compact(uri)
         client.log_metric(run_id, "m", 2, step=1)
-        Lake.open(str(uri)).seal()
+        open_lake(str(uri)).seal()
         shutil.copytree(uri, tmp_path / other)
         for file in (tmp_path / other).rglob("*"):
             if file.is_file():
@@ -188,7 +189,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     LakeflowClient(tmp_path / "lake").create_run("0")
     (tmp_path / "lake" / "lake.json").write_text(json.dumps({"format_version": 99}))
     with pytest.raises(InvalidStateError, match="format 99") as caught:
-        Lake.on(LakeflowClient(tmp_path / "lake")._store.lake.fs, lakeflow.config.Settings())
+        Lake.on(open_filesystem(str(tmp_path / "lake")), Settings())
     assert "upgrade" in str(caught.value)
 
 
@@ -462,7 +463,7 @@ def test_the_default_lake_is_in_the_working_directory() -> None:
 
 def test_an_exclusive_writer_is_needed_where_files_cannot_be_made_exactly_once() -> None:
     with pytest.raises(StorageError, match="exactly once"):
-        Lake.open("dir::file:///tmp/never-there")
+        open_lake("dir::file:///tmp/never-there")
 
 
 def test_options_that_would_do_nothing_are_refused(uri: str) -> None:
@@ -471,7 +472,7 @@ def test_options_that_would_do_nothing_are_refused(uri: str) -> None:
         for refused in (
             lambda at: lakeflow.set_storage_options(at, secret),
             lambda at: lakeflow.compact(at, storage_options=secret),
-            lambda at: Lake.open(at, secret),
+            lambda at: open_lake(at, secret),
             lambda at: open_filesystem(at, secret),
         ):
             with pytest.raises(InvalidInputError, match="storage_options would do") as caught:

@@ -16,7 +16,7 @@ from lakeflow import LakeflowClient
 from lakeflow.entities import Dataset, DatasetInput, InputTag
 from lakeflow.kinds import TABLES
 from lakeflow.kinds.kind import LOGGED
-from lakeflow.lake import Lake
+from lakeflow.open_lakes import open_lake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,7 +221,7 @@ def _identity_of_the_last(lake: Path, run_id: str) -> dict[str, object]:
 
 
 def test_the_document_of_a_run_sums_up_its_rows(lake: Path) -> None:
-    opened = Lake.open(lake)
+    opened = open_lake(lake)
     runs = polars.scan_delta(str(lake / "tables/runs")).collect()
     (reader,) = opened.index("run", opened.fold())
     documents = {key: json.loads(str(text)) for key, text in reader.entries()}

@@ -13,9 +13,9 @@ EVERY_S = 5
 
 def main() -> None:
     options = parse(seconds=300)
-    from lakeflow.lake import Lake
+    from lakeflow.open_lakes import open_lake
 
-    lake = Lake.open(options.uri, create=False)
+    lake = open_lake(options.uri, create=False)
     report("ready")
     start = json.loads(sys.stdin.readline())
     samples: list[list[float]] = []

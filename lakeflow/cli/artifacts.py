@@ -1,4 +1,4 @@
-"""``lakeflow artifacts``: the files beside runs, listed, fetched, logged and checked."""
+"""``lakeflow artifacts``: files beside runs, listed, fetched and logged; all files, checked."""
 
 from __future__ import annotations
 
@@ -59,16 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "verify",
         help="find what has changed since it was logged",
         description="Compare files with what was recorded when they were logged: those of the "
-        "whole lake, or of some runs. The status is 1 if a file is missing, changed or "
-        "unreadable.",
+        "whole lake, or of some runs and logged models. The status is 1 if a file is missing, "
+        "changed or unreadable.",
     )
     check.add_argument("run_ids", nargs="*", metavar="RUN_ID", help="only of these runs")
-    check.add_argument(
-        "--experiment",
-        action="append",
-        metavar="ID",
-        help="only of the runs of this experiment; may be repeated",
-    )
+    for option, what in (
+        ("--model", "of this logged model"),
+        ("--experiment", "of the runs and logged models of this experiment"),
+    ):
+        check.add_argument(
+            option, action="append", metavar="ID", help=f"only {what}; may be repeated"
+        )
     check.add_argument("--quick", action="store_true", help="compare sizes, and read no file")
     add_format(check)
     check.set_defaults(run=_verify)
@@ -179,6 +180,7 @@ def _verify(options: argparse.Namespace) -> int:
     report = verify(
         options.run_ids or None,
         options.experiment,
+        model_ids=options.model,
         quick=options.quick,
         tracking_uri=options.uri,
     )
@@ -187,15 +189,17 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _report_lines(report: VerificationReport, kind: str) -> Iterator[str]:
-    yield from findings(report.findings, ("problem", "run_id", "path", "detail"), kind)
+    columns = ("problem", "run_id", "model_id", "path", "detail")
+    yield from findings(report.findings, columns, kind)
     if kind == "table":
         counts = [
             f"{report.count(problem):,} {problem}"
             for problem in ("missing", "changed", "unreadable", "unrecorded")
         ]
         yield (
-            f"{_count(report.files, 'file')} of {_count(report.runs, 'run')}, "
-            f"{_count(report.bytes, 'byte')}: {', '.join(counts)}\n"
+            f"{_count(report.files, 'file')} of {_count(report.runs, 'run')} and "
+            f"{_count(report.models, 'model')}, {_count(report.bytes, 'byte')}: "
+            f"{', '.join(counts)}\n"
         )
 
 

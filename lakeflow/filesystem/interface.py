@@ -58,7 +58,10 @@ class AppendFile(Protocol):
         """Let go of it in a forked child, whose parent still writes to it."""
 
     def is_deleted(self) -> bool:
-        """Return whether somebody has deleted it: what is written to it now is lost."""
+        """Return whether somebody has deleted it: what is written to it now is lost.
+
+        Or has put an older copy in its place, where what comes next would be in no order.
+        """
 
 
 class Filesystem:

@@ -67,10 +67,11 @@ class LocalAppendFile:
             os.close(self._descriptor)
 
     def is_deleted(self) -> bool:
-        """Return whether it has no name any more."""
+        """Return whether it has no name any more, or not all that was written."""
         # An open file outlives its name; it has no links any more.
         with self._fs.errors("look at", self._path):
-            return os.fstat(self._descriptor).st_nlink == 0
+            status = os.fstat(self._descriptor)
+        return status.st_nlink == 0 or status.st_size < self.size
 
     def abandon(self) -> None:
         """Let go of it in a forked child."""

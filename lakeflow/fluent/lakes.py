@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING
 
 from lakeflow import context
 from lakeflow.filesystem.location import canonical, check_options
 from lakeflow.fluent import active_runs
+from lakeflow.open_lakes import let_go_if_gone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 def set_tracking_uri(uri: str | os.PathLike[str] | None) -> None:
-    """Record in another lake from now on; nothing is read or written yet.
+    """Record in another lake from now on; nothing is written yet.
 
     An experiment that was set stays set by its name: the next run makes it where the lake has
-    none. Processes that this one starts record there too: their environment has
+    none. A lake that this process had open there, and that was moved or deleted since, is let
+    go of: what is there now is opened, or made, at the next call. Without that each call is an
+    error. Processes that this one starts record there too: their environment has
     ``LAKEFLOW_TRACKING_URI``. Options of ``set_storage_options`` may be secret and are not
     passed on.
 
@@ -38,7 +42,12 @@ def set_tracking_uri(uri: str | os.PathLike[str] | None) -> None:
     # Tasks that begin from now on are known to have begun in this place.
     active_runs.here()
     # Absolute from here on: a relative one would follow the working directory.
-    context.set_tracking_uri(None if uri is None or not os.fspath(uri) else canonical(uri))
+    location = None if uri is None or not os.fspath(uri) else canonical(uri)
+    context.set_tracking_uri(location)
+    experiment = context.experiment()
+    if location and let_go_if_gone(location) and experiment is not None:
+        # The id that it had is no experiment's, or another one's, in the lake of now.
+        context.set_experiment(dataclasses.replace(experiment, location=""))
 
 
 def set_storage_options(
@@ -106,6 +115,8 @@ def set_registry_uri(uri: str | os.PathLike[str] | None) -> None:
     """
     chosen = None if uri is None or not os.fspath(uri) else canonical(uri)
     context.choose("REGISTRY_URI", chosen)
+    if chosen:
+        let_go_if_gone(chosen)
 
 
 def get_registry_uri() -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lakeflow.exceptions import InvalidInputError, InvalidStateError
 from lakeflow.maintenance import signatures
 from lakeflow.maintenance.report import Finding, ModelReport
-from lakeflow.maintenance.verification import File, Record, read, told_apart
+from lakeflow.maintenance.verification import File, Owner, Record, read, told_apart
 from lakeflow.transfer import progress
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def verified(
 
 def _compared(place: Place, records: dict[str, Record], *, is_shown: bool) -> list[Finding]:
     sizes = _sizes(place, records)
-    findings = list(told_apart("", records, sizes))
+    findings = list(told_apart(Owner(), records, sizes))
     files = (
-        File("", place, path, record)
+        File(Owner(), place, path, record)
         for path, record in records.items()
         if sizes.get(path) == record.size
     )

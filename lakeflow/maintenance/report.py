@@ -51,16 +51,18 @@ class Finding:
     Attributes:
         problem: ``missing``; ``changed``, in size or SHA-256; ``unreadable``; or
             ``unrecorded``: it is there, and nobody has logged it.
-        run_id: The run; empty for a file of a model version.
-        path: Its path below the artifacts of the run, or below the source of the version;
-            empty for all of them.
+        run_id: The run; empty for a file of a logged model or of a model version.
+        path: Its path below the artifacts of the run or model, or below the source of the
+            version; empty for all of them.
         detail: What differs, for people.
+        model_id: The logged model; empty for any other file.
     """
 
     problem: Problem
     run_id: str
     path: str
     detail: str
+    model_id: str = ""
 
 
 @dataclass(slots=True)
@@ -71,13 +73,16 @@ class VerificationReport:
         runs: Runs whose artifacts were looked at.
         files: Files that are recorded of them.
         bytes: Their size, as recorded.
-        findings: The files that are not what is recorded, by run and path.
+        findings: The files that are not what is recorded: those of logged models, then those
+            of runs, by id and path.
+        models: Logged models whose files were looked at.
     """
 
     runs: int = 0
     files: int = 0
     bytes: int = 0
     findings: list[Finding] = field(default_factory=list)
+    models: int = 0
 
     @property
     def is_good(self) -> bool:

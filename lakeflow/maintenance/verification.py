@@ -1,6 +1,8 @@
 """Whether the files of artifacts are what was logged: records and folders, side by side.
 
-1. Which runs there are, and how much is recorded of each: ``_runs``.
+Those of runs, then those of logged models:
+
+1. Which of them there are, and how much is recorded of each: ``_wanted``.
 2. What is recorded of some of them: ``_recorded``.
 3. What is in their folders, and which of the files must be read: ``_looked_at``.
 4. Their content: ``read``.
@@ -16,28 +18,64 @@ from typing import TYPE_CHECKING, NamedTuple
 from lakeflow.exceptions import LakeflowException, StorageError
 from lakeflow.maintenance.report import Finding, VerificationReport
 from lakeflow.query.engine.statement import Statement
-from lakeflow.schema import ARTIFACTS, RUNS
+from lakeflow.schema import ARTIFACTS, LOGGED_MODEL_FILES, LOGGED_MODELS, RUNS
 from lakeflow.transfer import at_once, fetching, progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import pyarrow
+
     from lakeflow.filesystem.interface import Filesystem
+    from lakeflow.maintenance.report import Problem
+    from lakeflow.schema import TableSpec
     from lakeflow.stores.artifacts.places import Place
     from lakeflow.stores.reader import Reader
     from lakeflow.stores.store import Store
 
 _FILES_AT_ONCE = 20_000
-_RUNS_AT_ONCE = 1_000
-"""Records of at most so many files and runs are in memory, one run of more files apart."""
+_THINGS_AT_ONCE = 1_000
+"""Records of so many files and things are in memory at most, one of more files apart."""
 
 _STORE_IS_AWAY = {"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
 
-class _Run(NamedTuple):
-    run_id: str
+class Owner(NamedTuple):
+    """What files are beside; nothing of it for a model version.
+
+    Attributes:
+        run_id: The run.
+        model_id: The logged model.
+    """
+
+    run_id: str = ""
+    model_id: str = ""
+
+    def finding(self, problem: Problem, path: str, detail: str) -> Finding:
+        """Return a finding about a file of it."""
+        return Finding(problem, self.run_id, path, detail, self.model_id)
+
+
+class _Kind(NamedTuple):
+    """Things with files beside them: their tables, and the columns of these."""
+
+    things: TableSpec
+    files: TableSpec
+    id_column: str
+    location: str
+
+    def owner(self, identity: str) -> Owner:
+        return Owner(**{self.id_column: identity})
+
+
+_RUN = _Kind(RUNS, ARTIFACTS, "run_id", "artifact_uri")
+_MODEL = _Kind(LOGGED_MODELS, LOGGED_MODEL_FILES, "model_id", "artifact_location")
+
+
+class _Thing(NamedTuple):
+    identity: str
     experiment_id: str
-    artifact_uri: str
+    location: str
     files: int
 
 
@@ -58,20 +96,21 @@ class Record(NamedTuple):
 class File(NamedTuple):
     """A file whose content is to be read."""
 
-    run_id: str
+    owner: Owner
     place: Place
     path: str
     record: Record
 
 
-_Records = dict[str, dict[str, Record]]
-"""What is recorded, by run and path."""
+_Records = dict[Owner, dict[str, Record]]
+"""What is recorded, by owner and path."""
 
 
 def verify_artifacts(
     store: Store,
     run_ids: Sequence[str] | None = None,
     experiment_ids: Sequence[str] | None = None,
+    model_ids: Sequence[str] | None = None,
     *,
     is_quick: bool = False,
     is_shown: bool = False,
@@ -81,108 +120,124 @@ def verify_artifacts(
     Args:
         store: The lake's.
         run_ids: Only those of these runs.
-        experiment_ids: Only those of the runs of these experiments.
+        experiment_ids: Only those in these experiments.
+        model_ids: Only those of these logged models; beside ``run_ids`` those of both.
         is_quick: Whether to look at sizes alone.
         is_shown: Whether to show on a terminal how far it is.
 
     Raises:
-        NotFoundError: There is no such run or experiment.
+        NotFoundError: There is no such run, model or experiment.
         StorageError: The lake cannot be read, or a store is out of reach.
     """
     reader = store.runs.reader
-    runs = _runs(reader, run_ids, experiment_ids)
-    report = VerificationReport(len(runs), sum(each.files for each in runs))
-    with progress.shown("verified", report.files, is_wanted=is_shown) as advance:
-        for some in _batches(runs):
-            records = _recorded(reader, some)
-            found: list[Finding] = []
-            for place_of in _by_filesystem(store, some, found):
-                files = _looked_at(place_of, records, found, is_quick=is_quick)
-                for file, finding in read(files, next(iter(place_of.values())).fs):
-                    advance(file.record.size)
-                    found += [finding] if finding else []
-            report.bytes += sum(each.size for run in records.values() for each in run.values())
-            report.findings += _still(reader, some, records, found)
-    report.findings.sort(key=lambda each: (each.run_id, each.path))
+    # Who names only runs, or only models, asks for none of the others.
+    of_runs = () if run_ids is None and model_ids is not None else run_ids
+    of_models = () if model_ids is None and run_ids is not None else model_ids
+    wanted = [
+        _wanted(_RUN, of_runs, experiment_ids),
+        _wanted(_MODEL, of_models, experiment_ids),
+    ]
+    runs, models = map(_things, reader.tables(wanted, experiment_ids or (), None))
+    files = sum(each.files for each in (*runs, *models))
+    report = VerificationReport(len(runs), files, models=len(models))
+    with progress.shown("verified", files, is_wanted=is_shown) as advance:
+        for kind, things in ((_RUN, runs), (_MODEL, models)):
+            for some in _batches(things):
+                records = _recorded(reader, kind, some)
+                found: list[Finding] = []
+                for place_of in _by_filesystem(store, kind, some, found):
+                    looked_at = _looked_at(place_of, records, found, is_quick=is_quick)
+                    for file, finding in read(looked_at, next(iter(place_of.values())).fs):
+                        advance(file.record.size)
+                        found += [finding] if finding else []
+                report.bytes += sum(
+                    each.size for paths in records.values() for each in paths.values()
+                )
+                report.findings += _still(reader, kind, some, records, found)
+    report.findings.sort(key=lambda each: (each.run_id, each.model_id, each.path))
     return report
 
 
-def _runs(
-    reader: Reader, run_ids: Sequence[str] | None, experiment_ids: Sequence[str] | None
-) -> list[_Run]:
-    """Return the runs to look at, those with one place for their artifacts together."""
-    conditions, values = [], {}
-    for name, wanted in (("run_id", run_ids), ("experiment_id", experiment_ids)):
+def _wanted(
+    kind: _Kind, ids: Sequence[str] | None, experiment_ids: Sequence[str] | None
+) -> Statement:
+    """Return what asks for things, those with one place for their files together."""
+    column, conditions, values = kind.id_column, [], {}
+    for name, wanted in ((column, ids), ("experiment_id", experiment_ids)):
         if wanted is not None:
             conditions.append(f"{name} IN (SELECT unnest(${name}s))")
             values[f"{name}s"] = list(wanted)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     # All text of it is ours; the ids are bound.
-    statement = Statement(
+    return Statement(
         f"""
-        SELECT run_id, experiment_id, artifact_uri, coalesce(files, 0) AS files
-        FROM {RUNS.name}
+        SELECT {column}, experiment_id, {kind.location}, coalesce(files, 0) AS files
+        FROM {kind.things.name}
         LEFT JOIN (
-            SELECT run_id, count(*) AS files FROM {ARTIFACTS.name} {where} GROUP BY ALL
-        ) USING (run_id)
-        {where} ORDER BY experiment_id, run_id
+            SELECT {column}, count(*) AS files FROM {kind.files.name} {where} GROUP BY ALL
+        ) USING ({column})
+        {where} ORDER BY experiment_id, {column}
         """,  # noqa: S608
         values,
-        (RUNS.name, ARTIFACTS.name),
-        named={ARTIFACTS.name: ("run_id", run_ids)} if run_ids is not None else {},
+        (kind.things.name, kind.files.name),
+        named={kind.files.name: (column, ids)} if ids is not None else {},
     )
-    (found,) = reader.tables([statement], experiment_ids or (), None)
-    columns = (column.to_pylist() for column in found.columns)
-    return [_Run(*row) for row in zip(*columns, strict=True)]
 
 
-def _batches(runs: Iterable[_Run]) -> Iterator[list[_Run]]:
-    some: list[_Run] = []
+def _things(found: pyarrow.Table) -> list[_Thing]:
+    columns = (each.to_pylist() for each in found.columns)
+    return [_Thing(*row) for row in zip(*columns, strict=True)]
+
+
+def _batches(things: Iterable[_Thing]) -> Iterator[list[_Thing]]:
+    some: list[_Thing] = []
     files = 0
-    for run in runs:
-        if some and (files + run.files > _FILES_AT_ONCE or len(some) == _RUNS_AT_ONCE):
+    for thing in things:
+        if some and (files + thing.files > _FILES_AT_ONCE or len(some) == _THINGS_AT_ONCE):
             yield some
             some, files = [], 0
-        some.append(run)
-        files += run.files
+        some.append(thing)
+        files += thing.files
     if some:
         yield some
 
 
-def _recorded(reader: Reader, runs: Sequence[_Run]) -> _Records:
-    records: _Records = {each.run_id: {} for each in runs}
-    ids = list(records)
+def _recorded(reader: Reader, kind: _Kind, things: Sequence[_Thing]) -> _Records:
+    ids = [each.identity for each in things]
+    records: _Records = {kind.owner(each): {} for each in ids}
     statement = Statement(
-        f"SELECT run_id, path, size, sha256, log_time FROM {ARTIFACTS.name} "  # noqa: S608
-        "WHERE run_id IN (SELECT unnest($run_ids))",
-        {"run_ids": ids},
-        (ARTIFACTS.name,),
-        named={ARTIFACTS.name: ("run_id", ids)},
+        f"SELECT {kind.id_column}, path, size, sha256, log_time "  # noqa: S608
+        f"FROM {kind.files.name} WHERE {kind.id_column} IN (SELECT unnest($ids))",
+        {"ids": ids},
+        (kind.files.name,),
+        named={kind.files.name: (kind.id_column, ids)},
     )
-    (found,) = reader.tables([statement], list({each.experiment_id for each in runs}), None)
+    experiments = list({each.experiment_id for each in things})
+    (found,) = reader.tables([statement], experiments, None)
     columns = (column.to_pylist() for column in found.columns)
-    for run_id, path, *record in zip(*columns, strict=True):
-        records[run_id][path] = Record(*record)
+    for identity, path, *record in zip(*columns, strict=True):
+        records[kind.owner(identity)][path] = Record(*record)
     return records
 
 
 def _by_filesystem(
-    store: Store, runs: Iterable[_Run], found: list[Finding]
-) -> Iterable[dict[str, Place]]:
-    """Return the places of runs, those on one filesystem together."""
-    places: dict[int, dict[str, Place]] = defaultdict(dict)
-    for run in runs:
+    store: Store, kind: _Kind, things: Iterable[_Thing], found: list[Finding]
+) -> Iterable[dict[Owner, Place]]:
+    """Return the places of files, those on one filesystem together."""
+    places: dict[int, dict[Owner, Place]] = defaultdict(dict)
+    for thing in things:
+        owner = kind.owner(thing.identity)
         try:
-            place = store.artifacts.places.beside(run.run_id, run.artifact_uri)
+            place = store.artifacts.places.beside(thing.identity, thing.location)
         except LakeflowException as error:
-            found.append(_unreadable(error, run.run_id, ""))
+            found.append(_unreadable(error, owner, ""))
             continue
-        places[id(place.fs)][run.run_id] = place
+        places[id(place.fs)][owner] = place
     return places.values()
 
 
 def _looked_at(
-    place_of: Mapping[str, Place],
+    place_of: Mapping[Owner, Place],
     records: _Records,
     found: list[Finding],
     *,
@@ -191,39 +246,39 @@ def _looked_at(
     """Yield the files of which the folders alone do not tell whether they are right."""
     fs = next(iter(place_of.values())).fs
 
-    def listed(run_id: str) -> tuple[str, dict[str, int] | Finding]:
+    def listed(owner: Owner) -> tuple[Owner, dict[str, int] | Finding]:
         try:
-            return run_id, place_of[run_id].sizes()
+            return owner, place_of[owner].sizes()
         except StorageError as error:
             _require_reachable(fs, error)
-            return run_id, _unreadable(error, run_id, "")
+            return owner, _unreadable(error, owner, "")
 
-    for run_id, sizes in at_once.done(fs, listed, place_of, lambda _: 0):
+    for owner, sizes in at_once.done(fs, listed, place_of, lambda _: 0):
         if isinstance(sizes, Finding):
             found.append(sizes)
             continue
-        recorded = records[run_id]
-        found += told_apart(run_id, recorded, sizes)
+        recorded = records[owner]
+        found += told_apart(owner, recorded, sizes)
         if is_quick:
             continue
         for path, record in recorded.items():
             if sizes.get(path) == record.size:
-                yield File(run_id, place_of[run_id], path, record)
+                yield File(owner, place_of[owner], path, record)
 
 
 def told_apart(
-    run_id: str, recorded: Mapping[str, Record], sizes: Mapping[str, int]
+    owner: Owner, recorded: Mapping[str, Record], sizes: Mapping[str, int]
 ) -> Iterator[Finding]:
-    """Yield what a listing tells of the files of a run. Pure."""
+    """Yield what a listing tells of the files of an owner. Pure."""
     for path, record in recorded.items():
         size = sizes.get(path)
         if size is None:
-            yield Finding("missing", run_id, path, f"{record.size:,} bytes were logged")
+            yield owner.finding("missing", path, f"{record.size:,} bytes were logged")
         elif size != record.size:
             detail = f"{size:,} bytes, of {record.size:,} that were logged"
-            yield Finding("changed", run_id, path, detail)
+            yield owner.finding("changed", path, detail)
     for path in sizes.keys() - recorded.keys():
-        yield Finding("unrecorded", run_id, path, f"{sizes[path]:,} bytes")
+        yield owner.finding("unrecorded", path, f"{sizes[path]:,} bytes")
 
 
 def read(files: Iterable[File], fs: Filesystem) -> Iterator[tuple[File, Finding | None]]:
@@ -240,17 +295,17 @@ def _finding(file: File) -> Finding | None:
         for data in fetching.parts(fs, source, 0, file.record.size):
             digest.update(data)
     except FileNotFoundError:
-        return Finding("missing", file.run_id, file.path, "it has just been deleted")
+        return file.owner.finding("missing", file.path, "it has just been deleted")
     except StorageError as error:
         _require_reachable(fs, error)
-        return _unreadable(error, file.run_id, file.path)
+        return _unreadable(error, file.owner, file.path)
     if digest.hexdigest() == file.record.sha256:
         return None
-    return Finding("changed", file.run_id, file.path, "its SHA-256 is another one")
+    return file.owner.finding("changed", file.path, "its SHA-256 is another one")
 
 
-def _unreadable(error: LakeflowException, run_id: str, path: str) -> Finding:
-    return Finding("unreadable", run_id, path, error.message.partition("\nHint: ")[0])
+def _unreadable(error: LakeflowException, owner: Owner, path: str) -> Finding:
+    return owner.finding("unreadable", path, error.message.partition("\nHint: ")[0])
 
 
 def _require_reachable(fs: Filesystem, error: StorageError) -> None:
@@ -264,15 +319,20 @@ def _require_reachable(fs: Filesystem, error: StorageError) -> None:
 
 
 def _still(
-    reader: Reader, runs: Iterable[_Run], before: _Records, found: Iterable[Finding]
+    reader: Reader,
+    kind: _Kind,
+    things: Iterable[_Thing],
+    before: _Records,
+    found: Iterable[Finding],
 ) -> list[Finding]:
     """Leave out the findings about files that were logged in the meantime."""
-    ids = {each.run_id for each in found}
-    if not ids:
+    findings = [(Owner(each.run_id, each.model_id), each) for each in found]
+    owners = {owner for owner, _ in findings}
+    if not owners:
         return []
-    now = _recorded(reader, [each for each in runs if each.run_id in ids])
-
-    def is_same(run_id: str, path: str) -> bool:
-        return before[run_id].get(path) == now[run_id].get(path)
-
-    return [each for each in found if is_same(each.run_id, each.path)]
+    now = _recorded(reader, kind, [e for e in things if kind.owner(e.identity) in owners])
+    return [
+        finding
+        for owner, finding in findings
+        if before[owner].get(finding.path) == now[owner].get(finding.path)
+    ]

@@ -227,6 +227,7 @@ class ControlStore:
         self._state = BEGINNING, self._no_events()
         self.base = Folded(0, 0)
         self.last = 0
+        self._last_event = b""
         self._user = ""
         self._log: ControlLog[Draft] = ControlLog(
             self._lake.fs,
@@ -247,7 +248,7 @@ class ControlStore:
     def stand_on(self, base: Folded) -> None:
         """Forget events, and stand on a fold that was just looked for."""
         self._state = self._looked, self._no_events()
-        self.base, self.last = base, base.number
+        self.base, self.last, self._last_event = base, base.number, b""
 
     def rebase(self, base: Folded) -> None:
         """Stand on a newer fold; what it holds of the events is merged with them once more."""
@@ -262,7 +263,7 @@ class ControlStore:
         lines = self._declared.event(number, data) or ()
         events.take(lines)
         self._lake.clock.observe(events.memory.latest)
-        self.last = number
+        self.last, self._last_event = number, data
         return maker_of(event_lines.id_of(lines[0][0])) if lines else ""
 
     def draft(self) -> Draft:
@@ -313,16 +314,25 @@ class ControlStore:
         return self._log.change(decide)
 
     def _require_log(self) -> None:
-        """Make sure that the log was not deleted: nobody would find an event beyond a gap."""
+        """Make sure that the log has what is known: nobody would find an event beyond a gap.
+
+        And what is decided on an event that is not there any more is not true.
+        """
         lake, last = self._lake, self.last
-        # On a disk it takes one system call; elsewhere it would be a request.
-        if not lake.fs.can_append or last == 0 or lake.fs.exists(event_path(last)):
+        # On a disk it takes microseconds; elsewhere it would be a request.
+        if not lake.fs.can_append or last == 0:
+            return
+        try:
+            found = lake.fs.read(event_path(last))
+        except FileNotFoundError:
+            found = b""
+        if found and found == (self._last_event or found):
             return
         # A vacuum deletes what is folded.
-        if _last_event(lake.fold()) < last:
+        if found or _last_event(lake.fold()) < last:
             raise DamagedLakeError(
-                f"the log of {lake.fs.uri} was deleted, and with it changes of experiments and "
-                "models that were not folded",
+                f"the log of {lake.fs.uri} was deleted, or an older copy was put in its place; "
+                "with it changes of experiments and models are gone",
                 hint="restore log/ from a backup; a new process goes on with what there is",
             )
 

@@ -18,7 +18,7 @@ from lakeflow.stores.lines import Declarations
 from lakeflow.stores.memory import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lakeflow.lake import Lake
     from lakeflow.tables.folds import Fold, LogListing
@@ -85,6 +85,7 @@ class Memtable:
         # Also one of the same number, whose files another tool has rewritten.
         if listing.fold is not self.fold:
             self._empty(listing.fold)
+        self._require_what_was_read(listing.unfolded)
         grown = {
             path: (max(begin, self._offsets.get(path, begin)), end)
             for path, (begin, end) in listing.unfolded.items()
@@ -115,9 +116,24 @@ class Memtable:
         if (
             events
             and took_s >= self._lake.file.event_grace_s / 2
-            and self._lake.has_later(listing.fold.number)
+            and self._lake.has_other(listing.fold.number)
         ):
             raise FileNotFoundError("events were folded and deleted meanwhile")
+
+    def _require_what_was_read(self, unfolded: Mapping[str, tuple[int, int]]) -> None:
+        """Make sure that the log has all that was read of it beyond this fold.
+
+        Raises:
+            FileNotFoundError: An older copy of the lake was put in the place of this one.
+        """
+        # A listing may leave a segment out once, so that each is looked for.
+        missing = self._offsets.keys() - unfolded.keys()
+        for path in missing:
+            if not self._lake.fs.exists(path):
+                raise FileNotFoundError(path)
+        for path in self._offsets.keys() - missing:
+            if unfolded[path][1] < self._offsets[path]:
+                raise FileNotFoundError(f"the end of {path}")
 
     def _take_event(self, path: str, data: bytes, start: int) -> None:
         data = read_event(self._lake.fs, path, event_lines.is_whole, data)

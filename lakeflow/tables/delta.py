@@ -61,10 +61,10 @@ class Table:
         self._fs = fs
         self._lock = threading.RLock()
         self._handle: Any = None
+        self._mirror: MirroredLog | None = None
         self._files: dict[int, tuple[DataFile, ...]] = {}
         self._marks: dict[int, int] = {}
         self._own: dict[str, DataFile] = {}
-        self._mirror: MirroredLog | None = None
 
     def create(self, *, is_known_to_be_new: bool = False) -> bool:
         """Make the table if there is none; several processes may try at once.
@@ -94,10 +94,16 @@ class Table:
             return True
 
     def reset(self) -> None:
-        """Let go of the parent's lock, handle and mirror."""
+        """Begin with nothing known, also in a forked child, whose parent may hold the lock."""
         self._lock = threading.RLock()
-        self._handle = None
-        self._mirror = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was looked at, which may be gone; the next call looks anew."""
+        with self._lock:
+            self._handle = self._mirror = None
+            # By version, whose number another commit may have by then.
+            self._files, self._marks, self._own = {}, {}, {}
 
     def _open_log(self) -> MirroredLog:
         """Return the mirror of the log, up to date."""

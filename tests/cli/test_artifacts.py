@@ -139,8 +139,8 @@ def test_verify_says_what_has_changed(
     client: LakeflowClient, run_id: str, capsys: Captured
 ) -> None:
     assert ask("verify") == 0
-    good = "2 files of 1 run, 3 bytes: 0 missing, 0 changed, 0 unreadable, 0 unrecorded\n"
-    assert capsys.readouterr().out == good
+    good = ": 0 missing, 0 changed, 0 unreadable, 0 unrecorded\n"
+    assert capsys.readouterr().out == f"2 files of 1 run and 0 models, 3 bytes{good}"
     folder = folder_of(client, run_id)
     (folder / "theirs").write_text("theirs")
     assert ask("verify", run_id) == 0, "others may put files there"
@@ -149,9 +149,9 @@ def test_verify_says_what_has_changed(
     assert ask("verify", "--quick") == 0
     assert ask("verify", "--experiment", "0", "--format", "jsonl") == 1
     out = capsys.readouterr().out.splitlines()[-2:]
-    assert [list(json.loads(each).values())[:3] for each in out] == [
-        ["changed", run_id, "a/b/c.txt"],
-        ["unrecorded", run_id, "theirs"],
+    assert [list(json.loads(each).values())[:4] for each in out] == [
+        ["changed", run_id, "", "a/b/c.txt"],
+        ["unrecorded", run_id, "", "theirs"],
     ]
     (folder / "d é.txt").unlink()
     other = client.create_run("0").info.run_id
@@ -159,6 +159,12 @@ def test_verify_says_what_has_changed(
     assert ask("verify", other, run_id) == 1
     assert "1 missing, 1 changed, 0 unreadable, 1 unrecorded" in capsys.readouterr().out
     assert ask("verify", "f" * 32) == ask("verify", "--experiment", "9") == 1
+    model_id = client.create_logged_model("0", "m").model_id
+    client.log_model_artifact(model_id, folder / "theirs")
+    capsys.readouterr()
+    assert ask("verify", "--model", model_id) == 0
+    assert capsys.readouterr().out == f"1 file of 0 runs and 1 model, 6 bytes{good}"
+    assert ask("verify", "--model", run_id) == 1
     for arguments in (["verify", "--slow"], [], ["ls"]):
         with pytest.raises(SystemExit) as ended:
             ask(*arguments)

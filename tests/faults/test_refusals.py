@@ -17,7 +17,7 @@ import pytest
 from lakeflow import LakeflowClient, compact
 from lakeflow.entities import Metric, Param
 from lakeflow.exceptions import StorageError
-from lakeflow.lake import Lake
+from lakeflow.open_lakes import open_lake
 from lakeflow.system_errors import plain, refused
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ def test_a_full_disk_is_one_line_and_what_was_refused_leaves_nothing(tmp_path: P
                     client.log_param(run_id, "p", "v" * 5_000)
         assert len(list((disk / "lake" / "log").iterdir())) <= writers + 1
         client.log_param(run_id, "p", "v")
-        Lake.open(uri).close()
+        open_lake(uri).close()
 
 
 @needs_root
@@ -404,7 +404,7 @@ def test_a_mount_that_is_read_only_is_named_as_the_reason(tmp_path: Path) -> Non
     with mounted(tmp_path / "disk", "size=4m") as disk:
         client = LakeflowClient(str(disk / "lake"))
         run_id = client.create_run("0").info.run_id
-        Lake.open(str(disk / "lake")).close()
+        open_lake(str(disk / "lake")).close()
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(StorageError, match="mounted read-only") as raised:
             client.log_param(run_id, "p", "v")

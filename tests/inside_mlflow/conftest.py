@@ -14,12 +14,12 @@ from inside_mlflow.served import over_lake, over_sqlite, wait_for
 from servers import ceph
 
 import lakeflow
-from lakeflow import lake as lakes
+from lakeflow import open_lakes
 from lakeflow.ids import new_id
 from lakeflow.mlflow.locations import lake_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from inside_mlflow.programs import Sides
@@ -58,10 +58,10 @@ collect_ignore = [f"test_{name}.py" for name in _OF_3] if IS_2 else ["test_trace
 @pytest.fixture(autouse=True)
 def no_open_lakes() -> Iterator[None]:
     """Close the lakes that a test has opened, before their servers are gone."""
-    open_before = set(lakes._OPEN)
+    open_before = set(open_lakes._OPEN)
     yield
-    for key in lakes._OPEN.keys() - open_before:
-        lakes._OPEN[key].close()
+    for key in open_lakes._OPEN.keys() - open_before:
+        open_lakes._OPEN[key].close()
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +69,15 @@ def choices_taken_back() -> Iterator[None]:
     """Let no test find what another one has chosen for the process."""
     with choices.taken_back():
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+    """Let no test find what a fixture has chosen that is there before it and after it."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with choices.taken_back():
+        return (yield)
 
 
 @dataclass

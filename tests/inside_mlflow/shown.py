@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import lakeflow
-from lakeflow import LakeflowClient
+from lakeflow import LakeflowClient, context
 from lakeflow.entities import Metric, Param, RunTag
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def fill(lake: Path, *, points: int) -> Shown:
     try:
         return _filled(LakeflowClient(lake), points)
     finally:
+        context.set_experiment(None)
         lakeflow.set_tracking_uri(None)
 
 

@@ -11,7 +11,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from inside_mlflow import choices
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -72,9 +71,8 @@ def expected(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> list[A
     """What MLflow itself reads back of files on a disk."""
     folder = tmp_path_factory.mktemp("own")
     shutil.copy(migrated, folder / "mlflow.db")
-    with choices.taken_back():
-        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
-        _, answers = _logged(folder, mlflow.create_experiment("own", str(folder / "artifacts")))
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    _, answers = _logged(folder, mlflow.create_experiment("own", str(folder / "artifacts")))
     return answers
 
 

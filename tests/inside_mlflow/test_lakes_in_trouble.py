@@ -11,9 +11,9 @@ import pytest
 from faults.test_refusals import full_but_for, mounted, needs_root
 from mlflow.server import app, handlers
 
-from lakeflow.lake import Lake
 from lakeflow.mlflow.registry_store import RegistryStore
 from lakeflow.mlflow.tracking_store import TrackingStore
+from lakeflow.open_lakes import open_lake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,7 @@ def test_a_lake_that_is_gone_is_out_of_order_until_it_is_back(
     lake, elsewhere = tmp_path / "lake", tmp_path / "elsewhere"
     ask = over(lake)
     assert {ask(path, fields) for path, fields in READS.items()} == {(200, None)}
-    Lake.open(str(lake)).seal()
+    open_lake(str(lake)).seal()
     shutil.move(lake, elsewhere)
     found = {path: ask(path, fields) for path, fields in {**READS, **WRITES}.items()}
     # A run that this process has just made is still known to it.
@@ -94,7 +94,7 @@ def test_a_full_disk_is_said_and_what_is_there_is_read(
                 assert ask(path, fields) == (200, None), path
         for path, fields in WRITES.items():
             assert ask(path, fields) == (200, None), path
-        Lake.open(str(disk / "lake")).close()
+        open_lake(str(disk / "lake")).close()
 
 
 @needs_root
@@ -103,7 +103,7 @@ def test_a_disk_that_is_read_only_is_said_and_what_is_there_is_read(
 ) -> None:
     with mounted(tmp_path / "disk", "size=4m") as disk:
         ask = over(disk / "lake")
-        Lake.open(str(disk / "lake")).close()
+        open_lake(str(disk / "lake")).close()
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         for path, fields in WRITES.items():
             assert ask(path, fields) == (403, "PERMISSION_DENIED"), path

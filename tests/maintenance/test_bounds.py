@@ -12,7 +12,7 @@ import pyarrow.dataset as dataset
 import pytest
 
 from lakeflow import LakeflowClient, compact
-from lakeflow.lake import Lake
+from lakeflow.open_lakes import open_lake
 from lakeflow.query.folding.parquet import text_bounds
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def test_every_engine_finds_a_text_after_a_fold(tmp_path: Path, text: str) -> No
     stored = deltalake.DeltaTable(table).to_pyarrow_dataset()
     assert stored.to_table(filter=dataset.field("value") == text).num_rows == 1
     assert polars.scan_delta(table).filter(polars.col("value") == text).collect().height == 1
-    lake = Lake.open(uri)
+    lake = open_lake(uri)
     (file,) = lake.fold().files["params"]
     assert tuple(file.bounds["value"]) == (text, text)
 
@@ -49,7 +49,7 @@ def test_a_key_beyond_the_first_plane_is_found_after_checkpoints_too(tmp_path: P
         client.log_param(run_id, "𠮷", "v")
         client.set_tag(run_id, "𠮷", "v")
         compact(uri)
-    Lake.open(uri).close()
+    open_lake(uri).close()
     client = LakeflowClient(uri)
     for field in ("metrics.`𠮷` = 1", "params.`𠮷` = 'v'", "tags.`𠮷` = 'v'"):
         assert len(client.search_runs(["0"], field)) == 11

@@ -102,10 +102,60 @@ def test_only_the_runs_that_are_named_are_looked_at(client: LakeflowClient, uri:
         verify(first, tracking_uri=uri)
 
 
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_the_files_of_logged_models_are_looked_at_too(
+    client: LakeflowClient, run_id: str, uri: str, tmp_path: Path, is_folded: bool
+) -> None:
+    (tmp_path / "files").mkdir()
+    for name in ("same", "other", "gone"):
+        (tmp_path / "files" / name).write_text(name)
+    elsewhere = client.create_experiment("elsewhere")
+    first, second, deleted = (
+        client.create_logged_model(experiment, "m").model_id
+        for experiment in ("0", elsewhere, "0")
+    )
+    for model_id in (first, second, deleted):
+        client.log_model_artifacts(model_id, tmp_path / "files")
+    client.delete_logged_model(deleted)
+    client.log_text(run_id, "text", "of a run")
+    if is_folded:
+        lakeflow.compact(uri)
+    report = verify(tracking_uri=uri)
+    assert (report.runs, report.models, report.files, report.bytes) == (1, 3, 10, 3 * 13 + 4)
+    assert report.findings == []
+    store = client._store
+    for model_id in (first, deleted):
+        location = store.logged_models.get(model_id, allow_deleted=True).artifact_location
+        place = store.artifacts.places.beside(model_id, location)
+        place.fs.delete(place.full("gone"))
+        place.fs.put(place.full("other"), b"OTHER")
+    of_first, of_deleted = (
+        [("changed", "", each, "other"), ("missing", "", each, "gone")]
+        for each in (first, deleted)
+    )
+
+    def told(**options: Any) -> list[tuple[str, ...]]:
+        found = verify(tracking_uri=uri, **options).findings
+        return sorted((each.problem, each.run_id, each.model_id, each.path) for each in found)
+
+    assert told() == told(experiment_ids=["0"]) == sorted([*of_first, *of_deleted])
+    assert told(quick=True) == sorted([of_first[1], of_deleted[1]])
+    assert told(model_ids=[first]) == of_first
+    assert told(model_ids=[second, first], run_ids=[run_id]) == of_first
+    assert told(model_ids=[second]) == told(run_ids=[run_id]) == told(model_ids=[]) == []
+    assert told(model_ids=[first], experiment_ids=[elsewhere]) == []
+    only = verify(model_ids=[first], tracking_uri=uri)
+    assert (only.runs, only.models, only.files, only.is_good) == (0, 1, 3, False)
+    with pytest.raises(NotFoundError, match=f"m-{'f' * 32}"):
+        verify(model_ids=[f"m-{'f' * 32}"], tracking_uri=uri)
+    with pytest.raises(InvalidInputError, match="not a list of ids"):
+        verify(model_ids=first, tracking_uri=uri)
+
+
 def test_runs_are_looked_at_a_few_at_a_time(
     client: LakeflowClient, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "_RUNS_AT_ONCE", 2)
+    monkeypatch.setattr(verification, "_THINGS_AT_ONCE", 2)
     monkeypatch.setattr(verification, "_FILES_AT_ONCE", 3)
     ids = [client.create_run("0").info.run_id for _ in range(5)]
     for run_id in ids[:3]:

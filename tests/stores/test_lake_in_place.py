@@ -111,13 +111,56 @@ def test_a_log_that_is_deleted_is_missed_by_the_next_change_of_experiments(
             call()
 
 
-def test_who_opens_a_deleted_lake_again_gets_a_new_one(tmp_path: Path) -> None:
-    lakeflow.set_tracking_uri(tmp_path / "lake")
-    lakeflow.set_experiment("before")
-    shutil.rmtree(tmp_path / "lake")
-    lakeflow.set_experiment("after")
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_a_lake_that_is_gone_is_not_made_anew_until_its_place_is_named_again(
+    tmp_path: Path, is_moved: bool
+) -> None:
+    lake, elsewhere = tmp_path / "lake", tmp_path / "elsewhere"
+    lakeflow.set_tracking_uri(lake)
+    lakeflow.create_experiment("first")
+    assert lakeflow.set_experiment("chosen").experiment_id == "2"
+    lake.rename(elsewhere)
+    if not is_moved:
+        shutil.rmtree(elsewhere)
+    for call in (
+        lakeflow.start_run,
+        lambda: lakeflow.set_experiment("after"),
+        lambda: lakeflow.log_metric("loss", 1.0),
+        lakeflow.search_runs,
+        lambda: lakeflow.register_model("s3://b/m", "model"),
+        lambda: LakeflowClient(lake).create_run("0"),
+        lambda: lakeflow.sql("SELECT * FROM runs"),
+        lambda: lakeflow.compact(lake),
+    ):
+        with pytest.raises(InvalidStateError, match=r"was moved or deleted(.|\n)*begins anew"):
+            call()
+    assert not lake.exists()
+    if is_moved:
+        elsewhere.rename(lake)
+        with lakeflow.start_run() as run:
+            pass
+        assert run.info.experiment_id == "2"
+        return
+    lakeflow.set_tracking_uri(lake)
     with lakeflow.start_run() as run:
         lakeflow.log_metric("loss", 1.0)
-    client = LakeflowClient(tmp_path / "lake")
+    client = LakeflowClient(lake)
     assert client.get_run(run.info.run_id).data.metrics == {"loss": 1.0}
-    assert client.get_experiment_by_name("before") is None
+    # By its name: the id that it had is not its id here.
+    assert client.get_experiment(run.info.experiment_id).name == "chosen"
+    assert client.get_experiment_by_name("first") is None
+
+
+def test_another_lake_in_the_place_of_one_is_not_opened_without_a_word(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    lakeflow.set_registry_uri(lake)
+    lakeflow.register_model("s3://b/m", "before")
+    shutil.rmtree(lake)
+    another_process(str(lake)).models.create("after")
+    with pytest.raises(InvalidStateError):
+        lakeflow.register_model("s3://b/m", "after")
+    lakeflow.set_registry_uri(lake)
+    assert lakeflow.register_model("s3://b/m", "after").version == 1
+    assert [each.name for each in lakeflow.search_registered_models()] == ["after"]
