@@ -68,10 +68,12 @@ class LocalAppendFile:
 
     def is_deleted(self) -> bool:
         """Return whether it has no name any more, or not all that was written."""
-        # An open file outlives its name; it has no links any more.
+        # Before the look: the handler of a signal may write between the two.
+        size = self.size
         with self._fs.errors("look at", self._path):
             status = os.fstat(self._descriptor)
-        return status.st_nlink == 0 or status.st_size < self.size
+        # An open file outlives its name; it has no links any more.
+        return status.st_nlink == 0 or status.st_size < size
 
     def abandon(self) -> None:
         """Let go of it in a forked child."""

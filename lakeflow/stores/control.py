@@ -226,8 +226,7 @@ class ControlStore:
         # One value: a thread that reads it gets a fold with the events beyond that very fold.
         self._state = BEGINNING, self._no_events()
         self.base = Folded(0, 0)
-        self.last = 0
-        self._last_event = b""
+        self._newest = 0, b""
         self._user = ""
         self._log: ControlLog[Draft] = ControlLog(
             self._lake.fs,
@@ -240,6 +239,11 @@ class ControlStore:
             self._lake.sync_if_durable,
         )
 
+    @property
+    def last(self) -> int:
+        """Number of the newest event that is known."""
+        return self._newest[0]
+
     def _no_events(self) -> Events:
         return Events(self._kinds, self._declared)
 
@@ -248,7 +252,7 @@ class ControlStore:
     def stand_on(self, base: Folded) -> None:
         """Forget events, and stand on a fold that was just looked for."""
         self._state = self._looked, self._no_events()
-        self.base, self.last, self._last_event = base, base.number, b""
+        self.base, self._newest = base, (base.number, b"")
 
     def rebase(self, base: Folded) -> None:
         """Stand on a newer fold; what it holds of the events is merged with them once more."""
@@ -263,8 +267,12 @@ class ControlStore:
         lines = self._declared.event(number, data) or ()
         events.take(lines)
         self._lake.clock.observe(events.memory.latest)
-        self.last, self._last_event = number, data
+        self._newest = number, data
         return maker_of(event_lines.id_of(lines[0][0])) if lines else ""
+
+    def _id_of(self, number: int, data: bytes) -> str | None:
+        lines = self._declared.event(number, data)
+        return event_lines.id_of(lines[0][0]) if lines else None
 
     def draft(self) -> Draft:
         """Return what is known, to decide a change on."""
@@ -279,9 +287,9 @@ class ControlStore:
         self._looked = self._lake.fold()
         return Folded(self._looked.number, _last_event(self._looked))
 
-    def _owner(self, number: int) -> str | None:
+    def _owner(self, number: int, fold: Fold | None = None) -> str | None:
         identity = event_lines.number_text(number)
-        fold, _ = self._state
+        fold = fold or self._state[0]
         # These are kept for good: who has slept for a year learns whose event it was.
         found = self._stored.get(EVENT, [identity], fold).get(identity)
         row = None if found is None else found.row(EVENT)
@@ -318,7 +326,8 @@ class ControlStore:
 
         And what is decided on an event that is not there any more is not true.
         """
-        lake, last = self._lake, self.last
+        # Both in one step: other threads learn of further events meanwhile.
+        lake, (last, event) = self._lake, self._newest
         # On a disk it takes microseconds; elsewhere it would be a request.
         if not lake.fs.can_append or last == 0:
             return
@@ -326,10 +335,13 @@ class ControlStore:
             found = lake.fs.read(event_path(last))
         except FileNotFoundError:
             found = b""
-        if found and found == (self._last_event or found):
+        if found and found == (event or found):
             return
-        # A vacuum deletes what is folded.
-        if found or _last_event(lake.fold()) < last:
+        # A vacuum deletes what is folded, and somebody who was stopped meanwhile may create it
+        # once more.
+        fold = lake.fold()
+        is_folded = _last_event(fold) >= last
+        if not is_folded or (found and self._owner(last, fold) != self._id_of(last, event)):
             raise DamagedLakeError(
                 f"the log of {lake.fs.uri} was deleted, or an older copy was put in its place; "
                 "with it changes of experiments and models are gone",

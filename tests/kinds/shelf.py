@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds import KINDS, Keep, Kind, Part, Summary
 from lakeflow.kinds.catalogue import Attribute, Catalogue
+from lakeflow.kinds.kind import CLOCK
 from lakeflow.schema import Column, TableSpec
 
 if TYPE_CHECKING:
@@ -112,7 +113,12 @@ VISITS = table(
     scope=BOOK,
 )
 PAGES = table(
-    "pages", ("page",), Column("page", "long", "p"), Column("text", "string", "t"), scope=BOOK
+    "pages",
+    ("page",),
+    Column("page", "long", "p"),
+    Column("text", "string", "t; null in a row that was removed", nullable=True),
+    Column(CLOCK, "long", "of the record"),
+    scope=BOOK,
 )
 EDITIONS = table(
     "editions",
@@ -267,7 +273,8 @@ class Model:
                 found.append((part.summary.table, summed(kind, part.summary, each)))
             return found
         kept: dict[Any, dict[str, Any]] = {}
-        for _, _, row in rows:
+        for order, _, logged in rows:
+            row = {**logged, CLOCK: order[0]}
             key = tuple(row[name] for name in spec.key)
             if part.keep is Keep.FIRST:
                 kept.setdefault(key, row)

@@ -340,7 +340,9 @@ def _links(dataset_id: str, experiments: Mapping[str, int | None]) -> lines.Piec
 def _record_lines(some: Sequence[rows.Row]) -> lines.Pieces:
     if not some:
         return []
-    columns = {name: [row[name] for row in some] for name in some[0]}
+    # In the order of the table, as all lines are: a fold knows them by it.
+    names = [name for name in EVALUATION_DATASET_RECORDS.column_names if name in some[0]]
+    columns = {name: [row[name] for row in some] for name in names}
     return lines.columns(EVALUATION_DATASET_RECORDS.name, columns)
 
 
