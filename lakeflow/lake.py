@@ -31,7 +31,7 @@ from lakeflow.tables.folds import LogListing
 from lakeflow.tables.index_files import IndexFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from lakeflow.config import Settings
     from lakeflow.filesystem.engine_filesystem import EngineFileSystem
@@ -215,13 +215,21 @@ class Lake:
             newest = folds.newest(self.fs)
             self.clock.observe_store(newest.written_s)
             if newest.done != number:
-                # What was looked at of tables may be gone with an older copy in their place.
-                for table in self.tables.values() if newest.done < number else ():
-                    self.whole_fold = -1
-                    table.forget()
+                if newest.done < number:
+                    self._forget_tables()
                 return True
             self._looked_at = now
         return False
+
+    def _forget_tables(self) -> None:
+        """Forget what was looked at of tables: an older copy is in the place of this lake."""
+        self.whole_fold = -1
+        for table in self._made_tables():
+            table.forget()
+
+    def _made_tables(self) -> Iterable[Table]:
+        """Return the tables, as far as this process has asked for any."""
+        return self.tables.values() if "tables" in vars(self) else ()
 
     def files(
         self,
@@ -328,8 +336,7 @@ class Lake:
         # Before anything else: hooks that log must not write to it.
         self._appender.abandon()
         self._become_writer()
-        if "tables" in vars(self):
-            for table in self.tables.values():
-                table.reset()
+        for table in self._made_tables():
+            table.reset()
         for hook in self._on_fork:
             hook()

@@ -112,8 +112,7 @@ class Store:
         """What removes its runs and experiments."""
         from lakeflow.stores.removals import Removals
 
-        lake, _, reader = self._parts
-        return Removals(lake, self.experiments, self.runs.heads, reader)
+        return Removals(self.lake, self.experiments, self.runs.heads, self.reader)
 
     @cached_property
     @loading("the model registry")
@@ -137,8 +136,7 @@ class Store:
         """Its traces."""
         from lakeflow.stores.traces.store import TraceStore
 
-        lake, _, reader = self._parts
-        return TraceStore(lake, self.experiments, reader)
+        return TraceStore(self.lake, self.experiments, self.reader)
 
     @cached_property
     @loading("what stores datasets")
@@ -146,8 +144,7 @@ class Store:
         """Its datasets for evaluation."""
         from lakeflow.stores.evaluation.datasets import EvaluationDatasetStore
 
-        lake, _, reader = self._parts
-        return EvaluationDatasetStore(lake, self.experiments, reader)
+        return EvaluationDatasetStore(self.lake, self.experiments, self.reader)
 
     @cached_property
     @loading("what stores scorers")
@@ -163,8 +160,7 @@ class Store:
         """Its logged models."""
         from lakeflow.stores.logged_models.store import LoggedModelStore
 
-        lake, _, reader = self._parts
-        return LoggedModelStore(lake, self.experiments, reader, self._scopes)
+        return LoggedModelStore(self.lake, self.experiments, self.reader, self._scopes)
 
     @cached_property
     @loading("what stores models")
@@ -172,9 +168,8 @@ class Store:
         """The files of those."""
         from lakeflow.stores.logged_models.files import LoggedModelFiles
 
-        lake, _, reader = self._parts
         return LoggedModelFiles(
-            lake, self.logged_models, self._scopes, self.artifacts.places, reader
+            self.lake, self.logged_models, self._scopes, self.artifacts.places, self.reader
         )
 
     def files_beside(self, identity: str) -> FilesBeside:
@@ -203,8 +198,7 @@ class Store:
         """Issues that were found in its experiments."""
         from lakeflow.stores.reviews.issues import IssueStore
 
-        lake, _, reader = self._parts
-        return IssueStore(lake, self.experiments, reader)
+        return IssueStore(self.lake, self.experiments, self.reader)
 
     def log(
         self,

@@ -78,11 +78,8 @@ class SqlReviews(StoreTables):
             where = f"item {row['item_id']} of review queue {queue_id}"
             if self.has_numbers(where, row, *_QUEUE_TIMES, "completed_time_ms"):
                 made = row["creation_time_ms"] or 0
-                yield {
-                    **{
-                        name: row[name]
-                        for name in ("item_id", "item_type", "status", "completed_by")
-                    },
+                texts = "item_id", "item_type", "status", "completed_by"
+                yield {name: row[name] for name in texts} | {
                     "created_time": made,
                     "last_update_time": row["last_update_time_ms"] or made,
                     "completed_time": row["completed_time_ms"],
