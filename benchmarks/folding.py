@@ -124,7 +124,7 @@ def written(options: argparse.Namespace, peer: Peer, folder: Path) -> float:
 
 def folded(peer: Peer, folder: Path) -> tuple[float, int]:
     """Run `lakeflow compact` in a process of its own; return its time and its most memory."""
-    command = [peer.python, "-m", "lakeflow.cli", "compact", peer.uri(folder)]
+    command = [peer.python, "-m", "lakeflow", "compact", peer.uri(folder)]
     # The log has to stay for the floor, however long the fold takes.
     variables = environment(LAKEFLOW_VACUUM_GRACE_S="86400")
     began = time.perf_counter()

@@ -108,7 +108,7 @@ def imported(
     for which in ("first", "again"):
         begun = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "lakeflow.cli", "import", "mlflow", source, "--lake", lake],
+            [sys.executable, "-m", "lakeflow", "import", "mlflow", source, "--lake", lake],
             preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
         )
         _, status, usage = os.wait4(process.pid, 0)

@@ -120,7 +120,7 @@ def steps(options: argparse.Namespace, bodies: list[bytes]) -> dict[str, float]:
 
 def received(options: argparse.Namespace, bodies: list[bytes]) -> dict[str, float]:
     """Send from many clients at once to a receiver in a process of its own."""
-    command = [sys.executable, "-m", "lakeflow.cli", "otlp", options.uri, "--port", "0"]
+    command = [sys.executable, "-m", "lakeflow", "otlp", options.uri, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         address = process.stdout.readline().rpartition("//")[2].strip()

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         complain(
             f"lakeflow: INTERNAL_ERROR: {type(error).__name__}: {error}\n"
-            "Hint: python -X dev -m lakeflow.cli shows where it came from"
+            "Hint: python -X dev -m lakeflow shows where it came from"
         )
         return 1
 

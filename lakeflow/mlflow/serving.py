@@ -97,7 +97,7 @@ def serve(
         server = running.enter_context(_group(_command(location, port, serving), environment))
         if compacts:
             every = ["--every", f"{serving.compact_every_s:f}s"]
-            compact = [sys.executable, "-m", "lakeflow.cli", "compact", lake.fs.uri, *every]
+            compact = [sys.executable, "-m", "lakeflow", "compact", lake.fs.uri, *every]
             # What it did at each turn would drown the server's own lines.
             running.enter_context(_group(compact, environment, output=subprocess.DEVNULL))
         url = _url(serving.host, port)

@@ -71,7 +71,7 @@ def test_a_time_that_is_none_is_refused(every: str, capsys: pytest.CaptureFixtur
 
 
 def test_every_goes_on_until_it_is_interrupted(lake: Path) -> None:
-    command = [sys.executable, "-m", "lakeflow.cli", "compact", str(lake), "--every", "0.3s"]
+    command = [sys.executable, "-m", "lakeflow", "compact", str(lake), "--every", "0.3s"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     folded = []
@@ -88,7 +88,7 @@ def test_every_goes_on_until_it_is_interrupted(lake: Path) -> None:
 
 
 def test_every_says_in_one_line_that_it_failed_and_tries_again(lake: Path) -> None:
-    command = [sys.executable, "-m", "lakeflow.cli", "compact", str(lake), "--every", "0.1s"]
+    command = [sys.executable, "-m", "lakeflow", "compact", str(lake), "--every", "0.1s"]
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     process = subprocess.Popen(
         command,
@@ -139,7 +139,7 @@ SHOWN = "SELECT 'ü𠮷' AS \"é\""
     ],
 )
 def test_no_traceback_is_shown(lake: Path, command: str, status: int) -> None:
-    line = command.replace("{}", f"{sys.executable} -m lakeflow.cli", 1)
+    line = command.replace("{}", f"{sys.executable} -m lakeflow", 1)
     line = line.replace("{}", shlex.quote(SHOWN))
     process = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line],
@@ -192,7 +192,7 @@ def test_a_warning_is_a_line(lake: Path, tmp_path: Path) -> None:
     (run,) = LakeflowClient(lake).search_runs(["0"])
     command = ["artifacts", "put", "--uri", str(lake), run.info.run_id, str(tmp_path / "file")]
     done = subprocess.run(
-        [sys.executable, "-m", "lakeflow.cli", *command],
+        [sys.executable, "-m", "lakeflow", *command],
         env={**os.environ, "LAKEFLOW_AUTO_COMPACT_BYTES": "1"},
         capture_output=True,
         text=True,
@@ -224,7 +224,7 @@ def test_any_error_that_passes_is_tried_again(capsys: pytest.CaptureFixture[str]
 
 def test_a_terminal_is_shown_progress(lake: Path) -> None:
     terminal, theirs = pty.openpty()
-    command = [sys.executable, "-m", "lakeflow.cli", "compact", str(lake)]
+    command = [sys.executable, "-m", "lakeflow", "compact", str(lake)]
     subprocess.run(command, stderr=theirs, stdout=subprocess.DEVNULL, check=True, timeout=60)
     time.sleep(0.1)
     shown = os.read(terminal, 10_000).decode()
@@ -358,7 +358,7 @@ def test_in_csv_an_empty_text_is_not_null(
 
 
 def test_a_shell_may_append_and_may_stop_reading(lake: Path, tmp_path: Path) -> None:
-    command = f"{sys.executable} -m lakeflow.cli sql --uri {lake} --format csv"
+    command = f"{sys.executable} -m lakeflow sql --uri {lake} --format csv"
     target = tmp_path / "rows.csv"
     target.write_text("before\n")
     subprocess.run(f"{command} 'SELECT 1 AS a' >> {target}", shell=True, check=True)
@@ -374,7 +374,7 @@ def test_a_shell_may_append_and_may_stop_reading(lake: Path, tmp_path: Path) -> 
 
 
 def test_a_full_disk_is_a_plain_error(lake: Path) -> None:
-    command = [sys.executable, "-m", "lakeflow.cli", "sql", "--uri", str(lake), "SELECT 1"]
+    command = [sys.executable, "-m", "lakeflow", "sql", "--uri", str(lake), "SELECT 1"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
@@ -463,7 +463,7 @@ def test_a_time_without_a_zone_is_local(lake: Path) -> None:
     """In a zone a day ahead, midnight of tomorrow there has come and that of Greenwich not."""
     lakeflow.compact(lake)
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-    command = [sys.executable, "-m", "lakeflow.cli", "sql", "--uri", str(lake)]
+    command = [sys.executable, "-m", "lakeflow", "sql", "--uri", str(lake)]
     counts = {}
     for zone, hours in {"AHEAD-14": 14, "BEHIND12": -12}.items():
         moment = now + datetime.timedelta(hours=hours, minutes=-30)

@@ -126,7 +126,7 @@ def start(lake: Path, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     started: list[Terminal] = []
 
     def run(*arguments: str, code: str | None = None, **options: object) -> Terminal:
-        program = ["-c", code] if code else ["-m", "lakeflow.cli"]
+        program = ["-c", code] if code else ["-m", "lakeflow"]
         command = [sys.executable, *program, "sql", "--uri", str(lake), *arguments]
         started.append(Terminal(command, **{"HOME": str(tmp_path), **options}))  # type: ignore[arg-type]
         return started[-1]

@@ -77,7 +77,7 @@ def ask(*arguments: object) -> int:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "lakeflow.cli", "traces", *map(str, arguments)]
+    return [sys.executable, "-m", "lakeflow", "traces", *map(str, arguments)]
 
 
 def ids(capsys: Captured, *arguments: object) -> list[int]:

@@ -195,7 +195,7 @@ def test_a_source_that_grows_between_imports(
 def command(made: Made, lake: Path) -> list[str]:
     """Return the command that imports a store."""
     words = ["import", "mlflow", made.location, "--lake", str(lake)]
-    return [sys.executable, "-m", "lakeflow.cli", *words]
+    return [sys.executable, "-m", "lakeflow", *words]
 
 
 def counted(lake: Path) -> dict[str, int]:

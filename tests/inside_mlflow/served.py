@@ -91,7 +91,7 @@ def over_lake(folder: Path, *options: str) -> contextlib.AbstractContextManager[
     """Start our command; the lake is made by it."""
     port = str(free_port())
     lake = str(folder / "lake")
-    command = [sys.executable, "-m", "lakeflow.cli", "server", lake, "--port", port, *options]
+    command = [sys.executable, "-m", "lakeflow", "server", lake, "--port", port, *options]
     return started(folder, command, f"http://127.0.0.1:{port}")
 
 

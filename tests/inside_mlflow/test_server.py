@@ -256,7 +256,7 @@ def _descendants(pid: int) -> list[int]:
 
 
 def test_a_command_whose_server_does_not_start_ends_with_its_status(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "lakeflow.cli", "server", str(tmp_path / "lake"), "--port"]
+    command = [sys.executable, "-m", "lakeflow", "server", str(tmp_path / "lake"), "--port"]
     with started(tmp_path, [*command, "0", "--", "--no-such-option"], "") as server:
         assert server.process.wait(60) == 2
         assert "No such option" in server.said

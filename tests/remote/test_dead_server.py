@@ -114,7 +114,7 @@ def test_calls_end_while_the_server_stands_still_and_work_once_it_goes_on(
 
 @contextlib.contextmanager
 def compacting(uri: str, variables: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "lakeflow.cli", "compact", uri, "--every", "0.5s"]
+    command = [sys.executable, "-m", "lakeflow", "compact", uri, "--every", "0.5s"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, env=os.environ | variables, **pipes)
     try:

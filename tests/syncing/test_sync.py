@@ -292,7 +292,7 @@ def test_what_experiments_have_in_the_control_log_is_one_by_name(
 
 def run_command(*words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "lakeflow.cli", *words], stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "lakeflow", *words], stdout=subprocess.DEVNULL
     )
 
 

@@ -66,7 +66,7 @@ def command(lake: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], 
     """Run the command; yield its process and its URL."""
     arguments = ["otlp", str(lake), "--port", str(port)]
     with subprocess.Popen(
-        [sys.executable, "-m", "lakeflow.cli", *arguments], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "lakeflow", *arguments], stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             line = process.stdout.readline()
@@ -177,7 +177,7 @@ def test_two_cannot_listen_on_one_port(lake, tmp_path):
     with command(lake) as (_, url):
         port = url.rpartition(":")[2]
         done = subprocess.run(
-            [sys.executable, "-m", "lakeflow.cli", "otlp", str(tmp_path / "b"), "--port", port],
+            [sys.executable, "-m", "lakeflow", "otlp", str(tmp_path / "b"), "--port", port],
             capture_output=True,
             text=True,
             check=False,

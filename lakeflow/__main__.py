@@ -1,4 +1,4 @@
-"""``python -m lakeflow.cli``."""
+"""``python -m lakeflow``."""
 
 import sys
 
