@@ -49,6 +49,7 @@ def export_tables(
         experiments: Names of the experiments whose rows are wanted; empty for all.
         progress: Called as work goes on.
     """
+    # Around all attempts: between two of them nobody else may take the folder.
     with new_folder(location, TABLES) as target:
 
         def attempt() -> ExportReport:
@@ -71,6 +72,7 @@ def _export(
     experiments: Sequence[str],
     progress: Callable[[TableProgress], None],
 ) -> ExportReport:
+    # When the snapshot was taken: to write it may take hours, and adds nothing to it.
     now = datetime.datetime.now(datetime.UTC)
     if experiments:
         _choose(cursor, experiments)
@@ -124,6 +126,7 @@ def _write(
     """Write the rows of a table, a file at a time."""
     done = TableExport()
     progress(begun)
+    # Where the target is on this machine, on its own disk: an upload is a rename then.
     with target.staging() as folder:
         for file in written(ending, spec, batches, folder):
             path = f"{spec.name}/part-{done.files:05}.{ending}"

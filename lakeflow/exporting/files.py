@@ -45,6 +45,7 @@ def written(
     whole = max(1, spec.file_rows // spec.row_group_rows)
     first = next(batches, None)
     rows = iter([_nothing(spec)]) if first is None else itertools.chain([first], batches)
+    # One iterator for both: the loop goes on where the file before has ended.
     for batch in rows:
         yield write(spec, itertools.chain([batch], itertools.islice(rows, whole - 1)), folder)
 

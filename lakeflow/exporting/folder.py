@@ -50,6 +50,7 @@ def new_folder(
             yield fs
         return
     fs = place_at(found).fs
+    # A README is a stranger here: where there is one, an export is whole and stays.
     _require_empty(fs, parts)
     yield fs
 
@@ -57,6 +58,7 @@ def new_folder(
 @contextlib.contextmanager
 def _renamed(folder: str) -> Iterator[Filesystem]:
     parent, name = os.path.split(folder)
+    # Beside the folder and so on its disk: a rename goes no further.
     begun = open_filesystem(os.path.join(parent, f".{name}.partial"))
     with begun.exclusive(_LOCK) as is_held:
         if not is_held:

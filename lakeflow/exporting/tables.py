@@ -69,6 +69,7 @@ def _plain(spec: TableSpec) -> TableSpec:
     columns = tuple(
         each._replace(comment=_STAGE) if spec is RUNS and each.name == _STAGED else each
         for each in spec.columns
+        # Which stage counts is said already, and needs no clock.
         if each.name != _CLOCK_OF_STAGE
     )
     return dataclasses.replace(spec, columns=columns, parted_by=())

@@ -20,6 +20,7 @@ KINDS = (
     EVALUATION_DATASET,
     SCORER,
     LOGGED_MODEL,
+    # Before the queues that name them: a sync brings kinds in this order.
     LABEL_SCHEMA,
     REVIEW_QUEUE,
     ISSUE,

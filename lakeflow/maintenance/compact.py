@@ -384,6 +384,7 @@ class _Compaction:
             files={name: tables[name].files(version) for name, version in versions.items()},
             marks={name: table.mark() for name, table in tables.items()},
         )
+        # Of the versions read above: each carries this fold, or still what was before it.
         for name in tables:
             self._require_mark(name, fold)
         removed = replaced_files(self._lake, fold.base, finished)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 # Lines as ``records`` and the stores write them, in that order: of these it is known that all
 # parsers read them alike. Any other may have a name twice, 1.0 for 1, or a text for a number.
 _TEXT = r'"[^"\\\x00-\x1f]*(?:\\["\\/bfnrt][^"\\\x00-\x1f]*)*"'
+# What 64 bits hold for certain: 18 digits, and as nanoseconds all below 9 * 10**18.
 _WHOLE = r"-?(?:0|[1-9][0-9]{0,17})"
 _NANOSECONDS = r"-?(?:0|[1-8][0-9]{0,18}|9[0-9]{0,17})"
 _NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|NaN|-?Infinity)"

@@ -111,4 +111,5 @@ def files_to_merge(entries: Sequence[int]) -> int:
 _SMALL_INDEX = 1_024
 """Entries of a small file of an index; a tier up has files of eight times as many."""
 
+# The last one takes files of up to 10**11 entries: no lake has larger ones.
 _INDEX_TIERS = 10

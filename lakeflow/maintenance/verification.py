@@ -144,6 +144,7 @@ def verify_artifacts(
         for kind, things in ((_RUN, runs), (_MODEL, models)):
             for some in _batches(things):
                 records = _recorded(reader, kind, some)
+                # Filled as the loops below go on: all of it is there once they have ended.
                 found: list[Finding] = []
                 for place_of in _by_filesystem(store, kind, some, found):
                     looked_at = _looked_at(place_of, records, found, is_quick=is_quick)

@@ -91,6 +91,7 @@ EVALUATION_DATASET_RECORDS = TableSpec(
     ),
     # A row is removed by its key alone, and files are told apart by the time.
     key=("dataset_id", "given_at", "record_id", "entry"),
+    # As pages go, in the order of merging: a page reads few row groups.
     sort=("dataset_id", "given_at", "number", "record_id"),
     row_group_rows=8_192,
     file_rows=1_048_576,

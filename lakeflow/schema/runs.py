@@ -196,6 +196,7 @@ CONTROL_EVENTS = TableSpec(
     "control_events",
     "one row per event of the control log: each change of an experiment or a model, for ever",
     (
+        # A text, as every id is: with ten digits it sorts as the number does.
         Column("number", "string", "place in the total order, ten digits"),
         Column("event_id", "string", "id of the event"),
         Column("time", "long", "milliseconds since the Unix epoch, UTC"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+# What every engine has: truth values are 0 and 1, and times are whole numbers.
 Type = Literal["string", "long", "double"]
 
 

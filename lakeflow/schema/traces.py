@@ -159,6 +159,7 @@ SPANS = TableSpec(
     # Ids of traces are random: in a row group of two days they say nothing.
     parted_by=("experiment_id", "day"),
     file_rows=1_048_576,
+    # One trace of 60 row groups takes half the time by it, for 0.5% of the size.
     looked_up=(("trace_id", 1_024),),
 )
 

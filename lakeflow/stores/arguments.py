@@ -52,6 +52,7 @@ def listed(name: str, given: Any) -> list[Any] | None:
     """
     if given is None:
         return None
+    # A text could be listed as well, character by character.
     if isinstance(given, str) or validation.integer(given) is not None:
         return [given]
     try:

@@ -152,6 +152,7 @@ class CallQueue:
         """
         call = _Call(function, args, held)
         with self._changed:
+            # Where nobody works, nobody makes room: this thread is about to change that.
             while self._is_full(held) and self._worker is not None:
                 # A full queue is not to wait for the end of the interval.
                 self.hurry()
@@ -161,6 +162,7 @@ class CallQueue:
             # Under the lock under which the thread decides to stop: no call is left behind.
             self._calls.append(call)
             self._last = call.future
+            # Who gathers is not woken up: this call is taken along once the time is over.
             if self._is_resting:
                 self._changed.notify_all()
         # The handler of a signal which has interrupted its thread in there leaves it to that.
@@ -175,6 +177,7 @@ class CallQueue:
 
     def _begin_work(self) -> None:
         """Have what is queued done, if nobody is at it."""
+        # Once more at the end: the handler of a signal may have left a call to us meanwhile.
         while True:
             worker = object()
             with self._changed:
@@ -375,6 +378,7 @@ def flush() -> None:
     Raises:
         LakeflowException: Calls failed, and nobody was told yet.
     """
+    # All are drained before one raises: what failed in one lake leaves no other behind.
     errors = []
     for queue in list(_queues):
         queue.drain()

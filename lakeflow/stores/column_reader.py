@@ -102,6 +102,7 @@ class ColumnReader:
                 by_key = self._by_key(snapshot, kind, spec, files)
                 return Scan(files, hidden, part.removed_by_null, *by_key)
             fresh = self._hot_rows(snapshot, kind, spec)
+            # A hot thing is whole in memory, but for its points: those in files count still.
             if not _is_each(kind, spec):
                 hidden[kind.id] = snapshot.ids(kind)
         return Scan(files, hidden, "", None, fresh)

@@ -257,6 +257,7 @@ class ControlStore:
     def rebase(self, base: Folded) -> None:
         """Stand on a newer fold; what it holds of the events is merged with them once more."""
         _, events = self._state
+        # Of a fold that holds all of them none is needed any more.
         self._state = self._looked, self._no_events() if base.number == self.last else events
         self.base = base
 
@@ -284,6 +285,7 @@ class ControlStore:
         return Draft(self._stored, fold, layers, self.last + 1, clock, self._user)
 
     def _look(self) -> Folded:
+        # The rules know two numbers of a fold: ``stand_on`` and ``rebase`` take it from here.
         self._looked = self._lake.fold()
         return Folded(self._looked.number, _last_event(self._looked))
 
@@ -335,6 +337,7 @@ class ControlStore:
             found = lake.fs.read(event_path(last))
         except FileNotFoundError:
             found = b""
+        # Of an event that a fold holds only the number is known: then any content will do.
         if found and found == (event or found):
             return
         # A vacuum deletes what is folded, and somebody who was stopped meanwhile may create it

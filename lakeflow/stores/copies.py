@@ -50,6 +50,7 @@ def leave_out_stored(lake: Lake, engine: Engine, memory: Memory, fold: Fold) -> 
             ids = [*memory.copied[part.table.name]]
             files = lake.paths(part.table.name, fold, **{kind.id: ids})
             _leave_out(engine, files, memory, _copied(memory, kind, part))
+            # Only now: where a file is gone, the next call has to look again.
             del memory.copied[part.table.name]
 
 

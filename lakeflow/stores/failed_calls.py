@@ -32,6 +32,7 @@ class FailedCalls:
     """Failures of calls, each to be told once; threads share it."""
 
     def __init__(self) -> None:
+        # Reentrant: the handler of a signal may ask in the middle of any of these.
         self._lock = threading.RLock()
         self._failures: list[_Failure] = []
         # Weak: the error in a future may keep hold of what was to be logged.

@@ -35,6 +35,7 @@ class HotColumns:
             for name in spec.column_names
             if name != CLOCK
         }
+        # Numbers are packed; of a writer's name all rows of a record share the text.
         self.orders: tuple[Any, ...] = array("q"), [], array("q"), array("i")
         self._identity = identity
         self._rows_of: dict[str, array[int]] = {}
@@ -77,6 +78,7 @@ class HotColumns:
             if ids[row] in things and ids[row] in self._rows_of
         ]
         every: list[Any] = [*self.columns.values(), *self.orders]
+        # As a rule all rows are wanted, and whole stretches are copied at once.
         if len(rows) == len(self) - first:
             picked = [list(values[first:]) for values in every]
         else:

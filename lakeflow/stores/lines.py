@@ -154,9 +154,11 @@ def _field(kind: Kind, part: Part) -> Field:
 def _scopes(kind: Kind, record: Mapping[str, Any], rows: Mapping[str, Any], count: int) -> Any:
     """Return the scope of every row."""
     if kind.is_line:
+        # By way of a list: of a generator a tuple takes much longer, and each line comes here.
         scope = tuple([record.get(name) for name in kind.scope])
         if not {*map(type, scope)} <= _TYPES["string"]:
             raise MisfitError
+        # One tuple for all rows: by it ``merge`` sees that the thing is the same.
         return (scope,) * count
     columns = [_checked_text(rows.get(name), count) for name in kind.scope]
     return tuple(zip(*columns, strict=True))
@@ -325,6 +327,7 @@ class _InColumns(Field):
 
     def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
         scopes, columns = rows
+        # For what it does: the things are there from now on, and count as changed.
         for scope in scopes:
             memory.thing(self._kind, scope)
         # Rows of what is gone come along: nobody asks for them.

@@ -83,6 +83,7 @@ class Memory:
             # All fields before any is merged: a line is taken in whole or not at all.
             checked = self._declared.fitting(line, in_event=writer == CONTROL)
             if checked is None:
+                # A fold passes over blank lines, too.
                 self.misfits += bool(line.strip())
             else:
                 self.merge(checked, writer, latest_clock)
@@ -90,6 +91,7 @@ class Memory:
     def merge(self, checked: Checked, writer: str, latest_clock: int = _ANY_CLOCK) -> None:
         """Take in a line of a writer that was checked."""
         record, fields = checked
+        # As a fold does it: a clock of the far future would win against all that comes.
         clock, seq = min(record["clock"], latest_clock), record["seq"]
         copied = records.copied_in(record)
         entered = clock if copied is None else min(copied.at, latest_clock)
@@ -154,6 +156,7 @@ class Memory:
                     self.columns[part.table.name].forget(key)
             self._gone[each.name].update(gone)
             self.changed[each.name].update(gone)
+        # Also where nothing of it is in here: it may be stored.
         self._gone[kind.name].add(identity)
         self.changed[kind.name].add(identity)
 

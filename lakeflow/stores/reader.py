@@ -311,6 +311,7 @@ class Reader:
             fold, run = snapshot.fold, snapshot.thing(RUN, run_id)
             found = {} if run is None else run.parts[PARAMS.name]
             known = {key: row[0] for key in keys if key in found and (row := found[key][1])}
+        # Params that were in the log may be in the tables now, where all of them are looked up.
         if fold.number != known_fold:
             return fold.number, self.run(run_id).params
         return known_fold, known

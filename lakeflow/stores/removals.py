@@ -51,6 +51,7 @@ class Removals:
             InvalidInputError: This is no run id.
             NotFoundError: There is no such run.
         """
+        # For its error: there has to be such a run.
         self._heads.get(run_id)
         self._lake.append((records.removed([(RUN.name, run_id)]),))
         # Else this process would go on logging to it, which nobody would see.
@@ -66,6 +67,7 @@ class Removals:
         Raises:
             NotFoundError: There is none with this id that is deleted.
         """
+        # First of all: the change at the end checks it as well, but then all in it is gone.
         self._experiments.require_deleted(experiment_id)
         for kind in self._lake.kinds:
             if kind.owner is not EXPERIMENT or kind.is_controlled:

@@ -38,6 +38,7 @@ class RunHead:
         self.params: dict[str, str] = {}
         # Who has made the run knows what was logged to it; None for what must be looked up.
         self.artifacts: dict[str, Recorded] | None = {} if is_own else None
+        # No fold has this number: the first look finds what the tables have, too.
         self.fold = -1
 
 

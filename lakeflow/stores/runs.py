@@ -108,6 +108,7 @@ class RunStore:
         name = name_of(run_name, pairs)
         pairs[tag_names.RUN_NAME] = name
         location = self._experiments.require_active(experiment_id)
+        # Noticed here and at the end of the run: at each write it would be one more call.
         self._lake.require_in_place()
         run_id = new_id()
         fields: dict[str, Any] = {
@@ -349,6 +350,7 @@ class RunStore:
         An empty name is none: name and tag stay as they are.
         """
         head = self.heads.active(run_id)
+        # In the order that ``maintenance.plain_lines`` knows: a fold reads such lines at once.
         fields = [*(_tag_fields(tags) if tags else ()), *fields]
         if not params:
             if any(fields):

@@ -94,6 +94,7 @@ def search_table(
         # From here on the snapshot that the ids are of: rows and ids must belong together.
         rows, snapshot_id = reader.search(statement, search.experiment_ids, snapshot_id)
         ids = [row[0] for row in rows]
+    # Only to choose between two ways: the fold of now will do for the past, too.
     stored = sum(file.rows for file in lake.files(RUNS.name, lake.fold()))
     if len(ids) <= min(_MOST_DOCUMENTS, stored // _RUNS_A_DOCUMENT):
         columns = _from_documents(reader, ids, snapshot_id)

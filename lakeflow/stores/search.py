@@ -209,6 +209,7 @@ def page_of(
     after: list[Any] = []
     lake_id = lake.file.lake_id
     if page_token:
+        # Compiled for the number of its keys: a token must have a value for each.
         saved, after = page_tokens.decode(
             page_token, search, lake_id, compile_search(search, 1).keys
         )

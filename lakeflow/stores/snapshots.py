@@ -335,6 +335,7 @@ class Snapshots:
                 # Another thread may have moved on to a later fold; the log in memory is beyond
                 # that one then, and what lies between the two folds would be missed.
                 if snapshot.fold is fold:
+                    # What follows from hot rows is worked out where these are, in the engine.
                     if kind.derived is not None:
                         with self._engine.held():
                             snapshot.sync_tables()

@@ -71,6 +71,7 @@ class Store:
         self.artifacts = ArtifactStore(lake, self.runs.heads, reader)
         self._parts = lake, control, reader
         self._queue = CallQueue(lake, self.runs.heads.forget)
+        # The last one is called first: samples end, what is queued is written, the engine goes.
         lake.on_close(engine.close)
         lake.on_fork(engine.reset)
         lake.on_close(self._queue.close)

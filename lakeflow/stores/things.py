@@ -255,6 +255,7 @@ class Thing:
 
     def rows(self, table: str) -> Iterator[tuple[Any, Row]]:
         """Yield the rows of a part by their keys, in order; removed ones are left out."""
+        # No two keys are equal, so that no values are compared, of which some are None.
         for key, (_, values) in sorted(self.parts[table].items()):
             if values is not None:
                 yield key, values

@@ -47,6 +47,7 @@ class Together(Generic[T]):
     def get(self, ids: Sequence[str]) -> T:
         """Return what is found of some ids, and it may be of others."""
         mine: _Question[T] = _Question(ids)
+        # Before the lock is taken, so that whoever reads next reads for this one, too.
         self._asked.append(mine)
         with self._lock:
             if mine.found is None:

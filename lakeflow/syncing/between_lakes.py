@@ -122,6 +122,7 @@ class _Sync:
         known = self._known
         source = self._source
         # A look: from here on ``last`` is the number of the source's newest event.
+        # It comes after the listing, so that every experiment is known that a line may name.
         source.control.known()
         events = source.control.last
         mine = known.experiments
@@ -143,6 +144,7 @@ class _Sync:
             fold=self._listing.fold.number,
             files=_files_of(source.lake, self._listing.fold),
         )
+        # As in ``_keep``: what the bookmark names as brought is there before it.
         self._writer.finish()
         # A sync with nothing new writes nothing.
         if done != known:

@@ -66,6 +66,7 @@ def _change(
     row = thing.row(EXPERIMENT)
     assert row is not None
     there = None if known is None else draft.thing(EXPERIMENT, known)
+    # By its name where it was never matched, or is not there any more.
     there = there or draft.find(EXPERIMENT, "name", row["name"])
     if there is not None:
         return there.id, list(_later(there.id, thing, there))
@@ -77,6 +78,7 @@ def _change(
         "name": row["name"],
         # A place within the lake is one within the other.
         "artifact_location": f"artifacts/{identity}" if is_inside else location,
+        # A stage that was set since follows as a change, with its own clock.
         "lifecycle_stage": LifecycleStage.ACTIVE,
         "creation_time": row["creation_time"],
         "last_update_time": row["last_update_time"],

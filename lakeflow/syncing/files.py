@@ -82,6 +82,7 @@ class Files:
                 _add(of_runs, itertools.repeat(record["run_id"]), rows)
             if rows := record.get(LOGGED_MODEL_FILES.name):
                 _add(of_models, rows["model_id"], rows)
+        # Asked anew for each batch, since others log to the target meanwhile.
         self._known.clear()
         wanted = {each.path: each for each in self._of_runs(of_runs)}
         wanted |= {each.path: each for each in self._of_models(of_models)}
@@ -189,5 +190,6 @@ def _add(
     recorded: _Recorded, identities: Iterable[str], rows: Mapping[str, Sequence[Any]]
 ) -> None:
     columns = (rows[name] for name in ("path", "size", "sha256", "log_time"))
+    # Not strict: the id of a run is repeated without an end.
     for identity, path, *each in zip(identities, *columns, strict=False):
         recorded.setdefault(identity, {})[path] = tuple(each)

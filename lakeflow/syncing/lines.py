@@ -92,6 +92,7 @@ class Lines:
                 with_files += self._with_files(copies[-1])
                 count += len(lines)
                 continue
+            # Odd lines, and those of experiments that are not there: each is judged by itself.
             for line in lines.to_pylist():
                 copy = self._parsed(line[:-1], writer, clock)
                 if copy is None:

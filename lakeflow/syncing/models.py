@@ -44,6 +44,7 @@ def bring_models(source: Store, target: Store, problem: Callable[[str], None]) -
             for model in found.values():
                 yield _model(model), _versions(known, model, numbers[model.id], root)
 
+    # It writes as it is asked for more; what it yields is for the report of an import.
     for _ in write_models(
         target,
         models(),

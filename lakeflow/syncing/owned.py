@@ -61,6 +61,7 @@ def _renamed(kind: Kind, thing: Thing, experiment_id: str, schemas: Mapping[str,
     row = thing.row(kind)
     assert row is not None
     assert thing.made is not None
+    # Out of the full name: in that of a queue it stands in small letters.
     _, _, name = row["full_name"].partition("/")
     names = {"name": row["name"], "full_name": name_within(experiment_id, name)}
     order, fields = thing.made
@@ -94,6 +95,7 @@ def _decide(
 def _lacking(draft: Draft, kind: Kind, thing: Thing, ids: dict[str, str]) -> Iterator[str]:
     assert thing.made is not None
     there = None
+    # Where lakes give numbers as ids, one number is another thing in each of them.
     if not kind.is_numbered:
         if draft.removed(kind, [thing.id]):
             return

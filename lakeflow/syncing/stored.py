@@ -99,6 +99,7 @@ class Stored:
 
     def _documents(self, kind: Kind) -> Iterator[Copy]:
         known = self._known.get(kind.name, frozenset())
+        # An older file may hold an older document of a thing: by its clocks it loses there.
         for file in self._fold.indexes.get(kind.name, ()):
             if file.path in known:
                 continue

@@ -116,6 +116,7 @@ class Table:
         """Return the newest version; one look at the log where nothing has changed."""
         with self._lock, self._errors():
             mirror = self._open_log()
+            # At 0 it is empty, and deltalake is not asked to open it.
             if mirror.version != 0:
                 self._load(mirror)
             return mirror.version

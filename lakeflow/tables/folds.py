@@ -342,6 +342,7 @@ def following(fs: Filesystem, number: int) -> Fold | None:
             found = read_fold(fs, later)
         except FileNotFoundError:
             return found
+    # There may be many more: a listing is sooner done.
     return None
 
 

@@ -33,5 +33,6 @@ def may_have(marks: int, count: int, name: bytes) -> bool:
 
 
 def _bits(name: bytes, count: int) -> tuple[int, int]:
+    # One sum gives both places: a block has so few keys that half of its bits will do.
     size, code = _BITS_A_KEY * count, zlib.crc32(name)
     return code % size, (code >> 16) % size

@@ -83,6 +83,7 @@ class Bounds:
         finally:
             ended.set()
             if watch.ident is not None:
+                # An interrupt that came late would end the cursor's next statement.
                 watch.join()
 
     def table(self, relation: duckdb.DuckDBPyRelation) -> pyarrow.Table:
@@ -116,6 +117,7 @@ _REPLACED_BY_PATTERN = "len(a) * len(c) / 1000"
 
 def _series(name: str) -> str:
     # Of dates and times nothing is known here; as numbers they are NULL, and have no bound.
+    # By the names of the macro's parameters: a, b and s.
     a, b, step = (f"TRY_CAST({each}::VARCHAR AS DOUBLE)" for each in "abs")
     return (
         f"CREATE MACRO {name}(a) AS system.main.{name}({_bounded('a', 'a')}), "

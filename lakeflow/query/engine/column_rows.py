@@ -73,6 +73,7 @@ def add(
     older, newer = (
         f"({', '.join(f'{each}.{part}' for part in ORDER)})" for each in ("old", "new")
     )
+    # Records come in any order, so that what is there may be of a later one.
     cursor.execute(
         f"DELETE FROM last_rows AS new USING {name} AS old "  # noqa: S608
         f"WHERE {same} AND {older} > {newer}"

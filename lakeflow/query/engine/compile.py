@@ -123,6 +123,7 @@ class _Compiler:
         return self._statement(f"SELECT min({first}), max({last})\n{asked}")
 
     def _from(self, conditions: Sequence[str]) -> str:
+        # Last: each expression that was made before may have added a join.
         where = "\n    AND ".join(conditions) or "true"
         joined = "".join((self.owned, self.joined_owner, *self.lasts.values()))
         return f"FROM searched AS t{joined}\nWHERE {where}"
@@ -195,6 +196,7 @@ class _Compiler:
         self._attribute(owner.id)
         since = self._attribute(clock)
         self.others.add(owner.row.name)
+        # Files without an owner that was ever deleted or restored are not opened.
         self.present[owner.row.name] = clock
         # Few owners were ever deleted: without one this joins nothing.
         self.owned = (

@@ -380,6 +380,7 @@ def engine_errors() -> Iterator[None]:
         # has asked looks for a newer fold, and finds out if there is none.
         refusal = refused("read or write a file in the query engine", error)
         raise refusal or FileNotFoundError(str(error)) from error
+    # Our statements are right, so that it is about a file: one that is no Parquet, say.
     except duckdb.InvalidInputException as error:
         raise _damage(error) from error
     except duckdb.Error as error:

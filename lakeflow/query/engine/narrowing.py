@@ -180,6 +180,7 @@ def _conditions(
             return
         # The end itself may stay: more rows than the statement sees do no harm.
         if kind != "COMPARE_BETWEEN":
+            # The range is open to its other side.
             values.append(_ANY["GREATER" in kind])
     yield tuple(name.lower() for name in column["column_names"]), values
 

@@ -35,6 +35,7 @@ _NOTHING = f"SELECT {_COLUMNS} FROM hot WHERE false"  # noqa: S608 - constants
 # To DuckDB NaN is the largest number: one of them would be the maximum of its bucket.
 _NUMBER = 'CASE WHEN isnan("value") THEN NULL ELSE "value" END'
 
+# The points are used twice, for the steps of each run and for its buckets, and read once.
 # A bucket's number is computed in HUGEINT: a range of steps may be wider than a BIGINT.
 _BUCKETS = f"""
     points AS MATERIALIZED (

@@ -60,6 +60,8 @@ class Statement:
 
 def with_tables(tables: Mapping[str, str], sql: str) -> str:
     """Return a statement that reads queries by names."""
+    # Else DuckDB first gathers what all uses of a query want, such as params for two keys, and
+    # filters that for each of them.
     parts = (f"{name} AS NOT MATERIALIZED ({query})" for name, query in tables.items())
     return f"WITH {', '.join(parts)}\n{sql}" if tables else sql
 

@@ -66,6 +66,7 @@ def documents(kind: Kind, changed: Collection[str], *, has_old: bool, has_gone: 
     if kind.derived is not None:
         derived = _known(f"p0.{DERIVED}", DERIVED, has_old)
         tail += f", coalesce(',\"{DERIVED}\":' || coalesce({derived}), '')"
+    # The first of them has the things' own rows, which are packed above.
     for number, spec in enumerate(kind.held_tables[1:], 1):
         packed = _packed(kind, spec) if spec.name in changed else _nothing(kind)
         joins.append(f"LEFT JOIN ({packed}) AS p{number} USING ({identity})")

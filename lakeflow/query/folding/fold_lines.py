@@ -236,6 +236,7 @@ def fresh_rows(kind: Kind, spec: TableSpec, part: Part | None) -> str:
     """
     names = _written(kind, spec, part)
     unnested, lengths = _lists(names)
+    # A list that is missing has no length, so that any of the others tells.
     rows = f"""
         SELECT ord, is_copy, {scope}{unnested},
             first_place + unnest(range(coalesce({lengths}))) AS place

@@ -219,6 +219,7 @@ def _kept_rows(kind: Kind, part: Part, fresh: str, *, has_old: bool) -> str:
         order = f"{{'clock': {CLOCK}, 'writer': '', 'seq': 0, 'place': 0}}"
         both += f" UNION ALL SELECT {columns}, {order} AS ord FROM ({old})"
     pick = "arg_min" if part.keep is Keep.FIRST else "arg_max"
+    # In a struct: arg_min and arg_max pass over nulls, and a null is what removes a key.
     struct = ", ".join((*(f"'{name}': \"{name}\"" for name in values), f"'{CLOCK}': ord.clock"))
     scope = "".join(f'any_value("{name}") AS "{name}", ' for name in kind.scope[:-1])
     kept = ", ".join(f'kept."{name}" AS "{name}"' for name in (*values, CLOCK))

@@ -143,6 +143,7 @@ def row_groups(
     for batch in batches:
         rows = batch if rows is None else _joined(rows, batch)
         while rows.num_rows > most:
+            # With one row more than there may be: that one may begin something else.
             ends = [end for end in _changes(parted_by, rows.slice(0, most + 1)) if end >= least]
             end = ends[-1] if ends else spec.row_group_rows
             yield rows.slice(0, end)
@@ -239,6 +240,7 @@ class _File:
         import pyarrow.compute
 
         self.rows += batch.num_rows
+        # By our schema: that of the engine says of every column that it may be null.
         self._writer.write_batch(
             pyarrow.RecordBatch.from_arrays(batch.columns, schema=self._schema)
         )

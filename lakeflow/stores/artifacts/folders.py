@@ -131,10 +131,12 @@ def _fetch(place: Place, below: str, wanted: Sequence[Wanted]) -> None:
 def _wanted(
     place: Place, below: str, target: str, recorded: Mapping[str, Recorded]
 ) -> list[Wanted]:
+    # As a file first: for most downloads that one request is all.
     only = _wanted_file(place, below, os.path.join(target, below), recorded) if below else None
     if only is not None:
         return [only]
     sizes = place.sizes(below)
+    # A run to which nothing was logged has an empty folder, and that is no error.
     if not sizes and below:
         raise missing(place, below)
     wanted = []

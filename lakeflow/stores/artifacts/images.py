@@ -106,6 +106,7 @@ class ImageStore:
         checked = _checked_key(key)
         images.require_png(picture)
         at = validation.step(step or 0)
+        # To MLflow 0 is no time either, but now.
         time = validation.milliseconds(timestamp or now_ms(), "timestamp")
         # Here, not when the queue comes to it: what cannot be logged is an error of this call.
         require_run(run_id)
@@ -178,6 +179,7 @@ def _checked_key(key: Any) -> str:
         raise InvalidInputError(
             f"key is {key!r}, and may have letters, digits, spaces, '_', '-', '.' and '/' only"
         )
+    # With the longest step and time there are: a key that is taken is taken at every step.
     longest = _stem(key, -(2**63), validation.FIRST_MS) + _THUMBNAIL
     if len(longest) > _MOST_BYTES_OF_A_NAME:
         most = _MOST_BYTES_OF_A_NAME - (len(longest) - len(key))

@@ -100,6 +100,7 @@ def _runs(
 ) -> pyarrow.Table:
     """Return the runs that have a table, the last one that was started first."""
     # What LIKE lets through is compared below: to it a _ is any character.
+    # Without the quote at its beginning: another program may have written ./ before the name.
     name = json.dumps(path)[1:].replace("\\", "_")
     condition = f"tags.`{tag_names.LOGGED_ARTIFACTS}` LIKE '%{name}%'"
     search = functools.partial(_search, lake, reader, experiment_id, path, run_ids)

@@ -83,6 +83,7 @@ class ArtifactPlaces:
             InvalidInputError: No filesystem is known for it.
             InvalidStateError: It is in the lake, which was moved or deleted.
         """
+        # A folder of the lake is stored relative to it; any other location stays as it is.
         if self._lake.fs.resolve(artifact_uri) == artifact_uri:
             # All runs of an experiment are below one folder, and share its filesystem.
             place = self.at(artifact_uri, f"/{identity}/artifacts")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+# No more digits than 64 bits hold: anybody may call a file so, and its row has to fit.
 _OF_A_STEP = re.compile(
     r"images/(?P<key>[^/]+)([%+])step\2(?P<step>-?\d{1,18})\2timestamp\2(?P<timestamp>\d{1,15})"
     r"\2[^/%+]+(?:\.png|\2compressed\.webp)"

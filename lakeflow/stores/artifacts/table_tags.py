@@ -9,6 +9,7 @@ from typing import Any
 
 def listed(text: str) -> list[Any] | None:
     """Return the entries of the tag; None where it is no list in JSON."""
+    # Anybody may set the tag: JSON that is nested too deeply is no ValueError.
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -78,6 +78,7 @@ class TableTurns:
             # A lease would cost three requests, let two have it at once, and outlive the dead.
             yield
             return
+        # ``exclusive`` waits for nobody, so that it is asked again and again.
         until = time.monotonic() + _PATIENCE_S
         while time.monotonic() < until:
             with self._lake.fs.exclusive(path) as mine:

@@ -83,7 +83,9 @@ class TableStore:
         # First of all: a table that is not taken leaves no images behind.
         self._heads.active(run_id)
         if images:
+            # For its error: no images are sent for a table whose tag cannot be set.
             self._tags(run_id, path)
+            # Outside the turn: to send them may take long, and nobody else has their names.
             table = self._with_images(run_id, path, table, images)
         with self._turns.turn(run_id):
             head, place = self._artifacts.place(run_id)
@@ -190,6 +192,7 @@ class TableStore:
     ) -> bool:
         """Return whether a call has written these rows, and was killed before it said so."""
         digest = digest_of(content)
+        # We have written and recorded it: what could not be recorded is not remembered.
         if known and known.sha256 == digest:
             return False
         recorded = self._artifacts.recorded(run_id, path).get(path)
@@ -215,6 +218,7 @@ class TableStore:
             whole.update(TAIL)
         found = whole.hexdigest()
         identity = _identity(place, full, size)
+        # So that it moves to the end: those at the beginning are forgotten first.
         self._written.pop(full, None)
         self._written[full] = _Written(identity, size, found, head, has_rows, digest)
         if len(self._written) > _MOST_REMEMBERED:

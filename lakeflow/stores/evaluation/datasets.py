@@ -188,6 +188,7 @@ class EvaluationDatasetStore:
         """Link experiments; see ``LakeflowClient.add_dataset_to_experiments``."""
         thing = self._thing(dataset_id)
         wanted = validation.experiment_ids(experiment_ids)
+        # For its error: there has to be such an experiment.
         for each in wanted:
             self._experiments.get(each)
         known = dict(thing.rows(EVALUATION_DATASET_EXPERIMENTS.name))

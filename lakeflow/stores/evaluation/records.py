@@ -117,6 +117,7 @@ def page(
         after: The place of the last record of the page before; None for the first page.
         snapshot_id: To read them as they were then; None for now.
     """
+    # One more than the page has tells whether there is a next one.
     values: dict[str, Any] = {"dataset_id": dataset_id, "size": size + 1}
     beyond = ""
     if after is not None:

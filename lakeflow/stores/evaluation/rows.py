@@ -119,6 +119,7 @@ def record_id(dataset_id: str, inputs: Any) -> str:
         InvalidInputError: The inputs hold what JSON cannot.
     """
     try:
+        # In ASCII, so that half of a surrogate pair has bytes as well.
         # Sorted: dictionaries that are equal are one record, whatever their order.
         text = json.dumps(inputs, sort_keys=True)
     except (TypeError, ValueError, RecursionError) as error:

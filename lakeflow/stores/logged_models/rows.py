@@ -79,6 +79,7 @@ def points(
                 "experiment_id": experiment_of(metric.model_id),
                 "model_id": metric.model_id,
                 "key": key,
+                # No nulls: points are told apart by them, and no null is equal to another.
                 "dataset_name": metric.dataset_name or "",
                 "dataset_digest": metric.dataset_digest or "",
                 "run_id": run_id,

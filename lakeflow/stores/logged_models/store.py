@@ -201,6 +201,7 @@ class LoggedModelStore:
     ) -> dict[str, list[Metric]]:
         single = {thing.id: rows.single_points(thing) for thing in things}
         known = {identity: points or [] for identity, points in single.items()}
+        # Most models have no metric twice: their documents tell all, and no engine is loaded.
         many = [thing for thing in things if single[thing.id] is None]
         if many:
             table = LOGGED_MODEL_METRICS

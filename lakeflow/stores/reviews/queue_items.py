@@ -107,6 +107,7 @@ class QueueItemStore:
         """
         # All of them are in the document of the queue, so that no engine is asked for a page.
         found = items_of(require_queue(self._control.known(), queue_id))
+        # By the place alone: the item of the token may be gone by now, or have another status.
         if page_token:
             created, identity = _place(page_token)
             found = [

@@ -186,6 +186,7 @@ class ReviewQueueStore:
             # It always grows, however the clocks of two machines differ.
             row: Row = {"last_update_time": max(known.now_ms, before.last_update_time + 1)}
             if name is not None and name != before.name:
+                # In another case it is the same name, which the queue has itself.
                 row |= _named(known, before.experiment_id, name, unless=queue_id)
             if created_by is not None:
                 row["created_by"] = created_by

@@ -77,6 +77,7 @@ _BY_NAME = frozenset({"trace_name"})
 _BY_MODEL = frozenset({"span_model_name", "span_model_provider"})
 
 # As numbers: what a judge says by yes and no, or by true and false, is one too.
+# A text such as nan is a number to DuckDB, and would make NaN of an average.
 _VALUE = """CASE WHEN a."value" = 'true' THEN 1.0 WHEN a."value" = 'false' THEN 0.0
   WHEN starts_with(a."value", '"') THEN
     CASE lower(trim(TRY(json_extract_string(a."value", '$'))))

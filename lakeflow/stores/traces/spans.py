@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LONG_TEXTS = ("inputs", "outputs", "attributes", "events", "links", "resource", "scope")
 """Columns whose texts may be so long that a span takes more than a line of the log."""
 
+# All of them fit into a line then, though escapes may make seven bytes of a character.
 _CUT_CHARACTERS = 256 * 1024
 """What is left of each of them then."""
 
