@@ -63,6 +63,7 @@ class ModelVersionMethods(LakeMethods):
         if logged is not None:
             model = self._logged_model(logged, source)
             run_id = run_id or model.source_run_id
+            # Of any other source the model tells only the run.
             location = model.artifact_location if _logged_model_id(source) else None
         return version_of(
             self.lake.model_versions.create(

@@ -131,6 +131,7 @@ class TraceMethods(TraceAnalysisMethods, TwoStepTraceMethods):
         **_: Any,
     ) -> list[Trace]:
         """Return those of several traces that are there with all their spans."""
+        # MLflow's client asks for ten at a time, in many threads: the store reads for all at once.
         found = self.lake.traces.several(trace_ids)
         return [self._shown(each) for each in _within(found, experiment_ids) if _is_whole(each)]
 
