@@ -98,5 +98,6 @@ def _is_sorted(keys: Sequence[Any]) -> bool:
         before, after = each[:-1], each[1:]
         if bool(np.any((before > after) & ~is_decided)):
             return False
+        # Rows that one column has put in order may be in any by those behind it.
         is_decided |= before < after
     return True

@@ -158,6 +158,7 @@ class ModelVersionMethods(LakeMethods):
                 INVALID_PARAMETER_VALUE,
             )
         wanted = without_prompts(filter_string, MODEL_VERSION)
+        # Prompts are left out by the search: taken out of its page, they would leave holes.
         page = self.lake.model_versions.search(None, number, order_by, page_token, also=wanted)
         return PagedList([version_of(each) for each in page], page.token)
 
