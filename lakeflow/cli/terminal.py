@@ -215,6 +215,7 @@ def _blocks(
     are_numbers: Sequence[bool],
     width: int,
 ) -> Iterator[str]:
+    # Long names leave half of the line to the values.
     left = min(max(map(_width, names)), width // 2)
     right = max(_NARROWEST, width - left - len(_GAP))
     for number, row in enumerate(texts, 1):

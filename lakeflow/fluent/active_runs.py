@@ -260,6 +260,7 @@ def _settle(ended: Place) -> None:
     for each in list(_of_tasks.values()):
         other = each.place
         if other.beside is not None and task in other.beside and not ended.began(other):
+            # They ran side by side, and both leave runs open: nobody can say which is meant.
             ended.is_apart = other.is_apart = True
 
 
@@ -267,6 +268,7 @@ def _comes_after(place: Place, ended: Place) -> bool:
     if place.thread is not ended.thread or ended.is_apart:
         return False
     task = place.task and place.task()
+    # Who ran beside it does not come after it, but for who began it.
     return task is None or ended.parent is place or task not in (ended.beside or ())
 
 

@@ -103,6 +103,7 @@ class Outbox:
             return False
         if self._done >= self._put:
             return True
+        # What is put from now on is not waited for, or it might never end.
         wanted = self._put
         until = None if seconds is None else time.monotonic() + seconds
         with self._changed:
