@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, or 1 where something went wrong."""
+    # Before anything can go wrong: errors go to streams that this makes sure of.
     ready()
     try:
         options = _options(sys.argv[1:] if arguments is None else arguments)

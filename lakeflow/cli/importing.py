@@ -107,6 +107,7 @@ def _add_tensorboard(parser: argparse.ArgumentParser) -> None:
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
     """Add the name of the experiment, where the source has none."""
+    # A list of one, as ``run`` has names of experiments from the other sources.
     parser.add_argument(
         "--experiment", metavar="NAME", nargs=1, required=True, help="name of the experiment"
     )

@@ -39,6 +39,7 @@ def repeat(step: Callable[[], bool], every_s: float) -> None:
         except LakeflowException as error:
             if error.error_code not in _PASSING:
                 raise
+            # Errors have a hint in a line of its own, and here each is one line among many.
             message = " ".join(str(error).split())
             complain(f"lakeflow: {error.error_code}: {message}; trying again")
         if goes_on:

@@ -27,6 +27,7 @@ _NARROWEST = 12
 """Characters below which a column that is cut says nothing: then rows are blocks."""
 
 _GAP = "  "
+# As DuckDB names what EXPLAIN returns: a plan is shown as it is drawn, over many lines.
 _EXPLAINED = ["explain_key", "explain_value"]
 
 
@@ -190,6 +191,7 @@ def _fitted(
     room = width - len(_GAP) * (len(widths) - 1) - (sum(widths) - sum(texts))
     widest = max(texts, default=0)
     least = min(_NARROWEST, widest)
+    # The widest that texts may be while all columns fit.
     for most in range(max(least, min(widest, room)), least - 1, -1):
         if sum(min(each, most) for each in texts) <= room:
             pairs = zip(widths, are_numbers, strict=True)
@@ -213,6 +215,7 @@ def _blocks(
     are_numbers: Sequence[bool],
     width: int,
 ) -> Iterator[str]:
+    # Long names leave half of the line to the values.
     left = min(max(map(_width, names)), width // 2)
     right = max(_NARROWEST, width - left - len(_GAP))
     for number, row in enumerate(texts, 1):

@@ -317,6 +317,7 @@ class _Followed:
 
     def _begin(self) -> list[TraceInfo]:
         found, token = self._page(None)
+        # If these are all, whatever is not among them later is new, however early it began.
         self._since_ms = 0 if token is None else found[-1].request_time
         return found
 
@@ -328,6 +329,7 @@ class _Followed:
             found, token = self._page(token)
             some = [each for each in found if self._is_new(each)]
             news += some
+            # Behind a page of known ones nobody looks: each look would go through all traces.
             if token is None or not some:
                 return news
         write([f"... more than {_PAGE * _MOST_PAGES:,} at once: the others are not listed\n"])

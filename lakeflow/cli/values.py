@@ -15,6 +15,7 @@ def time(text: str) -> int | datetime.datetime:
     Raises:
         argparse.ArgumentTypeError: It is neither.
     """
+    # Before ISO 8601, which has digits alone as well: 20261124 is a day there.
     if re.fullmatch("[0-9]+", text):
         return int(text)
     try:

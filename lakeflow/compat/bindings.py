@@ -37,8 +37,10 @@ def imports_of(tree: ast.Module) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 package, _, loads = alias.name.partition(".")
+                # Without ``as`` an ``import mlflow.sklearn`` binds the package alone.
                 name, path = alias.asname or package, loads if alias.asname else ""
                 yield Import(node, package, loads, name, path)
+        # A relative import is of the script's own package.
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             package, _, within = node.module.partition(".")
             for alias in node.names:

@@ -142,6 +142,8 @@ def _parsed(source: str | bytes, first: int) -> tuple[ast.Module, list[Finding]]
         version = ".".join(map(str, sys.version_info[:2]))
         why = f"{error.msg}, says Python {version}"
         return ast.Module([], []), [_not_read(why, first - 1 + (error.lineno or 1))]
+    # Half of a character, which JSON can write, is a ValueError; and where the stack of the
+    # parser is too small, it is a MemoryError.
     except (ValueError, RecursionError, MemoryError) as error:
         return ast.Module([], []), [_not_read(str(error) or "it is nested too deep", first)]
     ast.increment_lineno(tree, first - 1)
@@ -159,6 +161,7 @@ def _read_notebook(path: str, content: bytes) -> Report:
         starts.append(line)
         body += tree.body
         unread += findings
+        # Lines are counted on through all cells; ``Report.place`` finds the cell again.
         line += code.count("\n") + 1
     return Report(path, _script(ast.Module(body, []), unread), tuple(starts))
 
@@ -175,6 +178,7 @@ def _code(cell: Any) -> str:
         return ""
     given = cell["source"] if "source" in cell else cell["input"]
     text = given if isinstance(given, str) else "".join(given)
+    # A cell that begins so is for the shell or another language.
     if text.lstrip().startswith("%%"):
         return ""
     # What is for the notebook's shell becomes a statement, as there may be no other in a block.

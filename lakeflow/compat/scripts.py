@@ -242,6 +242,7 @@ def _locations(uses: Sequence[Use], parents: Parents) -> Iterator[Finding]:
             continue
         if use.path.rpartition(".")[2] in _TAKE_LOCATIONS:
             try:
+                # Where no text says the location, a dot stands for it, which is always one.
                 canonical(_location(call) or ".")
             except InvalidInputError as error:
                 text = error.message.partition("\n")[0]
@@ -286,4 +287,5 @@ def _is_compared(use: Use, parents: Parents) -> bool:
         if called in _PARSERS:
             return True
     nodes = _from_the_top(use.node, parents)
+    # A longer path is a method of the text, such as ``split``.
     return use.path != "__version__" or any(isinstance(node, ast.Compare) for node in nodes)

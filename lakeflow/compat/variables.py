@@ -73,6 +73,7 @@ class _Variables:
     def path_of(self, node: ast.AST) -> str | None:
         """Return the path that an expression has within MLflow; None where it has none."""
         if isinstance(node, ast.Call):
+            # By the last name: there are several ways to it, such as ``tracking.MlflowClient``.
             is_client = (self.path_of(node.func) or "").rpartition(".")[2] in _CLIENTS
             return "MlflowClient" if is_client else None
         if isinstance(node, ast.BoolOp):

@@ -81,6 +81,7 @@ def _of_dicts(dicts: Sequence[Any]) -> Type:
 
 
 def _is_array(kind: type) -> bool:
+    # By its name: whoever has no arrays need not load numpy.
     return kind.__name__ == "ndarray"
 
 

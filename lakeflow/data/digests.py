@@ -104,6 +104,7 @@ def _elements(flat: numpy.ndarray[Any, Any]) -> bytes:
     try:
         hashes: bytes = pandas.util.hash_array(flat).tobytes()
     except TypeError:
+        # As in MLflow: of objects that have no hash, such as lists, there is only their number.
         return _size(flat.size)
     return hashes
 

@@ -77,7 +77,9 @@ LocalArtifactDatasetSource = FileSystemDatasetSource
 def _local_path(uri: str) -> str:
     from urllib.parse import unquote
 
+    # Such as file:/path, file:///path and file://localhost/path.
     path = re.sub(r"\Afile:(//(localhost)?(?=/))?", "", uri, flags=re.IGNORECASE)
+    # A % is an escape in a URL, and a character of a path.
     return uri if path == uri else unquote(path)
 
 
@@ -197,6 +199,7 @@ def resolve(source: str | os.PathLike[str] | DatasetSource | None) -> DatasetSou
     """
     if source is None:
         return CodeDatasetSource(origin_tags(None))
+    # By what it has, since MLflow's own sources are taken too.
     if hasattr(source, "_get_source_type"):
         return source  # type: ignore[return-value]
     try:
@@ -239,6 +242,7 @@ def get_source(dataset: DatasetEntity | DatasetInput | Dataset) -> DatasetSource
         "code": CodeDatasetSource,
         "http": HTTPDatasetSource,
     }
+    # Any other kind is as a rule the scheme of a URL.
     kind = known.get(dataset.source_type, FileSystemDatasetSource)
     try:
         return kind.from_json(dataset.source)

@@ -34,6 +34,7 @@ class Entity:
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
         for field in fields(self):  # type: ignore[arg-type]
+            # Fields that MLflow's entities lack are declared with ``repr=False``.
             if field.repr:
                 yield field.name, getattr(self, field.name)
 

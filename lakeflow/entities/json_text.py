@@ -80,6 +80,7 @@ def quick_json() -> Callable[[Any], bytes] | None:
         import orjson
     except ImportError:
         return None
+    # What orjson would write in a way of its own, such as a date, is left to ``json_text``.
     plain = (
         orjson.OPT_PASSTHROUGH_DATACLASS
         | orjson.OPT_PASSTHROUGH_DATETIME
@@ -158,6 +159,7 @@ _decode = json.JSONDecoder(object_hook=_typed).decode
 
 
 def _other(value: Any) -> Any:
+    # First: to Python they are sequences too.
     if isinstance(value, bytes | bytearray | memoryview):
         return {"$bytes": base64.b64encode(value).decode()}
     if isinstance(value, Mapping):

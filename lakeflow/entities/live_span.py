@@ -32,6 +32,7 @@ _SCALARS = {str, int, float, bool, type(None)}
 
 
 _UNSET = SpanStatus(SpanStatusCode.UNSET)
+# One object: by it ``set_status`` knows that this was said, and lets it stay.
 OK = SpanStatus(SpanStatusCode.OK)
 """The status of a span that has ended, and of which nothing else was said."""
 
@@ -245,6 +246,7 @@ class LiveSpan(Span):
         Raises:
             InvalidInputError: INVALID_PARAMETER_VALUE: there is no such status.
         """
+        # While its end is told to others, it has its time and is not over yet.
         if self._is_over or self._otel.end_time is not None:
             return
         if attributes:

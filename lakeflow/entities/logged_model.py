@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class LoggedModelStatus(StrEnum):
     """How far a logged model has come."""
 
+    # In the order of MLflow's numbers, which are their places here.
     UNSPECIFIED = "UNSPECIFIED"
     PENDING = "PENDING"
     READY = "READY"
@@ -137,6 +138,7 @@ class LoggedModel(Entity):
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
         yield from Entity.__iter__(self)
+        # As MLflow's, which yields its properties and leaves this one out of its dictionary.
         yield "model_uri", self.model_uri
 
     def to_dictionary(self) -> dict[str, object]:

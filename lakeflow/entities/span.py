@@ -299,6 +299,7 @@ def row_of(data: Mapping[str, Any]) -> dict[str, Any]:
     trace_id = attributes.pop(REQUEST_ID)
     if not isinstance(trace_id, str):
         raise ValueError(f"{REQUEST_ID} is {trace_id!r}")
+    # MLflow 2 has the ids of a span in a context.
     row = _row_of_2(data) if "context" in data else _row_of_3(data)
     lifted = {
         "span_type": attributes.pop(SPAN_TYPE, None) or SpanType.UNKNOWN,

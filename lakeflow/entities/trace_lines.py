@@ -69,6 +69,7 @@ def lines(trace: Trace, most_spans: int = MOST_SPANS, guides: Guides = LINES) ->
     # Whether a branch goes on to the left of a row, by level.
     goes_on: list[bool] = []
     for row in rows(tree(trace.data.spans), most_spans):
+        # What lies within a span comes right after it, so all that was deeper is over.
         del goes_on[row.depth :]
         before = "".join(guides.beside if each else guides.none for each in goes_on)
         here = guides.last if row.is_last else guides.branch

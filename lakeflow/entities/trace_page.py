@@ -192,6 +192,7 @@ def _spans(spans: Sequence[Span], room: _Room) -> Iterator[str]:
         yield f'<div class="lf-dim">{more:,} of {len(spans):,} spans are not shown</div>'
     unclosed = 0
     for row in rows(tree(spans), room.spans):
+        # What lies within a span comes right after it, so all that was deeper is over.
         yield "</details>" * (unclosed - row.depth)
         unclosed = row.depth
         if row.span is None:

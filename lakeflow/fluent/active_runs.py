@@ -223,6 +223,7 @@ def _own(run: OpenRun, place: Place) -> None:
     if task is None:
         _of_tasks.pop(run.run.info.run_id, None)
         return
+    # One of these may have begun this task, which its context does not tell.
     if place.before is None:
         place.before = _running_tasks()
         # In no context of ours: what the call back sees is not what it is about.
@@ -237,6 +238,7 @@ def _take_over(place: Place) -> None:
     is_alone = task is not None and bool(left) and set(_running_tasks()) == {task}
     for each in left:
         _settle(each.place)
+        # It ran before and is the only one left, so it is taken for who began that task.
         if is_alone and task in (each.place.before or ()) and not place.began(each.place):
             each.place.parent = place
     runs = _active.get()[1]
@@ -258,6 +260,7 @@ def _settle(ended: Place) -> None:
     for each in list(_of_tasks.values()):
         other = each.place
         if other.beside is not None and task in other.beside and not ended.began(other):
+            # They ran side by side, and both leave runs open: nobody can say which is meant.
             ended.is_apart = other.is_apart = True
 
 
@@ -265,6 +268,7 @@ def _comes_after(place: Place, ended: Place) -> bool:
     if place.thread is not ended.thread or ended.is_apart:
         return False
     task = place.task and place.task()
+    # Who ran beside it does not come after it, but for who began it.
     return task is None or ended.parent is place or task not in (ended.beside or ())
 
 
@@ -289,6 +293,7 @@ def _running_tasks() -> weakref.WeakSet[asyncio.Task[Any]]:
 
 
 def _has_begun(task: asyncio.Task[Any]) -> bool:
+    # What is no coroutine cannot be asked, and counts as one that has begun.
     coroutine = task.get_coro()
     return not (
         inspect.iscoroutine(coroutine)

@@ -92,6 +92,7 @@ def _was_left_by_an_exception(frame: FrameType) -> bool:
 
 def _exit_written_out(frame: FrameType) -> object:
     """Return the 3 of a ``raise SystemExit(3)`` where a frame stopped; None if it did not."""
+    # Which of them stand between a class and its argument depends on the version of Python.
     calls = {"PUSH_NULL", "PRECALL", "CALL"}
     steps = [
         (each.opname, each.argval)
@@ -114,6 +115,7 @@ def watch(end_runs: Callable[[str], None], end_runs_of_thread: Callable[[str], N
     """
     global _begun_in, _end_runs
     _end_runs = end_runs
+    # A run may begin in any thread, and the process ends in this one.
     frames = stack(sys._current_frames().get(threading.main_thread().ident or 0))
     program = [each for each in frames if _is_program(each)]
     if program:
@@ -153,6 +155,7 @@ def _chain_excepthook(end_runs_of_thread: Callable[[str], None]) -> None:
         try:
             end_runs_of_thread(status_of(args.exc_type))
         finally:
+            # Whatever becomes of the runs, the error is shown.
             original(args)
 
     threading.excepthook = runs_ended

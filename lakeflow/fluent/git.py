@@ -77,6 +77,7 @@ def _git_folders(folder: str) -> Iterator[str]:
         # Of a worktree and of a submodule it is a file that says where.
         if (line := _line(git)) is not None and line.startswith("gitdir: "):
             git = os.path.join(folder, line.removeprefix("gitdir: "))
+        # Any folder may be called so: one with a HEAD is a repository.
         if os.path.isfile(os.path.join(git, "HEAD")):
             yield git
         folder, inner = os.path.dirname(folder), folder

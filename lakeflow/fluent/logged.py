@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def target(run_id: str | None = None) -> tuple[Store, str]:
     """Return the run to log to and the store of its lake; starts one where none is active."""
     if run_id is not None:
+        # What is about a run that is there makes no lake.
         return open_store(create=False), run_id
     if not (active := active_runs.active()):
         start_run()

@@ -67,6 +67,7 @@ def _tie(store: Store, run_id: str, model_id: str | None, dataset: Dataset | Non
         datasets.append(DatasetInput(dataset, []))
     if models or datasets:
         store.runs.log_inputs(run_id, datasets, models)
+    # Only now: what could not be logged is tried again at the next step.
     if model_id is not None:
         _known[uri, run_id, model_id] = None
     if dataset is not None:

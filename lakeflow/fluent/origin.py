@@ -24,6 +24,7 @@ def origin_tags(run_name: str | None) -> dict[str, Any]:
     Args:
         run_name: Its name, if one is given: no name of the environment is to disagree.
     """
+    # In a kernel the program is its launcher, which is the same for all notebooks.
     notebook = _notebook()
     # Where Python is embedded there may be no arguments.
     program = notebook or str(next(iter(getattr(sys, "argv", ())), ""))

@@ -56,6 +56,7 @@ class ActiveRun(Run):
             _tell(lost, failure)
             raise
         _tell(lost, error)
+        # As MLflow's returns it; without an exception to swallow it means nothing.
         return kind is None
 
 
@@ -148,6 +149,7 @@ def _made_or_resumed(
     with taken_once("RUN_ID") as named:
         resumed = run_id or named
         if resumed:
+            # An id that a script does not name is looked for in the script in vain.
             path = "run_id" if run_id else "RUN_ID of the environment"
             return _resume(client, resumed, path, run_name, tags)
         parent = _parent(client, parent_run_id, active_runs.active())

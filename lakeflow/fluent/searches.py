@@ -149,7 +149,9 @@ def search_runs(
             ),
             max_results,
         )
+    # A search makes the lake, as MLflow's makes its store.
     store = open_store(client.tracking_uri, create=True)
+    # It is loaded from many files: where no more can be opened, the error is to say so.
     with loading("what searches"):
         from lakeflow.stores.runs_table import search_table
 

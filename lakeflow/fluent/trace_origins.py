@@ -38,6 +38,7 @@ def here(location: str | None) -> Origin:
 
 
 # One value for all traces that begin in one place.
+# Few, since each keeps a run and its store alive.
 @functools.lru_cache(maxsize=16)
 def _beside(run: OpenRun) -> Origin:
     info = run.run.info

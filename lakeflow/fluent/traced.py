@@ -135,6 +135,7 @@ def _decorated(options: _Options, func: Any) -> Any:
         raise InvalidInputError(
             f"{func!r} is no generator, so there is nothing for output_reducer to reduce"
         )
+    # What is called without being a function, such as a partial, has no name of its own.
     name = getattr(func, "__name__", type(func).__name__)
     made = _Traced(options, func, name, options.name or name, arguments_of(func))
     if is_generator:
@@ -202,11 +203,13 @@ class _Traced:
                     try:
                         step = functools.partial(inner.send, (yield value))
                     except GeneratorExit:
+                        # Its ``finally`` runs now: spans that begin there lie within this one.
                         with stream:
                             inner.close()
                         raise
                     except BaseException as error:  # noqa: BLE001 - it is thrown in there
                         step = functools.partial(inner.throw, error)
+            # Caught, since a StopIteration that leaves a generator becomes a RuntimeError.
             except StopIteration as stop:
                 stream.end(None)
                 return stop.value

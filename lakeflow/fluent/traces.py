@@ -190,6 +190,7 @@ def update_current_trace(
     if trace is None:
         _logger.warning("no trace is active, so none is updated")
         return
+    # All is looked at before anything is changed.
     for name, preview in (("request", request_preview), ("response", response_preview)):
         if not isinstance(preview, str | None):
             raise InvalidInputError(f"{name}_preview is a text, not {preview!r}")

@@ -262,6 +262,7 @@ def png(picture: Picture, *, is_packed: bool = True) -> bytes:
     pixels = numpy.asarray(picture)
     height, width, *channels = pixels.shape
     rows = _filtered(pixels.reshape(height, -1))
+    # Images that come faster than they can be packed are stored as they are: nobody waits.
     level = _level(rows) if is_packed else 0
     packer = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, 8, zlib.Z_RLE)
     colour_type = _COLOUR_TYPES[channels[0] if channels else 1]
@@ -346,6 +347,7 @@ def encoded(picture: Picture, path: str) -> bytes:
         )
     try:
         return _saved(pillow(picture), kind)
+    # The writers of Pillow refuse a mode each in its own way.
     except (OSError, ValueError, KeyError) as error:
         raise InvalidInputError(
             f"artifact_file is {path!r}, and the image cannot be saved as {kind}: {error}",

@@ -66,6 +66,7 @@ def split(content: bytes) -> Document | None:
     # No text in JSON has a quote without a backslash before it.
     head = content[: content.find(_MIDDLE) + len(_MIDDLE)]
     found = content[len(head) : -len(TAIL)]
+    # What only begins like a table, or ends otherwise, is left to be parsed as a whole.
     is_whole = content.endswith((b"]" + TAIL, _MIDDLE + TAIL)) and found[:1] in {b"", b"["}
     try:
         return Document(head, found) if is_whole and _names(head) is not None else None
@@ -137,6 +138,7 @@ def is_saved(content: bytes, size: int | None, table: Table) -> bool:
         size: What its size was; None where there was none.
         table: The table.
     """
+    # ``Filesystem.extend`` has put the new rows in the place of the tail.
     before = None if size is None else content[: size - len(TAIL)] + TAIL
     try:
         return saved(before, table) == content

@@ -85,6 +85,7 @@ def arrow(table: Table) -> pyarrow.Table:
         frame = table.frame.copy(deep=False)
         for index, column in enumerate(table.columns):
             if isinstance(column, list):
+                # A new column: ``iloc`` would write into the user's one before pandas 3.
                 frame.isetitem(index, column)
         return pyarrow.Table.from_pandas(frame, preserve_index=False)
 

@@ -19,6 +19,7 @@ def image_columns(table: Table) -> list[int]:
     """
     found = []
     for index, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
+        # Numbers and texts of a frame need no look at each cell.
         if not _may_hold_objects(column):
             continue
         are_images = [_is_image(cell) for cell in column]

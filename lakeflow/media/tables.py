@@ -84,6 +84,7 @@ def _of_dict(data: Mapping[Any, Any]) -> Table:
         # A frame as a dict: for each column its values by row.
         rows = [_by_key(value, keys) for value in data.values()]
         return Table(names, rows)
+    # What pandas does not take for columns is one row of values, as in MLflow.
     if keyed or len({len(column) for column in found}) != 1 or _is_misfit(data):
         return Table(names, [[value] for value in data.values()])
     count = len(found[0])

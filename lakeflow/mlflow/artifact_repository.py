@@ -178,6 +178,7 @@ def _below(path: Any) -> str:
             f"Invalid artifact path: {text!r} leads out of the folder of artifacts",
             hint="give the path below it, without '..'",
         )
+    # For its errors alone: the path stays as it was given.
     _shortest(unquoted)
     return _shortest(text)
 

@@ -79,6 +79,8 @@ class Curves:
         longer = larger * (share + 1)
         is_longer = place < longer
         at = np.where(is_longer, place, place - longer)
+        # Where a run has fewer points than buckets the share is 0, by which nothing is divided:
+        # no point is in such a bucket.
         is_first = at % np.maximum(np.where(is_longer, share + 1, share), 1) == 0
         is_before_last_bucket = (size <= most) | (place < size - share)
         return self._only((is_first & is_before_last_bucket) | (place == size - 1))
@@ -96,5 +98,6 @@ def _is_sorted(keys: Sequence[Any]) -> bool:
         before, after = each[:-1], each[1:]
         if bool(np.any((before > after) & ~is_decided)):
             return False
+        # Rows that one column has put in order may be in any by those behind it.
         is_decided |= before < after
     return True

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _RUNS_AT_ONCE = 16
 """Runs whose points are in memory at once: all points of each, of which a sample stays."""
 
+# Some 60 MB, which stay in memory between two calls.
 _MOST_POINTS_KEPT = 2_000_000
 
 

@@ -63,6 +63,7 @@ class ModelVersionMethods(LakeMethods):
         if logged is not None:
             model = self._logged_model(logged, source)
             run_id = run_id or model.source_run_id
+            # Of any other source the model tells only the run.
             location = model.artifact_location if _logged_model_id(source) else None
         return version_of(
             self.lake.model_versions.create(
@@ -157,6 +158,7 @@ class ModelVersionMethods(LakeMethods):
                 INVALID_PARAMETER_VALUE,
             )
         wanted = without_prompts(filter_string, MODEL_VERSION)
+        # Prompts are left out by the search: taken out of its page, they would leave holes.
         page = self.lake.model_versions.search(None, number, order_by, page_token, also=wanted)
         return PagedList([version_of(each) for each in page], page.token)
 

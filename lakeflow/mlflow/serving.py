@@ -93,6 +93,7 @@ def serve(
     # It was opened to be made and looked at: the processes open it by themselves.
     lake.close()
     environment = _environment(compacts=compacts)
+    # From before they are started: a signal that came in between would leave them behind.
     with _asked_to_end() as asked, contextlib.ExitStack() as running:
         server = running.enter_context(_group(_command(location, port, serving), environment))
         if compacts:
@@ -145,6 +146,7 @@ def _free(host: str, port: int) -> int:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
+        # It is let go of again, for MLflow to bind: if another program is faster, MLflow ends.
         with socket.socket(family, kind) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)

@@ -147,6 +147,7 @@ class TraceAnalysisMethods(LakeMethods):
 
 
 def _all_of(filters: Sequence[str]) -> str:
+    # In brackets, since a filter may have an OR in it.
     return " AND ".join(f"({each})" for each in filters if each)
 
 
@@ -161,5 +162,6 @@ def _filter_of(text: str) -> Filter:
 def _shown(grouped: dict[str, Any]) -> dict[str, Any]:
     if TIME_BUCKET not in grouped:
         return grouped
+    # A text, as MLflow's store has it.
     begun = datetime.datetime.fromtimestamp(grouped[TIME_BUCKET] / 1_000, datetime.UTC)
     return grouped | {TIME_BUCKET: begun.isoformat()}

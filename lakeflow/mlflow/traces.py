@@ -56,6 +56,7 @@ class TraceMethods(TraceAnalysisMethods, TwoStepTraceMethods):
         if info.state == entities.TraceState.IN_PROGRESS:
             traces.start(info)
         else:
+            # Its spans come by themselves, through ``log_spans``.
             traces.log_trace(info, empty_columns(0))
         if info.assessments:
             traces.log_assessments(info.experiment_id, info.assessments)
@@ -131,6 +132,7 @@ class TraceMethods(TraceAnalysisMethods, TwoStepTraceMethods):
         **_: Any,
     ) -> list[Trace]:
         """Return those of several traces that are there with all their spans."""
+        # MLflow's client asks for ten at a time, in many threads: the store reads all at once.
         found = self.lake.traces.several(trace_ids)
         return [self._shown(each) for each in _within(found, experiment_ids) if _is_whole(each)]
 

@@ -22,6 +22,7 @@ NODE = "SYSTEM_METRICS_NODE_ID"
 
 _DEFAULT_INTERVAL_S = 10.0
 _LONGEST_INTERVAL_S = 24 * 3600
+# They are held in memory until they are logged.
 _MOST_SAMPLES = 1_000_000
 
 _logger = logging.getLogger(__name__)

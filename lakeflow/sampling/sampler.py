@@ -53,12 +53,14 @@ class Samplers:
             step: Step of the first sample.
         """
         sampler = _Sampler(self._log, run_id, plan, step)
+        # One step of Python's: of two threads that start a run, one samples it.
         if self._samplers.setdefault(run_id, sampler) is not sampler:
             return
         # psutil may be missing where nobody samples. Not left to the thread: a child that is
         # forked in the middle of an import has half a module for ever.
         from lakeflow.sampling.sensors import Sensors
 
+        # One for each run: psutil measures processors since the last call of the same thread.
         # A daemon: a process does not go on for it.
         thread = threading.Thread(
             target=sampler.work, args=(Sensors,), name="lakeflow-sample", daemon=True
@@ -103,6 +105,8 @@ class _Sampler:
         sensors = make_sensors()
         readings: list[dict[str, float]] = []
         try:
+            # Nobody asks, as MLflow does, whether the run goes on: that would read what all
+            # writers have logged since.
             while not self._is_over.wait(self._plan.interval_s):
                 readings.append(sensors())
                 if len(readings) >= self._plan.samples:
@@ -114,6 +118,7 @@ class _Sampler:
     def _write(self, values: Mapping[str, float]) -> None:
         named = {f"{self._plan.prefix}{name}": value for name, value in values.items()}
         with self._logging:
+            # Looked at with the lock for which ``stop`` waits: after it no write begins.
             if self._is_over.is_set() or not named:
                 return
             try:
@@ -126,6 +131,7 @@ class _Sampler:
                     )
                 self._has_failed = True
             else:
+                # Counted once it is there, so that a lost sample leaves no gap in the steps.
                 self._step += 1
                 self._has_failed = False
 

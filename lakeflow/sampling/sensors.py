@@ -21,6 +21,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# As MLflow counts them.
 _MEGABYTE = 1e6
 
 _logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Gpus:
         try:
             pynvml.nvmlInit()
             count = pynvml.nvmlDeviceGetCount()
+            # One by one: those that come before one which fails are kept.
             self._devices += map(pynvml.nvmlDeviceGetHandleByIndex, range(count))
         except pynvml.NVMLError as error:
             # As a rule this machine has none.

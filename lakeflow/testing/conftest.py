@@ -38,6 +38,7 @@ def opened(
 
     yield open_again
     if made:
+        # One of them for all, which are of one location.
         made[0].delete_many(list(made[0].sizes("")))
         delete_folders(made[0], "")
 
@@ -53,6 +54,7 @@ def delete_folders(fs: Filesystem, path: str) -> None:
 def settings_of(folder: Path, machine: int, **given: object) -> Settings:
     """Return the settings of one machine: a cache of its own."""
     own: dict[str, Any] = {
+        # A fold is made where a test asks for one, and not in the background as well.
         "auto_compact": False,
         "cache_folder": str(folder / f"cache-{machine}"),
         "vacuum_grace_s": 0,

@@ -189,6 +189,7 @@ class FlakyFileSystem(AbstractFileSystem):  # type: ignore[misc]
             time.sleep(flaw.delay_s)
         with self._turn:
             result = act()
+        # The call was carried out: only its answer is lost.
         if flaw is not None and flaw.trouble == "lose":
             raise flaw.error()
         return result, flaw

@@ -187,6 +187,7 @@ class Story:
             "status": "OK",
             "attributes": "{}",
         }
+        # The store adds these two.
         del span["experiment_id"], span["day"]
         self._writer.traces.log_spans("0", {name: [value] for name, value in span.items()})
         self.spans.add(span_id)

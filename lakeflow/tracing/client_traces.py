@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 # MLflow's client leaves these out, too, where somebody gives them.
+# Its store refuses to read a trace whose spans are said to be elsewhere.
 _IMMUTABLE_TAGS = {tag_names.USER, "mlflow.artifactLocation", "mlflow.trace.spansLocation"}
 
 
@@ -103,6 +104,7 @@ class ClientTraces:
             _logger.warning("trace %r is not recorded: %s", name, error)
             _logger.debug("trace %r", name, exc_info=True)
             if isinstance(span, LiveSpan):
+                # Nobody gets its root, so that nobody would end it.
                 live_trace.forget(span.trace_id)
             return NoOpSpan()
         return span

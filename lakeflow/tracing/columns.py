@@ -38,6 +38,7 @@ LATEST_NS = 2**63 - 1
 _MARK_OF_MLFLOW = "mlflow.traceRequestId"
 
 # From the context of a span to what OTLP says of its parent.
+# Bit 8 says that bit 9 is known, and that one that the parent is in another process.
 _FROM_HERE, _FROM_AFAR = 0x100, 0x300
 
 
@@ -142,6 +143,7 @@ def without_attributes(spans: Sequence[ReadableSpan]) -> Columns:
 
 def _shared(things: Sequence[T], of: Callable[[T], R]) -> list[R]:
     """Return what follows from each; most spans of a batch share the thing itself."""
+    # By id: to hash a resource writes all of it as JSON.
     ids = [*map(id, things)]
     found = {key: of(each) for key, each in dict(zip(ids, things, strict=True)).items()}
     return [*map(found.__getitem__, ids)]

@@ -223,6 +223,7 @@ def lifted(several: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
             found.get(column, nothing)
             for column in ("total_tokens", "input_tokens", "output_tokens")
         ]
+        # Where neither is known, so that ``asked is answered is None``, there is no sum.
         found["total_tokens"] = [
             (asked or 0) + (answered or 0)
             if total is None and not asked is answered is None

@@ -195,6 +195,7 @@ class LakeflowSpanProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span in, if it is sampled."""
+        # As OpenTelemetry's own: such a span may be recorded, and is not to be exported.
         if span.context is None or not span.context.trace_flags.sampled:
             return
         waiting = self._spans.qsize()
@@ -219,6 +220,7 @@ class LakeflowSpanProcessor(SpanProcessor):
                     self._thread.start()
 
     def _work(self) -> None:
+        # So that the very first span is one that comes after a rest.
         latest = -_SECONDS
         while True:
             found = self._spans.get()

@@ -102,6 +102,7 @@ def _stored(finished: Finished, columns: Columns, part: slice) -> TraceInfo:
     """
     trace = finished.trace
     for place, span in enumerate(finished.spans, part.start):
+        # One that goes on is stored as it was when the trace ended.
         if span.span_id in finished.open:
             for name, (value,) in finished.open[span.span_id].items():
                 columns[name][place] = value

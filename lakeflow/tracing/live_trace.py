@@ -74,6 +74,7 @@ class LiveTrace:
 
     def span_ended(self, span: LiveSpan) -> None:
         """Take note of the end of a span; with the first one the trace ends."""
+        # Before the trace is taken: what they mask must not be stored.
         for process in switches.processors():
             _processed(process, span)
         self.open.pop(span.span_id, None)
@@ -104,6 +105,7 @@ def begun(trace: LiveTrace) -> LiveTrace | None:
     _traces[trace.trace_id] = trace
     if len(_traces) <= MOST_TRACES:
         return None
+    # Others may have ended all of them since.
     with contextlib.suppress(KeyError):
         return _traces.popitem(last=False)[1]
     return None

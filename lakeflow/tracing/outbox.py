@@ -57,6 +57,8 @@ class Outbox:
         self._stored_at = 0.0
         self._gather_s = _SECONDS_TO_GATHER
         self._worker: threading.Thread | None = None
+        # Its lock may be taken twice by one thread: the handler of a signal puts traces in,
+        # too.
         self._changed = threading.Condition()
         # Not events: one has a lock, for which the handler of a signal would wait that comes as
         # its own thread sets it.
@@ -66,6 +68,7 @@ class Outbox:
     def put(self, finished: Finished) -> None:
         """Take a trace in, or drop it if there are too many; never waits, never raises."""
         held = finished.held()
+        # Without the lock: threads that come at once may pass the bounds by a few.
         if len(self._waiting) >= MOST_TRACES or self._held + held > MOST_BYTES:
             self.lose(1, "they end faster than they can be stored")
             return
@@ -100,10 +103,13 @@ class Outbox:
             return False
         if self._done >= self._put:
             return True
+        # What is put from now on is not waited for, or it might never end.
         wanted = self._put
         until = None if seconds is None else time.monotonic() + seconds
         with self._changed:
             while self._done < wanted:
+                # In each round: the thread may have emptied both since, on its way to what came
+                # before.
                 _tell(self._hurry)
                 _tell(self._wake)
                 rest = None if until is None else until - time.monotonic()

@@ -40,6 +40,7 @@ def of_live_spans(spans: Sequence[LiveSpan]) -> Columns:
         {key: each.text if type(each) is Encoded else each for key, each in values.items()}
         for values in several
     ]
+    # What was said by the functions of this package comes last, and wins.
     lay_over(columns, lifted(texts))
     lay_over(columns, said)
     columns["attributes"] = [*map(_object, several)]

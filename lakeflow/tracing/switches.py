@@ -64,6 +64,7 @@ def reset() -> None:
     # Loads OpenTelemetry.
     from lakeflow.tracing import provider
 
+    # A tracer keeps the ratio that the environment said when it was made.
     provider.tracer.cache_clear()
     is_asynchronous.cache_clear()
 

@@ -135,6 +135,7 @@ def _unfinished(wanted: Wanted) -> Iterator[BinaryIO]:
         with _opened(path) as file:
             yield file
     except BaseException:
+        # Another call would not find it by this name, and could not go on with it.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         raise
@@ -143,6 +144,7 @@ def _unfinished(wanted: Wanted) -> Iterator[BinaryIO]:
 def _opened(path: str) -> BinaryIO:
     # Its name can be told beforehand: somebody may have put a link of that name there.
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    # Without a buffer, since the file gets its name before it is closed.
     return open(path, "r+b", buffering=0, opener=lambda name, _: os.open(name, flags, 0o666))
 
 
@@ -165,6 +167,7 @@ def _fill(fs: Filesystem, source: str, wanted: Wanted, file: BinaryIO) -> None:
     """
     digest = hashlib.sha256()
     file.seek(0)
+    # A digest is of the whole file: what an earlier call has left is read for it.
     while data := file.read(PART_BYTES):
         digest.update(data)
     at = file.tell()

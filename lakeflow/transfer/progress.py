@@ -47,6 +47,7 @@ def shown(what: str, files: int, *, is_wanted: bool) -> Iterator[Callable[[int],
             _put(f"\r\033[K{line}")
 
     def _put(text: str) -> None:
+        # A terminal that is gone is no reason to stop a transfer.
         with contextlib.suppress(OSError, ValueError):
             stream.write(text)
             stream.flush()

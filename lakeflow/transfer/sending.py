@@ -155,6 +155,7 @@ def _send(
     fs: Filesystem, folder: str, source: Source, is_there: Callable[[str, int, str], bool]
 ) -> Sent:
     target = posixpath.join(folder, source.path)
+    # Before the file is read, so that what is written to it from then on is noticed.
     before = _status(source.local)
     if before.st_size <= SMALL_BYTES:
         data = _read(source.local)

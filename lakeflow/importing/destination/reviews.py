@@ -131,6 +131,7 @@ class ReviewCopies:
                 if there is None or _is_later(kind, table, part, clock, there):
                     written.append((table, clock, [part | scope]))
         for table, time, rows in written:
+            # Of such rows the last one of a key stays, whichever record it came with.
             origin = Origin("", 0, time * 1_000)
             bodies = records.bodies("", records.table(table, rows))
             copies = [records.copied(origin, body) for body in bodies]
@@ -167,6 +168,7 @@ def _in_parts(items: Iterable[ReviewItem]) -> Iterator[list[ReviewItem]]:
     count = 0
     for item in items:
         rows = [(table, row) for table, each in item.parts.items() for row in each]
+        # Once also where it has no rows at all.
         for start in range(0, max(len(rows), 1), _ROWS_AT_ONCE):
             parts: dict[str, list[Mapping[str, Any]]] = {}
             for table, row in rows[start : start + _ROWS_AT_ONCE]:

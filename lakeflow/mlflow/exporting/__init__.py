@@ -117,6 +117,7 @@ def to_mlflow(
         )
         with_models = not names and since is None
         if with_models:
+            # Of these runs alone the ids in MLflow are kept for later.
             note_runs(export)
         export_experiments(export)
         if export.alike:

@@ -58,6 +58,7 @@ def compare(
     found = {run.data.tags.get(ID_TAG): run for run in page}
     same = set()
     for run_id in theirs:
+        # A run is the same where nothing is noted of it.
         before = export.report.loss_count
         if run_id in found:
             _compare(export, runs[run_id], found[run_id], counted[run_id])

@@ -46,6 +46,7 @@ def copied(export: Export, where: str, uri: str, send: Callable[[str], None]) ->
         send: Sends what is in a folder.
     """
     try:
+        # A folder in which nothing is may not be there, and not be fetched.
         if mlflow.artifacts.list_artifacts(artifact_uri=uri):
             with temporary.folder("exported") as folder:
                 mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder)

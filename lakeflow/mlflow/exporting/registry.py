@@ -142,6 +142,7 @@ def _export_versions(
     there = {number: each for number, each in found.items() if each is not None}
     for number in numbers:
         version = wanted.get(number)
+        # MLflow counts on from the largest number that it has given, whatever was deleted.
         if number not in there and number < max(there, default=0):
             if version is not None:
                 where = f"model {model.name!r}, version {number}"
@@ -234,6 +235,7 @@ def _export_aliases(
     export: Export, client: Any, model: _Model, there: Mapping[str, Any]
 ) -> None:
     for alias, version in model.aliases.items():
+        # MLflow returns nothing here, and None is what a refusal returns.
         if str(there.get(alias)) == str(version) or export.refusable(
             f"model {model.name!r}, alias {alias!r}",
             lambda alias=alias, version=version: (

@@ -142,6 +142,7 @@ def _create(export: Export, place: Place, page: Sequence[Run], known: dict[str, 
         info = run.info
         if info.run_id in known:
             continue
+        # With its first call: a run without this tag would be made again by the next export.
         tags = [RunTag(ID_TAG, info.run_id)]
         made = export.tracking.create_run(
             place.open(), info.user_id, info.start_time, tags, info.run_name
@@ -156,6 +157,7 @@ def _fill(export: Export, place: Place, page: Sequence[Run], known: dict[str, Kn
         return
     by_id = {run.info.run_id: run for run in page}
     with export.store.columns.snapshot() as cursor:
+        # Counts, files and points are of one instant, so that they fit one another.
         counted = points.counts(cursor, [*by_id])
         recorded = files.recorded(cursor) if export.wanted.with_artifacts else {}
         states = {
@@ -178,6 +180,7 @@ def _fill(export: Export, place: Place, page: Sequence[Run], known: dict[str, Kn
     theirs = {run_id: known[run_id].run_id for run_id in stale}
     same = comparison.compare(export, place.open(), by_id, theirs, counted)
     for run_id in stale:
+        # The next export passes over what has this tag, and tries the others again.
         if known[run_id].is_whole and run_id in same:
             export.target.set_tag(theirs[run_id], STATE_TAG, states[run_id])
         if by_id[run_id].info.lifecycle_stage == LifecycleStage.DELETED:
@@ -270,6 +273,7 @@ def _write_uses(export: Export, run: Run, there: Known) -> None:
 def _histories(export: Export, there: Known) -> Any:
     """Return what says which points MLflow has of a metric."""
     if there.is_new:
+        # To ask for what cannot be there would be a request for each metric.
         return lambda key: ()
     metrics = export.target.get_run(there.run_id).data.metrics
 

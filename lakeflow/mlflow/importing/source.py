@@ -152,6 +152,7 @@ class TrackingSource(TrackedEvaluation):
     def _files_at(
         self, location: str, listed: Callable[[], Any], where: str
     ) -> Iterator[FileItem]:
+        # Once there are as many as are kept, the name of the oldest one is used again.
         folder = os.path.join(self._folder, str(len(self._fetched)))
         while len(self._fetched) >= _FOLDERS_KEPT:
             folder = self._fetched.popleft()

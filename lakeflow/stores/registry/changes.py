@@ -75,6 +75,7 @@ class Changes:
             before: What was there.
             after: What is there now.
         """
+        # A model that this change makes is not known yet: its row is given.
         row = model if isinstance(model, dict) else fields_of(model)
         event = {
             "event_id": self.known.next_place(),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.registry.past_search import PastRegistry
     from lakeflow.stores.registry.replay import Past
 
+# The largest BIGINT, which is what times are.
 _ALWAYS = 2**63 - 1
 
 # Whoever has a name has an event with it. Another model may have had it before.
@@ -123,6 +124,7 @@ class RegistryHistory:
         bind = binding(values)
         asked = [f'"time" <= {bind(until)}']
         if last is not None:
+            # As texts all places in the last event sort before the next number.
             asked.append(f"event_id < {bind(event_lines.number_text(last + 1))}")
         if names is not None:
             named = among('"name"', names, bind)
@@ -138,6 +140,7 @@ class RegistryHistory:
             ORDER BY model_id, event_id
         """  # noqa: S608 - constants, and parameters
         found = self._read(sql, values)
+        # As objects of Python's they take far more memory than as Arrow's columns.
         batches = found.to_batches(_EVENTS_AT_ONCE)
         events = (event for batch in batches for event in batch.to_pylist())
         for identity, of_model in groupby(events, lambda event: str(event["model_id"])):
@@ -159,6 +162,7 @@ class RegistryHistory:
         """
         wanted = names.model_name(name)
         until = validation.time_ms(as_of, "as_of")
+        # Among them are models that had this name earlier, or have given it away.
         for _, model in self.pasts(until, names=[wanted]):
             if model.name == wanted:
                 return model

@@ -137,6 +137,8 @@ def named_by(known: Callable[[], Known], source: str) -> Thing | None:
 
 def versions_in(known: Known, model: Thing, stage: str) -> Iterator[Thing]:
     """Yield the versions of a model that are in a stage, the largest first."""
+    # Nobody keeps a list of them: they are looked for downwards from the largest one, until as
+    # many are found as there are.
     largest, left = stages_of(model).get(stage, (0, 0))
     while largest > 0 and left > 0:
         least = max(1, largest - _VERSIONS_AT_ONCE + 1)

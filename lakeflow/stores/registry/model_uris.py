@@ -21,6 +21,7 @@ def is_model_uri(uri: str) -> bool:
     return uri.startswith("models:")
 
 
+# Of just this form, since models may be called m-1 as well.
 _LOGGED_MODEL = re.compile(r"models:/+(m-[0-9a-f]{32})(?:/(.*))?", re.DOTALL)
 
 
@@ -80,6 +81,7 @@ class ModelUri(NamedTuple):
         if not uri.startswith(_SCHEME) or not name.strip() or "/" in suffix:
             raise _improper(uri)
         if not slash:
+            # The last one, since names may have an @ in them.
             name, at, alias = name.rpartition("@")
             if not at or not alias.strip():
                 raise _improper(uri)

@@ -59,6 +59,7 @@ class RegisteredModelStore:
     """
 
     def __init__(self, lake: Lake, control: ControlStore, reader: Reader) -> None:
+        # Versions are asked for their past by way of this store, too.
         self.history = RegistryHistory(reader)
         self._lake = lake
         self._control = control
@@ -141,6 +142,8 @@ class RegisteredModelStore:
             model = require_model(changes.known, name)
             if wanted != name:
                 _require_free(changes.known, wanted)
+            # In MLflow a rename changes all versions: the time is kept here, and not in a
+            # record for each.
             changes.set_model(model.id, name=wanted, renamed_timestamp=changes.known.now_ms)
             changes.note(
                 fields_of(model) | {"name": wanted},
@@ -248,6 +251,7 @@ class RegisteredModelStore:
             before = bool(fields_of(model)["requires_approval"])
             if before == required:
                 return
+            # What aliases point at stays: only people take a version away from jobs that run.
             changes.set_model(model.id, requires_approval=int(required))
             changes.note(
                 model,

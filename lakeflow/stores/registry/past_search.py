@@ -56,6 +56,7 @@ class PastRegistry:
 
     def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId:
         """Return what is gone back to; see ``Reader.as_of``."""
+        # For a search of now ``RegistryHistory.searched`` makes none of this.
         assert as_of is not None
         return SnapshotId(*self._history.moment(as_of))
 
@@ -70,6 +71,7 @@ class PastRegistry:
         assert snapshot_id is not None
         pasts = self._history.pasts(*snapshot_id, names=self._names)
         tables = _tables(pasts, [each for each in _ROWS if each.name in statement.tables])
+        # It names no tables of the lake: those that it reads are given beside it.
         asked = Statement(
             statement.sql, statement.values | statement.related, (), relation=statement.relation
         )

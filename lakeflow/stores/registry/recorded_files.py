@@ -103,6 +103,7 @@ def _things_in(source: str) -> list[tuple[str, str | None]]:
     named = model_uris.logged_model(source)
     if named is not None:
         return [named]
+    # The location says no more: each folder around one called artifacts may be such a thing.
     return [(each, None) for each in _FOLDER.findall(source)]
 
 

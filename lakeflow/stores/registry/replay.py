@@ -82,6 +82,7 @@ def replay(events: Iterable[Mapping[str, Any]]) -> list[Past]:
         if event["action"] == _NOT_SHOWN:
             continue
         identity, made = event["model_id"], {"creation_timestamp": event["time"]}
+        # First: a tag of a version names the version, too.
         if event["key"] is not None:
             _put_key(models[identity], event)
         elif event["version"] is None:

@@ -68,6 +68,7 @@ class VersionFiles(NamedTuple):
     def fetched(self, below: str, dst_path: Any) -> str:
         """Fetch a file or a folder, and return where it is; see ``folders.fetched``."""
         path = paths.checked(below, "artifact_uri")
+        # A version that is a single file is fetched as that.
         if not path and self.name:
             entry = self.around.fs.entry(self.around.full(self.name))
             if entry is None:

@@ -171,6 +171,7 @@ class ModelVersionStore:
         if past is not None:
             return PagedList(past.versions(page), page.token)
         versions = self._reader.things(MODEL_VERSION, page.ids, page.snapshot_id)
+        # A version has no name of its own, so that a rename of its model is one row.
         ids = {version.scope[0]: None for version in versions}
         models = self._reader.things(REGISTERED_MODEL, list(ids), page.snapshot_id)
         by_id = {model.id: model for model in models}
@@ -360,6 +361,7 @@ class ModelVersionStore:
             model, found = require_version(changes.known, name, version)
             fields = fields_of(found)
             number, stage = fields["version"], fields["current_stage"]
+            # As in MLflow aliases go with the version that they point at.
             for alias, at in aliases_of(model).items():
                 if at == number:
                     put_alias(changes, model, "delete_registered_model_alias", alias, None)

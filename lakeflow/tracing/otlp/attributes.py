@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+# In this order: a file can be added after those that it names.
 _FILES = (common_pb2, resource_pb2, trace_pb2, logs_pb2, trace_service_pb2, logs_service_pb2)
 
 _MANY = 16

@@ -75,9 +75,11 @@ def inflated(body: bytes, encoding: str) -> bytes:
         return body
     try:
         if name in ("gzip", "x-gzip"):
+            # zlib's way to say that it is gzip.
             return _decompressed(body, 16 + zlib.MAX_WBITS)
         if name == "deflate":
             # Some clients leave the two bytes out that HTTP asks for around deflate.
+            # By RFC 1950 they are a multiple of 31, and 8 in the first one is deflate.
             is_wrapped = (
                 len(body) > 1 and int.from_bytes(body[:2]) % 31 == 0 and body[0] & 15 == 8
             )
@@ -145,6 +147,7 @@ def read(body: bytes, form: str, of: type[Message]) -> Any:
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
     try:
+        # JSON becomes protobuf's bytes first, so that attributes are read in one way.
         data = _read_json(body.decode(), of()).SerializeToString() if form == JSON else body
         return as_read(of).FromString(data)
     # Its own errors, and what Python raises for text that is none or nests too deeply.

@@ -68,4 +68,5 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             return value, at
         shift += 7
         if shift > 63:
+            # No number of protobuf's is so long: whoever reads the body will say so.
             raise IndexError

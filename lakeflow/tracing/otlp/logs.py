@@ -123,6 +123,7 @@ class EventBatch:
         score = attributes.get("gen_ai.evaluation.score.value")
         label = _text(attributes.get("gen_ai.evaluation.score.label"))
         more = {
+            # Without a score the label is the value itself.
             "gen_ai.evaluation.score.label": label if score is not None else None,
             "gen_ai.response.id": _text(attributes.get("gen_ai.response.id")),
         }

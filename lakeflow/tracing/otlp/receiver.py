@@ -172,6 +172,7 @@ class Receiver:
             raise _of_lake(error) from error
         except RefusedError:
             raise
+        # ``read`` leaves attributes as bytes: what is broken in them shows only now.
         except DecodeError as error:
             raise bodies.malformed(error, signal.request) from None
         except Exception:
@@ -202,6 +203,7 @@ def _check_length(headers: Mapping[str, str]) -> None:
 
 
 async def _parts(receive: Receive) -> Any:
+    # One time for all parts: a client that sends a byte now and then is cut off as well.
     deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
     while True:
         try:

@@ -66,6 +66,7 @@ def _prepared(
     receiver = Receiver(Destination(store, experiment_id))
     config = uvicorn.Config(
         receiver,
+        # The receiver answers requests, and nothing else that ASGI has.
         lifespan="off",
         # Of the servers that it has the one which bounds the head of a request.
         http="h11",
@@ -156,6 +157,7 @@ def receiving(
         b'{}'
     """
     with _prepared(uri, experiment, host, port) as (server, listening):
+        # The server takes over signals in the main thread alone, and so not here.
         thread = threading.Thread(
             target=server.run, args=([listening],), name="lakeflow-otlp", daemon=True
         )

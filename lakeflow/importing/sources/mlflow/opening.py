@@ -42,6 +42,7 @@ def open_mlflow(location: str | os.PathLike[str]) -> Source:
     if text.startswith(_SQLITE):
         from lakeflow.importing.sources.mlflow.sqlite import MlflowSqlite
 
+        # Options of SQLAlchemy's may follow a question mark.
         return MlflowSqlite(text.removeprefix(_SQLITE).partition("?")[0])
     if is_database(text):
         return MlflowDatabase(text)

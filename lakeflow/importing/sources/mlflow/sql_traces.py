@@ -49,6 +49,7 @@ class SqlTraces(StoreTables):
 
     def traces(self, experiment: ExperimentItem, since: int | None) -> Iterator[TraceItem]:
         """Yield the traces of an experiment, those first that began first."""
+        # Before any time, and no id is less than an empty one.
         first, after = (-(2**62) if since is None else since), ""
         while "trace_info" in self.tables:
             within: dict[str, Any] = {

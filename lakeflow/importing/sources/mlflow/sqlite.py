@@ -89,9 +89,11 @@ class MlflowSqlite(SqlRuns, SqlModels, SqlTraces, SqlEvaluation, SqlReviews):
     def _begin(self) -> None:
         """Take the snapshot, and look at the schema."""
         self._database.execute("BEGIN")
+        # This takes the snapshot: BEGIN alone takes none before something is read.
         tables = self.tuples("SELECT name FROM sqlite_master WHERE type = 'table'")
         self.tables = {name for (name,) in tables}
         self.require_known()
+        # Temporary tables are in a database of their own, also where this one is only read.
         for each in _ORDER:
             self._database.execute(each)
 

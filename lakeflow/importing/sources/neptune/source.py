@@ -296,6 +296,7 @@ def _run_item(run: _Run, known: _Known) -> RunItem:
     lasted = int(running_s * 1000) if isinstance(running_s, float) else 0
     is_running = str(system.get("state", "")).lower() in ("running", "active")
     trashed = system.get("trashed") is True
+    # Without a location of its files: they lie in one folder with those of all runs.
     return RunItem(
         run_id=run.id,
         experiment=run.project,

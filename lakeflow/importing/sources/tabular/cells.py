@@ -71,6 +71,7 @@ def steps(cells: pyarrow.Array) -> Read:
     floats = found.to_numpy(zero_copy_only=False)
     with numpy.errstate(invalid="ignore"):
         is_whole = numpy.floor(floats) == floats
+        # NaN is no step: a comparison with it is false.
         is_step = numpy.abs(floats) < 2.0**63
     taken = numpy.where(is_step, numpy.floor(floats), 0).astype("int64")
     is_odd = ~numpy.asarray(found.is_null()) & ~(is_whole & is_step)

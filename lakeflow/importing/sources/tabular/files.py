@@ -148,6 +148,7 @@ class _Remote:
         self.root, self.pattern = _divided(whole) if _WILDCARD.search(whole) else (whole, "")
         self.is_file = False
         around, _, name = whole.rpartition("/")
+        # A bucket has no folder around it, and is no file.
         if not self.pattern and not around.endswith("/") and name:
             entry = place_at(around).fs.entry(name)
             self.is_file = entry is not None and not entry.is_folder

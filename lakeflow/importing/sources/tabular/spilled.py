@@ -56,6 +56,7 @@ class SpilledRows:
         # After that by run; then it is said where those of each run end.
         self._sorted: numpy.ndarray[Any, Any] | None = None
         self._ends: numpy.ndarray[Any, Any] | None = None
+        # Of this object: caches on the class would keep it alive.
         self._part = lru_cache(_OPEN_FILES)(self._opened)
         self._batch = lru_cache(_OPEN_BATCHES)(self._loaded)
 
@@ -78,6 +79,7 @@ class SpilledRows:
         if (each[1:] < each[:-1]).any():
             order = numpy.argsort(each, kind="stable")
             batch, each = batch.take(order), each[order]
+        # No run has this number, so that the first row begins a slice as well.
         starts = numpy.flatnonzero(numpy.diff(each, prepend=-1))
         self._put(batch, each[starts], starts)
 
@@ -97,6 +99,7 @@ class SpilledRows:
         import pyarrow
 
         with spilling(self._folder):
+            # A file of Arrow's has one schema.
             if self._writer is None or batch.schema != self._schema:
                 self._end_part()
                 self._writer = pyarrow.ipc.new_file(self._path(self._parts), batch.schema)

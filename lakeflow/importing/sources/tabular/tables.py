@@ -143,6 +143,7 @@ def _joined(parts: Sequence[Rows]) -> Rows:
     import pyarrow
 
     table = pyarrow.Table.from_batches([part.batch for part in parts])
+    # One: texts of more than 2 GB would be several, and a batch is far from that.
     (batch,) = table.combine_chunks().to_batches()
     return Rows(batch, array("q", chain.from_iterable(part.lines for part in parts)))
 
@@ -152,6 +153,7 @@ def _csv_lines(
 ) -> Iterator[tuple[int, list[str]]]:
     width = len(names)
     while True:
+        # A cell in quotes may go over several lines: a row is told by its first one.
         line = reader.line_num + 1
         try:
             row = next(reader)

@@ -208,6 +208,7 @@ class TensorBoardSource:
         for number, file in enumerate(self._files[run_id]):
             for event, offset in events(file, self._complaint(file)):
                 time = milliseconds(event.wall_time)
+                # Where one of the two is 0, it is no time, and the other one counts.
                 known.first = min(time or known.first, known.first or time)
                 known.last = max(time, known.last)
                 if event.HasField("graph_def"):

@@ -246,6 +246,7 @@ def _run_item(
 ) -> RunItem:
     user, group = config.get("_Username"), config.get("_Group")
     tags = {"trackio.run_id": place.run, "trackio.group": group, tag_names.USER: user}
+    # Without a location of its files: they lie in one folder with those of all runs.
     return RunItem(
         run_id=made_id("trackio", place.project.name, place.run),
         experiment=place.project.name,

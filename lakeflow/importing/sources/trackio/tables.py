@@ -243,6 +243,7 @@ def made_of_parquet(tables: dict[str, str], path: str) -> None:
             connection.execute(f"CREATE TABLE {table} ({', '.join(columns[table])})")
         run = _run_column(columns["metrics"])
         for table in _JSON_COLUMNS:
+            # Each run is asked for by it: without an index that is a look at all rows.
             if run in columns[table]:
                 connection.execute(f"CREATE INDEX {table}_of_run ON {table} ({run})")
         connection.commit()

@@ -198,6 +198,7 @@ class WandbSource:
                 for name, value in wandb_runs.sample_of(record.stats):
                     if name in keys:
                         yield name, value, at, samples
+                # A sample of the machine has no step: they are counted.
                 samples += 1
 
     def _others(self, logs: list[_Log]) -> Iterator[dict[str, Any]]:
