@@ -83,7 +83,8 @@ class ExperimentStore:
                 "creation_time": now,
                 "last_update_time": now,
             }
-            return [_body(row, *_tags(created, pairs))], created
+            made = records.table(EXPERIMENTS.name, [row])
+            return records.bodies("", made, _tags(created, pairs)), created
 
         identity: str = self._control.change(decide)
         return identity
@@ -255,7 +256,7 @@ class ExperimentStore:
 
         def decide(known: Draft) -> tuple[list[str], None]:
             _check_active(self._row(known, wanted))
-            return [",".join(_tags(wanted, pairs))], None
+            return _tags(wanted, pairs), None
 
         self._control.change(decide)
 
@@ -271,7 +272,7 @@ class ExperimentStore:
                 raise NotFoundError(
                     f"No tag with name: {key} in experiment with id {experiment_id}"
                 )
-            return [",".join(_tags(wanted, {key: None}))], None
+            return _tags(wanted, {key: None}), None
 
         self._control.change(decide)
 
@@ -324,7 +325,7 @@ class ExperimentStore:
             changed = {"experiment_id": wanted, **check(row, known)}
             # It always grows, however the clocks of two machines differ.
             changed["last_update_time"] = max(now_ms(), row["last_update_time"] + 1)
-            return [_body(changed)], None
+            return records.table(EXPERIMENTS.name, [changed]), None
 
         self._control.change(decide)
 
@@ -353,11 +354,7 @@ def _brought(experiment: Experiment, identity: str) -> _Fields:
     }
 
 
-def _body(row: _Fields, *others: str) -> str:
-    return ",".join((*records.table(EXPERIMENTS.name, [row]), *others))
-
-
-def _tags(experiment_id: str, pairs: Mapping[str, str | None]) -> list[str]:
+def _tags(experiment_id: str, pairs: Mapping[str, str | None]) -> records.Pieces:
     rows = [
         {"experiment_id": experiment_id, "key": key, "value": value}
         for key, value in pairs.items()

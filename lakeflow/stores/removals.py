@@ -118,5 +118,7 @@ class Removals:
 
 def _deleted_at(run: Thing, experiment: Thing | None) -> int:
     """Return when a run that is deleted became so, in microseconds."""
-    found = (each.fields.get("lifecycle_stage") for each in (run, experiment) if each)
+    found = [each.fields.get("lifecycle_stage") for each in (run, experiment) if each]
+    # A run that was imported as deleted has it from the record that made it.
+    found.append(run.made)
     return max(order[0] for order, _ in filter(None, found))

@@ -191,7 +191,7 @@ class Store:
         """Their queues of traces to review."""
         from lakeflow.stores.reviews.queues import ReviewQueueStore
 
-        return ReviewQueueStore(*self._parts, self.experiments, self.label_schemas)
+        return ReviewQueueStore(*self._parts, self.experiments)
 
     @cached_property
     @loading("what stores issues")

@@ -18,6 +18,7 @@ from lakeflow.exceptions import InvalidInputError, InvalidStateError, StorageErr
 from lakeflow.importing import from_mlflow
 from lakeflow.importing.sources.mlflow import sqlite as mlflow_sqlite
 from lakeflow.importing.sources.mlflow.opening import open_mlflow
+from lakeflow.open_store import open_store
 
 if TYPE_CHECKING:
     from importing.conftest import Made
@@ -119,6 +120,8 @@ def test_a_lake_tells_what_mlflow_tells(
     (run_id,) = lakeflow.sql(
         "SELECT DISTINCT run_id FROM artifacts", tracking_uri=lake, output_format="list"
     )[0].values()
+    # One by itself, and one with its experiment.
+    assert len(open_store(lake, create=False).removals.deleted_runs(2**50)) == 2
     folder = client.download_artifacts(run_id, "", str(tmp_path))
     assert Path(folder, "notes/a b.txt").read_text() == "hällo"
     assert report.tables["metrics"].source.count > 10_000

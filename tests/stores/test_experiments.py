@@ -16,6 +16,7 @@ from lakeflow.exceptions import (
     InvalidStateError,
     NotFoundError,
 )
+from lakeflow.open_store import open_store
 
 
 def test_a_new_lake_has_one_experiment(client: LakeflowClient) -> None:
@@ -148,3 +149,14 @@ def test_another_process_sees_a_change_at_its_next_call(
     other.delete_experiment(made)
     with pytest.raises(InvalidInputError):
         client.create_run(made)
+
+
+def test_tags_of_more_than_a_line_of_the_log_are_all_kept(
+    client: LakeflowClient, uri: str
+) -> None:
+    long = {f"tag-{number}": "x" * 900_000 for number in range(4)}
+    made = client.create_experiment("long", tags=long)
+    open_store(uri, create=True).experiments.set_tags("0", long)
+    for _ in range(2):
+        assert client.get_experiment(made).tags == client.get_experiment("0").tags == long
+        lakeflow.compact(uri)

@@ -48,6 +48,12 @@ def test_a_name_is_free_once_its_question_has_another_or_is_deleted(
     assert schemas.create("0", "c", "feedback", TEXT).schema_id != first.schema_id
 
 
+def test_a_queue_of_more_users_than_a_line_of_the_log_has(store: Store) -> None:
+    users = sorted(f"{number:05}@{'x' * 500}" for number in range(8_000))
+    made = store.review_queues.create("0", "Team", "custom", "me", users)
+    assert store.review_queues.get(made.queue_id).users == users
+
+
 def test_a_queue_stays_as_it_is_when_it_is_folded(uri: str, store: Store) -> None:
     queues, asked = store.review_queues, store.label_schemas.create("0", "q", "feedback", TEXT)
     made = queues.create("0", "Team", "custom", "me", ["b", "a"], [asked.schema_id])

@@ -136,10 +136,9 @@ class Changes:
     def bodies(self) -> list[str]:
         """Return the records; none if nothing is changed."""
         bodies = [
-            ",".join(
-                piece for name, rows in line.items() for piece in records.table(name, rows)
-            )
+            body
             for line in self._lines
+            for body in records.bodies("", *(records.table(*each) for each in line.items()))
         ]
         return [*bodies, *([records.removed(self._removed)] if self._removed else ())]
 

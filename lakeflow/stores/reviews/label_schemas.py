@@ -15,7 +15,7 @@ from lakeflow.schema import LABEL_SCHEMAS
 from lakeflow.stores import searching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from lakeflow.lake import Lake
     from lakeflow.stores.control import ControlStore, Draft, Known
@@ -131,11 +131,6 @@ class LabelSchemaStore:
         )
         things = self._reader.things(LABEL_SCHEMA, page.ids, page.snapshot_id)
         return PagedList(list(map(_entity, things)), page.token)
-
-    def known_ids(self, experiment_id: str, schema_ids: Iterable[str]) -> set[str]:
-        """Return those ids that are questions of an experiment."""
-        found = self._control.known().things(LABEL_SCHEMA, list(schema_ids))
-        return {each.id for each in found.values() if each.scope[0] == experiment_id}
 
     def update(
         self, schema_id: str, check: Callable[[LabelSchema], Mapping[str, Any]]

@@ -8,7 +8,7 @@ from lakeflow import records
 from lakeflow.entities import PagedList, ReviewQueue, validation
 from lakeflow.exceptions import AlreadyExistsError, InvalidInputError
 from lakeflow.ids import new_id
-from lakeflow.kinds import REVIEW_QUEUE, name_within
+from lakeflow.kinds import LABEL_SCHEMA, REVIEW_QUEUE, name_within
 from lakeflow.query.language.conditions import Combination, Comparison, Field
 from lakeflow.schema import (
     REVIEW_QUEUE_ITEMS,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from lakeflow.stores.control import ControlStore, Draft, Known
     from lakeflow.stores.experiments import ExperimentStore
     from lakeflow.stores.reader import Reader
-    from lakeflow.stores.reviews.label_schemas import LabelSchemaStore
     from lakeflow.stores.things import Thing
 
 Row = dict[str, Any]
@@ -47,7 +46,6 @@ class ReviewQueueStore:
         control: What looks them up and changes them.
         reader: What searches them.
         experiments: The experiments.
-        schemas: Their questions.
 
     Attributes:
         items: What is in the queues.
@@ -59,13 +57,11 @@ class ReviewQueueStore:
         control: ControlStore,
         reader: Reader,
         experiments: ExperimentStore,
-        schemas: LabelSchemaStore,
     ) -> None:
         self._lake = lake
         self._control = control
         self._reader = reader
         self._experiments = experiments
-        self._schemas = schemas
         self.items = QueueItemStore(control)
 
     def create(
@@ -85,10 +81,10 @@ class ReviewQueueStore:
             InvalidInputError: A question is none of the experiment.
         """
         owner = self._experiments.get(validation.experiment_id(experiment_id)).experiment_id
-        self._require_questions(owner, schema_ids)
         scope = {"experiment_id": owner, "queue_id": f"rq-{new_id()}"}
 
         def decide(known: Draft) -> tuple[list[str], None]:
+            _require_questions(known, owner, schema_ids)
             row = {
                 **_named(known, owner, name),
                 "queue_type": queue_type,
@@ -97,11 +93,11 @@ class ReviewQueueStore:
                 "last_update_time": known.now_ms,
             }
             fields = [
-                *records.table(REVIEW_QUEUES.name, [scope | row]),
-                *_members(REVIEW_QUEUE_USERS, scope, users, (), known.now_ms),
-                *_members(REVIEW_QUEUE_SCHEMAS, scope, schema_ids, (), known.now_ms),
+                records.table(REVIEW_QUEUES.name, [scope | row]),
+                _members(REVIEW_QUEUE_USERS, scope, users, (), known.now_ms),
+                _members(REVIEW_QUEUE_SCHEMAS, scope, schema_ids, (), known.now_ms),
             ]
-            return [",".join(fields)], None
+            return records.bodies("", *fields), None
 
         self._control.change(decide)
         return self.get(scope["queue_id"])
@@ -182,7 +178,7 @@ class ReviewQueueStore:
             before = _entity(thing)
             _check_change(thing, before, has_questions=schema_ids is not None)
             if schema_ids is not None:
-                self._require_questions(before.experiment_id, schema_ids)
+                _require_questions(known, before.experiment_id, schema_ids)
             # It always grows, however the clocks of two machines differ.
             row: Row = {"last_update_time": max(known.now_ms, before.last_update_time + 1)}
             if name is not None and name != before.name:
@@ -190,16 +186,16 @@ class ReviewQueueStore:
                 row |= _named(known, before.experiment_id, name, unless=queue_id)
             if created_by is not None:
                 row["created_by"] = created_by
-            fields = records.table(REVIEW_QUEUES.name, [scope_of(thing) | row])
+            fields = [records.table(REVIEW_QUEUES.name, [scope_of(thing) | row])]
             for table, members, known_ones in (
                 (REVIEW_QUEUE_USERS, users, before.users),
                 (REVIEW_QUEUE_SCHEMAS, schema_ids, before.schema_ids),
             ):
                 if members is not None:
-                    fields += _members(
-                        table, scope_of(thing), members, known_ones, known.now_ms
+                    fields.append(
+                        _members(table, scope_of(thing), members, known_ones, known.now_ms)
                     )
-            return [",".join(fields)], None
+            return records.bodies("", *fields), None
 
         self._control.change(decide)
         return self.get(queue_id)
@@ -214,14 +210,6 @@ class ReviewQueueStore:
 
         self._control.change(decide)
 
-    def _require_questions(self, experiment_id: str, schema_ids: Sequence[str]) -> None:
-        found = self._schemas.known_ids(experiment_id, schema_ids) if schema_ids else set()
-        missing = [each for each in schema_ids if each not in found]
-        if missing:
-            raise InvalidInputError(
-                f"Label schema id(s) {missing} not found for experiment '{experiment_id}'."
-            )
-
 
 def _check_change(thing: Thing, queue: ReviewQueue, *, has_questions: bool) -> None:
     if queue.queue_type == "user":
@@ -233,6 +221,16 @@ def _check_change(thing: Thing, queue: ReviewQueue, *, has_questions: bool) -> N
         raise InvalidInputError(
             "A review queue's questions are locked once items are assigned to it. Remove the "
             "items before changing its questions."
+        )
+
+
+def _require_questions(known: Known, experiment_id: str, schema_ids: Sequence[str]) -> None:
+    found = known.things(LABEL_SCHEMA, list(schema_ids)).values()
+    questions = {each.id for each in found if each.scope[0] == experiment_id}
+    missing = [each for each in schema_ids if each not in questions]
+    if missing:
+        raise InvalidInputError(
+            f"Label schema id(s) {missing} not found for experiment '{experiment_id}'."
         )
 
 
