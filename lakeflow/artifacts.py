@@ -81,6 +81,7 @@ def download_artifacts(
         ['labels.txt']
     """
     _require_one(artifact_uri, run_id, artifact_path)
+    # First: who names what can be no folder does not wait for a lake.
     if dst_path is not None:
         _make(dst_path)
     if artifact_uri is not None and model_uris.is_model_uri(artifact_uri):
@@ -281,6 +282,7 @@ def verify(
 
     lists = {"run_ids": run_ids, "experiment_ids": experiment_ids, "model_ids": model_ids}
     for name, values in lists.items():
+        # A text is a sequence as well, and each of its letters could be an id.
         if isinstance(values, str):
             raise InvalidInputError(f"{name} is {values!r}, not a list of ids")
     store = open_store(tracking_uri, create=False)
@@ -302,6 +304,7 @@ def verify(
 
 
 def _content(artifact_uri: str) -> bytes:
+    # By way of a file: only what is fetched into one is compared with what was logged.
     with temporary.folder("loaded") as folder:
         return Path(download_artifacts(artifact_uri, dst_path=folder)).read_bytes()
 

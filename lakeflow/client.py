@@ -98,6 +98,7 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient, LoggedModelClie
     @property
     def _made_store(self) -> Store:
         if "_store" not in vars(self):
+            # Where the cached property keeps its own: from here on they are one.
             self._store = open_store(self._tracking_uri, create=True)
         return self._store
 

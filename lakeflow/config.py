@@ -107,6 +107,7 @@ def user_name() -> str | None:
 
     A container may run under such an id.
     """
+    # Which of them it is depends on the version of Python and on the system.
     with contextlib.suppress(OSError, KeyError, ImportError):
         return readable(getpass.getuser())
     return None

@@ -32,6 +32,7 @@ def written(number: int, clock: int, event_id: str, user: str, bodies: Sequence[
     first, *others = bodies
     return "".join(
         records.line(body, (number << _PLACE_BITS) + place, clock)
+        # The event is beside the fields of its first record: most have no other, and one line.
         for place, body in enumerate(
             [f"{first},{records.table('control_events', [row])[0]}", *others]
         )

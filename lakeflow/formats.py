@@ -56,10 +56,12 @@ def convert(table: pyarrow.Table, output_format: Format) -> Any:
     """
     try:
         return _converted(table, output_format)
+    # InvalidInputError is a ValueError too, and says more than what is made below.
     except LakeflowException:
         raise
     except MemoryError as error:
         raise OutOfMemoryError(f"there is no memory for {table.num_rows} rows") from error
+    # Arrow's errors are of these, too: what it has not implemented is a RuntimeError.
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise _misfit(output_format, error) from error
 

@@ -190,6 +190,7 @@ def metric_series(
     most = validation.integer(max_points)
     if most is None or most < 1:
         raise InvalidInputError(f"max_points is {max_points!r}, not a positive integer")
+    # A text is a sequence as well, and each of its letters could be an id.
     if isinstance(run_ids, str):
         raise InvalidInputError(f"run_ids is {run_ids!r}, not a list of ids")
     wanted = list(

@@ -281,6 +281,7 @@ class Lake:
 
     def on_append(self, hook: Callable[[int], None]) -> None:
         """Call a function after every append, with the bytes written by this process."""
+        # Here too: a forked child gets an appender of its own.
         self._on_append = self._appender.on_append = hook
 
     def on_close(self, hook: Callable[[], None]) -> None:
@@ -324,6 +325,7 @@ class Lake:
 
     def close(self) -> None:
         """Finish what is under way and let go of the lake; opening it again is fine."""
+        # First: who opens the lake meanwhile is not to get one that ends.
         self.let_go()
         with contextlib.ExitStack() as hooks:
             # Last: hooks may still write, as the queue of asynchronous logging does.

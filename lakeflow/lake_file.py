@@ -119,6 +119,7 @@ class LakeFile:
         return is_known or self._is_same()
 
     def _is_same(self) -> bool:
+        # Touched, or restored from a backup: another file may be of the same lake.
         found = LakeFile(self._fs)
         found.read()
         if found.format_version is None or found.lake_id != self.lake_id:

@@ -204,7 +204,7 @@ def texts(values: Sequence[object]) -> list[str]:
     if any(type(each) is str for each in values):
         known = {each: _dump(each) for each in {*values}}
         return [known[each] for each in values]
-    return _dump(values)[1:-1].split(",")
+    return _dump(values)[1:-1].split(",")  # no number has a comma in it
 
 
 def metric(point: Point) -> str:

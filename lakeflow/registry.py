@@ -354,6 +354,7 @@ def sign_model_version(
     store = _registry(registry_uri)
     recorded, place = _recorded(store, name, version, tracking_uri)
     signature = signed(recorded, place, private_key, password, is_shown=is_progress_shown())
+    # By its number: an alias may point at another version by now.
     store.model_versions.sign(name, recorded.version, signature)
     return signature
 

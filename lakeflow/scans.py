@@ -306,6 +306,7 @@ def _scan(
     as_of: int | datetime.datetime | None,
     kind: Kind = RUN,
 ) -> polars.LazyFrame:
+    # Before a lake is opened: that may take requests.
     formats.require("polars", formats.POLARS)
     store = open_store(tracking_uri, create=False)
     snapshot_id = store.runs.reader.as_of(as_of)
@@ -357,6 +358,7 @@ def _frame_of(lake: Lake, scan: Scan) -> polars.LazyFrame:
             keys = formats.to_polars(scan.replaced).lazy()
             stored = stored.join(keys, on=scan.replaced.column_names, how="anti")
         parts.append(stored)
+    # Of no frames polars makes none: an empty one says at least the columns.
     if scan.fresh.num_rows or not parts:
         parts.append(formats.to_polars(scan.fresh).lazy())
     return polars.concat(parts)

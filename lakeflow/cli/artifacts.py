@@ -160,6 +160,7 @@ def _get(options: argparse.Namespace) -> int:
     if "/" in options.where or ":" in options.where:
         if target is not None:
             options.parser.error("a URI names the file: after it there is but the target")
+        # argparse takes the only word after a URI for the path.
         path, target = None, path
     uri = _uri(options.where, path)
     local = download_artifacts(uri, dst_path=target or ".", tracking_uri=options.uri)

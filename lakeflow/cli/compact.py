@@ -52,6 +52,7 @@ def _compact(options: argparse.Namespace) -> bool:
     write([f"{format_report(report)}\n"])
     for refusal in report.vacuum.refusals:
         complain(f"lakeflow: not deleted: {refusal}")
+    # Its work is the lake: it goes on where nobody reads any more what it says.
     return True
 
 

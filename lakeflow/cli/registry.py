@@ -206,6 +206,7 @@ def _sign(options: argparse.Namespace) -> int:
         registry_uri=options.uri,
         tracking_uri=options.tracking_uri or options.uri,
     )
+    # It is with the version already: where this fails nobody has to sign again.
     if options.output:
         try:
             Path(options.output).write_text(signature, encoding="utf-8")

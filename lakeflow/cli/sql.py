@@ -95,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _moment(text: str) -> int | datetime.datetime:
+    # Before ISO 8601, in which digits alone are a day.
     if re.fullmatch("[0-9]+", text):
         return int(text)
     try:

@@ -68,6 +68,7 @@ def write(lines: Iterable[str]) -> bool:
         for line in lines:
             # A file or a program gets what was logged, whatever it would do to a terminal.
             sys.stdout.write(printable(line, "\n") if is_terminal else line)
+        # In here, where its errors are caught: Python does it at the end in any case.
         sys.stdout.flush()
     return output.is_read
 
@@ -143,6 +144,7 @@ def _megabytes(progress: Progress) -> str:
 
 
 def _put(line: str) -> None:
+    # What cannot be shown any more is no reason to end what goes on.
     with contextlib.suppress(OSError):
         print(f"\r\033[K{printable(line)}", end="", file=sys.stderr, flush=True)
 

@@ -312,6 +312,7 @@ class _Followed:
             _, (_, began_ms) = self._states.popitem(last=False)
             # One that is forgotten must not come as a new one.
             self._since_ms = max(self._since_ms or 0, began_ms)
+        # Of what was there to begin with all is known from now on, and only some is shown.
         shown = news[: self._options.max] if is_first else news
         return write(self._written(shown))
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 200
 _SHORT.maxdict = _SHORT.maxlist = 50
+# To reprlib an entity within another one is something other.
 _SHORT.maxother = 2_000
 
 short = _SHORT.repr

@@ -230,6 +230,7 @@ class Feedback(Assessment):
     @property
     def feedback(self) -> FeedbackValue:
         """Its value and its error."""
+        # It is one already, but to a type checker it may be whatever could be given.
         return FeedbackValue(self.value, _error_of(self.error))
 
     @property
@@ -375,6 +376,7 @@ def _from_dictionary(found: Mapping[str, Any]) -> Assessment:
             name: found.get(name)
             for name in ("trace_id", "span_id", "metadata", "rationale", "overrides")
         },
+        # The run is not among them: it follows from the metadata.
         "assessment_id": found.get("assessment_id"),
     }
     if "feedback" in found:

@@ -129,6 +129,7 @@ class KeepsRecords(Protocol):
         """Delete records."""
 
 
+# In the order in which MLflow has them.
 _COLUMNS = (
     "inputs", "outputs", "expectations", "tags", "source_type", "source_id", "source",
     "created_time", "dataset_record_id",

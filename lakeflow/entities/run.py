@@ -229,6 +229,7 @@ class RunData(Entity):
 
     def to_dictionary(self) -> dict[str, object]:
         """Return metrics, params and tags, each as a dictionary of its own."""
+        # The points are no part of the iteration: MLflow's have none.
         return {name: dict(values) for name, values in self}  # type: ignore[call-overload]
 
 

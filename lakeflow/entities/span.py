@@ -339,6 +339,7 @@ def _row_of_3(data: Mapping[str, Any]) -> dict[str, Any]:
         "span_id": _hexadecimal(data["span_id"]),
         "parent_span_id": _hexadecimal(data.get("parent_span_id")),
         "name": data["name"],
+        # In JSON, protocol buffers have numbers of 64 bits as texts.
         "start_time_ns": int(data["start_time_unix_nano"]),
         "end_time_ns": int(ended) if ended else None,
         "status": SpanStatusCode(

@@ -283,6 +283,7 @@ class Trace(Entity):
         self, include: object = None, exclude: object = None
     ) -> dict[str, str]:
         """Return what notebooks choose from: a page, and a tree of lines."""
+        # By itself IPython takes ``repr`` for the text, and that is nothing but the id.
         return {"text/plain": str(self), "text/html": self._repr_html_()}
 
 

@@ -120,6 +120,7 @@ def document(trace: Trace) -> str:
     """Return a whole HTML file of a trace, which needs no network and may use none."""
     return (
         '<!doctype html><html><head><meta charset="utf-8">'
+        # Should a text come through as markup all the same, it runs nothing and loads nothing.
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="color-scheme" content="light dark">'
@@ -141,6 +142,7 @@ class _Room:
 
     def cut(self, text: str) -> str:
         """Return as much of a text as there is room for."""
+        # Entries take room for their names, too, and the last one may take more than there is.
         most = min(_MOST_VALUE_CHARACTERS, max(self.characters, 0))
         kept = text[:most]
         self.characters -= len(kept)

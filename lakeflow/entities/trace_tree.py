@@ -120,6 +120,7 @@ def tree(spans: Sequence[Span]) -> list[Node]:
         roots.append(node)
     roots += _cut_loops(nodes, by_id, roots)
     roots.sort(key=lambda node: _began(node.span))
+    # From the leaves on, so that what is within a node is counted before it.
     for node in reversed(list(_by_level(roots))):
         node.total += sum(each.total for each in node.within)
     return roots
@@ -193,6 +194,7 @@ def _by_level(roots: Sequence[Node]) -> Iterator[Node]:
 
 
 def _began(span: Span) -> tuple[int, str]:
+    # The id too: spans of one moment stand in the same order each time.
     return span.start_time_ns, span.span_id
 
 

@@ -183,7 +183,7 @@ class LocalFilesystem(Filesystem):
         target = self.full(path)
         with self.errors("write", path):
             self._make_folder(path)
-            self._share(local)
+            self._share(local)  # as in ``create``: who finds the name may read it
             os.replace(local, target)
 
     def put(self, path: str, data: bytes) -> None:
@@ -250,7 +250,7 @@ class LocalFilesystem(Filesystem):
     def delete_folder(self, path: str) -> None:
         """Delete the folder unless somebody has just put something into it."""
         if not path:
-            delete_if_empty(self.full(path))
+            delete_if_empty(self.full(path))  # around it nothing is the lake's
             return
         with contextlib.suppress(OSError), self._inside(path) as (folder, name):
             os.rmdir(name, dir_fd=folder)

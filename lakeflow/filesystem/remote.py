@@ -254,6 +254,7 @@ class RemoteFilesystem(Filesystem):
 
     def _store(self) -> str:
         """Return what tells one store from another."""
+        # A call that does nothing: to open it may fail for a reason that passes.
         fs = self._persist("reach", "", lambda fs: fs)
         options = getattr(fs, "client_kwargs", None) or {}
         place = (
@@ -283,6 +284,7 @@ class RemoteFilesystem(Filesystem):
         rename = self._backend.rename
 
         def attempt(fs: Any) -> None:
+            # A name for each attempt: one that was given up may still be writing.
             at = self.full(f"{STAGING}/{new_id()}" if rename else path)
             if self._backend.has_folders:
                 make_folder(fs, at)

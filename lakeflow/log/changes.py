@@ -114,6 +114,7 @@ class Group(Generic[D]):
 
     def gather(self) -> None:
         """Take in all that wait."""
+        # In one step: other threads add theirs meanwhile.
         self.gathered = list(self._waiting)
 
     def decide(self, number: int) -> tuple[Event | None, bool]:

@@ -270,6 +270,7 @@ class ControlLog(Generic[D]):
             if content is None:
                 break
             found[number] = event_in(content)
+            # An event out of its own file stays: of that it is known that it is whole.
             for place, event in enumerate(events_before(content), 1):
                 found.setdefault(number - place, event)
         return found

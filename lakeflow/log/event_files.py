@@ -39,6 +39,7 @@ def written(event: bytes, before: Sequence[bytes]) -> bytes:
     repeated: list[bytes] = []
     for each in reversed(before):
         if sum(sizes) + len(each) > _MOST_BYTES_REPEATED:
+            # Nor older ones: by their places they have their numbers, so none is left out.
             break
         sizes.append(len(each))
         repeated.append(each)

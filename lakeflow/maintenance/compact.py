@@ -209,6 +209,7 @@ class _Compaction:
             if kind.is_numbered:
                 # Before the first one it is -1, since experiments count from 0.
                 numbers[kind.name] = max(numbers.get(kind.name, -1), folding.last_number(kind))
+            # The records are of all kinds, so they stay until the last one has read them.
             folding.let_go_of_documents(kind, and_records=kind is lake.kinds[-1])
             for spec in kind.tables:
                 if spec not in kind.held_tables:

@@ -63,6 +63,7 @@ def copy_lake(
         plan = _plan(lake, listing)
         _check_target(lake, target, listing)
         report = _carry_out(lake, target, plan, progress)
+        # Only now: until all of it is there, the older copy stands on what goes.
         _drop_past(target, listing)
         return report
 

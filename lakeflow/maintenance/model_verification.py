@@ -71,6 +71,7 @@ def _compared(place: Place, records: dict[str, Record], *, is_shown: bool) -> li
 
 def _sizes(place: Place, records: dict[str, Record]) -> dict[str, int]:
     """Return the size of every file there is, by its path below the place."""
+    # A version that is one file is recorded with no path below itself.
     if "" not in records:
         return place.sizes()
     entry = place.fs.entry(place.folder)

@@ -58,6 +58,7 @@ def made(
     """
     signing = formats.require("model_signing.signing", INSTALL)
     secret = None if password is None else password.encode()
+    # Called for its error alone: the library reads the key by itself.
     _loaded(private_key, "private", lambda pem: _pem().load_pem_private_key(pem, secret))
     config = signing.Config().use_elliptic_key_signer(private_key=private_key, password=secret)
     with temporary.folder("signature") as folder:

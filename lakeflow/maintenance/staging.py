@@ -93,6 +93,7 @@ class _Stage:
     def events(self, spans: Mapping[str, tuple[int, int]]) -> None:
         """Stage events in one file: to open each anew takes longer than to read it."""
         joined = []
+        # Only all lines together say whether they are an event, also where some are folded.
         whole = {path: (0, end) for path, (_, end) in spans.items()}
         for path, found in self._fs.read_many(whole, fixed=False):
             data = read_event(self._fs, path, event_lines.is_whole, found)
@@ -115,6 +116,7 @@ class _Stage:
                     self.staged.files.append(local)
                 else:
                     others[path] = spans[path]
+        # What is of one segment comes in a row, and becomes one file.
         for path, stretches in groupby(read_lines(self._fs, others), itemgetter(0)):
             self._put(path, (self._stretch(path, lines) for _, lines in stretches))
 

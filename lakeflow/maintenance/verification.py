@@ -170,6 +170,7 @@ def _wanted(
             values[f"{name}s"] = list(wanted)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     # All text of it is ours; the ids are bound.
+    # By experiment: those that are looked up together are in few, to which that is narrowed.
     return Statement(
         f"""
         SELECT {column}, experiment_id, {kind.location}, coalesce(files, 0) AS files
@@ -245,6 +246,7 @@ def _looked_at(
     is_quick: bool,
 ) -> Iterator[File]:
     """Yield the files of which the folders alone do not tell whether they are right."""
+    # One for all of them, as ``_by_filesystem`` has put them together.
     fs = next(iter(place_of.values())).fs
 
     def listed(owner: Owner) -> tuple[Owner, dict[str, int] | Finding]:
@@ -315,6 +317,7 @@ def _require_reachable(fs: Filesystem, error: StorageError) -> None:
     Raises:
         StorageError: It is.
     """
+    # A disk may fail for one file alone; a store that is away has none of them.
     if not fs.can_append and error.error_code in _STORE_IS_AWAY:
         raise error
 

@@ -127,6 +127,7 @@ class BlockReader:
             # A fold knows how many entries there are: so another file is noticed.
             if foot != pack_foot(length, depth, self.file.entries):
                 raise damage(self.file.path, "it does not end as it should")
+            # Before the root is read, which is in it as a rule.
             self._tail = start, tail
             end = size - FOOT.size
             self._root = self._index(end - length, end), depth

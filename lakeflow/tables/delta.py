@@ -215,6 +215,7 @@ class Table:
             wanted = {file.path: file for file in files}
             added = [wanted[path] for path in wanted.keys() - held.keys()]
             removed = [held[path] for path in held.keys() - wanted.keys()]
+            # Others may restore it as well: the next turn looks at what is there by then.
             with contextlib.suppress(ConflictError):
                 self.commit(version, added, removed, mark=mark)
 

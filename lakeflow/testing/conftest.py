@@ -57,6 +57,7 @@ def settings_of(folder: Path, machine: int, **given: object) -> Settings:
         # A fold is made where a test asks for one, and not in the background as well.
         "auto_compact": False,
         "cache_folder": str(folder / f"cache-{machine}"),
+        # What is folded may go at once: no test waits for a grace.
         "vacuum_grace_s": 0,
     }
     return dataclasses.replace(Settings.from_environment(), **own | given)

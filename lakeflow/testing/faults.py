@@ -60,6 +60,8 @@ class FaultFilesystem(Filesystem):
         self.can_write = inner.can_write  # type: ignore[misc]
         self.can_append = inner.can_append  # type: ignore[misc]
 
+    # What is not here the base class makes of these calls, or it does nothing.
+
     def full(self, path: str) -> str:
         """Pass on."""
         return self.inner.full(path)
@@ -120,6 +122,7 @@ class FaultFilesystem(Filesystem):
 
     def delete_folder(self, path: str) -> None:
         """Pass on."""
+        # No write: what dies before it leaves nothing but an empty folder.
         self._count("delete_folder")
         self.inner.delete_folder(path)
 

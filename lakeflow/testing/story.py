@@ -133,6 +133,7 @@ class Story:
             return act()
         try:
             return act()
+        # An AssertionError may be of what a flaw has hidden: once more, without one.
         except (LakeflowException, OSError, AssertionError) as error:
             self.errors.append(error)
         with self._again():

@@ -254,5 +254,6 @@ def test_of_many_experiments_with_one_name_one_is_made(
 def test_what_a_killed_process_was_writing_is_cleared(fs: Filesystem) -> None:
     """Nothing that is staged is listed among files, and nothing stays for ever."""
     fs.put("folder/a", b"x")
+    # By a time that is far ahead all that is staged is old.
     fs.clear_staging(2**40)
     assert fs.sizes("") == {"folder/a": 1}
