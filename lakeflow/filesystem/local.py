@@ -39,23 +39,19 @@ class LocalFilesystem(Filesystem):
 
     def full(self, path: str) -> str:
         """Return the path, that of the root of the disk too."""
-        return super().full(path) or "/"
+        return f"{self._root}/{path}" if path else self._root or "/"
 
-    @contextlib.contextmanager
-    def errors(self, operation: str, path: str) -> Iterator[None]:
+    def failure(self, error: OSError, operation: str, path: str) -> Exception:
         """Tell what is wrong within the lake from a wrong location of it."""
-        with super().errors(operation, path):
-            try:
-                yield
-            except OSError as error:
-                if path and error.errno in _NOT_OURS and os.path.isdir(self.full("")):
-                    raise _not_ours(self, path) from error
-                raise
+        if path and error.errno in _NOT_OURS and os.path.isdir(self.full("")):
+            return _not_ours(self, path)
+        return super().failure(error, operation, path)
 
     def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
         """Read by position, without fsspec's own buffering."""
         with self.errors("read", path), self._opened(path) as file:
-            file.seek(start)
+            if start:
+                file.seek(start)
             if end is None:
                 return file.read()
             # One system call may return less than it was asked for, and never over 2 GiB.
@@ -150,11 +146,9 @@ class LocalFilesystem(Filesystem):
     def identity(self, path: str) -> object:
         """Ask with one system call; a folder that is replaced has other files."""
         with self.errors("look at", path):
-            status = os.stat(self.full(path))
-        # The number alone may be that of a file which was deleted before.
-        return status.st_dev, status.st_ino, status.st_mtime_ns
+            return _identity_of(os.stat(self.full(path)))
 
-    def create(self, path: str, data: bytes) -> None:
+    def create(self, path: str, data: bytes) -> object:
         """Write a temporary file and link it: atomic, and never seen half written."""
         # fsspec's exclusive mode looks first and opens then: in 3 of 60 races two writers won.
         target = self.full(path)
@@ -166,17 +160,18 @@ class LocalFilesystem(Filesystem):
             if os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
             try:
-                with open(temporary, "xb") as file:
-                    file.write(data)
-                    file.flush()
+                with FileIO(temporary, "xb") as file:
+                    write_all(file, data)
                     # Before the link: after a power cut the name must not lead to an empty
                     # file, which would be taken for the one that was created.
                     os.fsync(file.fileno())
-                self._share(temporary)  # before the link: who finds the name may read it
+                    self._share(file.fileno())  # before it too: who finds it may read it
+                    identity = _identity_of(os.fstat(file.fileno()))
                 os.link(temporary, target)
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temporary)
+        return identity
 
     def upload(self, local: str, path: str) -> None:
         """Move the file: staging is on the same disk."""
@@ -357,8 +352,8 @@ class LocalFilesystem(Filesystem):
             return sharing.way_out(self._root, self.full(path))
         return None
 
-    def _share(self, path: str) -> None:
-        sharing.share(self._root, path)
+    def _share(self, made: str | int) -> None:
+        sharing.share(self._root, made)
 
 
 def write_all(file: FileIO | BinaryIO, data: bytes) -> None:
@@ -391,6 +386,11 @@ def _sync(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _identity_of(status: os.stat_result) -> object:
+    # The number alone may be that of a file which was deleted before.
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:

@@ -1,13 +1,18 @@
-"""What a training loop pays for at every step, in functions: a timing would decide nothing."""
+"""What single calls of one process pay for, in functions: a timing would decide nothing."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from budget.entered import functions_entered
+from budget.entered import asked_of_the_system, functions_entered
 
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import Metric
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -22,6 +27,7 @@ def run_id(uri: str) -> str:
 def test_a_warm_log_metric_enters_few_functions(run_id: str) -> None:
     client = LakeflowClient()
     client.log_metric(run_id, "loss", 0.25, step=1)
+    lakeflow.log_metric("loss", 0.5, step=1)  # the first time its name is looked up
     fluent = functions_entered(lambda: lakeflow.log_metric("loss", 0.125, step=2))
     assert len(fluent) <= 20, fluent
     own = functions_entered(lambda: client.log_metric(run_id, "loss", 0.0625, step=3))
@@ -39,3 +45,37 @@ def test_a_metric_more_in_a_call_enters_no_function_more(run_id: str) -> None:
     client.log_batch(run_id, metrics=[point])
     batch = functions_entered(lambda: client.log_batch(run_id, metrics=[point]))
     assert len(batch) <= 19, batch
+
+
+def test_a_run_is_made_with_three_looks_and_a_write(tmp_path: Path) -> None:
+    client = LakeflowClient(tmp_path / "lake")
+    client.create_run("0")
+    asked = asked_of_the_system(lambda: client.create_run("0"))
+    assert asked == [
+        "lstat",  # is there a later change of an experiment,
+        "stat",  # is this still the lake,
+        "fstat",  # and has the open segment a name?
+        "urandom",
+        "write",
+    ]
+    entered = functions_entered(lambda: client.create_run("0"))
+    assert len(entered) <= 125, entered
+
+
+def test_a_change_alone_waits_for_the_disk_once_and_reads_nothing(tmp_path: Path) -> None:
+    client = LakeflowClient(tmp_path / "lake")
+    client.create_registered_model("model")
+    changes = [
+        lambda: client.create_model_version("model", "s3://b/m"),
+        lambda: client.set_registered_model_alias("model", "champion", 1),
+        lambda: client.set_model_version_tag("model", 1, "key", "value"),
+    ]
+    most = [410, 310, 310]
+    for change, functions in zip(changes, most, strict=True):
+        change()
+        asked = asked_of_the_system(change)
+        assert asked.count("fsync") == asked.count("link") == 1
+        assert "open" not in asked
+        assert len(asked) <= 20, asked
+        entered = functions_entered(change)
+        assert len(entered) <= functions, entered

@@ -27,7 +27,7 @@ from lakeflow.exceptions import ConflictError, DamagedLakeError, StorageError
 from lakeflow.filesystem.local import LocalFilesystem
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.ids import maker_of
-from lakeflow.log.control_log import ControlLog
+from lakeflow.log.control_log import AWAITED, ControlLog
 from lakeflow.log.control_requests import Await, Folded
 from lakeflow.log.event_files import event_in
 from lakeflow.log.positions import CONTROL, LOG, Position, event_path
@@ -173,7 +173,8 @@ def events_of(fs: Filesystem) -> list[Any]:
     records = [record for event in events for record in event["records"]]
     assert [record["before"] for record in records] == list(range(len(records)))
     names = {entry.name for entry in fs.list(f"{LOG}/{CONTROL}")}
-    assert names <= {Path(event_path(event["number"])).name for event in events}
+    expected = {event_path(event["number"]) for event in events} | {AWAITED}
+    assert {f"{LOG}/{CONTROL}/{name}" for name in names} <= expected
     return events
 
 
@@ -353,12 +354,12 @@ def test_a_refresh_without_news_is_one_look_by_name(counted: Counted) -> None:
     counted.calls.clear()
     now[0] = 1
     member.log.refresh()
-    assert counted.calls == {"read": 1}
+    assert counted.calls == {"exists": 1}
     member.log.refresh(max_age_s=5)
-    assert counted.calls == {"read": 1}
+    assert counted.calls == {"exists": 1}
     now[0] = 60  # the lease is over
     member.log.refresh(max_age_s=5)
-    assert counted.calls == {"read": 2, "list": 1}
+    assert counted.calls == {"exists": 1, "read": 1, "list": 1}
 
 
 def test_an_event_is_asked_for_until_it_is_there_or_the_time_is_over(counted: Counted) -> None:
@@ -409,6 +410,33 @@ def test_what_was_created_is_secured_before_it_counts(counted: Counted) -> None:
     member.add("a")
     member.add("b")
     assert secured == [event_path(1), event_path(2)]
+
+
+def test_who_is_alone_in_a_folder_pauses_only_for_those_who_have_asked(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("lakeflow.log.control_log.time.sleep", pauses.append)
+    member, theirs = Member(counted), Counted(Path(counted.full("")))
+    rival = Member(theirs)
+    rival.log.refresh()
+    for number in range(100):
+        member.add(f"{number}")
+    assert pauses == []
+    attempts = iter([None, KeyboardInterrupt])
+
+    def die_at_the_second(*_: object) -> None:
+        if (error := next(attempts)) is not None:
+            raise error
+
+    theirs.on_create = die_at_the_second
+    with pytest.raises(KeyboardInterrupt):
+        rival.add("lost")
+    pauses.clear()
+    for number in range(100):
+        member.add(f"again {number}")
+    assert len(pauses) == 1
+    assert not counted.exists(AWAITED)
 
 
 # Threads share events
