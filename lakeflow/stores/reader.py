@@ -296,7 +296,7 @@ class Reader:
     def params(
         self, run_id: str, keys: Collection[str], known_fold: int
     ) -> tuple[int, dict[str, str]]:
-        """Return params that may have been added to a run since a fold.
+        """Return params that others may have added to a run since a fold.
 
         Args:
             run_id: The run.
@@ -307,8 +307,7 @@ class Reader:
             The fold now; and those of the keys that are in the log, or all params where
             there is a newer fold.
         """
-        with self._snapshots.held() as snapshot:
-            fold, run = snapshot.fold, snapshot.thing(RUN, run_id)
+        with self._snapshots.told_of(RUN, run_id) as (fold, run):
             found = {} if run is None else run.parts[PARAMS.name]
             known = {key: row[0] for key in keys if key in found and (row := found[key][1])}
         if fold.number != known_fold:

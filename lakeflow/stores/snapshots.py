@@ -243,6 +243,10 @@ class Snapshots:
     @property
     def seen(self) -> SnapshotId | None:
         """What the last look at the log saw; None before the first one."""
+        memtable = self._now.memtable
+        if not memtable.is_held_here():
+            with memtable.lock:
+                memtable.merge()
         return self._now.snapshot_id
 
     def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId | None:
@@ -277,12 +281,29 @@ class Snapshots:
             yield snapshot
 
     @contextlib.contextmanager
+    def told_of(self, kind: Kind, identity: str) -> Iterator[tuple[Fold, Thing | None]]:
+        """Look at the log, and give the newest fold and what is said of a thing beyond it.
+
+        What this process has logged itself may be left out. The lock is held meanwhile.
+        """
+        memtable = self._now.memtable
+        if memtable.is_held_here():
+            with self._apart() as apart:
+                yield apart.fold, apart.thing(kind, identity)
+            return
+        with memtable.lock:
+            thing = memtable.told_of(kind, identity, self._lake.writer)
+            yield self._now.fold, thing
+
+    @contextlib.contextmanager
     def _held(self, snapshot_id: SnapshotId | None, *, look: bool) -> Iterator[Snapshot]:
         snapshot = self._now
         if snapshot.memtable.is_held_here():
             with self._apart() as apart:
                 yield apart
             return
+        with snapshot.memtable.lock:
+            snapshot.memtable.merge()
         if snapshot_id is not None and snapshot.snapshot_id != snapshot_id:
             past = self._past_snapshot(snapshot_id)
             if past is not None:

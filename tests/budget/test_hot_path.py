@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +11,14 @@ from budget.entered import asked_of_the_system, functions_entered
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities import Metric
+from lakeflow.exceptions import InvalidInputError
+from lakeflow.stores.runs import PARAM_STALENESS_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from lakeflow.stores.store import Store
 
 
 @pytest.fixture
@@ -79,3 +85,29 @@ def test_a_change_alone_waits_for_the_disk_once_and_reads_nothing(tmp_path: Path
         assert len(asked) <= 20, asked
         entered = functions_entered(change)
         assert len(entered) <= functions, entered
+
+
+def test_a_param_is_logged_without_parsing_what_others_log_about_other_runs(
+    another_process: Callable[..., Store], uri: str
+) -> None:
+    mine, theirs = (another_process(uri) for _ in range(2))
+    run_id, other_id = (each.runs.create("0").info.run_id for each in (mine, theirs))
+
+    def log(key: str) -> list[str]:
+        time.sleep(PARAM_STALENESS_S)
+        return functions_entered(lambda: mine.runs.log_param(run_id, key, 1))
+
+    log("first")  # reads the event that has made the lake
+    for step in range(10):
+        theirs.runs.log_metric(other_id, "loss", 0.5, 1, step)
+    entered = log("a")
+    assert "Memtable.told_of" in entered
+    assert "Declarations.fitting" not in entered
+    theirs.runs.log_param(run_id, "b", 2)
+    with pytest.raises(InvalidInputError, match="'b' was already logged with value '2'"):
+        log("b")
+    # What was read and not parsed is there for whoever reads.
+    theirs.runs.log_metric(other_id, "loss", 0.5, 1, 10)
+    log("c")
+    assert len(mine.runs.history(other_id, "loss")) == 11
+    assert mine.runs.get(run_id).data.params == {"first": "1", "a": "1", "b": "2", "c": "1"}
