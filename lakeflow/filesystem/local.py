@@ -25,6 +25,12 @@ _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # no wait
 # To pass through a folder takes no permission to list it, where the system can tell.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
+# A file whose name is taken away again costs the disk a third more than one without a name, and
+# who is killed leaves it. Only by /proc one can be given a name without a privilege.
+_UNNAMED = getattr(os, "O_TMPFILE", 0) if os.path.isdir("/proc/self/fd") else 0
+if _UNNAMED:
+    _UNNAMED |= os.O_WRONLY | os.O_CLOEXEC
+
 _COPIED_AT_ONCE = 1024 * 1024
 
 _NOT_OURS = frozenset({errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO})
@@ -149,29 +155,56 @@ class LocalFilesystem(Filesystem):
             return _identity_of(os.stat(self.full(path)))
 
     def create(self, path: str, data: bytes) -> object:
-        """Write a temporary file and link it: atomic, and never seen half written."""
+        """Write a file without a name and link it: atomic, and never seen half written."""
         # fsspec's exclusive mode looks first and opens then: in 3 of 60 races two writers won.
         target = self.full(path)
-        folder, name = os.path.split(target)
-        temporary = f"{folder}/.{name}.{new_id()}"
         with self.errors("create", path):
             self._make_folder(path)
             # Who has lost already need not wait for the disk.
             if os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+            return self._create_unnamed(target, data) or self._create_named(target, data)
+
+    def _create_unnamed(self, target: str, data: bytes) -> object:
+        """Return None where the system cannot, or refuses for some other reason."""
+        if not _UNNAMED:
+            return None
+        try:
+            file = FileIO(os.open(os.path.dirname(target), _UNNAMED, 0o666), "wb")
             try:
-                with FileIO(temporary, "xb") as file:
-                    write_all(file, data)
-                    # Before the link: after a power cut the name must not lead to an empty
-                    # file, which would be taken for the one that was created.
-                    os.fsync(file.fileno())
-                    self._share(file.fileno())  # before it too: who finds it may read it
-                    identity = _identity_of(os.fstat(file.fileno()))
-                os.link(temporary, target)
+                identity = self._write_durably(file, data)
+                # By a call that follows the link which /proc has; its path is a whole one.
+                number = file.fileno()
+                os.link(f"/proc/self/fd/{number}", target, src_dir_fd=number)
+                return identity
             finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary)
+                with contextlib.suppress(OSError):  # it is on the disk already, or not to be
+                    file.close()
+        except FileExistsError:
+            raise
+        except OSError:
+            return None  # whatever it is, the other way tells
+
+    def _create_named(self, target: str, data: bytes) -> object:
+        folder, name = os.path.split(target)
+        temporary = f"{folder}/.{name}.{new_id()}"
+        try:
+            with FileIO(temporary, "xb") as file:
+                identity = self._write_durably(file, data)
+            os.link(temporary, target)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
         return identity
+
+    def _write_durably(self, file: FileIO, data: bytes) -> object:
+        """Write a file that is linked next, and return what tells it from others."""
+        write_all(file, data)
+        # After a power cut the name must not lead to an empty file, which would be taken for
+        # the one that was created.
+        os.fsync(file.fileno())
+        sharing.share(self._root, file.fileno())  # who finds the name may read it
+        return _identity_of(os.fstat(file.fileno()))
 
     def upload(self, local: str, path: str) -> None:
         """Move the file: staging is on the same disk."""
@@ -352,8 +385,8 @@ class LocalFilesystem(Filesystem):
             return sharing.way_out(self._root, self.full(path))
         return None
 
-    def _share(self, made: str | int) -> None:
-        sharing.share(self._root, made)
+    def _share(self, path: str) -> None:
+        sharing.share(self._root, path)
 
 
 def write_all(file: FileIO | BinaryIO, data: bytes) -> None:
