@@ -9,12 +9,13 @@ import shutil
 import stat
 import tempfile
 from io import FileIO
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem import sharing
 from lakeflow.filesystem.interface import STAGING, AppendFile, Entry, Filesystem
 from lakeflow.filesystem.local_append import LocalAppendFile, delete_if_empty
+from lakeflow.filesystem.local_create import create_linked, identity_of, write_all
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
@@ -24,12 +25,6 @@ _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # no wait
 
 # To pass through a folder takes no permission to list it, where the system can tell.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-
-# A file whose name is taken away again costs the disk a third more than one without a name, and
-# who is killed leaves it. Only by /proc one can be given a name without a privilege.
-_UNNAMED = getattr(os, "O_TMPFILE", 0) if os.path.isdir("/proc/self/fd") else 0
-if _UNNAMED:
-    _UNNAMED |= os.O_WRONLY | os.O_CLOEXEC
 
 _COPIED_AT_ONCE = 1024 * 1024
 
@@ -152,7 +147,7 @@ class LocalFilesystem(Filesystem):
     def identity(self, path: str) -> object:
         """Ask with one system call; a folder that is replaced has other files."""
         with self.errors("look at", path):
-            return _identity_of(os.stat(self.full(path)))
+            return identity_of(os.stat(self.full(path)))
 
     def create(self, path: str, data: bytes) -> object:
         """Write a file without a name and link it: atomic, and never seen half written."""
@@ -163,48 +158,7 @@ class LocalFilesystem(Filesystem):
             # Who has lost already need not wait for the disk.
             if os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-            return self._create_unnamed(target, data) or self._create_named(target, data)
-
-    def _create_unnamed(self, target: str, data: bytes) -> object:
-        """Return None where the system cannot, or refuses for some other reason."""
-        if not _UNNAMED:
-            return None
-        try:
-            file = FileIO(os.open(os.path.dirname(target), _UNNAMED, 0o666), "wb")
-            try:
-                identity = self._write_durably(file, data)
-                # By a call that follows the link which /proc has; its path is a whole one.
-                number = file.fileno()
-                os.link(f"/proc/self/fd/{number}", target, src_dir_fd=number)
-                return identity
-            finally:
-                with contextlib.suppress(OSError):  # it is on the disk already, or not to be
-                    file.close()
-        except FileExistsError:
-            raise
-        except OSError:
-            return None  # whatever it is, the other way tells
-
-    def _create_named(self, target: str, data: bytes) -> object:
-        folder, name = os.path.split(target)
-        temporary = f"{folder}/.{name}.{new_id()}"
-        try:
-            with FileIO(temporary, "xb") as file:
-                identity = self._write_durably(file, data)
-            os.link(temporary, target)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-        return identity
-
-    def _write_durably(self, file: FileIO, data: bytes) -> object:
-        """Write a file that is linked next, and return what tells it from others."""
-        write_all(file, data)
-        # After a power cut the name must not lead to an empty file, which would be taken for
-        # the one that was created.
-        os.fsync(file.fileno())
-        sharing.share(self._root, file.fileno())  # who finds the name may read it
-        return _identity_of(os.fstat(file.fileno()))
+            return create_linked(self._root, target, data)
 
     def upload(self, local: str, path: str) -> None:
         """Move the file: staging is on the same disk."""
@@ -389,14 +343,6 @@ class LocalFilesystem(Filesystem):
         sharing.share(self._root, path)
 
 
-def write_all(file: FileIO | BinaryIO, data: bytes) -> None:
-    """Write all of it to a file without a buffer."""
-    # One system call takes 2 GiB at most.
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
-
-
 def _copy(source: FileIO, target: FileIO, size: int) -> None:
     """Copy the first bytes of a file to the end of another one, which is empty."""
     in_kernel = getattr(os, "copy_file_range", None)
@@ -419,11 +365,6 @@ def _sync(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _identity_of(status: os.stat_result) -> object:
-    # The number alone may be that of a file which was deleted before.
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:

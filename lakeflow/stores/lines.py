@@ -6,37 +6,21 @@ gives the same verdict; see ``query.folding.fold_lines``.
 
 from __future__ import annotations
 
-from array import array
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from lakeflow import event_lines, records
 from lakeflow.kinds.kind import CLOCK, Keep
 from lakeflow.records import MisfitError
-from lakeflow.stores.things import (
-    CODES,
-    Columns,
-    is_removal,
-    kept_columns,
-    keys_of,
-    type_codes,
-)
+from lakeflow.stores.column_values import TYPES, checked, checked_text, checks_of
+from lakeflow.stores.things import Columns, is_removal, kept_columns, keys_of, type_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lakeflow.kinds import Kind, Part
     from lakeflow.records import Copied
-    from lakeflow.schema import Column
     from lakeflow.stores.memory import Memory
     from lakeflow.stores.things import Order
-
-# By the type itself: to ``isinstance`` true is a whole number as well.
-_TYPES = {
-    "string": frozenset({str}),
-    "long": frozenset({int}),
-    "double": frozenset({int, float}),
-}
-_NOTHING = type(None)
 
 Checked = tuple[dict[str, Any], list[tuple["Field", Any]]]
 """A record, and its fields with the rows of each as ``Field.merge`` takes them."""
@@ -162,86 +146,11 @@ def _scopes(kind: Kind, record: Mapping[str, Any], rows: Mapping[str, Any], coun
     """Return the scope of every row."""
     if kind.is_line:
         scope = tuple([record.get(name) for name in kind.scope])
-        if not _TYPES["string"].issuperset(map(type, scope)):
+        if not TYPES["string"].issuperset(map(type, scope)):
             raise MisfitError
         return (scope,) * count
-    columns = [_checked_text(rows.get(name), count) for name in kind.scope]
+    columns = [checked_text(rows.get(name), count) for name in kind.scope]
     return tuple(zip(*columns, strict=True))
-
-
-def _checked_text(values: Any, count: int) -> list[str]:
-    if type(values) is not list or len(values) != count:
-        raise MisfitError
-    if not _TYPES["string"].issuperset(map(type, values)):
-        raise MisfitError
-    return values
-
-
-class _Column(NamedTuple):
-    """What the values of a column may be.
-
-    Attributes:
-        name: The column.
-        types: Their types.
-        code: Of an array that takes what 64 bits hold; empty for texts.
-        is_object: Whether each is a JSON object whose values are texts.
-    """
-
-    name: str
-    types: frozenset[type]
-    code: str
-    is_object: bool
-
-
-def _column(column: Column, *, nullable: bool) -> _Column:
-    types = _TYPES[column.type] | ({_NOTHING} if nullable else frozenset())
-    return _Column(column.name, types, CODES.get(column.type, ""), column.is_object)
-
-
-def _checked(
-    columns: Iterable[_Column], rows: Mapping[str, Any], count: int, absent: Any = None
-) -> dict[str, Any]:
-    """Return the values of columns by name.
-
-    Args:
-        columns: The columns.
-        rows: Values by name.
-        count: How many each has to have.
-        absent: The values of a column that is not given.
-
-    Raises:
-        MisfitError: There are more or fewer than of others, or one is not of its type.
-    """
-    found = {}
-    # Without a call for each column: most lines have a row or two of thirty columns.
-    for name, types, code, is_object in columns:
-        values = rows.get(name, absent)
-        if type(values) is not list or len(values) != count:
-            raise MisfitError
-        if not types.issuperset(map(type, values)):
-            raise MisfitError
-        if code:
-            present = values
-            if None in values:
-                present = [each for each in values if each is not None]
-            # It checks a whole column in one call.
-            try:
-                array(code, present)
-            except OverflowError:
-                raise MisfitError from None
-        if is_object and not all(each is None or _is_object(each) for each in values):
-            raise MisfitError
-        found[name] = values
-    return found
-
-
-def _is_object(text: str) -> bool:
-    """Return whether a text is a JSON object whose values are texts."""
-    try:
-        found = records.parse_object(text.encode())
-    except MisfitError:
-        return False
-    return _TYPES["string"].issuperset(map(type, found.values()))
 
 
 def _count(rows: Any, names: Iterable[str]) -> int:
@@ -268,7 +177,7 @@ class _Made(Field):
         self._required = kind.required
         left_out = {*kind.scope, *kind.clocks}
         self._columns = [
-            _column(each, nullable=True)
+            checks_of(each, nullable=True)
             for each in kind.row.columns
             if each.name not in left_out
         ]
@@ -277,7 +186,7 @@ class _Made(Field):
         kind = self._kind
         count = _count(rows, self._names)
         given_columns = [column for column in self._columns if column.name in rows]
-        columns = _checked(given_columns, rows, count)
+        columns = checked(given_columns, rows, count)
         values: Iterable[Any] = zip(*columns.values(), strict=True)
         # A row may name a thing and say nothing of it.
         given = [dict(zip(columns, each, strict=True)) for each in values] or [{}] * count
@@ -311,14 +220,14 @@ class _Kept(Field):
         self._key, self._values = kind.key(part.table), kind.values(part.table)
         may_go = self._values if part.removable else ()
         self._columns = [
-            _column(each, nullable=each.nullable or each.name in may_go)
+            checks_of(each, nullable=each.nullable or each.name in may_go)
             for each in part.table.columns
             if each.name not in {CLOCK, *kind.scope}
         ]
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
         count = _count(rows, self._names)
-        columns = _checked(self._columns, rows, count, [None] * count)
+        columns = checked(self._columns, rows, count, [None] * count)
         keys = keys_of(columns, self._key)
         values: Iterable[Any] = zip(*(columns[name] for name in self._values), strict=True)
         if not self._values:
@@ -346,7 +255,7 @@ class _InColumns(Field):
     def __init__(self, kind: Kind, part: Part) -> None:
         self._kind, self._spec = kind, part.table
         self._columns = [
-            _column(each, nullable=each.nullable)
+            checks_of(each, nullable=each.nullable)
             for each in part.table.columns
             if each.name not in {CLOCK, *kind.scope}
         ]
@@ -355,7 +264,7 @@ class _InColumns(Field):
         count = _count(rows, self._spec.column_names)
         scopes = _scopes(self._kind, record, rows, count)
         ids = zip(self._kind.scope, zip(*scopes, strict=True), strict=True)
-        columns = dict(ids) | _checked(self._columns, rows, count, [None] * count)
+        columns = dict(ids) | checked(self._columns, rows, count, [None] * count)
         return dict.fromkeys(scopes), columns
 
     def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
@@ -377,7 +286,7 @@ class _Each(Field):
         self._codes = type_codes(part.table, self._kept)
         columns = {each.name: each for each in part.table.columns}
         self._columns = [
-            _column(columns[name], nullable=columns[name].nullable)
+            checks_of(columns[name], nullable=columns[name].nullable)
             for name in (*self._by, *self._kept)
         ]
         summary = part.summary
@@ -386,7 +295,7 @@ class _Each(Field):
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
         count = _count(rows, self._names)
-        columns = _checked(self._columns, rows, count)
+        columns = checked(self._columns, rows, count)
         keys = keys_of(columns, self._by) if self._by else [()] * count
         values = zip(*(columns[name] for name in self._kept), strict=True)
         return list(zip(_scopes(self._kind, record, rows, count), keys, values, strict=True))
@@ -422,8 +331,8 @@ class _Removed(Field):
         if type(rows) is not dict or type(rows.get("kind")) is not list:
             raise MisfitError
         count = len(rows["kind"])
-        names = _checked_text(rows["kind"], count)
-        return list(zip(names, _checked_text(rows.get("id"), count), strict=True))
+        names = checked_text(rows["kind"], count)
+        return list(zip(names, checked_text(rows.get("id"), count), strict=True))
 
     def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
         for name, identity in rows:

@@ -12,8 +12,8 @@ from lakeflow.query.engine.join_cache import JoinCache
 from lakeflow.query.engine.overlay import hot, laid_over, loaded_rows, recorded, stored
 from lakeflow.query.engine.statement import Statement
 from lakeflow.schema import METRICS, PARAMS
+from lakeflow.stores.replaced_files import retry_when_replaced
 from lakeflow.stores.scans import rows_of
-from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
 from lakeflow.stores.state import RunState, run_state
 from lakeflow.stores.things import rows_by_table
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lakeflow.query.engine.candidates import Candidates
     from lakeflow.query.engine.connection import Cursor, Engine
     from lakeflow.schema import TableSpec
-    from lakeflow.stores.snapshots import Snapshot, SnapshotId
+    from lakeflow.stores.snapshots import Snapshot, SnapshotId, Snapshots
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
 
