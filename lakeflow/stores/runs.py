@@ -119,8 +119,15 @@ class RunStore:
             "user_id": validation.text(user_id or pairs.get(tag_names.USER, "unknown")),
             "artifact_uri": below(location, f"{run_id}/artifacts"),
         }
+        fold = self._lake.known_fold
         head = RunHead(
-            experiment_id, run_id, LifecycleStage.ACTIVE, fields["artifact_uri"], is_own=True
+            experiment_id,
+            run_id,
+            LifecycleStage.ACTIVE,
+            fields["artifact_uri"],
+            is_own=True,
+            # Nobody has logged to it before, so that nothing is in the tables of that fold.
+            fold=-1 if fold is None else fold.number,
         )
         self._append(head, records.run(fields), records.tags(pairs.items()))
         self.heads.keep(run_id, head)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lakeflow.exceptions import DamagedLakeError, StorageError
-from lakeflow.filesystem.local import write_all
+from lakeflow.filesystem.local_create import write_all
 from lakeflow.filesystem.parts import PART_BYTES, PARTS_AT_ONCE
 from lakeflow.filesystem.threads import in_order
 from lakeflow.ids import new_id
