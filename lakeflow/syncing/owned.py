@@ -67,7 +67,7 @@ def _remove(kind: Kind, gone: set[str], target: Store) -> None:
         return ([records.removed(there)] if there else []), None
 
     # A number is that of another thing there.
-    if not kind.is_numbered and target.control.known().things(kind, [*gone]):
+    if gone and not kind.is_numbered and target.control.known().things(kind, [*gone]):
         target.control.change(decide)
 
 
