@@ -123,6 +123,14 @@ class Known:
                 gone |= layer.memory.removed[kind.name].keys() & set(ids)
         return gone
 
+    def all_removed(self, kind: Kind) -> set[str]:
+        """Return the ids of all things of a kind that were removed."""
+        gone = self.removed(kind, [*self._stored.ids(kind, self._fold)])
+        for layer in self._layers:
+            with layer.lock:
+                gone |= layer.memory.removed[kind.name].keys()
+        return gone
+
     def find(self, kind: Kind, column: str, value: str) -> Thing | None:
         """Return the thing that has a value in a unique column; None if none has."""
         # From the latest layer on: a name that was given up may have been taken since.
