@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 from lakeflow import temporary
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.failures import cause_of
+from lakeflow.signals import let_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -298,6 +299,7 @@ class Filesystem:
         except (FileNotFoundError, FileExistsError, StorageError):
             raise
         except OSError as error:
+            let_through(error)
             cause = cause_of(error)
             hint = cause.hint
             if isinstance(error, PermissionError):

@@ -26,6 +26,7 @@ from lakeflow.query.language.conditions import (
     Value,
 )
 from lakeflow.query.language.nodes import operands, parts_of, shown
+from lakeflow.signals import let_through
 from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class _Parser:
                 trees = [sqlglot.parse_one(self._text, read="sqlite", into=into)]
         # What the parser says of its own insides would be a hundred lines of a traceback.
         except SqlglotError as error:
+            let_through(error)
             details = getattr(error, "errors", None) or [{}]
             raise self._error(
                 "it does not parse", self._offset(details[0].get("line"), details[0].get("col"))
@@ -195,7 +197,8 @@ class _Parser:
 
         try:
             tokens = tokenize(self._text, read="sqlite")
-        except SqlglotError:
+        except SqlglotError as error:
+            let_through(error)
             raise self._error(
                 "a quotation is not closed, or a character is unknown", None
             ) from None
