@@ -181,7 +181,7 @@ class _Parser:
                 "it does not parse", self._offset(details[0].get("line"), details[0].get("col"))
             ) from None
         except RecursionError:
-            raise self._error("it is nested too deeply", None) from None
+            raise self._error("it is nested too deeply") from None
         if len(trees) != 1 or trees[0] is None:
             raise self._error(
                 f"one {self._noun} is expected, not {len(trees)} statements", None
@@ -199,9 +199,7 @@ class _Parser:
             tokens = tokenize(self._text, read="sqlite")
         except SqlglotError as error:
             let_through(error)
-            raise self._error(
-                "a quotation is not closed, or a character is unknown", None
-            ) from None
+            raise self._error("a quotation is not closed, or a character is unknown") from None
         depth = 0
         for token in tokens:
             if token.comments:
@@ -402,7 +400,7 @@ class _Parser:
         return min(before + column - 1, len(self._text))
 
     def _error(
-        self, problem: str, offset: int | None, expected: str | None = None
+        self, problem: str, offset: int | None = None, expected: str | None = None
     ) -> InvalidInputError:
         place = "" if offset is None else f" at character {offset + 1}"
         start = max(0, (offset or 0) - 60)
