@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 from lakeflow import temporary
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.failures import cause_of
+from lakeflow.signals import let_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -325,6 +326,7 @@ class Errors:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         # What is there or not is an answer to the caller, and no failure.
         if isinstance(error, OSError) and not isinstance(error, _NO_FAILURES):
+            let_through(error)
             raise self._fs.failure(error, self._operation, self._path) from error
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import LakeflowException
 from lakeflow.log.positions import is_complete
-from lakeflow.system_errors import loading
+from lakeflow.system_errors import loading, plain
 
 if TYPE_CHECKING:
     from lakeflow.lake import Lake
@@ -69,8 +69,8 @@ class AutoCompaction:
             return
         try:
             listing = self._lake.listing()
-        except LakeflowException:
-            _logger.warning("cannot look at %s", self._lake.fs.uri, exc_info=True)
+        except LakeflowException as error:
+            _logger.warning("cannot look at %s: %s", self._lake.fs.uri, plain(error))
             return
         events = sum(map(is_complete, listing.unfolded))
         segments = len(listing.unfolded) - events + events // _EVENTS_A_SEGMENT
@@ -87,6 +87,6 @@ class AutoCompaction:
                 from lakeflow.maintenance.compact import compact_lake
 
             compact_lake(self._lake, wait=False)
-        except (LakeflowException, OSError):
+        except (LakeflowException, OSError) as error:
             # Logging goes on without: what is logged is safe, and the next one may succeed.
-            _logger.warning("cannot compact %s", self._lake.fs.uri, exc_info=True)
+            _logger.warning("cannot compact %s: %s", self._lake.fs.uri, plain(error))
