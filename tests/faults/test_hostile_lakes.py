@@ -24,7 +24,7 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag, ViewType
-from lakeflow.exceptions import LakeflowException
+from lakeflow.exceptions import DamagedLakeError, LakeflowException
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.kinds import EXPERIMENT
 from lakeflow.lake import Lake
@@ -422,6 +422,17 @@ def test_a_planted_lake_is_read_or_refused(case: str, lake: Path, run_ids: list[
         else []
     )
     assert case != "empty segments" or not left
+
+
+def test_nothing_is_folded_of_a_lake_with_more_tables(lake: Path) -> None:
+    compact_lake(opened(lake))
+    CASES["more tables"](lake)
+    assert not compact_lake(opened(lake)).folds
+    # Whoever misses a file looks whether the tables were rewritten.
+    for file in (lake / "tables" / "metrics").glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(DamagedLakeError, match="metrics"):
+        compact_lake(opened(lake))
 
 
 def test_a_document_may_have_more_than_is_known() -> None:
