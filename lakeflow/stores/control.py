@@ -13,6 +13,7 @@ from lakeflow.ids import maker_of
 from lakeflow.kinds import EVENT
 from lakeflow.log.control_log import ControlLog
 from lakeflow.log.control_requests import Folded
+from lakeflow.log.event_files import LARGEST_EVENT_BYTES
 from lakeflow.log.positions import CONTROL, event_path
 from lakeflow.stores.lines import Declarations
 from lakeflow.stores.memory import Memory
@@ -334,7 +335,7 @@ class ControlStore:
         if not lake.fs.can_append or last == 0:
             return
         try:
-            found = lake.fs.read(event_path(last))
+            found = lake.fs.read(event_path(last), 0, LARGEST_EVENT_BYTES)
         except FileNotFoundError:
             found = b""
         # Of an event that a fold holds only the number is known: then any content will do.

@@ -200,8 +200,10 @@ def segment(
     return lambda lake: (writer(lake, of) / name).write_bytes(content)
 
 
-def sparse(lake: Path) -> None:
-    with (writer(lake) / "00000001.jsonl").open("wb") as file:
+def sparse(lake: Path, of: str = "stranger", name: str = "00000001.jsonl") -> None:
+    folder = lake / "log" / of
+    folder.mkdir(exist_ok=True)
+    with (folder / name).open("wb") as file:
         file.truncate(2**40)
 
 
@@ -386,6 +388,7 @@ CASES: dict[str, Plant] = {
     "deep lake file": lambda lake: (lake / "lake.json").write_text("[" * 100_000),
     "infinite grace": lambda lake: (lake / "lake.json").write_text('{"format_version":5,"event_grace_s":1e999}'),
     "torn event": lambda lake: (lake / "log" / "control" / f"{5:08d}.jsonl").write_bytes(b'{"seq":1'),
+    "sparse event": lambda lake: sparse(lake, "control", "00000005.jsonl"),
     "empty event": lambda lake: (lake / "log" / "control" / f"{5:08d}.jsonl").touch(),
     **{f"flipped {pattern} at {place}": flip(pattern, place) for pattern in ("tables/runs/*.parquet", "tables/metrics/*.parquet", "index/run/*", "index/experiment.name/*", "tables/runs/_delta_log/*.json") for place in (0.5, 0.99)},
     "column missing": replace_column(lambda table: table.drop_columns(["status"])),
