@@ -207,6 +207,11 @@ def sparse(lake: Path, of: str = "stranger", name: str = "00000001.jsonl") -> No
         file.truncate(2**40)
 
 
+def set_grace(lake: Path, grace_s: int) -> None:
+    content = json.loads((lake / "lake.json").read_text())
+    (lake / "lake.json").write_text(json.dumps({**content, "event_grace_s": grace_s}))
+
+
 def socket_in(lake: Path) -> None:
     folder = writer(lake)
     here = os.getcwd()
@@ -386,6 +391,8 @@ CASES: dict[str, Plant] = {
     "fold of a list": lambda lake: newest_done(lake).write_text("[]"),
     "deep deletions": lambda lake: (lake / "folds" / "deleted.json").write_text("[" * 100_000),
     "deep lake file": lambda lake: (lake / "lake.json").write_text("[" * 100_000),
+    "huge grace": lambda lake: set_grace(lake, 10**400),
+    "long grace": lambda lake: set_grace(lake, 2**62),
     "infinite grace": lambda lake: (lake / "lake.json").write_text('{"format_version":5,"event_grace_s":1e999}'),
     "torn event": lambda lake: (lake / "log" / "control" / f"{5:08d}.jsonl").write_bytes(b'{"seq":1'),
     "sparse event": lambda lake: sparse(lake, "control", "00000005.jsonl"),

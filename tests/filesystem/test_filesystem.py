@@ -17,12 +17,11 @@ from lakeflow.exceptions import StorageError
 from lakeflow.filesystem import remote
 from lakeflow.filesystem.backends import Backend, create_by_condition
 from lakeflow.filesystem.engine_filesystem import EngineFileSystem
+from lakeflow.filesystem.interface import Entry, Filesystem
 from lakeflow.filesystem.location import open_filesystem
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from lakeflow.filesystem.interface import Filesystem
 
 
 @pytest.fixture
@@ -86,6 +85,19 @@ def test_threads_read_one_bridged_file_by_position(fs: Filesystem) -> None:
     assert file.read() == content[-5:]
     with pytest.raises(PermissionError):
         EngineFileSystem(fs, {}).open("lake://file", "wb")
+
+
+class Nested(Filesystem):
+    """Folders within one another, more than Python calls."""
+
+    def list(self, path: str) -> list[Entry]:
+        if path.count("/") < 2_000:
+            return [Entry("a", 0, is_folder=True, modified_s=0)]
+        return [Entry("file", 5, is_folder=False, modified_s=0)]
+
+
+def test_folders_may_be_as_deep_as_somebody_made_them() -> None:
+    assert Nested("", "nested://").sizes("log") == {"log" + 2_000 * "/a" + "/file": 5}
 
 
 def test_an_advisory_lock_is_had_once(tmp_path: Path) -> None:
