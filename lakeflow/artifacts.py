@@ -281,10 +281,10 @@ def verify(
         from lakeflow.maintenance.verification import verify_artifacts
 
     lists = {"run_ids": run_ids, "experiment_ids": experiment_ids, "model_ids": model_ids}
-    for name, values in lists.items():
-        # A text is a sequence as well, and each of its letters could be an id.
-        if isinstance(values, str):
-            raise InvalidInputError(f"{name} is {values!r}, not a list of ids")
+    run_ids, experiment_ids, model_ids = (
+        None if values is None else validation.listed(values, name)
+        for name, values in lists.items()
+    )
     store = open_store(tracking_uri, create=False)
     # An id that is mistyped would be all right: it has no artifacts.
     for place, run_id in enumerate(run_ids or ()):
