@@ -15,7 +15,6 @@ from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.media import images
 from lakeflow.open_store import open_store
-from lakeflow.stores.arguments import listed
 from lakeflow.stores.artifacts import folders
 from lakeflow.stores.artifacts.places import place_at
 from lakeflow.stores.artifacts.run_uris import of_run
@@ -282,12 +281,11 @@ def verify(
         from lakeflow.maintenance.verification import verify_artifacts
 
     lists = {"run_ids": run_ids, "experiment_ids": experiment_ids, "model_ids": model_ids}
-    for name, values in lists.items():
-        # A text is a sequence as well, and each of its letters could be an id.
-        if isinstance(values, str):
-            raise InvalidInputError(f"{name} is {values!r}, not a list of ids")
     # Of an array or a column nobody can say whether it is true.
-    run_ids, experiment_ids, model_ids = (listed(*each) for each in lists.items())
+    run_ids, experiment_ids, model_ids = (
+        None if values is None else validation.listed(values, name)
+        for name, values in lists.items()
+    )
     store = open_store(tracking_uri, create=False)
     # An id that is mistyped would be all right: it has no artifacts.
     for place, run_id in enumerate(run_ids or ()):

@@ -165,9 +165,10 @@ def _number(name: str, text: str) -> int:
         value = int(text)
     except ValueError:
         value = -1
-    if value < 0:
+    # Seconds before now, and a size in bytes, must be numbers that a float or a file can have.
+    if not 0 <= value < 2**63:
         raise InvalidInputError(
-            f"LAKEFLOW_{name} is {text!r}, which is not a whole number from 0 on"
+            f"LAKEFLOW_{name} is {text!r}, which is not a whole number from 0 to {2**63 - 1}"
         )
     return value
 

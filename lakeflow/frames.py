@@ -190,12 +190,10 @@ def metric_series(
     most = validation.integer(max_points)
     if most is None or most < 1:
         raise InvalidInputError(f"max_points is {max_points!r}, not a positive integer")
-    # A text is a sequence as well, and each of its letters could be an id.
-    if isinstance(run_ids, str):
-        raise InvalidInputError(f"run_ids is {run_ids!r}, not a list of ids")
+    ids = validation.listed(run_ids, "run_ids")
     wanted = list(
         dict.fromkeys(
-            validation.run_id(each, f"run_ids[{place}]") for place, each in enumerate(run_ids)
+            validation.run_id(each, f"run_ids[{place}]") for place, each in enumerate(ids)
         )
     )
     columns = open_store(tracking_uri, create=False).columns

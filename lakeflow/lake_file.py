@@ -15,6 +15,7 @@ from lakeflow.ids import new_id
 from lakeflow.kinds import first_event
 from lakeflow.log.positions import LOG, event_path
 from lakeflow.schema import FORMAT_VERSION
+from lakeflow.tables import checked
 from lakeflow.tables.checked import INDEXES
 from lakeflow.tables.data_file import TABLES
 from lakeflow.tables.folds import FOLDS
@@ -74,15 +75,14 @@ class LakeFile:
             return
         try:
             content = json.loads(data)
-            self.event_grace_s = int(content.get("event_grace_s", 0))
+            self.event_grace_s = checked.whole(content.get("event_grace_s", 0))
             self.lake_id = str(content.get("lake_id", ""))
-            self.format_version = int(content["format_version"])
+            self.format_version = checked.whole(content["format_version"])
         except (
             ValueError,
             TypeError,
             KeyError,
             AttributeError,
-            OverflowError,
             RecursionError,
         ) as error:
             raise DamagedLakeError(

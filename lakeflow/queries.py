@@ -201,7 +201,12 @@ def _tables(tables: object) -> dict[str, pyarrow.Table]:
 def _bound(name: str, value: object) -> float | None:
     if value is None:
         return None
-    number = float(value) if name == "max_seconds" and _is_real(value) else integer(value)
+    number: float | None
+    try:
+        number = float(value) if name == "max_seconds" and _is_real(value) else integer(value)
+    # More than any float.
+    except OverflowError:
+        number = None
     if number is None or not 0 <= number < 2**53:
         raise InvalidInputError(
             f"{name} is {value!r}, not a number from 0 on", hint="0 is no bound"

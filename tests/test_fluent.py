@@ -404,3 +404,10 @@ def test_what_the_system_calls_us_never_stops_a_run(monkeypatch: pytest.MonkeyPa
         tags = lakeflow.get_run(run.info.run_id).data.tags
         assert tags["mlflow.source.name"] == name
         assert tags["mlflow.user"] == "j\ufffdrg"
+
+
+def test_a_setting_has_a_number_that_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("-1", "x", "1" + "0" * 400):
+        monkeypatch.setenv("LAKEFLOW_RETENTION_S", text)
+        with pytest.raises(InvalidInputError, match="LAKEFLOW_RETENTION_S"):
+            Settings.from_environment()

@@ -603,8 +603,9 @@ def test_a_series_needs_a_size(
 
 
 def test_wrong_series_are_refused(client: LakeflowClient, runs: list[str]) -> None:
-    with pytest.raises(InvalidInputError, match="list of ids"):
-        lakeflow.metric_series(runs[0], "loss")
+    for wrong in (runs[0], None):
+        with pytest.raises(InvalidInputError, match="list of ids"):
+            lakeflow.metric_series(wrong, "loss")  # type: ignore[call-overload]
     with pytest.raises(InvalidInputError, match="'csv'"):
         lakeflow.metric_series(runs, "loss", output_format="csv")  # type: ignore[call-overload]
     with pytest.raises(InvalidInputError):

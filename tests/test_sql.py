@@ -1039,7 +1039,15 @@ def test_a_statement_takes_no_more_time_memory_and_rows_than_it_may(
         assert isinstance(raised.value, MemoryError) == (code is None)
     assert len(ask("FROM range(10)", max_rows=10, max_seconds=60)) == 10
     assert len(ask("FROM range(10)", max_rows=0, max_seconds=0, max_memory_bytes=0)) == 10
-    for wrong in ({"max_rows": -1}, {"max_rows": 1.5}, {"max_seconds": NAN}, {"max_rows": "1"}):
+    # Longer than a thread can wait.
+    assert len(ask("FROM range(10)", max_seconds=10**12)) == 10
+    for wrong in (
+        {"max_rows": -1},
+        {"max_rows": 1.5},
+        {"max_seconds": NAN},
+        {"max_seconds": 10**400},
+        {"max_rows": "1"},
+    ):
         with pytest.raises(InvalidInputError, match=next(iter(wrong))):
             ask("SELECT 1", **wrong)
 

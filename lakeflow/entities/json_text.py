@@ -7,6 +7,7 @@ import binascii
 import dataclasses
 import functools
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
@@ -19,15 +20,19 @@ if TYPE_CHECKING:
 _DEEPEST = 100
 """Levels of nesting that are kept: DuckDB and protobuf read no more than about as many."""
 
+_LONGEST_BITS = 14_000
+"""Bits of a whole number that Python writes and reads in decimal: up to 4,300 digits."""
+
 
 def json_text(value: Any) -> str:
     r"""Return a value as JSON; there is none that it fails for.
 
     A whole number stays one and a float keeps its point. Bytes become
     ``{"$bytes":"<base64>"}``, NaN and the infinities ``{"$double":"NaN"}``, data classes and
-    models of pydantic objects, what JSON has no form for its ``str``. What contains itself, or
-    nests deeper than 100 levels, is cut with ``"..."``. A lone surrogate, which no file can
-    hold, becomes U+FFFD.
+    models of pydantic objects; a range, what JSON has no form for and what fails to be read its
+    ``str``. A whole number of more than 4,200 digits is a hexadecimal text. What
+    contains itself, or nests deeper than 100 levels, is cut with ``"..."``. A lone surrogate,
+    which no file can hold, becomes U+FFFD.
 
     Args:
         value: Anything.
@@ -40,8 +45,9 @@ def json_text(value: Any) -> str:
     """
     try:
         text = _encode(value)
-    # NaN, a circle or a key that is no text: rare, so that only then each value is looked at.
-    except (ValueError, TypeError, RecursionError):
+    # NaN, a circle, a key that is no text, or whatever a stranger's class raises: rare, so that
+    # only then each value is looked at.
+    except Exception:  # noqa: BLE001
         text = _encode(_plain(value, _DEEPEST))
     return text if text.isascii() else readable(text)
 
@@ -159,16 +165,18 @@ _decode = json.JSONDecoder(object_hook=_typed).decode
 
 
 def _other(value: Any) -> Any:
-    # First: to Python they are sequences too.
-    if isinstance(value, bytes | bytearray | memoryview):
-        return {"$bytes": base64.b64encode(value).decode()}
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Sequence | Set):
-        return list(value)
     # Where nobody has imported pydantic no value is a model of it.
     pydantic = sys.modules.get("pydantic")
     try:
+        # First: to Python they are sequences too, and a range may be too long for the memory.
+        if isinstance(value, bytes | bytearray | memoryview):
+            return {"$bytes": base64.b64encode(value).decode()}
+        if isinstance(value, range):
+            return str(value)
+        if isinstance(value, Mapping):
+            return dict(value)
+        if isinstance(value, Sequence | Set):
+            return list(value)
         if pydantic is not None and isinstance(value, pydantic.BaseModel):
             return value.model_dump()
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -194,22 +202,24 @@ def _said(value: Any) -> str:
 
 def _plain(value: Any, levels: int) -> Any:
     """Return a value made of what JSON has, and of nothing else."""
-    if isinstance(value, float):
-        # Less itself each of the three is NaN: one comparison finds them. And repr() of
-        # numpy's float, which is one of Python's, has a name around the number.
-        return value if value - value == 0.0 else {"$double": _DOUBLES[repr(float(value))]}
-    if value is None or isinstance(value, str | int):
+    # Not isinstance: a stranger's proxy may raise where it is asked for its class.
+    kind = type(value)
+    if issubclass(kind, float):
+        # repr() of numpy's float, which is one of Python's, has a name around the number.
+        number = float(value)
+        return number if math.isfinite(number) else {"$double": _DOUBLES[repr(number)]}
+    if issubclass(kind, int):
+        return value if value.bit_length() <= _LONGEST_BITS else hex(value)
+    if value is None or issubclass(kind, str):
         return value
     if levels == 0:
         return "..."
-    if isinstance(value, Mapping):
+    found = value if kind in (dict, list, tuple) else _other(value)
+    if isinstance(found, dict):
         # A copy, which takes one step: another thread may change the dictionary meanwhile.
-        return {_said(key): _plain(each, levels - 1) for key, each in list(value.items())}
-    if isinstance(value, Sequence | Set) and not isinstance(
-        value, bytes | bytearray | memoryview
-    ):
-        return [_plain(each, levels - 1) for each in list(value)]
-    found = _other(value)
+        return {_said(key): _plain(each, levels - 1) for key, each in list(found.items())}
+    if isinstance(found, list | tuple):
+        return [_plain(each, levels - 1) for each in list(found)]
     return found if isinstance(found, str) else _plain(found, levels - 1)
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def text_of(milliseconds: int) -> str:
-    """Return a time as RFC 3339 has it.
+def text_of(milliseconds: int) -> str | int:
+    """Return a time as RFC 3339 has it; beyond year 9999, where it has none, the number.
 
     Args:
         milliseconds: Since the Unix epoch, UTC.
@@ -17,7 +17,10 @@ def text_of(milliseconds: int) -> str:
         >>> text_of(1_700_000_000_120)
         '2023-11-14T22:13:20.120Z'
     """
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    try:
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return milliseconds
     fraction = f".{milliseconds % 1000:03}" if milliseconds % 1000 else ""
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 

@@ -242,11 +242,8 @@ def duration(nanoseconds: int | None) -> str:
 
 
 def state(span: Span) -> tuple[str, str]:
-    """Return the status of a span and why it is so, whatever its file says."""
-    try:
-        status = span.status
-    except ValueError:
-        return "UNSET", "its status is unknown"
+    """Return the status of a span and why it is so."""
+    status = span.status
     return status.status_code.value, status.description
 
 

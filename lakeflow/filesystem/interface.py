@@ -146,9 +146,15 @@ class Filesystem:
     def sizes(self, path: str) -> dict[str, int]:
         """Return the size of every file below a folder by its path."""
         found: dict[str, int] = {}
-        for entry in self.list(path):
-            below = f"{path}/{entry.name}".lstrip("/")
-            found |= self.sizes(below) if entry.is_folder else {below: entry.size}
+        folders = [path]
+        while folders:
+            folder = folders.pop()
+            for entry in self.list(folder):
+                below = f"{folder}/{entry.name}".lstrip("/")
+                if entry.is_folder:
+                    folders.append(below)
+                else:
+                    found[below] = entry.size
         return found
 
     def exists(self, path: str) -> bool:

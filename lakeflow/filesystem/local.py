@@ -55,8 +55,10 @@ class LocalFilesystem(Filesystem):
                 file.seek(start)
             if end is None:
                 return file.read()
+            # To make room for more than there is takes longer than to read a small file.
+            rest = min(end, os.fstat(file.fileno()).st_size) - start
             # One system call may return less than it was asked for, and never over 2 GiB.
-            parts, rest = [], end - start
+            parts = []
             while rest > 0 and (part := file.read(rest)):
                 parts.append(part)
                 rest -= len(part)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.backends import READ_S, create_after_a_look, make_folder
+from lakeflow.filesystem.bounded import read_json
 from lakeflow.filesystem.disk_cache import BlockCache, default_folder
 from lakeflow.filesystem.failures import NO_BUCKET, PAST_END, cause_of, store_code
 from lakeflow.filesystem.fixed_files import FixedFiles
@@ -45,6 +46,8 @@ _REQUESTS_AT_ONCE = 16
 _SLOWEST_BYTES_PER_S = 512 * 1024
 # Nobody renews a lease. A compaction that takes longer may get company, which costs work.
 _LEASE_S = 120.0
+# By how much the clocks of two machines may differ.
+_CLOCKS_S = 600.0
 
 
 class RemoteFilesystem(Filesystem):
@@ -333,10 +336,11 @@ class RemoteFilesystem(Filesystem):
         """Hold a lease that runs out, so that nobody waits for the dead."""
         # Two may find it free at once. That wastes work and does no harm.
         try:
-            is_free = float(json.loads(self.read(path))["until"]) < time.time()
-        except (FileNotFoundError, ValueError, TypeError, KeyError):
-            is_free = True
-        if not is_free:
+            left_s = float(read_json(self, path)["until"]) - time.time()
+        except (FileNotFoundError, ValueError, TypeError, LookupError, OverflowError):
+            left_s = 0
+        # What runs longer than a lease does, NaN too, is none: nobody would compact any more.
+        if 0 < left_s <= _LEASE_S + _CLOCKS_S:
             # Who waits for the lease asks again soon, and each look is a request.
             time.sleep(1)
             yield False

@@ -13,6 +13,8 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError
+from lakeflow.filesystem.bounded import read_at_most
+from lakeflow.records import LONGEST_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +25,9 @@ _ATTEMPTS = 3
 
 
 _BEFORE = b'{"before":'
+
+LARGEST_EVENT_BYTES = 16 * LONGEST_LINE_BYTES
+"""What the file of an event has at most; a larger one is none of ours, and may be endless."""
 
 _MOST_BYTES_REPEATED = 256 * 1024
 """Bytes of the events that a file repeats: a large one is read by itself."""
@@ -91,13 +96,21 @@ def read_file(
         DamagedLakeError: It is not whole.
     """
     for _ in range(_ATTEMPTS):
-        found = fs.read(path) if data is None else data
+        try:
+            found = read_at_most(fs, path, LARGEST_EVENT_BYTES) if data is None else data
+        except ValueError as error:
+            raise damage(fs, path, str(error)) from error
         if found.endswith(b"\n") and is_whole(event_in(found)):
             return found
         # What came first may have been cut on its way: from here on it is asked for.
         data = None
-    raise DamagedLakeError(
-        f"{path} in {fs.uri} is damaged: it is not whole",
+    raise damage(fs, path, "it is not whole")
+
+
+def damage(fs: Filesystem, path: str, why: str) -> DamagedLakeError:
+    """Return the error of the file of an event that is not what was written."""
+    return DamagedLakeError(
+        f"{path} in {fs.uri} is damaged: {why}",
         hint="restore this file from a backup; nothing else of the lake was touched",
     )
 

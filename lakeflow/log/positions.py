@@ -12,6 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lakeflow.filesystem.names import is_plain
+from lakeflow.log.event_files import LARGEST_EVENT_BYTES, damage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,8 +67,16 @@ def events_apart(segments: Mapping[str, T]) -> tuple[dict[str, T], dict[str, T]]
 
 
 def list_segments(fs: Filesystem) -> dict[str, int]:
-    """Return the size of every segment by its path; what is named otherwise is none."""
-    return {path: size for path, size in fs.sizes(LOG).items() if _is_segment(path)}
+    """Return the size of every segment by its path; what is named otherwise is none.
+
+    Raises:
+        DamagedLakeError: An event is larger than any can be: each is read whole.
+    """
+    sizes = {path: size for path, size in fs.sizes(LOG).items() if _is_segment(path)}
+    for path, size in sizes.items():
+        if size > LARGEST_EVENT_BYTES and is_complete(path):
+            raise damage(fs, path, f"it has more than {LARGEST_EVENT_BYTES:,} bytes")
+    return sizes
 
 
 def _is_segment(path: str) -> bool:

@@ -141,7 +141,10 @@ class FoldPlanner:
         # tells readers the new files, before that tool deletes the old ones.
         # Only then: each table asked is a request where the lake is remote.
         if not (must or boundary.size_bytes) and not any(
-            lake.tables[name].has_newer(version) for name, version in base.versions.items()
+            lake.tables[name].has_newer(version)
+            for name, version in base.versions.items()
+            # A later version may have more of them.
+            if name in lake.tables
         ):
             return None
         kept = folds.kept_positions(base, map(writer_of, sizes))

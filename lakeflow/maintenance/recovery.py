@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError
+from lakeflow.filesystem.bounded import read_json
 from lakeflow.tables import checked, folds
 from lakeflow.tables.data_file import TABLES
 from lakeflow.tables.past_folds import standing_folds
@@ -99,7 +100,7 @@ def sizes_of(lake: Lake, fold: Fold) -> dict[str, int]:
 def log_is_whole_beyond(lake: Lake, number: int) -> bool:
     """Return whether no vacuum has deleted log beyond a fold; False if that is unknown."""
     try:
-        deleted_up_to = checked.whole(checked.read_json(lake.fs, DELETED)["fold"])
+        deleted_up_to = checked.whole(read_json(lake.fs, DELETED)["fold"])
     except FileNotFoundError:
         # Nothing was deleted; or both files were, with what else is in their folder.
         return lake.fs.exists(CLOCK)

@@ -11,6 +11,7 @@ from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_TRACES_DEFAULT_MAX_RESULTS
 
 from lakeflow import entities
+from lakeflow.entities import validation
 from lakeflow.exceptions import NotFoundError
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.span_entities import columns_of, tags_of
@@ -52,6 +53,8 @@ class TraceMethods(TraceAnalysisMethods, TwoStepTraceMethods):
         Cost: one append.
         """
         info = info_from(trace_info)
+        begun = validation.milliseconds(info.request_time, "request_time")
+        validation.milliseconds(begun + (info.execution_duration or 0), "its end")
         traces = self.lake.traces
         if info.state == entities.TraceState.IN_PROGRESS:
             traces.start(info)

@@ -12,7 +12,7 @@ from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_TRACES_DEFAULT_MAX_RESULTS
 
 from lakeflow import entities
-from lakeflow.entities import trace_info
+from lakeflow.entities import trace_info, validation
 from lakeflow.entities.trace_info import TraceStatus
 from lakeflow.mlflow.errors import raises_mlflow
 from lakeflow.mlflow.lake_methods import LakeMethods
@@ -45,7 +45,7 @@ class TwoStepTraceMethods(LakeMethods):
             # As MLflow 2 makes them: ids with `tr-` are of version 3.
             uuid.uuid4().hex,
             str(experiment_id),
-            timestamp_ms,
+            validation.milliseconds(timestamp_ms, "timestamp_ms"),
             entities.TraceState.IN_PROGRESS,
             trace_metadata=dict(request_metadata),
             # As in MLflow, a tag of this name is none.
@@ -63,12 +63,13 @@ class TwoStepTraceMethods(LakeMethods):
         request_metadata: Mapping[str, str],
         tags: Mapping[str, str],
     ) -> entities.TraceInfo:
+        ended_at = validation.milliseconds(timestamp_ms, "timestamp_ms")
         begun = self.lake.traces.info(request_id)
         state = trace_info.state_named(TraceStatus(status).value)
         ended = dataclasses.replace(
             begun,
             state=state,
-            execution_duration=timestamp_ms - begun.request_time,
+            execution_duration=ended_at - begun.request_time,
             trace_metadata=begun.trace_metadata | dict(request_metadata),
             tags=begun.tags | dict(tags),
         )

@@ -13,6 +13,7 @@ from lakeflow.ids import maker_of
 from lakeflow.kinds import EVENT
 from lakeflow.log.control_log import ControlLog
 from lakeflow.log.control_requests import Folded
+from lakeflow.log.event_files import LARGEST_EVENT_BYTES
 from lakeflow.log.positions import CONTROL, event_path
 from lakeflow.stores.lines import Declarations
 from lakeflow.stores.memory import Memory
@@ -348,7 +349,7 @@ class ControlStore:
             identity = lake.fs.identity(path)
             if identity is not None and self._log.created == (last, identity):
                 return
-            found = lake.fs.read(path)
+            found = lake.fs.read(path, 0, LARGEST_EVENT_BYTES)
         except FileNotFoundError:
             found = b""
         # Of an event that a fold holds only the number is known: then any content will do.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import DamagedLakeError
+from lakeflow.filesystem.bounded import read_json
 from lakeflow.filesystem.names import is_plain, plain
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def path_of(lake_id: str) -> str:
 def read(fs: Filesystem, lake_id: str) -> Bookmark:
     """Return the bookmark for a lake; one at the beginning where there is none."""
     try:
-        content = json.loads(fs.read(path_of(lake_id)))
+        content = read_json(fs, path_of(lake_id))
         return Bookmark(
             {
                 writer: (int(segment), int(offset))
@@ -77,7 +78,7 @@ def read(fs: Filesystem, lake_id: str) -> Bookmark:
             {str(each): str(other) for each, other in content["experiments"].items()},
         )
     except (
-        FileNotFoundError, ValueError, TypeError, LookupError, AttributeError, RecursionError,
+        FileNotFoundError, ValueError, TypeError, LookupError, AttributeError, OverflowError,
     ):  # fmt: skip
         # There is none, or somebody else has written it: from the beginning, then.
         return Bookmark()

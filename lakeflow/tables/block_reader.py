@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.tables.blocks import (
     FOOT,
+    LARGEST_BLOCK_BYTES,
     Block,
     BlockFile,
     StoredBlock,
@@ -112,8 +113,11 @@ class BlockReader:
 
     def blocks(self, first: str = "", last: str | None = None) -> Iterator[StoredBlock]:
         """Yield the data blocks that may have keys of a range; see ``entries``."""
-        runs = _runs(self._between(*self._opened(), first, last))
-        return (each for run in runs for each in self._fetch(run))
+        lines, depth = self._opened()
+        found: Iterable[Block] = _within(lines, first, last)
+        for _ in range(depth - 1):
+            found = self._one_level_below(found, first, last)
+        return (each for run in _runs(self._in_order(found)) for each in self._fetch(run))
 
     def _opened(self) -> tuple[list[Block], int]:
         """Return the lines of the root, and the levels of index blocks."""
@@ -133,17 +137,20 @@ class BlockReader:
             self._root = self._index(end - length, end), depth
         return self._root
 
-    def _between(
-        self, blocks: list[Block], depth: int, first: str, last: str | None
+    def _one_level_below(
+        self, blocks: Iterable[Block], first: str, last: str | None
     ) -> Iterator[Block]:
-        """Yield the data blocks that may have keys of a range."""
-        start = max(0, bisect_right(blocks, first, key=_first) - 1)
-        stop = len(blocks) if last is None else bisect_right(blocks, last, key=_first)
-        for block in blocks[start:stop]:
-            if depth == 1:
-                yield block
-            else:
-                yield from self._between(self._below(*block[1:3]), depth - 1, first, last)
+        for block in self._in_order(blocks):
+            yield from _within(self._below(*block[1:3]), first, last)
+
+    def _in_order(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Yield blocks of one level: where two lines led to one, levels of them had no end."""
+        end = 0
+        for block in blocks:
+            if block.start < end:
+                raise damage(self.file.path, "a block is not behind the one before it")
+            end = block.end
+            yield block
 
     def _index(self, start: int, end: int) -> list[Block]:
         raw = inflate(self._bytes(start, end), self.file.path)
@@ -174,6 +181,8 @@ class BlockReader:
         offset, tail = self._tail
         if start >= offset:
             return tail[start - offset : end - offset]
+        if not 0 <= start <= end <= start + LARGEST_BLOCK_BYTES:
+            raise damage(self.file.path, f"no block is from {start:,} to {end:,}")
         content = self._read(start, end)
         if len(content) != end - start:
             raise damage(self.file.path, f"{len(content)} bytes at {start}, not {end - start}")
@@ -203,6 +212,13 @@ def _places(blocks: list[Block], keys: Iterable[str]) -> Iterator[_Place]:
         asked = [key for key in group if block.may_have(key)]
         if asked:
             yield block, asked
+
+
+def _within(blocks: list[Block], first: str, last: str | None) -> list[Block]:
+    """Return those blocks that may have keys of a range."""
+    start = max(0, bisect_right(blocks, first, key=_first) - 1)
+    stop = len(blocks) if last is None else bisect_right(blocks, last, key=_first)
+    return blocks[start:stop]
 
 
 def _runs(blocks: Iterable[Block]) -> Iterator[list[Block]]:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 16 * 1024
 """What a block holds before it is compressed; smaller ones cost size, larger ones time."""
 
+LARGEST_BLOCK_BYTES = 1024 * 1024 * 1024
+"""No document is as large: a block that says so was made to take all memory."""
+
 FOOT = struct.Struct(">QBQI8s")
 
 # Level 1 is hardly faster on documents full of numbers; 3 takes a tenth longer and saves 3%.
@@ -111,11 +114,14 @@ def inflate(content: bytes, path: str) -> bytes:
     Raises:
         DamagedLakeError: It is not what was written to the file of that path.
     """
+    stream = zlib.decompressobj()
     try:
-        # Few blocks are larger, so that zlib need not enlarge its buffer.
-        return zlib.decompress(content, bufsize=2 * BLOCK_BYTES)
+        raw = stream.decompress(content, LARGEST_BLOCK_BYTES)
     except zlib.error as error:
         raise damage(path, str(error)) from error
+    if not stream.eof:
+        raise damage(path, f"a block is cut, or has more than {LARGEST_BLOCK_BYTES:,} bytes")
+    return raw
 
 
 def pack_foot(*numbers: int) -> bytes:

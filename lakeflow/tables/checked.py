@@ -6,7 +6,6 @@ value has another shape a TypeError or one of its kind.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import DamagedLakeError
@@ -23,33 +22,6 @@ if TYPE_CHECKING:
 
 INDEXES = "index"
 """Folder of the indexes within a lake."""
-
-_LARGEST_FILE_BYTES = 32 * 1024 * 1024
-"""Larger files are none of ours: this is room for fifty thousand files of tables."""
-
-
-def read_json(fs: Filesystem, path: str) -> Any:
-    """Return the content of a file; an answer that was cut short is asked for again.
-
-    Raises:
-        FileNotFoundError: There is none.
-        ValueError: It does not parse.
-    """
-    try:
-        return _parsed(fs, path)
-    # Only once more: if it still does not parse, the file itself is damaged.
-    except ValueError:
-        return _parsed(fs, path)
-
-
-def _parsed(fs: Filesystem, path: str) -> Any:
-    data = fs.read(path, 0, _LARGEST_FILE_BYTES + 1)
-    if len(data) > _LARGEST_FILE_BYTES:
-        raise ValueError(f"it has more than {_LARGEST_FILE_BYTES:,} bytes")
-    try:
-        return json.loads(data)
-    except RecursionError as error:
-        raise ValueError("it has too much within one another") from error
 
 
 def require_log(fs: Filesystem, fold: Fold, segments: Mapping[str, int]) -> None:

@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.exceptions import DamagedLakeError
+from lakeflow.filesystem.bounded import read_json
 from lakeflow.filesystem.names import number_in, plain
 from lakeflow.log.positions import CONTROL, hot_spans
 from lakeflow.tables import checked
@@ -231,7 +232,7 @@ def read_plan(fs: Filesystem, fold: int) -> FoldPlan:
     """
     path = plan_path(fold)
     with _damage(fs, path):
-        content = checked.read_json(fs, path)
+        content = read_json(fs, path)
         plan = FoldPlan(
             checked.whole(content["mark"]),
             checked.base(content, fold),
@@ -301,7 +302,7 @@ def read_fold(fs: Filesystem, number: int) -> Fold:
         return BEGINNING
     path = done_path(number)
     with _damage(fs, path):
-        content = checked.read_json(fs, path)
+        content = read_json(fs, path)
         return Fold(
             number,
             base=checked.base(content, number),

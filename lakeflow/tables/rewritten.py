@@ -24,6 +24,9 @@ def as_rewritten(fold: Fold, tables: Mapping[str, Table]) -> Fold:
     """
     files = dict(fold.files)
     for name, mark in fold.marks.items():
+        # A later version may have more of them.
+        if name not in tables:
+            continue
         version = tables[name].version()
         # Under another mark there are the rows of another fold.
         if tables[name].mark() == mark:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -279,3 +280,45 @@ def test_values_keep_their_types(value: Any) -> None:
     text.encode()
     json.loads(text, parse_constant=lambda constant: pytest.fail(constant))
     assert _same(value, typed(text))
+
+
+class Detached(Mapping[str, int]):
+    """A row whose session is closed."""
+
+    def __getitem__(self, key: str) -> int:
+        raise RuntimeError("detached")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("ab")
+
+    def __len__(self) -> int:
+        return 2
+
+
+class Unbound:
+    """A proxy of nothing."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise RuntimeError("unbound")
+
+
+class Changed(dict[str, int]):
+    def items(self) -> Any:
+        raise RuntimeError("none")
+
+
+@pytest.mark.parametrize(
+    ("make", "stored"),
+    [
+        (Detached, None),
+        (Unbound, None),
+        (lambda: Changed(a=1), {"a": 1}),
+        (lambda: 10**5000, hex(10**5000)),
+        # As a list it would take 80 TB.
+        (lambda: range(10**13), None),
+    ],
+)
+def test_no_value_fails(make: Callable[[], object], stored: object) -> None:
+    value = make()
+    assert json.loads(json_text([value])) == [str(value) if stored is None else stored]

@@ -24,7 +24,7 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.config import Settings
 from lakeflow.entities import Metric, Param, RunTag, ViewType
-from lakeflow.exceptions import LakeflowException
+from lakeflow.exceptions import DamagedLakeError, LakeflowException
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.kinds import EXPERIMENT
 from lakeflow.lake import Lake
@@ -200,9 +200,16 @@ def segment(
     return lambda lake: (writer(lake, of) / name).write_bytes(content)
 
 
-def sparse(lake: Path) -> None:
-    with (writer(lake) / "00000001.jsonl").open("wb") as file:
+def sparse(lake: Path, of: str = "stranger", name: str = "00000001.jsonl") -> None:
+    folder = lake / "log" / of
+    folder.mkdir(exist_ok=True)
+    with (folder / name).open("wb") as file:
         file.truncate(2**40)
+
+
+def set_grace(lake: Path, grace_s: int) -> None:
+    content = json.loads((lake / "lake.json").read_text())
+    (lake / "lake.json").write_text(json.dumps({**content, "event_grace_s": grace_s}))
 
 
 def socket_in(lake: Path) -> None:
@@ -384,8 +391,11 @@ CASES: dict[str, Plant] = {
     "fold of a list": lambda lake: newest_done(lake).write_text("[]"),
     "deep deletions": lambda lake: (lake / "folds" / "deleted.json").write_text("[" * 100_000),
     "deep lake file": lambda lake: (lake / "lake.json").write_text("[" * 100_000),
+    "huge grace": lambda lake: set_grace(lake, 10**400),
+    "long grace": lambda lake: set_grace(lake, 2**62),
     "infinite grace": lambda lake: (lake / "lake.json").write_text('{"format_version":5,"event_grace_s":1e999}'),
     "torn event": lambda lake: (lake / "log" / "control" / f"{5:08d}.jsonl").write_bytes(b'{"seq":1'),
+    "sparse event": lambda lake: sparse(lake, "control", "00000005.jsonl"),
     "empty event": lambda lake: (lake / "log" / "control" / f"{5:08d}.jsonl").touch(),
     **{f"flipped {pattern} at {place}": flip(pattern, place) for pattern in ("tables/runs/*.parquet", "tables/metrics/*.parquet", "index/run/*", "index/experiment.name/*", "tables/runs/_delta_log/*.json") for place in (0.5, 0.99)},
     "column missing": replace_column(lambda table: table.drop_columns(["status"])),
@@ -422,6 +432,17 @@ def test_a_planted_lake_is_read_or_refused(case: str, lake: Path, run_ids: list[
         else []
     )
     assert case != "empty segments" or not left
+
+
+def test_nothing_is_folded_of_a_lake_with_more_tables(lake: Path) -> None:
+    compact_lake(opened(lake))
+    CASES["more tables"](lake)
+    assert not compact_lake(opened(lake)).folds
+    # Whoever misses a file looks whether the tables were rewritten.
+    for file in (lake / "tables" / "metrics").glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(DamagedLakeError, match="metrics"):
+        compact_lake(opened(lake))
 
 
 def test_a_document_may_have_more_than_is_known() -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import fsspec
 import pytest
 
+from lakeflow.config import Settings
 from lakeflow.exceptions import StorageError
+from lakeflow.filesystem import remote
+from lakeflow.filesystem.backends import Backend, create_by_condition
 from lakeflow.filesystem.engine_filesystem import EngineFileSystem
+from lakeflow.filesystem.interface import Entry, Filesystem
 from lakeflow.filesystem.location import open_filesystem
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from lakeflow.filesystem.interface import Filesystem
 
 
 @pytest.fixture
@@ -83,12 +87,51 @@ def test_threads_read_one_bridged_file_by_position(fs: Filesystem) -> None:
         EngineFileSystem(fs, {}).open("lake://file", "wb")
 
 
+class Nested(Filesystem):
+    """Folders within one another, more than Python calls."""
+
+    def list(self, path: str) -> list[Entry]:
+        if path.count("/") < 2_000:
+            return [Entry("a", 0, is_folder=True, modified_s=0)]
+        return [Entry("file", 5, is_folder=False, modified_s=0)]
+
+
+def test_folders_may_be_as_deep_as_somebody_made_them() -> None:
+    assert Nested("", "nested://").sizes("log") == {"log" + 2_000 * "/a" + "/file": 5}
+
+
 def test_an_advisory_lock_is_had_once(tmp_path: Path) -> None:
     fs = open_filesystem(tmp_path)
     with fs.exclusive("folds/lock") as mine, fs.exclusive("folds/lock") as theirs:
         assert (mine, theirs) == (True, False)
     with fs.exclusive("folds/lock") as mine:
         assert mine
+
+
+@pytest.mark.parametrize(
+    ("until", "is_held"),
+    [
+        (60, True),
+        (10**9, False),
+        ("Infinity", False),
+        ("NaN", False),
+        ("1" + "0" * 400, False),
+        ("[" * 100_000, False),
+        ("null", False),
+    ],
+)
+def test_a_lease_is_held_no_longer_than_one_lasts(
+    until: str | int, is_held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
+    backend = Backend("m", create_by_condition, has_folders=False)
+    fs = remote.RemoteFilesystem(
+        lambda: fsspec.filesystem("memory"), "/leased", "m://leased", backend, Settings()
+    )
+    said = until if isinstance(until, str) else time.time() + until
+    fs.put("folds/lock", f'{{"until": {said}}}'.encode())
+    with fs.exclusive("folds/lock") as is_mine:
+        assert is_mine is not is_held
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,9 @@ def test_only_the_runs_that_are_named_are_looked_at(client: LakeflowClient, uri:
     for arguments in ({"run_ids": ["f" * 32]}, {"experiment_ids": ["99"]}):
         with pytest.raises(NotFoundError):
             verify(**arguments, tracking_uri=uri)
-    with pytest.raises(InvalidInputError, match="not a list of ids"):
-        verify(first, tracking_uri=uri)
+    for wrong in ({"run_ids": first}, {"run_ids": 5}, {"experiment_ids": 5}, {"model_ids": 5}):
+        with pytest.raises(InvalidInputError, match="not a list of ids"):
+            verify(**wrong, tracking_uri=uri)
 
 
 @pytest.mark.parametrize("is_folded", [False, True])

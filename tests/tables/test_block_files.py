@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakeflow.exceptions import DamagedLakeError
+from lakeflow.tables import blocks
 from lakeflow.tables.block_merge import merge
 from lakeflow.tables.block_reader import BlockReader, look_up
 from lakeflow.tables.block_writer import BlockWriter
-from lakeflow.tables.blocks import BlockFile
+from lakeflow.tables.blocks import BlockFile, deflate, pack_foot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -385,6 +386,27 @@ def test_another_file_than_the_one_that_was_meant_is_noticed() -> None:
     with pytest.raises(DamagedLakeError):
         BlockReader(other.file._replace(entries=1), other.read).get(["a"])
     assert one.reader().get(["a"]) == {"a": "1"}
+
+
+def test_a_scan_of_lines_that_lead_to_one_block_twice_ends() -> None:
+    data = deflate([b"k\t{}"])
+    start, end, levels = 0, len(data), 60
+    for _ in range(levels):
+        lines = deflate([b"k\t%d\t%d\t1\t0\t0" % (start, end)] * 2)
+        data += lines
+        start, end = end, end + len(lines)
+    data += pack_foot(end - start, levels, 1)
+    stored = Stored(BlockFile("a/file", len(data), 1, "k", "k"), data)
+    assert stored.reader().get(["k"]) == {"k": "{}"}
+    with pytest.raises(DamagedLakeError, match="not behind the one before"):
+        list(stored.reader().blocks())
+
+
+def test_a_block_that_would_take_all_memory_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = store({"a": "b" * 2_000})
+    monkeypatch.setattr(blocks, "LARGEST_BLOCK_BYTES", 1_000)
+    with pytest.raises(DamagedLakeError, match="more than 1,000 bytes"):
+        stored.reader().get(["a"])
 
 
 def test_a_file_that_is_gone_is_said_to_be_gone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,9 @@ from lakeflow.entities import (
     LiveSpan,
     NoOpSpan,
     SpanLogLevel,
+    Trace,
     TraceState,
+    validation,
 )
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 
@@ -114,6 +117,24 @@ def test_the_experiment_is_resolved_in_the_order_of_mlflow(lake: LakeflowClient)
         assert begun(experiment_id=given) == given
     lakeflow.tracing.reset()
     assert begun() == chosen
+
+
+def test_an_assessment_is_of_a_time_that_there_is(
+    lake: LakeflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = lake.start_trace("ask")
+    lake.end_trace(root.request_id)
+    in_ns = Feedback("late", 1, create_time_ms=time.time_ns())
+    with pytest.raises(InvalidInputError, match=r"create_time_ms is (?s:.*) milliseconds"):
+        lake.log_assessment(root.request_id, in_ns)
+    # What another tool has written all the same is a number: the page of a search has it too.
+    with monkeypatch.context() as patched:
+        patched.setattr(validation, "milliseconds", lambda value, path: value)
+        lake.log_assessment(root.request_id, in_ns)
+    found = lake.get_trace(root.request_id)
+    assert found.to_dict()["info"]["assessments"][0]["create_time"] == in_ns.create_time_ms
+    assert Trace.from_dict(found.to_dict()).info.assessments == found.info.assessments
+    assert f"{in_ns.create_time_ms}" in found._repr_html_()
 
 
 def test_assessments_are_said_changed_replaced_and_taken_back(lake: LakeflowClient) -> None:

@@ -57,7 +57,8 @@ class Bounds:
         ended, late = threading.Event(), threading.Event()
 
         def stop() -> None:
-            if not ended.wait(self.seconds):
+            # No thread waits longer than for some centuries.
+            if not ended.wait(min(self.seconds, threading.TIMEOUT_MAX)):
                 late.set()
             while not ended.wait(_AGAIN_S):
                 cursor.interrupt()

@@ -210,7 +210,13 @@ class TraceChanges(TraceLog):
 
 
 def _with_id(assessment: Assessment) -> Assessment:
-    """Return an assessment as it is stored: with an id, and valid."""
+    """Return an assessment as it is stored: with an id, and valid.
+
+    Raises:
+        InvalidInputError: It is of no time that there is.
+    """
+    for name in ("create_time_ms", "last_update_time_ms"):
+        validation.milliseconds(getattr(assessment, name), name)
     known = assessment.assessment_id or f"a-{new_id()}"
     return dataclasses.replace(assessment, assessment_id=known, valid=True)  # type: ignore[type-var]
 
