@@ -46,8 +46,8 @@ def copy(
 
     Raises:
         NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake.
-        InvalidInputError: INVALID_PARAMETER_VALUE, one of the two is no location, or there is
-            something else at the target.
+        InvalidInputError: INVALID_PARAMETER_VALUE, one of the two is no location, both are one
+            lake, or there is something else at the target.
         InvalidStateError: INVALID_STATE, the target is another lake, or was written to.
         StorageError: One of the two cannot be read or written.
         DamagedLakeError: DATA_LOSS, a file of the lake is not there.

@@ -16,6 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import InvalidInputError, InvalidStateError
+from lakeflow.filesystem.interface import STAGING
+from lakeflow.ids import new_id
 from lakeflow.lake_file import LAKE_FILE
 from lakeflow.log.positions import LOG, events_apart, list_segments, writer_of
 from lakeflow.maintenance.listed import with_listing
@@ -53,7 +55,7 @@ def copy_lake(
         progress: Called as work goes on.
 
     Raises:
-        InvalidInputError: There is something else at the target.
+        InvalidInputError: The target is the lake itself, or there is something else.
         InvalidStateError: The target is another lake, or was written to since.
         DamagedLakeError: A file of the lake is not there.
         StorageError: One of the two cannot be read or written.
@@ -119,6 +121,10 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
         raise InvalidStateError(
             f"{target.uri} is another lake than {lake.fs.uri}", hint="choose a new folder"
         )
+    if _is_one(lake.fs, target):
+        raise InvalidInputError(
+            f"{lake.fs.uri} and {target.uri} are one lake", hint="choose a new folder"
+        )
     segments = target.sizes(LOG)
     writers = {*map(writer_of, listing.segments), *listing.fold.positions}
     events, _ = events_apart(segments)
@@ -136,6 +142,18 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
             f"{target.uri} was written to since it was copied from {lake.fs.uri}",
             hint="choose a new folder: what was written there would be lost",
         )
+
+
+def _is_one(source: Filesystem, target: Filesystem) -> bool:
+    """Return whether two locations are one folder, whatever each is called."""
+    # Links, mounts, schemes and endpoints give a folder many names, and a bucket's name may be
+    # that of another one elsewhere: only what is put into one and found in the other tells.
+    path = f"{STAGING}/{new_id()}"
+    try:
+        target.put(path, b"x")
+        return source.exists(path)
+    finally:
+        target.delete(path)
 
 
 def _carry_out(

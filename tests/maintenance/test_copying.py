@@ -77,6 +77,22 @@ def test_a_copy_overwrites_nothing_of_somebody_else(
         lakeflow.copy(tmp_path / "lake", tmp_path / "other")
 
 
+@pytest.mark.parametrize("name", ["lake", "link"])
+def test_a_lake_is_not_copied_onto_itself_whatever_it_is_called(
+    another_process: Callable[..., Store], tmp_path: Path, name: str
+) -> None:
+    lake = tmp_path / "lake"
+    store = another_process(str(lake))
+    run_id = filled(store)
+    compact_lake(store.lake)
+    (tmp_path / "link").symlink_to(lake)
+    with pytest.raises(InvalidInputError, match="are one lake"):
+        lakeflow.copy(lake, tmp_path / name)
+    store.runs.log_metric(run_id, "loss", 5.0, 5, 5)
+    assert len(another_process(str(lake)).runs.history(run_id, "loss")) == 6
+    assert not [*(lake / ".staging").iterdir()]
+
+
 def test_a_copy_that_is_stopped_anywhere_goes_on(
     another_process: Callable[..., Store], tmp_path: Path
 ) -> None:
