@@ -56,7 +56,7 @@ def copy_lake(
 
     Raises:
         InvalidInputError: The target is the lake itself, or there is something else.
-        InvalidStateError: The target is another lake, or was written to since.
+        InvalidStateError: The target is another lake, or was written to or compacted since.
         DamagedLakeError: A file of the lake is not there.
         StorageError: One of the two cannot be read or written.
     """
@@ -128,9 +128,12 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
     segments = target.sizes(LOG)
     writers = {*map(writer_of, listing.segments), *listing.fold.positions}
     events, _ = events_apart(segments)
+    newest = folds.newest(target).begun
     if (
         not {*map(writer_of, segments)} <= writers
-        or folds.newest(target).begun > listing.fold.number
+        or newest > listing.fold.number
+        # A copy brings the end of a fold alone. What was folded there may have no log any more.
+        or target.exists(folds.plan_path(newest))
         or any(
             # Where both were written to, one number has two events.
             target.read(path) != lake.fs.read(path)
@@ -139,7 +142,8 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
         )
     ):
         raise InvalidStateError(
-            f"{target.uri} was written to since it was copied from {lake.fs.uri}",
+            f"{target.uri} was written to, or compacted, since it was copied from "
+            f"{lake.fs.uri}",
             hint="choose a new folder: what was written there would be lost",
         )
 

@@ -11,6 +11,7 @@ import pytest
 import lakeflow
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, InvalidStateError
 from lakeflow.filesystem.location import open_filesystem
+from lakeflow.log.positions import list_segments
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.maintenance.copying import copy_lake
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
@@ -91,6 +92,25 @@ def test_a_lake_is_not_copied_onto_itself_whatever_it_is_called(
     store.runs.log_metric(run_id, "loss", 5.0, 5, 5)
     assert len(another_process(str(lake)).runs.history(run_id, "loss")) == 6
     assert not [*(lake / ".staging").iterdir()]
+
+
+def test_a_copy_whose_own_log_is_folded_and_gone_is_not_overwritten(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    source = another_process(str(tmp_path / "lake"))
+    run_id = filled(source)
+    lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
+    copied = another_process(str(tmp_path / "copy"), vacuum_grace_s=0, retention_s=0)
+    copied.runs.set_tag(run_id, "mine", "x")
+    copied.lake.close()
+    for _ in range(2):
+        compact_lake(copied.lake)
+    assert not list_segments(copied.lake.fs)
+    for number in range(3):  # the source gets beyond the folds of the copy
+        source.runs.set_tag(run_id, "number", str(number))
+        compact_lake(source.lake)
+    with pytest.raises(InvalidStateError, match="was written to"):
+        lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
 
 
 def test_a_copy_that_is_stopped_anywhere_goes_on(
