@@ -11,7 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from lakeflow import temporary
-from lakeflow.exceptions import StorageError
+from lakeflow.exceptions import DamagedLakeError, StorageError
 from lakeflow.filesystem.failures import cause_of
 
 if TYPE_CHECKING:
@@ -85,7 +85,16 @@ class Filesystem:
         self.uri = uri
 
     def full(self, path: str) -> str:
-        """Return the path as the filesystem knows it."""
+        """Return the path as the filesystem knows it.
+
+        Raises:
+            DamagedLakeError: It leads out of the lake, as a key of an object may be named.
+        """
+        if ".." in path and ".." in path.split("/"):
+            raise DamagedLakeError(
+                f"{path!r} in {self.uri} leads out of it, so it is no part of a lake",
+                hint="remove what has this name; nothing else of the lake was touched",
+            )
         return f"{self._root}/{path}" if path else self._root
 
     def resolve(self, location: str) -> str:

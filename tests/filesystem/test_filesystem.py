@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lakeflow.exceptions import StorageError
+from lakeflow.exceptions import DamagedLakeError, StorageError
 from lakeflow.filesystem.engine_filesystem import EngineFileSystem
 from lakeflow.filesystem.location import open_filesystem
 
@@ -117,3 +119,14 @@ def test_a_kind_that_cannot_create_exclusively_reads_only(tmp_path: Path) -> Non
     assert (fs.read("a", 1, 3), fs.can_write) == (b"on", False)
     with pytest.raises(StorageError, match="exactly once"):
         fs.create("b", b"")
+
+
+@pytest.mark.parametrize("where", ["{}", "memory://{}", "local://{}"])
+def test_no_path_leads_out_of_a_lake(tmp_path: Path, where: str) -> None:
+    fs = open_filesystem(where.format(tmp_path / "lake"))
+    for call in (fs.read, fs.list, fs.exists, fs.delete, partial(fs.put, data=b"x")):
+        with pytest.raises(DamagedLakeError, match=re.escape("log/../../out")):
+            call("log/../../out")
+    assert not (tmp_path / "out").exists()
+    fs.put("log/..a", b"x")
+    assert fs.read("log/..a") == b"x"

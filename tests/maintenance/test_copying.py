@@ -6,6 +6,7 @@ import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
+import fsspec
 import pytest
 
 import lakeflow
@@ -111,6 +112,19 @@ def test_a_copy_whose_own_log_is_folded_and_gone_is_not_overwritten(
         compact_lake(source.lake)
     with pytest.raises(InvalidStateError, match="was written to"):
         lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
+
+
+def test_a_name_that_leads_out_of_a_lake_is_written_nowhere(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    place = f"memory://{tmp_path.name}-hostile"
+    filled(another_process(place))
+    store = fsspec.filesystem("memory").store
+    root = f"/{tmp_path.name}-hostile"
+    store[f"{root}/rejected/../../../evil.txt"] = store[f"{root}/lake.json"]
+    with pytest.raises(DamagedLakeError, match=r"'rejected/\.\.' in .* leads out"):
+        lakeflow.copy(place, tmp_path / "a" / "b" / "copy")
+    assert not [*tmp_path.rglob("evil.txt")]
 
 
 def test_a_copy_that_is_stopped_anywhere_goes_on(
