@@ -587,6 +587,29 @@ for step in range(5000):
     assert lake.listing().unfolded_bytes < 5000 * 170
 
 
+def test_where_no_thread_can_be_started_logging_goes_on_and_a_later_one_folds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEFLOW_AUTO_COMPACT_BYTES", "1000")
+    client = LakeflowClient(tmp_path)
+    run_id = client.create_run("0").info.run_id
+    lake = open_store(tmp_path, create=False).lake
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for step in range(20):
+            client.log_metric(run_id, "loss", step, step=step)
+    assert lake.fold().number == 0
+    for step in range(20, 40):
+        client.log_metric(run_id, "loss", step, step=step)
+    lake.close()
+    assert Lake.on(open_filesystem(tmp_path), Settings()).fold().number >= 1
+    assert len(client.get_metric_history(run_id, "loss")) == 40
+
+
 def test_what_waits_at_the_end_is_folded_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
