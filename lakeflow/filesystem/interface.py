@@ -240,14 +240,17 @@ class Filesystem:
         Raises:
             StorageError: One of them cannot be deleted.
         """
-        refused: list[StorageError] = []
-        for path in paths:
-            try:
-                self.delete(path)
-            except StorageError as error:
-                refused.append(error)
+        refused = [refusal for path in paths if (refusal := self._refusal(path)) is not None]
         if refused:
             raise refused[0]
+
+    def _refusal(self, path: str) -> StorageError | None:
+        """Delete a file; return why it stays, if it does."""
+        try:
+            self.delete(path)
+        except StorageError as error:
+            return error
+        return None
 
     def delete_folder(self, path: str) -> None:
         """Delete a folder if it is empty; on stores without folders there is nothing to do."""

@@ -28,6 +28,7 @@ from lakeflow.filesystem.listing import entry_of, name_of
 from lakeflow.filesystem.parts import PART_BYTES, WHOLE_BYTES, send_in_parts
 from lakeflow.filesystem.probe import check_creates_once
 from lakeflow.filesystem.retry import retry_until_deadline
+from lakeflow.filesystem.threads import in_order
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
@@ -311,16 +312,24 @@ class RemoteFilesystem(Filesystem):
         if not paths:
             return
         # Only s3fs has a call for many deletions that says which of them have failed.
-        if not self._persist("reach", "", lambda fs: hasattr(fs, "_bulk_delete")):
-            for _ in self._threads().map(self.delete, paths):
-                pass
-            return
-        # fsspec would take these for patterns.
-        for path in filter(_PATTERN.search, paths):
-            self.delete(path)
-        full = [self.full(path) for path in paths if not _PATTERN.search(path)]
-        with contextlib.suppress(FileNotFoundError):
-            self._persist("delete", paths[0], lambda fs: fs.rm(full) if full else None)
+        is_bulk = self._persist("reach", "", lambda fs: hasattr(fs, "_bulk_delete"))
+        # fsspec would take some for patterns.
+        single = [path for path in paths if not is_bulk or _PATTERN.search(path)]
+        found = in_order(self._threads(), self._refusal, single, _REQUESTS_AT_ONCE)
+        refused = [refusal for refusal in found if refusal is not None]
+        if full := [self.full(path) for path in paths if is_bulk and not _PATTERN.search(path)]:
+            with contextlib.suppress(FileNotFoundError):
+                self._persist("delete", paths[0], lambda fs: fs.rm(full))
+        if refused:
+            raise refused[0]
+
+    def _refusal(self, path: str) -> StorageError | None:
+        """Delete a file, as the base class does, while the store is there."""
+        refusal = super()._refusal(path)
+        # Where it is busy or out of reach, each file would be tried until a deadline.
+        if refusal is not None and cause_of(refusal).is_transient:
+            raise refusal
+        return refusal
 
     def clear_staging(self, before_s: float) -> None:
         """Delete files of killed processes, where there can be any."""

@@ -8,13 +8,17 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
+from lakeflow.config import Settings
 from lakeflow.exceptions import DamagedLakeError, StorageError
+from lakeflow.filesystem.backends import Backend, create_by_condition
 from lakeflow.filesystem.engine_filesystem import EngineFileSystem
 from lakeflow.filesystem.location import open_filesystem
+from lakeflow.filesystem.remote import RemoteFilesystem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,3 +134,45 @@ def test_no_path_leads_out_of_a_lake(tmp_path: Path, where: str) -> None:
     assert not (tmp_path / "out").exists()
     fs.put("log/..a", b"x")
     assert fs.read("log/..a") == b"x"
+
+
+class Held(MemoryFileSystem):
+    """Refuses to delete a file, and is out of reach where asked for another."""
+
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    cachable = False
+
+    def rm_file(self, path: str) -> None:
+        if path.endswith("held"):
+            raise PermissionError(errno.EACCES, "held", path)
+        if path.endswith("lost"):
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "lost", path)
+        super().rm_file(path)
+
+
+class HeldInBulk(Held):
+    """Has a call for many deletions, as s3fs has."""
+
+    def _bulk_delete(self) -> None: ...
+
+
+@pytest.mark.parametrize("kind", [Held, HeldInBulk])
+def test_all_is_deleted_but_what_is_refused(kind: type[Held]) -> None:
+    store = kind()
+    fs = RemoteFilesystem(
+        lambda: store,
+        "/held",
+        "held://held",
+        Backend("held", create_by_condition, has_folders=False),
+        Settings(exclusive_writer=True, cache_bytes=0, remote_deadline_s=0),
+    )
+    paths = [f"[{number}]" for number in range(40)]
+    for path in ("[held", *paths, "lost"):
+        fs.put(path, b"x")
+    with pytest.raises(StorageError, match=r"cannot delete \[held"):
+        fs.delete_many(["[held", *paths])
+    assert sorted(fs.sizes("")) == ["[held", "lost"]
+    # Each file would be waited for, as long as a store may be out of reach.
+    with pytest.raises(StorageError, match="lost"):
+        fs.delete_many(["[held", "[lost"])
