@@ -14,7 +14,6 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -155,11 +154,9 @@ class RemoteFilesystem(Filesystem):
         if len(spans) < 2:
             yield from ((item[0], read(item)) for item in spans.items())
             return
-        items = iter(spans.items())
-        # A few rounds of the threads at a time: all at once would hold a whole log in memory.
-        while some := list(islice(items, 4 * _REQUESTS_AT_ONCE)):
-            found = self._threads().map(read, some)
-            yield from ((path, data) for (path, _), data in zip(some, found, strict=True))
+        # A few for each of the threads at a time: all at once would hold a whole log in memory.
+        found = in_order(self._threads(), read, spans.items(), 4 * _REQUESTS_AT_ONCE)
+        yield from zip(spans, found, strict=True)
 
     def _threads(self) -> ThreadPoolExecutor:
         self._reset_in_a_child()

@@ -21,6 +21,7 @@ from lakeflow.exceptions import (
     InvalidStateError,
     StorageError,
 )
+from lakeflow.filesystem.threads import in_order
 from lakeflow.ids import maker_of, new_id
 from lakeflow.log.changes import Change, D, Group
 from lakeflow.log.clock import seconds
@@ -294,7 +295,7 @@ class ControlLog(Generic[D]):
             self._pool = ThreadPoolExecutor(
                 EVENTS_AT_ONCE, thread_name_prefix="lakeflow-control"
             )
-        return self._pool.map(self._file, numbers)
+        return in_order(self._pool, self._file, numbers, EVENTS_AT_ONCE)
 
     def _file(self, number: int) -> bytes | None:
         """Return the content of the file of an event; None if there is none."""

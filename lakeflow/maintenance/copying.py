@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import InvalidInputError, InvalidStateError
 from lakeflow.filesystem.interface import STAGING
+from lakeflow.filesystem.threads import in_order
 from lakeflow.ids import new_id
 from lakeflow.lake_file import LAKE_FILE
 from lakeflow.log.positions import LOG, events_apart, list_segments, writer_of
@@ -173,11 +174,11 @@ def _carry_out(
         for step, sizes in steps:
             new = [path for path, size in sizes.items() if known.get(path) != size]
             done += sum(sizes.values()) - sum(map(sizes.__getitem__, new))
-            sent = pool.map(partial(_send, lake.fs, target), new, map(sizes.__getitem__, new))
-            for size in sent:
-                done += size
+            sent = in_order(pool, partial(_send, lake.fs, target, sizes), new, _AT_ONCE)
+            for path in sent:
+                done += sizes[path]
                 report.files += 1
-                report.bytes += size
+                report.bytes += sizes[path]
                 progress(Progress(f"copy {step}", done, total))
             # What says that they are there must not reach the disk before they do.
             target.sync(*new)
@@ -197,6 +198,6 @@ def _drop_past(target: Filesystem, listing: LogListing) -> None:
     )
 
 
-def _send(source: Filesystem, target: Filesystem, path: str, size: int) -> int:
-    send(source, path, size, target, path)
-    return size
+def _send(source: Filesystem, target: Filesystem, sizes: Mapping[str, int], path: str) -> str:
+    send(source, path, sizes[path], target, path)
+    return path
