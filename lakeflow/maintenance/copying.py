@@ -17,10 +17,17 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import InvalidInputError, InvalidStateError
 from lakeflow.filesystem.interface import STAGING
+from lakeflow.filesystem.names import number_in
 from lakeflow.filesystem.threads import in_order
 from lakeflow.ids import new_id
 from lakeflow.lake_file import LAKE_FILE
-from lakeflow.log.positions import LOG, events_apart, list_segments, writer_of
+from lakeflow.log.positions import (
+    LOG,
+    events_apart,
+    list_segments,
+    number_of,
+    writer_of,
+)
 from lakeflow.maintenance.listed import with_listing
 from lakeflow.maintenance.recovery import CLOCK, DELETED, sizes_of
 from lakeflow.maintenance.report import CopyReport, Progress
@@ -39,6 +46,11 @@ if TYPE_CHECKING:
     from lakeflow.tables.folds import Fold, LogListing
 
 _AT_ONCE = 8
+
+_BROUGHT = f"{folds.FOLDS}/copied"
+"""In a copy: number of the last event of the control log that was brought, or may have been.
+
+The source may have deleted it since. Then only this tells it from one that was made there."""
 
 
 _Step = tuple[str, "Mapping[str, int]"]
@@ -65,6 +77,10 @@ def copy_lake(
     def copy(listing: LogListing) -> CopyReport:
         plan = _plan(lake, listing)
         _check_target(lake, target, listing)
+        events, _ = events_apart(listing.unfolded)
+        last = max(map(number_of, events), default=folds.last_event(listing.fold))
+        target.put(_BROUGHT, str(last).encode())
+        target.sync(_BROUGHT)
         report = _carry_out(lake, target, plan, progress)
         # Only now: until all of it is there, the older copy stands on what goes.
         _drop_past(target, listing)
@@ -110,7 +126,7 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
     """Make sure that the target is empty, or an older copy that nobody has written to."""
     if not target.exists(LAKE_FILE):
         # A copy that was stopped before its last step has left things of these names.
-        known = {entry.name for entry in lake.fs.list("")}
+        known = {folds.FOLDS, *(entry.name for entry in lake.fs.list(""))}
         strangers = [each.name for each in target.list("") if each.name not in known]
         if strangers:
             raise InvalidInputError(
@@ -126,15 +142,21 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
         raise InvalidInputError(
             f"{lake.fs.uri} and {target.uri} are one lake", hint="choose a new folder"
         )
-    segments = target.sizes(LOG)
+    segments = list_segments(target)
     writers = {*map(writer_of, listing.segments), *listing.fold.positions}
     events, _ = events_apart(segments)
     newest = folds.newest(target).begun
+    brought = (
+        number_in(target.read(_BROUGHT).decode(errors="replace"))
+        if target.exists(_BROUGHT)
+        else None
+    )
     if (
         not {*map(writer_of, segments)} <= writers
         or newest > listing.fold.number
         # A copy brings the end of a fold alone. What was folded there may have no log any more.
         or target.exists(folds.plan_path(newest))
+        or max(map(number_of, events), default=0) > (brought or 0)
         or any(
             # Where both were written to, one number has two events.
             target.read(path) != lake.fs.read(path)

@@ -12,7 +12,7 @@ import pytest
 import lakeflow
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, InvalidStateError
 from lakeflow.filesystem.location import open_filesystem
-from lakeflow.log.positions import list_segments
+from lakeflow.log.positions import events_apart, list_segments
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.maintenance.copying import copy_lake
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
@@ -109,6 +109,26 @@ def test_a_copy_whose_own_log_is_folded_and_gone_is_not_overwritten(
     assert not list_segments(copied.lake.fs)
     for number in range(3):  # the source gets beyond the folds of the copy
         source.runs.set_tag(run_id, "number", str(number))
+        compact_lake(source.lake)
+    with pytest.raises(InvalidStateError, match="was written to"):
+        lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
+
+
+def test_an_experiment_of_a_copy_is_not_overwritten_by_one_that_is_folded(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    ages = {"vacuum_grace_s": 0, "retention_s": 0}
+    source = another_process(str(tmp_path / "lake"), **ages)
+    filled(source)
+    lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
+    source.experiments.create("theirs")
+    for _ in range(2):
+        compact_lake(source.lake)
+    assert not events_apart(list_segments(source.lake.fs))[0]
+    lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
+    another_process(str(tmp_path / "copy")).experiments.create("mine")
+    source.experiments.create("theirs too")
+    for _ in range(2):
         compact_lake(source.lake)
     with pytest.raises(InvalidStateError, match="was written to"):
         lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
