@@ -29,7 +29,8 @@ def copy(
 
     The copy holds what calls had returned from when it began: runs, experiments and the log
     that is not compacted yet. It may be stopped anywhere, and goes on when it is made again;
-    made again later it brings the copy up to date, as long as nobody has written to that.
+    made again later it brings the copy up to date, as long as nobody has written to that or
+    compacted it.
     Not copied are what ``as_of`` shows of the past, and artifacts.
 
     Cost: each file is read once and sent once, eight at a time, 16 MiB of each in memory.
@@ -46,9 +47,10 @@ def copy(
 
     Raises:
         NotFoundError: RESOURCE_DOES_NOT_EXIST, there is no lake.
-        InvalidInputError: INVALID_PARAMETER_VALUE, one of the two is no location, or there is
-            something else at the target.
-        InvalidStateError: INVALID_STATE, the target is another lake, or was written to.
+        InvalidInputError: INVALID_PARAMETER_VALUE, one of the two is no location, both are one
+            lake, or there is something else at the target.
+        InvalidStateError: INVALID_STATE, the target is another lake, or was written to or
+            compacted.
         StorageError: One of the two cannot be read or written.
         DamagedLakeError: DATA_LOSS, a file of the lake is not there.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import re
 import shutil
 import sys
@@ -286,13 +287,14 @@ def _write_parquet(rows: pyarrow.Table, output: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
+    is_new = not os.path.lexists(output)
     try:
         # Opened here: pyarrow deletes a path that it fails to write, be it a device.
         with output.open("wb") as file:
             pyarrow.parquet.write_table(rows, file)
     except (OSError, pyarrow.ArrowException) as error:
-        if output.is_file():
-            output.unlink()
+        if is_new:
+            output.unlink(missing_ok=True)
         raise _unwritten(output, error) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakeflow.filesystem.disk_cache import BLOCK_BYTES
+from lakeflow.filesystem.threads import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -97,7 +98,9 @@ class FixedFiles:
         if len(spans) < 2:
             contents: Iterable[bytes] = [self._fetch(path, *span) for span in spans]
         else:
-            contents = self._threads().map(lambda span: self._fetch(path, *span), spans)
+            contents = in_order(
+                self._threads(), lambda span: self._fetch(path, *span), spans, len(spans)
+            )
         for each, data in zip(stretches, contents, strict=True):
             for number in each:
                 begin = (number - each.start) * BLOCK_BYTES

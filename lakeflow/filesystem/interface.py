@@ -11,7 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from lakeflow import temporary
-from lakeflow.exceptions import StorageError
+from lakeflow.exceptions import DamagedLakeError, StorageError
 from lakeflow.filesystem.failures import cause_of
 from lakeflow.signals import let_through
 
@@ -86,7 +86,16 @@ class Filesystem:
         self.uri = uri
 
     def full(self, path: str) -> str:
-        """Return the path as the filesystem knows it."""
+        """Return the path as the filesystem knows it.
+
+        Raises:
+            DamagedLakeError: It leads out of the lake, as a key of an object may be named.
+        """
+        if ".." in path and ".." in path.split("/"):
+            raise DamagedLakeError(
+                f"{path!r} in {self.uri} leads out of it, so it is no part of a lake",
+                hint="remove what has this name; nothing else of the lake was touched",
+            )
         return f"{self._root}/{path}" if path else self._root
 
     def resolve(self, location: str) -> str:
@@ -242,14 +251,17 @@ class Filesystem:
         Raises:
             StorageError: One of them cannot be deleted.
         """
-        refused: list[StorageError] = []
-        for path in paths:
-            try:
-                self.delete(path)
-            except StorageError as error:
-                refused.append(error)
+        refused = [refusal for path in paths if (refusal := self._refusal(path)) is not None]
         if refused:
             raise refused[0]
+
+    def _refusal(self, path: str) -> StorageError | None:
+        """Delete a file; return why it stays, if it does."""
+        try:
+            self.delete(path)
+        except StorageError as error:
+            return error
+        return None
 
     def delete_folder(self, path: str) -> None:
         """Delete a folder if it is empty; on stores without folders there is nothing to do."""

@@ -14,7 +14,6 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +28,7 @@ from lakeflow.filesystem.listing import entry_of, name_of
 from lakeflow.filesystem.parts import PART_BYTES, WHOLE_BYTES, send_in_parts
 from lakeflow.filesystem.probe import check_creates_once
 from lakeflow.filesystem.retry import retry_until_deadline
+from lakeflow.filesystem.threads import in_order
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
@@ -157,11 +157,9 @@ class RemoteFilesystem(Filesystem):
         if len(spans) < 2:
             yield from ((item[0], read(item)) for item in spans.items())
             return
-        items = iter(spans.items())
-        # A few rounds of the threads at a time: all at once would hold a whole log in memory.
-        while some := list(islice(items, 4 * _REQUESTS_AT_ONCE)):
-            found = self._threads().map(read, some)
-            yield from ((path, data) for (path, _), data in zip(some, found, strict=True))
+        # A few for each of the threads at a time: all at once would hold a whole log in memory.
+        found = in_order(self._threads(), read, spans.items(), 4 * _REQUESTS_AT_ONCE)
+        yield from zip(spans, found, strict=True)
 
     def _threads(self) -> ThreadPoolExecutor:
         self._reset_in_a_child()
@@ -314,16 +312,24 @@ class RemoteFilesystem(Filesystem):
         if not paths:
             return
         # Only s3fs has a call for many deletions that says which of them have failed.
-        if not self._persist("reach", "", lambda fs: hasattr(fs, "_bulk_delete")):
-            for _ in self._threads().map(self.delete, paths):
-                pass
-            return
-        # fsspec would take these for patterns.
-        for path in filter(_PATTERN.search, paths):
-            self.delete(path)
-        full = [self.full(path) for path in paths if not _PATTERN.search(path)]
-        with contextlib.suppress(FileNotFoundError):
-            self._persist("delete", paths[0], lambda fs: fs.rm(full) if full else None)
+        is_bulk = self._persist("reach", "", lambda fs: hasattr(fs, "_bulk_delete"))
+        # fsspec would take some for patterns.
+        single = [path for path in paths if not is_bulk or _PATTERN.search(path)]
+        found = in_order(self._threads(), self._refusal, single, _REQUESTS_AT_ONCE)
+        refused = [refusal for refusal in found if refusal is not None]
+        if full := [self.full(path) for path in paths if is_bulk and not _PATTERN.search(path)]:
+            with contextlib.suppress(FileNotFoundError):
+                self._persist("delete", paths[0], lambda fs: fs.rm(full))
+        if refused:
+            raise refused[0]
+
+    def _refusal(self, path: str) -> StorageError | None:
+        """Delete a file, as the base class does, while the store is there."""
+        refusal = super()._refusal(path)
+        # Where it is busy or out of reach, each file would be tried until a deadline.
+        if refusal is not None and cause_of(refusal).is_transient:
+            raise refusal
+        return refusal
 
     def clear_staging(self, before_s: float) -> None:
         """Delete files of killed processes, where there can be any."""

@@ -7,7 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from lakeflow.exceptions import StorageError
+from lakeflow.exceptions import LakeflowException, StorageError
 from lakeflow.filesystem.failures import EXPIRED, NO_BUCKET, cause_of, store_code
 from lakeflow.signals import let_through
 
@@ -45,7 +45,7 @@ def retry_until_deadline(
     while True:
         try:
             return attempt()
-        except (FileExistsError, StorageError):
+        except (FileExistsError, LakeflowException):
             raise
         # Every backend has exceptions of its own, with no class above them but Exception.
         except Exception as error:

@@ -16,9 +16,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import InvalidInputError, InvalidStateError
+from lakeflow.filesystem.interface import STAGING
+from lakeflow.filesystem.names import number_in
 from lakeflow.filesystem.threads import in_order
+from lakeflow.ids import new_id
 from lakeflow.lake_file import LAKE_FILE
-from lakeflow.log.positions import LOG, events_apart, list_segments, writer_of
+from lakeflow.log.positions import (
+    LOG,
+    events_apart,
+    list_segments,
+    number_of,
+    writer_of,
+)
 from lakeflow.maintenance.listed import with_listing
 from lakeflow.maintenance.recovery import CLOCK, DELETED, sizes_of
 from lakeflow.maintenance.report import CopyReport, Progress
@@ -38,6 +47,11 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8
 
+_BROUGHT = f"{folds.FOLDS}/copied"
+"""In a copy: number of the last event of the control log that was brought, or may have been.
+
+The source may have deleted it since. Then only this tells it from one that was made there."""
+
 
 _Step = tuple[str, "Mapping[str, int]"]
 """A name, and the sizes of some files by path: they rely on the steps before."""
@@ -54,8 +68,8 @@ def copy_lake(
         progress: Called as work goes on.
 
     Raises:
-        InvalidInputError: There is something else at the target.
-        InvalidStateError: The target is another lake, or was written to since.
+        InvalidInputError: The target is the lake itself, or there is something else.
+        InvalidStateError: The target is another lake, or was written to or compacted since.
         DamagedLakeError: A file of the lake is not there.
         StorageError: One of the two cannot be read or written.
     """
@@ -63,6 +77,10 @@ def copy_lake(
     def copy(listing: LogListing) -> CopyReport:
         plan = _plan(lake, listing)
         _check_target(lake, target, listing)
+        events, _ = events_apart(listing.unfolded)
+        last = max(map(number_of, events), default=folds.last_event(listing.fold))
+        target.put(_BROUGHT, str(last).encode())
+        target.sync(_BROUGHT)
         report = _carry_out(lake, target, plan, progress)
         # Only now: until all of it is there, the older copy stands on what goes.
         _drop_past(target, listing)
@@ -108,7 +126,7 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
     """Make sure that the target is empty, or an older copy that nobody has written to."""
     if not target.exists(LAKE_FILE):
         # A copy that was stopped before its last step has left things of these names.
-        known = {entry.name for entry in lake.fs.list("")}
+        known = {folds.FOLDS, *(entry.name for entry in lake.fs.list(""))}
         strangers = [each.name for each in target.list("") if each.name not in known]
         if strangers:
             raise InvalidInputError(
@@ -120,12 +138,25 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
         raise InvalidStateError(
             f"{target.uri} is another lake than {lake.fs.uri}", hint="choose a new folder"
         )
-    segments = target.sizes(LOG)
+    if _is_one(lake.fs, target):
+        raise InvalidInputError(
+            f"{lake.fs.uri} and {target.uri} are one lake", hint="choose a new folder"
+        )
+    segments = list_segments(target)
     writers = {*map(writer_of, listing.segments), *listing.fold.positions}
     events, _ = events_apart(segments)
+    newest = folds.newest(target).begun
+    brought = (
+        number_in(target.read(_BROUGHT).decode(errors="replace"))
+        if target.exists(_BROUGHT)
+        else None
+    )
     if (
         not {*map(writer_of, segments)} <= writers
-        or folds.newest(target).begun > listing.fold.number
+        or newest > listing.fold.number
+        # A copy brings the end of a fold alone. What was folded there may have no log any more.
+        or target.exists(folds.plan_path(newest))
+        or max(map(number_of, events), default=0) > (brought or 0)
         or any(
             # Where both were written to, one number has two events.
             target.read(path) != lake.fs.read(path)
@@ -134,9 +165,22 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
         )
     ):
         raise InvalidStateError(
-            f"{target.uri} was written to since it was copied from {lake.fs.uri}",
+            f"{target.uri} was written to, or compacted, since it was copied from "
+            f"{lake.fs.uri}",
             hint="choose a new folder: what was written there would be lost",
         )
+
+
+def _is_one(source: Filesystem, target: Filesystem) -> bool:
+    """Return whether two locations are one folder, whatever each is called."""
+    # Links, mounts, schemes and endpoints give a folder many names, and a bucket's name may be
+    # that of another one elsewhere: only what is put into one and found in the other tells.
+    path = f"{STAGING}/{new_id()}"
+    try:
+        target.put(path, b"x")
+        return source.exists(path)
+    finally:
+        target.delete(path)
 
 
 def _carry_out(
@@ -152,11 +196,11 @@ def _carry_out(
         for step, sizes in steps:
             new = [path for path, size in sizes.items() if known.get(path) != size]
             done += sum(sizes.values()) - sum(map(sizes.__getitem__, new))
-            sent = in_order(pool, partial(_send, lake.fs, target, sizes), new, len(new))
-            for size in sent:
-                done += size
+            sent = in_order(pool, partial(_send, lake.fs, target, sizes), new, _AT_ONCE)
+            for path in sent:
+                done += sizes[path]
                 report.files += 1
-                report.bytes += size
+                report.bytes += sizes[path]
                 progress(Progress(f"copy {step}", done, total))
             # What says that they are there must not reach the disk before they do.
             target.sync(*new)
@@ -176,6 +220,6 @@ def _drop_past(target: Filesystem, listing: LogListing) -> None:
     )
 
 
-def _send(source: Filesystem, target: Filesystem, sizes: Mapping[str, int], path: str) -> int:
+def _send(source: Filesystem, target: Filesystem, sizes: Mapping[str, int], path: str) -> str:
     send(source, path, sizes[path], target, path)
-    return sizes[path]
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from typing import TYPE_CHECKING
@@ -47,10 +48,13 @@ class AutoCompaction:
         self._next_at = written_bytes + self._lake.settings.auto_compact_bytes
         if self._thread is None or not self._thread.is_alive():
             # A daemon does not keep a process alive; a client that is closed waits for it.
-            self._thread = threading.Thread(
+            thread = threading.Thread(
                 target=self._compact, name="lakeflow-compact", daemon=True
             )
-            self._thread.start()
+            # Where none can be started, the next one may: what is logged is safe.
+            with contextlib.suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
 
     def _closing(self) -> None:
         if self._thread is not None:

@@ -111,9 +111,9 @@ class _Stage:
         """Stage segments, but for those that the engine can read where they are."""
         others = {}
         # Looking at each line takes a quarter of what a fold does with it, on one core.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            # Each is a path at most.
-            places = in_order(pool, self._place, spans.items(), len(spans))
+        most = os.cpu_count() or 1
+        with ThreadPoolExecutor(most) as pool:
+            places = in_order(pool, self._place, spans.items(), most)
             for path, local in zip(spans, places, strict=True):
                 if local is not None:
                     self.staged.files.append(local)

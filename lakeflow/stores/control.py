@@ -18,7 +18,7 @@ from lakeflow.log.positions import CONTROL, event_path
 from lakeflow.stores.lines import Declarations
 from lakeflow.stores.memory import Memory
 from lakeflow.stores.things import merged
-from lakeflow.tables.folds import BEGINNING
+from lakeflow.tables.folds import BEGINNING, last_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -297,7 +297,7 @@ class ControlStore:
     def _look(self) -> Folded:
         # The rules know two numbers of a fold: ``stand_on`` and ``rebase`` take it from here.
         self._looked = self._lake.fold()
-        return Folded(self._looked.number, _last_event(self._looked))
+        return Folded(self._looked.number, last_event(self._looked))
 
     def _owner(self, number: int, fold: Fold | None = None) -> str | None:
         identity = event_lines.number_text(number)
@@ -358,17 +358,10 @@ class ControlStore:
         # A vacuum deletes what is folded, and somebody who was stopped meanwhile may create it
         # once more.
         fold = lake.fold()
-        is_folded = _last_event(fold) >= last
+        is_folded = last_event(fold) >= last
         if not is_folded or (found and self._owner(last, fold) != self._id_of(last, event)):
             raise DamagedLakeError(
                 f"the log of {lake.fs.uri} was deleted, or an older copy was put in its place; "
                 "with it changes of experiments and models are gone",
                 hint="restore log/ from a backup; a new process goes on with what there is",
             )
-
-
-def _last_event(fold: Fold) -> int:
-    """Return the number of the last event that a fold holds."""
-    position = fold.positions.get(CONTROL)
-    # A position names the segment to go on with, and each event is a segment of its own.
-    return 0 if position is None else position.segment - 1

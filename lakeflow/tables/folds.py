@@ -261,6 +261,13 @@ def kept_positions(fold: Fold, writers: Iterable[str]) -> dict[str, Position]:
     }
 
 
+def last_event(fold: Fold) -> int:
+    """Return the number of the last event that a fold holds."""
+    position = fold.positions.get(CONTROL)
+    # A position names the segment to go on with, and each event is a segment of its own.
+    return 0 if position is None else position.segment - 1
+
+
 def finish(fs: Filesystem, fold: Fold) -> bool:
     """Publish what a fold left behind; return whether nobody else had done so already."""
     content = {

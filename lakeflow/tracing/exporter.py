@@ -212,14 +212,11 @@ class LakeflowSpanProcessor(SpanProcessor):
         with self._starting:
             if self._thread is None:
                 # A daemon: a lake that does not answer keeps no process alive.
-                self._thread = threading.Thread(
-                    target=self._work, name="lakeflow-spans", daemon=True
-                )
-                try:
-                    self._thread.start()
-                except RuntimeError:
-                    # None can be started any more when the interpreter ends, or for now.
-                    self._thread = None
+                thread = threading.Thread(target=self._work, name="lakeflow-spans", daemon=True)
+                # Where none can be started, as when the interpreter ends, the next span tries.
+                with contextlib.suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
 
     def _work(self) -> None:
         # So that the very first span is one that comes after a rest.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime
+import errno
 import io
 import json
 import os
+import pathlib
 import pty
 import resource
 import shlex
@@ -15,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import deltalake
 import duckdb
@@ -391,6 +393,29 @@ def test_what_parquet_cannot_hold_is_a_plain_error(
     assert ask(lake, "SELECT INTERVAL 1 MONTH AS i", "--output", str(target)) == 1
     assert "cannot write" in capsys.readouterr().err
     assert not target.exists()
+
+
+def test_a_file_that_cannot_be_opened_is_not_deleted(
+    lake: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = tmp_path / "rows.parquet"
+    target.write_bytes(b"mine")
+    opened = pathlib.Path.open
+
+    # To root the system refuses no file for its mode.
+    def refuse(path: Path, *args: Any, **named: Any) -> Any:
+        if path == target:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *args, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "open", refuse)
+        assert ask(lake, POINTS, "--output", str(target)) == 1
+    assert "cannot write" in capsys.readouterr().err
+    assert target.read_bytes() == b"mine"
 
 
 def test_values_are_bound_by_name_or_by_place(

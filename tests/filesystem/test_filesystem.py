@@ -5,20 +5,24 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from lakeflow.config import Settings
-from lakeflow.exceptions import StorageError
+from lakeflow.exceptions import DamagedLakeError, StorageError
 from lakeflow.filesystem import remote
 from lakeflow.filesystem.backends import Backend, create_by_condition
 from lakeflow.filesystem.engine_filesystem import EngineFileSystem
 from lakeflow.filesystem.interface import Entry, Filesystem
 from lakeflow.filesystem.location import open_filesystem
+from lakeflow.filesystem.remote import RemoteFilesystem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,3 +164,56 @@ def test_a_kind_that_cannot_create_exclusively_reads_only(tmp_path: Path) -> Non
     assert (fs.read("a", 1, 3), fs.can_write) == (b"on", False)
     with pytest.raises(StorageError, match="exactly once"):
         fs.create("b", b"")
+
+
+@pytest.mark.parametrize("where", ["{}", "memory://{}", "local://{}"])
+def test_no_path_leads_out_of_a_lake(tmp_path: Path, where: str) -> None:
+    fs = open_filesystem(where.format(tmp_path / "lake"))
+    for call in (fs.read, fs.list, fs.exists, fs.delete, partial(fs.put, data=b"x")):
+        with pytest.raises(DamagedLakeError, match=re.escape("log/../../out")):
+            call("log/../../out")
+    assert not (tmp_path / "out").exists()
+    fs.put("log/..a", b"x")
+    assert fs.read("log/..a") == b"x"
+
+
+class Held(MemoryFileSystem):
+    """Refuses to delete a file, and is out of reach where asked for another."""
+
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    cachable = False
+
+    def rm_file(self, path: str) -> None:
+        if path.endswith("held"):
+            raise PermissionError(errno.EACCES, "held", path)
+        if path.endswith("lost"):
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "lost", path)
+        super().rm_file(path)
+
+
+class HeldInBulk(Held):
+    """Has a call for many deletions, as s3fs has."""
+
+    def _bulk_delete(self) -> None: ...
+
+
+@pytest.mark.parametrize("kind", [Held, HeldInBulk])
+def test_all_is_deleted_but_what_is_refused(kind: type[Held]) -> None:
+    store = kind()
+    fs = RemoteFilesystem(
+        lambda: store,
+        "/held",
+        "held://held",
+        Backend("held", create_by_condition, has_folders=False),
+        Settings(exclusive_writer=True, cache_bytes=0, remote_deadline_s=0),
+    )
+    paths = [f"[{number}]" for number in range(40)]
+    for path in ("[held", *paths, "lost"):
+        fs.put(path, b"x")
+    with pytest.raises(StorageError, match=r"cannot delete \[held"):
+        fs.delete_many(["[held", *paths])
+    assert sorted(fs.sizes("")) == ["[held", "lost"]
+    # Each file would be waited for, as long as a store may be out of reach.
+    with pytest.raises(StorageError, match="lost"):
+        fs.delete_many(["[held", "[lost"])

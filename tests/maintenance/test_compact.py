@@ -587,6 +587,54 @@ for step in range(5000):
     assert lake.listing().unfolded_bytes < 5000 * 170
 
 
+def test_where_no_thread_can_be_started_logging_goes_on_and_a_later_one_folds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEFLOW_AUTO_COMPACT_BYTES", "1000")
+    client = LakeflowClient(tmp_path)
+    run_id = client.create_run("0").info.run_id
+    lake = open_store(tmp_path, create=False).lake
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for step in range(20):
+            client.log_metric(run_id, "loss", step, step=step)
+    assert lake.fold().number == 0
+    for step in range(20, 40):
+        client.log_metric(run_id, "loss", step, step=step)
+    lake.close()
+    assert Lake.on(open_filesystem(tmp_path), Settings()).fold().number >= 1
+    assert len(client.get_metric_history(run_id, "loss")) == 40
+
+
+def test_without_threads_at_the_end_of_a_process_a_lake_is_compacted_and_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEFLOW_EXCLUSIVE_WRITER", "true")
+    monkeypatch.setenv("LAKEFLOW_CACHE_FOLDER", str(tmp_path / "cache"))
+    uri = f"local://{tmp_path / 'lake'}"
+    client = LakeflowClient(uri)
+    run_id = client.create_run(client.create_experiment("e")).info.run_id
+    for step in range(3):
+        client.log_metric(run_id, "loss", step, step=step)
+        client.create_experiment(str(step))
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
+    assert lakeflow.compact(uri).folds == [1]
+    lakeflow.copy(uri, tmp_path / "copy")
+    copied = LakeflowClient(tmp_path / "copy")
+    assert len(copied.get_metric_history(run_id, "loss")) == 3
+    fs = open_filesystem(uri)
+    fs.delete_many(list(fs.sizes("tables")))
+    assert not fs.sizes("tables")
+
+
 def test_what_waits_at_the_end_is_folded_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

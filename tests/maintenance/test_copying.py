@@ -6,11 +6,13 @@ import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
+import fsspec
 import pytest
 
 import lakeflow
 from lakeflow.exceptions import DamagedLakeError, InvalidInputError, InvalidStateError
 from lakeflow.filesystem.location import open_filesystem
+from lakeflow.log.positions import events_apart, list_segments
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.maintenance.copying import copy_lake
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
@@ -75,6 +77,74 @@ def test_a_copy_overwrites_nothing_of_somebody_else(
     another_process(str(tmp_path / "other"))
     with pytest.raises(InvalidStateError, match="another lake"):
         lakeflow.copy(tmp_path / "lake", tmp_path / "other")
+
+
+@pytest.mark.parametrize("name", ["lake", "link"])
+def test_a_lake_is_not_copied_onto_itself_whatever_it_is_called(
+    another_process: Callable[..., Store], tmp_path: Path, name: str
+) -> None:
+    lake = tmp_path / "lake"
+    store = another_process(str(lake))
+    run_id = filled(store)
+    compact_lake(store.lake)
+    (tmp_path / "link").symlink_to(lake)
+    with pytest.raises(InvalidInputError, match="are one lake"):
+        lakeflow.copy(lake, tmp_path / name)
+    store.runs.log_metric(run_id, "loss", 5.0, 5, 5)
+    assert len(another_process(str(lake)).runs.history(run_id, "loss")) == 6
+    assert not [*(lake / ".staging").iterdir()]
+
+
+def test_a_copy_whose_own_log_is_folded_and_gone_is_not_overwritten(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    source = another_process(str(tmp_path / "lake"))
+    run_id = filled(source)
+    lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
+    copied = another_process(str(tmp_path / "copy"), vacuum_grace_s=0, retention_s=0)
+    copied.runs.set_tag(run_id, "mine", "x")
+    copied.lake.close()
+    for _ in range(2):
+        compact_lake(copied.lake)
+    assert not list_segments(copied.lake.fs)
+    for number in range(3):  # the source gets beyond the folds of the copy
+        source.runs.set_tag(run_id, "number", str(number))
+        compact_lake(source.lake)
+    with pytest.raises(InvalidStateError, match="was written to"):
+        lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
+
+
+def test_an_experiment_of_a_copy_is_not_overwritten_by_one_that_is_folded(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    ages = {"vacuum_grace_s": 0, "retention_s": 0}
+    source = another_process(str(tmp_path / "lake"), **ages)
+    filled(source)
+    lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
+    source.experiments.create("theirs")
+    for _ in range(2):
+        compact_lake(source.lake)
+    assert not events_apart(list_segments(source.lake.fs))[0]
+    lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
+    another_process(str(tmp_path / "copy")).experiments.create("mine")
+    source.experiments.create("theirs too")
+    for _ in range(2):
+        compact_lake(source.lake)
+    with pytest.raises(InvalidStateError, match="was written to"):
+        lakeflow.copy(tmp_path / "lake", tmp_path / "copy")
+
+
+def test_a_name_that_leads_out_of_a_lake_is_written_nowhere(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    place = f"memory://{tmp_path.name}-hostile"
+    filled(another_process(place))
+    store = fsspec.filesystem("memory").store
+    root = f"/{tmp_path.name}-hostile"
+    store[f"{root}/rejected/../../../evil.txt"] = store[f"{root}/lake.json"]
+    with pytest.raises(DamagedLakeError, match=r"'rejected/\.\.' in .* leads out"):
+        lakeflow.copy(place, tmp_path / "a" / "b" / "copy")
+    assert not [*tmp_path.rglob("evil.txt")]
 
 
 def test_a_copy_that_is_stopped_anywhere_goes_on(
