@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import LakeflowException
 from lakeflow.log.positions import is_complete
+from lakeflow.printable import without_password
 from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class AutoCompaction:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
+        self._place = without_password(lake.fs.uri)
         self._next_at = lake.settings.auto_compact_bytes
         self.reset()
         if lake.settings.auto_compact and lake.fs.can_write:
@@ -70,7 +72,7 @@ class AutoCompaction:
         try:
             listing = self._lake.listing()
         except LakeflowException:
-            _logger.warning("cannot look at %s", self._lake.fs.uri, exc_info=True)
+            _logger.warning("cannot look at %s", self._place, exc_info=True)
             return
         events = sum(map(is_complete, listing.unfolded))
         segments = len(listing.unfolded) - events + events // _EVENTS_A_SEGMENT
@@ -89,4 +91,4 @@ class AutoCompaction:
             compact_lake(self._lake, wait=False)
         except (LakeflowException, OSError):
             # Logging goes on without: what is logged is safe, and the next one may succeed.
-            _logger.warning("cannot compact %s", self._lake.fs.uri, exc_info=True)
+            _logger.warning("cannot compact %s", self._place, exc_info=True)
