@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ import pytest
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.engine_filesystem import EngineFileSystem
 from lakeflow.filesystem.location import open_filesystem
+from lakeflow.filesystem.memory import MemoryFilesystem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lakeflow.filesystem.interface import Filesystem
@@ -64,6 +67,23 @@ def test_an_open_segment_is_held_until_it_is_closed(fs: Filesystem) -> None:
     assert fs.read("log/w/1") == b"one\ntwo\n"
     with pytest.raises(FileExistsError):
         fs.open_append("log/w/1")
+
+
+def test_a_child_does_not_wait_for_a_thread_of_its_parent(
+    forked: Callable[[Callable[[], None]], int],
+) -> None:
+    fs = open_filesystem("memory://forked")
+
+    def work() -> None:
+        signal.alarm(20)  # what waits for ever is ended
+        fs.put("a", b"of the child")
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(MemoryFilesystem._lock.acquire).result()
+        try:
+            assert forked(work) == 0
+        finally:
+            pool.submit(MemoryFilesystem._lock.release).result()
 
 
 def test_threads_read_one_bridged_file_by_position(fs: Filesystem) -> None:
