@@ -13,6 +13,7 @@ import pytest
 
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.engine_filesystem import EngineFileSystem
+from lakeflow.filesystem.local import LocalFilesystem
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.filesystem.memory import MemoryFilesystem
 
@@ -67,6 +68,14 @@ def test_an_open_segment_is_held_until_it_is_closed(fs: Filesystem) -> None:
     assert fs.read("log/w/1") == b"one\ntwo\n"
     with pytest.raises(FileExistsError):
         fs.open_append("log/w/1")
+
+
+def test_a_lake_may_be_the_root_of_a_disk(tmp_path: Path) -> None:
+    fs, made = open_filesystem("/"), tmp_path / "made"
+    made.write_bytes(b"")
+    assert isinstance(fs, LocalFilesystem)
+    fs._share(str(made))
+    assert fs.users()
 
 
 def test_a_child_does_not_wait_for_a_thread_of_its_parent(
