@@ -187,6 +187,15 @@ def test_what_others_wait_for_is_written_though_its_turn_is_interrupted() -> Non
     assert [b"other" in data for data in fs.objects.values()] == [True]
 
 
+def test_who_gathers_within_a_gathering_does_not_end_it(tmp_path: Path) -> None:
+    lake = Lake.on(open_filesystem(tmp_path / "lake"), Settings(auto_compact=False))
+    with lake.gathering() as outer:
+        with lake.gathering() as inner:
+            inner.write()
+        lake.append(['"run_id":"x"'])
+        assert outer.size
+
+
 @pytest.mark.parametrize("kind", [LogWriter, ObjectLogWriter])
 def test_what_a_handler_logs_in_vain_fails_no_other_call_and_is_tried_again(
     kind: type[LogWriter], uri: str, monkeypatch: pytest.MonkeyPatch
