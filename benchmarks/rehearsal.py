@@ -2,6 +2,7 @@
 
 Writers log at a steady rate, two compactors fold, two readers read as a service does. At the
 end each point that was acknowledged must be there once, and readers must have stopped growing.
+With ``--folds`` it is one writer and one reader instead, which live through so many folds.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 READERS, COMPACTORS = 2, 2
+SHOWN = (50, 200, 500, 1000, 1500, 2000, 2500)
 
 
 def main() -> None:
@@ -33,6 +35,7 @@ def main() -> None:
     parser.add_argument("--rate", default=20, **number, help="values a second of each of them")
     parser.add_argument("--seconds", default=120, **number, help="for which they log")
     parser.add_argument("--compact-every", default=5, **number, help="seconds")
+    parser.add_argument("--folds", default=0, **number, help="a client for a day; 2880 are one")
     options = parser.parse_args()
     peer = lakeflow_peer(options)
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -43,12 +46,19 @@ def main() -> None:
         # Clients of one lake that end at once would each look whether there is to compact.
         settings = {"LAKEFLOW_AUTO_COMPACT": "false"}
 
-        def start(name: str, script: str, **given: int) -> Worker:
+        if options.folds:
+            # Of a day that is over in an hour.
+            settings |= {"LAKEFLOW_VACUUM_GRACE_S": "4", "LAKEFLOW_RETENTION_S": "30"}
+
+        def start(name: str, script: str, **given: int | str) -> Worker:
             worker = Worker(name, peer.command(script, folder, **given), folder, {**settings})
             stack.callback(worker.end)
             return worker
 
-        show(options, *rehearsed(options, start))
+        if options.folds:
+            show_day(lived(options.folds, start))
+        else:
+            show(options, *rehearsed(options, start))
 
 
 def rehearsed(
@@ -94,6 +104,31 @@ def rehearsed(
         check.tell(dict(zip(run_ids, files, strict=True)))
         checks.append(check.said(600))
     return wrote, read, compacted, {name: max(c[name] for c in checks) for name in checks[0]}
+
+
+def lived(folds: int, start: Callable[..., Worker]) -> list[list[Any]]:
+    """Return after some folds what writer and reader take; they work at the same time."""
+    writer = start("writer", "day_service.py", step="writer")
+    writer.tell(0)
+    writer.said(120)
+    reader = start("reader", "day_service.py", step="reader")
+    began, rows = time.time(), []
+    for fold in range(1, folds + 1):
+        for each in (writer, reader):
+            each.tell(fold)
+        wrote, read = (each.said(300) for each in (writer, reader))
+        if fold in SHOWN or fold == folds:
+            sizes = (f"{each['memory'] / 2**20:.0f} MiB" for each in (wrote, read))
+            files = (wrote["files"], read["files"])
+            rows.append([fold, *sizes, *files, read["runs"], read["points"]])
+            say(f"{rows[-1]} after {time.time() - began:.0f} s")
+    return rows
+
+
+def show_day(rows: list[list[Any]]) -> None:
+    """Print a table."""
+    header = ["folds", "writer", "reader", "files of the writer", "files of the reader"]
+    print("\n" + report.table([*header, "runs", "points"], [[*map(str, row)] for row in rows]))
 
 
 def show(

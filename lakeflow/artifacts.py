@@ -15,6 +15,7 @@ from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.media import images
 from lakeflow.open_store import open_store
+from lakeflow.stores.arguments import listed
 from lakeflow.stores.artifacts import folders
 from lakeflow.stores.artifacts.places import place_at
 from lakeflow.stores.artifacts.run_uris import of_run
@@ -285,6 +286,8 @@ def verify(
         # A text is a sequence as well, and each of its letters could be an id.
         if isinstance(values, str):
             raise InvalidInputError(f"{name} is {values!r}, not a list of ids")
+    # Of an array or a column nobody can say whether it is true.
+    run_ids, experiment_ids, model_ids = (listed(*each) for each in lists.items())
     store = open_store(tracking_uri, create=False)
     # An id that is mistyped would be all right: it has no artifacts.
     for place, run_id in enumerate(run_ids or ()):

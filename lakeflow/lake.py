@@ -298,6 +298,11 @@ class Lake:
         return 0 if self.fs.can_append else self.settings.check_interval_ms / 1000
 
     @property
+    def writer(self) -> str:
+        """The writer of this process, as paths of segments name it; empty if it has none."""
+        return self._appender.writer
+
+    @property
     def written_bytes(self) -> int:
         """What this process has appended to the log."""
         return self._appender.written_bytes

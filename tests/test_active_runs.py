@@ -236,3 +236,34 @@ def test_a_task_logs_to_the_run_that_it_began_in() -> None:
 
     asyncio.run(main())
     assert runs() == {"parent": {"a": 1, "b": 1}, "a": {"own a": 1}, "b": {"own b": 1}}
+
+
+def test_a_call_of_another_thread_finds_what_its_task_would() -> None:
+    async def work() -> None:
+        lakeflow.start_run(run_name="r")
+
+    async def main() -> None:
+        await asyncio.create_task(work())
+        await asyncio.to_thread(lakeflow.log_metric, "a", 1)
+
+    asyncio.run(main())
+    asyncio.run(asyncio.to_thread(lakeflow.log_metric, "c", 1))
+    lakeflow.end_run()
+    assert active() is None
+    assert runs() == {"r": {"a": 1, "c": 1}}
+
+
+def test_a_call_of_another_thread_finds_nothing_of_what_ran_beside_it() -> None:
+    async def leaves() -> None:
+        lakeflow.start_run(run_name="left")
+
+    async def logs() -> None:
+        await asyncio.sleep(0.01)
+        await asyncio.to_thread(lakeflow.log_metric, "a", 1)
+
+    async def main() -> None:
+        await asyncio.gather(leaves(), logs())
+
+    asyncio.run(main())
+    assert runs()["left"] == {}
+    assert len(runs()) == 2

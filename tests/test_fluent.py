@@ -392,9 +392,13 @@ def test_a_parent_that_cannot_be_one_is_refused() -> None:
 
 def test_what_the_system_calls_us_never_stops_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "j\udcf6rg")
-    for arguments, name in ([], "<console>"), (["tr\udce4in.py"], "tr\ufffdin.py"):
+    for arguments, name in (
+        ([], "<console>"),
+        (["tr\udce4in.py"], "tr\ufffdin.py"),
+        (["x" * 2**21], "x" * 4_096),
+    ):
         monkeypatch.setattr(sys, "argv", arguments)
-        lakeflow.set_experiment(f"an experiment is somebody's, too: {name}")
+        lakeflow.set_experiment(f"an experiment is somebody's, too: {name[:9]}")
         with lakeflow.start_run() as run:
             pass
         tags = lakeflow.get_run(run.info.run_id).data.tags

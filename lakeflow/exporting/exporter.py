@@ -19,7 +19,7 @@ from lakeflow.exporting.report import ExportReport, TableExport, TableProgress
 from lakeflow.exporting.tables import WANTED, exported, readme, selection
 from lakeflow.kinds import TABLES
 from lakeflow.printable import without_password
-from lakeflow.stores.snapshots import retry_when_replaced
+from lakeflow.stores.replaced_files import retry_when_replaced
 
 if TYPE_CHECKING:
     import os

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 from lakeflow import temporary
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.failures import cause_of
+from lakeflow.signals import let_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -177,8 +178,12 @@ class Filesystem:
             FileNotFoundError: There is none.
         """
 
-    def create(self, path: str, data: bytes) -> None:
+    def create(self, path: str, data: bytes) -> object:
         """Make a file with this content, if there is none: complete, and exactly once.
+
+        Returns:
+            What ``identity`` says of it as long as nobody puts another one in its place; None
+            if it was not asked.
 
         Raises:
             FileExistsError: There is one already; it keeps its content.
@@ -289,19 +294,40 @@ class Filesystem:
         """Return what lets this user at a path that permissions refuse, if one can tell."""
         return None
 
-    @contextlib.contextmanager
-    def errors(self, operation: str, path: str) -> Iterator[None]:
+    def errors(self, operation: str, path: str) -> Errors:
         """Turn what the filesystem raises into errors that name operation and object."""
-        try:
-            yield
+        return Errors(self, operation, path)
+
+    def failure(self, error: OSError, operation: str, path: str) -> Exception:
+        """Return the error that tells why an operation on an object failed."""
+        cause = cause_of(error)
+        hint = cause.hint
+        if isinstance(error, PermissionError):
+            hint = self.way_out(path) or hint
+        return StorageError(
+            f"cannot {operation} {path} in {self.uri}: {error}", cause.code, hint=hint
+        )
+
+
+class Errors:
+    """Turns what a filesystem raises into errors of its own; ``Filesystem.errors`` gives it."""
+
+    # No generator, which takes longer than a look at a file of this machine.
+    __slots__ = ("_fs", "_operation", "_path")
+
+    def __init__(self, fs: Filesystem, operation: str, path: str) -> None:
+        self._fs = fs
+        self._operation = operation
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         # What is there or not is an answer to the caller, and no failure.
-        except (FileNotFoundError, FileExistsError, StorageError):
-            raise
-        except OSError as error:
-            cause = cause_of(error)
-            hint = cause.hint
-            if isinstance(error, PermissionError):
-                hint = self.way_out(path) or hint
-            raise StorageError(
-                f"cannot {operation} {path} in {self.uri}: {error}", cause.code, hint=hint
-            ) from error
+        if isinstance(error, OSError) and not isinstance(error, _NO_FAILURES):
+            let_through(error)
+            raise self._fs.failure(error, self._operation, self._path) from error
+
+
+_NO_FAILURES = FileNotFoundError, FileExistsError, StorageError

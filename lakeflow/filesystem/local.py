@@ -9,12 +9,13 @@ import shutil
 import stat
 import tempfile
 from io import FileIO
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem import sharing
 from lakeflow.filesystem.interface import STAGING, AppendFile, Entry, Filesystem
 from lakeflow.filesystem.local_append import LocalAppendFile, delete_if_empty
+from lakeflow.filesystem.local_create import create_linked, identity_of, write_all
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
@@ -39,23 +40,19 @@ class LocalFilesystem(Filesystem):
 
     def full(self, path: str) -> str:
         """Return the path, that of the root of the disk too."""
-        return super().full(path) or "/"
+        return f"{self._root}/{path}" if path else self._root or "/"
 
-    @contextlib.contextmanager
-    def errors(self, operation: str, path: str) -> Iterator[None]:
+    def failure(self, error: OSError, operation: str, path: str) -> Exception:
         """Tell what is wrong within the lake from a wrong location of it."""
-        with super().errors(operation, path):
-            try:
-                yield
-            except OSError as error:
-                if path and error.errno in _NOT_OURS and os.path.isdir(self.full("")):
-                    raise _not_ours(self, path) from error
-                raise
+        if path and error.errno in _NOT_OURS and os.path.isdir(self.full("")):
+            return _not_ours(self, path)
+        return super().failure(error, operation, path)
 
     def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
         """Read by position, without fsspec's own buffering."""
         with self.errors("read", path), self._opened(path) as file:
-            file.seek(start)
+            if start:
+                file.seek(start)
             if end is None:
                 return file.read()
             # One system call may return less than it was asked for, and never over 2 GiB.
@@ -150,33 +147,18 @@ class LocalFilesystem(Filesystem):
     def identity(self, path: str) -> object:
         """Ask with one system call; a folder that is replaced has other files."""
         with self.errors("look at", path):
-            status = os.stat(self.full(path))
-        # The number alone may be that of a file which was deleted before.
-        return status.st_dev, status.st_ino, status.st_mtime_ns
+            return identity_of(os.stat(self.full(path)))
 
-    def create(self, path: str, data: bytes) -> None:
-        """Write a temporary file and link it: atomic, and never seen half written."""
+    def create(self, path: str, data: bytes) -> object:
+        """Write a file without a name and link it: atomic, and never seen half written."""
         # fsspec's exclusive mode looks first and opens then: in 3 of 60 races two writers won.
         target = self.full(path)
-        folder, name = os.path.split(target)
-        temporary = f"{folder}/.{name}.{new_id()}"
         with self.errors("create", path):
             self._make_folder(path)
             # Who has lost already need not wait for the disk.
             if os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-            try:
-                with open(temporary, "xb") as file:
-                    file.write(data)
-                    file.flush()
-                    # Before the link: after a power cut the name must not lead to an empty
-                    # file, which would be taken for the one that was created.
-                    os.fsync(file.fileno())
-                self._share(temporary)  # before the link: who finds the name may read it
-                os.link(temporary, target)
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary)
+            return create_linked(self.full(""), target, data)
 
     def upload(self, local: str, path: str) -> None:
         """Move the file: staging is on the same disk."""
@@ -359,14 +341,6 @@ class LocalFilesystem(Filesystem):
 
     def _share(self, path: str) -> None:
         sharing.share(self.full(""), path)
-
-
-def write_all(file: FileIO | BinaryIO, data: bytes) -> None:
-    """Write all of it to a file without a buffer."""
-    # One system call takes 2 GiB at most.
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
 
 
 def _copy(source: FileIO, target: FileIO, size: int) -> None:

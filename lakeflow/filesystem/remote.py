@@ -227,7 +227,7 @@ class RemoteFilesystem(Filesystem):
 
     # Writing
 
-    def create(self, path: str, data: bytes) -> None:
+    def create(self, path: str, data: bytes) -> object:
         """Make a file exactly once; where the answer is lost, look whose it is."""
         if self._create is None:
             return super().create(path, data)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.failures import EXPIRED, NO_BUCKET, cause_of, store_code
 from lakeflow.printable import without_password
+from lakeflow.signals import let_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,7 @@ def retry_until_deadline(
             raise
         # Every backend has exceptions of its own, with no class above them but Exception.
         except Exception as error:
+            let_through(error)
             cause = cause_of(error)
             # A missing bucket comes as a missing file, too, which would read as an empty lake.
             if isinstance(error, FileNotFoundError) and cause is not NO_BUCKET:

@@ -43,25 +43,26 @@ def make_folder(root: str, folder: str) -> None:
         share(root, folder)
 
 
-def share(root: str, path: str) -> None:
+def share(root: str, made: str | int) -> None:
     """Give a file or folder that this process has just made the mode and owner of the lake's.
 
     Args:
         root: The lake's folder.
-        path: What was made, as the system knows it.
+        made: What was made, as the system knows it; or the descriptor of a file.
     """
-    lake, made = os.stat(root), os.lstat(path)
+    lake = os.stat(root)
+    found = os.lstat(made) if isinstance(made, str) else os.fstat(made)
     # Not the sticky bit: in a folder that has it nobody could clean up after others.
-    wanted = lake.st_mode & (0o2777 if stat.S_ISDIR(made.st_mode) else 0o666)
-    owner = lake.st_uid if os.geteuid() == 0 else made.st_uid
-    if (made.st_uid, made.st_gid) != (owner, lake.st_gid):
+    wanted = lake.st_mode & (0o2777 if stat.S_ISDIR(found.st_mode) else 0o666)
+    owner = lake.st_uid if os.geteuid() == 0 else found.st_uid
+    if (found.st_uid, found.st_gid) != (owner, lake.st_gid):
         # Others may give a file only to a group that they are in.
         with contextlib.suppress(OSError):
-            os.chown(path, owner, lake.st_gid, follow_symlinks=False)
+            os.chown(made, owner, lake.st_gid, follow_symlinks=isinstance(made, int))
     # After the owner, whose change takes away the bit by which folders pass on their group.
-    if stat.S_IMODE(made.st_mode) != wanted:
+    if stat.S_IMODE(found.st_mode) != wanted:
         with contextlib.suppress(OSError):
-            os.chmod(path, wanted)
+            os.chmod(made, wanted)
 
 
 def way_out(root: str, path: str) -> str | None:

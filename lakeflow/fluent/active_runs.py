@@ -15,7 +15,9 @@ Code runs in a *place*: in an asyncio task, or in a thread outside of tasks. The
 
 A context has no hook for its copies, so a task that has not called lakeflow before it begins
 another is not known to have begun it. It is taken to have if it ran before and is the only one
-left. A call of ``asyncio.to_thread`` that such a task begins does not find what it would find.
+left. Nor is it known which task has begun a call of ``asyncio.to_thread``: that finds what
+was left open where each task of the loop would, which has begun since lakeflow was imported.
+A run that such a call leaves open stays with it: nothing tells when it is over.
 """
 
 from __future__ import annotations
@@ -52,13 +54,14 @@ class Place:
     Attributes:
         thread: Which thread.
         task: Its task; None outside of tasks.
+        loop: That of its task.
         parent: The place whose context it began with.
         before: Tasks that ran already when it started its first run.
         beside: Tasks that ran when it ended; None until then.
         is_apart: Whether one of those has left runs open too.
     """
 
-    __slots__ = ("before", "beside", "is_apart", "parent", "task", "thread")
+    __slots__ = ("before", "beside", "is_apart", "loop", "parent", "task", "thread")
 
     def __init__(
         self, thread: object, task: asyncio.Task[Any] | None, parent: Place | None
@@ -66,6 +69,7 @@ class Place:
         self.thread = thread
         # Weak: a task that nobody holds any more has ended.
         self.task = None if task is None else weakref.ref(task)
+        self.loop = None if task is None else weakref.ref(task.get_loop())
         self.parent = parent
         self.before: weakref.WeakSet[asyncio.Task[Any]] | None = None
         self.beside: weakref.WeakSet[asyncio.Task[Any]] | None = None
@@ -225,7 +229,7 @@ def _own(run: OpenRun, place: Place) -> None:
         return
     # One of these may have begun this task, which its context does not tell.
     if place.before is None:
-        place.before = _running_tasks()
+        place.before = _running_tasks(place)
         # In no context of ours: what the call back sees is not what it is about.
         task.add_done_callback(lambda _: _settle(place), context=contextvars.Context())
     _of_tasks[run.run.info.run_id] = run
@@ -235,7 +239,7 @@ def _take_over(place: Place) -> None:
     """Take the runs that others have left open and that are to go to this place."""
     left = [each for each in list(_of_tasks.values()) if each.place.is_past()]
     task = place.task and place.task()
-    is_alone = task is not None and bool(left) and set(_running_tasks()) == {task}
+    is_alone = task is not None and bool(left) and set(_running_tasks(place)) == {task}
     for each in left:
         _settle(each.place)
         # It ran before and is the only one left, so it is taken for who began that task.
@@ -247,7 +251,8 @@ def _take_over(place: Place) -> None:
         _active.set((place, (*runs, *found)))
         for each in found:
             # Of several tasks that begin later none has it alone.
-            if task is None or each.place.parent is place:
+            is_here = place.thread is each.place.thread
+            if is_here and (task is None or each.place.parent is place):
                 _own(each, place)
 
 
@@ -255,7 +260,7 @@ def _settle(ended: Place) -> None:
     """Note what ran beside a task at its end: those do not come after it."""
     if ended.beside is not None:
         return
-    ended.beside = _running_tasks()
+    ended.beside = _running_tasks(ended)
     task = ended.task and ended.task()
     for each in list(_of_tasks.values()):
         other = each.place
@@ -265,11 +270,27 @@ def _settle(ended: Place) -> None:
 
 
 def _comes_after(place: Place, ended: Place) -> bool:
-    if place.thread is not ended.thread or ended.is_apart:
+    if ended.is_apart:
         return False
+    if place.thread is not ended.thread:
+        return _is_begun_after(place, ended)
     task = place.task and place.task()
     # Who ran beside it does not come after it, but for who began it.
     return task is None or ended.parent is place or task not in (ended.beside or ())
+
+
+def _is_begun_after(place: Place, ended: Place) -> bool:
+    """Return whether whoever may have begun a call of another thread comes after a task."""
+    if place.task or place.parent is None or place.parent.thread is not ended.thread:
+        return False
+    running = set(_running_tasks(ended)) - set(_older)
+    parent = ended.parent and ended.parent.task and ended.parent.task()
+    return all(
+        task not in (ended.beside or ())
+        or task is parent
+        or (running == {task} and task in (ended.before or ()))
+        for task in running
+    )
 
 
 def _current_task() -> asyncio.Task[Any] | None:
@@ -283,13 +304,14 @@ def _current_task() -> asyncio.Task[Any] | None:
     return current_task()  # type: ignore[no-any-return]
 
 
-def _running_tasks() -> weakref.WeakSet[asyncio.Task[Any]]:
-    """Return the tasks of this loop that have begun and not ended."""
+def _running_tasks(beside: Place) -> weakref.WeakSet[asyncio.Task[Any]]:
+    """Return the tasks of a place's loop that have begun and not ended; from any thread."""
+    loop = None if beside.loop is None else beside.loop()
+    if loop is None:
+        return weakref.WeakSet()
     import asyncio
 
-    if asyncio._get_running_loop() is None:
-        return weakref.WeakSet()
-    return weakref.WeakSet(each for each in asyncio.all_tasks() if _has_begun(each))
+    return weakref.WeakSet(each for each in asyncio.all_tasks(loop) if _has_begun(each))
 
 
 def _has_begun(task: asyncio.Task[Any]) -> bool:
@@ -303,5 +325,6 @@ def _has_begun(task: asyncio.Task[Any]) -> bool:
 
 os.register_at_fork(after_in_child=after_fork)
 
-# Tasks that begin in the context of who imports this began in its place.
-here()
+# Tasks that begin in the context of who imports this began in its place. Those that run
+# already, such as a notebook's own, call nothing of ours.
+_older = _running_tasks(here())

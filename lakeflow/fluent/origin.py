@@ -16,6 +16,7 @@ _logger = logging.getLogger(__name__)
 
 # What MLflow calls a program of which nobody knows the name.
 _NAMELESS = "<console>"
+_LONGEST_NAME = 4_096
 
 
 def origin_tags(run_name: str | None) -> dict[str, Any]:
@@ -29,7 +30,8 @@ def origin_tags(run_name: str | None) -> dict[str, Any]:
     # Where Python is embedded there may be no arguments.
     program = notebook or str(next(iter(getattr(sys, "argv", ())), ""))
     tags: dict[str, Any] = {
-        tag_names.SOURCE_NAME: readable(program) or _NAMELESS,
+        # A program may say anything of itself, and what is too long for a tag stops a run.
+        tag_names.SOURCE_NAME: readable(program)[:_LONGEST_NAME] or _NAMELESS,
         tag_names.SOURCE_TYPE: "NOTEBOOK" if notebook else "LOCAL",
     }
     known = {

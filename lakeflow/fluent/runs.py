@@ -19,6 +19,7 @@ from lakeflow.sampling.plan import plan
 from lakeflow.shutdown import at_shutdown
 from lakeflow.stores import call_queue
 from lakeflow.stores.arguments import given_name
+from lakeflow.system_errors import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -319,9 +320,9 @@ def _end_all(runs: Sequence[active_runs.OpenRun], status: str) -> None:
     for each in runs:
         try:
             _end(each, status)
-        except LakeflowException:
+        except LakeflowException as error:
             # Nobody can catch this, and other runs are to be ended.
-            _logger.warning("cannot end run %s", each.run.info.run_id, exc_info=True)
+            _logger.warning("cannot end run %s: %s", each.run.info.run_id, plain(error))
 
 
 def _guard_again() -> None:

@@ -393,11 +393,11 @@ def _by_position(
 ) -> dict[str, Any] | None:
     # As ``Signature.bind`` does, in a tenth of the time.
     found = dict(zip(names, args, strict=False))
-    try:
-        for name in names[len(args) :]:
-            found[name] = kwargs[name] if name in kwargs else defaults[name]
-    except KeyError:
+    rest = names[len(args) :]
+    if len(args) > len(names) or not {*rest} - defaults.keys() <= kwargs.keys() <= {*rest}:
         return None
+    for name in rest:
+        found[name] = kwargs[name] if name in kwargs else defaults[name]
     if own is not None:
         found.pop(own, None)
     return found

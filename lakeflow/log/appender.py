@@ -81,6 +81,11 @@ class Appender:
         self.on_append = on_append
 
     @property
+    def writer(self) -> str:
+        """Name of the folder that it writes to; empty before the first record."""
+        return "" if self._writer is None else self._writer.id
+
+    @property
     def written_bytes(self) -> int:
         """What was written so far."""
         return 0 if self._writer is None else self._writer.written_bytes

@@ -21,6 +21,7 @@ from lakeflow.exceptions import (
     InvalidStateError,
     StorageError,
 )
+from lakeflow.filesystem.threads import in_order
 from lakeflow.ids import maker_of, new_id
 from lakeflow.log.changes import Change, D, Group
 from lakeflow.log.clock import seconds
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DEADLINE_S = 60.0
+
+_ATTEMPTS = 3
 
 
 def _ends(data: bytes) -> bool:
@@ -64,6 +67,10 @@ class ControlLog(Generic[D]):
             ends in a newline.
         secure: Makes a file that was created survive a power cut, where that is asked for.
         now: The clock, for tests.
+
+    Attributes:
+        created: Number of the last event that this process has made, and what the filesystem
+            tells its file by.
     """
 
     def __init__(
@@ -98,7 +105,7 @@ class ControlLog(Generic[D]):
             self._events, self._now, self._grace_s, maker_of(self._me)
         )
         self._lock = threading.RLock()
-        self._holder: int | None = None  # the thread that has it
+        self.created: tuple[int, object] = 0, None
         self._waiting: deque[Change[D, Any]] = deque()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -118,11 +125,24 @@ class ControlLog(Generic[D]):
         # Once without the lock, where a thread may be waiting for a store; then again with it,
         # since the thread that had it may have learnt all there is.
         # The handler of a signal that has interrupted this thread in here has what is known.
-        if self._protocol.read_at > since or self._holder == threading.get_ident():
+        if self._protocol.read_at > since or self._is_mine() or self._is_newest():
             return
-        with self._held():
+        with self._lock:
             if self._protocol.read_at <= since:
                 self._run(self._protocol.refresh())
+
+    def _is_newest(self) -> bool:
+        """Return whether a look at a disk tells that what is known is all there is.
+
+        As the rules would have it; but it is asked before each run that is made.
+        """
+        # The lease before the look too: while we slept another thread may have got a new one.
+        return (
+            self._fs.can_append
+            and self._protocol.is_leased()
+            and not self._fs.exists(event_path(self._events.last + 1))
+            and self._protocol.is_leased()
+        )
 
     def change(self, decide: Callable[[D], tuple[Sequence[str], T]]) -> T:
         """Make a change that is decided on all changes before it.
@@ -144,7 +164,7 @@ class ControlLog(Generic[D]):
             StorageError: The lake cannot be read or written. If the answer of a remote store
                 was lost, the change may have been made.
         """
-        if self._holder == threading.get_ident():
+        if self._is_mine():
             raise InvalidStateError(
                 f"a signal has interrupted this thread in a change of {self._fs.uri}, and its "
                 "handler cannot make another one",
@@ -154,7 +174,7 @@ class ControlLog(Generic[D]):
         # Before the lock is taken, so that the thread that has it can make this change too.
         self._waiting.append(mine)
         try:
-            with self._held():
+            with self._lock:
                 # More than once where so much waits that it takes several events.
                 while not mine.is_settled:
                     self._lead(mine)
@@ -164,14 +184,10 @@ class ControlLog(Generic[D]):
                     self._waiting.remove(mine)
         return mine.outcome()
 
-    @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        with self._lock:
-            self._holder = threading.get_ident()
-            try:
-                yield
-            finally:
-                self._holder = None
+    def _is_mine(self) -> bool:
+        """Return whether this thread has the lock: then this is the handler of a signal."""
+        # Python's own conditions ask in the same way.
+        return bool(self._lock._is_owned())  # type: ignore[attr-defined]
 
     def _lead(self, mine: Change[D, Any]) -> None:
         """Make all changes that wait; the lock is held."""
@@ -244,25 +260,23 @@ class ControlLog(Generic[D]):
     def _create(self, number: int, event: bytes, before: Sequence[bytes]) -> bool:
         # From a disk one file more is read sooner than a longer one is written.
         content = event if self._fs.can_append else written(event, before)
-        is_created = self._create_once(event_path(number), content)
+        path = event_path(number)
+        try:
+            identity = self._create_once(path, content)
+        except FileExistsError:
+            return False
         # Before it counts: a power cut must not take back what somebody was told.
-        if is_created and self._secure is not None:
-            self._secure(event_path(number))
-        return is_created
-
-    def _create_once(self, path: str, content: bytes) -> bool:
-        for is_last in (False, False, True):
-            try:
-                self._fs.create(path, content)
-            except FileExistsError:
-                return False
-            except FileNotFoundError:
-                # Deleted meanwhile: what was there instead, or the folder that was empty.
-                if is_last:
-                    raise
-            else:
-                break
+        if self._secure is not None:
+            self._secure(path)
+        self.created = number, identity
         return True
+
+    def _create_once(self, path: str, content: bytes) -> object:
+        # Deleted meanwhile: what was there instead, or the folder that was empty.
+        for _ in range(_ATTEMPTS - 1):
+            with contextlib.suppress(FileNotFoundError):
+                return self._fs.create(path, content)
+        return self._fs.create(path, content)
 
     def _read(self, numbers: Sequence[int]) -> dict[int, bytes]:
         found: dict[int, bytes] = {}
@@ -294,7 +308,7 @@ class ControlLog(Generic[D]):
             self._pool = ThreadPoolExecutor(
                 EVENTS_AT_ONCE, thread_name_prefix="lakeflow-control"
             )
-        return self._pool.map(self._file, numbers)
+        return in_order(self._pool, self._file, numbers, EVENTS_AT_ONCE)
 
     def _file(self, number: int) -> bytes | None:
         """Return the content of the file of an event; None if there is none."""

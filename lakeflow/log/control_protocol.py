@@ -200,7 +200,7 @@ class ControlProtocol:
     def _begin(self) -> Steps[bool]:
         """Wait if it is not our turn, and return whether there is likely to be news."""
         is_new = not self._has_stood
-        is_passed = not self._is_leased() and (yield from self._look())
+        is_passed = not self.is_leased() and (yield from self._look())
         if self._turns.is_over() and self._gave_way_at < self._events.last:
             self._gave_way_at = self._events.last
             yield from self._give_way()
@@ -260,13 +260,14 @@ class ControlProtocol:
         found_at = self._clock()
         events = yield from read_up_to(self._events.last, number, found)
         # As for all that is read: see there.
-        if not self._is_leased() and (yield from self._look()):
+        if not self.is_leased() and (yield from self._look()):
             return None
         for data in events:
             self._take(data)
         return found_at if events else None
 
-    def _is_leased(self) -> bool:
+    def is_leased(self) -> bool:
+        """Return whether nothing beyond what we stand on can have been deleted yet."""
         return self._clock() < self._leased_until
 
     def _look(self) -> Steps[bool]:
@@ -305,7 +306,7 @@ class ControlProtocol:
             found = yield from self._beyond(missing)
             # After the answer: it is true if the lease still ran when it came, or if no fold
             # has passed us by now. Else all of it is read again, beyond the newer fold.
-            if self._is_leased() or not (yield from self._look()):
+            if self.is_leased() or not (yield from self._look()):
                 break
             is_ours = sent is not None and (yield from self._is_folded(sent))
         for data in found:
@@ -330,7 +331,7 @@ class ControlProtocol:
         share = _NEWEST_SHARE if self._request_s else 1
         self._request_s += share * (took_s - self._request_s)
         # Compared after the answer: the process may have slept while it waited.
-        if not self._is_leased() and (yield from self._look()):
+        if not self.is_leased() and (yield from self._look()):
             # That fold holds its number: if with another event, ours is void.
             if (yield from self._is_folded(event)):
                 return True

@@ -64,6 +64,7 @@ class LogWriter:
         check: Called before a file is made; raises if the lake is not there any more.
 
     Attributes:
+        id: Name of the folder that it writes to now.
         written_bytes: What it has written.
     """
 
@@ -94,7 +95,7 @@ class LogWriter:
 
     def _begin(self) -> None:
         """Begin a folder of its own, with nothing in it."""
-        self._id = new_id()
+        self.id = new_id()
         self._segments = 0
         self._sequence = 0
 
@@ -166,7 +167,7 @@ class LogWriter:
         try:
             self._write(lines.encode())
         except BaseException:
-            sent = [Origin(self._id, sequence + n, clock + n) for n in range(-len(bodies), 0)]
+            sent = [Origin(self.id, sequence + n, clock + n) for n in range(-len(bodies), 0)]
             # Nobody knows what is there now, or will be when a slow store gets to it. So
             # nothing may come after it in this folder, and the writer begins another one.
             with contextlib.suppress(StorageError):  # the reason why is raised already
@@ -212,7 +213,7 @@ class LogWriter:
         # for records there.
         self._check()
         self._segments += 1
-        return f"{LOG}/{self._id}/{self._segments:08d}.jsonl"
+        return f"{LOG}/{self.id}/{self._segments:08d}.jsonl"
 
     def _renew_if_deleted(self) -> None:
         """Begin anew after a pause in which a vacuum may have deleted all that was written."""
@@ -228,7 +229,7 @@ class LogWriter:
             file = self._file
             if file is None or self._is_appending or not file.is_deleted():
                 return None
-            deleted = self._id, self._segments, file.size
+            deleted = self.id, self._segments, file.size
             self._seal()
             self._begin()
             return deleted

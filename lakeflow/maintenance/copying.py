@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import InvalidInputError, InvalidStateError
+from lakeflow.filesystem.threads import in_order
 from lakeflow.lake_file import LAKE_FILE
 from lakeflow.log.positions import LOG, events_apart, list_segments, writer_of
 from lakeflow.maintenance.listed import with_listing
@@ -151,7 +152,7 @@ def _carry_out(
         for step, sizes in steps:
             new = [path for path, size in sizes.items() if known.get(path) != size]
             done += sum(sizes.values()) - sum(map(sizes.__getitem__, new))
-            sent = pool.map(partial(_send, lake.fs, target), new, map(sizes.__getitem__, new))
+            sent = in_order(pool, partial(_send, lake.fs, target, sizes), new, len(new))
             for size in sent:
                 done += size
                 report.files += 1
@@ -175,6 +176,6 @@ def _drop_past(target: Filesystem, listing: LogListing) -> None:
     )
 
 
-def _send(source: Filesystem, target: Filesystem, path: str, size: int) -> int:
-    send(source, path, size, target, path)
-    return size
+def _send(source: Filesystem, target: Filesystem, sizes: Mapping[str, int], path: str) -> int:
+    send(source, path, sizes[path], target, path)
+    return sizes[path]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lakeflow.exceptions import LakeflowException
 from lakeflow.log.positions import is_complete
 from lakeflow.printable import without_password
-from lakeflow.system_errors import loading
+from lakeflow.system_errors import loading, plain
 
 if TYPE_CHECKING:
     from lakeflow.lake import Lake
@@ -71,8 +71,8 @@ class AutoCompaction:
             return
         try:
             listing = self._lake.listing()
-        except LakeflowException:
-            _logger.warning("cannot look at %s", self._place, exc_info=True)
+        except LakeflowException as error:
+            _logger.warning("cannot look at %s: %s", self._place, plain(error))
             return
         events = sum(map(is_complete, listing.unfolded))
         segments = len(listing.unfolded) - events + events // _EVENTS_A_SEGMENT
@@ -89,6 +89,6 @@ class AutoCompaction:
                 from lakeflow.maintenance.compact import compact_lake
 
             compact_lake(self._lake, wait=False)
-        except (LakeflowException, OSError):
+        except (LakeflowException, OSError) as error:
             # Logging goes on without: what is logged is safe, and the next one may succeed.
-            _logger.warning("cannot compact %s", self._place, exc_info=True)
+            _logger.warning("cannot compact %s: %s", self._place, plain(error))

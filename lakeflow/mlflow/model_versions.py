@@ -20,6 +20,7 @@ from lakeflow.mlflow.locations import is_lakeflow
 from lakeflow.mlflow.prompts import without_prompts
 from lakeflow.mlflow.registry_entities import version_of
 from lakeflow.open_store import open_store
+from lakeflow.stores.registry.model_uris import logged_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -176,6 +177,5 @@ class ModelVersionMethods(LakeMethods):
 
 def _logged_model_id(source: object) -> str | None:
     """Return the logged model that a source names; None if it names none."""
-    rest = str(source).removeprefix("models:/").lstrip("/")
-    is_one = str(source).startswith("models:/") and rest.startswith("m-") and "/" not in rest
-    return rest if is_one and "@" not in rest else None
+    model_id, path = logged_model(str(source)) or (None, "")
+    return None if path else model_id

@@ -126,7 +126,7 @@ class ReviewMethods(LakeMethods):
             enable_comment=enable_comment,
         )
         made = self.lake.label_schemas.create(
-            experiment_id, name, str(type), _answers(input), instruction, enable_comment
+            experiment_id, name, str(type), answers_of(input), instruction, enable_comment
         )
         return _schema_of(made)
 
@@ -193,7 +193,7 @@ class ReviewMethods(LakeMethods):
                 "name": name,
                 "instruction": instruction,
                 "enable_comment": enable_comment,
-                "answers": None if input is None else _answers(input),
+                "answers": None if input is None else answers_of(input),
             }
             return {key: each for key, each in given.items() if each is not None}
 
@@ -218,7 +218,8 @@ def _issue_of(found: LakeIssue) -> Issue:
     return Issue(**fields)
 
 
-def _answers(given: Any) -> tuple[str, dict[str, Any]]:
+def answers_of(given: Any) -> tuple[str, dict[str, Any]]:
+    """Return type and configuration of what a question of MLflow's takes as an answer."""
     kinds = {name: kind for kind, name in _INPUTS.items()}
     return kinds[type(given).__name__], dataclasses.asdict(given)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import LifecycleStage, RunStatus, _DatasetSummary
@@ -29,6 +30,9 @@ _DATASETS = f"""
         json_extract_string(tags, '$."{MLFLOW_DATASET_CONTEXT}"') AS context
     FROM inputs WHERE experiment_id IN (SELECT unnest($ids)) ORDER BY ALL LIMIT 1000
 """  # noqa: S608 - a constant
+
+
+_recording = threading.Lock()
 
 
 @raises_mlflow
@@ -160,6 +164,8 @@ class RunMethods(LakeMethods):
                 "Argument 'mlflow_model' should be mlflow.models.Model, got "
                 f"'{type(mlflow_model)}'"
             )
-        known = self.lake.runs.get(run_id).data.tags.get(MLFLOW_LOGGED_MODELS, "[]")
-        listed = [*json.loads(known), mlflow_model.get_tags_dict()]
-        self.lake.runs.set_tag(run_id, MLFLOW_LOGGED_MODELS, json.dumps(listed))
+        # Each of two threads would add to what it has read; two processes may, as in MLflow.
+        with _recording:
+            known = self.lake.runs.get(run_id).data.tags.get(MLFLOW_LOGGED_MODELS, "[]")
+            listed = [*json.loads(known), mlflow_model.get_tags_dict()]
+            self.lake.runs.set_tag(run_id, MLFLOW_LOGGED_MODELS, json.dumps(listed))

@@ -32,8 +32,8 @@ from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.series import points, series
 from lakeflow.query.engine.views import Views
 from lakeflow.schema import METRICS
+from lakeflow.stores.replaced_files import retry_when_replaced
 from lakeflow.stores.scans import Scan, rows_of
-from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
 from lakeflow.stores.things import ranges_of
 from lakeflow.tables.data_file import TABLES as TABLES_FOLDER
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from lakeflow.query.engine.connection import Cursor, Engine
     from lakeflow.query.engine.sandbox import Question
     from lakeflow.schema import TableSpec
-    from lakeflow.stores.snapshots import Snapshot, SnapshotId
+    from lakeflow.stores.snapshots import Snapshot, SnapshotId, Snapshots
     from lakeflow.tables.folds import Fold
 
 _FEW = 100

@@ -88,14 +88,14 @@ class Known:
         layers: Events beyond it, the earlier ones first.
     """
 
-    def __init__(self, stored: StoredThings, fold: Fold, layers: Sequence[Events]) -> None:
+    def __init__(self, stored: StoredThings, fold: Fold, layers: list[Events]) -> None:
         self._stored = stored
         self._fold = fold
         self._layers = layers
 
     def thing(self, kind: Kind, identity: str) -> Thing | None:
         """Return a thing by its id; None if there is none, or it was removed."""
-        return self.things(kind, [identity]).get(identity)
+        return self._merged(kind, identity, self._stored.get(kind, [identity], self._fold))
 
     def things(self, kind: Kind, ids: Sequence[str]) -> dict[str, Thing]:
         """Return those of several things that are there, by id."""
@@ -121,6 +121,14 @@ class Known:
         for layer in self._layers:
             with layer.lock:
                 gone |= layer.memory.removed[kind.name].keys() & set(ids)
+        return gone
+
+    def all_removed(self, kind: Kind) -> set[str]:
+        """Return the ids of all things of a kind that were removed."""
+        gone = self.removed(kind, [*self._stored.ids(kind, self._fold)])
+        for layer in self._layers:
+            with layer.lock:
+                gone |= layer.memory.removed[kind.name].keys()
         return gone
 
     def find(self, kind: Kind, column: str, value: str) -> Thing | None:
@@ -161,7 +169,7 @@ class Draft(Known):
     Args:
         stored: As for ``Known``.
         fold: As for ``Known``.
-        layers: As for ``Known``; the last one takes the changes.
+        events: Those beyond it.
         number: Number of the event that they become.
         clock: A clock later than all that is known, in microseconds.
         user_id: Who makes the changes.
@@ -175,12 +183,12 @@ class Draft(Known):
         self,
         stored: StoredThings,
         fold: Fold,
-        layers: Sequence[Events],
+        events: Events,
         number: int,
         clock: int,
         user_id: str,
     ) -> None:
-        super().__init__(stored, fold, layers)
+        super().__init__(stored, fold, [events])
         self.user_id = user_id
         self._number = number
         self._places = 0
@@ -193,7 +201,11 @@ class Draft(Known):
 
     def add(self, bodies: Sequence[str]) -> None:
         """Add the records of a change, so that the next one is decided on them too."""
-        # They follow one another in this layer, whatever their numbers.
+        # They follow one another in a layer of their own, whatever their numbers. Most changes
+        # are alone in their event.
+        if len(self._layers) == 1:
+            events = self._layers[0]
+            self._layers.append(Events(events.memory.kinds, events.declared))
         layer = self._layers[-1]
         lines = (records.line(body, 0, _LATEST).encode() for body in bodies)
         fitting = (layer.declared.fitting(line, in_event=True) for line in lines)
@@ -227,7 +239,7 @@ class ControlStore:
         self._state = BEGINNING, self._no_events()
         self.base = Folded(0, 0)
         self._newest = 0, b""
-        self._user = ""
+        self._user = user_name() or ""
         self._log: ControlLog[Draft] = ControlLog(
             self._lake.fs,
             self,
@@ -278,11 +290,8 @@ class ControlStore:
     def draft(self) -> Draft:
         """Return what is known, to decide a change on."""
         fold, events = self._state
-        layers = [events, self._no_events()]
-        # Also that of the event which is encoded next: it is made of this draft.
-        self._user = user_name() or ""
         clock = self._lake.clock.next()
-        return Draft(self._stored, fold, layers, self.last + 1, clock, self._user)
+        return Draft(self._stored, fold, events, self.last + 1, clock, self._user)
 
     def _look(self) -> Folded:
         # The rules know two numbers of a fold: ``stand_on`` and ``rebase`` take it from here.
@@ -333,8 +342,13 @@ class ControlStore:
         # On a disk it takes microseconds; elsewhere it would be a request.
         if not lake.fs.can_append or last == 0:
             return
+        path = event_path(last)
         try:
-            found = lake.fs.read(event_path(last))
+            # What this process has made itself it knows by its file; else the content tells.
+            identity = lake.fs.identity(path)
+            if identity is not None and self._log.created == (last, identity):
+                return
+            found = lake.fs.read(path)
         except FileNotFoundError:
             found = b""
         # Of an event that a fold holds only the number is known: then any content will do.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lakeflow.lake import Lake
     from lakeflow.stores.control import ControlStore, Draft, Known
     from lakeflow.stores.reader import Reader
+    from lakeflow.stores.things import Thing
 
 _Fields = dict[str, Any]
 
@@ -198,11 +199,12 @@ class ExperimentStore:
             NotFoundError: There is none with this id.
             InvalidInputError: It is deleted.
         """
-        known = self._control.known(self._lake.check_interval_s)
+        wanted = validation.experiment_id(experiment_id)
+        thing = self._control.known(self._lake.check_interval_s).thing(EXPERIMENT, wanted)
         # It may have been made since the last look, by whoever told us its id.
-        if known.thing(EXPERIMENT, experiment_id) is None:
-            known = self._control.known()
-        row = self._row(known, experiment_id)
+        if thing is None:
+            thing = self._control.known().thing(EXPERIMENT, wanted)
+        row = self._fields(thing, experiment_id)
         _check_active(row)
         location: str = row["artifact_location"]
         return location
@@ -305,7 +307,10 @@ class ExperimentStore:
             raise self._not_found(experiment_id)
 
     def _row(self, known: Known, experiment_id: object) -> _Fields:
-        thing = known.thing(EXPERIMENT, validation.experiment_id(experiment_id))
+        wanted = validation.experiment_id(experiment_id)
+        return self._fields(known.thing(EXPERIMENT, wanted), experiment_id)
+
+    def _fields(self, thing: Thing | None, experiment_id: object) -> _Fields:
         row = None if thing is None else thing.row(EXPERIMENT)
         if row is None:
             raise self._not_found(experiment_id)

@@ -6,12 +6,12 @@ gives the same verdict; see ``query.folding.fold_lines``.
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import event_lines, records
 from lakeflow.kinds.kind import CLOCK, Keep
 from lakeflow.records import MisfitError
+from lakeflow.stores.column_values import TYPES, checked, checked_text, checks_of
 from lakeflow.stores.things import Columns, is_removal, kept_columns, keys_of, type_codes
 
 if TYPE_CHECKING:
@@ -19,17 +19,8 @@ if TYPE_CHECKING:
 
     from lakeflow.kinds import Kind, Part
     from lakeflow.records import Copied
-    from lakeflow.schema import Column
     from lakeflow.stores.memory import Memory
     from lakeflow.stores.things import Order
-
-# By the type itself: to ``isinstance`` true is a whole number as well.
-_TYPES = {
-    "string": frozenset({str}),
-    "long": frozenset({int}),
-    "double": frozenset({int, float}),
-}
-_NOTHING = type(None)
 
 Checked = tuple[dict[str, Any], list[tuple["Field", Any]]]
 """A record, and its fields with the rows of each as ``Field.merge`` takes them."""
@@ -156,52 +147,12 @@ def _scopes(kind: Kind, record: Mapping[str, Any], rows: Mapping[str, Any], coun
     if kind.is_line:
         # By way of a list: of a generator a tuple takes much longer, and each line comes here.
         scope = tuple([record.get(name) for name in kind.scope])
-        if not {*map(type, scope)} <= _TYPES["string"]:
+        if not TYPES["string"].issuperset(map(type, scope)):
             raise MisfitError
         # One tuple for all rows: by it ``merge`` sees that the thing is the same.
         return (scope,) * count
-    columns = [_checked_text(rows.get(name), count) for name in kind.scope]
+    columns = [checked_text(rows.get(name), count) for name in kind.scope]
     return tuple(zip(*columns, strict=True))
-
-
-def _checked_text(values: Any, count: int) -> list[str]:
-    if type(values) is not list or len(values) != count:
-        raise MisfitError
-    if not {*map(type, values)} <= _TYPES["string"]:
-        raise MisfitError
-    return values
-
-
-def _checked(column: Column, values: Any, count: int, *, nullable: bool) -> Any:
-    """Return the values of a column.
-
-    Raises:
-        MisfitError: There are more or fewer than of others, or one is not of its type.
-    """
-    if type(values) is not list or len(values) != count:
-        raise MisfitError
-    found = {*map(type, values)} - _TYPES[column.type]
-    if found and not (nullable and found == {_NOTHING}):
-        raise MisfitError
-    if column.type != "string":
-        present = [each for each in values if each is not None] if found else values
-        # An array takes what 64 bits hold, and checks a whole column in one call.
-        try:
-            array("q" if column.type == "long" else "d", present)
-        except OverflowError:
-            raise MisfitError from None
-    if column.is_object and not all(each is None or _is_object(each) for each in values):
-        raise MisfitError
-    return values
-
-
-def _is_object(text: str) -> bool:
-    """Return whether a text is a JSON object whose values are texts."""
-    try:
-        found = records.parse_object(text.encode())
-    except MisfitError:
-        return False
-    return {*map(type, found.values())} <= _TYPES["string"]
 
 
 def _count(rows: Any, names: Iterable[str]) -> int:
@@ -227,23 +178,24 @@ class _Made(Field):
         self._names = kind.row.column_names
         self._required = kind.required
         left_out = {*kind.scope, *kind.clocks}
-        self._columns = [each for each in kind.row.columns if each.name not in left_out]
+        self._columns = [
+            checks_of(each, nullable=True)
+            for each in kind.row.columns
+            if each.name not in left_out
+        ]
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
         kind = self._kind
         count = _count(rows, self._names)
-        columns = {
-            column.name: _checked(column, rows[column.name], count, nullable=True)
-            for column in self._columns
-            if column.name in rows
-        }
+        given_columns = [column for column in self._columns if column.name in rows]
+        columns = checked(given_columns, rows, count)
         values: Iterable[Any] = zip(*columns.values(), strict=True)
         # A row may name a thing and say nothing of it.
         given = [dict(zip(columns, each, strict=True)) for each in values] or [{}] * count
         for fields in given:
             if fields.get(kind.makes) is None:
                 continue
-            if any(fields.get(name) is None for name in self._required):
+            if None in map(fields.get, self._required):
                 raise MisfitError
         return list(zip(_scopes(kind, record, rows, count), given, strict=True))
 
@@ -268,24 +220,16 @@ class _Kept(Field):
         self._kind, self._part = kind, part
         self._names = part.table.column_names
         self._key, self._values = kind.key(part.table), kind.values(part.table)
-        self._columns = {
-            column.name: column
-            for column in part.table.columns
-            if column.name not in {CLOCK, *kind.scope}
-        }
+        may_go = self._values if part.removable else ()
+        self._columns = [
+            checks_of(each, nullable=each.nullable or each.name in may_go)
+            for each in part.table.columns
+            if each.name not in {CLOCK, *kind.scope}
+        ]
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
         count = _count(rows, self._names)
-        is_removable = self._part.removable
-        columns = {
-            name: _checked(
-                column,
-                rows.get(name, [None] * count),
-                count,
-                nullable=column.nullable or (is_removable and name in self._values),
-            )
-            for name, column in self._columns.items()
-        }
+        columns = checked(self._columns, rows, count, [None] * count)
         keys = keys_of(columns, self._key)
         values: Iterable[Any] = zip(*(columns[name] for name in self._values), strict=True)
         if not self._values:
@@ -313,16 +257,16 @@ class _InColumns(Field):
     def __init__(self, kind: Kind, part: Part) -> None:
         self._kind, self._spec = kind, part.table
         self._columns = [
-            each for each in part.table.columns if each.name not in {CLOCK, *kind.scope}
+            checks_of(each, nullable=each.nullable)
+            for each in part.table.columns
+            if each.name not in {CLOCK, *kind.scope}
         ]
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
         count = _count(rows, self._spec.column_names)
         scopes = _scopes(self._kind, record, rows, count)
-        columns = dict(zip(self._kind.scope, zip(*scopes, strict=True), strict=True))
-        for column in self._columns:
-            values = rows.get(column.name, [None] * count)
-            columns[column.name] = _checked(column, values, count, nullable=column.nullable)
+        ids = zip(self._kind.scope, zip(*scopes, strict=True), strict=True)
+        columns = dict(ids) | checked(self._columns, rows, count, [None] * count)
         return dict.fromkeys(scopes), columns
 
     def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
@@ -343,20 +287,18 @@ class _Each(Field):
         self._by = part.summary.by if part.summary else ()
         self._kept = kept_columns(kind, part)
         self._codes = type_codes(part.table, self._kept)
-        columns = {column.name: column for column in part.table.columns}
-        self._columns = [columns[name] for name in (*self._by, *self._kept)]
+        columns = {each.name: each for each in part.table.columns}
+        self._columns = [
+            checks_of(columns[name], nullable=columns[name].nullable)
+            for name in (*self._by, *self._kept)
+        ]
         summary = part.summary
         last = (*summary.order, summary.value) if summary else ()
         self._last = tuple(self._kept.index(name) for name in last)
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
         count = _count(rows, self._names)
-        columns = {
-            column.name: _checked(
-                column, rows.get(column.name), count, nullable=column.nullable
-            )
-            for column in self._columns
-        }
+        columns = checked(self._columns, rows, count)
         keys = keys_of(columns, self._by) if self._by else [()] * count
         values = zip(*(columns[name] for name in self._kept), strict=True)
         return list(zip(_scopes(self._kind, record, rows, count), keys, values, strict=True))
@@ -392,8 +334,8 @@ class _Removed(Field):
         if type(rows) is not dict or type(rows.get("kind")) is not list:
             raise MisfitError
         count = len(rows["kind"])
-        names = _checked_text(rows["kind"], count)
-        return list(zip(names, _checked_text(rows.get("id"), count), strict=True))
+        names = checked_text(rows["kind"], count)
+        return list(zip(names, checked_text(rows.get("id"), count), strict=True))
 
     def merge(self, memory: Memory, rows: Any, order: Order, copied: Copied | None) -> None:
         for name, identity in rows:

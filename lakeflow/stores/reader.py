@@ -12,8 +12,8 @@ from lakeflow.query.engine.join_cache import JoinCache
 from lakeflow.query.engine.overlay import hot, laid_over, loaded_rows, recorded, stored
 from lakeflow.query.engine.statement import Statement
 from lakeflow.schema import METRICS, PARAMS
+from lakeflow.stores.replaced_files import retry_when_replaced
 from lakeflow.stores.scans import rows_of
-from lakeflow.stores.snapshots import Snapshots, retry_when_replaced
 from lakeflow.stores.state import RunState, run_state
 from lakeflow.stores.things import rows_by_table
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lakeflow.query.engine.candidates import Candidates
     from lakeflow.query.engine.connection import Cursor, Engine
     from lakeflow.schema import TableSpec
-    from lakeflow.stores.snapshots import Snapshot, SnapshotId
+    from lakeflow.stores.snapshots import Snapshot, SnapshotId, Snapshots
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
 
@@ -296,7 +296,7 @@ class Reader:
     def params(
         self, run_id: str, keys: Collection[str], known_fold: int
     ) -> tuple[int, dict[str, str]]:
-        """Return params that may have been added to a run since a fold.
+        """Return params that others may have added to a run since a fold.
 
         Args:
             run_id: The run.
@@ -307,8 +307,7 @@ class Reader:
             The fold now; and those of the keys that are in the log, or all params where
             there is a newer fold.
         """
-        with self._snapshots.held() as snapshot:
-            fold, run = snapshot.fold, snapshot.thing(RUN, run_id)
+        with self._snapshots.told_of(RUN, run_id) as (fold, run):
             found = {} if run is None else run.parts[PARAMS.name]
             known = {key: row[0] for key in keys if key in found and (row := found[key][1])}
         # Params that were in the log may be in the tables now, where all of them are looked up.

@@ -27,7 +27,14 @@ class RunHead:
     )  # fmt: skip
 
     def __init__(
-        self, experiment_id: str, run_id: str, stage: str, artifact_uri: str, *, is_own: bool
+        self,
+        experiment_id: str,
+        run_id: str,
+        stage: str,
+        artifact_uri: str,
+        *,
+        is_own: bool,
+        fold: int = -1,
     ) -> None:
         self.experiment_id = experiment_id
         self.about = records.about(experiment_id, run_id)
@@ -38,8 +45,8 @@ class RunHead:
         self.params: dict[str, str] = {}
         # Who has made the run knows what was logged to it; None for what must be looked up.
         self.artifacts: dict[str, Recorded] | None = {} if is_own else None
-        # No fold has this number: the first look finds what the tables have, too.
-        self.fold = -1
+        # No fold has the number -1: then the first look finds what the tables have, too.
+        self.fold = fold
 
 
 class RunHeads:

@@ -119,9 +119,11 @@ class RunStore:
             "user_id": validation.text(user_id or pairs.get(tag_names.USER, "unknown")),
             "artifact_uri": below(location, f"{run_id}/artifacts"),
         }
-        head = RunHead(
-            experiment_id, run_id, LifecycleStage.ACTIVE, fields["artifact_uri"], is_own=True
-        )
+        # Nobody has logged to it before, so that nothing is in the tables of that fold.
+        fold = self._lake.known_fold
+        known = -1 if fold is None else fold.number
+        stage, uri = LifecycleStage.ACTIVE, fields["artifact_uri"]
+        head = RunHead(experiment_id, run_id, stage, uri, is_own=True, fold=known)
         self._append(head, records.run(fields), records.tags(pairs.items()))
         self.heads.keep(run_id, head)
         # What would be read back: a look at the log for it would cost more than the write.

@@ -7,29 +7,24 @@ import itertools
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
-from lakeflow.exceptions import DamagedLakeError, LakeflowException
 from lakeflow.query.engine.overlay import Overlay
 from lakeflow.stores.copies import leave_out_stored
 from lakeflow.stores.memtable import Memtable
 from lakeflow.stores.stored_things import StoredThings
 from lakeflow.stores.things import merged, ranges_of, rows_by_table
-from lakeflow.tables.damage import require_readable
 from lakeflow.tables.folds import read_fold
-from lakeflow.tables.rewritten import as_rewritten
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
     from lakeflow.query.engine.connection import Engine
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
-
-T = TypeVar("T")
 
 # Each is one more copy of the log beyond a fold, in memory and in the engine.
 _MOST_PAST_SNAPSHOTS = 4
@@ -243,6 +238,10 @@ class Snapshots:
     @property
     def seen(self) -> SnapshotId | None:
         """What the last look at the log saw; None before the first one."""
+        memtable = self._now.memtable
+        if not memtable.is_held_here():
+            with memtable.lock:
+                memtable.merge()
         return self._now.snapshot_id
 
     def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId | None:
@@ -277,12 +276,29 @@ class Snapshots:
             yield snapshot
 
     @contextlib.contextmanager
+    def told_of(self, kind: Kind, identity: str) -> Iterator[tuple[Fold, Thing | None]]:
+        """Look at the log, and give the newest fold and what is said of a thing beyond it.
+
+        What this process has logged itself may be left out. The lock is held meanwhile.
+        """
+        memtable = self._now.memtable
+        if memtable.is_held_here():
+            with self._apart() as apart:
+                yield apart.fold, apart.thing(kind, identity)
+            return
+        with memtable.lock:
+            thing = memtable.told_of(kind, identity, self._lake.writer)
+            yield self._now.fold, thing
+
+    @contextlib.contextmanager
     def _held(self, snapshot_id: SnapshotId | None, *, look: bool) -> Iterator[Snapshot]:
         snapshot = self._now
         if snapshot.memtable.is_held_here():
             with self._apart() as apart:
                 yield apart
             return
+        with snapshot.memtable.lock:
+            snapshot.memtable.merge()
         if snapshot_id is not None and snapshot.snapshot_id != snapshot_id:
             past = self._past_snapshot(snapshot_id)
             if past is not None:
@@ -371,41 +387,3 @@ class Snapshots:
         memtable = Memtable(self._lake, lambda: listing, snapshot_id.clock)
         memtable.refresh()
         return self._snapshot(memtable, f"past_{next(self._numbers)}")
-
-
-def retry_when_replaced(lake: Lake, read: Callable[[], T], *, is_users: bool = False) -> T:
-    """Read again where a file was replaced and deleted in between.
-
-    Args:
-        lake: The lake.
-        read: Reads.
-        is_users: Whether it carries out a statement of a user's, which the engine blames for
-            what is wrong with a file.
-
-    Raises:
-        DamagedLakeError: A file of the newest fold is gone, or damaged.
-    """
-    while True:
-        before = lake.known_fold
-        try:
-            return read()
-        except FileNotFoundError as error:
-            lake.stand_on(None)
-            now = lake.fold()
-            if before is None or now.number != before.number:
-                continue
-            # The same fold names that file still: another tool has deleted it.
-            rewritten = as_rewritten(before, lake.tables)
-            if rewritten == before:
-                raise DamagedLakeError(
-                    f"a table of {lake.fs.uri} lacks a file: {error}",
-                    hint="restore the file from a backup",
-                ) from error
-            lake.stand_on(rewritten)
-        except LakeflowException as error:
-            # The engine seldom says which file it is, and what it says of one is its own SQL.
-            is_damage = error.error_code in {"DATA_LOSS", "INTERNAL_ERROR"}
-            if lake.known_fold is not None and (is_damage or is_users):
-                tables = lake.tables.values()
-                require_readable(lake.fs, tables, lake.known_fold, footers_only=not is_damage)
-            raise

@@ -62,10 +62,10 @@ class StoredThings:
                 else:
                     self._kept.move_to_end(key)
                     found[identity] = kept[0]
-        if missing:
+        files = self._lake.index(kind.name, fold) if missing else ()
+        if files:
             # The lock is free while we read: two threads that lack one thing read it twice,
             # and nobody waits for a remote store on another's account.
-            files = self._lake.index(kind.name, fold)
             documents = look_up(files, sorted(missing))
             loaded = {
                 identity: read_thing(kind, identity, document, files)

@@ -314,7 +314,7 @@ def ranges_of(derived: Derived, things: Iterable[Thing]) -> list[tuple[int, int]
 
 def is_removal(part: Part, values: Row) -> bool:
     """Return whether a row removes its key."""
-    return part.removable and all(value is None for value in values)
+    return part.removable and values.count(None) == len(values)
 
 
 def keys_of(columns: Mapping[str, Any], names: tuple[str, ...]) -> Iterable[Any]:
@@ -394,10 +394,11 @@ def kept_columns(kind: Kind, part: Part) -> tuple[str, ...]:
 def type_codes(table: TableSpec, names: Iterable[str]) -> list[str]:
     """Return how columns are packed: the type code of an array, or nothing for a list."""
     codes = {
-        column.name: "" if column.nullable else _CODES.get(column.type, "")
+        column.name: "" if column.nullable else CODES.get(column.type, "")
         for column in table.columns
     }
     return [codes[name] for name in names]
 
 
-_CODES = {"long": "q", "double": "d"}
+CODES = {"long": "q", "double": "d"}
+"""Type codes of the arrays that take the numbers of a column."""

@@ -1,7 +1,8 @@
 """What experiments have in the control log: scorers, label schemas and review queues.
 
 Each is found by its id, or by its name where lakes give numbers. As with experiments, what is
-set on it keeps its clock, so that the later value stays in both lakes.
+set on it keeps its clock, so that the later value stays in both lakes. What is removed goes by
+its id in the other lake too; of a scorer, whose id is another one there, the versions go.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def bring(source: Store, target: Store, experiments: Mapping[str, str]) -> None:
     for kind in source.lake.kinds:
         if kind.owner is not EXPERIMENT or not kind.is_controlled:
             continue
+        # First: their names are free for others.
+        _remove(kind, here.all_removed(kind), target)
         ids = here.ids(kind)
         for start in range(0, len(ids), _AT_ONCE):
             some = [*here.things(kind, ids[start : start + _AT_ONCE]).values()]
@@ -54,6 +57,18 @@ def bring(source: Store, target: Store, experiments: Mapping[str, str]) -> None:
             found = target.control.change(partial(_decide, kind=kind, some=mine))
             if kind is LABEL_SCHEMA:
                 schemas |= found
+
+
+def _remove(kind: Kind, gone: set[str], target: Store) -> None:
+    """Remove in another lake what is there of some ids that were removed."""
+
+    def decide(draft: Draft) -> tuple[list[str], None]:
+        there = [(kind.name, each) for each in draft.things(kind, sorted(gone))]
+        return ([records.removed(there)] if there else []), None
+
+    # A number is that of another thing there.
+    if gone and not kind.is_numbered and target.control.known().things(kind, [*gone]):
+        target.control.change(decide)
 
 
 def _renamed(kind: Kind, thing: Thing, experiment_id: str, schemas: Mapping[str, str]) -> Thing:

@@ -35,7 +35,7 @@ class CopyWriter:
         self._gathered: list[bytes] = []
         self._size = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lakeflow-sync")
-        self._under_way: Future[None] | None = None
+        self._under_way: Future[object] | None = None
 
     def __enter__(self) -> Self:
         return self

@@ -154,7 +154,7 @@ class FaultFilesystem(Filesystem):
         return self.inner.local_path(path)
 
     def write(
-        self, kind: str, act: Callable[[], None], torn: Callable[[], None] | None = None
+        self, kind: str, act: Callable[[], object], torn: Callable[[], None] | None = None
     ) -> None:
         """Count a write and carry it out, or die."""
         self._count(kind)

@@ -215,9 +215,11 @@ class LakeflowSpanProcessor(SpanProcessor):
                 self._thread = threading.Thread(
                     target=self._work, name="lakeflow-spans", daemon=True
                 )
-                # No thread can be started any more when the interpreter ends.
-                with contextlib.suppress(RuntimeError):
+                try:
                     self._thread.start()
+                except RuntimeError:
+                    # None can be started any more when the interpreter ends, or for now.
+                    self._thread = None
 
     def _work(self) -> None:
         # So that the very first span is one that comes after a rest.
@@ -230,12 +232,15 @@ class LakeflowSpanProcessor(SpanProcessor):
             is_first = time.monotonic() - latest >= _SECONDS
             with contextlib.suppress(queue.Empty):
                 self._hurry.get(timeout=_FIRST_SECONDS if is_first else _SECONDS)
-            batch = [found]
-            mark = self._drained(batch)
-            self._export(batch)
+            self._write([found])
             latest = time.monotonic()
-            if mark is not None:
-                mark.is_done.set()
+
+    def _write(self, batch: list[ReadableSpan]) -> None:
+        """Write a batch with what waits, and tell who waits for it."""
+        mark = self._drained(batch)
+        self._export(batch)
+        if mark is not None:
+            mark.is_done.set()
 
     def _drained(self, batch: list[ReadableSpan]) -> _Mark | None:
         """Take what waits, up to a mark or to the size of a batch."""
@@ -259,19 +264,31 @@ class LakeflowSpanProcessor(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until what has ended so far was given to the exporter.
 
+        Where no thread can be started, this one gives it.
+
         Args:
             timeout_millis: How long to wait at most.
 
         Returns:
             Whether it was done in that time.
         """
-        if self._thread is None:
+        if self._spans.empty() and self._thread is None:
             return True
+        self._start()
+        if self._thread is None:
+            return self._write_here(time.monotonic() + timeout_millis / 1000)
         mark = _Mark()
         # Behind all that has ended so far: the queue is in the order of ending.
         self._spans.put(mark)
         self._hurry.put(None)
         return mark.is_done.wait(timeout_millis / 1000)
+
+    def _write_here(self, until: float) -> bool:
+        while not self._spans.empty():
+            if time.monotonic() >= until:
+                return False
+            self._write([])
+        return True
 
     def shutdown(self) -> None:
         """Write what waits, for at most 10 seconds, and take nothing more."""

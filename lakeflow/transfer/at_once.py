@@ -129,6 +129,9 @@ class _Pile(Generic[T, R]):
                 with self._room:
                     while self._bytes and self._bytes + weight > MOST_BYTES:
                         self._room.wait()
+                    # What is taken up here, only who works on an item gives back.
+                    if self.is_over:
+                        return None
                     self._bytes += weight
-                return None if self.is_over else (item, weight)
+                return item, weight
         return None

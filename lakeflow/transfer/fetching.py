@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lakeflow.exceptions import DamagedLakeError, StorageError
-from lakeflow.filesystem.local import write_all
+from lakeflow.filesystem.local_create import write_all
 from lakeflow.filesystem.parts import PART_BYTES, PARTS_AT_ONCE
 from lakeflow.filesystem.threads import in_order
 from lakeflow.ids import new_id
+from lakeflow.signals import let_through
 from lakeflow.system_errors import refused
 from lakeflow.transfer import at_once
 
@@ -112,6 +113,7 @@ def _fetch(fs: Filesystem, folder: str, wanted: Wanted) -> Wanted:
     except OSError as error:
         if isinstance(error, StorageError):
             raise
+        let_through(error)
         raise refused(f"write {wanted.local}", error) or StorageError(
             f"cannot write {wanted.local}: {error.strerror}"
         ) from error

@@ -10,6 +10,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.exceptions import InvalidInputError, StorageError
+from lakeflow.signals import let_through
 from lakeflow.system_errors import refused
 from lakeflow.transfer import at_once, paths
 
@@ -212,6 +213,7 @@ def file_digest(local: str) -> str:
 
 
 def _unreadable(local: str, error: OSError) -> StorageError:
+    let_through(error)
     operation, is_missing = f"read {local}", isinstance(error, FileNotFoundError)
     return refused(operation, error) or StorageError(
         f"cannot {operation}: {error.strerror}",

@@ -1,4 +1,4 @@
--- One row per scorer of an experiment; its latest version is null where all of them were deleted.
+-- One row per scorer of an experiment: one whose versions were all deleted is none.
 CREATE OR REPLACE VIEW scorers AS
 SELECT
     scorers.experiment_id,
@@ -13,7 +13,7 @@ SELECT
     scorers.sample_rate,
     scorers.filter_string
 FROM lakeflow.scorers AS scorers
-LEFT JOIN (
+JOIN (
     SELECT scorer_id, max("version") AS latest_version
     FROM lakeflow.scorer_versions
     GROUP BY scorer_id

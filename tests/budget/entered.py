@@ -1,10 +1,11 @@
-"""Which functions a call enters: a timing would decide nothing."""
+"""Which functions a call enters, Python's and the system's: a timing would decide nothing."""
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,23 @@ def functions_entered(call: Callable[[], object]) -> list[str]:
         if event == "call":
             names.append(frame.f_code.co_qualname)
 
+    _noted(call, note)
+    return names[1:]
+
+
+def asked_of_the_system(call: Callable[[], object]) -> list[str]:
+    """Return the names of the functions of ``os`` that a call enters, in order."""
+    names: list[str] = []
+
+    def note(_: FrameType, event: str, function: Any) -> None:
+        if event == "c_call" and function.__module__ == os.stat.__module__:
+            names.append(function.__name__)
+
+    _noted(call, note)
+    return names
+
+
+def _noted(call: Callable[[], object], note: Callable[[FrameType, str, Any], None]) -> None:
     # Hypothesis measures collections by a function, whichever call they happen in.
     gc.disable()
     sys.setprofile(note)
@@ -27,4 +45,3 @@ def functions_entered(call: Callable[[], object]) -> list[str]:
     finally:
         sys.setprofile(None)
         gc.enable()
-    return names[1:]

@@ -41,6 +41,8 @@ def test_images_of_steps_are_the_same_files(both):
     both("log_image", run, ARRAYS["RGB"], key="zero", step=0, timestamp=5, synchronous=True)
     theirs, ours = (each["value"] for each in both.answers("steps", run))
     assert len(ours) == 2 * (len(ARRAYS) + len(PILLOW) + 2)
+    # A path with these characters is not one that an MLflow's server finds; MLflow 3 writes ours.
+    theirs = {path.translate({0x25: "+", 0x23: "~"}): each for path, each in theirs.items()}
     assert theirs.keys() == ours.keys()
     for path, found in theirs.items():
         assert ours[path]["kind"] == found["kind"], path

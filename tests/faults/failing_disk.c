@@ -75,6 +75,7 @@ FAILING(int, fdatasync, fails_at(fd, WRITES), (int fd), (fd))
 FAILING(int, ftruncate, fails_at(fd, WRITES), (int fd, off_t n), (fd, n))
 FAILING(int, rename, fails(to, WRITES), (const char *from, const char *to), (from, to))
 FAILING(int, link, fails(to, WRITES), (const char *from, const char *to), (from, to))
+FAILING(int, linkat, fails(to, WRITES), (int of, const char *from, int at, const char *to, int flags), (of, from, at, to, flags))
 FAILING(int, unlink, fails(path, WRITES), (const char *path), (path))
 FAILING(int, unlinkat, fails_at(fd, WRITES), (int fd, const char *path, int flags), (fd, path, flags))
 FAILING(int, mkdir, fails(path, WRITES), (const char *path, mode_t mode), (path, mode))
@@ -85,9 +86,10 @@ FAILING(int, mkdir, fails(path, WRITES), (const char *path, mode_t mode), (path,
         if (!real) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name);                              \
         va_list rest;                                                                              \
         va_start(rest, flags);                                                                     \
-        mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;                                  \
+        int is_new = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;                          \
+        mode_t mode = is_new ? va_arg(rest, mode_t) : 0;                                           \
         va_end(rest);                                                                              \
-        return fails(path, flags & O_CREAT ? WRITES : READS) ? -1 : real(path, flags, mode);       \
+        return fails(path, is_new ? WRITES : READS) ? -1 : real(path, flags, mode);                \
     }
 
 OPENING(open)

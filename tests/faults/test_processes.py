@@ -102,7 +102,9 @@ def fork(code: str, **names: object) -> ForkServerProcess:
     A Python of its own would be killed while it imports as often as while it works.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lakeflow.compaction", "deltalake", "duckdb", "sqlglot"])
+    context.set_forkserver_preload(
+        ["lakeflow.cli", "lakeflow.compaction", "deltalake", "duckdb", "sqlglot"]
+    )
     told = f"import os; os.environ |= {ENVIRONMENT}\n"
     process = context.Process(target=exec, args=(told + code, names))
     process.start()

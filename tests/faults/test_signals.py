@@ -189,6 +189,8 @@ lakeflow.log_metric("early", 1, synchronous=False)
 atexit.register(lambda: lakeflow.log_metric("late", 1, synchronous=False))
 client = lakeflow.LakeflowClient()
 atexit.register(lambda: client.log_metric(run.info.run_id, "later", 1, synchronous=False).wait())
+atexit.register(lakeflow.compact)
+atexit.register(lambda: lakeflow.copy(sys.argv[1], sys.argv[1] + "-copy"))
 print(run.info.run_id)
 """
 
@@ -201,6 +203,10 @@ def test_what_is_queued_by_an_exit_hook_is_written_and_the_process_ends(tmp_path
         metrics |= run.data.metrics
         assert run.info.status == "FINISHED"
     assert metrics == {"early": 1.0, "late": 1.0, "later": 1.0}, done.stderr
+    # What works in many threads elsewhere has none any more.
+    assert done.stderr == ""
+    assert (tmp_path / "lake" / "tables").exists()
+    assert len(LakeflowClient(tmp_path / "lake-copy").search_runs(["0"])) == 1
 
 
 def test_logging_goes_on_where_no_thread_can_be_started(

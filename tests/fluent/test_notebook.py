@@ -67,6 +67,8 @@ def test_a_run_is_active_in_all_cells_until_it_ends(
     cell(f"{FIRST}\nlakeflow.set_tracking_uri({str(lake)!r})")
     cell("await begin('awaited')")
     assert cell("active()") == "awaited"
+    # Its own task has called nothing before, and calls nothing itself.
+    cell("await asyncio.to_thread(lakeflow.log_metric, 'first', 0.0)")
     cell("lakeflow.log_metric('m', 1.0)")
     cell("await asyncio.create_task(end())")
     assert cell("active()") == "None"
@@ -77,7 +79,7 @@ def test_a_run_is_active_in_all_cells_until_it_ends(
     cell("lakeflow.end_run()")
     found = lakeflow.LakeflowClient(lake).search_runs(["0"])
     assert {run.info.run_name: run.data.metrics for run in found} == {
-        "awaited": {"m": 1.0},
+        "awaited": {"first": 0.0, "m": 1.0},
         "waited for": {"m": 2.0},
         "a": {"a": 1.0},
         "b": {"b": 1.0},

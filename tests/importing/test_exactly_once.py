@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +13,6 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import lakeflow
 from lakeflow.config import Settings
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.location import open_filesystem
@@ -33,8 +28,6 @@ from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from importing.conftest import Made
 
     from lakeflow.importing.items import Problem
 
@@ -190,38 +183,6 @@ def test_a_source_that_grows_between_imports(
             points += [(value, len(points) // 2, n // 3) for n, value in enumerate(more)]
     assert brought(held, fs)
     assert_holds(held, fs)
-
-
-def command(made: Made, lake: Path) -> list[str]:
-    """Return the command that imports a store."""
-    words = ["import", "mlflow", made.location, "--lake", str(lake)]
-    return [sys.executable, "-m", "lakeflow", *words]
-
-
-def counted(lake: Path) -> dict[str, int]:
-    """Return how much a lake holds."""
-    tables = ("runs", "params", "tags", "metrics", "inputs", "artifacts")
-    counts = ", ".join(f"(SELECT count(*) FROM {each}) AS {each}" for each in tables)
-    (row,) = lakeflow.sql(f"SELECT {counts}", tracking_uri=lake, output_format="list")
-    return row
-
-
-def test_killed_and_then_two_at_once(stores: Any, tmp_path: Path) -> None:
-    made = stores("2", "files")
-    lake = tmp_path / "lake"
-    with subprocess.Popen(command(made, lake), stdout=subprocess.DEVNULL) as process:
-        while not [*lake.glob("log/*/*.jsonl")][1:] and process.poll() is None:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-    both = [
-        subprocess.Popen(command(made, lake), stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    whole = tmp_path / "whole"
-    subprocess.run(command(made, whole), stdout=subprocess.DEVNULL, check=True)
-    assert counted(lake) == counted(whole)
 
 
 class Failing:

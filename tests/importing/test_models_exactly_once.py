@@ -13,7 +13,11 @@ from lakeflow.entities import AssessmentSource, Feedback, TraceInfo, TraceState
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.importing import beside_runs, importer
 from lakeflow.importing.destination import registered_models
-from lakeflow.importing.evaluation_items import DatasetRecordItem, EvaluationDatasetItem
+from lakeflow.importing.evaluation_items import (
+    DatasetRecordItem,
+    EvaluationDatasetItem,
+    ScorerVersionItem,
+)
 from lakeflow.importing.items import ExperimentItem, FileItem, RunItem
 from lakeflow.importing.model_items import (
     LoggedModelItem,
@@ -47,8 +51,10 @@ class Held:
 
     name = "memory"
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, changed: int = BEGIN + 9, merged: int = 0) -> None:
         self._file = file
+        self._changed = changed
+        self._merged = merged
 
     def experiments(self) -> Iterator[ExperimentItem]:
         yield ExperimentItem("7", "one")
@@ -111,7 +117,7 @@ class Held:
 
     def evaluation_datasets(self) -> Iterator[EvaluationDatasetItem]:
         yield EvaluationDatasetItem(
-            DATASET, "asked", BEGIN, BEGIN + 9, tags={"t": "1"}, experiments={"7": BEGIN}
+            DATASET, "asked", BEGIN, self._changed, tags={"t": "1"}, experiments={"7": BEGIN}
         )
 
     def dataset_records(
@@ -119,10 +125,13 @@ class Held:
     ) -> Iterator[list[DatasetRecordItem]]:
         for number in range(2):
             given = {"inputs": {"n": number}, "outputs": "long" * 200}
-            yield [DatasetRecordItem(given, BEGIN + number, BEGIN + number, None, None)]
+            made = BEGIN + number
+            yield [DatasetRecordItem(given, made, self._merged or made, None, None)]
 
     def scorer_versions(self) -> Iterator[Any]:
-        return iter(())
+        for number in (1, 2):
+            made = max(BEGIN, self._merged if number == 2 else 0)
+            yield ScorerVersionItem("7", "judge", number, f'{{"n": {number}}}', made)
 
     @staticmethod
     def _span(number: int) -> dict[str, Any]:
@@ -172,8 +181,41 @@ def assert_holds(fs: Any) -> None:
     assert len(store.traces.search(["7"], run_id=RUN)) == len(TRACES)
     dataset = store.evaluation_datasets.get(DATASET)
     assert (dataset.tags, dataset.experiment_ids) == ({"t": "1"}, ["7"])
+    versions = store.scorers.versions("7", "judge")
+    assert [each.scorer_version for each in versions] == [1, 2]
     asked = store.evaluation_datasets.load(DATASET)
     assert sorted(each.inputs["n"] for each in asked) == [0, 1]
+
+
+def test_what_was_removed_in_the_lake_comes_back_only_where_it_was_made_anew(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "net.bin").write_text("weights")
+    fs = open_filesystem(f"memory://removed-{next(_LAKES)}")
+    assert brought(Held(tmp_path / "net.bin"), fs).is_complete
+
+    def asked() -> tuple[list[int], list[int]]:
+        store = opened(fs)
+        records = store.evaluation_datasets.load(DATASET)
+        latest = store.scorers.latest("7")
+        versions = store.scorers.versions("7", "judge") if latest else []
+        return (
+            sorted(each.inputs["n"] for each in records),
+            [each.scorer_version for each in versions],
+        )
+
+    store = opened(fs)
+    first, _ = store.evaluation_datasets.load(DATASET)
+    assert store.evaluation_datasets.delete_records(DATASET, [first.dataset_record_id]) == 1
+    store.scorers.delete("7", "judge")
+    left = asked()
+    assert (len(left[0]), left[1]) == (1, [])
+    later = store.lake.clock.next() // 1_000 + 60_000
+    # Of the dataset something else has changed.
+    assert brought(Held(tmp_path / "net.bin", changed=later), fs)
+    assert asked() == left
+    brought(Held(tmp_path / "net.bin", changed=later + 1, merged=later), fs)
+    assert asked() == ([0, 1], [2])
 
 
 @pytest.mark.parametrize(("when", "first"), [("after", 1), ("torn", 2)])

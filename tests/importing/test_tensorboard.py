@@ -116,8 +116,8 @@ def test_what_tensorboardx_writes(tmp_path: Path) -> None:
     assert files.pop("text/said/text_summary/0.txt") == b"first"
     assert files.pop("text/said/text_summary/1.txt") == b"second"
     image, thumbnail = sorted(files, reverse=True)
-    assert image.startswith("images/samples#a%step%1%timestamp%1700000000250%")
-    assert thumbnail == image.removesuffix(".png") + "%compressed.webp"
+    assert image.startswith("images/samples~a+step+1+timestamp+1700000000250+")
+    assert thumbnail == image.removesuffix(".png") + "+compressed.webp"
     assert PIL.Image.open(io.BytesIO(files[image])).size == (30, 20)
     (problem,) = held.problems
     assert "histograms" in problem.where
@@ -145,8 +145,8 @@ def test_what_tensorflow_2_writes(tmp_path: Path) -> None:
     assert held.points[".", "loss _mean_"][0] == (0.25, 1_700_000_000_000, 1)
     assert math.isnan(held.values(".", "loss _mean_")[1])
     assert held.files[".", "text/config/2.txt"] == b"x" * 6_000
-    keys = {path.partition("%")[0] for _, path in held.files if path.endswith(".png")}
-    assert keys == {"images/batch", "images/batch#1"}
+    keys = {path.partition("+")[0] for _, path in held.files if path.endswith(".png")}
+    assert keys == {"images/batch", "images/batch~1"}
     assert {(problem.where, problem.is_loss) for problem in held.problems} == {
         ("the tag 'loss (mean)'", False),
         ("the tag 'layers (all)'", False),

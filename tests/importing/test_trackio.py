@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow
 import pyarrow.parquet
 import pytest
-from importing.sources import PYTHON, Read, make, read
+from importing.sources import Read, read
 from importing.ways import check_ways
 
 import lakeflow
@@ -23,14 +23,6 @@ from lakeflow.importing.sources.trackio.tables import made_of_parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with Trackio's own, with its Parquet, and with a static page."""
-    folder = tmp_path_factory.mktemp("trackio")
-    make("make_trackio_project.py", folder, python=PYTHON)
-    return folder
 
 
 def changed(project: Path, to: Path, *statements: str) -> Path:

@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with all that a run may have."""
-    folder = tmp_path_factory.mktemp("finished")
-    make("make_wandb_runs.py", folder, "finish")
-    return folder
-
-
-@pytest.fixture(scope="module")
 def failed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 3,000 steps that said that it failed."""
     folder = tmp_path_factory.mktemp("failed")

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.utils.uri import validate_path_is_safe
 
 import lakeflow
 from lakeflow.mlflow.locations import lake_uri
@@ -108,10 +109,12 @@ def test_images_by_step_and_tables_of_our_client_are_there(lake: str) -> None:
     client = lakeflow.LakeflowClient(lake)
     run_id = client.create_run("0").info.run_id
     client.log_table(run_id, {"x": [1]}, "table.json")
-    client.log_image(run_id, np.zeros((4, 4, 3), dtype=np.uint8), key="digits", step=1)
+    client.log_image(run_id, np.zeros((4, 4, 3), dtype=np.uint8), key="a/digits", step=41)
     assert mlflow.load_table("table.json", run_ids=[run_id])["x"].tolist() == [1]
     images = [e.path for e in MlflowClient().list_artifacts(run_id, "images")]
-    assert any(path.startswith("images/digits%step%1%") for path in images)
+    assert any(path.startswith("images/a~digits+step+41+") for path in images)
+    # What MLflow's server looks for when its pages show them.
+    assert [validate_path_is_safe(path) for path in images] == images
 
 
 def test_an_experiment_elsewhere_is_logged_to_by_both_clients(

@@ -492,6 +492,57 @@ if not IS_2:
         )
         assert [each.info.trace_id for each in linked] == [root.trace_id]
 
+    def test_links_of_traces_are_written_whenever_an_export_ends(
+        tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lake, target = str(tmp_path / "lake"), sqlite(migrated, tmp_path)
+        client = LakeflowClient(lake)
+        run_ids = [client.create_run("0").info.run_id for _ in range(2)]
+        root = client.start_trace("root", experiment_id="0")
+        client.end_trace(root.trace_id)
+        client.link_traces_to_run([root.trace_id], run_ids[0])
+
+        def stopped(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MlflowClient, "link_traces_to_run", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                to_mlflow(target, tracking_uri=lake)
+        there = MlflowClient(target)
+        for count, run_id in enumerate(run_ids, 1):
+            client.link_traces_to_run([root.trace_id], run_id)
+            assert to_mlflow(target, tracking_uri=lake).problems == []
+            linked = [
+                there.search_traces(locations=["0"], run_id=each.info.run_id)
+                for each in there.search_runs(["0"])
+            ]
+            assert len([each for each in linked if each]) == count
+
+    def test_runs_name_models_of_an_experiment_that_comes_later(
+        tmp_path: Path, migrated: Path
+    ) -> None:
+        client = LakeflowClient(tmp_path / "lake")
+        target, there = sqlite(migrated, tmp_path), {}
+        names = {name: f"{name} {tmp_path}" for name in "ab"}
+        ids = {name: client.create_experiment(each) for name, each in names.items()}
+        model_ids = {each: client.create_logged_model(ids[each], each).model_id for each in ids}
+        for name, other in ("ab", "ba"):
+            run_id = client.create_run(ids[name]).info.run_id
+            made = lakeflow.entities.LoggedModelOutput(model_ids[other], 0)
+            client.log_outputs(run_id, [made])
+            alone = to_mlflow(target, tracking_uri=tmp_path / "lake", experiments=[names[name]])
+            there[name] = alone.problems
+        # As long as the other one is not there it is said.
+        assert [len(problems) > 1 for problems in there.values()] == [True, True]
+        report = to_mlflow(target, tracking_uri=tmp_path / "lake")
+        assert (report.is_complete, report.problems) == (True, [])
+        mlflows = MlflowClient(target)
+        for name in names.values():
+            experiment = mlflows.get_experiment_by_name(name)
+            (run,) = mlflows.search_runs([experiment.experiment_id])
+            assert len(run.outputs.model_outputs) == 1
+
     def test_traces_of_mlflow_come_to_a_lake_and_back(tmp_path: Path, migrated: Path) -> None:
         for name in ("before", "after"):
             (tmp_path / name).mkdir()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
+import sqlite3
 import types
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pytest
@@ -17,6 +19,7 @@ from mlflow.store.entities import PagedList
 
 import lakeflow
 from lakeflow import LakeflowClient
+from lakeflow.entities.json_text import decoded_if_json
 from lakeflow.exceptions import StorageError
 from lakeflow.importing import from_mlflow
 from lakeflow.importing.items import ExperimentItem
@@ -28,16 +31,21 @@ if TYPE_CHECKING:
 
 VIEWS = ["experiments", "runs", "params", "tags", "inputs", "registered_models", "model_versions",
          "traces", "spans", "logged_models", "logged_model_params", "assessments",
-         "evaluation_datasets", "evaluation_dataset_records", "scorers", "scorer_versions"]  # fmt: skip
+         "evaluation_datasets", "evaluation_dataset_records", "scorers", "scorer_versions",
+         "label_schemas", "review_queues", "review_queue_users", "review_queue_label_schemas",
+         "review_queue_items", "issues"]  # fmt: skip
 _OF_THE_LAKE = {"artifact_location", "artifact_uri", "source", "storage_location", "run_link"}
 """Where files are, and how the lake has them."""
 
+_JSON = {"input_config", "root_causes", "categories"}
+"""Texts that MLflow's database has with other escapes than a lake."""
 
-def fill(uri: str) -> str:
+
+def fill(uri: str, name: str = "it's ünïcode") -> str:
     """Log what a lake is to keep; return the id of a run with everything."""
     mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri, uri)
-    experiment = client.create_experiment("it's ünïcode", tags={"a": "1"})
+    experiment = client.create_experiment(name, tags={"a": "1"})
     run = client.create_run(experiment, 1_000, {"mlflow.user": "ada"}, "first").info.run_id
     values = [0.5, math.nan, math.inf, -math.inf, *map(float, range(1_500))]
     points = [Metric("loss/ä", value, 5, step) for step, value in enumerate(values)]
@@ -47,11 +55,11 @@ def fill(uri: str) -> str:
     client.log_text(run, "hello", "a/ü.txt")
     client.set_terminated(run, "FAILED", 2_000)
     client.delete_run(client.create_run(experiment, 3_000).info.run_id)
-    for name in ("model's", "other"):
-        client.create_registered_model(name, {"k": "v"}, "text")
+    for model in (f"{name}'s", f"other of {name}"):
+        client.create_registered_model(model, {"k": "v"}, "text")
         for _ in range(2):
-            client.create_model_version(name, f"runs:/{run}/a", run, tags={"n": "1"})
-    client.set_registered_model_alias("other", "champion", "2")
+            client.create_model_version(model, f"runs:/{run}/a", run, tags={"n": "1"})
+    client.set_registered_model_alias(model, "champion", "2")
     mlflow.set_experiment(experiment_id=experiment)
     with mlflow.start_span("root", span_type="CHAIN") as span:
         span.set_inputs({"q": 1})
@@ -70,7 +78,44 @@ def fill(uri: str) -> str:
             client._tracking_client.store.register_scorer(
                 experiment, "judge", '{"name": "judge"}'
             )
+        review(client._tracking_client.store, experiment, trace_id)
     return str(run)
+
+
+def review(store: Any, experiment: str, trace_id: str) -> None:
+    """Make questions, review queues and issues."""
+    from mlflow.entities.issue import IssueSeverity, IssueStatus
+    from mlflow.genai.label_schemas import InputCategorical, InputPassFail
+
+    # Whoever looks at them first makes MLflow's own one.
+    store.list_label_schemas(experiment)
+    ids = [
+        store.create_label_schema(
+            experiment,
+            name=name,
+            type=kind,
+            input=answers,
+            instruction="é",
+            enable_comment=True,
+        ).schema_id
+        for name, kind, answers in (
+            ("right", "feedback", InputPassFail("good", "bad")),
+            ("type", "expectation", InputCategorical(["ä", "b"], multi_select=True)),
+        )
+    ]
+    queue = store.create_review_queue(
+        experiment, name="Those of Ü", queue_type="custom", created_by="me",
+        users=["a", "b"], schema_ids=ids,
+    )  # fmt: skip
+    store.add_items_to_review_queue(queue.queue_id, item_ids=[trace_id])
+    store.set_review_queue_item_status(
+        queue.queue_id, item_id=trace_id, status="complete", completed_by="a"
+    )
+    issue = store.create_issue(
+        experiment, "slow", "it is ☃ slow", severity=IssueSeverity.HIGH, root_causes=["x"],
+        categories=["ä"], created_by="me",
+    )  # fmt: skip
+    store.update_issue(issue.issue_id, IssueStatus.RESOLVED)
 
 
 def shown(lake: str) -> dict[str, list[str]]:
@@ -78,7 +123,11 @@ def shown(lake: str) -> dict[str, list[str]]:
     for view in VIEWS:
         rows = lakeflow.sql(f"SELECT * FROM {view}", tracking_uri=lake).to_pylist()
         kept = [
-            {name: each for name, each in row.items() if name not in _OF_THE_LAKE}
+            {
+                name: decoded_if_json(each) if name in _JSON else each
+                for name, each in row.items()
+                if name not in _OF_THE_LAKE
+            }
             for row in rows
             # Each lake has made it, at another time.
             if row.get("name") != "Default"
@@ -110,6 +159,39 @@ def test_both_readers_make_the_same_lake(migrated: Path, tmp_path: Path) -> None
     again = from_tracking(uri, slow)
     assert again.is_complete, again.problems
     assert shown(slow) == before
+
+
+@pytest.mark.skipif(IS_2, reason="MLflow 2 has no reviews")
+def test_questions_that_nobody_has_listed_are_not_made_by_looking(
+    migrated: Path, tmp_path: Path
+) -> None:
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri, uri)
+    experiment, gone = (client.create_experiment(name) for name in ("asked", "gone"))
+    client.delete_experiment(gone)
+    store = client._tracking_client.store
+    from mlflow.genai.label_schemas import InputText
+
+    first, _ = (
+        store.create_label_schema(experiment, name=name, type="feedback", input=InputText())
+        for name in ("in a queue", "in none")
+    )
+    store.create_review_queue(
+        experiment, name="q", queue_type="custom", schema_ids=[first.schema_id]
+    )
+    client.create_webhook("w", "https://93.184.215.14", ["registered_model.created"])
+    lake = str(tmp_path / "lake")
+    report = from_tracking(uri, lake)
+    assert [(each.where, each.is_loss) for each in report.problems] == [
+        ("webhooks", True),
+        ("1 deleted experiments", False),
+        ("label schemas of 2 experiments", False),
+    ]
+    found = lakeflow.sql("SELECT name FROM label_schemas", tracking_uri=lake).to_pylist()
+    assert found == [{"name": "in a queue"}]
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        assert database.execute("SELECT count(*) FROM label_schemas").fetchone() == (2,)
 
 
 def test_traces_without_their_spans_are_told_and_the_rest_is_whole(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from importing.killing import imported, imported_whole, rows, started
 from inside_mlflow.test_importing import fill
 
 from lakeflow import LakeflowClient
@@ -24,6 +26,22 @@ def test_a_server_is_read_with_its_files(sqlite_server: Server, tmp_path: Path) 
     assert len(client.get_metric_history(run_id, "loss/ä")) == 1_504
     there = client.download_artifacts(run_id, "a/ü.txt", str(tmp_path))
     assert Path(there).read_text() == "hello"
-    assert client.get_model_version_by_alias("other", "champion").version == 2
+    assert client.get_model_version_by_alias("other of it's ünïcode", "champion").version == 2
     (trace,) = client.search_traces(experiment_ids=[client.get_run(run_id).info.experiment_id])
     assert [span.name for span in trace.data.spans] == ["root", "child"]
+    for table, count in (("label_schemas", 3), ("review_queue_items", 1), ("issues", 1)):
+        totals = report.tables[table]
+        assert (totals.source.count, totals.lake.count) == (count, count)
+
+
+def test_a_killed_import_is_completed_by_another_one(
+    sqlite_server: Server, tmp_path: Path
+) -> None:
+    fill(sqlite_server.url, "killed")
+    words = ["mlflow", sqlite_server.url, "--experiment", "killed"]
+    whole = imported_whole(words, tmp_path / "whole")
+    killed = started(words, tmp_path / "lake", fault=(whole.writes // 2, "torn"))
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
+    assert imported(words, tmp_path / "lake") == whole.status == 0
+    assert rows(tmp_path / "lake", whole.asked) == whole.rows

@@ -331,3 +331,11 @@ def test_a_version_stays_with_its_files_where_the_lake_is_moved(tmp_path: Path) 
     moved = lake_uri(str(tmp_path / "moved"))
     found = MlflowClient(moved, moved).get_model_version_download_uri("m", 1)
     assert found == source.replace("my%20lake", "moved")
+
+
+def test_what_only_begins_as_a_logged_model_is_none(tmp_path: Path) -> None:
+    uri = lake_uri(str(tmp_path / "lake"))
+    store = MlflowClient(uri, uri)._get_registry_client().store
+    store.create_registered_model("m")
+    with pytest.raises(MlflowException, match="Not a proper models:/ URI"):
+        store.create_model_version("m", "models:/m-1")

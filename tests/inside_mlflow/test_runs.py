@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -531,6 +533,18 @@ def test_models_of_a_run_are_listed_in_its_tag(sides: Sides) -> None:
     history = sides.stores(program)
     assert history.count("artifact_path") == 2
     assert "secret" not in history
+
+
+def test_models_that_threads_record_at_once_are_all_listed(sides: Sides) -> None:
+    store = MlflowClient(sides.lake, sides.lake)._tracking_client.store
+    run_id = store.create_run("0", "u", 1, [], "r").info.run_id
+    models = [Model(artifact_path=f"m{each}", run_id=run_id) for each in range(16)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda model: store.record_logged_model(run_id, model), models))
+    history = store.get_run(run_id).data.tags["mlflow.log-model.history"]
+    assert {each["artifact_path"] for each in json.loads(history)} == {
+        f"m{each}" for each in range(16)
+    }
 
 
 # Programs

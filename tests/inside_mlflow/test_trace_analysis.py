@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from typing import Any
@@ -14,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.utils.sql_trace_metrics_utils import VIEW_TYPE_CONFIGS
 
 import lakeflow
+from lakeflow.kinds import TRACE
 
 BEGUN_MS = 1_700_000_000_000
 JUDGE = AssessmentSource("LLM_JUDGE", "m")
@@ -180,6 +182,20 @@ def test_sessions_that_ended_are_found_alike(pair: Any, experiment: str) -> None
                 assert ours == theirs, asked_for
                 found += len(ours)
     assert found > 20
+
+
+def test_sessions_that_ended_are_as_many_as_there_are(
+    pair: Any, experiment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = next(iter(pair))
+    asked_for = experiment, BEGUN_MS, BEGUN_MS + 1_800_000, None, 'tags.team = "x"'
+    found = sessions(ours, *asked_for)
+    assert found
+    catalogue = dataclasses.replace(TRACE.catalogue, most=1)
+    monkeypatch.setattr(
+        "lakeflow.stores.traces.store.TRACE", dataclasses.replace(TRACE, catalogue=catalogue)
+    )
+    assert sessions(ours, *asked_for) == found
 
 
 def test_filters_go_together_as_often_as_in_a_database(pair: Any, experiment: str) -> None:

@@ -153,13 +153,10 @@ class Library:
         self.model.log(order, **fields)
 
     def _lines(self, lake: Lake) -> dict[tuple[str, int], Any]:
-        mine = lake._appender._writer
-        if mine is None:
-            return {}
         return {
             (path, place): Frozen(json.loads(line))
             for path in list_segments(lake.fs)
-            if writer_of(path) == mine._id
+            if writer_of(path) == lake.writer
             for place, line in enumerate(lake.fs.read(path).splitlines())
         }
 

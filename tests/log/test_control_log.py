@@ -353,12 +353,12 @@ def test_a_refresh_without_news_is_one_look_by_name(counted: Counted) -> None:
     counted.calls.clear()
     now[0] = 1
     member.log.refresh()
-    assert counted.calls == {"read": 1}
+    assert counted.calls == {"exists": 1}
     member.log.refresh(max_age_s=5)
-    assert counted.calls == {"read": 1}
+    assert counted.calls == {"exists": 1}
     now[0] = 60  # the lease is over
     member.log.refresh(max_age_s=5)
-    assert counted.calls == {"read": 2, "list": 1}
+    assert counted.calls == {"exists": 1, "read": 1, "list": 1}
 
 
 def test_an_event_is_asked_for_until_it_is_there_or_the_time_is_over(counted: Counted) -> None:

@@ -493,7 +493,7 @@ class LookBeyondWhatWasRead(ControlProtocol):
         while True:
             for data in (yield from self._beyond(missing)):
                 self._take(data)
-            if self._is_leased() or not (yield from self._look()):
+            if self.is_leased() or not (yield from self._look()):
                 return False
 
 
@@ -537,7 +537,7 @@ class ClockBeforeTheAnswer(ControlProtocol):
     """The lease is looked at when the event is sent."""
 
     def _create(self, event: Event) -> Steps[bool]:
-        is_leased = self._is_leased()
+        is_leased = self.is_leased()
         if not is_leased:
             return (yield from super()._create(event))
         is_created = yield Create(event, tuple(self._recent))

@@ -151,3 +151,52 @@ def test_what_work_has_made_is_kept_by_nobody_but_who_asked(
         del made
         assert known() is None
     assert len(interrupts._idle) == 1
+
+
+def test_what_a_handler_raises_comes_out_of_any_call(tmp_path: Path) -> None:
+    """Though to a filesystem a TimeoutError is an answer of its store, which it would retry."""
+    script = """
+import functools
+from lakeflow.filesystem.retry import retry_until_deadline
+
+def late(*_):
+    raise TimeoutError("late")
+
+class Late:
+    def __call__(self, *_):
+        late()
+
+def signal_in(name):
+    def note(frame, event, called):
+        if event == "c_call" and called.__name__ == name:
+            sys.setprofile(None)
+            os.kill(os.getpid(), signal.SIGALRM)
+    sys.setprofile(note)
+
+open("given", "w").close()
+
+calls = {
+    "scandir": lambda: client.search_runs(["0"]),
+    "link": lambda: client.create_experiment(f"e{time.time_ns()}"),
+    "write": lambda: client.log_metric(run_id, "m", 1),
+    "open": lambda: client.log_artifact(run_id, "given"),
+    "isalnum": lambda: client.search_runs(["0"], "metrics.m > 1"),
+    "time": lambda: retry_until_deadline(time.time, "cannot wait", 1, lambda: None),
+}
+for handler in (late, functools.partial(late), Late()):
+    signal.signal(signal.SIGALRM, handler)
+    for name, call in calls.items():
+        call()
+        signal_in(name)
+        try:
+            call()
+            print("nothing of", name)
+        except TimeoutError as error:
+            assert str(error) == "late"
+        except Exception as error:
+            print(name, repr(error))
+        finally:
+            sys.setprofile(None)
+        call()
+"""
+    assert run(script, tmp_path / "lake") == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.exceptions import DamagedLakeError, InvalidStateError
+from lakeflow.log.positions import event_path
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.artifacts.recorded import Label
 
@@ -109,6 +111,26 @@ def test_a_log_that_is_deleted_is_missed_by_the_next_change_of_experiments(
     ):
         with pytest.raises(DamagedLakeError, match=r"log .* was deleted(.|\n)*backup"):
             call()
+
+
+def test_another_event_in_place_of_ones_own_is_noticed_by_the_next_change(
+    another_process: Callable[..., Store], tmp_path: Path
+) -> None:
+    path = tmp_path / "lake"
+    store = another_process(str(path))
+    store.experiments.create("first")
+    event = path / event_path(store.control.last)
+    content = event.read_bytes()
+
+    def put(data: bytes) -> None:
+        event.write_bytes(data)
+        os.utime(event, (1, 1))  # as of an older copy
+
+    put(content.replace(b"first", b"other"))
+    with pytest.raises(DamagedLakeError, match="an older copy was put in its place"):
+        store.experiments.create("second")
+    put(content)
+    assert store.experiments.create("second") == "2"
 
 
 @pytest.mark.parametrize("is_moved", [True, False])

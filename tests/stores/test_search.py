@@ -368,6 +368,13 @@ def test_what_comes_out_of_a_frame_may_be_given(client: LakeflowClient, run_id: 
     assert client.get_experiment(ids[0]).name == "Default"
     assert client.create_run(ids[0]).info.experiment_id == "0"
     assert lakeflow.metric_series([run_id], "m", most).num_rows == 0
+    for none, one in (
+        (ids[:0], pandas.Series([run_id])),
+        (ids[:0].to_numpy(), numpy.array([run_id])),
+    ):
+        assert lakeflow.artifacts.verify(none).runs == 0
+        assert lakeflow.artifacts.verify(one, ids).runs == 1
+        client.link_traces_to_run(none, run_id)
     for wrong in 5.0, True, "5":
         with pytest.raises(InvalidInputError, match="max_results"):
             client.search_runs(ids, max_results=wrong)

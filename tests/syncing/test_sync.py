@@ -275,16 +275,52 @@ def test_what_experiments_have_in_the_control_log_is_one_by_name(
     assert said(target) == said(source)
     assert said(source)[0][-1] == (3, '{"n": 3}')
     assert {each[1] for each in said(source)[3]} == {"pending", "declined"}
-    source.review_queues.delete(queue_id)
-    before = target.control.last
-    for _ in range(2):
-        compact_lake(source.lake)
-        compact_lake(target.lake)
-        assert sync_lakes(target, source).is_complete
-        assert sync_lakes(source, target).is_complete
-    assert source.review_queues.find("0", "judge") is None, "what is removed stays removed"
+    before = target.control.known() and target.control.last
+    assert sync_lakes(source, target).is_complete
     target.control.known()
     assert target.control.last == before, "nothing new is no event"
+
+
+@pytest.mark.parametrize("folds", [True, False])
+def test_what_was_deleted_of_them_is_in_no_lake(
+    uri: str, target: Store, *, folds: bool
+) -> None:
+    LakeflowClient(uri).create_run("0")
+    source = opened(uri)
+    target.scorers.register("0", "another", "{}")
+    evaluate(uri, "judge")
+    source.scorers.register("0", "gone on both sides", "{}")
+    assert sync_lakes(source, target).is_complete
+    if folds:
+        compact_lake(source.lake)
+        compact_lake(target.lake)
+    for store in (source, target):
+        store.scorers.delete("0", "gone on both sides")
+    source.scorers.delete("0", "judge")
+    schema = source.label_schemas.find("0", "judge")
+    source.label_schemas.delete(schema.schema_id)
+    target.review_queues.delete(target.review_queues.find("0", "judge").queue_id)
+    for _ in range(2):
+        if folds:
+            compact_lake(source.lake)
+            compact_lake(target.lake)
+        assert sync_lakes(target, source).is_complete
+        assert sync_lakes(source, target).is_complete
+    for store in (source, target):
+        assert [each.scorer_name for each in store.scorers.latest("0")] == ["another"]
+        assert store.label_schemas.find("0", "judge") is None
+        assert store.review_queues.find("0", "judge") is None
+    before = target.control.last
+    assert sync_lakes(source, target).is_complete
+    target.control.known()
+    assert target.control.last == before, "nothing new is no event"
+    # A name that was given up is free.
+    target.label_schemas.create("0", "judge", "feedback", ("text", {}))
+    target.scorers.register("0", "judge", '{"n": 4}')
+    assert sync_lakes(target, source).is_complete
+    assert source.label_schemas.find("0", "judge") is not None
+    (judge,) = source.scorers.versions("0", "judge")
+    assert (judge.scorer_version, judge.serialized_scorer) == (1, '{"n": 4}')
 
 
 # At the same time, and killed

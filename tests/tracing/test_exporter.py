@@ -132,6 +132,24 @@ def test_a_full_queue_loses_spans_counts_them_and_says_so_once(provider, caplog)
     assert last == "15 spans were lost"
 
 
+def test_where_no_thread_can_be_started_whoever_flushes_writes(provider, monkeypatch):
+    def refused(_thread):
+        raise RuntimeError("can't start new thread")
+
+    exporter = Slow()
+    exporter.may_go.set()
+    processor, tracer = attached(provider, exporter)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    tracer.start_span("first").end()
+    tracer.start_span("second").end()
+    assert processor.force_flush()
+    assert exporter.batches == [2]
+    tracer.start_span("third").end()
+    provider.shutdown()
+    assert exporter.batches == [2, 1]
+    assert processor.lost == 0
+
+
 def test_a_lake_that_is_gone_costs_spans_and_nothing_else(provider, tmp_path, caplog):
     (tmp_path / "file").write_text("no folder")
     exporter = LakeflowSpanExporter(tmp_path / "file" / "lake")

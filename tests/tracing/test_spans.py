@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import lakeflow
 from lakeflow.entities import LiveSpan, NoOpSpan, Trace
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.fluent.traced import arguments_of
 from lakeflow.tracing import (
     get_tracing_context_headers_for_http_request,
     set_tracing_context_from_http_request_headers,
@@ -512,3 +513,10 @@ def test_traces_go_to_the_experiment_that_the_environment_names(
         threads = ThreadPoolExecutor(1)
         run_experiment = lakeflow.active_run().info.experiment_id  # type: ignore[union-attr]
         assert threads.submit(gone_to).result() == run_experiment
+
+
+def test_calls_that_a_function_would_refuse_have_no_arguments():
+    arguments = arguments_of(lambda x, y=1: None)
+    assert arguments((1,), {}) == arguments((), {"x": 1}) == {"x": 1, "y": 1}
+    for refused in [((1, 2, 3), {}), ((1,), {"z": 2}), ((1,), {"x": 2}), ((), {"y": 2})]:
+        assert arguments(*refused) is None

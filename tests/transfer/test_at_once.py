@@ -81,6 +81,22 @@ def test_who_takes_no_more_of_the_results_lets_nothing_begin() -> None:
     assert len(begun) < 500
 
 
+def test_who_begins_nothing_at_the_end_leaves_room_for_the_others_to_see_it() -> None:
+    def work(_: int) -> int:
+        raise ValueError("the first")
+
+    pile = at_once._Pile(iter([at_once.MOST_BYTES] * 3), int, 3)
+    # One after the other, as three threads may come; a daemon, so that none waits for it.
+    taker = threading.Thread(
+        target=lambda: [pile.work_off(work) for _ in range(3)], daemon=True
+    )
+    taker.start()
+    taker.join(60)
+    assert not taker.is_alive()
+    assert list(pile.results()) == []
+    assert str(pile.failure) == "the first"
+
+
 def test_nothing_is_lost_where_a_thread_cannot_be_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

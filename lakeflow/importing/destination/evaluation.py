@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import records
@@ -21,7 +23,7 @@ from lakeflow.schema import (
     EVALUATION_DATASETS,
 )
 from lakeflow.stores.evaluation import rows
-from lakeflow.stores.evaluation.scorers import records_of, versions_of
+from lakeflow.stores.evaluation.scorers import has_version, records_of
 from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.things import Thing
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     )
     from lakeflow.stores.control import Draft
     from lakeflow.stores.store import Store
+
+_given_at = itemgetter("given_at")
 
 _CALL = "import"
 """The call of all records that are imported: rows that come again are the same."""
@@ -101,9 +105,15 @@ class DatasetCopies:
                 each["number"] = next(number)
             self._write(
                 item,
+                item.last_update_time * 1_000,
                 records.table(EVALUATION_DATASET_FIELDS.name, fields),
-                records.table(EVALUATION_DATASET_RECORDS.name, found),
             )
+            # Each at the time of its own: what was removed in the lake since stays removed,
+            # whatever else of the dataset has changed.
+            for time, some_rows in groupby(sorted(found, key=_given_at), _given_at):
+                self._write(
+                    item, time, records.table(EVALUATION_DATASET_RECORDS.name, [*some_rows])
+                )
 
     def _write_dataset(
         self, item: EvaluationDatasetItem, experiments: Mapping[str, str], *, is_new: bool
@@ -123,6 +133,7 @@ class DatasetCopies:
             }
         self._write(
             item,
+            item.last_update_time * 1_000,
             records.table(EVALUATION_DATASETS.name, [made]),
             records.table(
                 EVALUATION_DATASET_TAGS.name,
@@ -155,11 +166,10 @@ class DatasetCopies:
             self._report(Problem(f"a record of evaluation dataset {identity}", reason(error)))
             return []
 
-    def _write(self, item: EvaluationDatasetItem, *fields: records.Pieces) -> None:
+    def _write(self, item: EvaluationDatasetItem, clock: int, *fields: records.Pieces) -> None:
         pieces = [each for each in fields if each]
         if not pieces:
             return
-        clock = item.last_update_time * 1_000
         origin = Origin(writer_of(item.dataset_id), now_ms(), clock)
         bodies = [records.copied(origin, body) for body in records.bodies("", *pieces)]
         where = f"evaluation dataset {item.dataset_id}"
@@ -171,6 +181,8 @@ def write_scorers(
 ) -> None:
     """Write the versions of scorers whose numbers are free in the lake.
 
+    What was deleted there since it was made stays deleted.
+
     Args:
         store: The lake.
         versions: The versions, those of a scorer in the order of their numbers.
@@ -181,14 +193,14 @@ def write_scorers(
         owner = experiments[item.experiment]
         there = known.find(SCORER, "full_name", name_within(owner, item.name))
         # One look tells of all of them: a change asks the lake each time what others have done.
-        if there is None or item.version not in versions_of(there):
+        if there is None or not has_version(there, item.version, item.creation_time):
             store.control.change(partial(_made, owner=owner, item=item))
 
 
 def _made(draft: Draft, owner: str, item: ScorerVersionItem) -> tuple[list[str], None]:
     """Return the records of a version, and of its scorer where there is none of its name."""
     there = draft.find(SCORER, "full_name", name_within(owner, item.name))
-    if there is not None and item.version in versions_of(there):
+    if there is not None and has_version(there, item.version, item.creation_time):
         return [], None
     identity = str(draft.next_number(SCORER)) if there is None else there.id
     made = ScorerVersion(

@@ -67,7 +67,7 @@ def to_mlflow(
     has come to the lake since is added. Two exports at once to one place are no good idea.
 
     Cost: what MLflow takes for its calls. A batch of points and the files of one run are on
-    this machine at a time; of each experiment the ids of its runs.
+    this machine at a time, and the ids of all runs.
 
     Args:
         uri: MLflow's tracking URI, which is that of the registry too.

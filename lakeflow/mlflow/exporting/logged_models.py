@@ -28,7 +28,7 @@ def export_models(
         export: The export.
         experiment: The experiment of the lake.
         place: That of MLflow.
-        known: What MLflow has of the experiment's runs.
+        known: What MLflow has of the runs.
     """
     if IS_2:
         return
@@ -101,6 +101,14 @@ def _finish(export: Export, place: Any, model: LoggedModel, found: LoggedModel) 
     if status in {"READY", "FAILED"} and status != str(found.status):
         export.target.finalize_logged_model(found.model_id, status)
     export.target.set_logged_model_tags(found.model_id, {**model.tags, STATE_TAG: state})
+
+
+def lacking(export: Export, run: Run) -> list[str]:
+    """Return the ids of logged models that a run used or made and that are not in MLflow."""
+    if IS_2:
+        return []
+    both = (*run.inputs.model_inputs, *run.outputs.model_outputs)
+    return sorted({each.model_id for each in both} - export.models.keys())
 
 
 def uses(export: Export, run: Run) -> tuple[list[Any], list[Any]]:

@@ -1,8 +1,9 @@
 """Experiments and runs, from the lake to MLflow.
 
-1. ``export_experiments`` goes through the experiments, ``_known`` asks MLflow once which runs
-   of one it has already: a run there has a tag with its id in the lake.
-2. ``_create`` makes those that are not there; their logged models come next.
+1. ``_placed`` makes an experiment; ``_known`` asks MLflow once which runs of it are there
+   already: a run there has a tag with its id in the lake.
+2. ``_create`` makes those that are not there. Once it has made those of all experiments, their
+   logged models come next.
 3. ``_fill`` goes through a page of runs, ``_write`` writes what is missing of them: params,
    tags, inputs, files, points, status and end.
 4. ``comparison.compare`` asks MLflow for what was written, and holds it to what the lake says.
@@ -64,8 +65,26 @@ class Known:
 
 def export_experiments(export: Export) -> None:
     """Write all wanted experiments with everything that belongs to them."""
-    for experiment in experiments(export):
-        _export_experiment(export, experiment)
+    known: dict[str, Known] = {}
+    # All runs first, then all models: models name the runs that made them, runs the models
+    # that they used, and traces both, of any experiment.
+    placed = [
+        (experiment, place)
+        for experiment in experiments(export)
+        if (place := _placed(export, experiment, known)) is not None
+    ]
+    for experiment, place in placed:
+        logged_models.export_models(export, experiment, place, known)
+    for experiment, place in placed:
+        done = 0
+        for page in _runs(export, experiment):
+            _fill(export, place, page, known)
+            done += len(page)
+            export.advance(experiment.name, done)
+        traces.export_traces(export, experiment, place, known)
+        place.leave()
+    for run_id in export.runs.keys() & known.keys():
+        export.runs[run_id] = known[run_id].run_id
 
 
 def experiments(export: Export) -> Iterator[Experiment]:
@@ -77,28 +96,19 @@ def experiments(export: Export) -> Iterator[Experiment]:
         yield from (each for each in page if not wanted or each.name in wanted)
 
 
-def _export_experiment(export: Export, experiment: Experiment) -> None:
+def _placed(export: Export, experiment: Experiment, known: dict[str, Known]) -> Place | None:
+    """Make an experiment and its runs, and note what MLflow has of these; None if refused."""
     report, dry_run = export.report, export.wanted.dry_run
     report.lake["experiments"] += 1
     place = Place(export, experiment)
     if not place.find() and not dry_run and not place.create():
-        return
+        return None
     report.there["experiments"] += place.experiment_id is not None
-    known = _known(export, place)
+    known |= _known(export, place)
     if not dry_run:
-        # All of them first: models name the runs that made them, and runs the models they used.
         for page in _runs(export, experiment):
             _create(export, place, page, known)
-    logged_models.export_models(export, experiment, place, known)
-    done = 0
-    for page in _runs(export, experiment):
-        _fill(export, place, page, known)
-        done += len(page)
-        export.advance(experiment.name, done)
-    traces.export_traces(export, experiment, place, known)
-    for run_id in export.runs.keys() & known.keys():
-        export.runs[run_id] = known[run_id].run_id
-    place.leave()
+    return place
 
 
 def _runs(export: Export, experiment: Experiment) -> Iterator[Sequence[Run]]:
@@ -161,7 +171,7 @@ def _fill(export: Export, place: Place, page: Sequence[Run], known: dict[str, Kn
         counted = points.counts(cursor, [*by_id])
         recorded = files.recorded(cursor) if export.wanted.with_artifacts else {}
         states = {
-            run_id: _state(run, counted[run_id], recorded.get(run_id, []))
+            run_id: _state(export, run, counted[run_id], recorded.get(run_id, []))
             for run_id, run in by_id.items()
         }
         for run in page:
@@ -188,8 +198,8 @@ def _fill(export: Export, place: Place, page: Sequence[Run], known: dict[str, Kn
             export.target.delete_run(theirs[run_id])
 
 
-def _state(run: Run, counted: dict[str, int], recorded: list[Any]) -> str:
-    """Return the digest of what the lake holds of a run."""
+def _state(export: Export, run: Run, counted: dict[str, int], recorded: list[Any]) -> str:
+    """Return the digest of what the lake holds of a run, and what MLflow lacks for it."""
     outputs = [] if IS_2 else [dict(each) for each in run.outputs.model_outputs]
     info = dict(run.info)
     # It changes where the lake is moved, and nothing of it goes to MLflow.
@@ -203,6 +213,7 @@ def _state(run: Run, counted: dict[str, int], recorded: list[Any]) -> str:
         counted,
         run.data.metrics,
         recorded,
+        logged_models.lacking(export, run),
     )
 
 
@@ -257,6 +268,10 @@ def _write_pairs(export: Export, run: Run, there: Known) -> None:
 def _write_uses(export: Export, run: Run, there: Known) -> None:
     """Write which datasets and logged models a run used, and which models it made."""
     datasets, (used, made) = run.inputs.dataset_inputs, logged_models.uses(export, run)
+    for model_id in logged_models.lacking(export, run):
+        export.report.miss(
+            f"run {run.info.run_id}", f"its logged model {model_id} is not in MLflow"
+        )
     # MLflow 2 has no such argument.
     more = {"models": used} if used else {}
 

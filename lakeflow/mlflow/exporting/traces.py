@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow.mlflow.exporting.target import IS_2, STATE_TAG, digest, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlflow.entities import Experiment, Trace, TraceInfo
 
@@ -44,8 +44,8 @@ def export_traces(
             include_spans=True,
         )
     ):
-        export.report.lake["traces"] += len(page)
-        export.report.lake["spans"] += sum(len(each.data.spans) for each in page)
+        for trace in page:
+            _count(export.report.lake, trace)
         if page and place.experiment_id is not None:
             _write(export, place, page, known)
 
@@ -56,37 +56,69 @@ def _write(export: Export, place: Any, page: Sequence[Trace], known: Mapping[str
     client = TracingClient(export.target.tracking_uri)
     ids = [each.info.trace_id for each in page]
     there = {each.trace_id: each for each in client.store.batch_get_trace_infos(ids)}
-    written = []
+    links = _links(export, ids, known)
+    stale = []
     for trace in page:
-        info = _info(export, trace, place.experiment_id, known)
+        runs = links.get(trace.info.trace_id, [])
+        info = _info(export, trace, place.experiment_id, known, runs)
         found = there.get(info.trace_id)
-        is_there = found is not None and found.tags.get(STATE_TAG) == info.tags[STATE_TAG]
-        if not is_there and not export.wanted.dry_run:
+        if found is not None and found.tags.get(STATE_TAG) == info.tags[STATE_TAG]:
+            _count(export.report.there, trace)
+        elif not export.wanted.dry_run:
             place.open()
-            is_there = _write_one(export, client, info, trace)
-            written.append(info.trace_id)
-        export.report.there["traces"] += is_there
-        export.report.there["spans"] += is_there * len(trace.data.spans)
-    _link(export, written, known)
+            stale.append((info, trace))
+    _write_stale(export, client, stale, links)
 
 
-def _write_one(export: Export, client: Any, info: TraceInfo, trace: Trace) -> bool:
-    """Write a trace; returns whether MLflow took it."""
+def _write_stale(
+    export: Export,
+    client: Any,
+    stale: Sequence[tuple[TraceInfo, Trace]],
+    links: Mapping[str, Sequence[str]],
+) -> None:
+    """Write traces with their spans and their links to runs."""
+    stale = [each for each in stale if _is_sent(export, each[0], _spans_sent, client, *each)]
+    by_run: dict[str, list[str]] = {}
+    for info, _ in stale:
+        for run_id in links.get(info.trace_id, []):
+            by_run.setdefault(run_id, []).append(info.trace_id)
+    for run_id, linked in by_run.items():
+        export.target.link_traces_to_run(linked, run_id)
+    # What begins a trace comes last: it has the tag that says that all of it is there.
+    for info, trace in stale:
+        if _is_sent(export, info, client.start_trace, info):
+            export.report.written["traces"] += 1
+            _count(export.report.there, trace)
 
-    def write() -> bool:
-        # What begins a trace comes last: it has the tag that says that all of it is there.
-        if trace.data.spans:
-            client.log_spans(info.experiment_id, trace.data.spans)
-        client.start_trace(info)
+
+def _count(side: dict[str, int], trace: Trace) -> None:
+    side["traces"] += 1
+    side["spans"] += len(trace.data.spans)
+
+
+def _spans_sent(client: Any, info: TraceInfo, trace: Trace) -> None:
+    if trace.data.spans:
+        client.log_spans(info.experiment_id, trace.data.spans)
+
+
+def _is_sent(
+    export: Export, info: TraceInfo, send: Callable[..., object], *args: object
+) -> bool:
+    """Make a call about a trace; returns whether MLflow took it."""
+
+    def sent() -> bool:
+        send(*args)
         return True
 
-    done = export.refusable(f"trace {info.trace_id}", write) or False
-    export.report.written["traces"] += done
-    return done
+    return export.refusable(f"trace {info.trace_id}", sent) or False
 
 
 def _info(
-    export: Export, trace: Trace, experiment_id: str, known: Mapping[str, Any]
+    export: Export,
+    trace: Trace,
+    experiment_id: str,
+    known: Mapping[str, Any],
+    runs: Sequence[str],
 ) -> TraceInfo:
     """Return what is known of a trace as MLflow there is to have it."""
     from mlflow.entities import TraceInfo, TraceLocation
@@ -100,7 +132,8 @@ def _info(
         metadata[_MODEL] = export.models[metadata[_MODEL]]
     tags = {key: value for key, value in info.tags.items() if key not in _OF_THE_STORE}
     said = [each.to_dictionary() for each in info.assessments]
-    tags[STATE_TAG] = digest(tags, metadata, str(info.state), said, len(trace.data.spans))
+    spans = [each.to_dict() for each in trace.data.spans]
+    tags[STATE_TAG] = digest(tags, metadata, str(info.state), said, spans, runs)
     return TraceInfo(
         trace_id=info.trace_id,
         trace_location=TraceLocation.from_experiment_id(experiment_id),
@@ -116,14 +149,14 @@ def _info(
     )
 
 
-def _link(export: Export, trace_ids: Sequence[str], known: Mapping[str, Any]) -> None:
-    """Link traces to the runs that they are linked to in the lake."""
-    if not trace_ids:
-        return
-    by_run: dict[str, list[str]] = {}
-    with export.store.columns.snapshot() as cursor:
-        for run_id, trace_id in cursor.run(_LINKS, {"ids": list(trace_ids)}):
-            if run_id in known:
-                by_run.setdefault(known[run_id].run_id, []).append(trace_id)
-    for run_id, linked in by_run.items():
-        export.target.link_traces_to_run(linked, run_id)
+def _links(
+    export: Export, trace_ids: Sequence[str], known: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """Return the runs there that traces are linked to in the lake, by trace."""
+    found: dict[str, list[str]] = {}
+    if trace_ids:
+        with export.store.columns.snapshot() as cursor:
+            for run_id, trace_id in cursor.run(_LINKS, {"ids": list(trace_ids)}):
+                if run_id in known:
+                    found.setdefault(trace_id, []).append(known[run_id].run_id)
+    return found

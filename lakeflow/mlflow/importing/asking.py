@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow import MlflowClient
 
+from lakeflow.exceptions import StorageError
 from lakeflow.mlflow.exporting.target import pages
 from lakeflow.mlflow.plain_errors import plain
 from lakeflow.printable import without_password
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from lakeflow.importing.items import Problem
 
 T = TypeVar("T")
+
+_HAS_NONE = frozenset(
+    {"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "INVALID_PARAMETER_VALUE", "NOT_IMPLEMENTED"}
+)
+"""Codes of what older servers, and stores of files, say when they are asked: they have none."""
 
 
 class Asking:
@@ -31,6 +37,7 @@ class Asking:
         client: MLflow's client of it.
         report: Told of problems.
         experiment_keys: Ids of the experiments that were read and are not deleted.
+        deleted_keys: Ids of those that are.
     """
 
     def __init__(self, uri: str) -> None:
@@ -39,6 +46,7 @@ class Asking:
             self.client = MlflowClient(uri, uri)
         self.report: Callable[[Problem], None] = lambda _: None
         self.experiment_keys: list[str] = []
+        self.deleted_keys: list[str] = []
 
     @property
     def store(self) -> Any:
@@ -66,6 +74,16 @@ class Asking:
         """
         with self._plain():
             return ask()
+
+    def if_any(self, found: Iterator[T]) -> Iterator[T]:
+        """Yield what there is: nothing where the store does not know the question."""
+        try:
+            yield from found
+        except NotImplementedError:
+            return
+        except StorageError as error:
+            if error.error_code not in _HAS_NONE:
+                raise
 
     def _plain(self) -> AbstractContextManager[None]:
         return plain(f"{self.name} cannot be read")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lakeflow.exceptions import StorageError
 from lakeflow.importing.evaluation_items import (
     DatasetRecordItem,
     EvaluationDatasetItem,
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
 
 _RECORDS_A_PAGE = 1_000
 
-_HAS_NONE = frozenset(
-    {"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "INVALID_PARAMETER_VALUE", "NOT_IMPLEMENTED"}
-)
-"""Codes of what older servers, and stores of files, say when they are asked: they have none."""
-
 
 class TrackedEvaluation(Asking):
     """What is behind a tracking URI of evaluation."""
@@ -35,7 +29,7 @@ class TrackedEvaluation(Asking):
         search = getattr(self.store, "search_datasets", None)
         if search is not None:
             found = self.pages(lambda token: search(page_token=token))
-            yield from map(self._dataset, _if_any(found))
+            yield from map(self._dataset, self.if_any(found))
 
     def _dataset(self, found: EvaluationDataset) -> EvaluationDatasetItem:
         linked = partial(self.store.get_dataset_experiment_ids, found.dataset_id)
@@ -73,7 +67,7 @@ class TrackedEvaluation(Asking):
             return
         for key in self.experiment_keys:
             scorers = self._listed(partial(self.store.list_scorers, key))
-            for scorer in _if_any(scorers):
+            for scorer in self.if_any(scorers):
                 versions = partial(self.store.list_scorer_versions, key, scorer.scorer_name)
                 found = self.asked(versions)
                 for each in sorted(found, key=lambda version: version.scorer_version):
@@ -87,17 +81,6 @@ class TrackedEvaluation(Asking):
 
     def _listed(self, ask: Callable[[], Any]) -> Iterator[Any]:
         yield from self.asked(ask)
-
-
-def _if_any(found: Iterator[Any]) -> Iterator[Any]:
-    """Yield what there is: nothing where the store does not know the question."""
-    try:
-        yield from found
-    except NotImplementedError:
-        return
-    except StorageError as error:
-        if error.error_code not in _HAS_NONE:
-            raise
 
 
 def _record(found: DatasetRecord) -> DatasetRecordItem:

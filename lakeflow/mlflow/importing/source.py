@@ -16,6 +16,7 @@ from mlflow.store.entities import PagedList
 
 from lakeflow import temporary
 from lakeflow.entities import LifecycleStage, TraceInfo, TraceState, trace_info
+from lakeflow.exceptions import StorageError
 from lakeflow.importing.items import (
     Curve,
     DatasetItem,
@@ -23,6 +24,7 @@ from lakeflow.importing.items import (
     FileItem,
     Problem,
     RunItem,
+    reason,
 )
 from lakeflow.importing.model_items import (
     LoggedModelItem,
@@ -35,6 +37,7 @@ from lakeflow.importing.sources.mlflow.infinities import unclipped
 from lakeflow.importing.trace_items import TraceItem, span_columns
 from lakeflow.mlflow.exporting.target import pages
 from lakeflow.mlflow.importing.evaluation import TrackedEvaluation
+from lakeflow.mlflow.importing.reviews import TrackedReviews
 from lakeflow.mlflow.trace_entities import ARTIFACT_LOCATION, SPANS_LOCATION, info_from
 from lakeflow.tracing.columns import empty_columns
 
@@ -51,7 +54,7 @@ _FOLDERS_KEPT = 64
 """Runs whose files are on this machine at one time: more than are on their way to the lake."""
 
 
-class TrackingSource(TrackedEvaluation):
+class TrackingSource(TrackedEvaluation, TrackedReviews):
     """A reader of what MLflow's client reads.
 
     Args:
@@ -79,9 +82,9 @@ class TrackingSource(TrackedEvaluation):
         for found in self.pages(
             lambda token: self.client.search_experiments(ViewType.ALL, page_token=token)
         ):
-            # Of a deleted one MLflow refuses to tell the scorers.
-            if found.lifecycle_stage == LifecycleStage.ACTIVE:
-                self.experiment_keys.append(found.experiment_id)
+            is_active = found.lifecycle_stage == LifecycleStage.ACTIVE
+            keys = self.experiment_keys if is_active else self.deleted_keys
+            keys.append(found.experiment_id)
             yield ExperimentItem(
                 found.experiment_id,
                 found.name,
@@ -176,6 +179,7 @@ class TrackingSource(TrackedEvaluation):
 
     def registered_models(self) -> Iterator[RegisteredModelItem]:
         """Yield all registered models."""
+        self._tell_of_webhooks()
         for found in self.pages(
             lambda token: self.client.search_registered_models(page_token=token)
         ):
@@ -187,6 +191,21 @@ class TrackingSource(TrackedEvaluation):
                 dict(found.tags),
                 {alias: int(version) for alias, version in found.aliases.items()},
             )
+
+    def _tell_of_webhooks(self) -> None:
+        listed = getattr(self.client, "list_webhooks", None)
+        if listed is None:
+            return
+        found = self.if_any(self.pages(lambda token: listed(page_token=token)))
+        try:
+            count = sum(1 for _ in found)
+        except StorageError as error:
+            # Not all who may read may see them.
+            self.report(Problem("webhooks", reason(error), is_loss=False))
+            return
+        if count:
+            why = f"there are {count:,}, and an import does not take them"
+            self.report(Problem("webhooks", why))
 
     def model_versions(self, model: RegisteredModelItem) -> Iterator[ModelVersionItem]:
         """Yield the versions of a model in the order of their numbers."""

@@ -26,6 +26,7 @@ from lakeflow.query.language.conditions import (
     Value,
 )
 from lakeflow.query.language.nodes import operands, parts_of, shown
+from lakeflow.signals import let_through
 from lakeflow.system_errors import loading
 
 if TYPE_CHECKING:
@@ -174,12 +175,13 @@ class _Parser:
                 trees = [sqlglot.parse_one(self._text, read="sqlite", into=into)]
         # What the parser says of its own insides would be a hundred lines of a traceback.
         except SqlglotError as error:
+            let_through(error)
             details = getattr(error, "errors", None) or [{}]
             raise self._error(
                 "it does not parse", self._offset(details[0].get("line"), details[0].get("col"))
             ) from None
         except RecursionError:
-            raise self._error("it is nested too deeply", None) from None
+            raise self._error("it is nested too deeply") from None
         if len(trees) != 1 or trees[0] is None:
             raise self._error(
                 f"one {self._noun} is expected, not {len(trees)} statements", None
@@ -195,10 +197,9 @@ class _Parser:
 
         try:
             tokens = tokenize(self._text, read="sqlite")
-        except SqlglotError:
-            raise self._error(
-                "a quotation is not closed, or a character is unknown", None
-            ) from None
+        except SqlglotError as error:
+            let_through(error)
+            raise self._error("a quotation is not closed, or a character is unknown") from None
         depth = 0
         for token in tokens:
             if token.comments:
@@ -399,7 +400,7 @@ class _Parser:
         return min(before + column - 1, len(self._text))
 
     def _error(
-        self, problem: str, offset: int | None, expected: str | None = None
+        self, problem: str, offset: int | None = None, expected: str | None = None
     ) -> InvalidInputError:
         place = "" if offset is None else f" at character {offset + 1}"
         start = max(0, (offset or 0) - 60)

@@ -11,7 +11,7 @@ from lakeflow.entities import tag_names, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.media import images
 from lakeflow.stores.artifacts.files import require_run
-from lakeflow.stores.artifacts.recorded import Label, thumbnail_of
+from lakeflow.stores.artifacts.recorded import Label, stem_of_step, thumbnail_of
 from lakeflow.stores.experiments import now_ms
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # The characters that MLflow takes.
 _KEY = re.compile(r"[a-zA-Z0-9_\-./ ]+")
-_IMAGE, _THUMBNAIL = ".png", "%compressed.webp"
+_IMAGE, _THUMBNAIL = ".png", "+compressed.webp"
 
 _MOST_BYTES_OF_A_NAME = 255
 """What any filesystem takes for the name of one file."""
@@ -191,6 +191,5 @@ def _checked_key(key: Any) -> str:
 
 
 def _stem(key: str, step: int, timestamp: int) -> str:
-    """Return what MLflow calls the files of an image, without their ends."""
-    name = key.replace("/", "#")
-    return f"{name}%step%{step}%timestamp%{timestamp}%{uuid.uuid4()}"
+    """Return what the files of an image are called, without their ends."""
+    return f"{stem_of_step(key, step, timestamp)}{uuid.uuid4()}"

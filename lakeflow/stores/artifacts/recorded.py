@@ -10,7 +10,7 @@ _OF_A_STEP = re.compile(
     r"images/(?P<key>[^/]+)([%+])step\2(?P<step>-?\d{1,18})\2timestamp\2(?P<timestamp>\d{1,15})"
     r"\2[^/%+]+(?:\.png|\2compressed\.webp)"
 )
-"""What ``log_image`` calls the files of an image of a step: here, in MLflow 2, in MLflow 3."""
+"""What ``log_image`` calls the files of an image of a step: in MLflow 2, or here and in 3."""
 
 
 class Label(NamedTuple):
@@ -45,6 +45,19 @@ class Recorded(NamedTuple):
     label: Label
 
 
+def stem_of_step(key: str, step: int, timestamp: int) -> str:
+    """Return how the names of an image's files begin, as MLflow 3 writes them.
+
+    MLflow 2 has ``%`` for ``+`` and ``#`` for ``~``. A server refuses the latter in a path, and
+    takes ``%41`` of a step 41 for a letter.
+
+    Examples:
+        >>> stem_of_step("samples/a", 3, 1700000000000)
+        'samples~a+step+3+timestamp+1700000000000+'
+    """
+    return f"{key.replace('/', '~')}+step+{step}+timestamp+{timestamp}+"
+
+
 def thumbnail_of(path: str) -> str:
     """Return the path of the thumbnail of an image of a step.
 
@@ -63,13 +76,13 @@ def label_of(path: str) -> Label:
     Examples:
         >>> label_of("images/samples#a%step%3%timestamp%1700000000000%0b1c.png")
         Label(kind='image', key='samples/a', step=3, timestamp=1700000000000)
-        >>> label_of("images/a+step+3+timestamp+1700000000000+0b1c+compressed.webp").key
-        'a'
+        >>> label_of("images/samples~a+step+3+timestamp+17+0b1c+compressed.webp").key
+        'samples/a'
         >>> label_of("model.pkl").kind
         'file'
     """
     found = _OF_A_STEP.fullmatch(path)
     if found is None:
         return Label()
-    key = found["key"].replace("#", "/")
+    key = found["key"].replace("#", "/").replace("~", "/")
     return Label("image", key, int(found["step"]), int(found["timestamp"]))

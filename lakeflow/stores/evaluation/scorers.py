@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _MOST_NAME_CHARACTERS = 256
 
+_OFFLINE = {"online_config_id": "", "sample_rate": 0.0, "filter_string": ""}
+"""What says that a scorer scores no new traces."""
+
 
 class ScorerStore:
     """Scorers of the experiments of a lake; threads share it.
@@ -104,16 +107,23 @@ class ScorerStore:
         return [each[-1] for each in map(_entities, self._search(wanted)) if each]
 
     def delete(self, experiment_id: object, name: str, version: int | None = None) -> None:
-        """Delete a version of a scorer, or all of them with it; errors as of ``get``."""
+        """Delete a version of a scorer, or all of them; errors as of ``get``.
+
+        A scorer without versions is none, and keeps its row: other lakes know it by its name,
+        and learn from it what was deleted and when.
+        """
         owner = self._active(experiment_id)
 
         def decide(known: Draft) -> tuple[list[str], None]:
             thing = _require(known, owner, name, version)
-            if version is None:
-                return [records.removed([(SCORER.name, thing.id)])], None
-            row = {**_scope(thing), "version": version}
+            scope = _scope(thing)
+            gone = versions_of(thing) if version is None else [version]
             nothing = {"serialized_scorer": None, "creation_time": None}
-            return records.table(SCORER_VERSIONS.name, [row | nothing]), None
+            rows = [scope | {"version": each} | nothing for each in gone]
+            bodies = [*records.table(SCORER_VERSIONS.name, rows)]
+            if gone == versions_of(thing):
+                bodies += records.table(SCORERS.name, [scope | _OFFLINE])
+            return bodies, None
 
         self._control.change(decide)
 
@@ -235,6 +245,18 @@ def records_of(made: ScorerVersion, *, is_first: bool) -> list[str]:
 def versions_of(scorer: Thing) -> list[int]:
     """Return the numbers of the versions of a scorer, in order."""
     return [version for version, _ in scorer.rows(SCORER_VERSIONS.name)]
+
+
+def has_version(scorer: Thing, version: int, since: int) -> bool:
+    """Return whether a scorer has a version, or had it at a time or later.
+
+    Args:
+        scorer: The scorer.
+        version: Number of the version.
+        since: Milliseconds since the Unix epoch.
+    """
+    (clock, *_), values = scorer.parts[SCORER_VERSIONS.name].get(version, ((-1,), None))
+    return values is not None or clock >= since * 1_000
 
 
 def _scope(thing: Thing) -> dict[str, str]:

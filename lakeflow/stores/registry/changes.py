@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+_dump = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class Changes:
     """What one call changes, all of it in one event.
@@ -144,4 +146,4 @@ class Changes:
 
 
 def _json(fields: Mapping[str, object] | None) -> str | None:
-    return None if fields is None else json.dumps(fields, ensure_ascii=False)
+    return None if fields is None else _dump(fields)

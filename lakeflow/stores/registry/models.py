@@ -313,14 +313,18 @@ def create_model(
 
 
 def found_or_made(
-    changes: Changes, name: str
+    changes: Changes, name: str, *, makes_model: bool
 ) -> tuple[Mapping[str, Any], Mapping[str, tuple[int, int]]]:
-    """Return the row of a model and its stages; the model is made where there is none."""
-    found = changes.known.find(REGISTERED_MODEL, "name", name)
-    if found is not None:
-        return fields_of(found), stages_of(found)
-    model_id = create_model(changes, name, {}, None)
-    return {"model_id": model_id, "name": name, "last_version": 0}, {}
+    """Return the row of a model and its stages; the model is made where there is none.
+
+    Raises:
+        NotFoundError: There is none, and none is to be made.
+    """
+    if makes_model and changes.known.find(REGISTERED_MODEL, "name", name) is None:
+        model_id = create_model(changes, name, {}, None)
+        return {"model_id": model_id, "name": name, "last_version": 0}, {}
+    model = require_model(changes.known, name)
+    return fields_of(model), stages_of(model)
 
 
 def put_alias(

@@ -20,7 +20,6 @@ from lakeflow.stores.registry.known import (
     named_by,
     require_alias,
     require_in_stage,
-    require_model,
     require_named,
     require_pointed,
     require_version,
@@ -237,9 +236,7 @@ class ModelVersionStore:
         first, *others = in_changes(files or ())
 
         def decide(changes: Changes) -> str:
-            if not makes_model:
-                require_model(changes.known, name)
-            model, stages = found_or_made(changes, name)
+            model, stages = found_or_made(changes, name, makes_model=makes_model)
             return create_version(changes, model, stages, row, pairs, first)
 
         return self._made(name, decide, others)
@@ -268,7 +265,7 @@ class ModelVersionStore:
             owner = changes.known.thing(REGISTERED_MODEL, found.scope[0])
             if original is None or owner is None:
                 raise NotFoundError(f"{src_model_uri!r} was deleted while it was copied")
-            model, stages = found_or_made(changes, dst_name)
+            model, stages = found_or_made(changes, dst_name, makes_model=True)
             row, tags = copied(fields_of(owner), fields_of(original)), tags_of(original)
             return create_version(changes, model, stages, row, tags, first)
 

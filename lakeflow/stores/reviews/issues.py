@@ -69,9 +69,9 @@ class IssueStore:
             "description": validation.text(description, "description"),
             "status": status,
             **severity_columns(severity),
-            "root_causes": _listed(root_causes),
+            "root_causes": listed_text(root_causes),
             "source_run_id": source_run_id,
-            "categories": _listed(categories),
+            "categories": listed_text(categories),
             "created_timestamp": now,
             "last_updated_timestamp": now,
             "created_by": created_by,
@@ -170,7 +170,8 @@ def severity_columns(severity: str | None) -> dict[str, Any]:
     return {"severity": severity, "severity_rank": rank}
 
 
-def _listed(texts: Sequence[str] | None) -> str | None:
+def listed_text(texts: Sequence[str] | None) -> str | None:
+    """Return a list as a column has it; an empty one is none."""
     return json.dumps(list(texts), ensure_ascii=False) if texts else None
 
 

@@ -12,6 +12,7 @@ from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.ids import new_id
 from lakeflow.kinds import TRACE
 from lakeflow.schema import ASSESSMENTS, TRACE_PROMPTS, TRACE_RUNS, TRACE_TAGS, TRACES
+from lakeflow.stores.arguments import listed
 from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.traces import rows
 from lakeflow.stores.traces.log import TraceLog
@@ -73,6 +74,7 @@ class TraceChanges(TraceLog):
 
     def link_to_run(self, trace_ids: Sequence[str], run_id: str) -> None:
         """Link traces to a run; see ``LakeflowClient.link_traces_to_run``."""
+        trace_ids = listed("trace_ids", trace_ids) or []
         if not trace_ids:
             return
         if len(trace_ids) > MOST_LINKED_AT_ONCE:

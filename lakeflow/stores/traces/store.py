@@ -165,12 +165,19 @@ class TraceStore(TraceChanges):
 
     def _met(self, experiment_id: str, filter_string: str, ids: Sequence[str]) -> set[str]:
         """Return those of some traces that meet a filter."""
-        among = Comparison(Field(TRACES.name, TRACE.id, False), "IN", tuple(ids))
-        page = searching.page_of(
-            self._lake, self._reader, TRACE, filter_string, len(ids), None, None,
-            experiment_ids=[experiment_id], also=among,
-        )  # fmt: skip
-        return set(page.ids)
+        met: set[str] = set()
+        # No page has more.
+        assert TRACE.catalogue is not None
+        most = TRACE.catalogue.most
+        for start in range(0, len(ids), most):
+            some = tuple(ids[start : start + most])
+            among = Comparison(Field(TRACES.name, TRACE.id, False), "IN", some)
+            page = searching.page_of(
+                self._lake, self._reader, TRACE, filter_string, len(some), None, None,
+                experiment_ids=[experiment_id], also=among,
+            )  # fmt: skip
+            met.update(page.ids)
+        return met
 
     def measured(self, question: Question) -> list[tuple[dict[str, Any], Sequence[Any]]]:
         """Return figures of traces; see ``stores.traces.metrics``."""

@@ -141,12 +141,12 @@ def read(body: bytes, form: str, of: type[Message]) -> Any:
     Raises:
         RefusedError: 400, the bytes are no such message; 413, it would take too much memory.
     """
-    if has_too_many_parts(body, is_json=form == JSON):
-        raise RefusedError(
-            f"a request may have {MOST_PARTS:,} fields of spans; send smaller batches",
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        )
     try:
+        if has_too_many_parts(body, of, is_json=form == JSON):
+            raise RefusedError(
+                f"a request may have {MOST_PARTS:,} fields of spans; send smaller batches",
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            )
         # JSON becomes protobuf's bytes first, so that attributes are read in one way.
         data = _read_json(body.decode(), of()).SerializeToString() if form == JSON else body
         return as_read(of).FromString(data)

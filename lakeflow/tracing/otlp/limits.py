@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import DecodeError
+
+from lakeflow.tracing.otlp.attributes import as_read
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
+    from google.protobuf.message import Message
+
 MOST_PARTS = 4_000_000
 """Fields of spans and objects of JSON in a request.
 
@@ -12,50 +23,59 @@ have 30 million, and take gigabytes.
 _SHORT_BYTES = 1024 * 1024
 """A message that has no more cannot take much, and is not looked at."""
 
-# A request has resources, these scopes, these spans or log records, these attributes.
-_LEVELS = 4
-
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 
-def has_too_many_parts(body: bytes, *, is_json: bool) -> bool:
+def has_too_many_parts(body: bytes, of: type[Message], *, is_json: bool) -> bool:
     """Return whether a body has more parts than may be made of it.
 
     Args:
         body: The body.
-        is_json: Whether it is JSON, or else protobuf, of which values within values are not
-            counted.
+        of: The class of its message. What ``attributes.as_read`` leaves as bytes is one part.
+        is_json: Whether it is JSON, or else protobuf.
+
+    Raises:
+        DecodeError: It cannot be counted. Whoever reads it might go on where the count ends.
+        RecursionError: Messages are within messages more often than anybody reads.
     """
     if len(body) <= _SHORT_BYTES:
         return False
     if is_json:
         return body.count(b"{") + body.count(b"[") > MOST_PARTS
     try:
-        return _parts(body, 0, len(body), _LEVELS, 0) > MOST_PARTS
-    # It ends too early, and who reads it will say so.
+        return _parts(body, 0, len(body), as_read(of).DESCRIPTOR, 0) > MOST_PARTS
     except IndexError:
-        return False
+        raise DecodeError("it ends too early") from None
 
 
-def _parts(data: bytes, at: int, end: int, levels: int, count: int) -> int:
+def _parts(data: bytes, at: int, end: int, message: Descriptor, count: int) -> int:
     """Return a count and the parts from one place to another; it stops at too many."""
+    inside = _messages_inside(message)
     while at < end and count <= MOST_PARTS:
         tag, at = _varint(data, at)
         kind = tag & 7
         if kind == _LENGTH:
             length, at = _varint(data, at)
             count += 1
-            # At all of these levels messages have the numbers 1 and 2, and texts others.
-            if levels > 1 and tag >> 3 <= 2:
-                count = _parts(data, at, min(at + length, end), levels - 1, count)
+            if (field := inside.get(tag >> 3)) is not None:
+                count = _parts(data, at, at + length, field, count)
             at += length
         elif kind == _VARINT:
             _, at = _varint(data, at)
         elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
             at += 8 if kind == _EIGHT_BYTES else 4
         else:
-            break
+            # Groups, which this protocol has none of: a reader passes over them.
+            raise DecodeError(f"a field is of the kind {kind}")
+    if at > end:
+        raise DecodeError("a field is longer than what it is in")
     return count
+
+
+@functools.cache
+def _messages_inside(message: Descriptor) -> dict[int, Descriptor]:
+    """Return which fields of a message, by their numbers, are messages themselves."""
+    return {each.number: each.message_type for each in message.fields if each.message_type}
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -68,5 +88,4 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             return value, at
         shift += 7
         if shift > 63:
-            # No number of protobuf's is so long: whoever reads the body will say so.
-            raise IndexError
+            raise DecodeError("a number is too long")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PIXELS = numpy.random.default_rng(0).integers(0, 256, (30, 40, 3), numpy.uint8)
-NAME = r"images/%s%%step%%%d%%timestamp%%%d%%[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+NAME = r"images/%s\+step\+%d\+timestamp\+%d\+[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def paths(client: LakeflowClient, run_id: str) -> list[str]:
@@ -44,12 +44,11 @@ def test_an_image_of_a_step_has_mlflows_names_and_is_recorded(
 ) -> None:
     client.log_image(run_id, PIXELS, key="val/dogs 1", step=3, timestamp=17)
     small, full = paths(client, run_id)
-    assert re.fullmatch(NAME % ("val#dogs 1", 3, 17) + r"\.png", full)
-    assert small == full.removesuffix(".png") + "%compressed.webp"
+    assert re.fullmatch(NAME % ("val~dogs 1", 3, 17) + r"\.png", full)
+    assert small == full.removesuffix(".png") + "+compressed.webp"
     assert client.get_run(run_id).data.tags["mlflow.loggedImages"] == "True"
     recorded = open_store(uri, create=False).artifacts.recorded(run_id)
     assert {each.label for each in recorded.values()} == {("image", "val/dogs 1", 3, 17)}
-    # Names with percent signs can be fetched.
     with PIL.Image.open(client.download_artifacts(run_id, full)) as found:
         assert (numpy.asarray(found) == PIXELS).all()
 
@@ -95,15 +94,15 @@ def test_images_are_found_by_what_is_recorded(
         lakeflow.load_images("0" * 32, "a", uri)
 
 
-def test_an_image_as_mlflow_3_names_it_has_its_thumbnail(
-    client: LakeflowClient, run_id: str, tmp_path: Path
+@pytest.mark.parametrize("stem", ["a#k%step%1%timestamp%5%0b1c", "a~k+step+1+timestamp+5+0b1c"])
+def test_an_image_as_mlflow_names_it_has_its_key_and_its_thumbnail(
+    client: LakeflowClient, run_id: str, tmp_path: Path, stem: str
 ) -> None:
-    stem = "k+step+1+timestamp+5+0b1c"
     image = PIL.Image.new("RGB", (8, 8))
     image.save(tmp_path / f"{stem}.png")
-    image.resize((4, 4)).save(tmp_path / f"{stem}+compressed.webp")
+    image.resize((4, 4)).save(tmp_path / f"{stem}{stem[3]}compressed.webp")
     client.log_artifacts(run_id, tmp_path, "images")
-    (found,) = lakeflow.load_images(run_id, "k", client.tracking_uri)
+    (found,) = lakeflow.load_images(run_id, "a/k", client.tracking_uri)
     assert (found.image.size, found.thumbnail.size) == ((8, 8), (4, 4))
 
 
@@ -116,7 +115,7 @@ def test_an_image_that_was_changed_or_is_gone_says_so(
     (found,) = lakeflow.load_images(run_id, "k", client.tracking_uri)
     file = Path(client.download_artifacts(run_id, found.path))
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(DamagedLakeError, match="step%0"):
+    with pytest.raises(DamagedLakeError, match=r"step\+0"):
         _ = found.image
     file.unlink()
     with pytest.raises(StorageError) as caught:

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from lakeflow import LakeflowClient
-from lakeflow.tracing.otlp import receiver
+from lakeflow.tracing.otlp import limits, receiver
 from lakeflow.tracing.otlp.bodies import LONGEST_BODY_BYTES
 from lakeflow.tracing.otlp.serving import receiving
 
@@ -339,6 +339,32 @@ def test_a_body_of_nothing_but_very_many_things_is_refused(post, name):
     assert answer.status == 413
     assert b"4,000,000 fields" in answer.body
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+_EMPTY_SPANS = field(1, field(2, b"\x12\x00" * 600_000))
+HIDDEN = {
+    "behind a field that is no message": field(2, b"\xff" * 20) + _EMPTY_SPANS,
+    "behind one of a resource": field(1, field(1, field(2, b"\xff" * 20))) + _EMPTY_SPANS,
+    "in an event": field(1, field(2, field(2, field(11, b"\x1a\x00" * 600_000)))),
+    "in a reference of a resource": field(1, field(1, field(3, b"\x1a\x00" * 600_000))),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_very_many_things_are_counted_wherever_they_are(name, monkeypatch):
+    monkeypatch.setattr(limits, "MOST_PARTS", 1000)
+    assert limits.has_too_many_parts(HIDDEN[name], ExportTraceServiceRequest, is_json=False)
+
+
+def test_a_large_body_that_cannot_be_counted_is_refused(post):
+    # A reader passes over a group, and reads what is behind it.
+    answer = post(b"\x7b\x7c" + _EMPTY_SPANS, PROTOBUF)
+    assert answer.status == 400
+    deep = b""
+    while len(deep) < 1024 * 1024:
+        deep = field(5, field(1, deep + bytes(2000)))
+    deep = field(1, field(2, field(2, field(5, deep))))
+    assert post(deep, PROTOBUF, "/v1/logs").status == 400
 
 
 def test_a_body_of_many_usual_spans_is_read(post, rows):

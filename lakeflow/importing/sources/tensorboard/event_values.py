@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.importing.items import made_id
 from lakeflow.importing.keys import keys_of
+from lakeflow.stores.artifacts.recorded import stem_of_step, thumbnail_of
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -110,7 +111,7 @@ def image_files(event: Any, tag: str, taken: Counter[str]) -> Iterator[tuple[str
     for number, data in enumerate(_encoded(value_of(event, tag))):
         key = _key_of_file(f"{tag}/{number}" if number else tag)
         time = milliseconds(event.wall_time)
-        stem = f"images/{key.replace('/', '#')}%step%{event.step}%timestamp%{time}%"
+        stem = f"images/{stem_of_step(key, event.step, time)}"
         repeat = taken[stem]
         taken[stem] += 1
         # It follows from the rest, where log_image draws one: imports find the file again.
@@ -122,7 +123,7 @@ def image_files(event: Any, tag: str, taken: Counter[str]) -> Iterator[tuple[str
         picture = images.opened(data)
         is_png = data.startswith(b"\x89PNG")
         yield f"{stem}.png", data if is_png else images.png(picture)
-        yield f"{stem}%compressed.webp", images.thumbnail(picture)
+        yield thumbnail_of(f"{stem}.png"), images.thumbnail(picture)
 
 
 def _encoded(value: Any) -> list[bytes]:

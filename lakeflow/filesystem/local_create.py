@@ -1,0 +1,89 @@
+"""A file on a disk of this machine that gets its name once it is whole, if nobody has it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from io import FileIO
+from typing import BinaryIO
+
+from lakeflow.filesystem import sharing
+from lakeflow.ids import new_id
+
+# A file whose name is taken away again costs the disk a third more than one without a name, and
+# who is killed leaves it. Only by /proc one can be given a name without a privilege.
+_UNNAMED = getattr(os, "O_TMPFILE", 0) if os.path.isdir("/proc/self/fd") else 0
+if _UNNAMED:
+    _UNNAMED |= os.O_WRONLY | os.O_CLOEXEC
+
+
+def create_linked(root: str, target: str, data: bytes) -> object:
+    """Write a file and link it, and return what tells it from others.
+
+    Args:
+        root: The lake's folder.
+        target: Its path, as the system knows it.
+        data: Its content.
+
+    Raises:
+        FileExistsError: There is one already; it keeps its content.
+        OSError: It cannot be written.
+    """
+    return _unnamed(root, target, data) or _named(root, target, data)
+
+
+def _unnamed(root: str, target: str, data: bytes) -> object:
+    """Write one without a name; None where the system cannot, or refuses for another reason."""
+    if not _UNNAMED:
+        return None
+    try:
+        file = FileIO(os.open(os.path.dirname(target), _UNNAMED, 0o666), "wb")
+        try:
+            identity = _write_durably(root, file, data)
+            # By a call that follows the link which /proc has; its path is a whole one.
+            number = file.fileno()
+            os.link(f"/proc/self/fd/{number}", target, src_dir_fd=number)
+            return identity
+        finally:
+            with contextlib.suppress(OSError):  # it is on the disk already, or not to be
+                file.close()
+    except FileExistsError:
+        raise
+    except OSError:
+        return None  # whatever it is, the other way tells
+
+
+def _named(root: str, target: str, data: bytes) -> object:
+    folder, name = os.path.split(target)
+    temporary = f"{folder}/.{name}.{new_id()}"
+    try:
+        with FileIO(temporary, "xb") as file:
+            identity = _write_durably(root, file, data)
+        os.link(temporary, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+    return identity
+
+
+def _write_durably(root: str, file: FileIO, data: bytes) -> object:
+    write_all(file, data)
+    # After a power cut the name must not lead to an empty file, which would be taken for the
+    # one that was created.
+    os.fsync(file.fileno())
+    sharing.share(root, file.fileno())  # who finds the name may read it
+    return identity_of(os.fstat(file.fileno()))
+
+
+def write_all(file: FileIO | BinaryIO, data: bytes) -> None:
+    """Write all of it to a file without a buffer."""
+    # One system call takes 2 GiB at most.
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def identity_of(status: os.stat_result) -> object:
+    """Return what tells a file from another one of its name."""
+    # The number alone may be that of a file which was deleted before.
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
