@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from lakeflow import context
 from lakeflow.dataset_client import DatasetClient
 from lakeflow.entities import ViewType
-from lakeflow.filesystem.location import canonical, without_password
+from lakeflow.filesystem.location import canonical
 from lakeflow.logged_model_client import LoggedModelClient
 from lakeflow.open_store import open_store
+from lakeflow.printable import without_password
 from lakeflow.registry_client import RegistryClient
 from lakeflow.trace_client import TraceClient
 

@@ -81,6 +81,15 @@ def pass_on(name: str, value: str | None) -> None:
         os.environ.pop(variable, None)
 
 
+def _after_fork() -> None:
+    global _taking
+    # Another thread of the parent may have held it.
+    _taking = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 @contextlib.contextmanager
 def taken_once(name: str) -> Iterator[str | None]:
     """Give a setting to one block of this process alone, and to no child after it.

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 # The codes too are found here, as they are in MLflow's module.
 from lakeflow.error_codes import *  # noqa: F403
 from lakeflow.error_codes import HTTP_STATUS, ErrorCode
-from lakeflow.printable import printable
+from lakeflow.printable import printable, without_password
 
 
 class LakeflowException(Exception):
@@ -61,8 +61,9 @@ class LakeflowException(Exception):
         **kwargs: object,
     ) -> None:
         whole = f"{message}\nHint: {hint}" if hint else str(message)
-        # Names and paths in it are of whoever wrote to the lake, and it ends on a terminal.
-        self.message = printable(whole, "\n\t")
+        # Names and paths in it are of whoever wrote to the lake, and it ends on a terminal or
+        # in a log; the location of a lake may have a password in it.
+        self.message = printable(without_password(whole), "\n\t")
         self.error_code = _name_of(error_code) or self.default_code
         self.json_kwargs = kwargs
         super().__init__(self.message)

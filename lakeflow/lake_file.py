@@ -14,6 +14,7 @@ from lakeflow.filesystem.probe import PROBES
 from lakeflow.ids import new_id
 from lakeflow.kinds import first_event
 from lakeflow.log.positions import LOG, event_path
+from lakeflow.printable import without_password
 from lakeflow.schema import FORMAT_VERSION
 from lakeflow.tables import checked
 from lakeflow.tables.checked import INDEXES
@@ -101,7 +102,9 @@ class LakeFile:
         }
         with contextlib.suppress(FileExistsError):
             self._fs.create(LAKE_FILE, json.dumps(content).encode())
-            _logger.info("made the lake %s %s", self._fs.uri, self._fs.users())
+            _logger.info(
+                "made the lake %s %s", without_password(self._fs.uri), self._fs.users()
+            )
 
     def is_in_place(self) -> bool:
         """Return whether the lake is still where it was opened, and no other one.

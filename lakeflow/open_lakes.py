@@ -19,8 +19,9 @@ from lakeflow.shutdown import at_shutdown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_OPENING = threading.RLock()
 _OPEN: dict[tuple[str, str], Lake] = {}
+# A lock of each one's own: its store may not answer, and who opens another need not wait.
+_OPENING: dict[tuple[str, str], threading.RLock] = {}
 
 
 def open_lake(
@@ -53,7 +54,7 @@ def open_lake(
     options = dict(opening.storage_options if storage_options is None else storage_options)
     # By its options too: at another endpoint the same URL is another lake.
     key = (location, json.dumps(options, sort_keys=True, default=repr))
-    with _OPENING:
+    with _OPENING.setdefault(key, threading.RLock()):
         lake = _OPEN.get(key)
         if lake is not None:
             # Another one has nothing of what this process has logged.
@@ -82,9 +83,10 @@ def let_go_if_gone(location: str) -> bool:
 
 def _let_go(lake: Lake) -> None:
     """Let the next opening be a new one."""
-    with _OPENING:
-        for key in [key for key, each in _OPEN.items() if each is lake]:
-            del _OPEN[key]
+    for key in [key for key, each in list(_OPEN.items()) if each is lake]:
+        with _OPENING.setdefault(key, threading.RLock()):
+            if _OPEN.get(key) is lake:
+                del _OPEN[key]
 
 
 def _close_all() -> None:
@@ -95,9 +97,8 @@ def _close_all() -> None:
 
 
 def _after_fork() -> None:
-    global _OPENING
-    # Another thread of the parent may have held it.
-    _OPENING = threading.RLock()
+    # Another thread of the parent may have held one.
+    _OPENING.clear()
     for lake in list(_OPEN.values()):
         lake.after_fork()
 

@@ -1,6 +1,18 @@
-"""Text of strangers as text: nothing in it acts on a terminal or turns a line around."""
+"""Text as it may be shown: nothing in it acts on a terminal, nothing of it is a secret."""
 
 from __future__ import annotations
+
+import re
+
+# A password may have an @ in it, that of a database also a slash: then it is no port before a
+# path. A message goes on with other words behind a URL.
+_WHO_LOGS_IN = re.compile(r"://([^/\s]*|[^/\s:]+:(?!\d+/)\S*)@")
+
+# As signed URLs of S3, Google and Azure call them.
+_SECRET = re.compile(
+    r"([?&][^=&\s]*(?:key|token|signature|sig|password|secret|credential)[^=&\s]*=)[^&\s'\"]+",
+    re.IGNORECASE,
+)
 
 
 def printable(text: str, kept: str = "") -> str:
@@ -36,3 +48,15 @@ def readable(text: str) -> str:
         return text
     # In UTF-16 two halves that belong together are a character, and one alone is none.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def without_password(text: str) -> str:
+    """Return a URL, or a text with URLs in it, without who logs in and what is signed with.
+
+    Examples:
+        >>> without_password("cannot read sftp://kim:p@ss@host/lake of kim@host")
+        'cannot read sftp://***@host/lake of kim@host'
+        >>> without_password("https://host/a.csv?version=1&X-Amz-Signature=1f2e")
+        'https://host/a.csv?version=1&X-Amz-Signature=***'
+    """
+    return _SECRET.sub(r"\1***", _WHO_LOGS_IN.sub("://***@", text))

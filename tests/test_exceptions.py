@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lakeflow import exceptions
-from lakeflow.exceptions import LakeflowException, MlflowException, RestException
+from lakeflow.exceptions import (
+    LakeflowException,
+    MlflowException,
+    RestException,
+    StorageError,
+)
+from lakeflow.filesystem.retry import retry_until_deadline
 from lakeflow.protos import databricks_pb2
 from lakeflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
@@ -39,6 +45,40 @@ def test_every_kind_has_message_code_and_hint(kind: type[LakeflowException]) -> 
     assert str(error) == error.message == "no 'x'\nHint: do y"
     assert error.error_code == kind.default_code
     assert json.loads(error.serialize_as_json())["detail"] == 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sftp://kim:secret@host/lake",
+        "sftp://kim:se@secret@host/lake",
+        "mysql://kim:se/secret@host/db",
+        "https://host/a.csv?AWSAccessKeyId=secret&v=1&Signature=secret",
+        "https://host/a.csv?sig=secret",
+    ],
+)
+def test_no_error_tells_a_secret(url: str) -> None:
+    error = StorageError(f"cannot read {url!r} of kim@host", hint=f"look at {url}")
+    assert "secret" not in str(error)
+    assert "//host" in str(error).replace("***@", "")
+    assert " of kim@host" in str(error)
+
+
+def test_an_address_without_secrets_is_told_whole() -> None:
+    message = "no 'http://host:5000/a@b?version=1&keys' in s3://team/lake"
+    assert str(StorageError(message)) == message
+
+
+def test_no_warning_tells_a_password(caplog: pytest.LogCaptureFixture) -> None:
+    answers = iter([ConnectionError("sftp://kim:secret@host"), None])
+
+    def attempt() -> None:
+        if error := next(answers):
+            raise error
+
+    retry_until_deadline(attempt, "cannot read a in sftp://kim:secret@host", 60, lambda: None)
+    assert "sftp://***@host" in caplog.text
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS, key=lambda kind: kind.__name__))

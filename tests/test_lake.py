@@ -440,6 +440,22 @@ def test_a_lake_that_moves_takes_its_artifact_locations_along(tmp_path: Path) ->
     assert run.info.artifact_uri == f"{tmp_path}/new/artifacts/0/{run_id}/artifacts"
 
 
+def test_a_store_that_does_not_answer_keeps_no_other_lake_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, on, pool = [], Lake.on, ThreadPoolExecutor(1)
+
+    def slow(fs: Any, *args: Any, **options: Any) -> Lake:
+        if fs.uri.endswith("slow"):
+            opened.append(pool.submit(open_lake, tmp_path / "other").result(timeout=20))
+        return on(fs, *args, **options)
+
+    monkeypatch.setattr(Lake, "on", slow)
+    open_lake(tmp_path / "slow")
+    assert opened == [open_lake(tmp_path / "other")]
+    pool.shutdown()
+
+
 def test_threads_that_open_a_new_lake_at_once_share_it(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         runs = list(

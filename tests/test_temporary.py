@@ -15,7 +15,7 @@ import pytest
 import lakeflow
 from lakeflow import LakeflowClient, temporary
 from lakeflow.exceptions import OutOfMemoryError, StorageError
-from lakeflow.filesystem.disk_cache import BLOCK_BYTES, BlockCache
+from lakeflow.filesystem.disk_cache import BLOCK_BYTES, BlockCache, cache_folder
 from lakeflow.query.engine.connection import Engine
 
 if TYPE_CHECKING:
@@ -154,6 +154,32 @@ def test_a_cache_is_this_users_alone(tmp_path: Path, caplog: pytest.LogCaptureFi
     other.put("part", 1, b"y" * BLOCK_BYTES)
     assert other.get("part", 0) is other.get("part", 1) is None
     assert "LAKEFLOW_CACHE_FOLDER" in caplog.text
+
+
+def test_a_folder_that_somebody_else_makes_after_the_first_look_is_no_cache(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "cache"
+    cache = BlockCache(folder, 1 << 20)
+    assert cache.get("part", 0) is None
+    folder.mkdir()
+    folder.chmod(0o777)
+    cache.put("part", 0, b"x")
+    assert not [*folder.iterdir()]
+    cache._folder = tmp_path / "own"
+    cache.put("part", 0, b"planted")
+    (tmp_path / "own").chmod(0o777)
+    assert cache.get("part", 0) is None
+
+
+def test_the_folder_of_a_cache_is_one_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/kim")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    places = map(str, map(cache_folder, ("~/x", "x", "")))
+    assert [*places] == ["/home/kim/x", f"{tmp_path}/x", "/home/kim/.cache/lakeflow"]
 
 
 def test_a_forked_child_has_a_folder_of_its_own(

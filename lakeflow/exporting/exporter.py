@@ -17,8 +17,8 @@ from lakeflow.exporting.files import written
 from lakeflow.exporting.folder import README, clear, new_folder
 from lakeflow.exporting.report import ExportReport, TableExport, TableProgress
 from lakeflow.exporting.tables import WANTED, exported, readme, selection
-from lakeflow.filesystem.location import without_password
 from lakeflow.kinds import TABLES
+from lakeflow.printable import without_password
 from lakeflow.stores.replaced_files import retry_when_replaced
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _export(
     if experiments:
         _choose(cursor, experiments)
     specs, left_out = exported(bool(experiments))
-    report = ExportReport(target.uri, left_out=left_out)
+    report = ExportReport(without_password(target.uri), left_out=left_out)
     for place, spec in enumerate(specs, 1):
         begun = TableProgress(spec.name, 0, place, len(specs))
         batches = cursor.batches(selection(spec, bool(experiments)), spec.row_group_rows)

@@ -14,7 +14,6 @@ import logging
 import os
 import random
 import stat
-import threading
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,18 +48,11 @@ class BlockCache:
         self._limit_bytes = limit_bytes
         # Short processes write little each: some of them sweep, as if one wrote it all.
         self._unswept_bytes = random.randrange(limit_bytes // _SWEEP_SHARE + 1)
-        self._lock = threading.RLock()
-        self._is_private = _is_private(folder)
-        if not self._is_private:
-            _logger.warning(
-                "nothing is cached in %s, since other users may write to it; give this user's "
-                "own folder in LAKEFLOW_CACHE_FOLDER",
-                folder,
-            )
+        self._is_warned = False
 
     def get(self, name: str, number: int) -> bytes | None:
         """Return a block; None if it is not there whole."""
-        if not self._is_private:
+        if not self._is_private():
             return None
         path = self._path(name, number)
         try:
@@ -74,13 +66,13 @@ class BlockCache:
 
     def put(self, name: str, number: int, data: bytes) -> None:
         """Keep a block; a disk that is full or read-only keeps none."""
-        if not self._is_private:
-            return
         path = self._path(name, number)
         temporary = path.with_name(f".{new_id()}")
         # A cache that cannot be written only costs time, so it is no reason for an error.
         with contextlib.suppress(OSError):
             self._folder.mkdir(0o700, parents=True, exist_ok=True)
+            if not self._is_private():
+                return
             path.parent.mkdir(0o700, exist_ok=True)
             try:
                 # Not synced: what a power cut leaves of it does not have its checksum.
@@ -88,13 +80,10 @@ class BlockCache:
                 temporary.replace(path)
             finally:
                 temporary.unlink(missing_ok=True)
-        with self._lock:
-            self._unswept_bytes += len(data)
-            is_due = self._unswept_bytes > self._limit_bytes // _SWEEP_SHARE
-            if is_due:
-                self._unswept_bytes = 0
-        # Outside of the lock, so that other threads need not wait for the walk.
-        if is_due:
+        # Without a lock: what another thread adds meanwhile may be lost, and is swept later.
+        self._unswept_bytes += len(data)
+        if self._unswept_bytes > self._limit_bytes // _SWEEP_SHARE:
+            self._unswept_bytes = 0
             self.sweep()
 
     def sweep(self) -> None:
@@ -118,26 +107,34 @@ class BlockCache:
                     status = os.stat(path)
                     yield status.st_mtime, status.st_size, path
 
+    def _is_private(self) -> bool:
+        """Return whether the folder is there, and only this user may write to it."""
+        # At each use: who makes the folder may be somebody else, also after it was deleted.
+        try:
+            status = self._folder.stat()
+        except OSError:
+            return False
+        others = stat.S_IWGRP | stat.S_IWOTH
+        is_private = status.st_uid == os.geteuid() and not status.st_mode & others
+        if not is_private and not self._is_warned:
+            self._is_warned = True
+            _logger.warning(
+                "nothing is cached in %s, since other users may write to it; give this user's "
+                "own folder in LAKEFLOW_CACHE_FOLDER",
+                self._folder,
+            )
+        return is_private
+
     def _path(self, name: str, number: int) -> Path:
         digest = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
         return self._folder / digest[:2] / f"{digest}-{number}"
-
-
-def _is_private(folder: Path) -> bool:
-    """Return whether only this user may write to a folder, or it is not there yet."""
-    try:
-        status = folder.stat()
-    except OSError:
-        return True
-    others = stat.S_IWGRP | stat.S_IWOTH
-    return status.st_uid == os.geteuid() and not status.st_mode & others
 
 
 def _checksum(data: bytes) -> bytes:
     return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES, "big")
 
 
-def default_folder() -> Path:
-    """Return the folder of this user's cache."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return Path(home or Path.home() / ".cache", "lakeflow")
+def cache_folder(given: str) -> Path:
+    """Return the folder of a cache, wherever the process goes; by default this user's."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.path.abspath(os.path.expanduser(given or f"{home}/lakeflow")))

@@ -99,7 +99,7 @@ class LocalFilesystem(Filesystem):
                 raise _not_ours(self, around)
             around = around.rpartition("/")[0]
         try:
-            sharing.make_folder(self._root, self.full(folder))
+            sharing.make_folder(self.full(""), self.full(folder))
         except FileExistsError as error:
             raise _not_ours(self, folder) from error
 
@@ -160,7 +160,7 @@ class LocalFilesystem(Filesystem):
             # Who has lost already need not wait for the disk.
             if os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-            return create_linked(self._root, target, data)
+            return create_linked(self.full(""), target, data)
 
     def upload(self, local: str, path: str) -> None:
         """Move the file: staging is on the same disk."""
@@ -333,16 +333,16 @@ class LocalFilesystem(Filesystem):
 
     def users(self) -> str:
         """Tell it by the lake's folder."""
-        return sharing.described(self._root)
+        return sharing.described(self.full(""))
 
     def way_out(self, path: str) -> str | None:
         """Say whose file or folder it is that stands in the way."""
         with contextlib.suppress(OSError):
-            return sharing.way_out(self._root, self.full(path))
+            return sharing.way_out(self.full(""), self.full(path))
         return None
 
     def _share(self, path: str) -> None:
-        sharing.share(self._root, path)
+        sharing.share(self.full(""), path)
 
 
 def _copy(source: FileIO, target: FileIO, size: int) -> None:

@@ -71,7 +71,7 @@ def canonical(uri: str | os.PathLike[str]) -> str:
 def _spelt(text: str) -> str:
     if _SERVER_URI.match(text):
         raise InvalidInputError(
-            f"{without_password(text)!r} is where a server or a database is, not a lake",
+            f"{text!r} is where a server or a database is, not a lake",
             hint="lakeflow needs neither: give a folder, or a URL such as s3://bucket/lake",
         )
     text = _url_of(text)
@@ -105,15 +105,10 @@ def _url_of(text: str) -> str:
     url = text.removeprefix("lakeflow+")
     if url != text and "://" not in url and not url.startswith("file:"):
         raise InvalidInputError(
-            f"{without_password(text)!r} has no URL behind lakeflow+",
+            f"{text!r} has no URL behind lakeflow+",
             hint="write lakeflow+s3://bucket/folder, or lakeflow:///absolute/path",
         )
     return url
-
-
-def without_password(uri: str) -> str:
-    """Return a location as it may be shown: who may log in is left out of a URL."""
-    return re.sub(r"//[^/@]*@", "//***@", uri)
 
 
 def _folder(path: str, uri: str) -> str:

@@ -124,6 +124,14 @@ class MemoryFilesystem(Filesystem):
         self._held.discard(full)
 
 
+def _after_fork() -> None:
+    # Another thread of the parent may have held it.
+    MemoryFilesystem._lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class _MemoryAppendFile:
     """The stored bytes of one file, appended to under the filesystem's lock."""
 

@@ -14,13 +14,12 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.backends import READ_S, create_after_a_look, make_folder
 from lakeflow.filesystem.bounded import read_json
-from lakeflow.filesystem.disk_cache import BlockCache, default_folder
+from lakeflow.filesystem.disk_cache import BlockCache, cache_folder
 from lakeflow.filesystem.failures import NO_BUCKET, PAST_END, cause_of, store_code
 from lakeflow.filesystem.fixed_files import FixedFiles
 from lakeflow.filesystem.interface import STAGING, Entry, Filesystem
@@ -76,7 +75,7 @@ class RemoteFilesystem(Filesystem):
         self._create = create_after_a_look if settings.exclusive_writer else backend.create
         self.can_write = self._create is not None  # type: ignore[misc]
         self._is_exclusive = settings.exclusive_writer
-        folder = Path(settings.cache_folder) if settings.cache_folder else default_folder()
+        folder = cache_folder(settings.cache_folder)
         cache = BlockCache(folder, settings.cache_bytes) if settings.cache_bytes else None
         self._blocks = FixedFiles(uri, cache, self._whole, self._threads)
         self._reset()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lakeflow.exceptions import LakeflowException, StorageError
 from lakeflow.filesystem.failures import EXPIRED, NO_BUCKET, cause_of, store_code
+from lakeflow.printable import without_password
 from lakeflow.signals import let_through
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def retry_until_deadline(
             # The first failure of a call is told as a warning; the next ones would fill a log.
             level = logging.WARNING if pause == _PAUSE_S else logging.INFO
             rest = max(0, deadline - time.monotonic())
-            _logger.log(level, "%s, trying again for %.0f s: %r", what, rest, error)
+            told = without_password(f"{what}, trying again for {rest:.0f} s: {error!r}")
+            _logger.log(level, "%s", told)
             if may_renew:
                 is_renewed = True
                 renew()

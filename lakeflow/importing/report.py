@@ -7,6 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lakeflow.printable import without_password
+
 if TYPE_CHECKING:
     from lakeflow.importing.items import Problem
 
@@ -105,7 +107,8 @@ class Kept:
         self.problem_count += 1
         self.loss_count += problem.is_loss
         if len(self.problems) < _MOST_PROBLEMS:
-            self.problems.append(problem)
+            where, why = map(without_password, (problem.where, problem.why))
+            self.problems.append(problem._replace(where=where, why=why))
 
 
 @dataclass(slots=True)

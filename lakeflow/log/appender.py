@@ -110,12 +110,13 @@ class Appender:
     @contextlib.contextmanager
     def gathering(self) -> Iterator[Gathered]:
         """Take in what this thread appends, to be written together."""
+        outer = self._thread.gathered
         gathered = self._thread.gathered = Gathered(self._write)
         try:
             yield gathered
         finally:
             # After an error too: else what this thread logs next waits for a write for ever.
-            self._thread.gathered = None
+            self._thread.gathered = outer
 
     def _write(self, bodies: Sequence[str]) -> None:
         # Without the lock once there is one: this is what a training loop waits for.

@@ -9,12 +9,13 @@ a newline; what follows the last newline was never acknowledged.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 
-from lakeflow.exceptions import StorageError
+from lakeflow.exceptions import LakeflowException, StorageError
 from lakeflow.ids import new_id
 from lakeflow.log.clock import Clock, seconds
 from lakeflow.log.positions import LOG
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lakeflow.filesystem.interface import AppendFile, Filesystem
+
+_logger = logging.getLogger(__name__)
 
 # A vacuum deletes a segment ``vacuum_grace_s`` after it was folded, by default two minutes. So
 # only after a pause may the segment that we write to be gone.
@@ -113,18 +116,36 @@ class LogWriter:
                 # between would break the order of clocks, so they come right after.
                 self._interrupting.append(bodies)
                 return
-            self._is_appending = True
-            try:
-                self._append(bodies)
-            finally:
-                self._is_appending = False
+            self._append_alone(bodies)
             if self._interrupting:
-                self._append_interrupting()
+                self._append_behind()
+
+    def _append_alone(self, bodies: Sequence[str]) -> None:
+        """Append records in between no others of this thread; the lock is held."""
+        self._is_appending = True
+        try:
+            self._append(bodies)
+        finally:
+            self._is_appending = False
 
     def _append_interrupting(self) -> None:
         """Append what handlers of signals have handed over; the lock is held."""
         while self._interrupting:
-            self.append(self._interrupting.popleft())
+            bodies = self._interrupting.popleft()
+            try:
+                self._append_alone(bodies)
+            except LakeflowException:
+                self._interrupting.appendleft(bodies)
+                raise
+
+    def _append_behind(self) -> None:
+        """Do that in a call whose own records are settled: it must not fail for others."""
+        try:
+            self._append_interrupting()
+        except LakeflowException as error:
+            _logger.warning(
+                "what the handler of a signal has logged waits for the next record: %s", error
+            )
 
     def _append(self, bodies: Sequence[str]) -> None:
         """Append records; the lock is held."""
@@ -217,7 +238,7 @@ class LogWriter:
         """Seal the open segment; a later append opens a new one."""
         with self._lock:
             try:
-                # Left over where the write failed that a handler of a signal had interrupted.
+                # Left over where a write failed: theirs, or the one that they had interrupted.
                 self._append_interrupting()
             finally:
                 self._seal()
@@ -252,6 +273,9 @@ def _make_room(newcomer: LogWriter) -> None:
                 # This thread may be writing there, if it is in the handler of a signal.
                 if not other._is_appending:
                     other._seal()
+            except StorageError as error:
+                # It is closed all the same, and the record that is to be written is another's.
+                _logger.warning("%s", error)
             finally:
                 other._lock.release()
 
@@ -293,7 +317,7 @@ class ObjectLogWriter(LogWriter):
                     finally:
                         self._is_appending = False
                 if self._interrupting:
-                    self._append_interrupting()
+                    self._append_behind()
         finally:
             if not mine.is_settled:  # this thread was interrupted before its turn
                 with contextlib.suppress(ValueError):

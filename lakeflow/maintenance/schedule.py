@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import LakeflowException
 from lakeflow.log.positions import is_complete
+from lakeflow.printable import without_password
 from lakeflow.system_errors import loading, plain
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class AutoCompaction:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
+        self._place = without_password(lake.fs.uri)
         self._next_at = lake.settings.auto_compact_bytes
         self.reset()
         if lake.settings.auto_compact and lake.fs.can_write:
@@ -74,7 +76,7 @@ class AutoCompaction:
         try:
             listing = self._lake.listing()
         except LakeflowException as error:
-            _logger.warning("cannot look at %s: %s", self._lake.fs.uri, plain(error))
+            _logger.warning("cannot look at %s: %s", self._place, plain(error))
             return
         events = sum(map(is_complete, listing.unfolded))
         segments = len(listing.unfolded) - events + events // _EVENTS_A_SEGMENT
@@ -93,4 +95,4 @@ class AutoCompaction:
             compact_lake(self._lake, wait=False)
         except (LakeflowException, OSError) as error:
             # Logging goes on without: what is logged is safe, and the next one may succeed.
-            _logger.warning("cannot compact %s: %s", self._lake.fs.uri, plain(error))
+            _logger.warning("cannot compact %s: %s", self._place, plain(error))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.exceptions import NotFoundError
 from lakeflow.kinds import LOGGED_MODEL, RUN
+from lakeflow.printable import without_password
 from lakeflow.schema import ARTIFACTS, LOGGED_MODEL_FILES, RUNS
 from lakeflow.stores.artifacts.places import ArtifactPlaces
 from lakeflow.transfer import at_once, between, paths
@@ -147,14 +148,14 @@ class Files:
             is_same = there.size == file.size and self._is_same(file)
             if is_same or self._is_older(file):
                 return None
-        now = source.entry(file.path)
+        now, place = source.entry(file.path), without_password(source.uri)
         if now is None or now.is_folder:
-            self._report.problems.append(f"{source.uri}/{file.path} is not there")
+            self._report.problems.append(f"{place}/{file.path} is not there")
             return None
         digest = between.send(source, file.path, now.size, target, file.path)
         if digest != file.sha256 and not self._is_replaced(file, digest):
             self._report.problems.append(
-                f"{source.uri}/{file.path} was replaced since it was logged"
+                f"{place}/{file.path} was replaced since it was logged"
             )
         return now.size
 

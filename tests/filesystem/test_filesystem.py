@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import os
 import re
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -21,10 +22,13 @@ from lakeflow.filesystem import remote
 from lakeflow.filesystem.backends import Backend, create_by_condition
 from lakeflow.filesystem.engine_filesystem import EngineFileSystem
 from lakeflow.filesystem.interface import Entry, Filesystem
+from lakeflow.filesystem.local import LocalFilesystem
 from lakeflow.filesystem.location import open_filesystem
+from lakeflow.filesystem.memory import MemoryFilesystem
 from lakeflow.filesystem.remote import RemoteFilesystem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -72,6 +76,31 @@ def test_an_open_segment_is_held_until_it_is_closed(fs: Filesystem) -> None:
     assert fs.read("log/w/1") == b"one\ntwo\n"
     with pytest.raises(FileExistsError):
         fs.open_append("log/w/1")
+
+
+def test_a_lake_may_be_the_root_of_a_disk(tmp_path: Path) -> None:
+    fs, made = open_filesystem("/"), tmp_path / "made"
+    made.write_bytes(b"")
+    assert isinstance(fs, LocalFilesystem)
+    fs._share(str(made))
+    assert fs.users()
+
+
+def test_a_child_does_not_wait_for_a_thread_of_its_parent(
+    forked: Callable[[Callable[[], None]], int],
+) -> None:
+    fs = open_filesystem("memory://forked")
+
+    def work() -> None:
+        signal.alarm(20)  # what waits for ever is ended
+        fs.put("a", b"of the child")
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(MemoryFilesystem._lock.acquire).result()
+        try:
+            assert forked(work) == 0
+        finally:
+            pool.submit(MemoryFilesystem._lock.release).result()
 
 
 def test_threads_read_one_bridged_file_by_position(fs: Filesystem) -> None:

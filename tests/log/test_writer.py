@@ -19,10 +19,11 @@ from lakeflow.config import Settings
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
+from lakeflow.log import writer as writers
 from lakeflow.log.clock import Clock, seconds
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
 from lakeflow.log.positions import CONTROL, Position, hot_spans, list_segments
-from lakeflow.log.writer import ObjectLogWriter, log_writer
+from lakeflow.log.writer import LogWriter, ObjectLogWriter, log_writer
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
 from lakeflow.tables import folds
@@ -184,6 +185,56 @@ def test_what_others_wait_for_is_written_though_its_turn_is_interrupted() -> Non
             writer._append_waiting()
     other.join()
     assert [b"other" in data for data in fs.objects.values()] == [True]
+
+
+def test_who_gathers_within_a_gathering_does_not_end_it(tmp_path: Path) -> None:
+    lake = Lake.on(open_filesystem(tmp_path / "lake"), Settings(auto_compact=False))
+    with lake.gathering() as outer:
+        with lake.gathering() as inner:
+            inner.write()
+        lake.append(['"run_id":"x"'])
+        assert outer.size
+
+
+@pytest.mark.parametrize("kind", [LogWriter, ObjectLogWriter])
+def test_what_a_handler_logs_in_vain_fails_no_other_call_and_is_tried_again(
+    kind: type[LogWriter], uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs = open_filesystem(uri)
+    writer = kind(fs, Clock(), segment_bytes=10**6, fsync=False)
+    write, calls = writer._write, itertools.count()
+
+    def interrupted(lines: bytes) -> None:
+        number = next(calls)
+        if number == 1:
+            raise StorageError("the disk is full")
+        write(lines)
+        if number == 0:
+            writer.append(['"run_id":"handler"'])
+
+    monkeypatch.setattr(writer, "_write", interrupted)
+    for name in ("first", "second"):
+        writer.append([f'"run_id":"{name}"'])
+    logged = b"".join(fs.read(path) for path in fs.sizes("log"))
+    assert [logged.count(name) for name in (b"first", b"second", b"handler")] == [1, 1, 1]
+
+
+def test_a_segment_of_another_lake_that_cannot_be_closed_fails_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "_MOST_OPEN", 0)
+    lakes = [open_filesystem(tmp_path / name) for name in ("a", "b")]
+    one, other = (log_writer(fs, Clock(), segment_bytes=10**6, fsync=False) for fs in lakes)
+    one.append(['"run_id":"a"'])
+
+    def close() -> None:
+        raise StorageError("the mount is gone")
+
+    assert one._file is not None
+    monkeypatch.setattr(one._file, "close", close)
+    other.append(['"run_id":"b"'])
+    assert lakes[1].sizes("log")
+    other.close()
 
 
 def test_a_segment_that_was_deleted_while_idle_is_not_written_to(

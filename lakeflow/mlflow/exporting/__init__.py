@@ -18,7 +18,6 @@ from mlflow import MlflowClient
 
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, NotFoundError
-from lakeflow.filesystem.location import without_password
 from lakeflow.mlflow.exporting.registry import export_registry, note_runs
 from lakeflow.mlflow.exporting.report import MlflowReport
 from lakeflow.mlflow.exporting.runs import export_experiments
@@ -26,6 +25,7 @@ from lakeflow.mlflow.exporting.target import IS_2, Export, Wanted
 from lakeflow.mlflow.locations import is_lakeflow, lake_uri
 from lakeflow.mlflow.plain_errors import plain
 from lakeflow.open_store import open_store
+from lakeflow.printable import without_password
 from lakeflow.stores.arguments import chosen
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlflow import MlflowClient
 
 from lakeflow.exceptions import StorageError
-from lakeflow.filesystem.location import without_password
 from lakeflow.mlflow.exporting.target import pages
 from lakeflow.mlflow.plain_errors import plain
+from lakeflow.printable import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -89,6 +89,22 @@ def among(expression: str, values: Sequence[object], bind: Bind) -> str:
     return f"{expression} IN ({', '.join(map(bind, values))})"
 
 
+def one_met(alternatives: Sequence[Sequence[tuple[str, str]]], bind: Bind) -> str:
+    """Return that a row has every column's value of one of the alternatives."""
+    met = (
+        " AND ".join(f'"{name}" = {bind(value)}' for name, value in each)
+        for each in alternatives
+    )
+    return f"({' OR '.join(f'({each})' for each in met)})"
+
+
+def of_json(column: str, key: str, bind: Bind) -> str:
+    """Return the text that a column's JSON object has for a key."""
+    # Whatever characters are in a key: those that have a meaning in a pointer are escaped.
+    pointer = "/" + key.replace("~", "~0").replace("/", "~1")
+    return f"TRY(json_extract_string({column}, {bind(pointer)}))"
+
+
 def with_missing_last(column: str, line: Ordering) -> list[tuple[str, bool]]:
     """Return a rank (numbers, then NaN, then what is missing) and the value."""
     # Page tokens hold sort positions, and neither a null nor NaN can be compared with. So each

@@ -17,6 +17,8 @@ from lakeflow.query.engine.comparisons import (
     binding,
     comes_after,
     compared,
+    of_json,
+    one_met,
     resolved,
     with_missing_last,
 )
@@ -297,9 +299,7 @@ class _Compiler:
         """Return the expression of what is asked of a row."""
         if named.key is None or self._rows(named).key:
             return named.column
-        # Whatever characters are in a key: those that have a meaning in a pointer are escaped.
-        pointer = "/" + named.key.replace("~", "~0").replace("/", "~1")
-        return f"TRY(json_extract_string({named.column}, {self._bind(pointer)}))"
+        return of_json(named.column, named.key, self._bind)
 
     def _beside(self, named: Field) -> list[str]:
         """Return what must hold of a row besides what is asked of it."""
@@ -308,11 +308,7 @@ class _Compiler:
         if rows.key and named.key is not None:
             found.append(f'"{rows.key}" = {self._bind(named.key)}')
         if named.only:
-            met = (
-                " AND ".join(f'"{name}" = {self._bind(value)}' for name, value in each)
-                for each in named.only
-            )
-            found.append(f"({' OR '.join(f'({each})' for each in met)})")
+            found.append(one_met(named.only, self._bind))
         return found
 
     def _last(self, named: Field) -> str:

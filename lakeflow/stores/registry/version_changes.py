@@ -89,6 +89,13 @@ def told(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: fields.get(name) for name in _TOLD}
 
 
+def copied(model: Mapping[str, Any], version: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a copy has from a version and the model of it."""
+    kept = ("storage_location", "run_id", "run_link", "description", "file_count")
+    source = f"models:/{model['name']}/{version['version']}"
+    return {"source": source, **{name: version[name] for name in kept}}
+
+
 def set_version(
     changes: Changes,
     model: Thing,

@@ -39,6 +39,7 @@ from lakeflow.stores.registry.state import (
     tags_of,
 )
 from lakeflow.stores.registry.version_changes import (
+    copied,
     create_version,
     move_version,
     put_files,
@@ -264,17 +265,8 @@ class ModelVersionStore:
             owner = changes.known.thing(REGISTERED_MODEL, found.scope[0])
             if original is None or owner is None:
                 raise NotFoundError(f"{src_model_uri!r} was deleted while it was copied")
-            fields = fields_of(original)
             model, stages = found_or_made(changes, dst_name, makes_model=True)
-            row = {
-                "source": f"models:/{fields_of(owner)['name']}/{fields['version']}",
-                "storage_location": fields["storage_location"],
-                "run_id": fields["run_id"],
-                "run_link": fields["run_link"],
-                "description": fields["description"],
-                "file_count": fields["file_count"],
-            }
-            tags = tags_of(original)
+            row, tags = copied(fields_of(owner), fields_of(original)), tags_of(original)
             return create_version(changes, model, stages, row, tags, first)
 
         return self._made(dst_name, decide, others)

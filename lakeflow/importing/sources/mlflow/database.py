@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from lakeflow import formats
 from lakeflow.exceptions import InvalidInputError, LakeflowException, StorageError
-from lakeflow.filesystem.location import without_password
 from lakeflow.importing.sources.mlflow.sql_evaluation import SqlEvaluation
 from lakeflow.importing.sources.mlflow.sql_models import SqlModels
 from lakeflow.importing.sources.mlflow.sql_reviews import SqlReviews
@@ -24,6 +23,7 @@ from lakeflow.importing.sources.mlflow.sql_runs import (
     SqlRuns,
 )
 from lakeflow.importing.sources.mlflow.sql_traces import SqlTraces
+from lakeflow.printable import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

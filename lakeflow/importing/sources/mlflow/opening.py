@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from lakeflow.exceptions import InvalidInputError, NotFoundError
-from lakeflow.filesystem.location import without_password
 from lakeflow.importing.sources.artifact_files import local_path
 from lakeflow.importing.sources.mlflow.database import MlflowDatabase, is_database
 
@@ -49,7 +48,7 @@ def open_mlflow(location: str | os.PathLike[str]) -> Source:
     path = local_path(text)
     if path is None:
         raise InvalidInputError(
-            f"{without_password(text)!r} is no MLflow store that is read without MLflow",
+            f"{text!r} is no MLflow store that is read without MLflow",
             hint="give the folder of a file store, such as ./mlruns, or sqlite:///mlflow.db; "
             "lakeflow.mlflow.importing.from_tracking reads any other tracking URI",
         )

@@ -13,8 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lakeflow.exceptions import InvalidInputError, NotFoundError
-from lakeflow.filesystem.location import canonical, without_password
+from lakeflow.filesystem.location import canonical
 from lakeflow.importing.items import Problem
+from lakeflow.printable import without_password
 from lakeflow.stores.artifacts.places import place_at
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def found(
             yield file
     if not count:
         raise NotFoundError(
-            f"there is no file to import at {without_password(location)!r}",
+            f"there is no file to import at {location!r}",
             hint="give a file, a folder of such files, or a pattern in quotes: 'logs/*.csv'",
         )
 
@@ -106,7 +107,7 @@ def _place(location: str) -> _Local | _Remote:
         whole = canonical(location)
     except InvalidInputError as error:
         raise InvalidInputError(
-            f"no files can be read at {without_password(location)!r}",
+            f"no files can be read at {location!r}",
             hint="give a path, or a URL such as s3://bucket/logs",
         ) from error
     return _Remote(whole) if "://" in whole else _Local(whole)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, StorageError
-from lakeflow.filesystem.location import without_password
 from lakeflow.importing.items import Curve, ExperimentItem, Problem, RunItem, made_id
 from lakeflow.importing.sources.tabular import cells, tables
 from lakeflow.importing.sources.tabular.columns import SHOWN, FoundColumns, Roles
 from lakeflow.importing.sources.tabular.files import InputFile, found
 from lakeflow.importing.sources.tabular.spilled import SpilledRows
+from lakeflow.printable import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -142,7 +142,7 @@ class TabularSource:
                 self._files.append(file)
                 self._read_file(file)
             self._spilled.finish()
-            self._found.check_named(without_password(self._location))
+            self._found.check_named(self._location)
             self._roles = self._found.roles(self._report)
         return self._spilled
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow import temporary
 from lakeflow.entities import RunStatus, tag_names, validation
-from lakeflow.filesystem.location import without_password
 from lakeflow.importing.items import Curve, ExperimentItem, FileItem, Problem, RunItem, made_id
 from lakeflow.importing.keys import keys_of
 from lakeflow.importing.sources.spilling import spilling
@@ -32,6 +31,7 @@ from lakeflow.importing.sources.tensorboard.event_values import (
     text_file,
     value_of,
 )
+from lakeflow.printable import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
