@@ -40,7 +40,7 @@ class LocalFilesystem(Filesystem):
 
     def full(self, path: str) -> str:
         """Return the path, that of the root of the disk too."""
-        return f"{self._root}/{path}" if path else self._root or "/"
+        return super().full(path) or "/"
 
     def failure(self, error: OSError, operation: str, path: str) -> Exception:
         """Tell what is wrong within the lake from a wrong location of it."""
