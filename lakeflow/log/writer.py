@@ -116,7 +116,12 @@ class LogWriter:
                 # between would break the order of clocks, so they come right after.
                 self._interrupting.append(bodies)
                 return
-            self._append_alone(bodies)
+            # ``_append_alone`` with a call less: this is what a training loop waits for.
+            self._is_appending = True
+            try:
+                self._append(bodies)
+            finally:
+                self._is_appending = False
             if self._interrupting:
                 self._append_behind()
 
