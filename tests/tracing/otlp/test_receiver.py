@@ -496,10 +496,14 @@ def test_a_deleted_experiment_takes_nothing(lake, post, span, request_of):
     assert f"'{gone}', or it is deleted" in answer.json["message"]
 
 
-def test_a_lake_that_is_gone_is_said_to_be_back_later(lake, post, span, request_of):
+@pytest.mark.parametrize("is_there_a_file", [False, True])
+def test_a_lake_that_is_gone_is_said_to_be_back_later(
+    lake, post, span, request_of, is_there_a_file
+):
     assert post(request_of(span(1))).status == 200
     shutil.rmtree(lake)
-    lake.write_text("not a folder")
+    if is_there_a_file:
+        lake.write_text("not a folder")
     answer = post(request_of(span(2)))
     assert answer.status == 503
     assert int(answer.headers["Retry-After"]) > 0
