@@ -139,7 +139,7 @@ class TraceLog:
         return pieces_of(rows.of_experiments(experiment_ids, columns))
 
     def _append(self, *fields: records.Pieces) -> None:
-        # A trace is no more than a call, and nobody ends it as runs are ended: so at each write.
+        # Nobody ends a trace long after it was begun, as runs are ended: so at each write.
         self._lake.require_in_place()
         self._lake.append(records.bodies("", *fields))
 
