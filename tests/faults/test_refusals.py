@@ -62,7 +62,9 @@ def refusal(call: Callable[..., object], *arguments: object) -> StorageError | N
 def files_left(count: int) -> Iterator[None]:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     held: list[int] = []
-    resource.setrlimit(resource.RLIMIT_NOFILE, (100, limits[1]))
+    # Tests before this one may have left a hundred files open.
+    most = 100 + max(map(int, os.listdir("/dev/fd")))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, limits[1]))
     try:
         with contextlib.suppress(OSError):
             while True:
@@ -172,7 +174,7 @@ def test_a_reader_keeps_no_file_open_of_folds_that_are_past(tmp_path: Path) -> N
         assert client.search_runs(["0"], "metrics.m >= 0 AND params.p IS NULL")
         assert client.get_run(run_id).data.metrics == {"m": step}
         assert len(client.get_metric_history(run_id, "m")) == step + 1
-        counts.add(len(os.listdir("/proc/self/fd")))
+        counts.add(len(os.listdir("/dev/fd")))
     assert len(counts) == 1
 
 
