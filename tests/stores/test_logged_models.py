@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy
 import pytest
 from measured import measure
 
@@ -205,7 +206,8 @@ def test_a_hostile_key_is_only_a_value(client: LakeflowClient) -> None:
     order = [{"field_name": f"metrics.{hostile}"}]
     assert len(client.search_logged_models(["0"], order_by=order)) == 1
     datasets = [{"dataset_name": hostile, "dataset_digest": hostile}]
-    assert client.search_logged_models(["0"], "", datasets) == []
+    for each in (datasets, numpy.array(datasets * 2)):
+        assert client.search_logged_models(["0"], "", each) == []
 
 
 def test_aggregates_are_of_metrics_of_runs(client: LakeflowClient) -> None:

@@ -184,6 +184,8 @@ def test_assessments_are_said_changed_replaced_and_taken_back(lake: LakeflowClie
 def test_a_deleted_trace_is_gone_with_its_spans(lake: LakeflowClient) -> None:
     root = lake.start_trace("ask", inputs={"a": 1})
     lake.end_trace(root.request_id)
+    with pytest.raises(InvalidInputError, match="'now', not milliseconds"):
+        lake.delete_traces("0", max_timestamp_millis="now")
     assert lake.delete_traces("0", request_ids=[root.request_id, "tr-none"]) == 1
     assert lake.delete_traces("0", request_ids=[root.request_id]) == 0
     with pytest.raises(NotFoundError):

@@ -41,6 +41,8 @@ def with_datasets(
         InvalidInputError: One of them is malformed.
     """
     order = tuple(map(_ordering, order_by or ()))
+    # Of an array nobody can say whether it is true.
+    datasets = [] if datasets is None else [*datasets]
     if not datasets:
         return dataclasses.replace(search, order=order)
     if not all(isinstance(each, dict) and each.get("dataset_name") for each in datasets):

@@ -254,6 +254,11 @@ def _check_deletion(
         raise InvalidInputError(
             "`max_traces` can't be specified if `request_ids` is specified."
         )
+    if max_timestamp_millis is not None and validation.integer(max_timestamp_millis) is None:
+        raise InvalidInputError(
+            f"`max_timestamp_millis` is {max_timestamp_millis!r}, not milliseconds since the "
+            "Unix epoch"
+        )
     if max_traces is not None and (validation.integer(max_traces) or 0) <= 0:
         raise InvalidInputError(
             f"`max_traces` must be a positive integer, received {max_traces}."
