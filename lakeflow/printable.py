@@ -9,10 +9,13 @@ import re
 _WHO_LOGS_IN = re.compile(r"://([^/\s]*|[^/\s:]+:(?!\d+/)\S*)@")
 
 # As signed URLs of S3, Google and Azure call them.
-_SECRET = re.compile(
-    r"([?&][^=&\s]*(?:key|token|signature|sig|password|secret|credential)[^=&\s]*=)[^&\s'\"]+",
-    re.IGNORECASE,
-)
+_SECRET = re.compile("key|token|signature|sig|password|secret|credential", re.IGNORECASE)
+
+# Each takes all that it can and gives nothing back: a message may be long, and a name in it of
+# many question marks would be looked at from each of them to its end.
+_SPACE = re.compile(r"(\s++)")
+_NAME = re.compile(r"(&?)([^=&\s]++)(=?)")
+_VALUE = re.compile(r"[^&\s'\"]++")
 
 
 def printable(text: str, kept: str = "") -> str:
@@ -59,4 +62,25 @@ def without_password(text: str) -> str:
         >>> without_password("https://host/a.csv?version=1&X-Amz-Signature=1f2e")
         'https://host/a.csv?version=1&X-Amz-Signature=***'
     """
-    return _SECRET.sub(r"\1***", _WHO_LOGS_IN.sub("://***@", text))
+    if "@" in text:
+        text = "".join(map(_without_login, _SPACE.split(text)))
+    return _unsigned(text) if "=" in text else text
+
+
+def _without_login(word: str) -> str:
+    # Behind the last @ there is no login, and looking for its end would take the whole word.
+    head, at, rest = word.rpartition("@")
+    return _WHO_LOGS_IN.sub("://***@", head + at) + rest
+
+
+def _unsigned(text: str) -> str:
+    shown, shown_to, place = "", 0, 0
+    while (found := _NAME.search(text, place)) is not None:
+        ampersand, name, equals = found.groups()
+        place = found.end()
+        # The first one of a URL is behind a question mark.
+        parameter = name if ampersand else name.partition("?")[2]
+        if equals and _SECRET.search(parameter) and (value := _VALUE.match(text, place)):
+            shown += f"{text[shown_to:place]}***"
+            shown_to = place = value.end()
+    return shown + text[shown_to:]

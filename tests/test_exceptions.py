@@ -69,6 +69,13 @@ def test_an_address_without_secrets_is_told_whole() -> None:
     assert str(StorageError(message)) == message
 
 
+@pytest.mark.parametrize("part", ["?", "?key", "://a:b"])
+def test_a_long_message_is_looked_through_once(part: str) -> None:
+    """Where each part is looked at from all those before it, this takes days."""
+    message = f"a=1 of kim@{part * 500_000}"
+    assert str(StorageError(message)) == message
+
+
 def test_no_warning_tells_a_password(caplog: pytest.LogCaptureFixture) -> None:
     answers = iter([ConnectionError("sftp://kim:secret@host"), None])
 
