@@ -15,6 +15,7 @@ from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.media import images
 from lakeflow.open_store import open_store
+from lakeflow.stores.arguments import several
 from lakeflow.stores.artifacts import folders
 from lakeflow.stores.artifacts.places import place_at
 from lakeflow.stores.artifacts.run_uris import of_run
@@ -283,8 +284,7 @@ def verify(
     lists = {"run_ids": run_ids, "experiment_ids": experiment_ids, "model_ids": model_ids}
     # Of an array or a column nobody can say whether it is true.
     run_ids, experiment_ids, model_ids = (
-        None if values is None else validation.listed(values, name)
-        for name, values in lists.items()
+        None if values is None else several(name, values) for name, values in lists.items()
     )
     store = open_store(tracking_uri, create=False)
     # An id that is mistyped would be all right: it has no artifacts.

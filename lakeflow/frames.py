@@ -8,6 +8,7 @@ from lakeflow import formats
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.open_store import open_store
+from lakeflow.stores.arguments import several
 
 if TYPE_CHECKING:
     import os
@@ -190,7 +191,7 @@ def metric_series(
     most = validation.integer(max_points)
     if most is None or most < 1:
         raise InvalidInputError(f"max_points is {max_points!r}, not a positive integer")
-    ids = validation.listed(run_ids, "run_ids")
+    ids = several("run_ids", run_ids)
     wanted = list(
         dict.fromkeys(
             validation.run_id(each, f"run_ids[{place}]") for place, each in enumerate(ids)

@@ -11,13 +11,12 @@ import numbers
 import operator
 import posixpath
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lakeflow.entities.dataset import DatasetInput
 
@@ -78,18 +77,6 @@ def experiment_ids(values: Iterable[object]) -> list[str]:
     return [
         experiment_id(each, f"experiment_ids[{place}]") for place, each in enumerate(values)
     ]
-
-
-def listed(values: Any, path: str) -> list[Any]:
-    """Return ids as a list.
-
-    Raises:
-        InvalidInputError: There is no list of them.
-    """
-    # A text is a sequence as well, and each of its letters could be an id.
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise InvalidInputError(f"{path} is {values!r}, not a list of ids")
-    return [*values]
 
 
 def integer(value: Any) -> int | None:

@@ -116,7 +116,6 @@ class LogWriter:
                 # between would break the order of clocks, so they come right after.
                 self._interrupting.append(bodies)
                 return
-            # ``_append_alone`` with a call less: this is what a training loop waits for.
             self._is_appending = True
             try:
                 self._append(bodies)
@@ -125,23 +124,18 @@ class LogWriter:
             if self._interrupting:
                 self._append_behind()
 
-    def _append_alone(self, bodies: Sequence[str]) -> None:
-        """Append records in between no others of this thread; the lock is held."""
-        self._is_appending = True
-        try:
-            self._append(bodies)
-        finally:
-            self._is_appending = False
-
     def _append_interrupting(self) -> None:
         """Append what handlers of signals have handed over; the lock is held."""
         while self._interrupting:
             bodies = self._interrupting.popleft()
+            self._is_appending = True
             try:
-                self._append_alone(bodies)
+                self._append(bodies)
             except LakeflowException:
                 self._interrupting.appendleft(bodies)
                 raise
+            finally:
+                self._is_appending = False
 
     def _append_behind(self) -> None:
         """Do that in a call whose own records are settled: it must not fail for others."""

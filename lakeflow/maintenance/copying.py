@@ -142,33 +142,39 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
         raise InvalidInputError(
             f"{lake.fs.uri} and {target.uri} are one lake", hint="choose a new folder"
         )
+    if _is_changed(lake, target, listing):
+        raise InvalidStateError(
+            f"{target.uri} was written to, or compacted, since it was copied from "
+            f"{lake.fs.uri}",
+            hint="choose a new folder: what was written there would be lost",
+        )
+
+
+def _is_changed(lake: Lake, target: Filesystem, listing: LogListing) -> bool:
+    """Return whether somebody has written to a copy, or compacted it."""
     segments = list_segments(target)
     writers = {*map(writer_of, listing.segments), *listing.fold.positions}
     events, _ = events_apart(segments)
     newest = folds.newest(target).begun
-    brought = (
-        number_in(target.read(_BROUGHT).decode(errors="replace"))
-        if target.exists(_BROUGHT)
-        else None
-    )
-    if (
+    return (
         not {*map(writer_of, segments)} <= writers
         or newest > listing.fold.number
         # A copy brings the end of a fold alone. What was folded there may have no log any more.
         or target.exists(folds.plan_path(newest))
-        or max(map(number_of, events), default=0) > (brought or 0)
+        or max(map(number_of, events), default=0) > _last_brought(target)
         or any(
             # Where both were written to, one number has two events.
             target.read(path) != lake.fs.read(path)
             for path in events
             if path in listing.segments
         )
-    ):
-        raise InvalidStateError(
-            f"{target.uri} was written to, or compacted, since it was copied from "
-            f"{lake.fs.uri}",
-            hint="choose a new folder: what was written there would be lost",
-        )
+    )
+
+
+def _last_brought(target: Filesystem) -> int:
+    if not target.exists(_BROUGHT):
+        return 0
+    return number_in(target.read(_BROUGHT).decode(errors="replace")) or 0
 
 
 def _is_one(source: Filesystem, target: Filesystem) -> bool:
@@ -197,10 +203,10 @@ def _carry_out(
             new = [path for path, size in sizes.items() if known.get(path) != size]
             done += sum(sizes.values()) - sum(map(sizes.__getitem__, new))
             sent = in_order(pool, partial(_send, lake.fs, target, sizes), new, _AT_ONCE)
-            for path in sent:
-                done += sizes[path]
+            for size in sent:
+                done += size
                 report.files += 1
-                report.bytes += sizes[path]
+                report.bytes += size
                 progress(Progress(f"copy {step}", done, total))
             # What says that they are there must not reach the disk before they do.
             target.sync(*new)
@@ -220,6 +226,6 @@ def _drop_past(target: Filesystem, listing: LogListing) -> None:
     )
 
 
-def _send(source: Filesystem, target: Filesystem, sizes: Mapping[str, int], path: str) -> str:
+def _send(source: Filesystem, target: Filesystem, sizes: Mapping[str, int], path: str) -> int:
     send(source, path, sizes[path], target, path)
-    return path
+    return sizes[path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -59,6 +60,22 @@ def listed(name: str, given: Any) -> list[Any] | None:
         return list(given)
     except TypeError:
         raise InvalidInputError(f"{name} is {given!r}, not a list") from None
+
+
+def several(name: str, given: Any) -> list[Any]:
+    """Return several ids as a list.
+
+    Args:
+        name: What errors call them.
+        given: They: also an array or a column.
+
+    Raises:
+        InvalidInputError: It is no list of them, but one, say.
+    """
+    if not isinstance(given, str):
+        with contextlib.suppress(TypeError):
+            return list(given)
+    raise InvalidInputError(f"{name} is {given!r}, not a list of ids")
 
 
 def chosen(name: str, given: Any) -> list[Any]:

@@ -93,15 +93,16 @@ class Memtable:
             return self.memory.things[kind.name].get(identity)
 
     def merge(self) -> None:
-        """Merge what was read and is not merged yet; the lock is held."""
-        while self._unmerged:
-            writer, data = self._unmerged[0]
-            self.memory.take(data, writer, self._lake.clock.latest())
-            # Only now: who interrupts this thread has it merged once more, which does no harm.
-            self._unmerged.popleft()
-        self._unmerged_bytes = 0
-        # What this process logs from now on is later than everything that it has seen.
-        self._lake.clock.observe(self.memory.latest)
+        """Merge what was read and is not merged yet."""
+        with self.lock:
+            while self._unmerged:
+                writer, data = self._unmerged[0]
+                self.memory.take(data, writer, self._lake.clock.latest())
+                # Only now: who interrupts this thread has it merged once more, without harm.
+                self._unmerged.popleft()
+            self._unmerged_bytes = 0
+            # What this process logs from now on is later than everything that it has seen.
+            self._lake.clock.observe(self.memory.latest)
 
     def _look(self, *, merges: bool) -> None:
         """Read what the log has grown by; the lock is held."""

@@ -240,8 +240,7 @@ class Snapshots:
         """What the last look at the log saw; None before the first one."""
         memtable = self._now.memtable
         if not memtable.is_held_here():
-            with memtable.lock:
-                memtable.merge()
+            memtable.merge()
         return self._now.snapshot_id
 
     def as_of(self, as_of: int | datetime.datetime | None) -> SnapshotId | None:
@@ -297,8 +296,7 @@ class Snapshots:
             with self._apart() as apart:
                 yield apart
             return
-        with snapshot.memtable.lock:
-            snapshot.memtable.merge()
+        snapshot.memtable.merge()
         if snapshot_id is not None and snapshot.snapshot_id != snapshot_id:
             past = self._past_snapshot(snapshot_id)
             if past is not None:

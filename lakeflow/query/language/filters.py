@@ -183,9 +183,7 @@ class _Parser:
         except RecursionError:
             raise self._error("it is nested too deeply") from None
         if len(trees) != 1 or trees[0] is None:
-            raise self._error(
-                f"one {self._noun} is expected, not {len(trees)} statements", None
-            )
+            raise self._error(f"one {self._noun} is expected, not {len(trees)} statements")
         return trees[0]
 
     def _check_tokens(self) -> None:
