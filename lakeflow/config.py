@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 
+# os.environ looks a variable up in Python code that raises where there is none. For two
+# variables that takes as long as writing a metric. Behind it is a plain dictionary.
+_VARIABLES = getattr(os.environ, "_data", None) if os.name == "posix" else None
+
 _passed_on: dict[str, tuple[str, str | None]] = {}
 _taking = threading.RLock()
 
@@ -37,8 +41,14 @@ def bare(text: str) -> str:
 
 def variable(name: str) -> str | None:
     """Return the bare text of a variable of the environment; None where it is not set."""
-    text = os.environ.get(name)
+    text = _text_of(name)
     return None if text is None else bare(text)
+
+
+def _text_of(name: str) -> str | None:
+    if _VARIABLES is not None and name.encode() not in _VARIABLES:
+        return None
+    return os.environ.get(name)
 
 
 def environment(name: str) -> str | None:
@@ -49,7 +59,7 @@ def environment(name: str) -> str | None:
     Args:
         name: The setting without its prefix, such as ``TRACKING_URI``.
     """
-    value = os.environ.get(f"LAKEFLOW_{name}")
+    value = _text_of(f"LAKEFLOW_{name}")
     passed_on, before = _passed_on.get(name, (None, None))
     if passed_on is not None and value == passed_on:
         value = before
@@ -120,11 +130,6 @@ def user_name() -> str | None:
     with contextlib.suppress(OSError, KeyError, ImportError):
         return readable(getpass.getuser())
     return None
-
-
-# os.environ looks a variable up in Python code that raises where there is none. For two
-# variables that takes as long as writing a metric. Behind it is a plain dictionary.
-_VARIABLES = getattr(os.environ, "_data", None)
 
 
 def is_logging_async() -> bool:

@@ -15,7 +15,13 @@ from lakeflow.exceptions import DamagedLakeError
 from lakeflow.filesystem import sharing
 from lakeflow.filesystem.interface import STAGING, AppendFile, Entry, Filesystem
 from lakeflow.filesystem.local_append import LocalAppendFile, delete_if_empty
-from lakeflow.filesystem.local_create import create_linked, identity_of, write_all
+from lakeflow.filesystem.local_create import (
+    copy_start,
+    create_linked,
+    identity_of,
+    put_linked,
+    write_all,
+)
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
@@ -25,8 +31,6 @@ _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # no wait
 
 # To pass through a folder takes no permission to list it, where the system can tell.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-
-_COPIED_AT_ONCE = 1024 * 1024
 
 _NOT_OURS = frozenset({errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO})
 """A folder where a file belongs, or a file for a folder; a link; a socket."""
@@ -38,13 +42,17 @@ class LocalFilesystem(Filesystem):
     can_write: ClassVar[bool] = True
     can_append: ClassVar[bool] = True
 
+    def __init__(self, root: str, uri: str) -> None:
+        super().__init__(root, uri)
+        self._folder = self._root or "/"
+
     def full(self, path: str) -> str:
         """Return the path, that of the root of the disk too."""
-        return super().full(path) or "/"
+        return super().full(path) if path else self._folder
 
     def failure(self, error: OSError, operation: str, path: str) -> Exception:
         """Tell what is wrong within the lake from a wrong location of it."""
-        if path and error.errno in _NOT_OURS and os.path.isdir(self.full("")):
+        if path and error.errno in _NOT_OURS and os.path.isdir(self._folder):
             return _not_ours(self, path)
         return super().failure(error, operation, path)
 
@@ -81,7 +89,7 @@ class LocalFilesystem(Filesystem):
         *folders, name = path.split("/")
         if not {*folders, name}.isdisjoint({"", ".", ".."}):
             raise _not_ours(self, path)
-        folder = os.open(self.full(""), _FOLDER)
+        folder = os.open(self._folder, _FOLDER)
         try:
             for each in folders:
                 inner = os.open(each, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
@@ -94,14 +102,25 @@ class LocalFilesystem(Filesystem):
     def _make_folder(self, path: str) -> None:
         """Make the folders around a path, none of which may be a link: it leads anywhere."""
         folder = around = path.rpartition("/")[0]
+        modes = []
         while around:
-            if os.path.islink(self.full(around)):
+            modes.append(self._mode(around))
+            if stat.S_ISLNK(modes[-1]):
                 raise _not_ours(self, around)
             around = around.rpartition("/")[0]
+        if modes and stat.S_ISDIR(modes[0]):
+            return
         try:
-            sharing.make_folder(self.full(""), self.full(folder))
+            sharing.make_folder(self._folder, self.full(folder))
         except FileExistsError as error:
             raise _not_ours(self, folder) from error
+
+    def _mode(self, path: str) -> int:
+        """Return of what kind something is; 0 where there is nothing."""
+        try:
+            return os.lstat(self.full(path)).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
 
     def list(self, path: str) -> list[Entry]:
         """List with one scan of the folder."""
@@ -160,19 +179,27 @@ class LocalFilesystem(Filesystem):
             # Who has lost already need not wait for the disk.
             if os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-            return create_linked(self.full(""), target, data)
+            return create_linked(self._folder, target, data)
 
     def upload(self, local: str, path: str) -> None:
         """Move the file: staging is on the same disk."""
+        with self.errors("write", path):
+            self._name(local, path)
+
+    def _name(self, local: str, path: str) -> None:
+        self._make_folder(path)
+        self._share(local)  # as in ``create``: who finds the name may read it
+        os.replace(local, self.full(path))
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file without a name, or beside all others, and give it the name."""
         target = self.full(path)
         with self.errors("write", path):
             self._make_folder(path)
-            self._share(local)  # as in ``create``: who finds the name may read it
-            os.replace(local, target)
-
-    def put(self, path: str, data: bytes) -> None:
-        """Write a file beside all others, and give it the name."""
-        with self._staged(path) as staged, open(staged, "xb", buffering=0) as file:
+            # Only a file that has a name already can take the place of another one.
+            if not os.path.lexists(target) and put_linked(self._folder, target, data):
+                return
+        with self._staged(path) as staged, FileIO(staged, "xb") as file:
             write_all(file, data)
 
     def put_file(self, local: str, path: str) -> None:
@@ -185,23 +212,24 @@ class LocalFilesystem(Filesystem):
         with (
             self._staged(path) as staged,
             self._opened(path) as source,
-            open(staged, "xb", buffering=0) as file,
+            FileIO(staged, "xb") as file,
         ):
-            _copy(source, file, size)
+            copy_start(source, file, size)
             write_all(file, data)
 
     @contextlib.contextmanager
     def _staged(self, path: str) -> Iterator[str]:
         """Give a path to write a file to, which gets its name once it is whole."""
-        staged = f"{STAGING}/{new_id()}"
+        name = f"{STAGING}/{new_id()}"
+        staged = self.full(name)
         with self.errors("write", path):
-            self._make_folder(staged)
+            self._make_folder(name)
             try:
-                yield self.full(staged)
-                self.upload(self.full(staged), path)
+                yield staged
+                self._name(staged, path)
             except BaseException:  # an interrupt too: a vacuum takes the file a day later
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self.full(staged))
+                    os.unlink(staged)
                 raise
 
     def sync(self, *paths: str) -> None:
@@ -220,7 +248,7 @@ class LocalFilesystem(Filesystem):
                 _sync(self.full(folder))
         # The folder around the lake may be one that this user must not read.
         with contextlib.suppress(OSError):
-            _sync(os.path.dirname(self.full("")))
+            _sync(os.path.dirname(self._folder))
 
     def delete(self, path: str) -> None:
         """Delete with one system call."""
@@ -333,32 +361,16 @@ class LocalFilesystem(Filesystem):
 
     def users(self) -> str:
         """Tell it by the lake's folder."""
-        return sharing.described(self.full(""))
+        return sharing.described(self._folder)
 
     def way_out(self, path: str) -> str | None:
         """Say whose file or folder it is that stands in the way."""
         with contextlib.suppress(OSError):
-            return sharing.way_out(self.full(""), self.full(path))
+            return sharing.way_out(self._folder, self.full(path))
         return None
 
     def _share(self, path: str) -> None:
-        sharing.share(self.full(""), path)
-
-
-def _copy(source: FileIO, target: FileIO, size: int) -> None:
-    """Copy the first bytes of a file to the end of another one, which is empty."""
-    in_kernel = getattr(os, "copy_file_range", None)
-    left = size  # both files move on: the loop below goes on where the kernel's one stops
-    with contextlib.suppress(OSError):  # a mount that does not know how
-        while (
-            in_kernel and left and (count := in_kernel(source.fileno(), target.fileno(), left))
-        ):
-            left -= count
-    while left and (data := source.read(min(left, _COPIED_AT_ONCE))):
-        write_all(target, data)
-        left -= len(data)
-    if left:
-        raise OSError(errno.EIO, f"the file is shorter than {size} bytes", source.name)
+        sharing.share(self._folder, path)
 
 
 def _sync(path: str) -> None:

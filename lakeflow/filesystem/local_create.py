@@ -1,8 +1,9 @@
-"""A file on a disk of this machine that gets its name once it is whole, if nobody has it."""
+"""A file on a disk of this machine, which gets its name once it is whole."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from io import FileIO
 from typing import BinaryIO
@@ -18,6 +19,9 @@ if _UNNAMED:
     _UNNAMED |= os.O_WRONLY | os.O_CLOEXEC
 
 
+_COPIED_AT_ONCE = 1024 * 1024
+
+
 def create_linked(root: str, target: str, data: bytes) -> object:
     """Write a file and link it, and return what tells it from others.
 
@@ -30,17 +34,31 @@ def create_linked(root: str, target: str, data: bytes) -> object:
         FileExistsError: There is one already; it keeps its content.
         OSError: It cannot be written.
     """
-    return _unnamed(root, target, data) or _named(root, target, data)
+    return _unnamed(root, target, data, is_durable=True) or _named(root, target, data)
 
 
-def _unnamed(root: str, target: str, data: bytes) -> object:
+def put_linked(root: str, target: str, data: bytes) -> bool:
+    """Write a file and link it, and return whether it is there: else nothing is.
+
+    Args:
+        root: The lake's folder.
+        target: Its path, as the system knows it. One that is taken keeps what it has.
+        data: Its content, of which a power cut may leave a part.
+    """
+    try:
+        return _unnamed(root, target, data, is_durable=False) is not None
+    except FileExistsError:
+        return False
+
+
+def _unnamed(root: str, target: str, data: bytes, *, is_durable: bool) -> object:
     """Write one without a name; None where the system cannot, or refuses for another reason."""
     if not _UNNAMED:
         return None
     try:
         file = FileIO(os.open(os.path.dirname(target), _UNNAMED, 0o666), "wb")
         try:
-            identity = _write_durably(root, file, data)
+            identity = _write(root, file, data, is_durable=is_durable)
             # By a call that follows the link which /proc has; its path is a whole one.
             number = file.fileno()
             os.link(f"/proc/self/fd/{number}", target, src_dir_fd=number)
@@ -60,7 +78,7 @@ def _named(root: str, target: str, data: bytes) -> object:
     temporary = f"{folder}/.{name}.{new_id()}"
     try:
         with FileIO(temporary, "xb") as file:
-            identity = _write_durably(root, file, data)
+            identity = _write(root, file, data, is_durable=True)
         os.link(temporary, target)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -68,11 +86,12 @@ def _named(root: str, target: str, data: bytes) -> object:
     return identity
 
 
-def _write_durably(root: str, file: FileIO, data: bytes) -> object:
+def _write(root: str, file: FileIO, data: bytes, *, is_durable: bool) -> object:
     write_all(file, data)
     # After a power cut the name must not lead to an empty file, which would be taken for the
     # one that was created.
-    os.fsync(file.fileno())
+    if is_durable:
+        os.fsync(file.fileno())
     sharing.share(root, file.fileno())  # who finds the name may read it
     return identity_of(os.fstat(file.fileno()))
 
@@ -83,6 +102,22 @@ def write_all(file: FileIO | BinaryIO, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
+
+
+def copy_start(source: FileIO, target: FileIO, size: int) -> None:
+    """Copy the first bytes of a file to another one, which is empty."""
+    in_kernel = getattr(os, "copy_file_range", None)
+    left = size  # both files move on: the loop below goes on where the kernel's one stops
+    with contextlib.suppress(OSError):  # a mount that does not know how
+        while (
+            in_kernel and left and (count := in_kernel(source.fileno(), target.fileno(), left))
+        ):
+            left -= count
+    while left and (data := source.read(min(left, _COPIED_AT_ONCE))):
+        write_all(target, data)
+        left -= len(data)
+    if left:
+        raise OSError(errno.EIO, f"the file is shorter than {size} bytes", source.name)
 
 
 def identity_of(status: os.stat_result) -> object:

@@ -2,7 +2,7 @@
 
 s3fs hands each request to a loop in another thread, where aiobotocore takes it through events,
 models and parsers: several times the processor time of signing and sending it. Here botocore
-signs a request and its session sends it, on the thread that asks.
+signs a request and urllib3 sends it, on the thread that asks.
 
 A plain refusal is the error that s3fs makes of it. Whatever else comes in place of a success,
 s3fs makes the request again: what a redirect means stays known in one place.
@@ -19,32 +19,33 @@ import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    ReadTimeoutError,
-)
-from botocore.httpsession import URLLib3Session
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.httpsession import get_cert_path
 from botocore.parsers import create_parser
 from botocore.utils import get_environ_proxies
 from fsspec.asyn import sync
 from s3fs import S3FileSystem
 from s3fs.errors import translate_boto_error
-from urllib3 import HTTPResponse
+from urllib3 import BaseHTTPResponse, HTTPResponse, PoolManager, Timeout
 from urllib3 import exceptions as urllib3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from urllib3 import HTTPConnectionPool
+
 SMALL_BYTES = 256 * 1024
-"""Up to this size a file is written by the short way. botocore's session allows the sending of
-a body the time that a connection may take, which is short for a large one."""
+"""Up to this size a file is written by the short way. urllib3 allows the sending of a body the
+time that a connection may take, which is short for a large one."""
+
+_PIECE_BYTES = 64 * 1024
+"""Read from a connection at one time. Where that is left to it, a large body takes five times
+the processor time."""
 
 _KNOWN = {
     "storage_options": frozenset(
@@ -173,13 +174,28 @@ class ShortS3(S3FileSystem):  # type: ignore[misc]
             # What is false or empty asks for nothing.
             if {key for key, value in getattr(self, name).items() if value} - known:
                 return None
-        if self.s3.meta.config.signature_version != "s3v4" or not _CAN_LIMIT_TIME:
+        meta = self.s3.meta
+        if meta.config.signature_version != "s3v4" or not _CAN_LIMIT_TIME:
             return None
-        return Sender(self)
+        return None if get_environ_proxies(meta.endpoint_url) else Sender(self)
 
 
 # Without it the end of a body that trickles is waited for, however long that takes.
 _CAN_LIMIT_TIME = hasattr(HTTPResponse, "read1")
+
+
+class _Bucket(NamedTuple):
+    """Where a bucket is.
+
+    Attributes:
+        connections: To its host.
+        origin: Scheme and host.
+        path: What stands before the key.
+    """
+
+    connections: HTTPConnectionPool
+    origin: str
+    path: str
 
 
 class Sender:
@@ -195,22 +211,22 @@ class Sender:
         # Where botocore has no region, its endpoint is in this one.
         is_anywhere = meta.region_name in (None, "aws-global")
         self._region = "us-east-1" if is_anywhere else meta.region_name
-        self._bases: dict[str, str] = {}
+        self._buckets: dict[str, _Bucket] = {}
         self._signer: tuple[float, S3SigV4Auth] | None = None
-        # Certificates and proxies come from where aiobotocore has them.
+        # Certificates come from where aiobotocore has them.
         verify = fs.client_kwargs.get("verify")
         if verify is None:
             verify = fs.session.get_config_variable("ca_bundle")
         if verify is None:
             verify = os.environ.get("REQUESTS_CA_BUNDLE", True)
-        self._session = URLLib3Session(
-            verify,
-            get_environ_proxies(meta.endpoint_url),
-            (meta.config.connect_timeout, meta.config.read_timeout),
-            meta.config.max_pool_connections,
-            [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        self._connections = PoolManager(
+            timeout=Timeout(meta.config.connect_timeout, meta.config.read_timeout),
+            maxsize=meta.config.max_pool_connections,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            cert_reqs="CERT_REQUIRED" if verify else "CERT_NONE",
+            ca_certs=get_cert_path(verify) or None,
         )
-        # The session would open more connections than that, and say so in a warning.
+        # Else more connections would be opened than that, and a warning say so.
         self._turns = threading.BoundedSemaphore(meta.config.max_pool_connections)
         self._here = threading.local()
 
@@ -250,15 +266,28 @@ class Sender:
             if not self._turns.acquire(timeout=timeout):
                 raise TimeoutError(f"no connection was free for {timeout:.0f} s")
             try:
-                url = f"{self._base(bucket)}/{quote(key)}"
-                request = AWSRequest(method, url, dict(headers), body, stream_output=True)
+                place = self._bucket(bucket)
+                path = f"{place.path}/{quote(key)}"
+                request = AWSRequest(method, f"{place.origin}{path}", dict(headers), body)
                 # The signature holds the SHA-256 of the body, which the store compares. So a
                 # checksum beside it, as botocore has it by default, would find nothing more.
                 signer.add_auth(request)
-                return _received(self._session.send(request.prepare()), until)
+                response = place.connections.urlopen(
+                    method,
+                    path,
+                    body=body if method == "PUT" else None,
+                    headers=dict(request.headers),
+                    retries=False,
+                    redirect=False,
+                    assert_same_host=False,
+                    preload_content=False,
+                    decode_content=False,
+                    enforce_content_length=False,
+                )
+                return _received(response, until)
             finally:
                 self._turns.release()
-        except (ConnectTimeoutError, ReadTimeoutError, urllib3.ReadTimeoutError):
+        except (urllib3.ConnectTimeoutError, urllib3.ReadTimeoutError):
             # s3fs would wait as long once more.
             raise
         except (BotoCoreError, urllib3.HTTPError):
@@ -266,17 +295,21 @@ class Sender:
         finally:
             self._here.is_asking = False
 
-    def _base(self, bucket: str) -> str:
-        """Return the URL of a bucket, by all that botocore knows of addresses."""
-        if bucket not in self._bases:
+    def _bucket(self, name: str) -> _Bucket:
+        """Return where a bucket is, by all that botocore knows of addresses."""
+        if name not in self._buckets:
             url: str = sync(
                 self._fs.loop,
                 self._fs.s3.generate_presigned_url,
                 "get_object",
-                Params={"Bucket": bucket, "Key": "k"},
+                Params={"Bucket": name, "Key": "k"},
             )
-            self._bases[bucket] = url.partition("?")[0].removesuffix("/k")
-        return self._bases[bucket]
+            parts = urlsplit(url)
+            origin = f"{parts.scheme}://{parts.netloc}"
+            connections = self._connections.connection_from_url(origin)
+            path = parts.path.removesuffix("/k")
+            self._buckets[name] = _Bucket(connections, origin, path)
+        return self._buckets[name]
 
     def _signer_now(self, timeout: float | None) -> S3SigV4Auth | None:
         """Return what signs with the credentials that there are now; None without any."""
@@ -296,17 +329,17 @@ class Sender:
         return None if found is None else await found.get_frozen_credentials()
 
 
-def _received(response: Any, until: float) -> Answer | None:
+def _received(response: BaseHTTPResponse, until: float) -> Answer | None:
     """Return an answer; None if its body was cut off."""
     pieces = []
-    while piece := response.raw.read1():
+    while piece := response.read1(_PIECE_BYTES):
         pieces.append(piece)
         if time.monotonic() > until:
-            response.raw.close()
+            response.close()
             raise TimeoutError("the answer did not end in time")
     body = b"".join(pieces)
     is_whole = len(body) == int(response.headers.get("content-length", len(body)))
-    return Answer(response.status_code, response.headers, body) if is_whole else None
+    return Answer(response.status, response.headers, body) if is_whole else None
 
 
 def _is_for_s3fs(status: int, is_understood: bool) -> bool:

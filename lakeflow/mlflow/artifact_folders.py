@@ -14,6 +14,8 @@ from lakeflow.stores.artifacts.places import place_at
 from lakeflow.transfer import paths, sending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lakeflow.stores.artifacts.files_beside import FilesBeside
     from lakeflow.stores.artifacts.places import Place
     from lakeflow.stores.artifacts.recorded import Recorded
@@ -71,10 +73,7 @@ class ArtifactFolder(NamedTuple):
             part.beside.log(part.identity, local, part.below or None)
             return
         target = paths.normal(paths.below(path, os.path.basename(local)), "local_file")
-        if os.path.isdir(local):
-            self._send_folder(local, target)
-        else:
-            self._send([sending.file_at(local, target)])
+        self._send(sending.sources_at(local, target))
 
     def log_folder(self, local: str, path: str) -> None:
         """Log the files of a folder of this machine into a folder."""
@@ -83,7 +82,7 @@ class ArtifactFolder(NamedTuple):
             return
         if not os.path.isdir(local):
             raise InvalidInputError(f"local_dir is {local!r}, which is no folder")
-        self._send_folder(local, path)
+        self._send(sending.files_below(local, path))
 
     def recorded(self, path: str) -> dict[str, Recorded]:
         """Return what is recorded of a file, or of those of a folder, by path."""
@@ -106,13 +105,11 @@ class ArtifactFolder(NamedTuple):
         for each in sorted(emptied, key=len, reverse=True):
             fs.delete_folder(each)
 
-    def _send_folder(self, local: str, path: str) -> None:
-        # The whole folder first: a bad name in it is an error before anything is sent.
-        self._send([*sending.files_below(local, path)])
-
-    def _send(self, sources: list[sending.Source]) -> None:
+    def _send(self, sources: Iterable[sending.Source]) -> None:
+        # All of them first: a bad name in a folder is an error before anything is sent.
+        found = list(sources)
         # Nothing is recorded of these files, so all of them are sent.
-        for _ in sending.send(self.place.fs, self.place.folder, sources, lambda *_: False):
+        for _ in sending.send(self.place.fs, self.place.folder, found, lambda *_: False):
             pass
 
 

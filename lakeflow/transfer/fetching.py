@@ -41,6 +41,14 @@ class Wanted(NamedTuple):
     sha256: str | None = None
     begun: bytes = b""
 
+    @property
+    def is_resumable(self) -> bool:
+        """Whether another call may go on where this one stops.
+
+        Only a digest can tell later whether the two halves belong together.
+        """
+        return self.sha256 is not None and self.size > PART_BYTES
+
 
 class _ChangedError(Exception):
     """The content is not the one that was logged."""
@@ -96,13 +104,17 @@ def changed(fs: Filesystem, path: str) -> DamagedLakeError:
 def _fetch(fs: Filesystem, folder: str, wanted: Wanted) -> Wanted:
     source = posixpath.join(folder, wanted.path)
     try:
-        os.makedirs(os.path.dirname(wanted.local) or ".", exist_ok=True)
+        around = os.path.dirname(wanted.local) or "."
+        # Most often it is there, which a refused attempt to make it is a slow way to ask.
+        if not os.path.isdir(around):
+            os.makedirs(around, exist_ok=True)
         with _unfinished(wanted) as file:
             try:
                 _fill(fs, source, wanted, file)
             except _ChangedError:
                 # What was there from before may have been of another content.
                 file.truncate(0)
+                file.seek(0)
                 _fill(fs, source, wanted, file)
             # While it is locked, or another call could go on writing to it.
             os.replace(file.name, wanted.local)
@@ -124,9 +136,7 @@ def _fetch(fs: Filesystem, folder: str, wanted: Wanted) -> Wanted:
 def _unfinished(wanted: Wanted) -> Iterator[BinaryIO]:
     """Open the file in which another call has stopped, or a new one; deleted if it is new."""
     folder = os.path.dirname(wanted.local)
-    # Only a digest can tell later whether the two halves belong together.
-    is_resumable = wanted.sha256 is not None and wanted.size > PART_BYTES
-    if is_resumable:
+    if wanted.is_resumable:
         path = os.path.join(folder, f".{wanted.sha256}.part")
         with _opened(path) as file:
             if _is_ours(file):
@@ -167,12 +177,12 @@ def _fill(fs: Filesystem, source: str, wanted: Wanted, file: BinaryIO) -> None:
     Raises:
         _ChangedError: The content is not the one that was logged.
     """
-    digest = hashlib.sha256()
-    file.seek(0)
-    # A digest is of the whole file: what an earlier call has left is read for it.
-    while data := file.read(PART_BYTES):
-        digest.update(data)
-    at = file.tell()
+    digest, at = hashlib.sha256(), 0
+    if wanted.is_resumable:
+        # A digest is of the whole file: what an earlier call has left is read for it.
+        while data := file.read(PART_BYTES):
+            digest.update(data)
+        at = file.tell()
     if at == 0 and wanted.begun:
         at = len(wanted.begun)
         write_all(file, wanted.begun)

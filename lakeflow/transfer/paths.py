@@ -8,7 +8,14 @@ import re
 
 from lakeflow.exceptions import InvalidInputError
 
-_DRIVE = re.compile(r"[A-Za-z]:")
+_LEADS_AWAY = re.compile(
+    r"""
+    (?:^|/) (?: \.{0,2} (?:/|$)    # an empty name, this folder, the one around it
+              | [A-Za-z]: )        # a drive
+    | [\\\x00-\x1f\x7f]          # a slash of another system; what no record can have
+    """,
+    re.VERBOSE,
+)
 
 _WAY_OUT = "give a path below the artifacts of the run, with slashes, such as 'plots/loss.png'"
 
@@ -59,13 +66,7 @@ def is_safe(path: str) -> bool:
 
     On any system: what is downloaded on one may have been written on another.
     """
-    parts = path.split("/")
-    return (
-        {"", ".", ".."}.isdisjoint(parts)
-        and not any(_DRIVE.match(each) for each in parts)
-        and "\\" not in path
-        and _is_text(path)
-    )
+    return not _LEADS_AWAY.search(path) and _is_unicode(path)
 
 
 def below(folder: str, path: str) -> str:
@@ -94,10 +95,10 @@ def _inside(text: str, name: str) -> str:
     return text
 
 
-def _is_text(path: str) -> bool:
-    """Return whether every system can have the name, and every record."""
+def _is_unicode(path: str) -> bool:
+    """Return whether a name can be written to a record: half of a surrogate pair cannot."""
     try:
         path.encode()
     except UnicodeEncodeError:
         return False
-    return not any(character < " " or character == "\x7f" for character in path)
+    return True

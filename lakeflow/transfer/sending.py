@@ -7,6 +7,7 @@ import logging
 import os
 import posixpath
 import stat
+from io import FileIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.exceptions import InvalidInputError, StorageError
@@ -71,7 +72,30 @@ def file_at(local: str, path: str) -> Source:
         InvalidInputError: It is no file.
         StorageError: It is not there, or this user may not look.
     """
-    return Source(local, path, _status(local).st_size)
+    return _file(local, path, _status(local))
+
+
+def _file(local: str, path: str, status: os.stat_result) -> Source:
+    if not stat.S_ISREG(status.st_mode):
+        raise InvalidInputError(f"{local!r} is neither a file nor a folder")
+    return Source(local, path, status.st_size)
+
+
+def sources_at(local: str, path: str) -> Iterable[Source]:
+    """Return a file of this machine, or the files of a folder; see ``files_below``.
+
+    Args:
+        local: Its path here.
+        path: Where it goes, below the artifacts of the run.
+
+    Raises:
+        InvalidInputError: It is neither, or a file of the folder cannot be an artifact.
+        StorageError: It is not there, or this user may not look.
+    """
+    status = _status(local)
+    if stat.S_ISDIR(status.st_mode):
+        return files_below(local, path)
+    return [_file(local, path, status)]
 
 
 def files_below(folder: str, path: str) -> Iterator[Source]:
@@ -156,15 +180,15 @@ def _send(
     fs: Filesystem, folder: str, source: Source, is_there: Callable[[str, int, str], bool]
 ) -> Sent:
     target = posixpath.join(folder, source.path)
-    # Before the file is read, so that what is written to it from then on is noticed.
-    before = _status(source.local)
-    if before.st_size <= SMALL_BYTES:
+    if source.size <= SMALL_BYTES:
         data = _read(source.local)
         found = Sent(source.path, len(data), digest_of(data))
         if is_there(*found[:3]):
             return found._replace(is_new=False)
         fs.put(target, data)
         return found
+    # Before the file is read, so that what is written to it from then on is noticed.
+    before = _status(source.local)
     found = Sent(source.path, before.st_size, file_digest(source.local))
     if is_there(*found[:3]):
         return found._replace(is_new=False)
@@ -183,17 +207,15 @@ def _send(
 
 def _status(local: str) -> os.stat_result:
     try:
-        status = os.stat(local)
+        return os.stat(local)
     except OSError as error:
         raise _unreadable(local, error) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise InvalidInputError(f"{local!r} is neither a file nor a folder")
-    return status
 
 
 def _read(local: str) -> bytes:
     try:
-        with open(local, "rb") as file:
+        # No buffer, which a small file would only pass through.
+        with FileIO(local) as file:
             return file.read()
     except OSError as error:
         raise _unreadable(local, error) from error

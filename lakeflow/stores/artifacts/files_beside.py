@@ -55,10 +55,7 @@ class FilesBeside(abc.ABC):
         # "." and "model/" end in no name of their own.
         name = os.path.basename(os.path.abspath(local))
         path = paths.normal(paths.below(folder, name), "local_path")
-        if os.path.isdir(local):
-            self.log_files(identity, sending.files_below(local, path))
-        else:
-            self.log_files(identity, [sending.file_at(local, path)])
+        self.log_files(identity, sending.sources_at(local, path))
 
     def log_folder(self, identity: str, local_dir: Any, artifact_path: Any = None) -> None:
         """Log the files of a folder of this machine."""
