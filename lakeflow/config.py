@@ -39,6 +39,11 @@ def bare(text: str) -> str:
     return text[1:-1] if is_quoted else text
 
 
+def quoted(value: str) -> str:
+    """Return the text of a variable that keeps the blanks and quotes of a value."""
+    return value if bare(value) == value else f'"{value}"'
+
+
 def variable(name: str) -> str | None:
     """Return the bare text of a variable of the environment; None where it is not set."""
     text = _text_of(name)
@@ -81,8 +86,7 @@ def pass_on(name: str, value: str | None) -> None:
     # Whoever has set the variable since then meant it.
     before = before if passed_on is not None and found == passed_on else found
     if value is not None:
-        # What has blanks or quotes of its own keeps them.
-        value = value if bare(value) == value else f'"{value}"'
+        value = quoted(value)
         _passed_on[name] = value, before
         os.environ[variable] = value
     elif before is not None:

@@ -15,6 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lakeflow.config import quoted
 from lakeflow.exceptions import InvalidInputError, StorageError
 from lakeflow.mlflow.locations import lake_uri
 from lakeflow.open_store import open_store
@@ -93,14 +94,21 @@ def serve(
     # It was opened to be made and looked at: the processes open it by themselves.
     lake.close()
     environment = _environment(compacts=compacts)
+    # Not on a command line, which every user of the machine can read: there may be a password.
+    places = {
+        "MLFLOW_BACKEND_STORE_URI": location,
+        "MLFLOW_ARTIFACTS_DESTINATION": serving.artifacts_destination
+        or f"{location}/artifacts",
+    }
     # From before they are started: a signal that came in between would leave them behind.
     with _asked_to_end() as asked, contextlib.ExitStack() as running:
-        server = running.enter_context(_group(_command(location, port, serving), environment))
+        server = running.enter_context(_group(_command(port, serving), environment | places))
         if compacts:
             every = ["--every", f"{serving.compact_every_s:f}s"]
-            compact = [sys.executable, "-m", "lakeflow", "compact", lake.fs.uri, *every]
+            compact = [sys.executable, "-m", "lakeflow", "compact", *every]
+            place = {"LAKEFLOW_TRACKING_URI": quoted(lake.fs.uri)}
             # What it did at each turn would drown the server's own lines.
-            running.enter_context(_group(compact, environment, output=subprocess.DEVNULL))
+            running.enter_context(_group(compact, environment | place, subprocess.DEVNULL))
         url = _url(serving.host, port)
         if _answers(url, server, asked):
             ready(url)
@@ -119,10 +127,8 @@ def _require_mlflow() -> None:
             )
 
 
-def _command(location: str, port: int, serving: Serving) -> list[str]:
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", location]
-    artifacts = serving.artifacts_destination or f"{location}/artifacts"
-    command += ["--artifacts-destination", artifacts, "--workers", str(serving.workers)]
+def _command(port: int, serving: Serving) -> list[str]:
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", str(serving.workers)]
     return [*command, "--host", serving.host, "--port", str(port), *serving.options]
 
 

@@ -237,6 +237,8 @@ def test_the_command_ends_all_its_processes(tmp_path: Path) -> None:
         _until(lambda: folds.exists() and any(folds.iterdir()))
         started = _descendants(server.process.pid)
         assert len(started) >= 4
+        # Everybody can read command lines, and a location may have a password in it.
+        assert not [pid for pid in started if str(tmp_path / "lake") in _command_line(pid)]
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(60) == 0
         assert [pid for pid in started if os.path.exists(f"/proc/{pid}")] == []
@@ -253,6 +255,10 @@ def _descendants(pid: int) -> list[int]:
     with open(f"/proc/{pid}/task/{pid}/children") as file:
         children = [int(each) for each in file.read().split()]
     return children + [each for child in children for each in _descendants(child)]
+
+
+def _command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def test_a_command_whose_server_does_not_start_ends_with_its_status(tmp_path: Path) -> None:
