@@ -126,6 +126,7 @@ calls = {
     "trace": traced,
     "text": lambda n: client.log_text(run, "text", f"{n}.txt"),
     "model": lambda n: client.create_logged_model("0", name=f"m{n}"),
+    "dataset": lambda n: client.create_dataset(f"d{n}"),
     "end": lambda n: client.set_terminated(run),
 }
 made = dict.fromkeys(calls, 0)
@@ -158,22 +159,23 @@ for main, handled in zip(sys.argv[2::2], sys.argv[3::2]):
     print(main, at, file=sys.stderr)
 lakeflow.flush_trace_async_logging()
 client.set_terminated(run)
-print(run, *(made[name] for name in ("metric", "async", "trace", "text", "model")))
+print(run, *(made[name] for name in ("metric", "async", "trace", "text", "model", "dataset")))
 """
 
 
 def test_a_handler_may_call_at_any_step_of_a_call(tmp_path: Path) -> None:
     pairs = ["metric metric", "async async", "trace trace", "tag trace", "trace async"]
-    pairs += ["text metric", "metric text", "end async", "model tag"]
+    pairs += ["text metric", "metric text", "end async", "model tag", "tag dataset"]
     code = AT_EACH_STEP.replace("STRIDE", os.environ.get("LAKEFLOW_TEST_STEPS", "3"))
     command = [sys.executable, "-c", code, str(tmp_path / "lake"), *" ".join(pairs).split()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    run_id, metrics, queued, traces, texts, models = done.stdout.split()
+    run_id, metrics, queued, traces, texts, models, datasets = done.stdout.split()
     client = LakeflowClient(tmp_path / "lake")
     assert len(client.get_metric_history(run_id, "loss")) == int(metrics) + int(queued)
     assert len(client.list_artifacts(run_id)) == int(texts)
     assert len(client.search_logged_models(["0"], max_results=50)) == min(50, int(models))
+    assert len(client.search_datasets()) == int(datasets)
     lakeflow.set_tracking_uri(tmp_path / "lake")
     found = lakeflow.search_traces(max_results=10_000, return_type="list")
     # What is called within a trace is a span of it.

@@ -87,7 +87,8 @@ class EvaluationDatasetStore:
             _tags(dataset_id, pairs),
             _links(dataset_id, dict.fromkeys(linked, now)),
         )
-        return self.get(dataset_id)
+        # Not read back: where a handler has interrupted a write, it is written after that one.
+        return rows.new_dataset(row, pairs, linked)
 
     def make(
         self, name: object, experiment_id: object, tags: Mapping[str, Any] | None

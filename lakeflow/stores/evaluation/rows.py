@@ -243,6 +243,25 @@ def digest_of(name: str, time_ms: int) -> str:
     return hashlib.sha256(f"{name}:{time_ms}".encode()).hexdigest()[:8]
 
 
+def new_dataset(
+    row: Mapping[str, Any], tags: Mapping[str, str], experiment_ids: Iterable[str]
+) -> EvaluationDataset:
+    """Return a dataset that has just been made.
+
+    Args:
+        row: What is known of it.
+        tags: Its tags.
+        experiment_ids: The experiments that it is linked to.
+    """
+    return EvaluationDataset(
+        tags=dict(sorted(tags.items())),
+        schema=None,
+        profile=None,
+        experiment_ids=_by_number({*experiment_ids}),
+        **row,
+    )
+
+
 def dataset_of(thing: Thing, records: int) -> EvaluationDataset | None:
     """Return a dataset as users see it; None as long as nothing has made it.
 
@@ -264,8 +283,11 @@ def dataset_of(thing: Thing, records: int) -> EvaluationDataset | None:
 
 def experiment_ids(thing: Thing) -> list[str]:
     """Return the experiments that a dataset is linked to: numbers in their order."""
-    linked = [each for each, _ in thing.rows(EVALUATION_DATASET_EXPERIMENTS.name)]
-    return sorted(linked, key=lambda each: (len(each), each))
+    return _by_number(each for each, _ in thing.rows(EVALUATION_DATASET_EXPERIMENTS.name))
+
+
+def _by_number(experiment_ids: Iterable[str]) -> list[str]:
+    return sorted(experiment_ids, key=lambda each: (len(each), each))
 
 
 def records_of_rows(rows: Iterable[Mapping[str, Any]]) -> list[DatasetRecord]:
