@@ -174,7 +174,7 @@ def run(fields: Mapping[str, object]) -> Pieces:
 def table(name: str, rows: Sequence[Mapping[str, object]]) -> Pieces:
     """Return the field with rows of a table, which name the same columns each."""
     names = tuple(rows[0]) if rows else ()
-    return _rows(name, names, [tuple([row[each] for each in names]) for row in rows])
+    return tuples(name, names, [tuple([row[each] for each in names]) for row in rows])
 
 
 def columns(name: str, columns: Mapping[str, Sequence[object]]) -> Pieces:
@@ -252,12 +252,12 @@ def _whole_numbers(numbers: Sequence[int]) -> str:
 
 def params(pairs: Iterable[tuple[str, str]]) -> Pieces:
     """Return the field with params."""
-    return _rows("params", ("key", "value"), list(pairs))
+    return tuples("params", ("key", "value"), list(pairs))
 
 
 def tags(pairs: Iterable[tuple[str, str | None]]) -> Pieces:
     """Return the field with tags; None removes a tag."""
-    return _rows("tags", ("key", "value"), list(pairs))
+    return tuples("tags", ("key", "value"), list(pairs))
 
 
 _INPUT = ("name", "digest", "source_type", "source", "schema", "profile", "tags")
@@ -272,13 +272,14 @@ def inputs(datasets: Sequence[DatasetInput]) -> Pieces:
         )
         for each in datasets
     ]
-    return _rows("inputs", _INPUT, rows)
+    return tuples("inputs", _INPUT, rows)
 
 
-def _rows(field: str, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Pieces:
-    def text_of(rows: Sequence[Sequence[object]]) -> str:
-        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-        return f'"{field}":{_dump(columns)}'
+def tuples(name: str, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Pieces:
+    """Return the field with rows of a table, given by the columns that each has."""
+
+    def text_of(some: Sequence[Sequence[object]]) -> str:
+        return f'"{name}":{_dump(dict(zip(names, zip(*some, strict=True), strict=True)))}'
 
     return _halved(rows, text_of)
 

@@ -183,22 +183,20 @@ class LocalFilesystem(Filesystem):
 
     def upload(self, local: str, path: str) -> None:
         """Move the file: staging is on the same disk."""
+        target = self.full(path)
         with self.errors("write", path):
-            self._name(local, path)
-
-    def _name(self, local: str, path: str) -> None:
-        self._make_folder(path)
-        self._share(local)  # as in ``create``: who finds the name may read it
-        os.replace(local, self.full(path))
+            self._make_folder(path)
+            self._share(local)  # as in ``create``: who finds the name may read it
+            os.replace(local, target)
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file without a name, or beside all others, and give it the name."""
         target = self.full(path)
         with self.errors("write", path):
             self._make_folder(path)
-            # Only a file that has a name already can take the place of another one.
-            if not os.path.lexists(target) and put_linked(self._folder, target, data):
+            if put_linked(self._folder, target, data):
                 return
+        # Only a file that has a name can take the place of the one that is there.
         with self._staged(path) as staged, FileIO(staged, "xb") as file:
             write_all(file, data)
 
@@ -226,7 +224,7 @@ class LocalFilesystem(Filesystem):
             self._make_folder(name)
             try:
                 yield staged
-                self._name(staged, path)
+                self.upload(staged, path)
             except BaseException:  # an interrupt too: a vacuum takes the file a day later
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(staged)

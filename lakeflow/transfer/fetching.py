@@ -76,7 +76,7 @@ def first_part(fs: Filesystem, path: str) -> bytes | None:
 
 
 def fetch(fs: Filesystem, folder: str, wanted: Iterable[Wanted]) -> Iterator[Wanted]:
-    """Fetch files, several at once, and yield them as they arrive.
+    """Fetch files, several at once, and return what yields them as they arrive.
 
     Args:
         fs: Where from.
@@ -88,7 +88,7 @@ def fetch(fs: Filesystem, folder: str, wanted: Iterable[Wanted]) -> Iterator[Wan
         StorageError: One could not be read or written.
         FileNotFoundError: One is gone.
     """
-    yield from at_once.done(
+    return at_once.done(
         fs, lambda each: _fetch(fs, folder, each), wanted, lambda each: each.size
     )
 

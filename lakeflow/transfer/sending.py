@@ -160,7 +160,7 @@ def send(
     sources: Iterable[Source],
     is_there: Callable[[str, int, str], bool],
 ) -> Iterator[Sent]:
-    """Send files, several at once, and yield them as they arrive.
+    """Send files, several at once, and return what yields them as they arrive.
 
     Args:
         fs: Where to.
@@ -171,7 +171,7 @@ def send(
     Raises:
         StorageError: A file could not be read or written; those before it have arrived.
     """
-    yield from at_once.done(
+    return at_once.done(
         fs, lambda each: _send(fs, folder, each, is_there), sources, lambda each: each.size
     )
 

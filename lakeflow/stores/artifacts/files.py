@@ -18,7 +18,7 @@ from lakeflow.schema import ARTIFACTS
 from lakeflow.stores.artifacts import files_beside, folders
 from lakeflow.stores.artifacts.files_beside import FilesBeside
 from lakeflow.stores.artifacts.places import ArtifactPlaces
-from lakeflow.stores.artifacts.recorded import Label, Recorded, label_of
+from lakeflow.stores.artifacts.recorded import COLUMNS, Label, Recorded, label_of
 from lakeflow.stores.experiments import now_ms
 from lakeflow.transfer import at_once, fetching, paths, sending
 from lakeflow.transfer.sending import Sent, Source
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from lakeflow.stores.run_heads import RunHead, RunHeads
 
 _MOST_REMEMBERED = 100_000
+
+_COLUMNS = (*COLUMNS, *Label._fields)
 
 
 class ArtifactStore(FilesBeside):
@@ -162,23 +164,19 @@ class ArtifactStore(FilesBeside):
             tags: Values by key.
         """
         now, fsync = now_ms(), self._lake.settings.durability == "fsync"
-        labels = {each.path: label or label_of(each.path) for each in files}
-        rows = [
-            {**row, **labels[row["path"]]._asdict()}
-            for row in files_beside.rows_of(place, files, now, fsync=fsync)
-        ]
-        fields = [records.table(ARTIFACTS.name, rows)]
+        labels = [label or label_of(each.path) for each in files]
+        found = files_beside.rows_of(place, files, now, fsync=fsync)
+        rows = [(*row, *each) for row, each in zip(found, labels, strict=True)]
+        fields = [records.tuples(ARTIFACTS.name, _COLUMNS, rows)]
         fields += [records.tags(tags.items())] if tags else []
         self._lake.append(records.bodies(head.about, *fields))
         # An image has a name of its own, which nobody logs again. What is not remembered is
         # sent again where it is logged again.
         known = head.artifacts
         if known is not None and len(known) < _MOST_REMEMBERED:
-            known |= {
-                each.path: Recorded(each.size, each.sha256, now, labels[each.path])
-                for each in files
-                if labels[each.path].key is None
-            }
+            for each, is_a in zip(files, labels, strict=True):
+                if is_a.key is None:
+                    known[each.path] = Recorded(each.size, each.sha256, now, is_a)
 
     def _is_there(
         self, run_id: str, head: RunHead, place: Place, path: str, size: int, sha256: str

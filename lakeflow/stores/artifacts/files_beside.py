@@ -121,7 +121,9 @@ def send(
     found = list(sources)
     arrived: list[Sent] = []
     try:
-        with progress.shown("uploaded", len(found), is_wanted=is_progress_shown()) as advance:
+        # A line about one file would be there only when it has arrived.
+        is_wanted = len(found) > 1 and is_progress_shown()
+        with progress.shown("uploaded", len(found), is_wanted=is_wanted) as advance:
             for sent in sending.send(place.fs, place.folder, found, is_there):
                 advance(sent.size)
                 arrived += [sent] if sent.is_new else []
@@ -136,7 +138,7 @@ def send(
 
 def rows_of(
     place: Place, files: Sequence[Sent], now: int, *, fsync: bool
-) -> list[dict[str, Any]]:
+) -> list[tuple[object, ...]]:
     """Return the rows about files that have arrived, after a sync where that is asked for.
 
     Args:
@@ -144,11 +146,11 @@ def rows_of(
         files: The files.
         now: When they were logged, in milliseconds since the Unix epoch.
         fsync: Whether records survive a power cut.
+
+    Returns:
+        Rows of ``recorded.COLUMNS``.
     """
     # Before the record: a power cut must not leave a row whose file is not there.
     if fsync:
         place.fs.sync(*(place.full(each.path) for each in files))
-    return [
-        {"path": each.path, "size": each.size, "sha256": each.sha256, "log_time": now}
-        for each in files
-    ]
+    return [(each.path, each.size, each.sha256, now) for each in files]

@@ -13,6 +13,10 @@ _OF_A_STEP = re.compile(
 """What ``log_image`` calls the files of an image of a step: in MLflow 2, or here and in 3."""
 
 
+COLUMNS = ("path", "size", "sha256", "log_time")
+"""What is recorded of any file, also of one that has no label."""
+
+
 class Label(NamedTuple):
     """What a file is.
 

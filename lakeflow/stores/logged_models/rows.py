@@ -15,6 +15,7 @@ from lakeflow.schema import (
     LOGGED_MODEL_TAGS,
     LOGGED_MODELS,
 )
+from lakeflow.stores.artifacts.recorded import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,10 +46,10 @@ def tags(scope: Sequence[str], pairs: Mapping[str, str | None]) -> records.Piece
     return _pairs(LOGGED_MODEL_TAGS.name, scope, pairs)
 
 
-def files(scope: Sequence[str], found: Iterable[Mapping[str, object]]) -> records.Pieces:
-    """Return the field with files of a logged model."""
-    named = _named(scope)
-    return records.table(LOGGED_MODEL_FILES.name, [{**named, **row} for row in found])
+def files(scope: Sequence[str], found: Iterable[Sequence[object]]) -> records.Pieces:
+    """Return the field with files of a logged model, given as rows of ``COLUMNS``."""
+    rows = [(*scope, *row) for row in found]
+    return records.tuples(LOGGED_MODEL_FILES.name, (*LOGGED_MODEL.scope, *COLUMNS), rows)
 
 
 def _pairs(table: str, scope: Sequence[str], pairs: Mapping[str, str | None]) -> records.Pieces:
