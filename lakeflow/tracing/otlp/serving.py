@@ -31,7 +31,7 @@ _LAST_SECONDS = 30
 """How long requests that are under way may take when the receiver ends."""
 
 # A request makes thousands of lists and objects, which are gone with it. By default Python
-# looks through them for circles several times meanwhile: an eighth of what the receiver does.
+# looks through them for circles several times meanwhile: a tenth of what the receiver does.
 _MADE_BETWEEN_COLLECTIONS = 100_000
 
 
