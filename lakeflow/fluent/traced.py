@@ -394,8 +394,6 @@ def _by_position(
     # As ``Signature.bind`` does, in a tenth of the time.
     found = dict(zip(names, args, strict=False))
     rest = names[len(args) :]
-    if not (rest or kwargs or own) and len(args) == len(names):
-        return found
     if len(args) > len(names) or not {*rest} - defaults.keys() <= kwargs.keys() <= {*rest}:
         return None
     for name in rest:
