@@ -79,7 +79,7 @@ class LiveSpan(Span):
         otel_span: OTelSpan,
         trace_id: str,
         span_type: str = SpanType.UNKNOWN,
-        ended: Callable[[LiveSpan], None] = lambda _: None,
+        ended: Callable[[LiveSpan], None] | None = None,
     ) -> None:
         self._otel = otel_span
         self._trace_id = trace_id
@@ -258,7 +258,11 @@ class LiveSpan(Span):
         if self._status is _UNSET:
             self._status = OK
         self._otel.end(end_time_ns)
-        self._ended(self)
+        # A trace has its spans: with nothing left that leads back, all of it goes at once when
+        # nobody wants it any more, and Python's collector has no circle to look for.
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended(self)
         # Not before: whoever is told of the end may still set something.
         self._is_over = True
 

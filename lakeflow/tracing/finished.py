@@ -59,7 +59,7 @@ class Finished:
         """Return roughly how many bytes it holds in memory."""
         total = _BYTES_OF_A_SPAN * len(self.spans)
         for span in self.spans:
-            # Not a function for each value: every trace comes this way while somebody waits.
+            # No function for each value: every trace comes this way while somebody waits.
             # A list: another thread may change a span that has not ended.
             for value in list(span._values.values()):
                 kind = type(value)
@@ -68,14 +68,19 @@ class Finished:
                 elif kind is Encoded:
                     total += len(value.text)
                 elif kind is dict:
-                    total += sum(len(each) for each in value.values() if type(each) is str)
+                    for each in value.values():
+                        if type(each) is str:
+                            total += len(each)
         return total
 
 
 def frozen(trace: LiveTrace) -> Finished:
     """Return a trace as it is now."""
-    of_open = {key: of_live_spans([trace.spans[key]]) for key in list(trace.open)}
-    return Finished(trace, list(trace.spans.values()), of_open)
+    spans = list(trace.spans.values())
+    of_open = {
+        span.span_id: of_live_spans([span]) for span in spans if span.end_time_ns is None
+    }
+    return Finished(trace, spans, of_open)
 
 
 def stored_forms(several: Sequence[Finished]) -> tuple[list[TraceInfo], Columns]:

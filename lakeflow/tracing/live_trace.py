@@ -37,7 +37,6 @@ class LiveTrace:
         is_stored: Whether it is in the lake already, as one that goes on.
         experiment_id: The experiment, if it is known already.
         spans: Its spans by their ids, in the order in which they began.
-        open: Those that have not ended.
         tags: Its tags.
         metadata: Its metadata.
         client_request_id: Id that the application has given it.
@@ -55,7 +54,6 @@ class LiveTrace:
     is_stored: bool = False
     experiment_id: str | None = None
     spans: dict[str, LiveSpan] = field(default_factory=dict)
-    open: dict[str, None] = field(default_factory=dict)
     tags: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     client_request_id: str | None = None
@@ -70,14 +68,12 @@ class LiveTrace:
         if not self.spans:
             self.root = span
         self.spans[span.span_id] = span
-        self.open[span.span_id] = None
 
     def span_ended(self, span: LiveSpan) -> None:
         """Take note of the end of a span; with the first one the trace ends."""
         # Before the trace is taken: what they mask must not be stored.
         for process in switches.processors():
             _processed(process, span)
-        self.open.pop(span.span_id, None)
         # In a forked child another part of it may go on, and this one is the parent's.
         if span is self.root and _traces.get(self.trace_id) is self:
             forget(self.trace_id)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from lakeflow.ids import new_id
-from lakeflow.tracing import live_trace
+from lakeflow.tracing import live_trace, recorder
 from lakeflow.tracing.live_trace import LiveTrace
 
 if TYPE_CHECKING:
@@ -79,3 +81,17 @@ def test_the_root_is_the_first_span_while_others_begin(
     sys.setprofile(None)
     live_trace.forget(trace.trace_id)
     assert root is first
+
+
+def test_a_trace_that_nobody_holds_is_gone_at_once() -> None:
+    root = cast("Any", recorder.begin("a", "UNKNOWN", None, ended=lambda _: None))
+    inner = cast("Any", recorder.begin("b", "UNKNOWN", root))
+    spans = [weakref.ref(each._otel) for each in (root, inner)]
+    gc.disable()
+    try:
+        inner.end()
+        root.end()
+        del root, inner
+        assert [each() for each in spans] == [None, None]
+    finally:
+        gc.enable()

@@ -141,7 +141,7 @@ class Folding:
         for statement in owned if is_owner_gone else ():
             self._run(statement, **files)
         self._look_for_gone(kind)
-        self._run(fold_sql.touched(kind))
+        self._run(fold_sql.touched(kind, self._fields))
         return [identity for (identity,) in self._run(fold_sql.touched_ids(kind))]
 
     def owner_ids(self, kind: Kind) -> list[str]:

@@ -66,12 +66,21 @@ def gone(kind: Kind, stored: Sequence[str]) -> list[str]:
     return statements
 
 
-def touched(kind: Kind) -> str:
-    """Return what stages the things that the lines are about, as ``touched_<kind>``."""
+def touched(kind: Kind, given: Collection[str]) -> str:
+    """Return what stages the things that the lines are about, as ``touched_<kind>``.
+
+    Args:
+        kind: The kind.
+        given: Fields that any line has: to plan a look into each of them takes milliseconds.
+    """
     owners = kind.scope[:-1]
-    parts = [f"SELECT {quoted(kind.scope)} FROM ({_ids(kind, *each)})" for each in fields(kind)]
+    parts = [
+        f"SELECT {quoted(kind.scope)} FROM ({_ids(kind, spec, part)})"
+        for spec, part in fields(kind)
+        if spec.name in given
+    ]
     # ``any_value`` passes over nulls: a line that removes a thing does not name its owners.
-    nulls = "".join(f', NULL AS "{name}"' for name in owners)
+    nulls = "".join(f', NULL::VARCHAR AS "{name}"' for name in owners)
     parts.append(f'SELECT "{kind.id}"{nulls} FROM gone_{kind.name}')
     scope = "".join(f', any_value("{name}") AS "{name}"' for name in owners)
     return create(
