@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.media.images import thumbnail_size
+from lakeflow.media.tables import may_hold_objects
 
 if TYPE_CHECKING:
     from lakeflow.media.tables import Table
@@ -20,7 +21,7 @@ def image_columns(table: Table) -> list[int]:
     found = []
     for index, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
         # Numbers and texts of a frame need no look at each cell.
-        if not _may_hold_objects(column):
+        if not may_hold_objects(column):
             continue
         are_images = [_is_image(cell) for cell in column]
         if any(are_images) and not all(are_images):
@@ -55,10 +56,6 @@ def cell(path: str) -> dict[str, str]:
         "filepath": f"{path}.png",
         "compressed_filepath": f"{path}.webp",
     }
-
-
-def _may_hold_objects(column: Any) -> bool:
-    return isinstance(column, list) or str(getattr(column, "dtype", "")).lower() == "object"
 
 
 def _is_image(value: Any) -> bool:

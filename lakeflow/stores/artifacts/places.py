@@ -153,5 +153,18 @@ def place_at(uri: str) -> Place:
     return Place(_opened(canonical(uri), Settings.from_environment()), "")
 
 
+def place_around(uri: str) -> tuple[Place, str]:
+    """Return the folder around a file or folder at any location, and the name of that in it.
+
+    The name is empty where nothing is around it, as for a bucket. See ``place_at``.
+    """
+    # Absolute first: "model" is in the working directory, and not in the root.
+    location = canonical(uri)
+    around, _, name = location.rpartition("/")
+    if around.endswith(":/"):
+        return place_at(location), ""
+    return place_at(around or "/"), name
+
+
 def _opened(root: str, settings: Settings) -> Filesystem:
     return open_filesystem(root, context.storage_options_below(root), settings)
