@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.media.images import thumbnail_size
+from lakeflow.media.images import Image, require_png, thumbnail_size
 from lakeflow.media.tables import may_hold_objects
 
 if TYPE_CHECKING:
@@ -40,7 +40,11 @@ def save(image: Any, path: str) -> None:
     Args:
         image: An image of Pillow, or what saves and resizes itself as one does.
         path: The path of both without their ends, ``.png`` and ``.webp``.
+
+    Raises:
+        InvalidInputError: PNG cannot hold it.
     """
+    require_png(image.to_pil() if isinstance(image, Image) else image)
     image.save(f"{path}.png")
     image.resize(thumbnail_size(*image.size)).save(f"{path}.webp")
 

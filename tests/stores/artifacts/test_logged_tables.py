@@ -120,7 +120,9 @@ def test_the_frame_of_the_caller_is_not_changed(client: LakeflowClient, run_id: 
 
 def test_what_is_refused_leaves_nothing(client: LakeflowClient, run_id: str) -> None:
     image = PIL.Image.new("RGB", (1, 1))
-    for data in ({"a": [image, 1]}, {"a": [b"\xff"]}, 5, [1]):
+    of_print = image.convert("CMYK")
+    bad = [[image, 1], [b"\xff"], [of_print], [lakeflow.Image(of_print)]]
+    for data in (*({"a": column} for column in bad), 5, [1]):
         with pytest.raises(InvalidInputError):
             client.log_table(run_id, data, "t.json")
     with pytest.raises(InvalidInputError):
