@@ -122,7 +122,8 @@ def test_what_is_refused_leaves_nothing(client: LakeflowClient, run_id: str) -> 
     image = PIL.Image.new("RGB", (1, 1))
     of_print = image.convert("CMYK")
     bad = [[image, 1], [b"\xff"], [of_print], [lakeflow.Image(of_print)]]
-    for data in (*({"a": column} for column in bad), 5, [1]):
+    beside = {"a": [image], "b": [b"\xff"]}
+    for data in (*({"a": column} for column in bad), beside, 5, [1]):
         with pytest.raises(InvalidInputError):
             client.log_table(run_id, data, "t.json")
     with pytest.raises(InvalidInputError):
