@@ -154,15 +154,12 @@ def place_at(uri: str) -> Place:
 
 
 def place_around(uri: str) -> tuple[Place, str]:
-    """Return the folder around a file or folder at any location, and the name of that in it.
+    """Return the folder around a file or folder at any location, and its name in there.
 
-    The name is empty where nothing is around it, as for a bucket. See ``place_at``.
+    See ``place_at``.
     """
     # Absolute first: "model" is in the working directory, and not in the root.
-    location = canonical(uri)
-    around, _, name = location.rpartition("/")
-    if around.endswith(":/"):
-        return place_at(location), ""
+    around, _, name = canonical(uri).rpartition("/")
     return place_at(around or "/"), name
 
 

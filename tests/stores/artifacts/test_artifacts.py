@@ -444,16 +444,6 @@ def test_a_path_without_a_folder_is_in_the_working_directory(
         lakeflow.artifacts.download_artifacts("")
 
 
-def test_a_bucket_is_listed_as_a_whole(client: LakeflowClient) -> None:
-    far = "memory://a-bucket-of-artifacts"
-    experiment_id = client.create_experiment("far", far)
-    run_id = client.create_run(experiment_id).info.run_id
-    client.log_text(run_id, "x", "a.txt")
-    assert [each.path for each in lakeflow.artifacts.list_artifacts(far)] == [run_id]
-    there = Path(lakeflow.artifacts.download_artifacts(far))
-    assert contents(there) == {f"{run_id}/artifacts/a.txt": b"x"}
-
-
 def test_of_two_downloads_of_a_large_file_none_takes_the_result_of_the_other_for_a_part(
     client: LakeflowClient,
     run_id: str,
