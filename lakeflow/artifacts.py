@@ -7,17 +7,16 @@ import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from lakeflow import context, temporary
 from lakeflow.config import is_progress_shown
 from lakeflow.entities import validation
-from lakeflow.exceptions import InvalidInputError, LakeflowException
+from lakeflow.exceptions import InvalidInputError
 from lakeflow.media import images
 from lakeflow.open_store import open_store
 from lakeflow.stores.arguments import several
 from lakeflow.stores.artifacts import folders
-from lakeflow.stores.artifacts.places import place_at
+from lakeflow.stores.artifacts.places import place_around
 from lakeflow.stores.artifacts.run_uris import of_run
 from lakeflow.stores.registry import model_uris
 from lakeflow.stores.registry.version_files import VersionFiles
@@ -45,7 +44,7 @@ __all__ = [
 
 
 def download_artifacts(
-    artifact_uri: str | None = None,
+    artifact_uri: str | os.PathLike[str] | None = None,
     run_id: str | None = None,
     artifact_path: str | None = None,
     dst_path: str | os.PathLike[str] | None = None,
@@ -81,25 +80,23 @@ def download_artifacts(
         >>> os.listdir(path)
         ['labels.txt']
     """
-    _require_one(artifact_uri, run_id, artifact_path)
+    uri = _uri(artifact_uri, run_id, artifact_path)
     # First: who names what can be no folder does not wait for a lake.
     if dst_path is not None:
         _make(dst_path)
-    if artifact_uri is not None and model_uris.is_model_uri(artifact_uri):
-        files, below = _of_version(artifact_uri, tracking_uri)
+    if uri is not None and model_uris.is_model_uri(uri):
+        files, below = _of_version(uri, tracking_uri)
         return files.fetched(below, dst_path)
-    run, path = of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
+    run, path = of_run(uri) if uri is not None else (run_id, artifact_path)
     if run is not None:
         store = open_store(tracking_uri, create=False)
         return store.artifacts.download(run, path, dst_path)
-    around, name = _split(path or "")
-    return folders.fetched(
-        place_at(around), paths.checked(name, "artifact_uri"), dst_path, dict
-    )
+    around, name = place_around(path or "")
+    return folders.fetched(around, paths.checked(name, "artifact_uri"), dst_path, dict)
 
 
 def list_artifacts(
-    artifact_uri: str | None = None,
+    artifact_uri: str | os.PathLike[str] | None = None,
     run_id: str | None = None,
     artifact_path: str | None = None,
     tracking_uri: str | os.PathLike[str] | None = None,
@@ -124,18 +121,18 @@ def list_artifacts(
         >>> lakeflow.artifacts.list_artifacts(f"runs:/{run.info.run_id}")
         [FileInfo(path='labels.txt', is_dir=False, file_size=5)]
     """
-    _require_one(artifact_uri, run_id, artifact_path)
-    if artifact_uri is not None and model_uris.is_model_uri(artifact_uri):
-        files, below = _of_version(artifact_uri, tracking_uri)
+    uri = _uri(artifact_uri, run_id, artifact_path)
+    if uri is not None and model_uris.is_model_uri(uri):
+        files, below = _of_version(uri, tracking_uri)
         return files.listed(below)
-    run, path = of_run(artifact_uri) if artifact_uri is not None else (run_id, artifact_path)
+    run, path = of_run(uri) if uri is not None else (run_id, artifact_path)
     if run is not None:
         return open_store(tracking_uri, create=False).artifacts.listing(run, path)
-    around, name = _split(path or "")
-    return folders.listed(place_at(around), paths.checked(name, "artifact_uri"))
+    around, name = place_around(path or "")
+    return folders.listed(around, paths.checked(name, "artifact_uri"))
 
 
-def load_text(artifact_uri: str) -> str:
+def load_text(artifact_uri: str | os.PathLike[str]) -> str:
     """Return the text of an artifact, which is in UTF-8.
 
     Raises:
@@ -150,15 +147,16 @@ def load_text(artifact_uri: str) -> str:
         >>> lakeflow.artifacts.load_text(run.info.artifact_uri + "/file.txt")
         'This is a sentence'
     """
+    content = _content(artifact_uri)
     try:
-        return _content(artifact_uri).decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         raise InvalidInputError(
             f"{artifact_uri} is no text in UTF-8: {error}", "BAD_REQUEST"
         ) from error
 
 
-def load_dict(artifact_uri: str) -> Any:
+def load_dict(artifact_uri: str | os.PathLike[str]) -> Any:
     """Return what the JSON of an artifact says.
 
     Raises:
@@ -173,13 +171,14 @@ def load_dict(artifact_uri: str) -> Any:
         >>> lakeflow.artifacts.load_dict(run.info.artifact_uri + "/config.json")
         {'n_cores': '10'}
     """
+    content = _content(artifact_uri)
     try:
-        return json.loads(_content(artifact_uri))
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"{artifact_uri} is no JSON: {error}", "BAD_REQUEST") from error
 
 
-def load_image(artifact_uri: str) -> PIL.Image.Image:
+def load_image(artifact_uri: str | os.PathLike[str]) -> PIL.Image.Image:
     """Return the image of an artifact.
 
     Raises:
@@ -188,12 +187,11 @@ def load_image(artifact_uri: str) -> PIL.Image.Image:
     """
     import PIL.Image
 
+    content = _content(artifact_uri)
     try:
-        return images.opened(_content(artifact_uri))
+        return images.opened(content)
     # The last one is of an image that would take all of the memory.
     except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
-        if isinstance(error, LakeflowException):
-            raise
         raise InvalidInputError(
             f"{artifact_uri} is no image: {error}", "BAD_REQUEST"
         ) from error
@@ -304,10 +302,13 @@ def verify(
     )
 
 
-def _content(artifact_uri: str) -> bytes:
+def _content(artifact_uri: str | os.PathLike[str]) -> bytes:
     # By way of a file: only what is fetched into one is compared with what was logged.
     with temporary.folder("loaded") as folder:
-        return Path(download_artifacts(artifact_uri, dst_path=folder)).read_bytes()
+        path = Path(download_artifacts(artifact_uri, dst_path=folder))
+        if path.is_dir():
+            raise InvalidInputError(f"{artifact_uri} is a folder", "BAD_REQUEST")
+        return path.read_bytes()
 
 
 def _make(folder: str | os.PathLike[str]) -> None:
@@ -320,9 +321,10 @@ def _make(folder: str | os.PathLike[str]) -> None:
         ) from error
 
 
-def _require_one(
-    artifact_uri: str | None, run_id: str | None, artifact_path: str | None
-) -> None:
+def _uri(
+    artifact_uri: str | os.PathLike[str] | None, run_id: str | None, artifact_path: str | None
+) -> str | None:
+    """Return the URI as text, once it is one of two that is given."""
     if (artifact_uri is None) == (run_id is None):
         raise InvalidInputError(
             "one of run_id and artifact_uri is to be specified, and one only"
@@ -331,6 +333,7 @@ def _require_one(
         raise InvalidInputError(
             "artifact_path is specified beside artifact_uri, which has the whole path"
         )
+    return None if artifact_uri is None else os.fspath(artifact_uri)
 
 
 def _of_version(
@@ -348,10 +351,3 @@ def _of_version(
     location, run_id = registry.model_versions.located(version_uri)
     runs = functools.partial(open_store, tracking_uri, create=False)
     return VersionFiles.at(location, run_id, runs), below
-
-
-def _split(uri: str) -> tuple[str, str]:
-    """Return the folder around what a location names, and its name."""
-    around, _, name = uri.rstrip("/").rpartition("/")
-    # The name of a file URL is quoted, and that of any other URL is not.
-    return around or "/", unquote(name) if uri.lower().startswith("file:") else name

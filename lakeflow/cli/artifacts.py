@@ -90,7 +90,7 @@ def _uri(where: str, path: str | None) -> str:
 def _list(options: argparse.Namespace) -> int:
     import pyarrow
 
-    uri = _uri(options.where, options.path).rstrip("/")
+    uri = _uri(options.where, options.path).rstrip("/") or "/"
     found = list_artifacts(uri, tracking_uri=options.uri) or _itself(uri, options.uri)
     refused: list[LakeflowException] = []
     if options.recursive:

@@ -26,7 +26,20 @@ MAX_CODE = 5_000_000
 
 _ENDINGS = (".py", ".ipynb")
 _PASSED_OVER = {"__pycache__", "node_modules", "site-packages", "dist-packages"}
-_COMMAND = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
+_COMMAND = re.compile(
+    r"""
+    ^([ \t]*)
+    (?: (?: [\w.]+ [ \t]* = [ \t]* )?   # what it prints may become a variable
+        (?: %{1,2}[a-z] | !(?!=) )      # "% x" is a line of Python, of a long expression
+        .* (?: (?<=\\) \n .* )*          # a line that ends so goes on in the next one
+      | \? .*
+      | [\w.*]+ \?{1,2} [ \t]* $
+    )
+    """,
+    re.MULTILINE | re.VERBOSE | re.IGNORECASE,
+)
+_OF_A_CELL = re.compile(r"\s*%%(\S*)")
+_AROUND_PYTHON = {"capture", "prun", "time", "timeit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +191,10 @@ def _code(cell: Any) -> str:
         return ""
     given = cell["source"] if "source" in cell else cell["input"]
     text = given if isinstance(given, str) else "".join(given)
-    # A cell that begins so is for the shell or another language.
-    if text.lstrip().startswith("%%"):
+    # A cell that begins so is as a rule for the shell or another language.
+    found = _OF_A_CELL.match(text)
+    if found and found[1] not in _AROUND_PYTHON:
         return ""
     # What is for the notebook's shell becomes a statement, as there may be no other in a block.
-    return _COMMAND.sub(r"\1pass", text)
+    # Lines keep their numbers.
+    return _COMMAND.sub(lambda found: f"{found[1]}pass" + "\n" * found[0].count("\n"), text)

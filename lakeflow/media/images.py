@@ -27,7 +27,7 @@ _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
 """What PNG calls grey, RGB and RGBA, by the number of their channels."""
 
 _PLAIN_MODES = {"L", "RGB", "RGBA"}
-_PNG_MODES = {"1", "LA", "P", "I;16", *_PLAIN_MODES}
+_PNG_MODES = {"1", "LA", "P", "I;16", "I;16B", *_PLAIN_MODES}
 _INFO_OF_PNG = {"icc_profile", "transparency"}
 """What of an image's ``info`` Pillow writes to a PNG."""
 

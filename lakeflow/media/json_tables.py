@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.media.tables import unpacked
+from lakeflow.media.tables import is_missing, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 TAIL = b"]}"
 
 _BEGIN, _MIDDLE = b'{"columns":', b',"data":['
-
-# As pandas names what is missing.
-_MISSING = {"NAType", "NaTType"}
 
 
 class Document(NamedTuple):
@@ -219,7 +216,7 @@ def _text(value: Any) -> str:
         if "\\ud" in text:
             # Half a character, which JSON can write and hardly anybody can read.
             _encode_as_it_is(value).encode()
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidInputError(
             f"Failed to save the table as the data is not JSON serializable. Error: {error}"
         ) from error
@@ -243,7 +240,7 @@ def _plain(value: Any) -> Any:
 
 def _said(value: Any) -> Any:
     """Return a value as one that JSON has."""
-    if type(value).__name__ in _MISSING:
+    if is_missing(value):
         return None
     if hasattr(value, "tolist"):
         return unpacked(value)
@@ -263,8 +260,10 @@ def _time_text(value: Any) -> str:
 def _duration_text(value: datetime.timedelta) -> str:
     minutes, seconds = divmod(value.seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    part = f".{value.microseconds:06d}".removesuffix("000") if value.microseconds else ""
-    return f"P{value.days}DT{hours}H{minutes}M{seconds}{part}S"
+    # Those of pandas go on behind microseconds.
+    parts = value.microseconds, getattr(value, "nanoseconds", 0)
+    digits = "{:06d}{:03d}".format(*parts).removesuffix("000").removesuffix("000")
+    return f"P{value.days}DT{hours}H{minutes}M{seconds}{f'.{digits}' if any(parts) else ''}S"
 
 
 _SAYINGS: list[tuple[Any, Callable[[Any], Any]]] = [

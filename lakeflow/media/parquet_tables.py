@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.media.tables import unpacked
+from lakeflow.media.tables import is_missing, may_hold_objects, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +106,7 @@ def _refusals() -> Iterator[None]:
 def _joined(first: pyarrow.Table, second: pyarrow.Table) -> pyarrow.Table:
     import pyarrow
 
+    first, second = _with_values(first, second), _with_values(second, first)
     # What pandas has noted of its columns holds for these alone.
     noted = [(each.schema.metadata or {}).get(b"pandas") for each in (first, second)]
     if noted[0] != noted[1]:
@@ -114,13 +115,30 @@ def _joined(first: pyarrow.Table, second: pyarrow.Table) -> pyarrow.Table:
     return pyarrow.concat_tables([first, second], promote_options="permissive")
 
 
+def _with_values(table: pyarrow.Table, other: pyarrow.Table) -> pyarrow.Table:
+    """Return a table with values in place of categories, where the other has values."""
+    from pyarrow.types import is_dictionary
+
+    for index, field in enumerate(table.schema):
+        # Parquet has categories of texts only, and gives back the values of others.
+        there = other.schema.get_all_field_indices(field.name)
+        has_values = any(not is_dictionary(other.schema.field(each).type) for each in there)
+        if is_dictionary(field.type) and has_values:
+            values = table.column(index).cast(field.type.value_type)
+            table = table.set_column(index, field.name, values)
+    return table
+
+
 def _array(column: Any) -> Any:
     import pyarrow
 
-    if hasattr(column, "to_arrow"):
-        return column.to_arrow()
-    if not isinstance(column, list):
-        return column
-    return pyarrow.array(
-        [unpacked(each) if hasattr(each, "tolist") else each for each in column]
-    )
+    if not may_hold_objects(column):
+        return column.to_arrow() if hasattr(column, "to_arrow") else column
+    # Of objects polars would hand out where they are in memory.
+    return pyarrow.array([_cell(each) for each in column])
+
+
+def _cell(value: Any) -> Any:
+    if is_missing(value):
+        return None
+    return unpacked(value) if hasattr(value, "tolist") else value

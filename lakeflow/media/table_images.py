@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.media.images import thumbnail_size
+from lakeflow.media.images import Image, require_png, thumbnail_size
+from lakeflow.media.tables import may_hold_objects
 
 if TYPE_CHECKING:
     from lakeflow.media.tables import Table
@@ -20,7 +21,7 @@ def image_columns(table: Table) -> list[int]:
     found = []
     for index, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
         # Numbers and texts of a frame need no look at each cell.
-        if not _may_hold_objects(column):
+        if not may_hold_objects(column):
             continue
         are_images = [_is_image(cell) for cell in column]
         if any(are_images) and not all(are_images):
@@ -39,7 +40,11 @@ def save(image: Any, path: str) -> None:
     Args:
         image: An image of Pillow, or what saves and resizes itself as one does.
         path: The path of both without their ends, ``.png`` and ``.webp``.
+
+    Raises:
+        InvalidInputError: PNG cannot hold it.
     """
+    require_png(image.to_pil() if isinstance(image, Image) else image)
     image.save(f"{path}.png")
     image.resize(thumbnail_size(*image.size)).save(f"{path}.webp")
 
@@ -55,10 +60,6 @@ def cell(path: str) -> dict[str, str]:
         "filepath": f"{path}.png",
         "compressed_filepath": f"{path}.webp",
     }
-
-
-def _may_hold_objects(column: Any) -> bool:
-    return isinstance(column, list) or str(getattr(column, "dtype", "")).lower() == "object"
 
 
 def _is_image(value: Any) -> bool:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+# As pandas names what is missing.
+_MISSING = {"NAType", "NaTType"}
+
 _MICROSECONDS = {"M": "datetime64[us]", "m": "timedelta64[us]"}
 
 
@@ -73,7 +76,7 @@ def table_of(data: Any) -> Table:
 
 
 def _of_dict(data: Mapping[Any, Any]) -> Table:
-    if any(_is_a(value, "pandas", "Series", "Index") for value in data.values()):
+    if any(map(_is_of_pandas, data.values())):
         return table_of(_frame_of(data))
     columns = {name: _column(value) for name, value in data.items()}
     found = [column for column in columns.values() if column is not None]
@@ -94,6 +97,13 @@ def _of_dict(data: Mapping[Any, Any]) -> Table:
             [data[name]] * count if column is None else column
             for name, column in columns.items()
         ],
+    )
+
+
+def _is_of_pandas(value: Any) -> bool:
+    # The values of a column of texts are such an array too.
+    return _is_a(value, "pandas", "Series", "Index") or _is_a(
+        value, "pandas.api.extensions", "ExtensionArray"
     )
 
 
@@ -136,6 +146,16 @@ def _listed(column: Any) -> Any:
         # Each missing value of pandas, of which there are four.
         return column.astype(object).where(column.notna(), None).to_list()
     return column.to_list() if hasattr(column, "to_list") else unpacked(column)
+
+
+def may_hold_objects(column: Any) -> bool:
+    """Return whether the cells of a column may be of any class of Python's."""
+    return isinstance(column, list) or str(getattr(column, "dtype", "")).lower() == "object"
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is one that pandas has for none."""
+    return type(value).__name__ in _MISSING
 
 
 def unpacked(array: Any) -> Any:

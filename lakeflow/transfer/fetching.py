@@ -161,14 +161,18 @@ def _opened(path: str) -> BinaryIO:
 
 
 def _is_ours(file: BinaryIO) -> bool:
-    """Return whether nobody else writes to a file."""
+    """Return whether nobody else writes to a file, and it has its name still."""
     import fcntl
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
-    return True
+    try:
+        # Who had it locked may have ended meanwhile, and it is another call's result.
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
+    except FileNotFoundError:
+        return False
 
 
 def _fill(fs: Filesystem, source: str, wanted: Wanted, file: BinaryIO) -> None:

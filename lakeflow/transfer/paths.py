@@ -40,6 +40,12 @@ def checked(path: str | os.PathLike[str] | None, name: str) -> str:
     return _inside(text, name)
 
 
+def looked_for(path: str | os.PathLike[str] | None, name: str) -> str:
+    """Return the same of what is to be read, where a folder may be spelt with a slash."""
+    text = _text(path, name)
+    return checked(text.rstrip("/") or text, name)
+
+
 def normal(path: str | os.PathLike[str], name: str) -> str:
     """Return the path of a file of artifacts, in its shortest spelling.
 

@@ -89,6 +89,28 @@ def test_cells_of_a_notebook_are_one_script(tmp_path: Path) -> None:
     assert [each.kind for each in report.script.findings] == ["unread", "absent"]
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "print('%s'\n      % x)",
+        "same = (a\n    != b)",
+        "found = !ls\nspent = %timeit -o 1",
+        "mlflow.start_run?\n?mlflow",
+        "!pip install mlflow \\\n    pandas",
+        "%%time",
+        "\n%%capture output",
+    ],
+)
+def test_what_a_notebook_has_beside_python_hides_nothing(tmp_path: Path, before: str) -> None:
+    code = f"{before}\n{USES}"
+    content = {"cells": [{"cell_type": "code", "source": code}]}
+    (tmp_path / "a.ipynb").write_text(json.dumps(content))
+    (report,) = read_files([tmp_path])
+    (finding,) = report.script.findings
+    assert finding.text == "`mlflow.fly` is not in lakeflow"
+    assert report.place(finding.lines[0]) == f"cell 1:{before.count(chr(10)) + 3}"
+
+
 @pytest.mark.parametrize("content", ["mlflow", "[]", '{"mlflow": 1}', '{"cells": ["mlflow"]}'])
 def test_what_is_no_notebook_is_said(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.ipynb").write_text(content + " " * 10 + "\n")

@@ -25,7 +25,7 @@ def die(*_):
 if where == "written":
     ArtifactStore.record = die
 else:
-    LocalFilesystem.upload = die
+    LocalFilesystem._name = die
 client.log_table(run_id, {"n": [3]}, "t.json")
 """
 

@@ -74,6 +74,13 @@ def test_every_mode_of_png_is_kept(mode: str) -> None:
     assert max(opened(images.thumbnail(image)).size) == 256
 
 
+def test_of_sixteen_bits_either_end_may_come_first() -> None:
+    image = PIL.Image.new("I;16B", (3, 2), 513)
+    images.require_png(image)
+    assert opened(images.png(images.taken(image))).getpixel((2, 1)) == 513
+    assert opened(images.thumbnail(image)).size == (256, 170)
+
+
 def test_a_profile_of_colours_is_kept() -> None:
     image = PIL.Image.new("RGB", (3, 2), (1, 2, 3))
     image.info["icc_profile"] = b"a profile"

@@ -29,6 +29,7 @@ def test_every_library_gives_the_same_table() -> None:
     for data in (
         wanted,
         {"n": np.array([1, 2]), "f": (0.5, None), "s": pl.Series(["x", None])},
+        {"n": pd.array([1, 2]), "f": [0.5, None], "s": pd.array(["x", None], "str")},
         {"n": pd.Series([1, 2]), "f": pd.Series([0.5, None]), "s": ["x", None]},
         pd.DataFrame(wanted),
         pl.DataFrame(wanted),
@@ -53,6 +54,7 @@ def test_what_json_lacks_is_said_as_pandas_says_it_but_whole() -> None:
         datetime.time(3, 4),
         datetime.timedelta(days=1, seconds=3.5),
         datetime.timedelta(seconds=-1),
+        pd.Timedelta(1_005, "ns"),
     ) == [
         "2024-01-02T00:00:00.000",
         "2024-01-02T03:04:05.123456",
@@ -63,6 +65,7 @@ def test_what_json_lacks_is_said_as_pandas_says_it_but_whole() -> None:
         "03:04:00",
         "P1DT0H0M3.500S",
         "P-1DT23H59M59S",
+        "P0DT0H0M0.000001005S",
     ]
     assert said(decimal.Decimal("1.5"), b"ab", {1}, np.arange(2), np.float32(0.5)) == [
         1.5, "ab", [1], [0, 1], 0.5,
@@ -79,7 +82,8 @@ def test_what_json_lacks_is_said_as_pandas_says_it_but_whole() -> None:
 def test_what_has_no_end_or_no_text_is_refused() -> None:
     circle: list[Any] = []
     circle.append(circle)
-    for value in (circle, b"\xff", "\ud800", {"\udc00": 1}):
+    last = datetime.datetime.max.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=-1)))
+    for value in (circle, b"\xff", "\ud800", {"\udc00": 1}, last):
         with pytest.raises(InvalidInputError, match="not JSON serializable"):
             said(value)
 
@@ -149,3 +153,29 @@ def test_a_type_of_pandas_comes_back_from_parquet() -> None:
         parquet_tables.saved(content, table_of({"i": ["text"]}))
     with pytest.raises(InvalidInputError, match="of one type"):
         parquet_tables.saved(None, table_of({"i": [1, "text"]}))
+
+
+@pytest.mark.parametrize(
+    ("above", "below"),
+    [
+        (pd.Categorical([1, 2]), pd.Categorical([3])),
+        (pd.Categorical(["a", "b"]), pd.Series(["c"])),
+        (pd.Series(["a", "b"]), pd.Categorical(["c"])),
+        (pd.Categorical(["a", "b"]), pl.Series(["c"], dtype=pl.Categorical)),
+    ],
+)
+def test_categories_go_below_values_and_values_below_categories(above: Any, below: Any) -> None:
+    content = parquet_tables.saved(None, table_of(pd.DataFrame({"c": above})))
+    content = parquet_tables.saved(content, table_of({"c": below}))
+    assert parquet_tables.read(content).to_pandas()["c"].tolist() == [*above, *below]
+
+
+def test_what_parquet_has_no_type_for_is_refused_and_not_written_as_an_address() -> None:
+    objects = pl.DataFrame({"o": pl.Series([object()], dtype=pl.Object)})
+    with pytest.raises(InvalidInputError, match="of one type"):
+        parquet_tables.saved(None, table_of(objects))
+
+
+def test_what_is_missing_in_a_list_is_null_in_parquet() -> None:
+    content = parquet_tables.saved(None, table_of({"n": [1, pd.NA], "t": [pd.NaT, None]}))
+    assert parquet_tables.read(content).to_pydict() == {"n": [1, None], "t": [None, None]}

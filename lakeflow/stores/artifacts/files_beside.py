@@ -51,7 +51,7 @@ class FilesBeside(abc.ABC):
 
     def log(self, identity: str, local_path: Any, artifact_path: Any = None) -> None:
         """Log a file of this machine, or a folder under its own name."""
-        local, folder = os.fspath(local_path), paths.checked(artifact_path, "artifact_path")
+        local, folder = os.fsdecode(local_path), paths.checked(artifact_path, "artifact_path")
         # "." and "model/" end in no name of their own.
         name = os.path.basename(os.path.abspath(local))
         path = paths.normal(paths.below(folder, name), "local_path")
@@ -59,19 +59,19 @@ class FilesBeside(abc.ABC):
 
     def log_folder(self, identity: str, local_dir: Any, artifact_path: Any = None) -> None:
         """Log the files of a folder of this machine."""
-        local, folder = os.fspath(local_dir), paths.checked(artifact_path, "artifact_path")
+        local, folder = os.fsdecode(local_dir), paths.checked(artifact_path, "artifact_path")
         if not os.path.isdir(local):
             raise InvalidInputError(f"local_dir is {local!r}, which is no folder")
         self.log_files(identity, sending.files_below(local, folder))
 
     def listing(self, identity: str, path: Any = None) -> list[FileInfo]:
         """Return what is in a folder of a thing's files, by path."""
-        below = paths.checked(path, "path")
+        below = paths.looked_for(path, "path")
         return folders.listed(self.folder(identity), below)
 
     def download(self, identity: str, path: Any, dst_path: Any = None) -> str:
         """Fetch a file or folder, and return where it is; see ``folders.fetched``."""
-        below = paths.checked(path, "path")
+        below = paths.looked_for(path, "path")
         return folders.fetched(
             self.folder(identity), below, dst_path, lambda: self.recorded(identity, below)
         )

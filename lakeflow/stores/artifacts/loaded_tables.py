@@ -243,12 +243,20 @@ def _parquet_groups(contents: Sequence[bytes], path: str, ids: Sequence[str]) ->
         grouped.setdefault(key, []).append((index, found))
     return [
         _Group(
-            pyarrow.concat_tables([found for _, found in files]).to_pandas(),
+            _pandas(pyarrow.concat_tables([found for _, found in files])),
             [index for index, _ in files],
             [found.num_rows for _, found in files],
         )
         for files in grouped.values()
     ]
+
+
+def _pandas(table: pyarrow.Table) -> Any:
+    try:
+        return table.to_pandas()
+    except TypeError:
+        # pandas does not understand what it has noted itself of lists and structs of Arrow's.
+        return table.to_pandas(ignore_metadata=True)
 
 
 def _add(group: _Group, columns: Sequence[str], values: dict[str, Any]) -> None:

@@ -153,5 +153,15 @@ def place_at(uri: str) -> Place:
     return Place(_opened(canonical(uri), Settings.from_environment()), "")
 
 
+def place_around(uri: str) -> tuple[Place, str]:
+    """Return the folder around a file or folder at any location, and its name in there.
+
+    See ``place_at``.
+    """
+    # Absolute first: "model" is in the working directory, and not in the root.
+    around, _, name = canonical(uri).rpartition("/")
+    return place_at(around or "/"), name
+
+
 def _opened(root: str, settings: Settings) -> Filesystem:
     return open_filesystem(root, context.storage_options_below(root), settings)

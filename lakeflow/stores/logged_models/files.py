@@ -103,7 +103,7 @@ class LoggedModelFiles(FilesBeside):
             InvalidInputError: The path leads elsewhere.
         """
         model = self._models.get(model_id)
-        below = paths.checked(path, "path")
+        below = paths.looked_for(path, "path")
         return model, "/".join(filter(None, [model.artifact_location, below]))
 
     def folder(self, identity: str) -> Place:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lakeflow.exceptions import InvalidInputError, NotFoundError
 from lakeflow.filesystem.location import canonical
 from lakeflow.stores.artifacts import folders
-from lakeflow.stores.artifacts.places import Place, place_at
+from lakeflow.stores.artifacts.places import Place, place_around
 from lakeflow.stores.artifacts.run_uris import of_run
 from lakeflow.transfer import paths
 
@@ -58,8 +58,7 @@ class VersionFiles(NamedTuple):
             artifacts = runs().artifacts
             _, place = artifacts.place(named)
             return cls(place, path, lambda: artifacts.recorded(named, path))
-        around, _, name = canonical(location).rpartition("/")
-        return cls(place_at(around or "/"), name, dict)
+        return cls(*place_around(location), dict)
 
     def listed(self, below: str) -> list[FileInfo]:
         """Return what is in a folder, by its path below that of the version."""

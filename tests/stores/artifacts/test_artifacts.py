@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
@@ -24,6 +24,7 @@ from lakeflow.exceptions import (
 )
 from lakeflow.filesystem.parts import PART_BYTES
 from lakeflow.open_store import open_store
+from lakeflow.transfer import fetching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,6 +215,25 @@ def test_what_is_not_there_is_named(
         client.download_artifacts(run_id, "", tmp_path / "missing")
 
 
+def test_a_folder_that_is_looked_for_may_end_with_a_slash(
+    client: LakeflowClient, run_id: str, folder: Path
+) -> None:
+    client.log_artifacts(run_id, folder)
+    assert client.list_artifacts(run_id, "deep/") == client.list_artifacts(run_id, "deep")
+    assert client.download_artifacts(run_id, "deep/").endswith("/deep")
+    with pytest.raises(InvalidInputError, match="Invalid artifact path"):
+        client.list_artifacts(run_id, "/")
+
+
+def test_a_path_in_bytes_names_the_same_file(
+    client: LakeflowClient, run_id: str, folder: Path
+) -> None:
+    client.log_artifact(run_id, os.fsencode(folder / "deep"))
+    client.log_artifacts(run_id, os.fsencode(folder / "deep"))
+    found = [each.path for each in client.list_artifacts(run_id)]
+    assert found == ["100%.csv", "deep", "er"]
+
+
 def test_paths_lead_nowhere_else(client: LakeflowClient, run_id: str, folder: Path) -> None:
     for path in ("../x", "/x", "a/../../x", "a\\..\\x"):
         for call in (
@@ -357,6 +377,7 @@ def test_content_that_is_not_what_it_is_loaded_as(client: LakeflowClient, run_id
     uri = f"runs:/{run_id}"
     client.log_text(run_id, "n\u00e9e", "a.txt")
     client.log_dict(run_id, {"k": [1, None]}, "a.JSON")
+    client.log_text(run_id, "in it", "folder/a.txt")
     with store_of(client).artifacts.written(run_id, "latin") as path:
         Path(path).write_bytes(b"n\xe9e")
     lakeflow.set_tracking_uri(client.tracking_uri)
@@ -366,6 +387,7 @@ def test_content_that_is_not_what_it_is_loaded_as(client: LakeflowClient, run_id
         (lakeflow.artifacts.load_text, "latin"),
         (lakeflow.artifacts.load_dict, "a.txt"),
         (lakeflow.artifacts.load_image, "a.txt"),
+        (lakeflow.artifacts.load_text, "folder"),
     ):
         with pytest.raises(InvalidInputError, match=name) as caught:
             load(f"{uri}/{name}")
@@ -410,6 +432,44 @@ def test_any_location_is_fetched(tmp_path: Path, folder: Path) -> None:
     assert not (tmp_path / "lake").exists()
 
 
+def test_a_path_without_a_folder_is_in_the_working_directory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for given in ("deep", "deep/", Path("deep"), "file:deep"):
+        assert lakeflow.artifacts.download_artifacts(given) == f"{folder}/deep"
+        assert len(lakeflow.artifacts.list_artifacts(given)) == 2
+    assert lakeflow.artifacts.load_text("deep/100%.csv") == "1,2\n"
+    with pytest.raises(InvalidInputError, match="not the location"):
+        lakeflow.artifacts.download_artifacts("")
+
+
+def test_of_two_downloads_of_a_large_file_none_takes_the_result_of_the_other_for_a_part(
+    client: LakeflowClient,
+    run_id: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client.log_artifact(run_id, folder / "deep/er/big")
+    there = tmp_path / "there"
+    there.mkdir()
+    opened, seen = fetching._opened, []
+
+    def opened_by_two(path: str) -> BinaryIO:
+        file = opened(path)
+        seen.append(path)
+        if len(seen) == 1:
+            # Before this one has the lock, another call comes and ends.
+            client.download_artifacts(run_id, "big", there)
+        return file
+
+    monkeypatch.setattr(fetching, "_opened", opened_by_two)
+    client.download_artifacts(run_id, "big", there)
+    assert seen[0] == seen[1] != seen[2]
+    assert contents(there) == contents(folder / "deep/er")
+
+
 def test_a_killed_process_leaves_whole_files_and_the_next_call_completes_them(
     tmp_path: Path, folder: Path
 ) -> None:
@@ -422,13 +482,13 @@ def test_a_killed_process_leaves_whole_files_and_the_next_call_completes_them(
 import os, signal
 from lakeflow import MlflowClient
 from lakeflow.filesystem.local import LocalFilesystem
-put, seen = LocalFilesystem.upload, []
-def upload(self, local, path):
+name, seen = LocalFilesystem._name, []
+def named(self, local, path):
     seen.append(path)
     if len(seen) == 9:
         os.kill(os.getpid(), signal.SIGKILL)
-    put(self, local, path)
-LocalFilesystem.upload = upload
+    name(self, local, path)
+LocalFilesystem._name = named
 MlflowClient({str(lake)!r}).log_artifacts({run_id!r}, {str(folder)!r})
 """
     done = subprocess.run([sys.executable, "-c", program], check=False)

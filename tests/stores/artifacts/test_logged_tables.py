@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import PIL.Image
+import pyarrow as pa
 import pytest
 
 import lakeflow
@@ -119,7 +120,10 @@ def test_the_frame_of_the_caller_is_not_changed(client: LakeflowClient, run_id: 
 
 def test_what_is_refused_leaves_nothing(client: LakeflowClient, run_id: str) -> None:
     image = PIL.Image.new("RGB", (1, 1))
-    for data in ({"a": [image, 1]}, {"a": [b"\xff"]}, 5, [1]):
+    of_print = image.convert("CMYK")
+    bad = [[image, 1], [b"\xff"], [of_print], [lakeflow.Image(of_print)]]
+    beside = {"a": [image], "b": [b"\xff"]}
+    for data in (*({"a": column} for column in bad), beside, 5, [1]):
         with pytest.raises(InvalidInputError):
             client.log_table(run_id, data, "t.json")
     with pytest.raises(InvalidInputError):
@@ -159,6 +163,13 @@ def test_what_pandas_cannot_read_is_read(client: LakeflowClient, run_id: str) ->
     client.log_table(run_id, {"n": [2**70, 1], "s": ["é", "x"]}, "t.json")
     found = client.load_table("0", "t.json", extra_columns=["run_id"])
     assert found.values.tolist() == [[2**70, "é", run_id], [1, "x", run_id]]
+
+
+def test_lists_of_arrow_come_back_from_parquet(client: LakeflowClient, run_id: str) -> None:
+    kind = pd.ArrowDtype(pa.list_(pa.int64()))
+    client.log_table(run_id, pd.DataFrame({"a": pd.array([[1, 2]], kind)}), "t.parquet")
+    found = client.load_table("0", "t.parquet")
+    assert [list(each) for each in found["a"]] == [[1, 2]]
 
 
 def test_a_file_that_is_no_table_any_more_is_named(client: LakeflowClient, run_id: str) -> None:
