@@ -164,7 +164,7 @@ _S3 = Backend(
             "connect_timeout": CONNECT_S,
             "read_timeout": READ_S,
             # As many as artifacts take at once; of botocore's 10 others would wait for one.
-            "max_pool_connections": 32,
+            "max_pool_connections": 48,
         },
     },
     _open_s3,

@@ -32,6 +32,9 @@ _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # no wait
 # To pass through a folder takes no permission to list it, where the system can tell.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
+_MOST_FOLDERS = 1_000
+"""Folders that are remembered: of runs, of writers, of tables."""
+
 _NOT_OURS = frozenset({errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO})
 """A folder where a file belongs, or a file for a folder; a link; a socket."""
 
@@ -45,6 +48,9 @@ class LocalFilesystem(Filesystem):
     def __init__(self, root: str, uri: str) -> None:
         super().__init__(root, uri)
         self._folder = self._root or "/"
+        # What tells a folder that no link led to. Another one is another number, whatever link
+        # there may be around it meanwhile.
+        self._plain: dict[str, tuple[int, int]] = {}
 
     def full(self, path: str) -> str:
         """Return the path, that of the root of the disk too."""
@@ -102,25 +108,30 @@ class LocalFilesystem(Filesystem):
     def _make_folder(self, path: str) -> None:
         """Make the folders around a path, none of which may be a link: it leads anywhere."""
         folder = around = path.rpartition("/")[0]
-        modes = []
+        found = self._status(folder)
+        if found is not None and self._plain.get(folder) == (found.st_dev, found.st_ino):
+            return
         while around:
-            modes.append(self._mode(around))
-            if stat.S_ISLNK(modes[-1]):
+            status = self._status(around)
+            if status is not None and stat.S_ISLNK(status.st_mode):
                 raise _not_ours(self, around)
             around = around.rpartition("/")[0]
-        if modes and stat.S_ISDIR(modes[0]):
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            if len(self._plain) == _MOST_FOLDERS:
+                self._plain.clear()
+            self._plain[folder] = found.st_dev, found.st_ino
             return
         try:
             sharing.make_folder(self._folder, self.full(folder))
         except FileExistsError as error:
             raise _not_ours(self, folder) from error
 
-    def _mode(self, path: str) -> int:
-        """Return of what kind something is; 0 where there is nothing."""
+    def _status(self, path: str) -> os.stat_result | None:
+        """Return what is at a path, also of a link; None where there is nothing."""
         try:
-            return os.lstat(self.full(path)).st_mode
+            return os.lstat(self.full(path))
         except (FileNotFoundError, NotADirectoryError):
-            return 0
+            return None
 
     def list(self, path: str) -> list[Entry]:
         """List with one scan of the folder."""

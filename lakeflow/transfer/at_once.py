@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_REQUESTS_AT_ONCE = 32
-"""Requests that wait for a store at one time: fewer would leave it idle at 30 ms a request."""
+_REQUESTS_AT_ONCE = 48
+"""Requests that wait for a store at one time: with 32, uploads left it idle at 30 ms a request."""
 
 MOST_BYTES = 48 * 1024 * 1024
 """Bytes of files that are in memory at one time, however many and large they are."""

@@ -88,8 +88,9 @@ def fetch(fs: Filesystem, folder: str, wanted: Iterable[Wanted]) -> Iterator[Wan
         StorageError: One could not be read or written.
         FileNotFoundError: One is gone.
     """
+    made: set[str] = set()
     return at_once.done(
-        fs, lambda each: _fetch(fs, folder, each), wanted, lambda each: each.size
+        fs, lambda each: _fetch(fs, folder, each, made), wanted, lambda each: each.size
     )
 
 
@@ -101,13 +102,14 @@ def changed(fs: Filesystem, path: str) -> DamagedLakeError:
     )
 
 
-def _fetch(fs: Filesystem, folder: str, wanted: Wanted) -> Wanted:
+def _fetch(fs: Filesystem, folder: str, wanted: Wanted, made: set[str]) -> Wanted:
+    """Fetch a file; ``made`` has the folders of this machine that are there."""
     source = posixpath.join(folder, wanted.path)
     try:
         around = os.path.dirname(wanted.local) or "."
-        # Most often it is there, which a refused attempt to make it is a slow way to ask.
-        if not os.path.isdir(around):
+        if around not in made:
             os.makedirs(around, exist_ok=True)
+            made.add(around)
         with _unfinished(wanted) as file:
             try:
                 _fill(fs, source, wanted, file)
