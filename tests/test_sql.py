@@ -37,7 +37,7 @@ from lakeflow.query.engine.sandbox import Sandbox
 from lakeflow.query.engine.views import VIEWS as ALL_VIEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from lakeflow import formats
 
@@ -1104,6 +1104,28 @@ def test_who_wants_to_write_is_told_how(client: LakeflowClient, uri: str) -> Non
     for query in ("DELETE FROM runs", "WITH a AS (UPDATE runs SET status = '') SELECT 1"):
         with pytest.raises(InvalidInputError, match="written through the client"):
             lakeflow.sql(query, tracking_uri=uri)
+
+
+@pytest.mark.parametrize(
+    ("query", "views"),
+    [
+        ("WITH a AS (FROM runs), runs_of AS (FROM a) FROM runs_of", {"runs"}),
+        ("FROM range(3), metrics", {"metrics"}),
+        ("DESCRIBE params", {"params"}),
+        ("SHOW tags", {"tags"}),
+        ("SHOW TABLES", ALL_VIEWS.reads.keys()),
+        ("SELECT count(*) FROM information_schema.tables, runs", ALL_VIEWS.reads.keys()),
+    ],
+)
+def test_a_statement_makes_the_views_that_it_names_or_lists(
+    query: str, views: Collection[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    view = ALL_VIEWS.view
+    monkeypatch.setattr(ALL_VIEWS, "view", lambda name: made.append(name) or view(name))
+    sandbox = Sandbox(None, str(tmp_path))
+    sandbox.answer(sandbox.question(query), {}, {})
+    assert set(made) == views
 
 
 def test_the_lock_alone_keeps_other_files_out(fortress: dict[str, str]) -> None:

@@ -22,6 +22,7 @@ documents of the fold before it. So it comes out the same, however often it is b
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections import Counter
@@ -121,6 +122,8 @@ class _Compaction:
         self._total = 0
         self._is_last = False
         self._planner = FoldPlanner(lake)
+        # For all folds: to make one takes as long as many statements of a small fold.
+        self._engine = Engine(lake.engine_filesystem(), lake.settings.fold_memory_bytes)
         self._folded: Counter[str] = Counter()
         self._marked: set[str] = set()  # tables that the fold under way has committed
 
@@ -133,16 +136,17 @@ class _Compaction:
         # would always be something more to fold, and this one would never end.
         ends = FoldBoundaryFinder(self._lake.fs, unfolded).ends
         target = {path: end for path, end in ends.items() if end > unfolded[path][0]}
-        while (following := self._planner.next()) is not None:
-            positions = following.plan.positions
-            self._is_last = all(
-                writer_of(path) in positions
-                and (number_of(path), end) <= positions[writer_of(path)][:2]
-                for path, end in target.items()
-            )
-            self._carry_out(following)
-            if self._is_last:
-                break
+        with contextlib.closing(self._engine):
+            while (following := self._planner.next()) is not None:
+                positions = following.plan.positions
+                self._is_last = all(
+                    writer_of(path) in positions
+                    and (number_of(path), end) <= positions[writer_of(path)][:2]
+                    for path, end in target.items()
+                )
+                self._carry_out(following)
+                if self._is_last:
+                    break
         self._say("vacuum")
         self._report.vacuum = vacuum(self._lake, self._planner.listed)
 
@@ -167,11 +171,14 @@ class _Compaction:
 
     def _fold_with_memory(self, fold: NextFold) -> Fold:
         """Fold within the memory that is set; a claimed fold of huge values gets more."""
-        wanted = self._lake.settings.fold_memory_bytes
+        self._engine.reads(fold.plan.number)
         # The plan of a claimed fold cannot be made smaller, since somebody else may have
         # committed a table by it already. So the memory grows; None is DuckDB's own default.
-        for memory_bytes in (wanted, 4 * wanted, None):
-            engine = Engine(self._lake.engine_filesystem(), memory_bytes)
+        larger = (
+            Engine(self._lake.engine_filesystem(), memory_bytes)
+            for memory_bytes in (4 * self._lake.settings.fold_memory_bytes, None)
+        )
+        for engine in itertools.chain([self._engine], larger):
             try:
                 with self._lake.fs.staging() as folder:
                     folding = Folding(engine, self._lake.kinds, fold.plan.latest_clock)

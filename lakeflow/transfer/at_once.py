@@ -20,7 +20,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _REQUESTS_AT_ONCE = 48
-"""Requests that wait for a store at one time: with 32, uploads left it idle at 30 ms a request."""
+"""Requests that wait for a store at one time: 32 uploads left it idle at 30 ms a request."""
 
 MOST_BYTES = 48 * 1024 * 1024
 """Bytes of files that are in memory at one time, however many and large they are."""

@@ -32,6 +32,7 @@ from lakeflow.maintenance.compact import (
 )
 from lakeflow.maintenance.tiers import MERGE_FILES, files_to_rewrite
 from lakeflow.open_store import open_store
+from lakeflow.query.engine.connection import Engine
 from lakeflow.records import Origin, copied
 from lakeflow.schema import EXPERIMENT_TAGS, METRICS, PARAMS, RUNS
 from lakeflow.stores.control import ControlStore
@@ -232,15 +233,18 @@ def test_rows_are_sorted_within_files_and_from_file_to_file(
 
 @pytest.mark.usefixtures("small_files")
 def test_a_key_is_one_stretch_after_several_folds(
-    another_process: Callable[..., Store], uri: str
+    another_process: Callable[..., Store], uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = another_process(uri, fold_bytes=100_000)
     for _ in range(300):
         run_id = store.runs.create("0").info.run_id
         points = [Metric(f"m{n}", n, n, n) for n in range(10)]
         store.runs.log_batch(run_id, points, [Param(f"p{n}", "v") for n in range(10)])
+    made, connect = [], Engine._connect
+    monkeypatch.setattr(Engine, "_connect", lambda each: made.append(each) or connect(each))
     report = compact_lake(store.lake)
     assert len(report.folds) > 2
+    assert len(made) == 1, "one engine does for all folds"
     for name in ("params", "latest_metrics"):
         files = store.lake.tables[name].files()
         assert [file.rows for file in files] == [3_000]

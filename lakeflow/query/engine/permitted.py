@@ -101,7 +101,9 @@ def given(names: Collection[object], views: Collection[str]) -> None:
 
 
 def names(tree: dict[str, Any], views: Collection[str]) -> set[str]:
-    """Return the names of what a parsed statement reads.
+    """Return which views a parsed statement reads, and the names of what tells of all of them.
+
+    All else that it may read is its own: tables that it makes, and rows of functions.
 
     Args:
         tree: The statement.
@@ -110,17 +112,16 @@ def names(tree: dict[str, Any], views: Collection[str]) -> set[str]:
     Raises:
         InvalidInputError: A part of it is not known to read only.
     """
-    found = set()
+    found: set[str] = set()
     made_here = made(tree)
     for node, lambdas in nodes(tree):
         kind = node.get("type")
         if kind == "BASE_TABLE":
-            found.add(_table(node, made_here, views))
+            found |= _table(node, made_here, views)
         elif kind == "SHOW_REF":
-            _check_show(node, views)
-            found.add(kind)
+            found |= _shown(node, views)
         elif kind == "TABLE_FUNCTION":
-            found.add(_table_function(node["function"]["function_name"].lower(), views))
+            _check_table_function(node["function"]["function_name"].lower(), views)
         elif isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READS:
             raise InvalidInputError(
                 "the lake is read through SQL and written through the client: there is "
@@ -147,8 +148,8 @@ def _made(node: Mapping[str, Any]) -> Iterator[str]:
         yield name
 
 
-def _table(node: Mapping[str, Any], made: set[str], views: Collection[str]) -> str:
-    """Return the name of a table that is a view, or is made by the statement."""
+def _table(node: Mapping[str, Any], made: set[str], views: Collection[str]) -> set[str]:
+    """Return the name of a table, unless the statement makes it."""
     catalog, schema, name = (
         node[f"{part}_name"].lower() for part in ("catalog", "schema", "table")
     )
@@ -157,17 +158,21 @@ def _table(node: Mapping[str, Any], made: set[str], views: Collection[str]) -> s
     is_made = schema in {"", "recurring"} and name in made
     if catalog or not (is_view or is_made or (schema, name) in _TABLES):
         _refuse_table(node["table_name"], views)
-    return f"{schema}.{name}" if (schema, name) in _TABLES else name
+    if (schema, name) in _TABLES:
+        return {f"{schema}.{name}"}
+    return {name} if is_view else set()
 
 
-def _check_show(node: Mapping[str, Any], views: Collection[str]) -> None:
-    shown = node["table_name"].strip('"').lower()
-    # Of views, of what a SELECT returns, and of the tables.
+def _shown(node: Mapping[str, Any], views: Collection[str]) -> set[str]:
+    """Return what is described, or the name of what lists all views."""
+    shown: str = node["table_name"].strip('"').lower()
+    # Of views, of what a SELECT returns, and of the tables. A SELECT names what it reads.
     if node["show_type"] in {"DESCRIBE", "SUMMARY"} and node["query"] is not None:
-        return
+        return set()
     is_view = node["show_type"] == "SHOW" and shown in views
     if node["schema_name"] or not (is_view or shown == "tables"):
         _refuse_table(node["table_name"] or node["schema_name"], views)
+    return {shown}
 
 
 def _refuse_table(name: str, views: Collection[str]) -> None:
@@ -177,13 +182,12 @@ def _refuse_table(name: str, views: Collection[str]) -> None:
     )
 
 
-def _table_function(name: str, views: Collection[str]) -> str:
+def _check_table_function(name: str, views: Collection[str]) -> None:
     if name not in _TABLE_FUNCTIONS:
         raise InvalidInputError(
             f"there is no table function {name} here: SQL reads views only",
             hint=f"the views are {', '.join(views)}",
         )
-    return name
 
 
 def _check_expression(node: Mapping[str, Any], lambdas: int) -> None:

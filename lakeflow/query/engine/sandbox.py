@@ -45,7 +45,7 @@ class Question:
         sql: The text.
         views: The views that it names.
         tables: The tables whose rows it needs.
-        is_closed: Whether it names nothing else that might lead to a view.
+        is_closed: Whether it reads nothing that tells of all views.
         narrowings: Which rows of these tables it sees at most.
     """
 

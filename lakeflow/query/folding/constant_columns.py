@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from lakeflow.query.folding.stored_files import Run
     from lakeflow.schema import TableSpec
 
-_FIRST = 100
-"""Rows that say which columns may be the same in all."""
+FEWEST = 100
+"""Rows of which there are such columns; the first of them say which these may be."""
 
 _LONGEST = 1_024
 """Characters of the text of such a column."""
@@ -33,14 +33,14 @@ def constant_columns(run: Run, spec: TableSpec, rows: str) -> dict[str, str | in
         f'left("{each.name}", {_LONGEST + 1})' if each.type == "string" else quoted([each.name])
         for each in spec.columns
     )
-    first = run(f"SELECT {looks} FROM ({rows}) LIMIT {_FIRST}")  # noqa: S608 - constants
-    if len(first) < _FIRST:
+    first = run(f"SELECT {looks} FROM ({rows}) LIMIT {FEWEST}")  # noqa: S608 - constants
+    if len(first) < FEWEST:
         return {}
     # Reals but for nulls are left out: NaN is not what it is, and 0 is what -0 is.
     candidates = {
         column.name: values[0]
         for column, values in zip(spec.columns, zip(*first, strict=True), strict=True)
-        if values.count(values[0]) == _FIRST
+        if values.count(values[0]) == FEWEST
         and (values[0] is None or column.type != "double")
         and (type(values[0]) is not str or len(values[0]) <= _LONGEST)
     }

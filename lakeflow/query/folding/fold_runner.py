@@ -23,7 +23,7 @@ from lakeflow.query.engine.connection import SQL_TYPES, Engine, literally
 from lakeflow.query.engine.overlay import stored_rows
 from lakeflow.query.engine.statement import quoted
 from lakeflow.query.folding import documents, fold_lines, fold_sql, made_sql
-from lakeflow.query.folding.constant_columns import constant_columns
+from lakeflow.query.folding.constant_columns import FEWEST, constant_columns
 from lakeflow.query.folding.parquet import Written, write_files
 from lakeflow.query.folding.stored_files import meeting, overlapping
 from lakeflow.records import REMOVED
@@ -83,6 +83,7 @@ class Folding:
         self._has_old: set[str] = set()
         self._has_gone: set[str] = set()
         self._stored_rows = ""
+        self._changes = 0
         self._replaced: list[tuple[str, str]] = []
         # What is sorted stays sorted. With it on, sorting 5 million points in 384 MiB fails.
         self._run("SET preserve_insertion_order = false")
@@ -136,7 +137,7 @@ class Folding:
         # With an owner goes whatever is stored of it, also what no line of this fold is about;
         # in every table, since a thing that nobody has made has rows of its parts alone.
         files = {name: [each.path for each in some] for name, some in stored.items() if some}
-        named, *owned = fold_sql.gone(kind, list(files))
+        named, *owned = fold_sql.gone(kind, self._fields, list(files))
         self._run(named)
         for statement in owned if is_owner_gone else ():
             self._run(statement, **files)
@@ -247,17 +248,19 @@ class Folding:
         """Return how many rows a table gets; they are the next ones to be written."""
         # Views, here and below: tables would hold the longest texts once more.
         self._run(f"CREATE OR REPLACE TEMP VIEW changes AS {fold_sql.shown(kind, spec)}")
-        self._replaced = []
-        for number, (rows, by, column) in enumerate(fold_sql.replaced(kind, spec)):
-            self._run(f"CREATE OR REPLACE TEMP VIEW replaced_{number} AS {rows}")
-            columns = ", ".join(f'"{name}"' for name in by)
-            self._replaced.append((f"JOIN replaced_{number} USING ({columns})", column))
-        return int(self._one("SELECT count(*) FROM changes")[0])
+        self._changes = int(self._one("SELECT count(*) FROM changes")[0])
+        return self._changes
 
     def files_with_changes(
         self, kind: Kind, spec: TableSpec, stored: Sequence[Stored]
     ) -> set[str]:
         """Return the files that hold rows of the table which are no longer there."""
+        self._replaced = []
+        queries = fold_sql.replaced(kind, spec) if stored else ()
+        for number, (query, by, column) in enumerate(queries):
+            self._run(f"CREATE OR REPLACE TEMP VIEW replaced_{number} AS {query}")
+            columns = ", ".join(f'"{name}"' for name in by)
+            self._replaced.append((f"JOIN replaced_{number} USING ({columns})", column))
         is_each = (part := kind.part(spec)) is not None and part.keep is Keep.EACH
         is_changed = kind.name in self._has_gone or (
             not is_each and (kind.name in self._has_old or spec in kind.keyed_tables)
@@ -303,7 +306,8 @@ class Folding:
         rows = "SELECT * FROM changes"
         if self._stored_rows:
             rows = f"{self._stored_rows} UNION ALL BY NAME {rows}"
-        return self._write(spec, rows, folder)
+        are_few = not self._stored_rows and self._changes < FEWEST
+        return self._write(spec, rows, folder, are_few=are_few)
 
     def write_rest(self, spec: TableSpec, file: str, folder: str) -> list[Written]:
         """Write the rows of a file that are still there, without the changes."""
@@ -358,8 +362,10 @@ class Folding:
         if and_records:
             self._run("DROP TABLE records")
 
-    def _write(self, spec: TableSpec, rows: str, folder: str) -> list[Written]:
-        constants = constant_columns(self._run, spec, rows)
+    def _write(
+        self, spec: TableSpec, rows: str, folder: str, *, are_few: bool = False
+    ) -> list[Written]:
+        constants = {} if are_few else constant_columns(self._run, spec, rows)
         columns = ", ".join(
             f'CAST("{column.name}" AS {SQL_TYPES[column.type]}) AS "{column.name}"'
             for column in spec.columns

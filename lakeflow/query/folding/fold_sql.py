@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from lakeflow.schema import TableSpec
 
 
-def gone(kind: Kind, stored: Sequence[str]) -> list[str]:
+def gone(kind: Kind, given: Collection[str], stored: Sequence[str]) -> list[str]:
     """Return the statements that stage the things which are removed as ``gone_<kind>``.
 
     Owners come first. What they own is gone too: of it, what is new and what is stored.
 
     Args:
         kind: The kind.
+        given: Fields that any line has.
         stored: Parameters that its stored files are bound to, one a table.
     """
     shape = json.dumps({"kind": ["VARCHAR"], "id": ["VARCHAR"]})
@@ -50,11 +51,13 @@ def gone(kind: Kind, stored: Sequence[str]) -> list[str]:
     if kind.owner is not None:
         owner = kind.owner
         ids = quoted((kind.id, owner.id))
-        parts = [f"SELECT {ids} FROM ({fresh_rows(kind, *each)})" for each in fields(kind)]
+        parts = [f"SELECT {ids} FROM ({rows})" for rows in _given_rows(kind, given)]
         parts += [
             f"SELECT {ids} FROM read_parquet(${name}, hive_partitioning = false)"
             for name in stored
         ]
+        if not parts:
+            return statements
         statements.append(
             f"""
             INSERT INTO gone_{kind.name}
@@ -66,19 +69,20 @@ def gone(kind: Kind, stored: Sequence[str]) -> list[str]:
     return statements
 
 
-def touched(kind: Kind, given: Collection[str]) -> str:
-    """Return what stages the things that the lines are about, as ``touched_<kind>``.
+def _given_rows(kind: Kind, given: Collection[str]) -> Iterator[str]:
+    """Yield queries whose rows name what the lines are about; each has the kind's scope."""
+    named = [each for each in fields(kind) if each[0].name in given]
+    if kind.is_line and named:
+        some = " OR ".join(f'"{spec.name}" IS NOT NULL' for spec, _ in named)
+        yield f"SELECT {quoted(kind.scope)} FROM records WHERE {some}"
+    elif not kind.is_line:
+        yield from (fresh_rows(kind, *each) for each in named)
 
-    Args:
-        kind: The kind.
-        given: Fields that any line has: to plan a look into each of them takes milliseconds.
-    """
+
+def touched(kind: Kind, given: Collection[str]) -> str:
+    """Return what stages the things that the lines are about, as ``touched_<kind>``."""
     owners = kind.scope[:-1]
-    parts = [
-        f"SELECT {quoted(kind.scope)} FROM ({_ids(kind, spec, part)})"
-        for spec, part in fields(kind)
-        if spec.name in given
-    ]
+    parts = [f"SELECT {quoted(kind.scope)} FROM ({rows})" for rows in _given_rows(kind, given)]
     # ``any_value`` passes over nulls: a line that removes a thing does not name its owners.
     nulls = "".join(f', NULL::VARCHAR AS "{name}"' for name in owners)
     parts.append(f'SELECT "{kind.id}"{nulls} FROM gone_{kind.name}')
@@ -90,12 +94,6 @@ def touched(kind: Kind, given: Collection[str]) -> str:
         GROUP BY "{kind.id}"
         """,
     )
-
-
-def _ids(kind: Kind, spec: TableSpec, part: Part | None) -> str:
-    if kind.is_line:
-        return f'SELECT {quoted(kind.scope)} FROM records WHERE "{spec.name}" IS NOT NULL'
-    return fresh_rows(kind, spec, part)
 
 
 def touched_ids(kind: Kind) -> str:
