@@ -1,13 +1,14 @@
 """How this process ends, as the status of the runs that nobody has ended.
 
 An exception that nobody catches is left by Python in ``sys.last_value``. The status of
-``sys.exit`` it leaves nowhere, so ``sys.exit`` is wrapped, as are ``exit`` and ``quit``. Of a
-``SystemExit`` that a program raises itself nothing is left but the place where the program
-stopped: there a status is read that is written out, and any other is taken for success. A
-thread that dies is only told to ``threading.excepthook``, which is chained. By SIGTERM and
-SIGHUP a process dies without a word: where their default is in place while a run is open or
-begun, a handler of ours has the runs ended, then lets the signal do what it would have done. No
-handler of the application is replaced.
+``sys.exit`` it leaves nowhere, so ``sys.exit`` is wrapped, as are ``exit`` and ``quit``. A
+child of ``multiprocessing`` leaves neither: there a hook of its own is called while the
+exception is under way. Of a ``SystemExit`` that a program raises itself nothing is left but the
+place where the program stopped: there a status is read that is written out, and any other is
+taken for success. A thread that dies is only told to ``threading.excepthook``, which is
+chained. By SIGTERM and SIGHUP a process dies without a word: where their default is in place
+while a run is open or begun, a handler of ours has the runs ended, then lets the signal do what
+it would have done. No handler of the application is replaced.
 
 A handler runs in the middle of whatever the main thread does, and that may be a call of ours
 with a lock in hand, or half a record written. So the runs are ended by another thread, and a
@@ -47,6 +48,9 @@ _exit_asked_for: tuple[FrameType, object] | None = None
 _begun_in: tuple[FrameType, FrameType] | None = None
 _end_runs: Callable[[str], None] = lambda _: None  # noqa: E731
 
+# What a child of ``multiprocessing`` ends by, None if by nothing; empty while it has not ended.
+_child_ended_by: list[BaseException | None] = []
+
 # A signal has come, and the runs are being ended.
 _is_dying = False
 
@@ -62,6 +66,11 @@ def status_of(kind: type[BaseException]) -> str:
 
 def status() -> str:
     """Return the status for runs that are still open while the process ends."""
+    if _child_ended_by:
+        ended_by = _child_ended_by[0]
+        if isinstance(ended_by, SystemExit):
+            return _status_of_exit(ended_by.code)
+        return "FINISHED" if ended_by is None else status_of(type(ended_by))
     error = getattr(sys, "last_value", None)
     trace = getattr(error, "__traceback__", None)
     if error is not None and trace is not None and _was_left_by_an_exception(trace.tb_frame):
@@ -120,12 +129,17 @@ def watch(end_runs: Callable[[str], None], end_runs_of_thread: Callable[[str], N
     program = [each for each in frames if _is_program(each)]
     if program:
         _begun_in = frames[-1], program[-1]
-    sys.exit = _noted(sys.exit)
-    # Both are objects of one class; without ``site`` there are none.
-    kind: Any = type(getattr(builtins, "exit", None))
-    if kind.__name__ == "Quitter":
-        kind.__call__ = _noted(kind.__call__, 1)
     _chain_excepthook(end_runs_of_thread)
+
+
+@functools.cache
+def _watch_child(_process_id: int) -> None:
+    """Learn what a child of ``multiprocessing`` ends by, if this process is one."""
+    module = sys.modules.get("multiprocessing.process")
+    if module is not None and module.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, lambda: _child_ended_by.append(sys.exc_info()[1]), exitpriority=0)
 
 
 def _is_program(frame: FrameType) -> bool:
@@ -175,6 +189,7 @@ def beginning() -> Iterator[None]:
             del _beginnings[mine]
             threading.Event().wait()
         guard()
+        _watch_child(os.getpid())
         yield
     finally:
         _beginnings.pop(mine, None)
@@ -259,6 +274,13 @@ def _after_fork() -> None:
     _beginnings.clear()
     unguard()
 
+
+# Before the program looks it up: it does so before it calls ``main`` in ``sys.exit(main())``.
+sys.exit = _noted(sys.exit)
+# Both are objects of one class; without ``site`` there are none.
+_quitter: Any = type(getattr(builtins, "exit", None))
+if _quitter.__name__ == "Quitter":
+    _quitter.__call__ = _noted(_quitter.__call__, 1)
 
 # A child has no run of its own yet. Put back in the child alone, a signal that comes before
 # that is lost: Python has noted it for a handler which is gone.

@@ -208,8 +208,9 @@ def _carry_out(
                 report.files += 1
                 report.bytes += size
                 progress(Progress(f"copy {step}", done, total))
-            # What says that they are there must not reach the disk before they do.
-            target.sync(*new)
+            # What says that they are there must not reach the disk before they do. A copy that
+            # was killed may have sent the others.
+            target.sync(*sizes)
     return report
 
 

@@ -109,8 +109,9 @@ class ArtifactFolder(NamedTuple):
         # All of them first: a bad name in a folder is an error before anything is sent.
         found = list(sources)
         # Nothing is recorded of these files, so all of them are sent.
-        for _ in sending.send(self.place.fs, self.place.folder, found, lambda *_: False):
-            pass
+        sent = [*sending.send(self.place.fs, self.place.folder, found, lambda *_: False)]
+        if self.lake is not None and self.lake.lake.settings.durability == "fsync":
+            self.place.fs.sync(*(self.place.full(each.path) for each in sent))
 
 
 def _cuts(path: str, folder: str) -> list[int]:

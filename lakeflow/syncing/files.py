@@ -87,13 +87,18 @@ class Files:
         self._known.clear()
         wanted = {each.path: each for each in self._of_runs(of_runs)}
         wanted |= {each.path: each for each in self._of_models(of_models)}
-        sent = at_once.done(
-            self._target.lake.fs, self._send, wanted.values(), lambda each: each.size
-        )
-        for size in sent:
+        fs = self._target.lake.fs
+        there: list[str] = []
+        for brought in at_once.done(fs, self._send, wanted.values(), lambda each: each.size):
+            if brought is None:
+                continue
+            path, size = brought
+            there.append(path)
             if size is not None:
                 self._report.files += 1
                 self._report.file_bytes += size
+        # Those too that were there: a sync that was killed may have sent them.
+        self._target.lake.sync_if_durable(*there)
 
     def _note(self, record: Mapping[str, Any]) -> None:
         """Keep where the artifacts of a run are, to ask for those of few others."""
@@ -140,14 +145,18 @@ class Files:
                 if place.fs is self._source.lake.fs:
                     yield identity, place.folder
 
-    def _send(self, file: _File) -> int | None:
-        """Send a file unless it is there; return its size if it was sent."""
+    def _send(self, file: _File) -> tuple[str, int | None] | None:
+        """Send a file unless it is there.
+
+        Returns:
+            Its path, and its size if it was sent; None if the source lacks it.
+        """
         source, target = self._source.lake.fs, self._target.lake.fs
         there = target.entry(file.path)
         if there is not None:
             is_same = there.size == file.size and self._is_same(file)
             if is_same or self._is_older(file):
-                return None
+                return file.path, None
         now, place = source.entry(file.path), without_password(source.uri)
         if now is None or now.is_folder:
             self._report.problems.append(f"{place}/{file.path} is not there")
@@ -157,7 +166,7 @@ class Files:
             self._report.problems.append(
                 f"{place}/{file.path} was replaced since it was logged"
             )
-        return now.size
+        return file.path, now.size
 
     def _is_same(self, file: _File) -> bool:
         """Return whether a file that is there in its size is taken for what was logged."""

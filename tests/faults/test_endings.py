@@ -190,26 +190,70 @@ PROGRAMS = {
 }
 
 
+# The same of programs that have no run before.
+IN_A_CHILD = """
+import multiprocessing, os, signal, sys, lakeflow
+def work():
+    lakeflow.start_run()
+    {}
+if __name__ == "__main__":
+    {}
+    child = multiprocessing.get_context("{}").Process(target=work)
+    child.start(); child.join(); sys.exit(child.exitcode)
+"""
+WITHOUT_RUNS = {
+    "exit with what main returns": (
+        "import sys, lakeflow\n"
+        "def main():\n    lakeflow.start_run()\n    return 3\n"
+        "sys.exit(main())",
+        "FAILED",
+        3,
+    ),
+    "an exception in a spawned child": (IN_A_CHILD.format("1 / 0", "", "spawn"), "FAILED", 1),
+    "exit that is caught in a spawned child": (
+        IN_A_CHILD.format("try: sys.exit(3)\n    except SystemExit: pass", "", "spawn"),
+        "FINISHED",
+        0,
+    ),
+    "an interrupt in a forked child": (
+        IN_A_CHILD.format("signal.raise_signal(signal.SIGINT)", "", "fork"),
+        "KILLED",
+        1,
+    ),
+    # What is asked for once a process counts in the child as well.
+    "SystemExit in a forked child, and the parent had a run": (
+        IN_A_CHILD.format(
+            "raise SystemExit(int('3'))",
+            "with lakeflow.start_run() as run: pass\n    lakeflow.delete_run(run.info.run_id)",
+            "fork",
+        ),
+        "FAILED",
+        3,
+    ),
+}
+ALL = {name: (BEGIN + text, *rest) for name, (text, *rest) in PROGRAMS.items()} | WITHOUT_RUNS
+
+
 @pytest.fixture(scope="module")
 def died(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, int]]:
     """Return for each program its folder and its exit code; they are started at once."""
-    folders = {name: tmp_path_factory.mktemp("died") for name in PROGRAMS}
+    folders = {name: tmp_path_factory.mktemp("died") for name in ALL}
 
     def run(name: str) -> int:
         program = folders[name] / "program.py"
-        program.write_text(BEGIN + PROGRAMS[name][0])
+        program.write_text(ALL[name][0])
         environment = {k: v for k, v in os.environ.items() if "TRACKING" not in k}
         options = {"cwd": program.parent, "env": environment, "capture_output": True}
         return subprocess.run([sys.executable, program], **options, timeout=60).returncode
 
     with ThreadPoolExecutor(2) as pool:
-        codes = pool.map(run, PROGRAMS)
-    return {name: (folders[name], code) for name, code in zip(PROGRAMS, codes, strict=True)}
+        codes = pool.map(run, ALL)
+    return {name: (folders[name], code) for name, code in zip(ALL, codes, strict=True)}
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_run_ends_as_its_process_does(name: str, died: dict[str, tuple[Path, int]]) -> None:
-    _, status, code = PROGRAMS[name]
+    _, status, code = ALL[name]
     folder, exit_code = died[name]
     runs = LakeflowClient(folder / "lake").search_runs(["0"])
     assert {run.info.status for run in runs} == {status}

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING
 import deltalake
 import pytest
 
+from lakeflow.filesystem.location import open_filesystem
 from lakeflow.maintenance.compact import compact_lake
+from lakeflow.maintenance.copying import copy_lake
+from lakeflow.syncing.between_lakes import sync_lakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from lakeflow.maintenance.report import Progress
     from lakeflow.stores.store import Store
 
 # _IOR('X', 125, __u32), and the flag that says not to write anything that is still in memory.
@@ -179,3 +183,43 @@ def test_what_was_on_the_disk_survives_a_compaction_and_a_power_cut(
         store.runs.create("0")
         compact_lake(store.lake)
         store.lake.close()
+
+
+def test_artifacts_that_a_sync_brings_survive_a_power_cut_with_fsync(
+    another_process: Callable[..., Store], disk: Disk, tmp_path: Path
+) -> None:
+    lake = str(disk.path / "lake")
+    source = another_process(str(tmp_path / "node"))
+    run_id = source.runs.create("0").info.run_id
+    source.artifacts.log_text(run_id, "kept", "a/t.txt")
+    target = another_process(lake, durability="fsync")
+    sync_lakes(source, target)
+    for each in (source, target):
+        each.lake.close()
+    disk.cut_and_mount()
+    store = another_process(lake)
+    uri = store.runs.get(run_id).info.artifact_uri
+    assert (Path(uri) / "a/t.txt").read_text() == "kept"
+    store.lake.close()
+
+
+def test_a_copy_that_was_killed_and_made_again_survives_a_power_cut(
+    another_process: Callable[..., Store], disk: Disk, tmp_path: Path
+) -> None:
+    lake = str(disk.path / "lake")
+    source = another_process(str(tmp_path / "node"))
+    run_id = source.runs.create("0").info.run_id
+    compact_lake(source.lake)
+    source.runs.log_metric(run_id, "loss", 1.0, 0, 0)
+
+    def die(progress: Progress) -> None:
+        if progress.step == "copy log":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copy_lake(source.lake, open_filesystem(lake), die)
+    copy_lake(source.lake, open_filesystem(lake))
+    disk.cut_and_mount()
+    store = another_process(lake)
+    assert len(store.runs.history(run_id, "loss")) == 1
+    store.lake.close()

@@ -14,6 +14,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 import lakeflow
 from lakeflow import LakeflowClient
+from lakeflow.filesystem.local import LocalFilesystem
 from lakeflow.mlflow.locations import lake_uri
 from lakeflow.stores.artifacts import folders
 
@@ -119,11 +120,23 @@ def test_a_folder_below_the_artifacts_of_a_run_is_recorded_too(folder: Path, lak
     assert _content(repository.download_artifacts("")) == _FILES
 
 
+def test_files_of_no_run_are_synced_where_they_are_to_survive_a_power_cut(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEFLOW_DURABILITY", "fsync")
+    _, run_id, uri = _run(str(tmp_path / "lake"))
+    above, _, _ = uri.removesuffix(f"/{run_id}/artifacts").rpartition("/")
+    synced: list[str] = []
+    monkeypatch.setattr(LocalFilesystem, "sync", lambda _, *paths: synced.extend(paths))
+    get_artifact_repository(above).log_artifacts(folder, "of nobody")
+    assert sorted(synced) == sorted(f"artifacts/of nobody/{path}" for path in _FILES)
+
+
 def test_what_is_logged_through_the_folder_of_all_artifacts_is_recorded_too(
     folder: Path, lake: str, tmp_path: Path
 ) -> None:
     client, run_id, uri = _run(lake)
-    above, _, experiment = uri.removesuffix(f"/{run_id}/artifacts").rpartition("/")
+    above, _, _ = uri.removesuffix(f"/{run_id}/artifacts").rpartition("/")
     repository = get_artifact_repository(above)
     repository.log_artifacts(folder, f"{experiment}/{run_id}/artifacts/x")
     repository.log_artifact(folder / "a.txt", f"{experiment}/{run_id}/artifacts")
