@@ -136,7 +136,7 @@ def test_what_is_logged_through_the_folder_of_all_artifacts_is_recorded_too(
     folder: Path, lake: str, tmp_path: Path
 ) -> None:
     client, run_id, uri = _run(lake)
-    above, _, _ = uri.removesuffix(f"/{run_id}/artifacts").rpartition("/")
+    above, _, experiment = uri.removesuffix(f"/{run_id}/artifacts").rpartition("/")
     repository = get_artifact_repository(above)
     repository.log_artifacts(folder, f"{experiment}/{run_id}/artifacts/x")
     repository.log_artifact(folder / "a.txt", f"{experiment}/{run_id}/artifacts")
