@@ -179,7 +179,7 @@ calls = {
     "scandir": lambda: client.search_runs(["0"]),
     "link": lambda: client.create_experiment(f"e{time.time_ns()}"),
     "write": lambda: client.log_metric(run_id, "m", 1),
-    "open": lambda: client.log_artifact(run_id, "given"),
+    "read": lambda: client.log_artifact(run_id, "given"),
     "isalnum": lambda: client.search_runs(["0"], "metrics.m > 1"),
     "time": lambda: retry_until_deadline(time.time, "cannot wait", 1, lambda: None),
 }
