@@ -52,6 +52,8 @@ _S3_CODES = {
     "SlowDown": _BUSY,
     "ServiceUnavailable": _BUSY,
     "InternalError": _BUSY,
+    # Ceph's, for whatever goes wrong in itself, such as two requests for one key.
+    "UnknownError": _BUSY,
     "RequestLimitExceeded": _BUSY,
     "Throttling": _BUSY,
     "ThrottlingException": _BUSY,

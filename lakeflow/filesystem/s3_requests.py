@@ -287,6 +287,8 @@ class Sender:
                 return _received(response, until)
             finally:
                 self._turns.release()
+        except urllib3.NewConnectionError:
+            return None
         except (urllib3.ConnectTimeoutError, urllib3.ReadTimeoutError):
             # s3fs would wait as long once more.
             raise

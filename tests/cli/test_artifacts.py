@@ -172,21 +172,23 @@ def test_verify_says_what_has_changed(
 
 
 def test_a_long_transfer_shows_how_far_it_is(run_id: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "two").mkdir()
+    for name in "ab":
+        (tmp_path / "two" / name).write_text(name)
     # As if a second had gone by already.
     program = """
 import sys
 from lakeflow.cli import main
 from lakeflow.transfer import progress
 progress._SECONDS_BEFORE_IT_IS_SHOWN = 0
-for verb in (["put", sys.argv[1], "file"], ["get", sys.argv[1], "", "all"], ["verify"]):
+for verb in (["put", *sys.argv[1:]], ["get", sys.argv[1], "", "all"], ["verify"]):
     assert main(["artifacts", *verb]) == 0
 """
     terminal, theirs = pty.openpty()
-    command = [sys.executable, "-c", program, run_id]
+    command = [sys.executable, "-c", program, run_id, str(tmp_path / "two")]
     subprocess.run(command, stderr=theirs, stdout=subprocess.DEVNULL, check=True)
     shown = os.read(terminal, 10_000).decode()
     os.close(terminal)
     os.close(theirs)
-    for words in ("uploaded 1 of 1", "downloaded 1 of 3", "verified 1 of 3"):
+    for words in ("uploaded 1 of 2", "downloaded 1 of 4", "verified 1 of 4"):
         assert words in shown
