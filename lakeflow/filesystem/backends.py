@@ -22,6 +22,7 @@ from fsspec.core import get_filesystem_class, url_to_fs
 
 from lakeflow.filesystem.failures import EXISTS, store_code
 from lakeflow.filesystem.parts import S3Parts
+from lakeflow.filesystem.threads import FILES_AT_ONCE
 from lakeflow.ids import new_id
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ _S3 = Backend(
             "retries": {"total_max_attempts": 1},
             "connect_timeout": CONNECT_S,
             "read_timeout": READ_S,
-            # As many as artifacts take at once; of botocore's 10 others would wait for one.
-            "max_pool_connections": 48,
+            # Of botocore's 10, others would wait for one.
+            "max_pool_connections": FILES_AT_ONCE,
         },
     },
     _open_s3,

@@ -288,6 +288,7 @@ class Sender:
             finally:
                 self._turns.release()
         except urllib3.NewConnectionError:
+            # By its class it is a matter of time, but it is one of the address.
             return None
         except (urllib3.ConnectTimeoutError, urllib3.ReadTimeoutError):
             # s3fs would wait as long once more.

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+FILES_AT_ONCE = 48
+"""Requests for files that wait for a store at one time: 32 left it idle at 30 ms a request."""
+
 
 def submitted(threads: Executor, call: Callable[..., R], *args: object) -> Future[R]:
     """Return what a call will have returned.

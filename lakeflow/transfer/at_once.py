@@ -9,7 +9,7 @@ from itertools import chain, islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from lakeflow.filesystem.threads import submitted
+from lakeflow.filesystem.threads import FILES_AT_ONCE, submitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_REQUESTS_AT_ONCE = 48
-"""Requests that wait for a store at one time: 32 uploads left it idle at 30 ms a request."""
 
 MOST_BYTES = 48 * 1024 * 1024
 """Bytes of files that are in memory at one time, however many and large they are."""
@@ -41,7 +38,7 @@ def done(
         size: Bytes of an item's file.
     """
     rest = iter(items)
-    first = list(islice(rest, _REQUESTS_AT_ONCE))
+    first = list(islice(rest, FILES_AT_ONCE))
     # On a disk of this machine threads would only wait for one another.
     if fs.can_append or len(first) < 2:
         yield from map(work, chain(first, rest))

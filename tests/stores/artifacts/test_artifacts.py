@@ -482,13 +482,13 @@ def test_a_killed_process_leaves_whole_files_and_the_next_call_completes_them(
 import os, signal
 from lakeflow import MlflowClient
 from lakeflow.filesystem.local import LocalFilesystem
-name, seen = LocalFilesystem.upload, []
-def named(self, local, path):
+put, seen = LocalFilesystem.upload, []
+def upload(self, local, path):
     seen.append(path)
     if len(seen) == 9:
         os.kill(os.getpid(), signal.SIGKILL)
-    name(self, local, path)
-LocalFilesystem.upload = named
+    put(self, local, path)
+LocalFilesystem.upload = upload
 MlflowClient({str(lake)!r}).log_artifacts({run_id!r}, {str(folder)!r})
 """
     done = subprocess.run([sys.executable, "-c", program], check=False)
