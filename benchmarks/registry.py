@@ -65,6 +65,7 @@ def parsed() -> argparse.Namespace:
     number = {"type": int, "metavar": "N"}
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=[*PARTS], help="which")
     parser.add_argument("--calls", default=300, **number, help="of each kind")
+    parser.add_argument("--turns", default=5, **number, help="of each peer, for single calls")
     parser.add_argument("--searches", default=5, **number, help="after the first one")
     parser.add_argument("--models", default=100_000, **number, help="of ten versions each")
     parser.add_argument("--rounds", default=15, **number, help="of fresh processes")
@@ -77,15 +78,20 @@ def parsed() -> argparse.Namespace:
 
 
 def calls(options: argparse.Namespace, lakeflow: Peer) -> None:
-    """Time single calls of one client each, in new stores."""
-    found = {}
-    (mlflow,) = mlflow_peers(options, "mlflow3", "sqlite")
-    for peer in (lakeflow, mlflow):
-        with tempfile.TemporaryDirectory(prefix="registry-", dir=options.folder) as folder:
-            say(f"calls: {peer.name}")
-            given = {"step": "calls", "calls": options.calls}
-            found[peer.name] = peer.run("registry_calls.py", Path(folder), **given)
-    compare("one call, median", found)
+    """Time single calls of one client each, in new stores; the peers take turns."""
+    peers = [lakeflow, *mlflow_peers(options, "mlflow3", "sqlite")]
+    found: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in peers}
+    for _ in range(options.turns):
+        for peer in peers:
+            with tempfile.TemporaryDirectory(prefix="registry-", dir=options.folder) as folder:
+                say(f"calls: {peer.name}")
+                given = {"step": "calls", "calls": options.calls}
+                found[peer.name].append(peer.run("registry_calls.py", Path(folder), **given))
+    medians = {
+        name: {call: median(turn[call] for turn in turns) for call in turns[0]}
+        for name, turns in found.items()
+    }
+    compare(f"one call, median of {options.turns} medians", medians)
 
 
 def search(options: argparse.Namespace, lakeflow: Peer) -> None:
