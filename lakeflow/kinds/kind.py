@@ -193,6 +193,9 @@ class Kind:
     derived: Derived | None = None
     catalogue: Catalogue | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     # Page tokens are sums over a search, which has its kind in it: the name is enough for that.
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

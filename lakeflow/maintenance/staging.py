@@ -24,7 +24,7 @@ from lakeflow.log.line_reader import read_lines
 from lakeflow.log.positions import CONTROL, LOG, events_apart, is_complete, number_of
 from lakeflow.maintenance.plain_lines import are_plain
 from lakeflow.query.folding.fold_runner import Documents
-from lakeflow.stores.lines import Declarations
+from lakeflow.stores.lines import declarations
 from lakeflow.stores.stored_things import read_thing
 from lakeflow.tables.block_reader import look_up
 
@@ -88,7 +88,7 @@ class _Stage:
         self._fs = lake.fs
         self._folder = folder
         self._misfits_in = misfits_in
-        self._declared = Declarations(lake.kinds)
+        self._declared = declarations(lake.kinds)
         self.staged = StagedLog()
 
     def events(self, spans: Mapping[str, tuple[int, int]]) -> None:

@@ -15,7 +15,7 @@ from lakeflow.log.control_log import ControlLog
 from lakeflow.log.control_requests import Folded
 from lakeflow.log.event_files import LARGEST_EVENT_BYTES
 from lakeflow.log.positions import CONTROL, event_path
-from lakeflow.stores.lines import Declarations
+from lakeflow.stores.lines import declarations
 from lakeflow.stores.memory import Memory
 from lakeflow.stores.things import merged
 from lakeflow.tables.folds import BEGINNING, last_event
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lakeflow.kinds import Kind
     from lakeflow.lake import Lake
-    from lakeflow.stores.lines import Checked
+    from lakeflow.stores.lines import Checked, Declarations
     from lakeflow.stores.stored_things import StoredThings
     from lakeflow.stores.things import Thing
     from lakeflow.tables.folds import Fold
@@ -229,7 +229,7 @@ class ControlStore:
         self._lake = lake
         self._stored = stored
         self._kinds = [kind for kind in lake.kinds if kind.is_controlled]
-        self._declared = Declarations(lake.kinds)
+        self._declared = declarations(lake.kinds)
         self._reset()
         lake.on_fork(self._reset)
 

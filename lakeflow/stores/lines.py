@@ -6,6 +6,7 @@ gives the same verdict; see ``query.folding.fold_lines``.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import event_lines, records
@@ -99,6 +100,12 @@ class Declarations:
             for record, _ in others
         )
         return lines if is_one else None
+
+
+@functools.lru_cache(maxsize=4)
+def declarations(kinds: tuple[Kind, ...]) -> Declarations:
+    """Return what a line may say, made once in a process: all lakes have the same kinds."""
+    return Declarations(kinds)
 
 
 class Field:

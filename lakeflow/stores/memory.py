@@ -8,14 +8,14 @@ from lakeflow import records
 from lakeflow.log.positions import CONTROL
 from lakeflow.stores.counted_records import CountedRecords
 from lakeflow.stores.hot_columns import HotColumns
-from lakeflow.stores.lines import Declarations
+from lakeflow.stores.lines import declarations
 from lakeflow.stores.things import Order, Thing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lakeflow.kinds import Kind
-    from lakeflow.stores.lines import Checked
+    from lakeflow.stores.lines import Checked, Declarations
 
 _ANY_CLOCK = 2**63 - 1
 
@@ -48,7 +48,7 @@ class Memory:
     ) -> None:
         self.kinds = kinds
         self._until = until
-        self._declared = declared or Declarations(kinds)
+        self._declared = declared or declarations(tuple(kinds))
         self._names: list[str] = []
         self.copied: dict[str, dict[str, set[Any]]] = {}
         self.clear()

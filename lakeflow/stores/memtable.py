@@ -15,7 +15,7 @@ from lakeflow.log.clock import seconds
 from lakeflow.log.event_files import read_event
 from lakeflow.log.line_reader import read_lines
 from lakeflow.log.positions import events_apart, number_of, writer_of
-from lakeflow.stores.lines import Declarations
+from lakeflow.stores.lines import declarations
 from lakeflow.stores.memory import Memory
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Memtable:
         self._lake = lake
         self._list = listing
         self._is_past = until is not None
-        self._declared = Declarations(lake.kinds)
+        self._declared = declarations(lake.kinds)
         self.memory = Memory(lake.kinds, until)
         self.reset()
 

@@ -29,7 +29,7 @@ from lakeflow.maintenance.listed import with_listing
 from lakeflow.maintenance.report import Progress
 from lakeflow.maintenance.schedule import AutoCompaction
 from lakeflow.query.engine.connection import Engine
-from lakeflow.stores.lines import Declarations
+from lakeflow.stores.lines import declarations
 from lakeflow.syncing import bookmark, experiments, lines, owned
 from lakeflow.syncing.files import Files
 from lakeflow.syncing.models import bring_models
@@ -161,7 +161,7 @@ class _Sync:
     def _bring_log(self) -> None:
         """Bring the lines of the log, as many at once as may be held."""
         source = self._source.lake
-        copying = lines.Lines(Declarations(source.kinds), self._known.experiments)
+        copying = lines.Lines(declarations(source.kinds), self._known.experiments)
         done, total = 0, self._plan.size
         for path, some in in_order(source.fs, self._plan.spans):
             if some.is_cut:

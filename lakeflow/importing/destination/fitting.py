@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow import records
 from lakeflow.importing.items import Problem
-from lakeflow.stores.lines import Declarations
+from lakeflow.stores.lines import declarations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ class Fitting:
     """
 
     def __init__(self, lake: Lake, report: Callable[[Problem], None]) -> None:
-        self._declared = Declarations(lake.kinds)
+        self._declared = declarations(lake.kinds)
         self._report = report
 
     def those_of(
