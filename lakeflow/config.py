@@ -6,11 +6,11 @@ import contextlib
 import getpass
 import os
 import threading
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.printable import readable
+from lakeflow.values import fields, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,7 +191,7 @@ def _number(name: str, text: str) -> int:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """How one process treats a lake; each field has an environment variable.
 
@@ -268,12 +268,13 @@ class Settings:
             InvalidInputError: A variable does not hold a value of its kind.
         """
         given: dict[str, object] = {}
+        defaults = cls()
         for field in fields(cls):
-            name = field.name.upper()
+            name = field.upper()
             text = variable(f"LAKEFLOW_{name}")
             if text is None:
                 continue
-            given[field.name] = _parse(name, text, field.default)
+            given[field] = _parse(name, text, getattr(defaults, field))
         return cls(**given)  # type: ignore[arg-type]
 
 

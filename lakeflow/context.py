@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lakeflow.config import environment, pass_on
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.filesystem.location import canonical
+from lakeflow.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ DEFAULT_URI = "./lake"
 """Where things are recorded unless somebody says otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opening:
     """How a lake is opened.
 
@@ -32,7 +32,7 @@ class Opening:
     exclusive_writer: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChosenExperiment:
     """The experiment for new runs.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import threading
@@ -15,6 +14,7 @@ from lakeflow.exceptions import LakeflowException
 from lakeflow.filesystem.location import canonical, open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.shutdown import at_shutdown
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ def open_lake(
             return lake
         settings = settings or Settings.from_environment()
         if opening.exclusive_writer is not None:
-            settings = dataclasses.replace(settings, exclusive_writer=opening.exclusive_writer)
+            settings = replace(settings, exclusive_writer=opening.exclusive_writer)
         made = Lake.on(open_filesystem(location, options, settings), settings, create=create)
         made.let_go = lambda: _let_go(made)
         # The handler of a signal may have opened it in this very thread meanwhile.

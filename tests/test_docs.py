@@ -50,9 +50,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_settings_page_lists_every_setting() -> None:
     from lakeflow.config import Settings
+    from lakeflow.values import fields
 
     page = (ROOT / "docs/reference/settings.md").read_text()
-    for name in Settings.__dataclass_fields__:
+    for name in fields(Settings):
         default = getattr(Settings(), name)
         shown = str(default).lower() if isinstance(default, bool) else str(default)
         row = next(line for line in page.splitlines() if f"`LAKEFLOW_{name.upper()}`" in line)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import reprlib
-from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lakeflow.printable import printable
+from lakeflow.values import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,11 +33,13 @@ class Entity:
 
     __slots__ = ()
 
+    _ours: ClassVar[tuple[str, ...]] = ()
+    """Fields that MLflow's entities lack."""
+
     def __iter__(self) -> Iterator[tuple[str, object]]:
-        for field in fields(self):  # type: ignore[arg-type]
-            # Fields that MLflow's entities lack are declared with ``repr=False``.
-            if field.repr:
-                yield field.name, getattr(self, field.name)
+        for name in fields(type(self)):
+            if name not in self._ours:
+                yield name, getattr(self, name)
 
     def to_dictionary(self) -> dict[str, object]:
         """Return the fields by name."""

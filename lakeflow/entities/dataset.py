@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from lakeflow.entities._base import Entity
+from lakeflow.values import field, frozen
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class InputTag(Entity):
     """A tag of one use of a dataset, such as ``mlflow.data.context``.
 
@@ -20,7 +19,7 @@ class InputTag(Entity):
     value: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class Dataset(Entity):
     """What identifies a dataset, and where it came from.
 
@@ -41,7 +40,7 @@ class Dataset(Entity):
     profile: str | None = None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class DatasetInput(Entity):
     """One use of a dataset by a run.
 

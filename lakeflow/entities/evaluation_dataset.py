@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from lakeflow.entities._base import Entity
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
@@ -166,7 +166,9 @@ class EvaluationDataset(Entity):
     last_updated_by: str | None
     experiment_ids: Sequence[str]
     # No part of what it is: read by two clients, it is the same dataset.
-    keeper: KeepsRecords | None = field(default=None, repr=False, compare=False)
+    keeper: KeepsRecords | None = field(default=None, compare=False)
+
+    _ours: ClassVar = ("keeper",)
 
     def _kept(self) -> KeepsRecords:
         if self.keeper is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 from lakeflow.entities._base import Entity, short
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.values import field, frozen
 
 
 class LifecycleStage:
@@ -61,7 +61,7 @@ class ViewType:
         raise InvalidInputError(f"no view type {view_type!r}; there are 1, 2 and 3")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class ExperimentTag(Entity):
     """One tag of an experiment.
 
@@ -74,7 +74,7 @@ class ExperimentTag(Entity):
     value: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class Experiment(Entity):
     """A named group of runs, as it was when it was read.
 

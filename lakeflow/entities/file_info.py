@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lakeflow.entities._base import Entity
+from lakeflow.values import frozen
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class FileInfo(Entity):
     """An entry of a folder of artifacts.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import dataclasses
 import functools
 import json
 import math
@@ -12,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
+from lakeflow.entities._base import Entity
 from lakeflow.printable import readable
 
 if TYPE_CHECKING:
@@ -165,21 +165,21 @@ _decode = json.JSONDecoder(object_hook=_typed).decode
 
 
 def _other(value: Any) -> Any:
-    # Where nobody has imported pydantic no value is a model of it.
-    pydantic = sys.modules.get("pydantic")
+    # Where nobody has imported them no value is a data class, or a model of pydantic.
+    dataclasses, pydantic = map(sys.modules.get, ("dataclasses", "pydantic"))
     try:
         # First: to Python they are sequences too, and a range may be too long for the memory.
         if isinstance(value, bytes | bytearray | memoryview):
             return {"$bytes": base64.b64encode(value).decode()}
         if isinstance(value, range):
             return str(value)
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping | Entity):
             return dict(value)
         if isinstance(value, Sequence | Set):
             return list(value)
         if pydantic is not None and isinstance(value, pydantic.BaseModel):
             return value.model_dump()
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if dataclasses is not None and hasattr(type(value), "__dataclass_fields__"):
             return dataclasses.asdict(value)
     # The class is a stranger's, and may raise anything.
     except Exception:  # noqa: BLE001

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, overload
 
 from lakeflow.entities.paging import PagedList
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from lakeflow.entities.evaluation_dataset import EvaluationDataset, KeepsRecords
@@ -27,4 +27,4 @@ def kept_by(
     """Return a dataset, or a page of them, with a client that they ask for their records."""
     if isinstance(found, PagedList):
         return PagedList([kept_by(keeper, each) for each in found], found.token)
-    return dataclasses.replace(found, keeper=keeper)
+    return replace(found, keeper=keeper)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lakeflow.entities._base import Entity, short
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ class LoggedModelStatus(StrEnum):
         return list(LoggedModelStatus).index(self)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class LoggedModelTag(Entity):
     """One tag of a logged model; it keeps the last value that it is given.
 
@@ -59,7 +59,7 @@ class LoggedModelTag(Entity):
     value: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class LoggedModelParameter(Entity):
     """One parameter of a logged model; it keeps the first value that it is given.
 
@@ -72,7 +72,7 @@ class LoggedModelParameter(Entity):
     value: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class LoggedModelInput(Entity):
     """A logged model that a run used.
 
@@ -83,7 +83,7 @@ class LoggedModelInput(Entity):
     model_id: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class LoggedModelOutput(Entity):
     """A logged model that a run made.
 
@@ -96,7 +96,7 @@ class LoggedModelOutput(Entity):
     step: int
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class LoggedModel(Entity):
     """A logged model as it was when it was read; later writes do not show in it.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from lakeflow.entities._base import Entity, short
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ class SourceType:
         raise InvalidInputError(f"no source type has the number {status!r}")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class Metric(Entity):
     """One value of one metric at one step.
 
@@ -149,7 +149,7 @@ class Metric(Entity):
             )
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class Param(Entity):
     """One parameter of a run; it keeps the first value that it is given.
 
@@ -162,7 +162,7 @@ class Param(Entity):
     value: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class RunTag(Entity):
     """One tag of a run; it keeps the last value that it is given.
 
@@ -175,7 +175,7 @@ class RunTag(Entity):
     value: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class RunInfo(Entity):
     """What is known of a run besides what was logged to it.
 
@@ -211,7 +211,7 @@ class RunInfo(Entity):
         yield "run_uuid", self.run_id
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class RunData(Entity):
     """What was logged to a run.
 
@@ -225,7 +225,9 @@ class RunData(Entity):
     metrics: dict[str, float] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    latest_metrics: tuple[Metric, ...] = field(default=(), repr=False)
+    latest_metrics: tuple[Metric, ...] = ()
+
+    _ours: ClassVar = ("latest_metrics",)
 
     def to_dictionary(self) -> dict[str, object]:
         """Return metrics, params and tags, each as a dictionary of its own."""
@@ -233,7 +235,7 @@ class RunData(Entity):
         return {name: dict(values) for name, values in self}  # type: ignore[call-overload]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class RunInputs(Entity):
     """What a run used.
 
@@ -253,7 +255,7 @@ class RunInputs(Entity):
         }
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class RunOutputs(Entity):
     """What a run made.
 
@@ -268,7 +270,7 @@ class RunOutputs(Entity):
         return {"model_outputs": [each.to_dictionary() for each in self.model_outputs]}
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class Run(Entity):
     """A run as it was when it was read; later writes do not show in it.
 

@@ -6,12 +6,12 @@ counts, which may be that of its experiment, so that nobody has to know the cloc
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from lakeflow.kinds import KINDS
 from lakeflow.query.engine.statement import quoted
 from lakeflow.schema import RUNS
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def _plain(spec: TableSpec) -> TableSpec:
         # Which stage counts is said already, and needs no clock.
         if each.name != _CLOCK_OF_STAGE
     )
-    return dataclasses.replace(spec, columns=columns, parted_by=())
+    return replace(spec, columns=columns, parted_by=())
 
 
 def selection(spec: TableSpec, experiments_only: bool) -> str:

@@ -23,13 +23,11 @@ A run that such a call leaves open stays with it: nothing tells when it is over.
 from __future__ import annotations
 
 import contextvars
-import inspect
 import os
 import sys
 import threading
 import weakref
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -96,7 +94,6 @@ class Place:
         return parent is self
 
 
-@dataclass(eq=False, slots=True)
 class OpenRun:
     """A run that the fluent functions started.
 
@@ -107,10 +104,13 @@ class OpenRun:
         status: With which somebody began to end it, in whichever place; None until then.
     """
 
-    run: Run
-    store: Store
-    place: Place
-    status: str | None = None
+    __slots__ = ("place", "run", "status", "store")
+
+    def __init__(self, run: Run, store: Store, place: Place) -> None:
+        self.run = run
+        self.store = store
+        self.place = place
+        self.status: str | None = None
 
 
 _thread = _Thread()
@@ -315,6 +315,9 @@ def _running_tasks(beside: Place) -> weakref.WeakSet[asyncio.Task[Any]]:
 
 
 def _has_begun(task: asyncio.Task[Any]) -> bool:
+    # asyncio has it loaded; programs without tasks do not.
+    import inspect
+
     # What is no coroutine cannot be asked, and counts as one that has begun.
     coroutine = task.get_coro()
     return not (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from lakeflow import context
 from lakeflow.filesystem.location import canonical, check_options
 from lakeflow.fluent import active_runs
 from lakeflow.open_lakes import let_go_if_gone
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def set_tracking_uri(uri: str | os.PathLike[str] | None) -> None:
     experiment = context.experiment()
     if location and let_go_if_gone(location) and experiment is not None:
         # The id that it had is no experiment's, or another one's, in the lake of now.
-        context.set_experiment(dataclasses.replace(experiment, location=""))
+        context.set_experiment(replace(experiment, location=""))
 
 
 def set_storage_options(

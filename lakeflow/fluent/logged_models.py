@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +16,7 @@ from lakeflow.fluent.logged import target
 from lakeflow.fluent.origin import origin_tags
 from lakeflow.fluent.pages import all_pages, most_results
 from lakeflow.open_store import open_store
+from lakeflow.values import fields
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -30,7 +30,7 @@ _logger = logging.getLogger(__name__)
 _EXTERNAL = "mlflow.model.isExternal"
 """MLflow's tag of a model whose files are elsewhere."""
 
-_FIELDS = tuple(field.name for field in dataclasses.fields(LoggedModel))
+_FIELDS = fields(LoggedModel)
 
 # With its lake: another one may be set before somebody asks.
 _last: ContextVar[tuple[str, str] | None] = ContextVar(
@@ -70,7 +70,7 @@ def initialize_logged_model(
     active = active_runs.active()
     run = active[-1].run if active else None
     if experiment_id is None:
-        experiment_id = run.info.experiment_id if run else experiment_of_new_runs(client)
+        experiment_id = run.info.experiment_id if run else experiment_of_new_runs()
     if source_run_id is None and run is not None:
         source_run_id = run.info.run_id
     made = client.create_logged_model(
@@ -203,7 +203,7 @@ def search_logged_models(
             "'pandas', 'polars' or 'list'"
         )
     client = LakeflowClient()
-    wanted = [experiment_of_new_runs(client)] if experiment_ids is None else experiment_ids
+    wanted = [experiment_of_new_runs()] if experiment_ids is None else experiment_ids
     models = all_pages(
         lambda size, token: client.search_logged_models(
             wanted,
@@ -320,7 +320,7 @@ def set_active_model(*, name: str | None = None, model_id: str | None = None) ->
 def _named(name: str) -> LoggedModel:
     # A model of this name, whatever characters are in it: no filter is made of it.
     client = LakeflowClient()
-    ids = open_store(create=True).logged_models.named(experiment_of_new_runs(client), name)
+    ids = open_store(create=True).logged_models.named(experiment_of_new_runs(), name)
     if len(ids) > 1:
         _logger.warning("there are several logged models %r; the newest is active now", name)
     return client.get_logged_model(ids[0]) if ids else create_external_model(name)

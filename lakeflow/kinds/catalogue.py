@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from lakeflow.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,7 @@ class Attribute(NamedTuple):
     at_least: Attribute | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rows:
     """Rows of a table beside a thing, about which conditions ask; a thing may have several.
 
@@ -85,7 +86,7 @@ class Rows:
         return self.each if self.each is not None and operator in _ABOUT_EACH else self.table
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Catalogue:
     """Everything that can be named in the search of one kind of thing.
 

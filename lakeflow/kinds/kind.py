@@ -7,10 +7,11 @@ shows things asks its declaration, so that a rule stands once for all kinds: in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from lakeflow.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,7 +47,7 @@ LOGGED = (CLOCK, *IDENTITY)
 """The order of logging, as columns of such a part: no two rows are equal in it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summary:
     """A row a key that sums up the records of a part: the last one, least, largest, how many.
 
@@ -70,7 +71,7 @@ class Summary:
         return (*self.order, *LOGGED, self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """Rows that belong to a thing.
 
@@ -119,7 +120,7 @@ class Part:
         return self.in_document and self.keep is not Keep.EACH
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Derived:
     """Columns of a thing's row that follow from the rows of one of its parts.
 
@@ -144,8 +145,7 @@ class Derived:
         return self.part.table
 
 
-# No slots: what is cached needs a dictionary.
-@dataclass(frozen=True)
+@frozen
 class Kind:
     """One kind of thing.
 
@@ -175,6 +175,8 @@ class Kind:
             ``sql/derived``, by the name of the kind's row.
         catalogue: What searches may name; None for what is not searched.
     """
+
+    __slots__ = ("__dict__",)  # for what is cached
 
     name: str
     row: TableSpec

@@ -7,7 +7,6 @@ comes too early, or does not come, does no harm but takes time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 # A turn costs about one request more than its changes, so short ones make all take longer
@@ -37,18 +36,21 @@ class _Run(NamedTuple):
     before: int
 
 
-@dataclass
 class Turns:
     """The turns of those who were met.
+
+    Args:
+        me: This process.
 
     Attributes:
         me: This process.
         holder: Whose turn it is: who has made the last event; None before the first one.
     """
 
-    me: str
-    holder: str | None = None
-    _runs: dict[str, _Run] = field(default_factory=dict)  # who made an event last is the last
+    def __init__(self, me: str) -> None:
+        self.me = me
+        self.holder: str | None = None
+        self._runs: dict[str, _Run] = {}  # who made an event last is the last
 
     @property
     def is_mine(self) -> bool:

@@ -12,7 +12,6 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 
 from lakeflow.exceptions import LakeflowException, StorageError
@@ -279,13 +278,15 @@ def _make_room(newcomer: LogWriter) -> None:
                 other._lock.release()
 
 
-@dataclass(eq=False, slots=True)
 class _Waiting:
     """Records that a thread waits for until they are written, or are known not to be."""
 
-    bodies: Sequence[str]
-    is_settled: bool = False
-    error: Exception | None = None
+    __slots__ = ("bodies", "error", "is_settled")
+
+    def __init__(self, bodies: Sequence[str]) -> None:
+        self.bodies = bodies
+        self.is_settled = False
+        self.error: Exception | None = None
 
 
 class ObjectLogWriter(LogWriter):

@@ -26,7 +26,6 @@ import contextlib
 import itertools
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +57,7 @@ from lakeflow.query.folding.stored_files import Stored
 from lakeflow.tables import folds
 from lakeflow.tables.damage import require_readable
 from lakeflow.tables.data_file import DataFile
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
 
 from lakeflow import context
 from lakeflow.config import flag
 from lakeflow.entities import validation
 from lakeflow.exceptions import InvalidInputError, LakeflowException
 from lakeflow.formats import require
+from lakeflow.values import frozen
 
 INSTALLED_BY = "lakeflow[system-metrics]"
 """What pip installs for it."""
@@ -28,7 +28,7 @@ _MOST_SAMPLES = 1_000_000
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """How the machine is sampled for one run.
 

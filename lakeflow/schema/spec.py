@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
+
+from lakeflow.values import frozen
 
 # What every engine has: truth values are 0 and 1, and times are whole numbers.
 Type = Literal["string", "long", "double"]
@@ -28,8 +29,7 @@ class Column(NamedTuple):
     is_object: bool = False
 
 
-# No slots: what is cached needs a dictionary.
-@dataclass(frozen=True)
+@frozen
 class TableSpec:
     """One Delta table.
 
@@ -46,6 +46,8 @@ class TableSpec:
         looked_up: Columns of random ids that rows are asked for by, and how many ids a row
             group has as a rule: it has a Bloom filter of them, since its bounds rule none out.
     """
+
+    __slots__ = ("__dict__",)  # for what is cached
 
     name: str
     comment: str

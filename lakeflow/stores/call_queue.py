@@ -19,7 +19,6 @@ import weakref
 from collections import deque
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.stores.failed_calls import FailedCalls
@@ -56,12 +55,14 @@ _SECONDS_OF_REST = 1.0
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
 class _Call:
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    held: int
-    future: Future[Any] = field(default_factory=Future)
+    __slots__ = ("args", "function", "future", "held")
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], held: int) -> None:
+        self.function = function
+        self.args = args
+        self.held = held
+        self.future: Future[Any] = Future()
 
     def about(self) -> str:
         """Return what it logs to which run: a run id is its first argument, keys follow."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -20,12 +19,14 @@ _MOST_KEPT = 1_000
 _MOST_SPELT_OUT = 10
 
 
-# Of two that read alike each is told.
-@dataclass(frozen=True, slots=True, eq=False)
 class _Failure:
-    run_id: str
-    reason: str
-    code: str | None
+    # No value: of two that read alike each is told.
+    __slots__ = ("code", "reason", "run_id")
+
+    def __init__(self, run_id: str, reason: str, code: str | None) -> None:
+        self.run_id = run_id
+        self.reason = reason
+        self.code = code
 
 
 class FailedCalls:

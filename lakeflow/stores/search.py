@@ -31,7 +31,6 @@ The steps of ``search_runs``, from ``RunStore.search`` in ``stores.runs`` on:
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lakeflow.entities import LifecycleStage, ViewType, validation
@@ -44,6 +43,7 @@ from lakeflow.query.language.conditions import Combination
 from lakeflow.query.language.filters import parse_filter, parse_order
 from lakeflow.stores.arguments import listed
 from lakeflow.stores.snapshots import SnapshotId
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     import datetime
@@ -272,7 +272,7 @@ def _narrowed(
     first, last = rows[0]
     # Of nothing nothing is asked: no number is within these.
     between = (1, 0) if first is None else (first, last)
-    return dataclasses.replace(search, between=between), at or seen
+    return replace(search, between=between), at or seen
 
 
 def count_of(

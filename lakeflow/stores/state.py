@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.entities import (
@@ -30,6 +29,7 @@ from lakeflow.schema import (
     PARAMS,
     TAGS,
 )
+from lakeflow.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 (_METRICS,) = (part for part in RUN.parts if part.table is METRICS)
 
 
-@dataclass(slots=True)
+@frozen
 class RunState:
     """Everything known of a run.
 

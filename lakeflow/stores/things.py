@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from array import array
-from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.kinds.kind import CLOCK, LOGGED, Keep
+from lakeflow.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ Order = tuple[int, str, int]
 Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summed:
     """What is known of the records of a key without them.
 

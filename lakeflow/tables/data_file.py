@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from lakeflow.values import field, frozen
 
 TABLES = "tables"
 """Folder of the tables within a lake."""
@@ -18,7 +19,7 @@ Within = Mapping[str, Sequence[tuple[int, int]]]
 ANYWHERE: Within = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DataFile:
     """One Parquet file of a table.
 

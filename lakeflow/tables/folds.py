@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +24,7 @@ from lakeflow.filesystem.names import number_in, plain
 from lakeflow.log.positions import CONTROL, hot_spans
 from lakeflow.tables import checked
 from lakeflow.tables.checked import INDEXES
+from lakeflow.values import field, fields, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -50,7 +50,7 @@ _FOLDS_TRIED = 4
 FOLDS_A_POSITION_IS_KEPT = 100
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FoldPlan:
     """A fold that was begun.
 
@@ -72,7 +72,7 @@ class FoldPlan:
         return number_of(self.mark)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fold:
     """The state of a lake after a fold: what a reader stands on.
 
@@ -103,7 +103,7 @@ BEGINNING = Fold(0)
 """Before the first fold: empty tables, and all of the log."""
 
 
-@dataclass(frozen=True)  # no slots: what is cached needs a dictionary
+@frozen
 class LogListing:
     """A finished fold, and the segments of the log as they were listed after it.
 
@@ -111,6 +111,8 @@ class LogListing:
         fold: The finished fold; its tables hold the log up to its positions.
         segments: Size of every segment by path.
     """
+
+    __slots__ = ("__dict__",)  # for what is cached
 
     fold: Fold
     segments: Mapping[str, int]
@@ -219,7 +221,8 @@ def begin(fs: Filesystem, plan: FoldPlan) -> None:
     Raises:
         FileExistsError: Somebody else has claimed it; theirs is the one to finish.
     """
-    fs.create(plan_path(plan.number), _dump(asdict(plan)))
+    content = {name: getattr(plan, name) for name in fields(FoldPlan)}
+    fs.create(plan_path(plan.number), _dump(content))
     # Whatever the durability: after a power cut no table may carry a fold that nobody knows.
     fs.sync(plan_path(plan.number))
 

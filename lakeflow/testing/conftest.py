@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from lakeflow.filesystem.location import open_filesystem
 from lakeflow.ids import new_id
 from lakeflow.lake import Lake
 from lakeflow.stores.store import Store
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +60,7 @@ def settings_of(folder: Path, machine: int, **given: object) -> Settings:
         # What is folded may go at once: no test waits for a grace.
         "vacuum_grace_s": 0,
     }
-    return dataclasses.replace(Settings.from_environment(), **own | given)
+    return replace(Settings.from_environment(), **own | given)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lakeflow.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from lakeflow.stores.store import Store
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """Where a trace begins.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from html.parser import HTMLParser
 
@@ -24,6 +23,7 @@ from lakeflow.entities import (
     RunTag,
 )
 from lakeflow.exceptions import NotFoundError
+from lakeflow.values import replace
 
 HOSTILE = "<script>\x1b]0;owned\x07\x9b31m\u202e" + "x" * 1_000_000
 RUN = Run(
@@ -77,7 +77,7 @@ def test_a_small_value_is_shown_as_code_that_makes_it() -> None:
 
 
 def test_a_run_is_shown_by_its_id_and_the_numbers_of_what_it_holds() -> None:
-    run = dataclasses.replace(RUN, info=dataclasses.replace(RUN.info, run_name="r"))
+    run = replace(RUN, info=replace(RUN.info, run_name="r"))
     assert str(run) == (
         f"Run(run_id='{'a' * 32}', run_name='r', experiment_id='0', status='RUNNING', "
         "metrics: 1,000, params: 1, tags: 1, datasets: 1)"
@@ -88,7 +88,7 @@ def test_dictionaries_have_what_mlflows_have() -> None:
     data = RunData({"m": 1.0}, {"p": "v"}, {"t": "v"}, (Metric("m", 1.0, 2, 3),))
     plain = {"metrics": {"m": 1.0}, "params": {"p": "v"}, "tags": {"t": "v"}}
     assert data.to_dictionary() == dict(data) == plain
-    assert dataclasses.replace(RUN, data=data).to_dictionary()["data"] == plain
+    assert replace(RUN, data=data).to_dictionary()["data"] == plain
     assert RUN.inputs.to_dictionary()["dataset_inputs"] == [
         RUN.inputs.dataset_inputs[0].to_dictionary()
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from lakeflow.exporting import exporter
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.kinds import TABLES
 from lakeflow.query.engine.views import VIEWS
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,7 +176,7 @@ def test_many_files_of_a_table_hold_each_row_once(
 
 
 def _small(spec: Any) -> Any:
-    return dataclasses.replace(spec, row_group_rows=2, file_rows=4)
+    return replace(spec, row_group_rows=2, file_rows=4)
 
 
 _KILLED = """

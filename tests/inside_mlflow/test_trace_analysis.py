@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from typing import Any
@@ -16,6 +15,7 @@ from mlflow.store.tracking.utils.sql_trace_metrics_utils import VIEW_TYPE_CONFIG
 
 import lakeflow
 from lakeflow.kinds import TRACE
+from lakeflow.values import replace
 
 BEGUN_MS = 1_700_000_000_000
 JUDGE = AssessmentSource("LLM_JUDGE", "m")
@@ -191,9 +191,9 @@ def test_sessions_that_ended_are_as_many_as_there_are(
     asked_for = experiment, BEGUN_MS, BEGUN_MS + 1_800_000, None, 'tags.team = "x"'
     found = sessions(ours, *asked_for)
     assert found
-    catalogue = dataclasses.replace(TRACE.catalogue, most=1)
+    catalogue = replace(TRACE.catalogue, most=1)
     monkeypatch.setattr(
-        "lakeflow.stores.traces.store.TRACE", dataclasses.replace(TRACE, catalogue=catalogue)
+        "lakeflow.stores.traces.store.TRACE", replace(TRACE, catalogue=catalogue)
     )
     assert sessions(ours, *asked_for) == found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from lakeflow.query.folding.parquet import Written, row_groups, write_files
 from lakeflow.schema import SPANS, TRACES
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import os
@@ -31,6 +30,7 @@ from lakeflow.filesystem.location import open_filesystem
 from lakeflow.lake import Lake
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from servers.ceph import CephServer
@@ -77,7 +77,7 @@ class LakeMachine(RuleBasedStateMachine):
     @initialize()
     def make(self) -> None:
         self.folder = tempfile.mkdtemp()
-        self.settings = dataclasses.replace(SETTINGS, cache_folder=f"{self.folder}/cache")
+        self.settings = replace(SETTINGS, cache_folder=f"{self.folder}/cache")
         self.uri = f"{self.place or self.folder}/machine-{next(_NUMBERS)}"
         self.stores = [self.opened() for _ in range(CLIENTS)]
         self.model: dict[str, dict[str, Any]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from lakeflow.entities._base import Entity, short
 
@@ -57,7 +58,9 @@ class ModelVersion(Entity):
     tags: dict[str, str] = field(default_factory=dict)
     run_link: str | None = None
     aliases: list[str] = field(default_factory=list)
-    approval: str | None = field(default=None, repr=False)
+    approval: str | None = None
+
+    _ours: ClassVar = ("approval",)
 
     def __repr__(self) -> str:
         return (

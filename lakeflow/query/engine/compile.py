@@ -6,7 +6,6 @@ numbers of parameters.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -31,6 +30,7 @@ from lakeflow.query.language.conditions import (
     Not,
 )
 from lakeflow.query.language.filters import field_of
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,10 +233,10 @@ class _Compiler:
             parts = self._together(condition)
             return f"({f' {condition.operator} '.join(parts)})"
         if condition.field.also is not None and condition.operator in _EQUAL:
-            named = dataclasses.replace(condition.field, also=None)
+            named = replace(condition.field, also=None)
             either = (
-                dataclasses.replace(condition, field=named),
-                dataclasses.replace(condition, field=condition.field.also),
+                replace(condition, field=named),
+                replace(condition, field=condition.field.also),
             )
             return self._condition(Combination("OR", either))
         if condition.field.by:

@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import LakeflowException
@@ -28,10 +27,12 @@ _MOST_CHARACTERS = 32 * 1024 * 1024
 """Characters of all values of a table; one with more is not made."""
 
 
-@dataclass(slots=True)
 class _Table:
-    name: str
-    readers: int = 0
+    __slots__ = ("name", "readers")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.readers = 0
 
 
 class JoinCache:

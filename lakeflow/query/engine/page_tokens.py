@@ -7,11 +7,11 @@ lake under any of its names, and for no other one; who does not know the lake ma
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ def _sum(search: Search, lake_id: str, place: Sequence[Any]) -> str:
     import hashlib
 
     # One lake may have several names, such as that of a link to it.
-    asked = repr(dataclasses.replace(search, root=""))
+    asked = repr(replace(search, root=""))
     return hashlib.sha256(json.dumps([lake_id, asked, *place]).encode()).hexdigest()[:32]
 
 

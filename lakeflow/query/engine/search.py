@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lakeflow.values import frozen
 
 if TYPE_CHECKING:
     from lakeflow.kinds import Kind
     from lakeflow.query.language.conditions import Condition, Ordering
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Search:
     """What is searched.
 

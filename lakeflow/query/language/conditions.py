@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from lakeflow.values import frozen
 
 Aggregate = Literal["value", "min", "max", "count"]
 
@@ -14,7 +15,7 @@ Operator = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """One thing that a filter compares or an order sorts by.
 
@@ -44,7 +45,7 @@ class Field:
     only: tuple[tuple[tuple[str, str], ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """A field against values.
 
@@ -59,14 +60,14 @@ class Comparison:
     values: tuple[Value, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Not:
     """The opposite of a condition."""
 
     part: Condition
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Combination:
     """Conditions of which all or any hold.
 
@@ -82,7 +83,7 @@ class Combination:
 Condition = Comparison | Not | Combination
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ordering:
     """One line of an order.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
@@ -10,6 +9,7 @@ from lakeflow.kinds import LOGGED_MODEL
 from lakeflow.query.language.conditions import Combination, Comparison, Field, Not, Ordering
 from lakeflow.query.language.filters import parse_order
 from lakeflow.schema import LATEST_LOGGED_MODEL_METRICS
+from lakeflow.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def with_datasets(
     # Of an array nobody can say whether it is true.
     datasets = [] if datasets is None else [*datasets]
     if not datasets:
-        return dataclasses.replace(search, order=order)
+        return replace(search, order=order)
     if not all(isinstance(each, dict) and each.get("dataset_name") for each in datasets):
         raise InvalidInputError(
             "`dataset_name` in the `datasets` clause must be specified.",
@@ -54,13 +54,13 @@ def with_datasets(
     condition = search.condition
     if _asks_metrics(condition):
         assert condition is not None
-        return dataclasses.replace(search, order=order, condition=_narrowed(condition, only))
+        return replace(search, order=order, condition=_narrowed(condition, only))
     # Then any metric of theirs will do.
     table = LATEST_LOGGED_MODEL_METRICS.name
     field = Field(table, '"key"', False, by=("model_id",), rows=_PREFIX, only=only)
     has_any = Not(Comparison(field, "IS NULL"))
     both = has_any if condition is None else Combination("AND", (condition, has_any))
-    return dataclasses.replace(search, order=order, condition=both)
+    return replace(search, order=order, condition=both)
 
 
 def _pairs(dataset: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -81,10 +81,10 @@ def _narrowed(condition: Condition, only: Only) -> Condition:
         return Not(_narrowed(condition.part, only))
     if isinstance(condition, Combination):
         parts = tuple(_narrowed(part, only) for part in condition.parts)
-        return dataclasses.replace(condition, parts=parts)
+        return replace(condition, parts=parts)
     if not condition.field.rows:
         return condition
-    return dataclasses.replace(condition, field=dataclasses.replace(condition.field, only=only))
+    return replace(condition, field=replace(condition.field, only=only))
 
 
 def _ordering(line: Mapping[str, Any]) -> Ordering:
@@ -102,4 +102,4 @@ def _ordering(line: Mapping[str, Any]) -> Ordering:
     dataset = _pairs(line)
     if not (parsed.field.rows and dataset):
         return parsed
-    return dataclasses.replace(parsed, field=dataclasses.replace(parsed.field, only=(dataset,)))
+    return replace(parsed, field=replace(parsed.field, only=(dataset,)))
