@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 # To a type checker a module with ``__getattr__`` has every name, also those that are typos.
 if TYPE_CHECKING:
     from lakeflow import artifacts as artifacts
+    from lakeflow import client as client
     from lakeflow import data as data
     from lakeflow import entities as entities
     from lakeflow import exceptions as exceptions
@@ -253,8 +254,8 @@ else:
             ),
         },
         submodules=(
-            "artifacts data entities exceptions exporting importing registry tracing tracking "
-            "utils"
+            "artifacts client data entities exceptions exporting importing registry tracing "
+            "tracking utils"
         ),
         unknown=_missing,
     )

@@ -247,7 +247,7 @@ def test_who_completes_names_is_offered_the_public_ones() -> None:
         "importing",
         "registry",
     }
-    rooms |= {"tracing", "tracking", "utils"}
+    rooms |= {"client", "tracing", "tracking", "utils"}
     assert offered == {*lakeflow.__all__, *rooms}
     assert all(hasattr(lakeflow, name) for name in dir(lakeflow))
     assert {name for name in dir(entities) if name[:2] != "__"} == set(entities.__all__)

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from lakeflow.config import Settings
 from lakeflow.exceptions import InvalidInputError
@@ -113,6 +112,9 @@ def _url_of(text: str) -> str:
 
 def _folder(path: str, uri: str) -> str:
     """Return the folder that the path of a URL names; it has neither query nor fragment."""
+    # Most lakes are at a path or in a bucket, and this module loads those of addresses.
+    from urllib.parse import unquote
+
     try:
         return os.path.abspath(unquote(path, errors="strict"))
     except UnicodeDecodeError as error:

@@ -45,7 +45,7 @@ def create_dataset(
     if name is None:
         raise InvalidInputError("Parameter 'name' is required.")
     client = LakeflowClient()
-    linked = experiment_of_new_runs(client) if experiment_id is None else experiment_id
+    linked = experiment_of_new_runs() if experiment_id is None else experiment_id
     return client.create_dataset(name, linked, tags)
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import dis
 import functools
 import os
 import signal
@@ -95,12 +94,17 @@ def _was_left_by_an_exception(frame: FrameType) -> bool:
     """
     if hasattr(sys, "ps1") or frame.f_lasti < 0:
         return False
+    # Here and below: which a process whose program has ended its runs does not need.
+    import dis
+
     instruction = dis.opname[frame.f_code.co_code[frame.f_lasti]]
     return not instruction.startswith("RETURN")
 
 
 def _exit_written_out(frame: FrameType) -> object:
     """Return the 3 of a ``raise SystemExit(3)`` where a frame stopped; None if it did not."""
+    import dis
+
     # Which of them stand between a class and its argument depends on the version of Python.
     calls = {"PUSH_NULL", "PRECALL", "CALL"}
     steps = [

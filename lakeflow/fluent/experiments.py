@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
-from lakeflow.client import LakeflowClient
 from lakeflow.config import environment
 from lakeflow.entities import Experiment, LifecycleStage, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
@@ -21,22 +20,22 @@ def create_experiment(
     name: str, artifact_location: str | None = None, tags: dict[str, Any] | None = None
 ) -> str:
     """Make an experiment and return its id; see ``LakeflowClient.create_experiment``."""
-    return LakeflowClient().create_experiment(name, artifact_location, tags)
+    return open_store(create=True).experiments.create(name, artifact_location, tags)
 
 
 def get_experiment(experiment_id: str) -> Experiment:
     """Return an experiment, deleted ones too; see ``LakeflowClient.get_experiment``."""
-    return LakeflowClient().get_experiment(experiment_id)
+    return open_store(create=True).experiments.get(experiment_id)
 
 
 def get_experiment_by_name(name: str) -> Experiment | None:
     """Return the experiment of a name; see ``LakeflowClient.get_experiment_by_name``."""
-    return LakeflowClient().get_experiment_by_name(name)
+    return open_store(create=True).experiments.find(name)
 
 
 def delete_experiment(experiment_id: str) -> None:
     """Mark an experiment and its runs as deleted; see ``LakeflowClient.delete_experiment``."""
-    LakeflowClient().delete_experiment(experiment_id)
+    open_store(create=True).delete_experiment(experiment_id)
 
 
 def set_experiment_tag(key: str, value: Any) -> None:
@@ -64,10 +63,10 @@ def set_experiment_tags(tags: dict[str, Any]) -> None:
         >>> lakeflow.get_experiment(experiment.experiment_id).tags
         {'priority': '1', 'team': 'vision'}
     """
-    client = LakeflowClient()
     if tags:
-        experiment_id = experiment_of_new_runs(client)
-        open_store(client.tracking_uri, create=True).experiments.set_tags(experiment_id, tags)
+        location = context.tracking_uri()
+        experiment_id = experiment_of_new_runs(location)
+        open_store(location, create=True).experiments.set_tags(experiment_id, tags)
 
 
 def delete_experiment_tag(key: str) -> None:
@@ -75,8 +74,9 @@ def delete_experiment_tag(key: str) -> None:
 
     See ``LakeflowClient.delete_experiment_tag``.
     """
-    client = LakeflowClient()
-    client.delete_experiment_tag(experiment_of_new_runs(client), key)
+    location = context.tracking_uri()
+    experiment_id = experiment_of_new_runs(location)
+    open_store(location, create=True).experiments.delete_tag(experiment_id, key)
 
 
 def set_experiment(
@@ -109,17 +109,17 @@ def set_experiment(
         )
     # Tasks that begin from now on are known to have begun in this place.
     active_runs.here()
-    client = LakeflowClient()
+    location = context.tracking_uri()
     if experiment_id is not None:
-        experiment = client.get_experiment(experiment_id)
+        experiment = open_store(location, create=True).experiments.get(experiment_id)
     else:
-        experiment = _experiment_named(client, _checked_name(experiment_name))
+        experiment = _experiment_named(location, _checked_name(experiment_name))
     if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
         raise InvalidInputError(
             f"Cannot set a deleted experiment {experiment.name!r} as the active experiment",
             hint="restore it with restore_experiment, or choose another name",
         )
-    _choose(client, experiment)
+    _choose(location, experiment)
     return experiment
 
 
@@ -133,30 +133,35 @@ def _checked_name(name: object) -> str:
     return name
 
 
-def _choose(client: LakeflowClient, experiment: Experiment) -> None:
+def _choose(location: str, experiment: Experiment) -> None:
     context.set_experiment(
-        context.ChosenExperiment(client.tracking_uri, experiment.experiment_id, experiment.name)
+        context.ChosenExperiment(location, experiment.experiment_id, experiment.name)
     )
 
 
-def _experiment_named(client: LakeflowClient, name: str) -> Experiment:
-    return open_store(client.tracking_uri, create=True).experiments.named(name)
+def _experiment_named(location: str, name: str) -> Experiment:
+    return open_store(location, create=True).experiments.named(name)
 
 
-def experiment_of_new_runs(client: LakeflowClient) -> str:
-    """Return the experiment for a new run: set, from the environment, or the default."""
+def experiment_of_new_runs(location: str | None = None) -> str:
+    """Return the experiment for a new run: set, from the environment, or the default.
+
+    Args:
+        location: The lake; that of the process by default.
+    """
+    location = location or context.tracking_uri()
     chosen = context.experiment()
-    if chosen is not None and chosen.location == client.tracking_uri:
+    if chosen is not None and chosen.location == location:
         return chosen.experiment_id
     if chosen is not None:
         # Its id would be another experiment's here.
-        experiment = _experiment_named(client, chosen.name)
+        experiment = _experiment_named(location, chosen.name)
         # From here on by the id that it has in this lake, so that it is looked for once.
-        _choose(client, experiment)
+        _choose(location, experiment)
         return experiment.experiment_id
     name = environment("EXPERIMENT_NAME")
     if name:
-        return _experiment_named(client, name).experiment_id
+        return _experiment_named(location, name).experiment_id
     return validation.experiment_id(
         environment("EXPERIMENT_ID") or "0", "EXPERIMENT_ID of the environment"
     )
@@ -187,10 +192,8 @@ def search_experiments(
         >>> [experiment.name for experiment in found]
         ['digits', 'Default']
     """
-    client = LakeflowClient()
+    experiments = open_store(create=True).experiments
     return all_pages(
-        lambda size, token: client.search_experiments(
-            view_type, size, filter_string, order_by, token
-        ),
+        lambda size, token: experiments.search(view_type, size, filter_string, order_by, token),
         most_results(max_results),
     )

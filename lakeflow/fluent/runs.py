@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
-from lakeflow.client import LakeflowClient
 from lakeflow.config import taken_once
 from lakeflow.entities import LifecycleStage, Run, RunStatus, RunTag, tag_names
 from lakeflow.exceptions import InvalidInputError, InvalidStateError, LakeflowException
@@ -121,15 +120,15 @@ def start_run(
     all_tags = _with_description(tags, description)
     # Before there is a run: what is wrong with the settings is to leave none behind.
     sampling = plan(log_system_metrics)
-    client = LakeflowClient()
+    location = context.tracking_uri()
     endings.watch(_end_open_runs, _end_runs_of_thread)
     try:
         with endings.beginning():
             run = _made_or_resumed(
-                client, run_id, experiment_id, run_name, parent_run_id, all_tags
+                location, run_id, experiment_id, run_name, parent_run_id, all_tags
             )
             # Kept with the run: what it logs goes to its lake, whichever is set meanwhile.
-            store = open_store(client.tracking_uri, create=False)
+            store = open_store(location, create=False)
             active_runs.push(run, store)
     finally:
         _unguard_if_none()
@@ -139,7 +138,7 @@ def start_run(
 
 
 def _made_or_resumed(
-    client: LakeflowClient,
+    location: str,
     run_id: str | None,
     experiment_id: str | None,
     run_name: str | None,
@@ -152,10 +151,12 @@ def _made_or_resumed(
         if resumed:
             # An id that a script does not name is looked for in the script in vain.
             path = "run_id" if run_id else "RUN_ID of the environment"
-            return _resume(client, resumed, path, run_name, tags)
-        parent = _parent(client, parent_run_id, active_runs.active())
-        return client.create_run(
-            experiment_of_new_runs(client) if experiment_id is None else experiment_id,
+            return _resume(location, resumed, path, run_name, tags)
+        parent = _parent(location, parent_run_id, active_runs.active())
+        if experiment_id is None:
+            experiment_id = experiment_of_new_runs(location)
+        return open_store(location, create=True).runs.create(
+            experiment_id,
             None,
             origin_tags(run_name) | tags | ({tag_names.PARENT_RUN: parent} if parent else {}),
             run_name,
@@ -174,7 +175,7 @@ def _next_step(run: Run, prefix: str) -> int:
 
 
 def _parent(
-    client: LakeflowClient, given: str | None, active: Sequence[active_runs.OpenRun]
+    location: str, given: str | None, active: Sequence[active_runs.OpenRun]
 ) -> str | None:
     """Return the id of the parent of a new run; None if it has none."""
     if not given:
@@ -185,7 +186,7 @@ def _parent(
             hint="end the active run first, or leave parent_run_id out for a child of it",
         )
     # In another experiment it may be.
-    runs = open_store(client.tracking_uri, create=False).runs
+    runs = open_store(location, create=False).runs
     if runs.get(given, "parent_run_id").info.lifecycle_stage == LifecycleStage.DELETED:
         raise InvalidInputError(
             f"Cannot start a run under the parent {given}: it is in the deleted state",
@@ -209,17 +210,18 @@ def _with_description(
 
 
 def _resume(
-    client: LakeflowClient,
+    location: str,
     run_id: str,
     path: str,
     run_name: str | None,
     tags: Mapping[str, Any],
 ) -> Run:
-    run = open_store(client.tracking_uri, create=False).runs.get(run_id, path)
+    store = open_store(location, create=False)
+    run = store.runs.get(run_id, path)
     chosen = context.experiment()
     if (
         chosen is not None
-        and chosen.location == client.tracking_uri
+        and chosen.location == location
         and chosen.experiment_id != run.info.experiment_id
     ):
         raise InvalidInputError(
@@ -231,9 +233,10 @@ def _resume(
             f"Cannot start run with ID {run_id} because it is in the deleted state",
             hint="restore it with restore_run",
         )
-    client.update_run(run_id, "RUNNING", given_name(run_name, tags))
-    client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
-    return client.get_run(run_id)
+    store.runs.update(run_id, "RUNNING", given_name(run_name, tags))
+    pairs = [RunTag(key, str(value)) for key, value in tags.items()]
+    store.log(None, store.runs.log_batch, run_id, (), (), pairs)
+    return store.runs.get(run_id)
 
 
 def active_run() -> ActiveRun | None:
@@ -339,14 +342,14 @@ at_shutdown(_end_open_runs)
 
 def get_run(run_id: str) -> Run:
     """Return a run as it is now; see ``LakeflowClient.get_run``."""
-    return LakeflowClient().get_run(run_id)
+    return open_store(create=False).runs.get(run_id)
 
 
 def get_parent_run(run_id: str) -> Run | None:
     """Return the parent of a run; see ``LakeflowClient.get_parent_run``."""
-    return LakeflowClient().get_parent_run(run_id)
+    return open_store(create=False).runs.get_parent(run_id)
 
 
 def delete_run(run_id: str) -> None:
     """Mark a run as deleted; see ``LakeflowClient.delete_run``."""
-    LakeflowClient().delete_run(run_id)
+    open_store(create=False).runs.set_stage(run_id, "deleted")

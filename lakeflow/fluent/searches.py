@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lakeflow import formats
-from lakeflow.client import LakeflowClient
 from lakeflow.entities import Run, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
 from lakeflow.fluent.experiments import experiment_of_new_runs, search_experiments
@@ -139,18 +138,17 @@ def search_runs(
         ['0.2', '0.1']
     """
     formats.check(output_format)
-    client = LakeflowClient()
-    ids = _searched(client, experiment_ids, experiment_names, search_all_experiments)
+    ids = _searched(experiment_ids, experiment_names, search_all_experiments)
     max_results = most_results(max_results)
+    # A search makes the lake, as MLflow's makes its store.
+    store = open_store(create=True)
     if output_format == "list":
         return all_pages(
-            lambda size, token: client.search_runs(
-                ids, filter_string, run_view_type, size, order_by, token, as_of=as_of
+            lambda size, token: store.runs.search(
+                ids, filter_string, run_view_type, size, order_by, token, as_of
             ),
             max_results,
         )
-    # A search makes the lake, as MLflow's makes its store.
-    store = open_store(client.tracking_uri, create=True)
     # It is loaded from many files: where no more can be opened, the error is to say so.
     with loading("what searches"):
         from lakeflow.stores.runs_table import search_table
@@ -169,7 +167,6 @@ def search_runs(
 
 
 def _searched(
-    client: LakeflowClient,
     ids: Sequence[str] | str | int | None,
     names: Sequence[str | None] | None,
     search_all: bool,
@@ -183,15 +180,15 @@ def _searched(
     if search_all and not (given or named):
         return [experiment.experiment_id for experiment in search_experiments()]
     if given is None and named is None:
-        return [experiment_of_new_runs(client)]
+        return [experiment_of_new_runs()]
     # A list that came out empty means none.
-    return validation.experiment_ids(given or ()) + _ids_of_names(client, named or ())
+    return validation.experiment_ids(given or ()) + _ids_of_names(named or ())
 
 
-def _ids_of_names(client: LakeflowClient, names: Sequence[str | None]) -> list[str]:
+def _ids_of_names(names: Sequence[str | None]) -> list[str]:
     ids = []
     for name in names:
-        experiment = None if name is None else client.get_experiment_by_name(name)
+        experiment = None if name is None else open_store(create=True).experiments.find(name)
         if experiment is not None:
             ids.append(experiment.experiment_id)
         elif name is not None:

@@ -35,5 +35,5 @@ def load_table(
         extra_columns: The same.
     """
     client = LakeflowClient()
-    experiment_id = experiment_of_new_runs(client)
+    experiment_id = experiment_of_new_runs()
     return client.load_table(experiment_id, artifact_file, run_ids, extra_columns)

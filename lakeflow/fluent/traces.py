@@ -134,7 +134,7 @@ def search_traces(
     # Before anything is read.
     frames = None if return_type == "list" else require(return_type, _INSTALLS[return_type])
     client = LakeflowClient()
-    wanted = [experiment_of_new_runs(client)] if experiment_ids is None else experiment_ids
+    wanted = [experiment_of_new_runs()] if experiment_ids is None else experiment_ids
     traces = all_pages(
         lambda most, token: client.search_traces(
             wanted, filter_string, most, order_by, token, run_id, include_spans=include_spans

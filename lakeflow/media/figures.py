@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -53,7 +52,9 @@ def _save_plotly(figure: Any, path: str, options: dict[str, Any]) -> None:
         # A page that loads the library is small; every page else has 4 MB of it.
         figure.write_html(path, **{"include_plotlyjs": "cdn", "auto_open": False} | options)
     elif extension in _PLOTLY_IMAGES:
-        if importlib.util.find_spec("kaleido") is None:
+        from importlib.util import find_spec
+
+        if find_spec("kaleido") is None:
             raise LakeflowException(
                 f"plotly needs kaleido for an image such as {os.path.basename(path)!r}",
                 "FEATURE_DISABLED",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from lakeflow.entities import tag_names, validation
 from lakeflow.exceptions import InvalidInputError
@@ -99,10 +99,10 @@ def below(location: str, path: str) -> str:
     """Return a location inside another, leaving a URL's query and fragment at the end."""
     if "://" not in location:
         return f"{location.rstrip('/')}/{path}"
-    scheme, host, folder, *rest = urlsplit(location)
-    # Put together by hand: of a scheme that Python does not know it drops an empty host.
-    joined = urlunsplit(("", "", f"{folder.rstrip('/')}/{path}", *rest))
-    return f"{scheme}://{host}{joined}"
+    # By hand: of a scheme that Python does not know urlunsplit drops an empty host.
+    scheme, _, rest = location.partition("://")
+    folder = re.split("[?#]", rest, maxsplit=1)[0]
+    return f"{scheme}://{folder.rstrip('/')}/{path}{rest[len(folder) :]}"
 
 
 def checked_tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
