@@ -116,7 +116,9 @@ class _Init:
             lines.append(f"  _set_{name}(self, {made if is_made else name})")
         if hasattr(cls, "__post_init__"):
             lines.append("  self.__post_init__()")
-        exec("\n".join(lines), scope)
+        # Compiled apart: where it is given text, exec makes Python forget that Ctrl-C has ended
+        # the program, and the process may be making its last values.
+        exec(compile("\n".join(lines), f"<{cls.__qualname__}>", "exec"), scope)
         init = scope["__init__"]
         init.__module__, init.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
         init.__annotations__ = self._annotations | {"return": "None"}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import signal
+import subprocess
+import sys
 from functools import cached_property
 from typing import ClassVar
 
@@ -112,6 +115,22 @@ def test_a_value_has_slots_and_what_it_caches_beside_them() -> None:
     cached = Cached(2)
     assert (cached.double, cached.double, vars(cached)) == (4, 4, {"double": 4})
     assert cached == Cached(2)
+
+
+def test_a_value_that_is_made_last_changes_nothing_of_how_a_process_ends() -> None:
+    program = """
+import atexit
+from lakeflow.values import frozen
+
+@frozen
+class Last:
+    number: int
+
+atexit.register(lambda: print(Last(1)))
+raise KeyboardInterrupt
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGINT, "Last(number=1)\n")
 
 
 def test_a_value_is_copied_and_pickled() -> None:

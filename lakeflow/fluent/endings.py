@@ -25,6 +25,7 @@ import signal
 import sys
 import threading
 import time
+from opcode import opname
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.stores.interrupted import is_ours, stack
@@ -94,15 +95,14 @@ def _was_left_by_an_exception(frame: FrameType) -> bool:
     """
     if hasattr(sys, "ps1") or frame.f_lasti < 0:
         return False
-    # Here and below: which a process whose program has ended its runs does not need.
-    import dis
-
-    instruction = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+    instruction = opname[frame.f_code.co_code[frame.f_lasti]]
     return not instruction.startswith("RETURN")
 
 
 def _exit_written_out(frame: FrameType) -> object:
     """Return the 3 of a ``raise SystemExit(3)`` where a frame stopped; None if it did not."""
+    # Which few programs need. After Ctrl-C, which does not come here, Python would forget what
+    # the process died of: the module evaluates text while it is loaded.
     import dis
 
     # Which of them stand between a class and its argument depends on the version of Python.
