@@ -144,7 +144,8 @@ def read(body: bytes, form: str, of: type[Message]) -> Any:
     try:
         if has_too_many_parts(body, of, is_json=form == JSON):
             raise RefusedError(
-                f"a request may have {MOST_PARTS:,} fields of spans; send smaller batches",
+                f"a request may have {MOST_PARTS:,} spans, attributes and values; "
+                "send smaller batches",
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             )
         # JSON becomes protobuf's bytes first, so that attributes are read in one way.
