@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 MOST_PARTS = 4_000_000
 """Spans, attributes, values in lists and the like in a request; in JSON also other values.
 
-A body of 64 MiB of usual spans has two or three million. One of nothing but empty spans would
-have 30 million, and take gigabytes.
+A body of 64 MiB of usual spans has a million, in JSON three. One of nothing but empty spans
+would have 30 million, and take gigabytes.
+"""
+
+MOST_OBJECTS = 500_000
+"""Resources, spans, log records, events and links in a request.
+
+Each takes a kilobyte once it is one of Python's objects, an attribute or a value a tenth of that.
 """
 
 _SHORT_BYTES = 1024 * 1024
@@ -59,6 +65,33 @@ def has_too_many_parts(body: bytes, of: type[Message], *, is_json: bool) -> bool
         return _parts(body, 0, len(body), of.DESCRIPTOR, 0) > MOST_PARTS
     except IndexError:
         raise DecodeError("it ends too early") from None
+
+
+def has_too_many_objects(request: Any, size: int) -> bool:
+    """Return whether a request has more messages than may be looked at one by one.
+
+    Args:
+        request: The request, as ``attributes.as_read`` has it.
+        size: Bytes that it was read from.
+    """
+    return size > _SHORT_BYTES and _objects(request, 0) > MOST_OBJECTS
+
+
+def _objects(message: Any, count: int) -> int:
+    """Return a count and the messages in the lists of a message; it stops at too many."""
+    for name in _lists_of_messages(message.DESCRIPTOR):
+        found = getattr(message, name)
+        count += len(found)
+        if count > MOST_OBJECTS:
+            break
+        for each in found:
+            count = _objects(each, count)
+    return count
+
+
+@functools.cache
+def _lists_of_messages(message: Descriptor) -> tuple[str, ...]:
+    return tuple(each.name for each in message.fields if each.message_type and each.is_repeated)
 
 
 def _values(json: bytes) -> int:

@@ -349,7 +349,21 @@ def test_a_body_of_nothing_but_very_many_things_is_refused(post, name):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     answer = post(gzip.compress(body, 1), form, Content_Encoding="gzip")
     assert answer.status == 413
-    assert b"4,000,000 spans" in answer.body
+    assert b"4,000,000 attributes" in answer.body
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def test_a_body_of_many_objects_is_refused_before_they_are_made(post):
+    empty = {
+        "resources": b"\x0a\x00" * 600_000,
+        "spans": field(1, field(2, b"\x12\x00" * 600_000)),
+        "events": field(1, field(2, field(2, b"\x5a\x00" * 600_000))),
+    }
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for body in empty.values():
+        assert post(gzip.compress(body, 1), PROTOBUF, Content_Encoding="gzip").status == 413
+    records = field(1, field(2, b"\x12\x00" * 600_000))
+    assert post(records, PROTOBUF, "/v1/logs").status == 413
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
 
 
