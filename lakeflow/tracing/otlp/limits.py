@@ -22,7 +22,7 @@ would have 30 million, and take gigabytes.
 MOST_OBJECTS = 500_000
 """Resources, spans, log records, events and links in a request.
 
-Each takes a kilobyte once it is one of Python's objects, an attribute or a value a tenth of that.
+Each takes a kilobyte once it is one of Python's objects; an attribute or a value a tenth of it.
 """
 
 _SHORT_BYTES = 1024 * 1024
