@@ -291,12 +291,12 @@ def _write_parquet(rows: pyarrow.Table, output: Path) -> None:
 
 
 @contextlib.contextmanager
-def _written(output: Path, *errors: type[Exception]) -> Iterator[None]:
+def _written(output: Path, of_library: type[Exception] = OSError) -> Iterator[None]:
     """Leave no half of a new file that cannot be written, be it by an error of a library."""
     is_new = not os.path.lexists(output)
     try:
         yield
-    except (OSError, *errors) as error:
+    except (OSError, of_library) as error:
         if is_new:
             with contextlib.suppress(OSError):
                 output.unlink()
