@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 _VARIABLES = getattr(os.environ, "_data", None) if os.name == "posix" else None
 
 _passed_on: dict[str, tuple[str, str | None]] = {}
-_taking = threading.RLock()
+_changing = threading.RLock()
 
 
 def bare(text: str) -> str:
@@ -81,24 +81,26 @@ def pass_on(name: str, value: str | None) -> None:
         value: Its value; None for what the variable was before it was first passed on.
     """
     variable = f"LAKEFLOW_{name}"
-    found = os.environ.get(variable)
-    passed_on, before = _passed_on.pop(name, (None, None))
-    # Whoever has set the variable since then meant it.
-    before = before if passed_on is not None and found == passed_on else found
-    if value is not None:
-        value = quoted(value)
-        _passed_on[name] = value, before
-        os.environ[variable] = value
-    elif before is not None:
-        os.environ[variable] = before
-    else:
-        os.environ.pop(variable, None)
+    # Threads begin runs at once.
+    with _changing:
+        found = os.environ.get(variable)
+        passed_on, before = _passed_on.pop(name, (None, None))
+        # Whoever has set the variable since then meant it.
+        before = before if passed_on is not None and found == passed_on else found
+        if value is not None:
+            value = quoted(value)
+            _passed_on[name] = value, before
+            os.environ[variable] = value
+        elif before is not None:
+            os.environ[variable] = before
+        else:
+            os.environ.pop(variable, None)
 
 
 def _after_fork() -> None:
-    global _taking
+    global _changing
     # Another thread of the parent may have held it.
-    _taking = threading.RLock()
+    _changing = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -115,7 +117,7 @@ def taken_once(name: str) -> Iterator[str | None]:
     """
     variables = (f"LAKEFLOW_{name}", f"MLFLOW_{name}")
     # Two threads that begin a run at once must not both find it.
-    with _taking:
+    with _changing:
         found = {each: os.environ.pop(each) for each in variables if each in os.environ}
     try:
         # An empty variable is none.

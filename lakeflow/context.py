@@ -99,6 +99,14 @@ def set_tracking_uri(uri: str | None) -> None:
     _pass_on()
 
 
+def pass_on_tracking_uri() -> None:
+    """Let children record where this process does, the default and a relative path too.
+
+    They may begin in another folder, and would make another lake there.
+    """
+    pass_on("TRACKING_URI", tracking_uri())
+
+
 def registry_uri() -> str | None:
     """Return the location of the registry that was set or is in the environment, if any.
 
@@ -160,6 +168,7 @@ def choose(name: str, value: str | None) -> None:
 
 def _pass_on() -> None:
     pass_on("EXPERIMENT_NAME", None if _experiment is None else _experiment.name)
-    # With an experiment the default too: a child that begins in another folder would make the
-    # experiment again, in a ./lake of its own.
-    pass_on("TRACKING_URI", _tracking_uri if _experiment is None else tracking_uri())
+    if _experiment is None:
+        pass_on("TRACKING_URI", _tracking_uri)
+    else:
+        pass_on_tracking_uri()

@@ -146,9 +146,14 @@ class Lake:
         """Take in what this thread appends, to be written together."""
         return self._appender.gathering()
 
+    @property
+    def is_durable(self) -> bool:
+        """Whether what a call returned from survives a power cut."""
+        return self.settings.durability == "fsync"
+
     def sync_if_durable(self, *paths: str) -> None:
         """Make files survive a power cut, where the settings ask for that."""
-        if self.settings.durability == "fsync":
+        if self.is_durable:
             self.fs.sync(*paths)
 
     def listing(self) -> LogListing:

@@ -8,6 +8,7 @@ needs a folder deletes what it left.
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow.exceptions import StorageError
 from lakeflow.shutdown import at_shutdown
+from lakeflow.signals import let_through
 from lakeflow.system_errors import BY_ERRNO
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 MOVED_BY = "set TMPDIR to a folder with room that this user may write to"
 """The way out where the folder of temporary files is full or read-only."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 # Nobody else makes such names: a user's own folder may well begin with lakeflow-.
 _PREFIX, _SUFFIX = "lakeflow-", ".lock.tmp"
@@ -87,12 +91,37 @@ def make(purpose: str) -> str:
 
 @contextlib.contextmanager
 def folder(purpose: str) -> Iterator[str]:
-    """Yield a folder that is deleted afterwards; see ``path``."""
+    """Yield a folder that is deleted afterwards; see ``path``.
+
+    Raises:
+        StorageError: No folder can be made; or it is full for the block, whatever writes there.
+    """
     made, owner = make(purpose), os.getpid()
     try:
-        yield made
+        with filling(made):
+            yield made
     finally:
         remove(made, owner)
+
+
+@contextlib.contextmanager
+def filling(place: str) -> Iterator[None]:
+    """Tell that there is no room for temporary files, from whatever else may go wrong.
+
+    Args:
+        place: Where they are written.
+
+    Raises:
+        StorageError: There is none.
+    """
+    try:
+        yield
+    except OSError as error:
+        # What a lake refuses is an OSError too, and says already what has failed.
+        if isinstance(error, StorageError) or error.errno not in _FULL:
+            raise
+        let_through(error)
+        raise _refusal(error, f"write to {place}") from error
 
 
 def remove(folder: str, owner: int) -> None:
@@ -160,10 +189,10 @@ def _sweep_one(found: str) -> None:
         os.close(descriptor)
 
 
-def _refusal(error: OSError) -> StorageError:
+def _refusal(error: OSError, operation: str = "make a temporary folder") -> StorageError:
     refusal = BY_ERRNO.get(error.errno or 0)
     return StorageError(
-        f"cannot make a temporary folder: {error}",
+        f"cannot {operation}: {error}",
         refusal.code if refusal else None,
         hint=MOVED_BY,
     )

@@ -56,6 +56,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     active_runs.after_fork()
     active_runs._thread.last = None
     active_runs._last.set(None)
+    endings._is_standing = False
     endings.unguard()
     for key in open_lakes._OPEN.keys() - open_before:
         open_lakes._OPEN[key].close()

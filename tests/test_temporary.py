@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +22,6 @@ from lakeflow.query.engine.connection import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SPILL = "CREATE TABLE t AS SELECT md5(i::VARCHAR) FROM range(500_000) r(i)"
 
@@ -139,6 +140,23 @@ def test_without_a_place_for_temporary_files_plain_statements_are_answered(
     assert raised.value.error_code == "RESOURCE_EXHAUSTED"
     with pytest.raises(StorageError, match="TMPDIR"):
         temporary.make("log")
+
+
+def test_a_folder_that_is_full_for_whatever_writes_there_says_so(place: Path) -> None:
+    def write(error: OSError) -> None:
+        with temporary.folder("figure") as folder:
+            assert list(place.glob("*/*")) == [Path(folder)]
+            raise error
+
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(StorageError, match=r"figure-.*No space left.*\n.*TMPDIR") as raised:
+        write(full)
+    assert raised.value.error_code == "RESOURCE_EXHAUSTED"
+    for other in (FileNotFoundError(errno.ENOENT, "gone"), StorageError("the lake is full")):
+        with pytest.raises(type(other)) as raised_too:
+            write(other)
+        assert raised_too.value is other
+    assert list(place.glob("*/*")) == []
 
 
 def test_a_cache_is_this_users_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -275,29 +276,31 @@ def write_to(output: Path | None, lines: Iterable[str]) -> None:
     if output is None:
         write(lines)
         return
-    try:
-        # As it is: a text may have other ends of lines in it.
-        with output.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
-    except OSError as error:
-        raise _unwritten(output, error) from error
+    # As it is: a text may have other ends of lines in it.
+    with _written(output), output.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(lines)
 
 
 def _write_parquet(rows: pyarrow.Table, output: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
+    # Opened here: pyarrow deletes a path that it fails to write, be it a device.
+    with _written(output, pyarrow.ArrowException), output.open("wb") as file:
+        pyarrow.parquet.write_table(rows, file)
+
+
+@contextlib.contextmanager
+def _written(output: Path, of_library: type[Exception] = OSError) -> Iterator[None]:
+    """Leave no half of a new file that cannot be written, be it by an error of a library."""
     is_new = not os.path.lexists(output)
     try:
-        # Opened here: pyarrow deletes a path that it fails to write, be it a device.
-        with output.open("wb") as file:
-            pyarrow.parquet.write_table(rows, file)
-    except (OSError, pyarrow.ArrowException) as error:
+        yield
+    except (OSError, of_library) as error:
         if is_new:
-            output.unlink(missing_ok=True)
-        raise _unwritten(output, error) from error
-
-
-def _unwritten(output: Path, error: BaseException) -> LakeflowException:
-    operation = f"write {output}"
-    return refused(operation, error) or InvalidInputError(f"cannot {operation}: {error}")
+            with contextlib.suppress(OSError):
+                output.unlink()
+        operation = f"write {output}"
+        raise refused(operation, error) or InvalidInputError(
+            f"cannot {operation}: {error}"
+        ) from error

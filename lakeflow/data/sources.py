@@ -14,6 +14,7 @@ from lakeflow.entities import Dataset as DatasetEntity
 from lakeflow.entities import DatasetInput
 from lakeflow.exceptions import InvalidInputError, StorageError
 from lakeflow.fluent.origin import origin_tags
+from lakeflow.system_errors import refused
 
 if TYPE_CHECKING:
     from lakeflow.data.dataset import Dataset
@@ -126,6 +127,7 @@ class HTTPDatasetSource(DatasetSource):
         Raises:
             StorageError: TEMPORARILY_UNAVAILABLE, it cannot be downloaded as a whole; then
                 there is no file of that name, or the one that was there before.
+                RESOURCE_EXHAUSTED, there is no room for it.
             InvalidInputError: INVALID_PARAMETER_VALUE, it is no address of the web.
         """
         from http.client import HTTPException
@@ -138,9 +140,9 @@ class HTTPDatasetSource(DatasetSource):
 
         # Of a stranger's address: it must not lead out of the folder.
         name = re.split(r"[/\\]", unquote(urlsplit(self.url).path))[-1]
-        folder = tempfile.mkdtemp() if dst_path is None else dst_path
-        path = os.path.join(folder, "dataset_source" if name in {"", ".", ".."} else name)
         try:
+            folder = tempfile.mkdtemp() if dst_path is None else dst_path
+            path = os.path.join(folder, "dataset_source" if name in {"", ".", ".."} else name)
             os.makedirs(folder, exist_ok=True)
             with (
                 urlopen(self.url, timeout=_WEB_TIMEOUT_S) as answer,
@@ -154,7 +156,10 @@ class HTTPDatasetSource(DatasetSource):
                     raise OSError(f"{answer.length} bytes are missing")
                 os.replace(file.name, path)
         except (OSError, ValueError, HTTPException) as error:
-            raise StorageError(f"cannot download {self.url!r}: {error}") from error
+            operation = f"download {self.url!r}"
+            raise refused(operation, error) or StorageError(
+                f"cannot {operation}: {error}"
+            ) from error
         return path
 
 

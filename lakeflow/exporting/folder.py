@@ -46,7 +46,7 @@ def new_folder(
     """
     found = canonical(location)
     if "://" not in found:
-        with _renamed(found) as fs:
+        with _renamed(found, parts) as fs:
             yield fs
         return
     fs = place_at(found).fs
@@ -56,7 +56,7 @@ def new_folder(
 
 
 @contextlib.contextmanager
-def _renamed(folder: str) -> Iterator[Filesystem]:
+def _renamed(folder: str, parts: Collection[str]) -> Iterator[Filesystem]:
     parent, name = os.path.split(folder)
     # Beside the folder and so on its disk: a rename goes no further.
     begun = open_filesystem(os.path.join(parent, f".{name}.partial"))
@@ -67,7 +67,13 @@ def _renamed(folder: str) -> Iterator[Filesystem]:
         _require_empty(open_filesystem(folder), ())
         # Who was killed had the lock, and nobody else stages here.
         begun.clear_staging(math.inf)
-        yield begun
+        try:
+            yield begun
+        except BaseException:
+            # Where the disk is full, nobody would look for it in a folder that is hidden.
+            with contextlib.suppress(OSError):  # the reason why is raised already
+                clear(begun, parts)
+            raise
         begun.delete_folder(STAGING)
         with begun.errors("rename to", folder):
             # It takes the place of an empty folder, and is refused where something is in it.

@@ -8,7 +8,9 @@ place where the program stopped: there a status is read that is written out, and
 taken for success. A thread that dies is only told to ``threading.excepthook``, which is
 chained. By SIGTERM and SIGHUP a process dies without a word: where their default is in place
 while a run is open or begun, a handler of ours has the runs ended, then lets the signal do what
-it would have done. No handler of the application is replaced.
+it would have done. No handler of the application is replaced. Python lets the main thread alone
+set handlers, so runs of other threads are ended only where it has a run too, or has chosen an
+experiment: from then on the handler stays.
 
 A handler runs in the middle of whatever the main thread does, and that may be a call of ours
 with a lock in hand, or half a record written. So the runs are ended by another thread, and a
@@ -50,6 +52,12 @@ _end_runs: Callable[[str], None] = lambda _: None  # noqa: E731
 
 # What a child of ``multiprocessing`` ends by, None if by nothing; empty while it has not ended.
 _child_ended_by: list[BaseException | None] = []
+
+# Whether the handlers stay while no run is open.
+_is_standing = False
+
+# Whether they were in place before a fork.
+_was_guarded = False
 
 # A signal has come, and the runs are being ended.
 _is_dying = False
@@ -157,7 +165,7 @@ def _noted(original: Callable[..., Any], place: int = 0) -> Callable[..., Any]:
     def noted(*args: Any, **named: Any) -> None:
         global _exit_asked_for
         # In another thread it ends the thread alone.
-        if threading.current_thread() is threading.main_thread():
+        if _is_main_thread():
             code = args[place] if len(args) > place else named.get("code")
             _exit_asked_for = stack(sys._getframe())[-1], code
         original(*args, **named)
@@ -204,14 +212,26 @@ def guard() -> None:
     _replace(signal.SIG_DFL, _end_and_die)
 
 
+def stand_guard() -> None:
+    """The same for good: other threads may begin runs."""
+    global _is_standing
+    _is_standing = _is_standing or _is_main_thread()
+    guard()
+
+
 def unguard() -> None:
-    """Put back what ``guard`` has replaced."""
-    _replace(_end_and_die, signal.SIG_DFL)
+    """Put back what ``guard`` has replaced; after ``stand_guard`` it stays."""
+    if not _is_standing:
+        _replace(_end_and_die, signal.SIG_DFL)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _replace(old: Any, new: Any) -> None:
     # Python lets no other thread set handlers. And while the process dies they stay.
-    if threading.current_thread() is not threading.main_thread() or _is_dying:
+    if not _is_main_thread() or _is_dying:
         return
     for each in _SIGNALS:
         if signal.getsignal(each) == old:
@@ -271,16 +291,33 @@ def _die_after(
     os.kill(os.getpid(), number)
 
 
-def _after_fork() -> None:
-    global _is_dying
+def _before_fork() -> None:
+    global _was_guarded
+    # Two threads may fork at once, and one of them alone takes the handlers away.
+    if _is_main_thread():
+        _was_guarded = any(signal.getsignal(each) == _end_and_die for each in _SIGNALS)
+        _replace(_end_and_die, signal.SIG_DFL)
+
+
+def _after_fork_in_parent() -> None:
+    if _was_guarded:
+        guard()
+
+
+def _after_fork_in_child() -> None:
+    global _is_dying, _is_standing
     # The threads that would end it are the parent's.
-    _is_dying = False
+    _is_dying = _is_standing = False
     _beginnings.clear()
     unguard()
 
 
 # Before the program looks it up: it does so before it calls ``main`` in ``sys.exit(main())``.
-sys.exit = _noted(sys.exit)
+_exit = sys.exit
+sys.exit = _noted(_exit)
+# What says ``from sys import exit`` before it imports lakeflow has it by name.
+_program = vars(sys.modules["__main__"])
+_program |= {name: sys.exit for name, value in [*_program.items()] if value is _exit}
 # Both are objects of one class; without ``site`` there are none.
 _quitter: Any = type(getattr(builtins, "exit", None))
 if _quitter.__name__ == "Quitter":
@@ -288,4 +325,8 @@ if _quitter.__name__ == "Quitter":
 
 # A child has no run of its own yet. Put back in the child alone, a signal that comes before
 # that is lost: Python has noted it for a handler which is gone.
-os.register_at_fork(before=unguard, after_in_child=_after_fork)
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

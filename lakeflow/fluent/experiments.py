@@ -8,7 +8,7 @@ from lakeflow import context
 from lakeflow.config import environment
 from lakeflow.entities import Experiment, LifecycleStage, ViewType, validation
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.fluent import active_runs
+from lakeflow.fluent import active_runs, endings
 from lakeflow.fluent.pages import all_pages, most_results
 from lakeflow.open_store import open_store
 
@@ -109,6 +109,7 @@ def set_experiment(
         )
     # Tasks that begin from now on are known to have begun in this place.
     active_runs.here()
+    endings.stand_guard()
     location = context.tracking_uri()
     if experiment_id is not None:
         experiment = open_store(location, create=True).experiments.get(experiment_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
@@ -121,6 +120,7 @@ def start_run(
     # Before there is a run: what is wrong with the settings is to leave none behind.
     sampling = plan(log_system_metrics)
     location = context.tracking_uri()
+    context.pass_on_tracking_uri()
     endings.watch(_end_open_runs, _end_runs_of_thread)
     try:
         with endings.beginning():
@@ -327,14 +327,6 @@ def _end_all(runs: Sequence[active_runs.OpenRun], status: str) -> None:
             # Nobody can catch this, and other runs are to be ended.
             _logger.warning("cannot end run %s: %s", each.run.info.run_id, plain(error))
 
-
-def _guard_again() -> None:
-    if active_runs.unfinished():
-        endings.guard()
-
-
-# ``endings`` puts the handlers of signals back before a fork, in the parent too.
-os.register_at_fork(after_in_parent=_guard_again)
 
 # Registered after the lake's own, so that it is called before: runs end, then lakes close.
 at_shutdown(_end_open_runs)

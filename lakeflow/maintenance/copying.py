@@ -126,7 +126,7 @@ def _check_target(lake: Lake, target: Filesystem, listing: LogListing) -> None:
     """Make sure that the target is empty, or an older copy that nobody has written to."""
     if not target.exists(LAKE_FILE):
         # A copy that was stopped before its last step has left things of these names.
-        known = {folds.FOLDS, *(entry.name for entry in lake.fs.list(""))}
+        known = {folds.FOLDS, STAGING, *(entry.name for entry in lake.fs.list(""))}
         strangers = [each.name for each in target.list("") if each.name not in known]
         if strangers:
             raise InvalidInputError(

@@ -110,7 +110,7 @@ class ArtifactFolder(NamedTuple):
         found = list(sources)
         # Nothing is recorded of these files, so all of them are sent.
         sent = [*sending.send(self.place.fs, self.place.folder, found, lambda *_: False)]
-        if self.lake is not None and self.lake.lake.settings.durability == "fsync":
+        if self.lake is not None and self.lake.lake.is_durable:
             self.place.fs.sync(*(self.place.full(each.path) for each in sent))
 
 

@@ -144,11 +144,9 @@ class _Sync:
             fold=self._listing.fold.number,
             files=_files_of(source.lake, self._listing.fold),
         )
-        # As in ``_keep``: what the bookmark names as brought is there before it.
-        self._writer.finish()
         # A sync with nothing new writes nothing.
         if done != known:
-            bookmark.write(self._target.lake.fs, source.lake.file.lake_id, done)
+            self._write(done)
 
     def _are_there(self, mine: Mapping[str, str]) -> bool:
         """Return whether all experiments are, in which something is to be brought."""
@@ -186,13 +184,16 @@ class _Sync:
         if now - self._kept_at < _BOOKMARK_EVERY_S:
             return
         self._kept_at = now
-        # Before the bookmark: what that names as brought is not read again.
+        self._write(replace(self._known, reached={**self._known.reached, **self._ends}))
+
+    def _write(self, reached: bookmark.Bookmark) -> None:
+        # What a bookmark names as brought is not brought again. So it is on the disk before,
+        # whatever the settings: a power cut might leave the bookmark alone. The files come
+        # first, as they do in ``_bring_log``.
+        if self._files is not None:
+            self._files.finish()
         self._writer.finish()
-        bookmark.write(
-            self._target.lake.fs,
-            self._source.lake.file.lake_id,
-            replace(self._known, reached={**self._known.reached, **self._ends}),
-        )
+        bookmark.write(self._target.lake.fs, self._source.lake.file.lake_id, reached)
 
     def _bring_stored(self) -> None:
         """Bring what the tables hold and the log does not any more."""

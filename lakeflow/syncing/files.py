@@ -68,6 +68,7 @@ class Files:
         self._places = ArtifactPlaces(source.lake)
         self._uris: OrderedDict[str, str] = OrderedDict()
         self._known: dict[str, dict[str, Recorded]] = {}
+        self._unsynced: list[str] = []
 
     def bring(self, some: Iterable[Mapping[str, Any]]) -> None:
         """Bring the files that records of the log tell of.
@@ -88,17 +89,24 @@ class Files:
         wanted = {each.path: each for each in self._of_runs(of_runs)}
         wanted |= {each.path: each for each in self._of_models(of_models)}
         fs = self._target.lake.fs
-        there: list[str] = []
         for brought in at_once.done(fs, self._send, wanted.values(), lambda each: each.size):
             if brought is None:
                 continue
             path, size = brought
-            there.append(path)
+            # Also one that was there: a sync that was killed may have sent it.
+            self._unsynced.append(path)
             if size is not None:
                 self._report.files += 1
                 self._report.file_bytes += size
-        # Those too that were there: a sync that was killed may have sent them.
-        self._target.lake.sync_if_durable(*there)
+
+    def finish(self) -> None:
+        """Return once all that was brought survives a power cut.
+
+        Raises:
+            StorageError: A file cannot be synced.
+        """
+        self._target.lake.fs.sync(*self._unsynced)
+        self._unsynced.clear()
 
     def _note(self, record: Mapping[str, Any]) -> None:
         """Keep where the artifacts of a run are, to ask for those of few others."""

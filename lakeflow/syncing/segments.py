@@ -81,14 +81,12 @@ class CopyWriter:
             self._under_way = None
 
     def finish(self) -> None:
-        """Return once all that was taken in is written.
-
-        It survives a power cut where settings ask for it.
+        """Return once all that was taken in is written, and survives a power cut.
 
         Raises:
             StorageError: The lake cannot be written.
         """
         self._write()
         self._wait()
-        self._lake.sync_if_durable(*self._unsynced)
+        self._lake.fs.sync(*self._unsynced)
         self._unsynced.clear()

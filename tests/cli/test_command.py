@@ -279,6 +279,14 @@ def test_sql_writes_csv_json_and_parquet(
         assert ask(lake, POINTS, "--format", kind, "--output", "/dev/full") == 1
         said = capsys.readouterr().err
         assert said.startswith("lakeflow: RESOURCE_EXHAUSTED: cannot write /dev/full: No space")
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, most[1]))
+        try:
+            assert ask(lake, POINTS, "--output", str(tmp_path / f"half.{kind}")) == 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, most)
+        assert capsys.readouterr().err.endswith("ulimit -f\n")
+        assert [*tmp_path.glob("half.*")] == []
 
 
 def test_sql_takes_a_file_or_standard_input(

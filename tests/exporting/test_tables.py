@@ -162,17 +162,42 @@ def test_many_files_of_a_table_hold_each_row_once(
     run_id = client.create_run("0").info.run_id
     for step in range(25):
         client.log_metric(run_id, "loss", step, step=step)
-    small = exporter.exported
-
-    def of_small_files(experiments_only: bool) -> Any:
-        specs, left_out = small(experiments_only)
-        return [_small(spec) for spec in specs], left_out
-
-    monkeypatch.setattr(exporter, "exported", of_small_files)
+    _make_small_files(monkeypatch)
     report = exporting.to_parquet(tmp_path / "out", tracking_uri=tmp_path / "lake")
     assert report.tables["metrics"].files == 7
     rows = _parquet(open_filesystem(tmp_path / "out"), "metrics")
     assert [row["step"] for row in rows] == list(range(25))
+
+
+def test_what_ends_one_between_its_rows_is_raised_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = LakeflowClient(tmp_path / "lake")
+    run_id = client.create_run("0").info.run_id
+    for step in range(25):
+        client.log_metric(run_id, "loss", step, step=step)
+    _make_small_files(monkeypatch)
+
+    def progress(done: Any) -> None:
+        if done.table == "metrics" and done.rows:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        exporting.to_parquet(
+            tmp_path / "out", tracking_uri=tmp_path / "lake", progress=progress
+        )
+    assert [*tmp_path.glob("out")] == [*tmp_path.glob(".out.partial/**/*.parquet")] == []
+
+
+def _make_small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a table of some rows have several files, and rows that are not read yet."""
+    usual = exporter.exported
+
+    def of_small_files(experiments_only: bool) -> Any:
+        specs, left_out = usual(experiments_only)
+        return [_small(spec) for spec in specs], left_out
+
+    monkeypatch.setattr(exporter, "exported", of_small_files)
 
 
 def _small(spec: Any) -> Any:

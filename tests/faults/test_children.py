@@ -67,6 +67,15 @@ def test_children_follow_to_the_default_lake(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "job") == []
 
 
+def test_children_follow_to_the_lake_of_a_run_in_no_experiment(tmp_path: Path) -> None:
+    script = STARTS_CHILDREN.format(choose="log('itself')").replace(
+        'lakeflow.set_experiment("E")', ""
+    )
+    run_script(tmp_path / "script.py", script)
+    assert len(run_names(tmp_path / "lake", "Default")) == 6
+    assert os.listdir(tmp_path / "job") == []
+
+
 def test_a_process_stays_in_the_lake_it_began_in(tmp_path: Path) -> None:
     for name, environment in (("default", {}), ("from", {"MLFLOW_TRACKING_URI": "from"})):
         (tmp_path / name / "job").mkdir(parents=True)

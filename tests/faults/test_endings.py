@@ -201,6 +201,18 @@ if __name__ == "__main__":
     child = multiprocessing.get_context("{}").Process(target=work)
     child.start(); child.join(); sys.exit(child.exitcode)
 """
+IN_A_THREAD = """
+import os, signal, threading, time, lakeflow
+def work():
+    lakeflow.start_run()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+lakeflow.set_experiment("Default")
+with lakeflow.start_run() as run: pass
+lakeflow.delete_run(run.info.run_id)
+# then
+thread = threading.Thread(target=work); thread.start(); thread.join()
+"""
 WITHOUT_RUNS = {
     "exit with what main returns": (
         "import sys, lakeflow\n"
@@ -208,6 +220,19 @@ WITHOUT_RUNS = {
         "sys.exit(main())",
         "FAILED",
         3,
+    ),
+    "exit by a name from before": (
+        "from sys import exit\nimport lakeflow\n"
+        "def main():\n    lakeflow.start_run()\n    return 3\n"
+        "exit(main())",
+        "FAILED",
+        3,
+    ),
+    "terminated while only threads have runs": (IN_A_THREAD, "KILLED", -signal.SIGTERM),
+    "terminated in a thread after a fork": (
+        IN_A_THREAD.replace("# then", "if not os.fork(): os._exit(0)"),
+        "KILLED",
+        -signal.SIGTERM,
     ),
     "an exception in a spawned child": (IN_A_CHILD.format("1 / 0", "", "spawn"), "FAILED", 1),
     "exit that is caught in a spawned child": (

@@ -5,20 +5,25 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
+from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lakeflow import LakeflowClient, compact
+import lakeflow
+from lakeflow import LakeflowClient, compact, exporting
 from lakeflow.entities import Metric, Param
 from lakeflow.exceptions import StorageError
 from lakeflow.open_lakes import open_lake
 from lakeflow.system_errors import plain, refused
+from lakeflow.tracing.otlp.serving import receiving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -310,6 +315,69 @@ def test_a_full_disk_is_one_line_and_what_was_refused_leaves_nothing(tmp_path: P
         assert len(list((disk / "lake" / "log").iterdir())) <= writers + 1
         client.log_param(run_id, "p", "v")
         open_lake(uri).close()
+
+
+@needs_root
+def test_whatever_writes_to_a_full_disk_says_so_and_works_once_there_is_room(
+    tmp_path: Path,
+) -> None:
+    given = tmp_path / "source"
+    source = LakeflowClient(given)
+    source_run = source.create_run("0").info.run_id
+    source.log_text(source_run, "text" * 50_000, "big.txt")
+    with mounted(tmp_path / "disk", "size=4m") as disk, receiving(disk / "lake") as url:
+        lake = str(disk / "lake")
+        client = LakeflowClient(lake)
+        run_id = client.create_run("0").info.run_id
+        client.create_registered_model("models")
+        client.log_text(run_id, "text" * 50_000, "big.txt")
+        tags, numbers = {"t": "v" * 5_000}, itertools.count()
+
+        def names() -> str:
+            return f"n{next(numbers)}"
+
+        def status() -> int:
+            body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [_SPAN]}]}]})
+            with contextlib.closing(HTTPConnection(url.removeprefix("http://"))) as connection:
+                connection.request("POST", "/v1/traces", body, {"Content-Type": _JSON})
+                return connection.getresponse().status
+
+        calls: dict[str, Callable[[], object]] = {
+            "experiment": lambda: client.create_experiment(names(), tags=tags),
+            "registered model": lambda: client.create_registered_model(names(), tags),
+            "version": lambda: client.create_model_version("models", "/x", tags=tags),
+            "logged model": lambda: client.create_logged_model("0", params=tags),
+            "dataset": lambda: client.create_dataset(names(), ["0"], tags),
+            "table": lambda: client.log_table(run_id, {"a": ["v" * 5_000]}, "t.json"),
+            "download": lambda: client.download_artifacts(run_id, "big.txt", str(disk)),
+            "sync": lambda: lakeflow.sync(given, lake),
+            "copy": lambda: lakeflow.copy(given, disk / "copy"),
+            "export": lambda: exporting.to_csv(disk / names(), tracking_uri=lake),
+            "new lake": lambda: LakeflowClient(disk / names()).create_run("0"),
+        }
+        for name, call in calls.items():
+            with full_but_for(disk, 0):
+                error = refusal(call) or pytest.fail(f"{name} was not refused")
+                assert error.error_code == "RESOURCE_EXHAUSTED", name
+            call()
+        with full_but_for(disk, 0):
+            assert status() == HTTPStatus.SERVICE_UNAVAILABLE
+        assert status() == HTTPStatus.OK
+        assert len(client.search_registered_models()) == 2
+        assert len(client.search_model_versions()) == 1
+        assert len(client.search_traces(["0"])) == 1
+        assert client.get_run(source_run).info.status == "RUNNING"
+        assert os.listdir(disk / "lake" / ".staging") == []
+
+
+_JSON = "application/json"
+_SPAN = {
+    "traceId": "1" * 32,
+    "spanId": "2" * 16,
+    "name": "n" * 5_000,
+    "startTimeUnixNano": "1",
+    "endTimeUnixNano": "2",
+}
 
 
 @needs_root

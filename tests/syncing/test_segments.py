@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_each_segment_is_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lake = Lake.on(open_filesystem(str(tmp_path / "lake")), Settings(durability="fsync"))
+    lake = Lake.on(open_filesystem(str(tmp_path / "lake")), Settings())
     synced: list[str] = []
     monkeypatch.setattr(lake.fs, "sync", lambda *paths: synced.extend(paths))
     with CopyWriter(lake) as writer:

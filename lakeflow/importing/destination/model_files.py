@@ -56,4 +56,5 @@ def copy_model_files(
             [each for each in found if each is not None],
             lambda *_: False,
             lambda arrived: append(beside.records(scope, place, arrived)),
+            fsync=store.lake.is_durable,
         )

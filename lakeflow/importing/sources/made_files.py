@@ -58,7 +58,10 @@ class MadeFiles:
         """
         location = self.new()
         # Lines have their ends already, which Python would write otherwise on Windows.
-        with open(location, "w", encoding="utf-8", errors="replace", newline="") as file:
+        with (
+            temporary.filling(location),
+            open(location, "w", encoding="utf-8", errors="replace", newline="") as file,
+        ):
             file.writelines(lines)
         return self.finished(path, location, source)
 

@@ -279,6 +279,7 @@ class Cursor:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
+        self._reader: pyarrow.RecordBatchReader | None = None
 
     def call(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Return what a function makes of DuckDB's cursor, called in any thread."""
@@ -303,15 +304,21 @@ class Cursor:
         self, statement: str, rows: int, values: Mapping[str, Any] | None = None
     ) -> Iterator[pyarrow.RecordBatch]:
         """Yield the rows of a statement, so many at once, as they are asked for."""
-        with contextlib.closing(
-            self.call(
-                lambda cursor: cursor.sql(statement, params=values or None).to_arrow_reader(
-                    rows
-                )
-            )
-        ) as reader:
+        reader = self.call(
+            lambda cursor: cursor.sql(statement, params=values or None).to_arrow_reader(rows)
+        )
+        self._reader = reader
+        with contextlib.closing(reader):
             while (batch := self.call(lambda _: next(reader, None))) is not None:
                 yield batch
+
+    def stop(self) -> None:
+        """Let go of the rows that nobody has asked for, and would be in the way.
+
+        Who fails while rows come leaves them open, as long as anybody looks at the error.
+        """
+        if self._reader is not None:
+            self._reader.close()
 
     def register(self, name: str, table: pyarrow.Table) -> None:
         """Let statements read a table by a name."""

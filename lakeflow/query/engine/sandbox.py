@@ -201,6 +201,8 @@ class Sandbox(Engine):
         ):
             cursor.call(lambda found: stack.enter_context(self._database(found)))
             cursor.call(lambda found: _define(found, self._views, everything, files, hot))
+            # First of all: the database goes by a statement.
+            stack.callback(cursor.stop)
             yield cursor
 
     @contextlib.contextmanager

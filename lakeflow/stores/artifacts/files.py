@@ -74,9 +74,12 @@ class ArtifactStore(FilesBeside):
         path = paths.normal(artifact_file, "artifact_file")
         head, place = self.place(run_id)
         sent = Sent(path, len(data), sending.digest_of(data))
-        if not self._is_there(run_id, head, place, *sent[:3]):
+        is_there = self._is_there(run_id, head, place, *sent[:3])
+        if not is_there:
             # The file first: its row is never there without what it says.
             place.fs.put(place.full(path), data)
+        # As in ``files_beside.send``.
+        if not is_there or self._lake.is_durable:
             self.record(head, place, [sent], label)
         return path
 
@@ -144,6 +147,7 @@ class ArtifactStore(FilesBeside):
             sources,
             functools.partial(self._is_there, identity, head, place),
             lambda arrived: self.record(head, place, arrived, label),
+            fsync=self._lake.is_durable,
         )
 
     def record(
@@ -163,9 +167,9 @@ class ArtifactStore(FilesBeside):
             label: What they are; None for what their names say.
             tags: Values by key.
         """
-        now, fsync = now_ms(), self._lake.settings.durability == "fsync"
+        now = now_ms()
         labels = [label or label_of(each.path) for each in files]
-        found = files_beside.rows_of(place, files, now, fsync=fsync)
+        found = files_beside.rows_of(place, files, now, fsync=self._lake.is_durable)
         rows = [(*row, *each) for row, each in zip(found, labels, strict=True)]
         fields = [records.tuples(ARTIFACTS.name, _COLUMNS, rows)]
         fields += [records.tags(tags.items())] if tags else []

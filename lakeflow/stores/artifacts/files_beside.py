@@ -108,6 +108,8 @@ def send(
     sources: Iterable[Source],
     is_there: Callable[[str, int, str], bool],
     record: Callable[[Sequence[Sent]], None],
+    *,
+    fsync: bool,
 ) -> None:
     """Send files of this machine, and record those that have arrived.
 
@@ -116,6 +118,8 @@ def send(
         sources: The files.
         is_there: Returns whether a file has a content already, by path, size and digest.
         record: Records files that have arrived.
+        fsync: Whether records survive a power cut. Then those are recorded too that were there:
+            whoever logged them need not have synced them.
     """
     # The whole folder first: a bad name in it is an error before anything is sent.
     found = list(sources)
@@ -126,7 +130,7 @@ def send(
         with progress.shown("uploaded", len(found), is_wanted=is_wanted) as advance:
             for sent in sending.send(place.fs, place.folder, found, is_there):
                 advance(sent.size)
-                arrived += [sent] if sent.is_new else []
+                arrived += [sent] if sent.is_new or fsync else []
                 if len(arrived) == _ROWS_A_RECORD:
                     record(arrived)
                     arrived = []

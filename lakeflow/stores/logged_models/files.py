@@ -69,6 +69,7 @@ class LoggedModelFiles(FilesBeside):
             sources,
             is_there,
             lambda arrived: self._lake.append(self.records(scope, place, arrived)),
+            fsync=self._lake.is_durable,
         )
 
     def records(self, scope: Sequence[str], place: Place, files: Sequence[Sent]) -> list[str]:
@@ -79,8 +80,7 @@ class LoggedModelFiles(FilesBeside):
             place: Where the files are.
             files: The files.
         """
-        fsync = self._lake.settings.durability == "fsync"
-        found = files_beside.rows_of(place, files, now_ms(), fsync=fsync)
+        found = files_beside.rows_of(place, files, now_ms(), fsync=self._lake.is_durable)
         return records.bodies("", rows.files(scope, found))
 
     def recorded(self, identity: str, path: str = "") -> dict[str, Recorded]:

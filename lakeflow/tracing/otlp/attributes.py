@@ -122,8 +122,8 @@ def _taken_apart(pairs: Sequence[bytes]) -> tuple[Sequence[str], Sequence[Any]]:
         # One that is not set may be left out, and then the others are not in their places.
         if len(keys) == len(values) == len(pairs):
             return keys, _values(values)
-    messages = [_KeyValue.FromString(each) for each in pairs]
-    return [each.key for each in messages], [of_value(each.value) for each in messages]
+    read = [(each.key, of_value(each.value)) for each in map(_KeyValue.FromString, pairs)]
+    return [key for key, _ in read], [value for _, value in read]
 
 
 def _values(several: Sequence[bytes]) -> list[Any]:

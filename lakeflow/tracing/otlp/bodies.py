@@ -18,7 +18,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from lakeflow.printable import readable
 from lakeflow.tracing.otlp.attributes import as_read
 from lakeflow.tracing.otlp.json_spans import OddError, quickly_read
-from lakeflow.tracing.otlp.limits import MOST_PARTS, has_too_many_parts
+from lakeflow.tracing.otlp.limits import (
+    MOST_OBJECTS,
+    MOST_PARTS,
+    has_too_many_objects,
+    has_too_many_parts,
+)
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -143,13 +148,13 @@ def read(body: bytes, form: str, of: type[Message]) -> Any:
     """
     try:
         if has_too_many_parts(body, of, is_json=form == JSON):
-            raise RefusedError(
-                f"a request may have {MOST_PARTS:,} fields of spans; send smaller batches",
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            )
+            raise _too_many()
         # JSON becomes protobuf's bytes first, so that attributes are read in one way.
         data = _read_json(body.decode(), of()).SerializeToString() if form == JSON else body
-        return as_read(of).FromString(data)
+        message = as_read(of).FromString(data)
+        if has_too_many_objects(message, len(data)):
+            raise _too_many()
+        return message
     # Its own errors, and what Python raises for text that is none or nests too deeply.
     except (
         DecodeError,
@@ -159,6 +164,14 @@ def read(body: bytes, form: str, of: type[Message]) -> Any:
         RecursionError,
     ) as error:
         raise malformed(error, of) from None
+
+
+def _too_many() -> RefusedError:
+    return RefusedError(
+        f"a request may have {MOST_OBJECTS:,} spans and events, and {MOST_PARTS:,} attributes "
+        "and values; send smaller batches",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    )
 
 
 def malformed(error: Exception, of: type[Message]) -> RefusedError:

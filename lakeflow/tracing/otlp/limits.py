@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
-from lakeflow.tracing.otlp.attributes import as_read
-
 if TYPE_CHECKING:
-    from google.protobuf.descriptor import Descriptor
+    from google.protobuf.descriptor import Descriptor, FieldDescriptor
     from google.protobuf.message import Message
 
 MOST_PARTS = 4_000_000
-"""Fields of spans and objects of JSON in a request.
+"""Spans, attributes, values in lists and the like in a request; in JSON also other values.
 
-A body of 64 MiB of usual spans has two or three million. One of nothing but empty spans would
-have 30 million, and take gigabytes.
+A body of 64 MiB of usual spans has a million, in JSON three. One of nothing but empty spans
+would have 30 million, and take gigabytes.
+"""
+
+MOST_OBJECTS = 500_000
+"""Resources, spans, log records, events and links in a request.
+
+Each takes a kilobyte once it is one of Python's objects; an attribute or a value a tenth of it.
 """
 
 _SHORT_BYTES = 1024 * 1024
@@ -25,13 +30,21 @@ _SHORT_BYTES = 1024 * 1024
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
+_BEGINNINGS = bytes(each for each in range(256) if each & 7 == _LENGTH)
+"""The first bytes of all fields that may be parts."""
+
+_TEXT = rb'"(?:[^"\\]++|\\.)*+"'
+_IN_A_TEXT = re.compile(_TEXT, re.DOTALL)
+_SOME_TEXTS = re.compile(rb'[^"]*+(?:%b[^"]*+){0,1000}+' % _TEXT, re.DOTALL)
+"""With what is between them: to take all out of a body at once would take much memory."""
+
 
 def has_too_many_parts(body: bytes, of: type[Message], *, is_json: bool) -> bool:
     """Return whether a body has more parts than may be made of it.
 
     Args:
         body: The body.
-        of: The class of its message. What ``attributes.as_read`` leaves as bytes is one part.
+        of: The class of its message.
         is_json: Whether it is JSON, or else protobuf.
 
     Raises:
@@ -41,22 +54,60 @@ def has_too_many_parts(body: bytes, of: type[Message], *, is_json: bool) -> bool
     if len(body) <= _SHORT_BYTES:
         return False
     if is_json:
-        return body.count(b"{") + body.count(b"[") > MOST_PARTS
+        if _values(body) <= MOST_PARTS:
+            return False
+        outside = (_IN_A_TEXT.sub(b"", some[0]) for some in _SOME_TEXTS.finditer(body))
+        return sum(map(_values, outside)) > MOST_PARTS
+    # Each part begins with one of these bytes. To walk takes longer than to read what is usual.
+    if len(body) - len(body.translate(None, _BEGINNINGS)) <= MOST_PARTS:
+        return False
     try:
-        return _parts(body, 0, len(body), as_read(of).DESCRIPTOR, 0) > MOST_PARTS
+        return _parts(body, 0, len(body), of.DESCRIPTOR, 0) > MOST_PARTS
     except IndexError:
         raise DecodeError("it ends too early") from None
 
 
+def has_too_many_objects(request: Any, size: int) -> bool:
+    """Return whether a request has more messages than may be looked at one by one.
+
+    Args:
+        request: The request, as ``attributes.as_read`` has it.
+        size: Bytes that it was read from.
+    """
+    return size > _SHORT_BYTES and _objects(request, 0) > MOST_OBJECTS
+
+
+def _objects(message: Any, count: int) -> int:
+    """Return a count and the messages in the lists of a message; it stops at too many."""
+    for name in _lists_of_messages(message.DESCRIPTOR):
+        found = getattr(message, name)
+        count += len(found)
+        if count > MOST_OBJECTS:
+            break
+        for each in found:
+            count = _objects(each, count)
+    return count
+
+
+@functools.cache
+def _lists_of_messages(message: Descriptor) -> tuple[str, ...]:
+    return tuple(each.name for each in message.fields if each.message_type and each.is_repeated)
+
+
+def _values(json: bytes) -> int:
+    """Return how many values a part of a JSON has at most, what is in its texts included."""
+    return json.count(b"{") + json.count(b"[") + json.count(b",")
+
+
 def _parts(data: bytes, at: int, end: int, message: Descriptor, count: int) -> int:
     """Return a count and the parts from one place to another; it stops at too many."""
-    inside = _messages_inside(message)
+    inside, parts = _messages_inside(message), _numbers_of_parts(message)
     while at < end and count <= MOST_PARTS:
         tag, at = _varint(data, at)
         kind = tag & 7
         if kind == _LENGTH:
             length, at = _varint(data, at)
-            count += 1
+            count += tag >> 3 in parts
             if (field := inside.get(tag >> 3)) is not None:
                 count = _parts(data, at, at + length, field, count)
             at += length
@@ -76,6 +127,18 @@ def _parts(data: bytes, at: int, end: int, message: Descriptor, count: int) -> i
 def _messages_inside(message: Descriptor) -> dict[int, Descriptor]:
     """Return which fields of a message, by their numbers, are messages themselves."""
     return {each.number: each.message_type for each in message.fields if each.message_type}
+
+
+@functools.cache
+def _numbers_of_parts(message: Descriptor) -> frozenset[int]:
+    """Return the numbers of those fields of a message that take memory each time they come."""
+    return frozenset(each.number for each in message.fields if _is_part(each))
+
+
+def _is_part(field: FieldDescriptor) -> bool:
+    # A list that comes after a text in the same value is a new one: only the last one counts.
+    is_one_of_several = field.message_type is not None and field.containing_oneof is not None
+    return field.is_repeated or is_one_of_several
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

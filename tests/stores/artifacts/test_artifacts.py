@@ -22,6 +22,7 @@ from lakeflow.exceptions import (
     NotFoundError,
     StorageError,
 )
+from lakeflow.filesystem.local import LocalFilesystem
 from lakeflow.filesystem.parts import PART_BYTES
 from lakeflow.open_store import open_store
 from lakeflow.transfer import fetching
@@ -151,6 +152,40 @@ def test_the_same_again_moves_no_bytes(
         str(kept / "a.txt"),
         str(kept / ".hidden"),
     }
+
+
+def test_what_is_there_is_synced_and_recorded_again_for_who_wants_it_to_survive_a_power_cut(
+    tmp_path: Path,
+    folder: Path,
+    another_process: Callable[..., Store],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lake = str(tmp_path / "lake")
+    client = LakeflowClient(lake)
+    run_id = client.create_run("0").info.run_id
+    model_id = client.create_logged_model("0").model_id
+
+    def log(store: Store) -> None:
+        store.artifacts.log_folder(run_id, folder)
+        store.artifacts.log_text(run_id, "text", "text.txt")
+        store.model_files.log(model_id, folder / "a.txt")
+
+    log(another_process(lake))
+
+    def times() -> dict[Path, int]:
+        return {each: each.stat().st_ctime_ns for each in Path(lake).glob("artifacts/**/*")}
+
+    before = times()
+    synced: list[str] = []
+    monkeypatch.setattr(LocalFilesystem, "sync", lambda _, *paths: synced.extend(paths))
+    later = another_process(lake, durability="fsync")
+    log(later)
+    assert later.lake.written_bytes
+    names = [path.rpartition("/")[2] for path in synced if path.startswith("artifacts/")]
+    assert sorted(names) == sorted(
+        [*map(os.path.basename, contents(folder)), "text.txt", "a.txt"]
+    )
+    assert times() == before, "nothing was sent again"
 
 
 def test_a_file_is_a_plain_one_that_the_users_of_the_lake_may_read(tmp_path: Path) -> None:

@@ -323,11 +323,23 @@ def field(number, data):
     return bytes([number << 3 | 2]) + size + bytes([length]) + data
 
 
+def in_an_attribute(value):
+    """Return a request of one span with one attribute, of which this is the value."""
+    return field(1, field(2, field(2, field(9, field(2, value)))))
+
+
 MANY = {
     "empty resources": (b"\x0a\x00" * 5_000_000, PROTOBUF),
     "empty spans": (field(1, field(2, b"\x12\x00" * 5_000_000)), PROTOBUF),
     "empty attributes": (field(1, field(2, field(2, b"\x4a\x00" * 5_000_000))), PROTOBUF),
+    "values of one attribute": (in_an_attribute(field(5, b"\x0a\x00" * 5_000_000)), PROTOBUF),
+    "texts and lists in its place": (
+        in_an_attribute(b"\x0a\x00\x2a\x00" * 5_000_000),
+        PROTOBUF,
+    ),
     "JSON": (b'{"resourceSpans":[' + b"{}," * 5_000_000 + b"{}]}", JSON),
+    "numbers in JSON": (b'{"a":[' + b"0," * 5_000_000 + b"0]}", JSON),
+    "texts in JSON": (b'{"a":[' + b'"",' * 5_000_000 + b"0]}", JSON),
 }
 
 
@@ -337,7 +349,21 @@ def test_a_body_of_nothing_but_very_many_things_is_refused(post, name):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     answer = post(gzip.compress(body, 1), form, Content_Encoding="gzip")
     assert answer.status == 413
-    assert b"4,000,000 fields" in answer.body
+    assert b"4,000,000 attributes" in answer.body
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def test_a_body_of_many_objects_is_refused_before_they_are_made(post):
+    empty = {
+        "resources": b"\x0a\x00" * 600_000,
+        "spans": field(1, field(2, b"\x12\x00" * 600_000)),
+        "events": field(1, field(2, field(2, b"\x5a\x00" * 600_000))),
+    }
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for body in empty.values():
+        assert post(gzip.compress(body, 1), PROTOBUF, Content_Encoding="gzip").status == 413
+    records = field(1, field(2, b"\x12\x00" * 600_000))
+    assert post(records, PROTOBUF, "/v1/logs").status == 413
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
 
 
@@ -347,6 +373,9 @@ HIDDEN = {
     "behind one of a resource": field(1, field(1, field(2, b"\xff" * 20))) + _EMPTY_SPANS,
     "in an event": field(1, field(2, field(2, field(11, b"\x1a\x00" * 600_000)))),
     "in a reference of a resource": field(1, field(1, field(3, b"\x1a\x00" * 600_000))),
+    "in a list in an object in an attribute": in_an_attribute(
+        field(6, field(1, field(2, field(5, b"\x0a\x00" * 600_000))))
+    ),
 }
 
 
@@ -356,7 +385,22 @@ def test_very_many_things_are_counted_wherever_they_are(name, monkeypatch):
     assert limits.has_too_many_parts(HIDDEN[name], ExportTraceServiceRequest, is_json=False)
 
 
-def test_a_large_body_that_cannot_be_counted_is_refused(post):
+def test_what_is_in_a_text_is_no_part(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_PARTS", 1000)
+    text = json.dumps(json.dumps({'a"\\': [0, 1]}) * 100_000).encode()
+    for body, is_too_much in (
+        (b"[" + text + b",0" * 1000 + b"]", True),
+        (b"[" + b',""' * 900 + b"," + text + b"]", False),
+    ):
+        many = limits.has_too_many_parts(body, ExportTraceServiceRequest, is_json=True)
+        assert many == is_too_much
+    # Nor is what has as many bytes of which each could begin a part.
+    body = in_an_attribute(field(1, b"\x12" * 2_000_000))
+    assert not limits.has_too_many_parts(body, ExportTraceServiceRequest, is_json=False)
+
+
+def test_a_large_body_that_cannot_be_counted_is_refused(post, monkeypatch):
+    monkeypatch.setattr(limits, "MOST_PARTS", 1000)
     # A reader passes over a group, and reads what is behind it.
     answer = post(b"\x7b\x7c" + _EMPTY_SPANS, PROTOBUF)
     assert answer.status == 400

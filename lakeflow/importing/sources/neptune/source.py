@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakeflow import temporary
 from lakeflow.entities import LifecycleStage, RunStatus, tag_names
 from lakeflow.exceptions import NotFoundError
 from lakeflow.importing.items import ExperimentItem, FileItem, Problem, RunItem, made_id
@@ -261,7 +262,10 @@ class NeptuneSource:
             held.sort(key=_attribute)
             for path, group in itertools.groupby(held, _attribute):
                 location = made.get(path) or made.setdefault(path, self._made.new())
-                with open(location, "a", encoding="utf-8", errors="replace") as file:
+                with (
+                    temporary.filling(location),
+                    open(location, "a", encoding="utf-8", errors="replace") as file,
+                ):
                     file.writelines(map(_line, group))
         for path, location in made.items():
             if paths.is_safe(path):
