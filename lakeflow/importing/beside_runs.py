@@ -322,8 +322,8 @@ class _Reading:
         if self._evaluation is None:
             return
         counted: set[tuple[str, str]] = set()
-        for version in self._evaluation.scorer_versions():
-            if version.experiment not in keys or not self._is_late(version.creation_time):
+        for version in self._evaluation.scorer_versions(keys):
+            if not self._is_late(version.creation_time):
                 continue
             scorer = version.experiment, version.name
             if scorer not in counted:
@@ -336,8 +336,8 @@ class _Reading:
         """Yield questions, queues and issues of experiments, by the keys of these."""
         if self._reviews is None:
             return
-        for item in self._reviews.reviews():
-            if item.experiment not in keys or not self._is_late(item.updated):
+        for item in self._reviews.reviews(keys):
+            if not self._is_late(item.updated):
                 continue
             self._report.count(item.kind.row.name, 1, item.row[item.kind.makes])
             for table, rows in item.parts.items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +84,9 @@ class EvaluationSource(Protocol):
     ) -> Iterator[Sequence[DatasetRecordItem]]:
         """Yield the records of a dataset, some hundreds at once, in the order of their time."""
 
-    def scorer_versions(self) -> Iterator[ScorerVersionItem]:
-        """Yield the versions of scorers of all experiments in the order of their numbers."""
+    def scorer_versions(self, experiments: Container[str]) -> Iterator[ScorerVersionItem]:
+        """Yield the versions of scorers in the order of their numbers.
+
+        Args:
+            experiments: Keys of the experiments that the scorers are of.
+        """

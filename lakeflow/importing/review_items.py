@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from lakeflow.kinds import Kind
 
@@ -55,5 +55,9 @@ class ReviewItem:
 class ReviewSource(Protocol):
     """A source that holds reviews too: read as ``Source`` is."""
 
-    def reviews(self) -> Iterator[ReviewItem]:
-        """Yield all questions, then all queues, which name questions, then all issues."""
+    def reviews(self, experiments: Container[str]) -> Iterator[ReviewItem]:
+        """Yield questions, then queues, which name questions, then issues.
+
+        Args:
+            experiments: Keys of the experiments that they are of.
+        """

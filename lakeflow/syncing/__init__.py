@@ -37,14 +37,14 @@ def sync(
     the one that was set later stays, of a param the one that was logged first. Files of
     artifacts come to the same paths, before the records that tell of them; of two that were
     logged to one path the later one stays. What was removed for good in one lake is gone in
-    both: runs, traces, logged models, issues, datasets for evaluation and records of these. So
-    is what was in an experiment that was removed; its name stays in the other lake, and comes
-    back from there. Scorers, label schemas and review queues are one by
-    their names in an experiment. Registered models are one by name: versions that the target
-    lacks are added with their numbers, aliases and tags too; what it has stays as it is. Not
-    brought are the history of models, their approvals, digests of files and signatures; that a
-    scorer, a label schema or a review queue was removed for good; files that other tools put
-    beside runs; and what ``as_of`` shows of the past.
+    both: runs, traces, logged models, issues, datasets for evaluation and records of these,
+    scorers, label schemas and review queues. So is what was in an experiment that was removed;
+    its name stays in the other lake, and comes back from there. Scorers, label schemas and
+    review queues are one by their names in an experiment. Registered models are one by name:
+    versions that the target lacks are added with their numbers, aliases and tags too; what it
+    has stays as it is. Not brought are the history of models, their approvals, digests of files
+    and signatures; files that other tools put beside runs; and what ``as_of`` shows of the
+    past.
 
     Cost: with nothing new some ten requests; else each new byte of the log and of the files is
     read once and sent once. At most 64 MiB of it are in memory.

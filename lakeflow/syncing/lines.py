@@ -84,12 +84,14 @@ class Lines:
         copies: list[bytes] = []
         with_files: list[Mapping[str, Any]] = []
         count = left = 0
+        # Copies are longer, so that it is looked for here first: most lines are of no files.
+        is_of_files = _FILES in data
         for head, lines in _alike(data):
             about = head and self._abouts.get(head[2])
             if head and about:
                 new = b"%b%b%b," % (begin, head[1] or mine, about)
                 copies.append(_with_head(lines, len(head[0]), new))
-                with_files += self._with_files(copies[-1])
+                with_files += self._with_files(copies[-1]) if is_of_files else ()
                 count += len(lines)
                 continue
             # Odd lines, and those of experiments that are not there: each is judged by itself.
@@ -158,7 +160,12 @@ def _alike(data: bytes) -> Iterator[tuple[re.Match[bytes] | None, pyarrow.Array]
             continue
         looks -= len(lines)
         begin_so = pc.starts_with(lines, head[0])
-        alike, lines = lines.filter(begin_so), lines.filter(pc.invert(begin_so))
+        # As a rule all of them do, and none is copied.
+        alike, lines = (
+            (lines, lines[:0])
+            if pc.all(begin_so).as_py()
+            else (lines.filter(begin_so), lines.filter(pc.invert(begin_so)))
+        )
         odd = _odd(alike, head[0])
         if odd is not None:
             yield None, alike.filter(odd)
@@ -193,10 +200,14 @@ def _with_head(lines: pyarrow.Array, size: int, head: bytes) -> bytes:
 
 
 def _text(lines: pyarrow.Array) -> bytes:
-    """Return lines that were picked out of others, one after another."""
-    # Right for what a filter has picked: the buffer of a slice has all lines.
-    text: bytes = lines.buffers()[2].to_pybytes()
-    return text
+    """Return lines one after another."""
+    import numpy
+
+    _, offsets, text = lines.buffers()
+    # The buffers of a slice are those of all lines.
+    ends = numpy.frombuffer(offsets, numpy.int64)[lines.offset :]
+    found: bytes = text[int(ends[0]) : int(ends[len(lines)])].to_pybytes()
+    return found
 
 
 def line(origin: records.Origin, body: str, clock: int) -> bytes:

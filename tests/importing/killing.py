@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -70,14 +72,14 @@ class Whole(NamedTuple):
     Attributes:
         words: The command's.
         status: What the command ends with.
-        writes: How many writes it takes, where nothing is folded.
+        writes: The kind of each write that it takes, where nothing is folded.
         asked: What asks for the rows of each view that has any then.
         rows: These rows.
     """
 
     words: list[str]
     status: int
-    writes: int
+    writes: list[str]
     asked: list[str]
     rows: Counter[tuple[str, str]]
 
@@ -128,4 +130,31 @@ def imported_whole(words: list[str], lake: Path) -> Whole:
     asked = _queries(lake)
     found = rows(lake, asked.values())
     held = sorted({view for view, _ in found})
-    return Whole(words, status, len(fs.writes), [asked[view] for view in held], found)
+    return Whole(words, status, fs.writes, [asked[view] for view in held], found)
+
+
+def killed_on_the_way(whole: Whole, lake: Path, more: int = 1) -> list[int]:
+    """Import into a new lake by processes each of which dies; the last one comes to the end.
+
+    Each goes on where the one before it died, and makes more writes: all writes of an import are
+    made by somebody who dies soon afterwards, and what one of them leaves twice stays.
+
+    Args:
+        whole: The import.
+        lake: The lake.
+        more: How many writes more than the one before it each makes.
+
+    Returns:
+        How many writes each has made.
+    """
+    made: list[int] = []
+    for writes in itertools.count(1, more):
+        # Every other one dies in the middle of its last write.
+        fault = writes, "after" if len(made) % 2 else "torn"
+        process = started(whole.words, lake, fault=fault)
+        process.join()
+        if process.exitcode == whole.status:
+            return made
+        assert process.exitcode == -signal.SIGKILL, fault
+        made.append(writes)
+    raise AssertionError

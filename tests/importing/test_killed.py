@@ -1,7 +1,8 @@
-"""The command is killed at a write, run again, and run twice at once: all is there, and once.
+"""The command is killed again and again, run again, and run twice at once: all is there, once.
 
 A real process dies here: nothing is closed, locks go, unfinished files stay. That each write of
-any source may be the last one is tested in memory: ``test_exactly_once`` and its neighbours.
+any source may be the last one is tested in memory: ``test_exactly_once`` and its neighbours; and
+here with ``LAKEFLOW_TEST_WRITES``, which takes a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from typing import TYPE_CHECKING
 import numpy
 import pandas
 import pytest
-from importing.killing import Whole, imported, imported_whole, rows, started
+from importing.killing import (
+    Whole,
+    imported,
+    imported_whole,
+    killed_on_the_way,
+    rows,
+    started,
+)
 from importing.test_neptune import ATTRIBUTES, export, row
 from tensorboardX import SummaryWriter
 
@@ -98,26 +106,29 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def faults(whole: Whole, name: str) -> Iterator[tuple[int, str, bool]]:
     """Yield at which write, how, and whether in an import that folds.
 
-    The lake is made for all sources alike. With each of them its middle, its end, and somewhere
-    in its fold: with each somewhere else.
-
     Args:
         whole: The import.
         name: The source's.
     """
-    number = SOURCES.index(name)
     if IS_EVERY_WRITE:
-        for write in range(1, whole.writes + 1):
-            yield from ((write, when, False) for when in ("after", "torn"))
+        for write, kind in enumerate(whole.writes, 1):
+            yield write, "after", False
+            # Other writes happen whole or not at all.
+            if kind == "append":
+                yield write, "torn", False
         yield from ((write, "after", True) for write in itertools.count(1))
-        return
-    yield whole.writes // 2, "torn", False
-    # But for how they are read, the others are what csv is.
-    if name not in ("jsonl", "parquet"):
-        yield whole.writes, "after", False
-        yield whole.writes + 1 + 2 * number, "after", True
-    if number == 0:
-        yield 1, "after", False
+    else:
+        # Somewhere in the fold: with each source somewhere else.
+        yield len(whole.writes) + 1 + 2 * SOURCES.index(name), "after", True
+
+
+def test_imports_that_are_killed_on_the_way_bring_all_of_it_once(
+    whole: Whole, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    made = killed_on_the_way(whole, lake)
+    assert len(made) > 2, "it was killed before it had begun, on its way, and at its end"
+    assert rows(lake, whole.asked) == whole.rows
 
 
 def test_a_killed_import_is_completed_by_another_one(

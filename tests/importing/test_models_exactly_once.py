@@ -28,6 +28,8 @@ from lakeflow.importing.model_items import (
 from lakeflow.importing.source import Wanted
 from lakeflow.importing.trace_items import TraceItem, span_columns
 from lakeflow.lake import Lake
+from lakeflow.log.positions import list_segments
+from lakeflow.maintenance.compact import compact_lake
 from lakeflow.stores.store import Store
 from lakeflow.testing.faults import Fault, FaultFilesystem, Killed
 
@@ -51,8 +53,11 @@ class Held:
 
     name = "memory"
 
-    def __init__(self, file: Path, *, changed: int = BEGIN + 9, merged: int = 0) -> None:
+    def __init__(
+        self, file: Path, *, changed: int = BEGIN + 9, merged: int = 0, records: int = 2
+    ) -> None:
         self._file = file
+        self._records = records
         self._changed = changed
         self._merged = merged
 
@@ -123,12 +128,12 @@ class Held:
     def dataset_records(
         self, dataset: EvaluationDatasetItem
     ) -> Iterator[list[DatasetRecordItem]]:
-        for number in range(2):
+        for number in range(self._records):
             given = {"inputs": {"n": number}, "outputs": "long" * 200}
             made = BEGIN + number
             yield [DatasetRecordItem(given, made, self._merged or made, None, None)]
 
-    def scorer_versions(self) -> Iterator[Any]:
+    def scorer_versions(self, experiments: Any) -> Iterator[Any]:
         for number in (1, 2):
             made = max(BEGIN, self._merged if number == 2 else 0)
             yield ScorerVersionItem("7", "judge", number, f'{{"n": {number}}}', made)
@@ -214,8 +219,30 @@ def test_what_was_removed_in_the_lake_comes_back_only_where_it_was_made_anew(
     # Of the dataset something else has changed.
     assert brought(Held(tmp_path / "net.bin", changed=later), fs)
     assert asked() == left
+    # The record too, though before it was removed: no import had brought that.
+    compact_lake(store.lake)
+    brought(Held(tmp_path / "net.bin", changed=later, merged=BEGIN + 5), fs)
+    assert asked() == left
     brought(Held(tmp_path / "net.bin", changed=later + 1, merged=later), fs)
     assert asked() == ([0, 1], [2])
+
+
+def test_what_is_new_of_a_dataset_comes_though_the_lake_has_changed_it_since(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "net.bin").write_text("weights")
+    fs = open_filesystem(f"memory://changed-{next(_LAKES)}")
+    assert brought(Held(tmp_path / "net.bin"), fs).is_complete
+    store = opened(fs)
+    store.evaluation_datasets.upsert(DATASET, [{"inputs": {"n": 7}}])
+    written = []
+    for _ in range(2):
+        assert brought(Held(tmp_path / "net.bin", records=3, changed=BEGIN + 20), fs)
+        found = opened(fs).evaluation_datasets.load(DATASET)
+        assert sorted(each.inputs["n"] for each in found) == [0, 1, 2, 7]
+        lines = b"".join(fs.read(path) for path in list_segments(fs))
+        written.append(lines.count(b'"evaluation_dataset_records"'))
+    assert written[0] == written[1] == 2 + 1 + 1, "what is there is not written again"
 
 
 @pytest.mark.parametrize(("when", "first"), [("after", 1), ("torn", 2)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy
+from importing.killing import imported_whole, killed_on_the_way, rows
 from inside_mlflow.test_exporting import content, lake, there  # noqa: F401 - a fixture
 from inside_mlflow.test_importing import fill, shown
 from servers import mariadb, postgresql
@@ -89,6 +90,15 @@ def test_what_mlflow_has_logged_is_in_the_lake(
     assert from_mlflow(uri, fast, since=2_000).tables["runs"].source.count == 1
     assert from_mlflow(uri, fast).is_complete
     assert shown(fast) == before
+
+
+def test_imports_that_are_killed_on_the_way_bring_all_of_it_once(
+    filled: tuple[str, str], tmp_path: Path
+) -> None:
+    whole = imported_whole(["mlflow", filled[0]], tmp_path / "whole")
+    assert whole.status == 0
+    assert len(killed_on_the_way(whole, tmp_path / "lake", more=2)) > 2
+    assert rows(tmp_path / "lake", whole.asked) == whole.rows
 
 
 def test_what_a_lake_holds_is_in_the_database(

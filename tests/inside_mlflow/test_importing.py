@@ -21,7 +21,7 @@ import lakeflow
 from lakeflow import LakeflowClient
 from lakeflow.entities.json_text import decoded_if_json
 from lakeflow.exceptions import StorageError
-from lakeflow.importing import from_mlflow
+from lakeflow.importing import from_mlflow, import_from
 from lakeflow.importing.items import ExperimentItem
 from lakeflow.mlflow.importing import from_tracking
 from lakeflow.mlflow.importing import source as tracking
@@ -192,6 +192,32 @@ def test_questions_that_nobody_has_listed_are_not_made_by_looking(
     assert found == [{"name": "in a queue"}]
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
         assert database.execute("SELECT count(*) FROM label_schemas").fetchone() == (2,)
+
+
+@pytest.mark.skipif(IS_2, reason="MLflow 2 has no reviews")
+def test_of_experiments_that_nobody_wants_no_reviews_are_asked_for(
+    migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri, uri)
+    wanted, *_ = (client.create_experiment(name) for name in ("wanted", "other", "gone"))
+    client.delete_experiment(client.get_experiment_by_name("gone").experiment_id)
+    client._tracking_client.store.list_label_schemas(wanted)
+    source = tracking.TrackingSource(uri)
+    asked = []
+    for name in ("list_scorers", "list_label_schemas", "list_review_queues", "search_issues"):
+        ask = getattr(source.store, name)
+
+        def recorded(key: str, ask: Any = ask, **given: Any) -> Any:
+            asked.append((ask.__name__, key))
+            return ask(key, **given)
+
+        monkeypatch.setattr(source.store, name, recorded)
+    report = import_from(source, str(tmp_path / "lake"), experiments="wanted")
+    assert report.problems == [], "nor is anything said of them"
+    assert len(asked) == 4
+    assert {key for _, key in asked} == {wanted}
 
 
 def test_traces_without_their_spans_are_told_and_the_rest_is_whole(

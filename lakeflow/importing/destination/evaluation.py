@@ -23,6 +23,7 @@ from lakeflow.schema import (
     EVALUATION_DATASETS,
 )
 from lakeflow.stores.evaluation import rows
+from lakeflow.stores.evaluation.records import of_call
 from lakeflow.stores.evaluation.scorers import has_version, records_of
 from lakeflow.stores.experiments import now_ms
 from lakeflow.stores.things import Thing
@@ -70,7 +71,7 @@ class DatasetCopies:
         experiments: Mapping[str, str],
         given: Iterable[Sequence[DatasetRecordItem]],
     ) -> None:
-        """Write a dataset; one that was not changed since stays as it is in the lake.
+        """Write of a dataset what the lake lacks.
 
         Args:
             item: The dataset.
@@ -79,30 +80,42 @@ class DatasetCopies:
         """
         identity = item.dataset_id
         known = self._store.runs.reader.things(EVALUATION_DATASET, [identity])
-        row = known[0].row(EVALUATION_DATASET) if known else None
-        # What was deleted in the lake stays deleted.
-        is_gone = bool(known) and known[0].is_gone
-        if is_gone or (row is not None and row["last_update_time"] >= item.last_update_time):
+        thing = known[0] if known else Thing(EVALUATION_DATASET, (identity,))
+        row = thing.row(EVALUATION_DATASET)
+        changed = None if row is None else row["last_update_time"]
+        # What was deleted in the lake stays deleted. What an import has changed last nobody has
+        # merged anything into since, on either side.
+        if thing.is_gone or changed == item.last_update_time:
             for _ in given:
                 pass  # they are counted as they are read
-            return
-        self._write_records(item, given)
+        else:
+            self._write_records(item, given, is_new=row is None)
+        is_older = changed is None or changed < item.last_update_time
         # Last: an import that was stopped before it comes to all of it again.
-        self._write_dataset(item, experiments, is_new=row is None)
+        if not thing.is_gone and (is_older or _lacks_parts(thing, item, experiments)):
+            self._write_dataset(item, experiments, is_new=row is None)
 
     def _write_records(
-        self, item: EvaluationDatasetItem, given: Iterable[Sequence[DatasetRecordItem]]
+        self,
+        item: EvaluationDatasetItem,
+        given: Iterable[Sequence[DatasetRecordItem]],
+        *,
+        is_new: bool,
     ) -> None:
         identity = item.dataset_id
         number = itertools.count()
         for some in given:
-            # As of a dataset without fields: of each the lake keeps the type that came first.
-            thing = Thing(EVALUATION_DATASET, (identity,))
-            fields = rows.new_fields(thing, [record.given for record in some])
             found = [each for record in some for each in self._rows(identity, record)]
             for each in found:
                 # Each record is merged by a call of its own here, which has numbered it 0.
                 each["number"] = next(number)
+            if not is_new:
+                found = self._lacking(identity, found)
+            if not found:
+                continue
+            # As of a dataset without fields: of each the lake keeps the type that came first.
+            thing = Thing(EVALUATION_DATASET, (identity,))
+            fields = rows.new_fields(thing, [record.given for record in some])
             self._write(
                 item,
                 item.last_update_time * 1_000,
@@ -149,6 +162,21 @@ class DatasetCopies:
             ),
         )
 
+    def _lacking(self, identity: str, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return rows that the lake neither has nor has removed since they were given."""
+        if not found:
+            return []
+        reader = self._store.runs.reader
+        known = of_call(reader, identity, _CALL, found, reader.seen)
+        # A record is removed at once, with all of its rows that the lake has.
+        gone = {record_id: at for (record_id, _), at in known.items() if at is not None}
+        return [
+            each
+            for each in found
+            if (each["record_id"], each["given_at"]) not in known
+            and each["given_at"] > gone.get(each["record_id"], -1)
+        ]
+
     def _rows(self, identity: str, item: DatasetRecordItem) -> list[dict[str, Any]]:
         """Return the row that makes a record, and that of what was merged into it last."""
         times = {item.created_time: item.created_by}
@@ -174,6 +202,17 @@ class DatasetCopies:
         bodies = [records.copied(origin, body) for body in records.bodies("", *pieces)]
         where = f"evaluation dataset {item.dataset_id}"
         self._append(self._fitting.those_of(bodies, where))
+
+
+def _lacks_parts(
+    thing: Thing, item: EvaluationDatasetItem, experiments: Mapping[str, str]
+) -> bool:
+    """Return whether a dataset of the lake never had some tag or link."""
+    linked = {experiments[key] for key in item.experiments if key in experiments}
+    return not (
+        linked <= thing.parts[EVALUATION_DATASET_EXPERIMENTS.name].keys()
+        and item.tags.keys() <= thing.parts[EVALUATION_DATASET_TAGS.name].keys()
+    )
 
 
 def write_scorers(

@@ -13,7 +13,7 @@ from lakeflow.importing.evaluation_items import (
 from lakeflow.mlflow.importing.asking import Asking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from mlflow.entities import DatasetRecord, EvaluationDataset
 
@@ -61,11 +61,11 @@ class TrackedEvaluation(Asking):
             if not token:
                 return
 
-    def scorer_versions(self) -> Iterator[ScorerVersionItem]:
-        """Yield the versions of the scorers of the experiments that are not deleted."""
+    def scorer_versions(self, experiments: Container[str]) -> Iterator[ScorerVersionItem]:
+        """Yield the versions of the scorers of experiments that are not deleted."""
         if not hasattr(self.store, "list_scorers"):
             return
-        for key in self.experiment_keys:
+        for key in (each for each in self.experiment_keys if each in experiments):
             scorers = self._listed(partial(self.store.list_scorers, key))
             for scorer in self.if_any(scorers):
                 versions = partial(self.store.list_scorer_versions, key, scorer.scorer_name)

@@ -16,7 +16,7 @@ from lakeflow.schema import REVIEW_QUEUE_ITEMS, REVIEW_QUEUE_SCHEMAS, REVIEW_QUE
 from lakeflow.stores.reviews.issues import listed_text, severity_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from mlflow.entities import Issue
     from mlflow.genai.label_schemas import LabelSchema
@@ -26,24 +26,28 @@ if TYPE_CHECKING:
 class TrackedReviews(Asking):
     """What is behind a tracking URI of reviews."""
 
-    def reviews(self) -> Iterator[ReviewItem]:
-        """Yield all questions, then all queues, then all issues; none of an older MLflow."""
-        if self.deleted_keys:
-            where = f"{len(self.deleted_keys):,} deleted experiments"
+    def reviews(self, experiments: Container[str]) -> Iterator[ReviewItem]:
+        """Yield questions, then queues, then issues; none of an older MLflow."""
+        active, deleted = (
+            [key for key in keys if key in experiments]
+            for keys in (self.experiment_keys, self.deleted_keys)
+        )
+        if deleted:
+            where = f"{len(deleted):,} deleted experiments"
             why = "MLflow does not tell their scorers, label schemas and review queues"
             self.report(Problem(where, why, is_loss=False))
         if hasattr(self.store, "list_review_queues"):
-            yield from self._all_questions()
-            for key in self.experiment_keys:
+            yield from self._all_questions(active)
+            for key in active:
                 yield from map(self._queue, self._queues(key))
         if hasattr(self.store, "search_issues"):
-            for key in [*self.experiment_keys, *self.deleted_keys]:
+            for key in [*active, *deleted]:
                 found = self._pages_of(self.store.search_issues, key)
                 yield from map(_issue, self.if_any(found))
 
-    def _all_questions(self) -> Iterator[ReviewItem]:
+    def _all_questions(self, keys: Sequence[str]) -> Iterator[ReviewItem]:
         self._unseen = 0
-        for key in self.experiment_keys:
+        for key in keys:
             yield from map(_question, self.if_any(self._questions(key)))
         if self._unseen:
             where = f"label schemas of {self._unseen:,} experiments"

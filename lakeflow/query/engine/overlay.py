@@ -221,7 +221,13 @@ def gone_ids(kind: Kind) -> str:
 
 
 def whole(
-    kind: Kind, spec: TableSpec, stored: str, is_hot: Collection[str], schema: str = ""
+    kind: Kind,
+    spec: TableSpec,
+    stored: str,
+    is_hot: Collection[str],
+    schema: str = "",
+    *,
+    with_removed: bool = False,
 ) -> str:
     """Return the query for the rows of a table, files and log laid over one another.
 
@@ -231,8 +237,9 @@ def whole(
         stored: What reads its files; empty if there are none.
         is_hot: Names of the tables with ids that there are.
         schema: Where the hot tables are, with the dot; empty for the current one.
+        with_removed: Whether rows that stay as removed ones are among them.
     """
-    beside = fresh(kind, spec, stored, is_hot, schema)
+    beside = fresh(kind, spec, stored, is_hot, schema, with_removed=with_removed)
     if not stored:
         return beside
     rows = f"SELECT {quoted(spec.column_names)} FROM {stored} AS stored"  # noqa: S608
@@ -241,8 +248,9 @@ def whole(
         if gone_ids(each) in is_hot:
             rows += _without(f"{schema}{gone_ids(each)}", each.id)
     part = kind.part(spec)
+    but_removed = "" if with_removed else _but_removed(part)
     if hot_ids(kind) not in is_hot:
-        return rows + _but_removed(part)
+        return rows + but_removed
     if spec in kind.keyed_tables:
         keys = replaced_keys(kind, spec, stored, schema)
         if keys:
@@ -250,7 +258,7 @@ def whole(
     # A hot thing has all of its rows here, but of its points only those that the log has.
     elif part is None or part.keep is not Keep.EACH:
         rows += _without(f"{schema}{hot_ids(kind)}", kind.id)
-    return f"{rows}{_but_removed(part)} UNION ALL {beside}"
+    return f"{rows}{but_removed} UNION ALL {beside}"
 
 
 def _but_removed(part: Part | None) -> str:
@@ -261,7 +269,13 @@ def _but_removed(part: Part | None) -> str:
 
 
 def fresh(
-    kind: Kind, spec: TableSpec, stored: str, is_hot: Collection[str], schema: str = ""
+    kind: Kind,
+    spec: TableSpec,
+    stored: str,
+    is_hot: Collection[str],
+    schema: str = "",
+    *,
+    with_removed: bool = False,
 ) -> str:
     """Return the query for the hot rows of a table that are shown beside those of its files.
 
@@ -273,7 +287,8 @@ def fresh(
     part = kind.part(spec)
     if spec not in kind.keyed_tables or part is None:
         return rows
-    return rows + _without_beaten(spec, part, stored) + _but_removed(part)
+    but_removed = "" if with_removed else _but_removed(part)
+    return rows + _without_beaten(spec, part, stored) + but_removed
 
 
 def _without_beaten(spec: TableSpec, part: Part, stored: str) -> str:
@@ -330,6 +345,7 @@ def sources(
     files: Mapping[str, Sequence[str]],
     is_hot: Collection[str],
     loaded: Collection[str] = (),
+    with_removed: Collection[str] = (),
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return queries for tables.
 
@@ -339,6 +355,7 @@ def sources(
         files: The files of each.
         is_hot: Names of the tables with ids that there are.
         loaded: Names of the tables for whose files ``loaded_rows`` stand in.
+        with_removed: Names of those whose removed rows are read too.
 
     Returns:
         The query of each, and what is bound to their parameters.
@@ -354,7 +371,9 @@ def sources(
             else:
                 stored, given = stored_rows(spec, files[spec.name])
                 values |= given
-            parts[spec.name] = whole(kind, spec, stored, is_hot)
+            parts[spec.name] = whole(
+                kind, spec, stored, is_hot, with_removed=spec.name in with_removed
+            )
     return parts, values
 
 
@@ -385,7 +404,9 @@ def laid_over(
         loaded: Names of the tables for whose files ``loaded_rows`` stand in.
     """
     if kept is None:
-        tables, values = sources(kinds, statement.tables, files, is_hot, loaded)
+        tables, values = sources(
+            kinds, statement.tables, files, is_hot, loaded, statement.with_removed
+        )
         return statement.text(tables), values | statement.related | statement.values
     # The kept table has the stored rows of the joined tables already, so that only the hot rows
     # of these are read beside it.

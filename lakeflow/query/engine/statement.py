@@ -28,6 +28,7 @@ class Statement:
             not there, any.
         within: For tables of which only rows within ranges of columns are read, those.
         present: For tables of which only rows with something in a column are read, that column.
+        with_removed: Tables of which those rows are read too that stay there as removed ones.
         searched: The table whose rows it is about; empty where ``searched`` is not read.
         order: What rows of the relation are sorted by where nobody asks for anything else, of
             its columns; empty where these do not have it.
@@ -43,6 +44,7 @@ class Statement:
     patterns: tuple[str, ...] = ()
     named: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
     present: Mapping[str, str] = field(default_factory=dict)
+    with_removed: tuple[str, ...] = ()
     within: Mapping[str, Mapping[str, Sequence[tuple[int, int]]]] = field(default_factory=dict)
     searched: str = ""
     order: str = ""

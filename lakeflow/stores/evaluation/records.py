@@ -101,6 +101,42 @@ def keys(
     return rows
 
 
+def of_call(
+    reader: Reader,
+    dataset_id: str,
+    entry: str,
+    rows: Sequence[Mapping[str, Any]],
+    snapshot_id: SnapshotId | None,
+) -> dict[tuple[str, int], int | None]:
+    """Return which rows of a call are there, removed ones too.
+
+    Args:
+        reader: What reads the lake.
+        dataset_id: Their dataset.
+        entry: The call.
+        rows: The rows that are looked for.
+        snapshot_id: To read them as they were then; None for now.
+
+    Returns:
+        By record and time when a row was removed, in microseconds since the Unix epoch; None
+        of those that were not.
+    """
+    times = [row["given_at"] for row in rows]
+    least, most = min(times), max(times)
+    sql = f"""
+        SELECT record_id, given_at, CASE WHEN number IS NULL THEN clock END AS removed_at
+        FROM {_TABLE} SEMI JOIN asked USING (record_id, given_at)
+        WHERE dataset_id = $dataset_id AND entry = $entry AND given_at BETWEEN $least AND $most
+    """  # noqa: S608
+    values = {"dataset_id": dataset_id, "entry": entry, "least": least, "most": most}
+    within = {_TABLE: {"given_at": [(least, most)]}}
+    statement = _statement(sql, values, [dataset_id], within, with_removed=(_TABLE,))
+    ids = arrow_column("string", [row["record_id"] for row in rows])
+    asked = arrow_table({"record_id": ids, "given_at": arrow_column("long", times)})
+    (found,) = reader.tables([statement], [], snapshot_id, asked=asked)
+    return {(row["record_id"], row["given_at"]): row["removed_at"] for row in found.to_pylist()}
+
+
 def page(
     reader: Reader,
     dataset_id: str,
@@ -174,6 +210,14 @@ def _statement(
     values: Mapping[str, Any],
     dataset_ids: Sequence[str],
     within: Mapping[str, Any] | None = None,
+    with_removed: tuple[str, ...] = (),
 ) -> Statement:
     named = {_TABLE: ("dataset_id", list(dataset_ids))}
-    return Statement(sql, dict(values), (_TABLE,), named=named, within=dict(within or {}))
+    return Statement(
+        sql,
+        dict(values),
+        (_TABLE,),
+        named=named,
+        within=dict(within or {}),
+        with_removed=with_removed,
+    )

@@ -14,7 +14,7 @@ from lakeflow.importing.items import Problem
 from lakeflow.importing.sources.mlflow.tables import StoreTables, own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from lakeflow.importing.sources.mlflow.tables import Row
 
@@ -94,14 +94,16 @@ class SqlEvaluation(StoreTables):
             row["last_updated_by"],
         )
 
-    def scorer_versions(self) -> Iterator[ScorerVersionItem]:
-        """Yield the versions of the scorers of all experiments."""
+    def scorer_versions(self, experiments: Container[str]) -> Iterator[ScorerVersionItem]:
+        """Yield the versions of the scorers of experiments."""
         if "scorer_versions" not in self.tables:
             return
         for rows in self.batches(_SCORERS, _SCORERS_AT_ONCE):
             for row in rows:
                 where = f"scorer {row['scorer_name']}, version {row['scorer_version']}"
-                if self.has_numbers(where, row, "scorer_version", "creation_time"):
+                if str(row["experiment_id"]) in experiments and self.has_numbers(
+                    where, row, "scorer_version", "creation_time"
+                ):
                     yield ScorerVersionItem(
                         str(row["experiment_id"]),
                         row["scorer_name"],

@@ -11,7 +11,7 @@ from lakeflow.schema import REVIEW_QUEUE_ITEMS, REVIEW_QUEUE_SCHEMAS, REVIEW_QUE
 from lakeflow.stores.reviews.issues import severity_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from lakeflow.importing.sources.mlflow.tables import Row
     from lakeflow.kinds import Kind
@@ -22,9 +22,10 @@ _AT_ONCE = 500
 class SqlReviews(StoreTables):
     """What MLflow's database holds of reviews."""
 
-    def reviews(self) -> Iterator[ReviewItem]:
-        """Yield all questions, then all queues, then all issues."""
-        for row in self._reviewed(LABEL_SCHEMA, "created_time", "last_update_time"):
+    def reviews(self, experiments: Container[str]) -> Iterator[ReviewItem]:
+        """Yield the questions of experiments, then their queues, then their issues."""
+        times: tuple[str, ...] = "created_time", "last_update_time"
+        for row in self._reviewed(LABEL_SCHEMA, times, experiments):
             texts: tuple[str, ...] = (
                 "schema_id",
                 "name",
@@ -35,7 +36,7 @@ class SqlReviews(StoreTables):
             )
             flags = {name: int(bool(row[name])) for name in ("enable_comment", "is_default")}
             yield _item(LABEL_SCHEMA, row, {name: row[name] for name in texts} | flags)
-        for row in self._reviewed(REVIEW_QUEUE, *_QUEUE_TIMES):
+        for row in self._reviewed(REVIEW_QUEUE, _QUEUE_TIMES, experiments):
             texts = "queue_id", "name", "queue_type", "created_by"
             parts = {
                 REVIEW_QUEUE_USERS.name: self._queue_members("users", "user_id", row),
@@ -45,7 +46,8 @@ class SqlReviews(StoreTables):
                 REVIEW_QUEUE_ITEMS.name: [*self._queue_items(row["queue_id"])],
             }
             yield _item(REVIEW_QUEUE, row, {name: row[name] for name in texts}, parts)
-        for row in self._reviewed(ISSUE, "created_timestamp", "last_updated_timestamp"):
+        times = "created_timestamp", "last_updated_timestamp"
+        for row in self._reviewed(ISSUE, times, experiments):
             texts = (
                 "issue_id", "name", "description", "status", "root_causes", "source_run_id",
                 "categories", "created_by",
@@ -53,15 +55,20 @@ class SqlReviews(StoreTables):
             severity = severity_columns(row["severity"])
             yield _item(ISSUE, row, {name: row[name] for name in texts} | severity)
 
-    def _reviewed(self, kind: Kind, created: str, updated: str) -> Iterator[Row]:
+    def _reviewed(
+        self, kind: Kind, times: tuple[str, ...], experiments: Container[str]
+    ) -> Iterator[Row]:
         """Yield the rows of a table of MLflow's, with their times as ``_item`` takes them."""
         table = kind.row.name
         if table not in self.tables:
             return
+        created, updated = times
         query = f"SELECT * FROM {table} ORDER BY {created}, {kind.id}"  # noqa: S608 - constants
         for rows in self.batches(query, _AT_ONCE):
             for row in rows:
-                if self.has_numbers(f"{kind.name} {row[kind.id]}", row, created, updated):
+                where = f"{kind.name} {row[kind.id]}"
+                is_wanted = str(row["experiment_id"]) in experiments
+                if is_wanted and self.has_numbers(where, row, created, updated):
                     made = row[created] or 0
                     yield row | {_CREATED: made, _UPDATED: row[updated] or made}
 

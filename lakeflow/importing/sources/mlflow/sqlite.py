@@ -133,16 +133,18 @@ class MlflowSqlite(SqlRuns, SqlModels, SqlTraces, SqlEvaluation, SqlReviews):
     def _read(
         self, query: str, most: int, values: dict[str, object], make: Any = None
     ) -> Iterator[list[Any]]:
-        with contextlib.closing(self._database.cursor()) as cursor:
-            cursor.row_factory = make
+        # It goes with this generator, of which an import that fails lets go after the database
+        # is closed: then a cursor cannot be closed.
+        cursor = self._database.cursor()
+        cursor.row_factory = make
+        with self._errors():
+            cursor.execute(query, values)
+        while True:
             with self._errors():
-                cursor.execute(query, values)
-            while True:
-                with self._errors():
-                    rows = cursor.fetchmany(most)
-                if not rows:
-                    return
-                yield rows
+                rows = cursor.fetchmany(most)
+            if not rows:
+                return
+            yield rows
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
