@@ -71,8 +71,8 @@ class CopyWriter:
         self._segments += 1
         path = f"{LOG}/{self._id}/{self._segments:08d}.jsonl"
         data = b"".join(self._gathered)
-        # Not made exactly once, for which the disk is waited for: nobody else has the name. And
-        # ``finish`` waits where settings ask for it.
+        # Not created once, for which the disk is waited for: nobody else has the name, and
+        # ``finish`` waits for the disk.
         self._under_way = submitted(self._thread, self._lake.fs.put, path, data)
         self._unsynced.append(path)
         self._gathered, self._size = [], 0

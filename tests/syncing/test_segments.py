@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from lakeflow.config import Settings
@@ -28,17 +27,3 @@ def test_each_segment_is_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [path.rpartition("/")[2] for path in synced] == [
         f"{number:08d}.jsonl" for number in (1, 2, 3)
     ]
-
-
-def test_no_segment_waits_for_the_disk_unless_settings_ask_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lake = Lake.on(open_filesystem(str(tmp_path / "lake")), Settings(durability="process"))
-    synced: list[int] = []
-    monkeypatch.setattr(os, "fsync", synced.append)
-    with CopyWriter(lake) as writer:
-        writer.clock()
-        writer.add(b"{}\n")
-        writer.finish()
-    assert synced == []
-    assert b"{}\n" in [each.read_bytes() for each in tmp_path.rglob("*.jsonl")]
