@@ -9,7 +9,19 @@ WITH RECURSIVE
     GROUP BY trace_id, span_id
   ),
   linked AS (
-    SELECT spans.*, parents.span_id IS NOT NULL AS has_parent,
+    SELECT spans.trace_id, spans.span_id, parent_span_id, start_time_ns, end_time_ns, name, status,
+           session_id, user_id, input_tokens, output_tokens, cached_tokens, total_tokens,
+           cache_creation_tokens, input_cost, output_cost, total_cost,
+           -- Of several candidates the root is the one without a parent, then one whose parent
+           -- is known to have run elsewhere, then one whose parent has not come.
+           CASE WHEN parent_span_id IS NULL THEN 0
+                WHEN parents.span_id IS NOT NULL THEN 3
+                -- OTLP's flags: 0x100, that it is known where the parent ran, and 0x200, elsewhere.
+                WHEN coalesce(flags, 0) & 768 = 768 THEN 1
+                ELSE 2 END AS depth,
+           -- Of a root alone, and no more than is shown: they are the longest texts.
+           CASE WHEN depth <= 1 THEN left(inputs, 1000) END AS request_preview,
+           CASE WHEN depth <= 1 THEN left(outputs, 1000) END AS response_preview,
            -- By a circle a span is above itself, and counts all the same.
            coalesce(parents.has_tokens AND parents.span_id <> spans.span_id, false)
              AS is_below_tokens,
@@ -18,18 +30,6 @@ WITH RECURSIVE
     FROM spans
     LEFT JOIN parents
       ON parents.trace_id = spans.trace_id AND parents.span_id = spans.parent_span_id
-  ),
-  placed AS (
-    SELECT trace_id, span_id, start_time_ns, end_time_ns, name, status, session_id,
-           user_id, inputs, outputs,
-           -- Of several candidates the root is the one without a parent, then one whose parent
-           -- is known to have run elsewhere, then one whose parent has not come.
-           CASE WHEN parent_span_id IS NULL THEN 0
-                WHEN has_parent THEN 3
-                -- OTLP's flags: 0x100, that it is known where the parent ran, and 0x200, elsewhere.
-                WHEN coalesce(flags, 0) & 768 = 768 THEN 1
-                ELSE 2 END AS depth
-    FROM linked
   ),
   -- What counts tokens, and what has a cost: each by itself. Most that are not counted, since
   -- one above them is, are right below that one.
@@ -45,36 +45,46 @@ WITH RECURSIVE
     FROM linked
     WHERE coalesce(input_cost, output_cost, total_cost) IS NOT NULL
   ),
+  -- Of a span that came twice, under two parents, neither row counts if one is below.
+  topmost AS (
+    FROM (FROM counted WHERE NOT is_below) AS top
+    ANTI JOIN (FROM counted WHERE is_below) AS below USING (is_cost, trace_id, span_id)
+  ),
+  -- Where one span counts alone, none above it does, and its trace is spared the walk.
+  walks AS (
+    SELECT is_cost, trace_id, span_id, parent_span_id
+    FROM topmost
+    WHERE parent_span_id IS NOT NULL
+      AND (is_cost, trace_id)
+        IN (SELECT (is_cost, trace_id) FROM counted GROUP BY is_cost, trace_id HAVING count(*) > 1)
+  ),
+  steps AS (
+    SELECT trace_id, span_id, parent_span_id,
+           coalesce(input_tokens, output_tokens, total_tokens) IS NOT NULL AS has_tokens,
+           coalesce(input_cost, output_cost, total_cost) IS NOT NULL AS has_cost
+    FROM linked SEMI JOIN walks USING (trace_id)
+  ),
   -- Above a span that counts, up to the next one that does: that one counts its own too.
   above AS (
     SELECT is_cost, trace_id, span_id, parent_span_id AS up, 1 AS steps
-    FROM counted
-    WHERE NOT is_below AND parent_span_id IS NOT NULL
-      -- Where one span counts alone, none above it does, and its trace is spared the walk.
-      AND (is_cost, trace_id)
-        IN (SELECT (is_cost, trace_id) FROM counted GROUP BY is_cost, trace_id HAVING count(*) > 1)
+    FROM walks
     UNION
-    SELECT above.is_cost, above.trace_id, above.span_id, spans.parent_span_id, above.steps + 1
+    SELECT above.is_cost, above.trace_id, above.span_id, steps.parent_span_id, above.steps + 1
     FROM above
-    JOIN spans ON spans.trace_id = above.trace_id AND spans.span_id = above.up
+    JOIN steps ON steps.trace_id = above.trace_id AND steps.span_id = above.up
     -- Ids may be given, and go in a circle: without an end this would not come to one.
     WHERE above.steps < 500
-      AND CASE WHEN above.is_cost
-               THEN coalesce(spans.input_cost, spans.output_cost, spans.total_cost) IS NULL
-               ELSE coalesce(spans.input_tokens, spans.output_tokens, spans.total_tokens) IS NULL
-          END
+      AND NOT CASE WHEN above.is_cost THEN steps.has_cost ELSE steps.has_tokens END
   ),
   within AS (
-    SELECT is_cost, trace_id, span_id FROM counted WHERE is_below
-    UNION ALL
     SELECT above.is_cost, above.trace_id, above.span_id
     FROM above
     JOIN counted ON counted.is_cost = above.is_cost AND counted.trace_id = above.trace_id
       AND counted.span_id = above.up
     WHERE above.up <> above.span_id
   ),
-  topmost AS (
-    FROM counted ANTI JOIN within USING (is_cost, trace_id, span_id)
+  counting AS (
+    FROM topmost ANTI JOIN within USING (is_cost, trace_id, span_id)
   ),
   tokens AS (
     SELECT trace_id, sum(input_tokens)::BIGINT AS input_tokens,
@@ -82,7 +92,7 @@ WITH RECURSIVE
            sum(cached_tokens)::BIGINT AS cached_tokens,
            sum(total_tokens)::BIGINT AS total_tokens,
            sum(cache_creation_tokens)::BIGINT AS cache_creation_tokens
-    FROM topmost
+    FROM counting
     WHERE NOT is_cost
     GROUP BY trace_id
   ),
@@ -91,7 +101,7 @@ WITH RECURSIVE
     SELECT trace_id, sum(input_cost ORDER BY span_id) AS input_cost,
            sum(output_cost ORDER BY span_id) AS output_cost,
            sum(total_cost ORDER BY span_id) AS total_cost
-    FROM topmost
+    FROM counting
     WHERE is_cost
     GROUP BY trace_id
   ),
@@ -100,14 +110,14 @@ WITH RECURSIVE
            max(start_time_ns) AS last_time_ns, max(end_time_ns) AS ended,
            -- All of the root in one value: arg_min of a column passes over rows with a null.
            arg_min({'depth': depth, 'name': name, 'status': status, 'ended': end_time_ns,
-                    'inputs': inputs, 'outputs': outputs},
+                    'request': request_preview, 'response': response_preview},
                    -- With the id: of two that began at once a fold and a reader take the same one.
                    {'depth': depth, 'start': start_time_ns, 'id': span_id}) AS root,
            arg_min(session_id, {'depth': depth, 'start': start_time_ns, 'id': span_id})
              FILTER (session_id IS NOT NULL) AS session_id,
            arg_min(user_id, {'depth': depth, 'start': start_time_ns, 'id': span_id})
              FILTER (user_id IS NOT NULL) AS user_id
-    FROM placed
+    FROM linked
     GROUP BY trace_id
   )
 SELECT trace_id,
@@ -132,8 +142,8 @@ SELECT trace_id,
        span_count,
        first_time_ns,
        last_time_ns,
-       CASE WHEN root.depth <= 1 THEN left(root.inputs, 1000) END AS request_preview,
-       CASE WHEN root.depth <= 1 THEN left(root.outputs, 1000) END AS response_preview
+       root.request AS request_preview,
+       root.response AS response_preview
 FROM summed
 LEFT JOIN tokens USING (trace_id)
 LEFT JOIN costs USING (trace_id)
