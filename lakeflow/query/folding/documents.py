@@ -102,11 +102,15 @@ def _packed_row(kind: Kind) -> str:
     own = {name: f"own_{name}" if name in derived else name for name in spec.column_names}
     row = ", ".join(f"'{name}': \"{each}\"" for name, each in own.items())
     more = f", to_json({DERIVED})::VARCHAR AS {DERIVED}" if derived else ""
-    clocks = f"'{MADE}': {MADE}"
-    clocks += "".join(f", '{name}': \"clock_{name}\"" for name in kind.settable)
+    since = {MADE: MADE} | {name: f'"clock_{name}"' for name in kind.settable}
+    clocks = ", ".join(f"'{name}': {each}" for name, each in since.items())
+    # Of many a thing records say nothing, and all of it is derived: nulls under all names
+    # would be more than half of its document.
+    is_said = f"coalesce({', '.join(since.values())}) IS NOT NULL"
     return f"""
-        SELECT "{kind.id}", to_json({{{row}}})::VARCHAR AS packed,
-            to_json({{{clocks}}})::VARCHAR AS clocks{more}
+        SELECT "{kind.id}",
+            CASE WHEN {is_said} THEN to_json({{{row}}})::VARCHAR END AS packed,
+            CASE WHEN {is_said} THEN to_json({{{clocks}}})::VARCHAR END AS clocks{more}
         FROM rows_{spec.name}
     """
 
