@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from lakeflow.kinds.kind import DERIVED, MADE, Keep
 from lakeflow.query.engine.column_rows import derived
-from lakeflow.query.engine.statement import quoted
 from lakeflow.query.folding.fold_lines import create, types_of
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def made_rows(kind: Kind, fresh: str, *, has_old: bool, is_derived: bool) -> str
         for name in kind.row.column_names
         if name not in kind.scope and name not in kind.clocks
     ]
-    selected = [quoted(kind.scope)]
+    selected = [f'named."{name}"' for name in kind.scope]
     following = kind.derived.columns if kind.derived else ()
     # A copy of a record may be older than what is stored.
     is_made = f"new.made.{MADE} < coalesce(clocks.{MADE}, {2**63 - 1})"
@@ -43,9 +42,11 @@ def made_rows(kind: Kind, fresh: str, *, has_old: bool, is_derived: bool) -> str
     exposed = "".join(f', "clock_{name}" AS "{column}"' for column, name in kind.clocks.items())
     # Without documents a query with no rows stands in, so that all below is the same for both.
     old = _old_made(kind) if has_old else _nothing_made(kind)
-    new = f"({_new_made(kind, logged, fresh)}) AS new"
+    new = f'({_new_made(kind, logged, fresh)}) AS new USING ("{kind.id}")'
+    here = f'new."{kind.id}" IS NOT NULL'
     if is_derived:
-        new = _with_derived(kind, new)
+        new += f' LEFT JOIN derived_{kind.name} AS now USING ("{kind.id}")'
+        here += f' OR now."{kind.id}" IS NOT NULL'
         selected.append(f"coalesce(now.{DERIVED}, old.{DERIVED}) AS {DERIVED}")
     elif following:
         selected.append(f"old.{DERIVED} AS {DERIVED}")
@@ -55,7 +56,9 @@ def made_rows(kind: Kind, fresh: str, *, has_old: bool, is_derived: bool) -> str
         )
     return f"""
         SELECT *{exposed} FROM (
-            SELECT {", ".join(selected)} FROM {new} LEFT JOIN ({old}) AS old USING ("{kind.id}")
+            SELECT {", ".join(selected)} FROM touched_{kind.name} AS named
+            LEFT JOIN {new} LEFT JOIN ({old}) AS old USING ("{kind.id}")
+            WHERE {here}
         )
     """
 
@@ -64,23 +67,6 @@ def _default(kind: Kind, name: str) -> str:
     assert kind.derived is not None
     default = kind.derived.defaults.get(name)
     return "" if default is None else f", '{default}'"
-
-
-def _with_derived(kind: Kind, new: str) -> str:
-    """Return what records say of things beside what follows from their new rows."""
-    assert kind.derived is not None
-    scope = "".join(f', any_value("{name}") AS "{name}"' for name in kind.scope[:-1])
-    rows = f"SELECT DISTINCT {quoted(kind.scope)} FROM rows_{kind.derived.table.name}"
-    return f"""
-        (SELECT "{kind.id}"{scope}, any_value(made) AS made {_any_set(kind)} FROM (
-            FROM {new} UNION ALL BY NAME {rows}
-         ) GROUP BY "{kind.id}") AS new
-        LEFT JOIN derived_{kind.name} AS now USING ("{kind.id}")
-    """
-
-
-def _any_set(kind: Kind) -> str:
-    return "".join(f', any_value("set_{name}") AS "set_{name}"' for name in kind.settable)
 
 
 def derive(kind: Kind, stored: str) -> str:
@@ -134,7 +120,6 @@ def _set_column(name: str, shown: str, keep: Keep, made: str) -> list[str]:
 
 def _new_made(kind: Kind, logged: Sequence[str], fresh: str) -> str:
     """Return for each thing what made it, and for each column what set it, in the lines."""
-    scope = "".join(f'any_value("{name}") AS "{name}", ' for name in kind.scope[:-1])
     makes = f'"{kind.makes}" IS NOT NULL'
     struct = ", ".join(f"'{name}': \"{name}\"" for name in logged)
     columns = [f"arg_min({{{struct}, '{MADE}': ord.clock}}, ord) FILTER ({makes}) AS made"]
@@ -145,7 +130,7 @@ def _new_made(kind: Kind, logged: Sequence[str], fresh: str) -> str:
             f'FILTER (NOT ({makes}) AND "{name}" IS NOT NULL) AS "set_{name}"'
         )
     return f"""
-        SELECT "{kind.id}", {scope}{", ".join(columns)} FROM ({fresh}) GROUP BY "{kind.id}"
+        SELECT "{kind.id}", {", ".join(columns)} FROM ({fresh}) GROUP BY "{kind.id}"
     """
 
 
