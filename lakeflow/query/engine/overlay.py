@@ -371,9 +371,8 @@ def sources(
             else:
                 stored, given = stored_rows(spec, files[spec.name])
                 values |= given
-            parts[spec.name] = whole(
-                kind, spec, stored, is_hot, with_removed=spec.name in with_removed
-            )
+            removed = spec.name in with_removed
+            parts[spec.name] = whole(kind, spec, stored, is_hot, with_removed=removed)
     return parts, values
 
 
@@ -404,9 +403,8 @@ def laid_over(
         loaded: Names of the tables for whose files ``loaded_rows`` stand in.
     """
     if kept is None:
-        tables, values = sources(
-            kinds, statement.tables, files, is_hot, loaded, statement.with_removed
-        )
+        removed = statement.with_removed
+        tables, values = sources(kinds, statement.tables, files, is_hot, loaded, removed)
         return statement.text(tables), values | statement.related | statement.values
     # The kept table has the stored rows of the joined tables already, so that only the hot rows
     # of these are read beside it.
