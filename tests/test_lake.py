@@ -311,7 +311,7 @@ def test_a_lake_that_one_may_only_read_is_read(tmp_path: Path) -> None:
     lakeflow.compact(lake)
     client.log_metric(run_id, "loss", 2, step=1)
     for parent in [tmp_path, *tmp_path.parents[:3]]:
-        parent.chmod(0o755)
+        parent.chmod(parent.stat().st_mode | 0o055)  # the last one may be everybody's
     for path in [lake, *lake.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     answer = subprocess.run(
