@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,7 +40,7 @@ def test_a_page_of_plotly_loads_the_library_unless_told_otherwise(tmp_path: Path
 def test_an_image_of_plotly_says_what_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(LakeflowException, match="kaleido") as caught:
         figures.save(graph_objects.Figure(), str(tmp_path / "a.png"))
     assert caught.value.error_code == "FEATURE_DISABLED"
