@@ -344,4 +344,4 @@ def get_parent_run(run_id: str) -> Run | None:
 
 def delete_run(run_id: str) -> None:
     """Mark a run as deleted; see ``LakeflowClient.delete_run``."""
-    open_store(create=False).runs.set_stage(run_id, "deleted")
+    open_store(create=False).runs.set_stage(run_id, LifecycleStage.DELETED)

@@ -158,11 +158,7 @@ def _a_file(folder: Path) -> Path:
 def test_many_files_of_a_table_hold_each_row_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = LakeflowClient(tmp_path / "lake")
-    run_id = client.create_run("0").info.run_id
-    for step in range(25):
-        client.log_metric(run_id, "loss", step, step=step)
-    _make_small_files(monkeypatch)
+    _log_points_for_many_files(tmp_path / "lake", monkeypatch)
     report = exporting.to_parquet(tmp_path / "out", tracking_uri=tmp_path / "lake")
     assert report.tables["metrics"].files == 7
     rows = _parquet(open_filesystem(tmp_path / "out"), "metrics")
@@ -172,11 +168,7 @@ def test_many_files_of_a_table_hold_each_row_once(
 def test_what_ends_one_between_its_rows_is_raised_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = LakeflowClient(tmp_path / "lake")
-    run_id = client.create_run("0").info.run_id
-    for step in range(25):
-        client.log_metric(run_id, "loss", step, step=step)
-    _make_small_files(monkeypatch)
+    _log_points_for_many_files(tmp_path / "lake", monkeypatch)
 
     def progress(done: Any) -> None:
         if done.table == "metrics" and done.rows:
@@ -189,8 +181,12 @@ def test_what_ends_one_between_its_rows_is_raised_and_nothing_is_left(
     assert [*tmp_path.glob("out")] == [*tmp_path.glob(".out.partial/**/*.parquet")] == []
 
 
-def _make_small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a table of some rows have several files, and rows that are not read yet."""
+def _log_points_for_many_files(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log 25 points, and let tables have files so small that these take several."""
+    client = LakeflowClient(lake)
+    run_id = client.create_run("0").info.run_id
+    for step in range(25):
+        client.log_metric(run_id, "loss", step, step=step)
     usual = exporter.exported
 
     def of_small_files(experiments_only: bool) -> Any:

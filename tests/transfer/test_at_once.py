@@ -62,7 +62,7 @@ def test_after_a_failure_nothing_begins_and_what_had_begun_is_told() -> None:
     with pytest.raises(ValueError, match="the third"):
         told.extend(at_once.done(STORE, work, range(10_000), lambda _: 1))
     assert sorted([*told, 3]) == sorted(begun)
-    assert len(begun) < 5_000  # how many depends on whose turn it is; all are 10,000
+    assert len(begun) < 500
 
 
 def test_on_this_machine_they_follow_one_another() -> None:
@@ -78,7 +78,7 @@ def test_who_takes_no_more_of_the_results_lets_nothing_begin() -> None:
     next(results)
     results.close()
     assert load.files == 0, "what had begun has ended"
-    assert len(begun) < 5_000
+    assert len(begun) < 5_000  # how many depends on whose turn it is; all are 10,000
 
 
 def test_who_begins_nothing_at_the_end_leaves_room_for_the_others_to_see_it() -> None:

@@ -248,7 +248,7 @@ def whole(
         if gone_ids(each) in is_hot:
             rows += _without(f"{schema}{gone_ids(each)}", each.id)
     part = kind.part(spec)
-    but_removed = "" if with_removed else _but_removed(part)
+    but_removed = _but_removed(part, with_removed)
     if hot_ids(kind) not in is_hot:
         return rows + but_removed
     if spec in kind.keyed_tables:
@@ -261,9 +261,9 @@ def whole(
     return f"{rows}{but_removed} UNION ALL {beside}"
 
 
-def _but_removed(part: Part | None) -> str:
-    """Return what leaves out rows that are kept in a table as removed ones."""
-    if part is None or not part.removed_by_null:
+def _but_removed(part: Part | None, with_removed: bool) -> str:
+    """Return what leaves out rows that are kept in a table as removed ones, if it is to."""
+    if with_removed or part is None or not part.removed_by_null:
         return ""
     return f' WHERE "{part.removed_by_null}" IS NOT NULL'
 
@@ -287,8 +287,7 @@ def fresh(
     part = kind.part(spec)
     if spec not in kind.keyed_tables or part is None:
         return rows
-    but_removed = "" if with_removed else _but_removed(part)
-    return rows + _without_beaten(spec, part, stored) + but_removed
+    return rows + _without_beaten(spec, part, stored) + _but_removed(part, with_removed)
 
 
 def _without_beaten(spec: TableSpec, part: Part, stored: str) -> str:
