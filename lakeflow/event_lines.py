@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_text = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def written(number: int, clock: int, event_id: str, user: str, bodies: Sequence[str]) -> bytes:
     """Return an event of the control log: a line a record, the event itself in the first.
 
@@ -21,22 +24,19 @@ def written(number: int, clock: int, event_id: str, user: str, bodies: Sequence[
         user: Who makes it.
         bodies: The fields of each record.
     """
-    row = {
-        "number": number_text(number),
-        "event_id": event_id,
-        "time": clock // 1000,
-        "user_id": user,
-        # All of it once more: this row is kept for ever, as the history of what is changed.
-        "changes": f"[{','.join(f'{{{body}}}' for body in bodies)}]",
-    }
+    # All of it once more: this row is kept for ever, as the history of what is changed.
+    changes = f"[{','.join([f'{{{body}}}' for body in bodies])}]"
+    row = (
+        f'"control_events":{{"number":["{number_text(number)}"],"event_id":["{event_id}"],'
+        f'"time":[{clock // 1000}],"user_id":[{_text(user)}],'
+        f'"changes":[{_text(changes)}]}}'
+    )
     first, *others = bodies
-    return "".join(
-        records.line(body, (number << _PLACE_BITS) + place, clock)
-        # The event is beside the fields of its first record: most have no other, and one line.
-        for place, body in enumerate(
-            [f"{first},{records.table('control_events', [row])[0]}", *others]
-        )
-    ).encode()
+    place = number << _PLACE_BITS
+    # The event is beside the fields of its first record: most have no other, and one line.
+    written = [records.line(f"{first},{row}", place, clock)]
+    written += [records.line(body, place + n, clock) for n, body in enumerate(others, 1)]
+    return "".join(written).encode()
 
 
 def lines(data: bytes) -> list[bytes]:

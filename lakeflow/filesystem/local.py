@@ -209,7 +209,7 @@ class LocalFilesystem(Filesystem):
                 return
         # Only a file that has a name can take the place of the one that is there.
         with self._staged(path) as staged, FileIO(staged, "xb") as file:
-            write_all(file, data)
+            write_all(file.fileno(), data)
 
     def put_file(self, local: str, path: str) -> None:
         """Copy the file beside all others, in the kernel where it can, and give it the name."""
@@ -224,7 +224,7 @@ class LocalFilesystem(Filesystem):
             FileIO(staged, "xb") as file,
         ):
             copy_start(source, file, size)
-            write_all(file, data)
+            write_all(file.fileno(), data)
 
     @contextlib.contextmanager
     def _staged(self, path: str) -> Iterator[str]:
@@ -379,7 +379,7 @@ class LocalFilesystem(Filesystem):
         return None
 
     def _share(self, path: str) -> None:
-        sharing.share(self._folder, path)
+        sharing.share(os.stat(self._folder), path, os.lstat(path))
 
 
 def _sync(path: str) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 from io import FileIO
-from typing import BinaryIO
 
 from lakeflow.filesystem import sharing
 from lakeflow.ids import new_id
@@ -56,16 +55,16 @@ def _unnamed(root: str, target: str, data: bytes, *, is_durable: bool) -> object
     if not _UNNAMED:
         return None
     try:
-        file = FileIO(os.open(os.path.dirname(target), _UNNAMED, 0o666), "wb")
+        lake = os.stat(root)
+        descriptor = os.open(os.path.dirname(target), _UNNAMED, sharing.mode_of_files(lake))
         try:
-            identity = _write(root, file, data, is_durable=is_durable)
+            identity = _write(lake, descriptor, data, is_durable=is_durable)
             # By a call that follows the link which /proc has; its path is a whole one.
-            number = file.fileno()
-            os.link(f"/proc/self/fd/{number}", target, src_dir_fd=number)
+            os.link(f"/proc/self/fd/{descriptor}", target, src_dir_fd=descriptor)
             return identity
         finally:
             with contextlib.suppress(OSError):  # it is on the disk already, or not to be
-                file.close()
+                os.close(descriptor)
     except FileExistsError:
         raise
     except OSError as error:
@@ -78,7 +77,7 @@ def _named(root: str, target: str, data: bytes) -> object:
     temporary = f"{folder}/.{name}.{new_id()}"
     try:
         with FileIO(temporary, "xb") as file:
-            identity = _write(root, file, data, is_durable=True)
+            identity = _write(os.stat(root), file.fileno(), data, is_durable=True)
         os.link(temporary, target)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -86,22 +85,23 @@ def _named(root: str, target: str, data: bytes) -> object:
     return identity
 
 
-def _write(root: str, file: FileIO, data: bytes, *, is_durable: bool) -> object:
-    write_all(file, data)
+def _write(lake: os.stat_result, descriptor: int, data: bytes, *, is_durable: bool) -> object:
+    write_all(descriptor, data)
     # After a power cut the name must not lead to an empty file, which would be taken for the
     # one that was created.
     if is_durable:
-        os.fsync(file.fileno())
-    sharing.share(root, file.fileno())  # who finds the name may read it
-    return identity_of(os.fstat(file.fileno()))
+        os.fsync(descriptor)
+    status = os.fstat(descriptor)
+    sharing.share(lake, descriptor, status)  # who finds the name may read it
+    return identity_of(status)
 
 
-def write_all(file: FileIO | BinaryIO, data: bytes) -> None:
-    """Write all of it to a file without a buffer."""
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it to a file."""
     # One system call takes 2 GiB at most.
     rest = memoryview(data)
     while rest:
-        rest = rest[file.write(rest) :]
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def copy_start(source: FileIO, target: FileIO, size: int) -> None:
@@ -114,7 +114,7 @@ def copy_start(source: FileIO, target: FileIO, size: int) -> None:
         ):
             left -= count
     while left and (data := source.read(min(left, _COPIED_AT_ONCE))):
-        write_all(target, data)
+        write_all(target.fileno(), data)
         left -= len(data)
     if left:
         raise OSError(errno.EIO, f"the file is shorter than {size} bytes", source.name)

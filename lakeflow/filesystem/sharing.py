@@ -40,20 +40,25 @@ def make_folder(root: str, folder: str) -> None:
         make_folder(root, folder)
         return
     if folder != root:
-        share(root, folder)
+        share(os.stat(root), folder, os.lstat(folder))
 
 
-def share(root: str, made: str | int) -> None:
+def mode_of_files(lake: os.stat_result) -> int:
+    """Return the mode of files in a lake, given what the system says of its folder."""
+    return lake.st_mode & 0o666
+
+
+def share(lake: os.stat_result, made: str | int, found: os.stat_result) -> None:
     """Give a file or folder that this process has just made the mode and owner of the lake's.
 
     Args:
-        root: The lake's folder.
+        lake: What the system says of the lake's folder.
         made: What was made, as the system knows it; or the descriptor of a file.
+        found: What the system says of that.
     """
-    lake = os.stat(root)
-    found = os.lstat(made) if isinstance(made, str) else os.fstat(made)
     # Not the sticky bit: in a folder that has it nobody could clean up after others.
-    wanted = lake.st_mode & (0o2777 if stat.S_ISDIR(found.st_mode) else 0o666)
+    is_folder = stat.S_ISDIR(found.st_mode)
+    wanted = lake.st_mode & 0o2777 if is_folder else mode_of_files(lake)
     owner = lake.st_uid if os.geteuid() == 0 else found.st_uid
     if (found.st_uid, found.st_gid) != (owner, lake.st_gid):
         # Others may give a file only to a group that they are in.

@@ -118,6 +118,8 @@ class Turns:
         longest, alone = self._longest, _TURNS_ALONE * self._longest
         # A new one begins with one change: it did not wait as long as the others.
         end = longest if run.before else 1
-        while end < run.now:
-            end += min(end, longest) if end < alone else alone
-        return end
+        while end < min(run.now, alone):
+            end += min(end, longest)
+        # Who is alone for days has had thousands of turns.
+        turns = -(min(0, end - run.now) // alone)
+        return end + turns * alone

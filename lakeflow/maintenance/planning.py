@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lakeflow import records
+from lakeflow import parsed_records
 from lakeflow.exceptions import DamagedLakeError
 from lakeflow.log.fold_boundary import FoldBoundaryFinder
 from lakeflow.log.positions import (
@@ -134,7 +134,7 @@ class FoldPlanner:
         later = hot_spans(self.listed, base.positions)
         finder = FoldBoundaryFinder(lake.fs, hot_spans(sizes, base.positions))
         latest_clock = lake.clock.latest()
-        clock_of = partial(records.clock, latest=latest_clock)
+        clock_of = partial(parsed_records.clock, latest=latest_clock)
         missed_clock = finder.first_missed_clock(later, clock_of)
         boundary = finder.find(lake.settings.fold_bytes, clock_of, missed_clock, number)
         # Another tool may have rewritten files of a table. Then even a fold of nothing

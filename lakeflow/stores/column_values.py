@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lakeflow import records
-from lakeflow.records import MisfitError
+from lakeflow import parsed_records
+from lakeflow.parsed_records import MisfitError
 from lakeflow.stores.things import CODES
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def checked(
 def _is_object(text: str) -> bool:
     """Return whether a text is a JSON object whose values are texts."""
     try:
-        found = records.parse_object(text.encode())
+        found = parsed_records.parse_object(text.encode())
     except MisfitError:
         return False
     return TYPES["string"].issuperset(map(type, found.values()))

@@ -240,6 +240,7 @@ class ControlStore:
         self._state = BEGINNING, self._no_events()
         self.base = Folded(0, 0)
         self._newest = 0, b""
+        self._encoded = b""  # the last event that was made here
         self._user = user_name() or ""
         self._log: ControlLog[Draft] = ControlLog(
             self._lake.fs,
@@ -277,8 +278,11 @@ class ControlStore:
     def take(self, number: int, data: bytes) -> str:
         """Take in the next event, and return who has made it."""
         _, events = self._state
-        # A void one changes nothing, and its number is taken all the same.
-        lines = self._declared.event(number, data) or ()
+        if data is self._encoded:
+            lines = self._declared.made_event(data)
+        else:
+            # A void one changes nothing, and its number is taken all the same.
+            lines = self._declared.event(number, data) or []
         events.take(lines)
         self._lake.clock.observe(events.memory.latest)
         self._newest = number, data
@@ -310,9 +314,9 @@ class ControlStore:
     def _encode(self, number: int, event_id: str, changes: Sequence[Sequence[str]]) -> bytes:
         bodies = [body for change in changes for body in change]
         # Clocks grow with the numbers: those of all events before were observed.
-        return event_lines.written(
-            number, self._lake.clock.next(), event_id, self._user, bodies
-        )
+        clock = self._lake.clock.next()
+        self._encoded = event_lines.written(number, clock, event_id, self._user, bodies)
+        return self._encoded
 
     # What stores ask for
 

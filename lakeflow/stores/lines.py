@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from lakeflow import event_lines, records
+from lakeflow import event_lines, parsed_records, records
 from lakeflow.kinds.kind import CLOCK, Keep
-from lakeflow.records import MisfitError
+from lakeflow.parsed_records import MisfitError
 from lakeflow.stores.column_values import TYPES, checked, checked_text, checks_of
 from lakeflow.stores.things import Columns, is_removal, kept_columns, keys_of, type_codes
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lakeflow.kinds import Kind, Part
-    from lakeflow.records import Copied
+    from lakeflow.parsed_records import Copied
     from lakeflow.stores.memory import Memory
     from lakeflow.stores.things import Order
 
@@ -59,7 +59,7 @@ class Declarations:
             MisfitError: One does not fit its declaration.
         """
         # For its error: what does not say all that a copy has to is no record.
-        records.copied_in(record)
+        parsed_records.copied_in(record)
         if not in_event and not self._changes.isdisjoint(record):
             raise MisfitError
         return [
@@ -71,10 +71,15 @@ class Declarations:
     def fitting(self, line: bytes, *, in_event: bool) -> Checked | None:
         """Return a line without its end as a record with its rows; None if it is none."""
         try:
-            record = records.parse(line)
+            record = parsed_records.parse(line)
             return record, self.rows(record, in_event=in_event)
         except MisfitError:
             return None
+
+    def made_event(self, data: bytes) -> list[Checked]:
+        """Return the lines of an event that was made here; none if one does not fit."""
+        found = [self.fitting(line, in_event=True) for line in event_lines.lines(data)]
+        return [] if None in found else [each for each in found if each is not None]
 
     def event(self, number: int, data: bytes) -> list[Checked] | None:
         """Return the lines of a whole file of the control log; None if it is void.
@@ -86,9 +91,8 @@ class Declarations:
             number: Its place in the total order, by its name.
             data: Its content.
         """
-        found = [self.fitting(line, in_event=True) for line in event_lines.lines(data)]
-        lines = [each for each in found if each is not None]
-        if not lines or len(lines) < len(found):
+        lines = self.made_event(data)
+        if not lines:
             return None
         (first, _), *others = lines
         if event_lines.changes_of(first) != len(lines):
@@ -96,7 +100,8 @@ class Declarations:
         if first["control_events"].get("number") != [event_lines.number_text(number)]:
             return None
         is_one = all(
-            records.entered(record) == records.entered(first) and "control_events" not in record
+            parsed_records.entered(record) == parsed_records.entered(first)
+            and "control_events" not in record
             for record, _ in others
         )
         return lines if is_one else None
@@ -185,17 +190,18 @@ class _Made(Field):
         self._names = kind.row.column_names
         self._required = kind.required
         left_out = {*kind.scope, *kind.clocks}
-        self._columns = [
-            checks_of(each, nullable=True)
+        self._columns = {
+            each.name: checks_of(each, nullable=True)
             for each in kind.row.columns
             if each.name not in left_out
-        ]
+        }
 
     def check(self, record: Mapping[str, Any], rows: Any) -> Any:
         kind = self._kind
         count = _count(rows, self._names)
-        given_columns = [column for column in self._columns if column.name in rows]
-        columns = checked(given_columns, rows, count)
+        # Most rows set a few of the columns.
+        known = self._columns
+        columns = checked([known[name] for name in rows if name in known], rows, count)
         values: Iterable[Any] = zip(*columns.values(), strict=True)
         # A row may name a thing and say nothing of it.
         given = [dict(zip(columns, each, strict=True)) for each in values] or [{}] * count
@@ -215,9 +221,10 @@ class _Made(Field):
             if fields.get(kind.makes) is not None:
                 thing.make(fields, order)
                 continue
-            for name, keep in kind.settable.items():
-                if fields.get(name) is not None:
-                    thing.set(name, fields[name], order, keep)
+            for name, value in fields.items():
+                keep = kind.settable.get(name)
+                if keep is not None and value is not None:
+                    thing.set(name, value, order, keep)
 
 
 class _Kept(Field):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakeflow import records
+from lakeflow import parsed_records
 from lakeflow.log.positions import CONTROL
 from lakeflow.stores.counted_records import CountedRecords
 from lakeflow.stores.hot_columns import HotColumns
@@ -93,7 +93,7 @@ class Memory:
         record, fields = checked
         # As a fold does it: a clock of the far future would win against all that comes.
         clock, seq = min(record["clock"], latest_clock), record["seq"]
-        copied = records.copied_in(record)
+        copied = parsed_records.copied_in(record)
         entered = clock if copied is None else min(copied.at, latest_clock)
         # By when it entered this log: a copy has the clock of its record, which is older.
         if self._until is not None and entered > self._until:

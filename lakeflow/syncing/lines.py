@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lakeflow import records
+from lakeflow import parsed_records, records
 from lakeflow.log.line_reader import array_of_lines
 from lakeflow.records import COPIED_AT, COPIED_FROM, COPIED_PLACE
 
@@ -124,7 +124,7 @@ class Lines:
             mine = {name: self._mapped(name, each) for name, each in record.items()}
         except KeyError:
             return None
-        if records.copied_in(record) is None:
+        if parsed_records.copied_in(record) is None:
             # Whatever place the line names: of one that is no copy it says nothing.
             mine |= {COPIED_FROM: writer, COPIED_PLACE: None}
         mine[COPIED_AT] = clock

@@ -191,10 +191,10 @@ def _fill(fs: Filesystem, source: str, wanted: Wanted, file: BinaryIO) -> None:
         at = file.tell()
     if at == 0 and wanted.begun:
         at = len(wanted.begun)
-        write_all(file, wanted.begun)
+        write_all(file.fileno(), wanted.begun)
         digest.update(wanted.begun)
     for data in parts(fs, source, at, wanted.size):
-        write_all(file, data)
+        write_all(file.fileno(), data)
         digest.update(data)
     if wanted.sha256 is not None and digest.hexdigest() != wanted.sha256:
         raise _ChangedError

@@ -88,7 +88,8 @@ def _text(path: str | os.PathLike[str] | None, name: str) -> str:
 
 
 def _short(text: str) -> str:
-    return "" if posixpath.normpath(text) == "." else posixpath.normpath(text)
+    short = posixpath.normpath(text)
+    return "" if short == "." else short
 
 
 def _inside(text: str, name: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakeflow import records
+from lakeflow import parsed_records
 from lakeflow.config import Settings
 from lakeflow.exceptions import StorageError
 from lakeflow.filesystem.location import open_filesystem
@@ -36,7 +36,7 @@ _NUMBERS = itertools.count()
 
 
 def clock_of(line: bytes) -> int | None:
-    return records.clock(line, 2**62)
+    return parsed_records.clock(line, 2**62)
 
 
 def test_a_clock_never_runs_backwards_and_follows_what_was_read() -> None:

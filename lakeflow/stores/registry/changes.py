@@ -137,11 +137,7 @@ class Changes:
 
     def bodies(self) -> list[str]:
         """Return the records; none if nothing is changed."""
-        bodies = [
-            body
-            for line in self._lines
-            for body in records.bodies("", *(records.table(*each) for each in line.items()))
-        ]
+        bodies = [body for line in self._lines for body in records.tables(line)]
         return [*bodies, *([records.removed(self._removed)] if self._removed else ())]
 
 

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from lakeflow import records
-from lakeflow.records import MisfitError
+from lakeflow import parsed_records
+from lakeflow.parsed_records import MisfitError
 
 
 def nested(depth: int) -> bytes:
@@ -20,11 +20,11 @@ def nested(depth: int) -> bytes:
 def test_a_line_is_a_record_up_to_some_depth(depth: int, is_record: bool) -> None:
     refused = contextlib.nullcontext() if is_record else pytest.raises(MisfitError)
     with refused:
-        assert records.parse(nested(depth))["seq"] == 1
+        assert parsed_records.parse(nested(depth))["seq"] == 1
 
 
 def test_a_line_of_many_lists_is_not_deep() -> None:
     rows = {f"column {number}": [number] for number in range(1_000)}
     line = json.dumps({"seq": 1, "clock": 1, "tags": rows}).encode()
-    assert records.parse(line)["tags"] == rows
-    assert records.parse(line.replace(b"column", b"[{column"))["seq"] == 1
+    assert parsed_records.parse(line)["tags"] == rows
+    assert parsed_records.parse(line.replace(b"column", b"[{column"))["seq"] == 1
