@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_value_of = json.JSONDecoder().decode
+
+
 class MisfitError(ValueError):
     """A line that is no record."""
 
@@ -51,7 +54,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
         raise MisfitError
     try:
         # Not the bytes: the parser would guess their encoding, and let halves of pairs pass.
-        found = json.loads(text.decode())
+        found = _value_of(text.decode())
         # Nor is half of a surrogate pair a character where it is written as an escape.
         if b"\\u" in text and (b"\\ud" in text or b"\\uD" in text):
             json.dumps(found, ensure_ascii=False).encode()

@@ -167,14 +167,14 @@ def tables(rows: Mapping[str, Sequence[Mapping[str, object]]]) -> list[str]:
     """Return the records with rows of tables: one, or as few as fit the bound.
 
     Args:
-        rows: Rows by table, some of each, which name the same columns.
+        rows: Rows by table, some of each, which name the same columns: texts and whole numbers.
     """
     by_column = {
         name: {column: [row[column] for row in some] for column in some[0]}
         for name, some in rows.items()
     }
     # All in one go, which takes half as long as one after another.
-    text = _dump(by_column)[1:-1]
+    text = _quick(by_column)[1:-1]
     if len(text) <= MAX_CHARACTERS:
         return [text]
     return bodies("", *(table(*each) for each in rows.items()))
@@ -187,19 +187,24 @@ def columns(name: str, columns: Mapping[str, Sequence[object]]) -> Pieces:
         name: The table.
         columns: Texts and whole numbers.
     """
-    quick = quick_json()
 
     def text_of(some: Sequence[int]) -> str:
         first, last = some[0], some[-1] + 1
         rows = {each: values[first:last] for each, values in columns.items()}
-        if quick is not None:
-            # What it refuses is looked at by the other one.
-            with contextlib.suppress(TypeError):
-                return f'"{name}":{quick(rows).decode()}'
-        return f'"{name}":{_dump(rows)}'
+        return f'"{name}":{_quick(rows)}'
 
     count = len(next(iter(columns.values())))
     return _halved(range(count), text_of)
+
+
+def _quick(values: object) -> str:
+    """Return texts and whole numbers as JSON, by what is quickest."""
+    quick = quick_json()
+    if quick is not None:
+        # What it refuses is looked at by the other one.
+        with contextlib.suppress(TypeError):
+            return quick(values).decode()
+    return _dump(values)
 
 
 def texts(values: Sequence[object]) -> list[str]:

@@ -62,7 +62,7 @@ class Turns:
         run = self._runs.get(maker, _Run(0, 0))
         if maker == self.holder:
             # Another turn of the same one: who was to come next has not come.
-            if run.now == self._end and len(self._runs) > 1:
+            if len(self._runs) > 1 and run.now == self._end:
                 del self._runs[next(iter(self._runs))]
         else:
             if self.holder is not None:

@@ -71,8 +71,7 @@ class Events:
 
     def _note(self, kind: Kind, thing: Thing) -> None:
         for column in kind.unique:
-            value = None if thing.made is None else thing.made[1].get(column)
-            value = thing.fields[column][1] if column in thing.fields else value
+            value = thing.given(column)
             # Old values stay: whoever finds an id by one looks at the thing itself.
             if value is not None:
                 self.ids.setdefault((kind.name, column), {})[value] = thing.id
@@ -143,8 +142,7 @@ class Known:
             identity = self._stored.find(kind, column, value, self._fold)
         thing = None if identity is None else self.thing(kind, identity)
         # It may have another value by now: an index keeps the old ones.
-        row = None if thing is None else thing.row(kind)
-        return thing if row is not None and row[column] == value else None
+        return thing if thing is not None and thing.given(column) == value else None
 
     def ids(self, kind: Kind) -> list[str]:
         """Return the ids of all things of a kind, and of some that are removed."""

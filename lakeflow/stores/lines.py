@@ -41,6 +41,7 @@ class Declarations:
         kinds = tuple(kinds)
         scope = [name for kind in kinds if kind.is_line for name in kind.scope]
         self._fields = fields_of(kinds)
+        self._places = {name: place for place, name in enumerate(self._fields)}
         self._changes = {
             spec.name for kind in kinds if kind.is_controlled for spec in kind.tables
         }
@@ -62,10 +63,13 @@ class Declarations:
         parsed_records.copied_in(record)
         if not in_event and not self._changes.isdisjoint(record):
             raise MisfitError
+        # In the order in which they are merged, whatever the one in which they stand. Most
+        # lines have one or two of them all.
+        names = [name for name in record if name in self._places]
+        names.sort(key=self._places.__getitem__)
         return [
-            (field, field.check(record, record[name]))
-            for name, field in self._fields.items()
-            if name in record
+            (self._fields[name], self._fields[name].check(record, record[name]))
+            for name in names
         ]
 
     def fitting(self, line: bytes, *, in_event: bool) -> Checked | None:

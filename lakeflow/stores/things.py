@@ -226,6 +226,12 @@ class Thing:
             if known is None or (order < known[0] if is_first else order >= known[0]):
                 kept[key] = order, values
 
+    def given(self, column: str) -> Any:
+        """Return what records say of a column of its row; None if they say nothing."""
+        if column in self.fields:
+            return self.fields[column][1]
+        return None if self.made is None else self.made[1].get(column)
+
     def row(self, kind: Kind, owner: Thing | None = None) -> dict[str, Any] | None:
         """Return the row of the thing; None as long as nothing has made it.
 

@@ -288,7 +288,7 @@ class ModelVersionStore:
                     put_files(changes, scope_of(version), files)
 
             self._models.change(record)
-        return self._changed(name, identity.rpartition(".")[2])
+        return self._changed(identity)
 
     def update(self, name: str, version: object, description: str | None) -> ModelVersion:
         """Set the description of a version; see ``LakeflowClient.update_model_version``."""
@@ -299,12 +299,12 @@ class ModelVersionStore:
             )
         text = names.described(description)
 
-        def decide(changes: Changes) -> None:
+        def decide(changes: Changes) -> str:
             model, found = require_version(changes.known, name, version)
             set_version(changes, model, found, "update_model_version", {"description": text})
+            return found.id
 
-        self._models.change(decide)
-        return self._changed(name, version)
+        return self._changed(self._models.change(decide))
 
     def transition(
         self, name: str, version: object, stage: object, archive_existing_versions: bool
@@ -327,12 +327,12 @@ class ModelVersionStore:
                 f"{stage!r} is not an Active stage. Valid stages are {active}"
             )
 
-        def decide(changes: Changes) -> None:
+        def decide(changes: Changes) -> str:
             model, found = require_version(changes.known, name, version)
             move_version(changes, model, found, to, archives_others=archive_existing_versions)
+            return found.id
 
-        self._models.change(decide)
-        return self._changed(name, version)
+        return self._changed(self._models.change(decide))
 
     def sign(self, name: str, version: object, signature: str) -> None:
         """Keep the signature of a version; see ``lakeflow.registry.sign_model_version``."""
@@ -405,7 +405,11 @@ class ModelVersionStore:
 
         self._models.change(decide)
 
-    def _changed(self, name: str, version: object) -> ModelVersion:
+    def _changed(self, identity: str) -> ModelVersion:
         # This process has just changed it: another look would say nothing new.
-        model, found = require_version(self._control.known(math.inf), name, version)
+        known = self._control.known(math.inf)
+        found = known.thing(MODEL_VERSION, identity)
+        model = None if found is None else known.thing(REGISTERED_MODEL, found.scope[0])
+        if found is None or model is None:
+            raise NotFoundError(f"the model version {identity} was deleted meanwhile")
         return model_version(found, model)
