@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakeflow.entities.json_text import quick_value
 from lakeflow.records import COPIED_AT, COPIED_FROM, COPIED_PLACE, LONGEST_LINE_BYTES
 
 if TYPE_CHECKING:
@@ -41,6 +42,15 @@ def parse(line: bytes) -> dict[str, Any]:
     record = parse_object(line)
     if not (_is_long(record.get("seq")) and _is_long(record.get("clock"))):
         raise MisfitError
+    return record
+
+
+def parse_made(line: bytes) -> dict[str, Any]:
+    """Return the record of a line that was written by this process, by what is quickest."""
+    try:
+        record: dict[str, Any] = quick_value()(line)
+    except ValueError:  # of NaN
+        record = parse(line)
     return record
 
 

@@ -95,6 +95,20 @@ def quick_json() -> Callable[[Any], bytes] | None:
     return functools.partial(orjson.dumps, option=plain)
 
 
+@functools.cache
+def quick_value() -> Callable[[bytes], Any]:
+    """Return what reads JSON in a fraction of the time, where orjson is installed.
+
+    Beyond 64 bits it may make another number of one than Python's parser, and it raises
+    ValueError for NaN and the infinities: it is for what was written here.
+    """
+    try:
+        import orjson
+    except ImportError:
+        return json.loads
+    return orjson.loads
+
+
 def decoded(text: str) -> Any:
     """Return the value of a JSON text.
 

@@ -64,6 +64,8 @@ class Events:
                 self.memory.merge(line, CONTROL)
             for kind in self.memory.kinds:
                 things, changed = self.memory.things[kind.name], self.memory.changed[kind.name]
+                if not changed:
+                    continue
                 # What was removed has changed too, and is no thing any more.
                 for identity in changed & things.keys():
                     self._note(kind, things[identity])

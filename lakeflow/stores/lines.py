@@ -16,7 +16,7 @@ from lakeflow.stores.column_values import TYPES, checked, checked_text, checks_o
 from lakeflow.stores.things import Columns, is_removal, kept_columns, keys_of, type_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from lakeflow.kinds import Kind, Part
     from lakeflow.parsed_records import Copied
@@ -82,8 +82,14 @@ class Declarations:
 
     def made_event(self, data: bytes) -> list[Checked]:
         """Return the lines of an event that was made here; none if one does not fit."""
-        found = [self.fitting(line, in_event=True) for line in event_lines.lines(data)]
-        return [] if None in found else [each for each in found if each is not None]
+        return self._lines(data, parsed_records.parse_made)
+
+    def _lines(self, data: bytes, parse: Callable[[bytes], dict[str, Any]]) -> list[Checked]:
+        try:
+            found = [parse(line) for line in event_lines.lines(data)]
+            return [(record, self.rows(record, in_event=True)) for record in found]
+        except MisfitError:
+            return []
 
     def event(self, number: int, data: bytes) -> list[Checked] | None:
         """Return the lines of a whole file of the control log; None if it is void.
@@ -95,7 +101,7 @@ class Declarations:
             number: Its place in the total order, by its name.
             data: Its content.
         """
-        lines = self.made_event(data)
+        lines = self._lines(data, parsed_records.parse)
         if not lines:
             return None
         (first, _), *others = lines
