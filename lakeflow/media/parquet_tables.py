@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from lakeflow.exceptions import InvalidInputError
-from lakeflow.media.tables import is_missing, may_hold_objects, unpacked
+from lakeflow.media.tables import is_array, is_missing, may_hold_objects, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,15 +29,8 @@ def saved(content: bytes | None, table: Table) -> bytes:
         InvalidInputError: A column has values of several types, or of none that Parquet has.
         ValueError: The file is no table.
     """
-    import pyarrow.parquet
-
     found = arrow(table)
-    above = None if content is None else read(content)
-    with _refusals():
-        written = io.BytesIO()
-        whole = found if above is None else _joined(above, found)
-        pyarrow.parquet.write_table(whole, written)
-    return written.getvalue()
+    return _written(found if content is None else _joined(read(content), found))
 
 
 def is_saved(content: bytes, size: int | None, table: Table) -> bool:
@@ -49,10 +43,14 @@ def is_saved(content: bytes, size: int | None, table: Table) -> bool:
     """
     try:
         found, rows = read(content), arrow(table)
+        above = found.num_rows - rows.num_rows
+        if above < 0 or (above and size is None):
+            return False
+        # In the columns of the file the rows have its types, and nulls for what they lack.
+        again = read(_written(_joined(found.slice(0, above), rows)))
     except ValueError:
         return False
-    above = found.num_rows - rows.num_rows
-    return (above == 0 or size is not None) and found.slice(max(0, above)).equals(rows)
+    return _values(found.slice(above)) == _values(again.slice(above))
 
 
 def read(content: bytes) -> pyarrow.Table:
@@ -77,6 +75,7 @@ def arrow(table: Table) -> pyarrow.Table:
     """
     import pyarrow
 
+    _refuse_repeated([str(name) for name in table.names])
     with _refusals():
         if table.frame is None:
             columns = [_array(column) for column in table.columns]
@@ -103,16 +102,43 @@ def _refusals() -> Iterator[None]:
         ) from error
 
 
+def _refuse_repeated(names: list[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise InvalidInputError(
+            f"the table has more than one column {repeated[0]!r}",
+            hint="in Parquet columns are told by their names; rename all but one of them",
+        )
+
+
+def _written(table: pyarrow.Table, **options: Any) -> bytes:
+    import pyarrow.parquet
+
+    written = io.BytesIO()
+    with _refusals():
+        pyarrow.parquet.write_table(table, written, **options)
+    return written.getvalue()
+
+
+def _values(table: pyarrow.Table) -> bytes:
+    """Return what tables with the same values share: in bytes a NaN is like itself."""
+    # Categories that are the same may be numbered in other ways.
+    plain = table.replace_schema_metadata(None).combine_chunks()
+    return _written(plain, use_dictionary=False, store_schema=False)
+
+
 def _joined(first: pyarrow.Table, second: pyarrow.Table) -> pyarrow.Table:
     import pyarrow
 
+    _refuse_repeated(first.column_names)
     first, second = _with_values(first, second), _with_values(second, first)
     # What pandas has noted of its columns holds for these alone.
     noted = [(each.schema.metadata or {}).get(b"pandas") for each in (first, second)]
     if noted[0] != noted[1]:
         first, second = (each.replace_schema_metadata(None) for each in (first, second))
-    # By default whole numbers could not go on with fractions.
-    return pyarrow.concat_tables([first, second], promote_options="permissive")
+    with _refusals():
+        # By default whole numbers could not go on with fractions.
+        return pyarrow.concat_tables([first, second], promote_options="permissive")
 
 
 def _with_values(table: pyarrow.Table, other: pyarrow.Table) -> pyarrow.Table:
@@ -132,6 +158,12 @@ def _with_values(table: pyarrow.Table, other: pyarrow.Table) -> pyarrow.Table:
 def _array(column: Any) -> Any:
     import pyarrow
 
+    if is_array(column):
+        # The machine's own order of bytes is the only one that Arrow knows. Texts and times
+        # of numpy have widths and units that it lacks.
+        is_number = column.dtype.kind in "biuf"
+        native = column.dtype.newbyteorder("=")
+        column = column.astype(native, copy=False) if is_number else unpacked(column)
     if not may_hold_objects(column):
         return column.to_arrow() if hasattr(column, "to_arrow") else column
     # Of objects polars would hand out where they are in memory.

@@ -127,14 +127,12 @@ def _column(value: Any) -> Any:
         return list(value)
     if _is_a(value, "polars", "Series") or _is_a(value, "pyarrow", "Array", "ChunkedArray"):
         return value
-    if _is_a(value, "numpy", "ndarray") and value.ndim == 1:
-        return _listed(value)
-    return None
+    return value if is_array(value) and value.ndim == 1 else None
 
 
 def _is_misfit(data: Mapping[Any, Any]) -> bool:
     """Return whether there is an array that is no column."""
-    return any(_is_a(value, "numpy", "ndarray") and value.ndim > 1 for value in data.values())
+    return any(is_array(value) and value.ndim > 1 for value in data.values())
 
 
 def _listed(column: Any) -> Any:
@@ -151,6 +149,11 @@ def _listed(column: Any) -> Any:
 def may_hold_objects(column: Any) -> bool:
     """Return whether the cells of a column may be of any class of Python's."""
     return isinstance(column, list) or str(getattr(column, "dtype", "")).lower() == "object"
+
+
+def is_array(value: Any) -> bool:
+    """Return whether a value is an array of numpy."""
+    return _is_a(value, "numpy", "ndarray")
 
 
 def is_missing(value: Any) -> bool:

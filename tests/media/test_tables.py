@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,3 +181,71 @@ def test_what_parquet_has_no_type_for_is_refused_and_not_written_as_an_address()
 def test_what_is_missing_in_a_list_is_null_in_parquet() -> None:
     content = parquet_tables.saved(None, table_of({"n": [1, pd.NA], "t": [pd.NaT, None]}))
     assert parquet_tables.read(content).to_pydict() == {"n": [1, None], "t": [None, None]}
+
+
+@pytest.mark.parametrize(
+    ("above", "below"),
+    [
+        ({"n": [0.5]}, {"n": [1.0, math.nan]}),
+        ({"n": [0.5]}, pl.DataFrame({"n": [math.nan, None]})),
+        ({"n": [[0.5]]}, pa.table({"n": [[math.nan], [], None]})),
+        ({"n": [0.5]}, {"n": [1, 2]}),
+        ({"n": [1]}, {"n": np.array([2], np.uint64)}),
+        ({"m": ["x"]}, {"n": [math.nan]}),
+        ({"n": ["x"]}, pd.DataFrame({"n": pd.Categorical(["x", "y"])})),
+    ],
+)
+def test_rows_that_were_written_are_known_again(above: Any, below: Any) -> None:
+    first = parquet_tables.saved(None, table_of(above))
+    second = parquet_tables.saved(first, table_of(below))
+    assert parquet_tables.is_saved(second, len(first), table_of(below))
+    assert not parquet_tables.is_saved(second, len(first), table_of(above))
+    assert not parquet_tables.is_saved(second, None, table_of(below))
+    alone = parquet_tables.saved(None, table_of(below))
+    assert parquet_tables.is_saved(alone, None, table_of(below))
+
+
+@pytest.mark.parametrize("numpy_type", ["int64", "int32", "uint8", ">i4", "float32", "bool"])
+@pytest.mark.parametrize("values", [[], [0, 1]])
+def test_numbers_of_an_array_keep_their_type_in_parquet(
+    numpy_type: str, values: list[int]
+) -> None:
+    array = np.array(values, numpy_type)
+    content = parquet_tables.saved(None, table_of({"n": array}))
+    found = parquet_tables.read(content).to_pandas()["n"]
+    assert found.dtype == array.dtype.newbyteorder("=")
+    assert found.tolist() == array.tolist()
+
+
+def test_numbers_keep_their_type_in_a_table_without_rows() -> None:
+    for frame in (
+        pd.DataFrame({"n": pd.Series([], dtype="int64"), "m": pd.Series([], dtype="Int64")}),
+        pl.DataFrame(schema={"n": pl.Int64, "m": pl.Int64}),
+        pa.table({"n": pa.array([], pa.int64()), "m": pa.array([], pa.int64())}),
+    ):
+        content = parquet_tables.saved(None, table_of(frame))
+        assert parquet_tables.read(content).schema.types == [pa.int64(), pa.int64()]
+        assert str(parquet_tables.read(content).to_pandas()["n"].dtype) == "int64"
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        pa.table([[1], [2], [3]], names=["a", "b", "b"]),
+        pd.DataFrame([[1, 2, 3]], columns=["a", "b", "b"]),
+        {"a": [1], 1: [2], "1": [3]},
+    ],
+)
+def test_a_name_of_two_columns_is_named_in_parquet(repeated: Any) -> None:
+    table = table_of(repeated)
+    name = str(table.names[-1])
+    with pytest.raises(InvalidInputError, match=f"more than one column '{name}'"):
+        parquet_tables.saved(None, table)
+    assert json_tables.saved(None, table)
+
+
+def test_a_file_with_a_name_of_two_columns_takes_no_rows() -> None:
+    written = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(pa.table([[1], [2]], names=["b", "b"]), written)
+    with pytest.raises(InvalidInputError, match="more than one column 'b'"):
+        parquet_tables.saved(written.getvalue().to_pybytes(), table_of({"b": [1]}))
