@@ -159,8 +159,13 @@ def place_around(uri: str) -> tuple[Place, str]:
     See ``place_at``.
     """
     # Absolute first: "model" is in the working directory, and not in the root.
-    around, _, name = canonical(uri).rpartition("/")
-    return place_at(around or "/"), name
+    location = canonical(uri)
+    scheme, separator, path = location.rpartition("://")
+    around, slash, name = path.rpartition("/")
+    # Around a bucket there is nothing.
+    if separator and scheme != "memory" and not slash:
+        return place_at(location), ""
+    return place_at(f"{scheme}{separator}{around}" or "/"), name
 
 
 def _opened(root: str, settings: Settings) -> Filesystem:
