@@ -300,10 +300,9 @@ class _Reading:
         """
         if self._evaluation is None:
             return
-        for item in self._evaluation.evaluation_datasets():
-            is_wanted = not self._wanted.experiments or any(
-                each in keys for each in item.experiments
-            )
+        wanted = keys if self._wanted.experiments else None
+        for item in self._evaluation.evaluation_datasets(wanted):
+            is_wanted = wanted is None or any(each in wanted for each in item.experiments)
             if is_wanted and self._is_late(item.last_update_time):
                 self._report.count("evaluation_datasets", 1, item.created_time)
                 yield item

@@ -76,8 +76,15 @@ class ScorerVersionItem(NamedTuple):
 class EvaluationSource(Protocol):
     """A source that holds datasets and scorers too: read as ``Source`` is."""
 
-    def evaluation_datasets(self) -> Iterator[EvaluationDatasetItem]:
-        """Yield all datasets for evaluation."""
+    def evaluation_datasets(
+        self, experiments: Container[str] | None
+    ) -> Iterator[EvaluationDatasetItem]:
+        """Yield the datasets for evaluation.
+
+        Args:
+            experiments: Keys of the experiments whose datasets are wanted; those of others may
+                come too. None for all.
+        """
 
     def dataset_records(
         self, dataset: EvaluationDatasetItem

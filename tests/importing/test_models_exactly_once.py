@@ -120,7 +120,7 @@ class Held:
             spans = [self._span(number) for number in range(4)]
             yield TraceItem(info, span_columns(trace_id, spans), {RUN: BEGIN})
 
-    def evaluation_datasets(self) -> Iterator[EvaluationDatasetItem]:
+    def evaluation_datasets(self, experiments: object) -> Iterator[EvaluationDatasetItem]:
         yield EvaluationDatasetItem(
             DATASET, "asked", BEGIN, self._changed, tags={"t": "1"}, experiments={"7": BEGIN}
         )

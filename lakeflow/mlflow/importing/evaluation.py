@@ -23,13 +23,20 @@ _RECORDS_A_PAGE = 1_000
 class TrackedEvaluation(Asking):
     """What is behind a tracking URI of evaluation."""
 
-    def evaluation_datasets(self) -> Iterator[EvaluationDatasetItem]:
-        """Yield the datasets; none where the store has no such thing."""
+    def evaluation_datasets(
+        self, experiments: Container[str] | None
+    ) -> Iterator[EvaluationDatasetItem]:
+        """Yield the datasets of experiments; none where the store has no such thing."""
         # MLflow 2 does not have it.
         search = getattr(self.store, "search_datasets", None)
-        if search is not None:
-            found = self.pages(lambda token: search(page_token=token))
-            yield from map(self._dataset, self.if_any(found))
+        ids = None
+        if experiments is not None:
+            ids = [*filter(experiments.__contains__, self.experiment_keys + self.deleted_keys)]
+        # MLflow takes an empty list for all experiments.
+        if search is None or ids == []:
+            return
+        found = self.pages(lambda token: search(ids, page_token=token))
+        yield from map(self._dataset, self.if_any(found))
 
     def _dataset(self, found: EvaluationDataset) -> EvaluationDatasetItem:
         linked = partial(self.store.get_dataset_experiment_ids, found.dataset_id)

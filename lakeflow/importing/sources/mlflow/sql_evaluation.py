@@ -31,8 +31,10 @@ _TIMES = ("created_time", "last_update_time")
 class SqlEvaluation(StoreTables):
     """What MLflow's database holds of evaluation."""
 
-    def evaluation_datasets(self) -> Iterator[EvaluationDatasetItem]:
-        """Yield the datasets by id."""
+    def evaluation_datasets(
+        self, experiments: Container[str] | None
+    ) -> Iterator[EvaluationDatasetItem]:
+        """Yield all datasets by id."""
         if "evaluation_datasets" not in self.tables:
             return
         for rows in self.batches(_DATASETS, _DATASETS_AT_ONCE):
