@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeflow import context
 from lakeflow.dataset_client import DatasetClient
-from lakeflow.entities import ViewType
+from lakeflow.entities import LifecycleStage, ViewType
 from lakeflow.filesystem.location import canonical
 from lakeflow.logged_model_client import LoggedModelClient
 from lakeflow.open_store import open_store
@@ -1146,7 +1146,7 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient, LoggedModelClie
             >>> client.get_run(run_id).info.lifecycle_stage
             'deleted'
         """
-        return self._store.runs.set_stage(run_id, "deleted")
+        return self._store.runs.set_stage(run_id, LifecycleStage.DELETED)
 
     def restore_run(self, run_id: str) -> None:
         """Restore a deleted run. Twice is fine.
@@ -1165,7 +1165,7 @@ class LakeflowClient(RegistryClient, TraceClient, DatasetClient, LoggedModelClie
             >>> client.get_run(run_id).info.lifecycle_stage
             'active'
         """
-        return self._store.runs.set_stage(run_id, "active")
+        return self._store.runs.set_stage(run_id, LifecycleStage.ACTIVE)
 
 
 MlflowClient = LakeflowClient

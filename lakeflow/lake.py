@@ -81,6 +81,8 @@ class Lake:
     def _become_writer(self) -> None:
         """Begin as a process that has not written yet; the writer itself is made later."""
         self.clock = Clock()
+        # The clock is told of it.
+        self._listed: tuple[object, folds.Newest] = None, folds.Newest(0, 0, 0.0)
         # Another thread of the parent may have held the lock: in a child it stays taken.
         self._lock = threading.RLock()
         self._appender = Appender(
@@ -217,14 +219,23 @@ class Lake:
             return True
         now = time.monotonic()
         if self.fs.can_append or now - self._looked_at >= folds.REMEMBERED_S:
-            newest = folds.newest(self.fs)
-            self.clock.observe_store(newest.written_s)
+            newest = self._newest()
             if newest.done != number:
                 if newest.done < number:
                     self._forget_tables()
                 return True
             self._looked_at = now
         return False
+
+    def _newest(self) -> folds.Newest:
+        """Return which folds are the newest ones; one look where none has come since."""
+        # A lake that is compacted every 30 s has 5,760 files of folds on record. Asked for
+        # before the listing: what comes during it makes the next look another one.
+        state = self.fs.state_of(folds.FOLDS)
+        if state is None or state != self._listed[0]:
+            self._listed = state, folds.newest(self.fs)
+            self.clock.observe_store(self._listed[1].written_s)
+        return self._listed[1]
 
     def _forget_tables(self) -> None:
         """Forget what was looked at of tables: an older copy is in the place of this lake."""

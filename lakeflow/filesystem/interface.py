@@ -193,6 +193,12 @@ class Filesystem:
             FileNotFoundError: There is none.
         """
 
+    def state_of(self, folder: str) -> object:
+        """Return what is another one once a name in a folder has come, gone or moved.
+
+        None if nothing tells, or if to ask is a request.
+        """
+
     def create(self, path: str, data: bytes) -> object:
         """Make a file with this content, if there is none: complete, and exactly once.
 

@@ -20,6 +20,7 @@ from lakeflow.filesystem.local_create import (
     create_linked,
     identity_of,
     put_linked,
+    state_of,
     write_all,
 )
 from lakeflow.ids import new_id
@@ -108,14 +109,14 @@ class LocalFilesystem(Filesystem):
     def _make_folder(self, path: str) -> None:
         """Make the folders around a path, none of which may be a link: it leads anywhere."""
         folder = around = path.rpartition("/")[0]
-        found = self._status(folder)
+        found = status = self._status(folder)
         if found is not None and self._plain.get(folder) == (found.st_dev, found.st_ino):
             return
         while around:
-            status = self._status(around)
             if status is not None and stat.S_ISLNK(status.st_mode):
                 raise _not_ours(self, around)
             around = around.rpartition("/")[0]
+            status = self._status(around) if around else None
         if found is not None and stat.S_ISDIR(found.st_mode):
             if len(self._plain) == _MOST_FOLDERS:
                 self._plain.clear()
@@ -161,11 +162,8 @@ class LocalFilesystem(Filesystem):
     def entry(self, path: str) -> Entry | None:
         """Ask with one system call; links, pipes and devices are nothing."""
         with self.errors("look at", path):
-            try:
-                status = os.lstat(self.full(path))
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-        return _entry_of(path.rpartition("/")[2], status)
+            status = self._status(path)
+        return None if status is None else _entry_of(path.rpartition("/")[2], status)
 
     def skip_hole(self, path: str, start: int) -> int:
         """Ask the disk, where the system knows how."""
@@ -180,6 +178,12 @@ class LocalFilesystem(Filesystem):
         """Ask with one system call; a folder that is replaced has other files."""
         with self.errors("look at", path):
             return identity_of(os.stat(self.full(path)))
+
+    def state_of(self, folder: str) -> object:
+        """Ask with one system call for the time of its last change, which nobody can set."""
+        with contextlib.suppress(OSError):
+            return state_of(os.stat(self.full(folder)))
+        return None
 
     def create(self, path: str, data: bytes) -> object:
         """Write a file without a name and link it: atomic, and never seen half written."""

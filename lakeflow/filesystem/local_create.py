@@ -124,3 +124,10 @@ def identity_of(status: os.stat_result) -> object:
     """Return what tells a file from another one of its name."""
     # The number alone may be that of a file which was deleted before.
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def state_of(status: os.stat_result) -> object:
+    """Return what is another one once a name in a folder has changed; None if nothing tells."""
+    # Where a disk knows whole seconds only, a name may still come within the same one.
+    is_fine = status.st_ctime_ns % 1_000_000_000 != 0
+    return (status.st_dev, status.st_ino, status.st_ctime_ns) if is_fine else None
