@@ -33,7 +33,8 @@ def new_folder(
 ) -> Iterator[Filesystem]:
     """Give the filesystem of a folder to write; it is there if the block ends well.
 
-    What is left of one that was killed is to be cleared by whoever writes.
+    Nothing is left of a local one that fails. What is left of one that was killed, or of one on
+    a store of objects, is to be cleared by whoever writes.
 
     Args:
         location: A folder that is empty or not there, or one that was begun and not finished.
@@ -60,26 +61,41 @@ def _renamed(folder: str, parts: Collection[str]) -> Iterator[Filesystem]:
     parent, name = os.path.split(folder)
     # Beside the folder and so on its disk: a rename goes no further.
     begun = open_filesystem(os.path.join(parent, f".{name}.partial"))
-    with begun.exclusive(_LOCK) as is_held:
-        if not is_held:
-            raise ConflictError(f"another process is writing {folder}")
-        # Under the lock: who held it may just have finished.
-        _require_empty(open_filesystem(folder), ())
-        # Who was killed had the lock, and nobody else stages here.
-        begun.clear_staging(math.inf)
-        try:
-            yield begun
-        except BaseException:
-            # Where the disk is full, nobody would look for it in a folder that is hidden.
-            with contextlib.suppress(OSError):  # the reason why is raised already
-                clear(begun, parts)
-            raise
-        begun.delete_folder(STAGING)
-        with begun.errors("rename to", folder):
-            # It takes the place of an empty folder, and is refused where something is in it.
-            os.rename(begun.full(""), folder)
-        # Not before the rename: until then it keeps others away.
-        open_filesystem(folder).delete(_LOCK)
+    try:
+        with begun.exclusive(_LOCK) as is_held:
+            # Who had the lock may just have deleted it, with all that is beside it.
+            if not is_held or not begun.exists(_LOCK):
+                raise ConflictError(f"another process is writing {folder}")
+            try:
+                # Under the lock: who held it may just have finished.
+                _require_empty(open_filesystem(folder), ())
+                # Who was killed had the lock, and nobody else stages here.
+                begun.clear_staging(math.inf)
+                yield begun
+                begun.delete_folder(STAGING)
+                with begun.errors("rename to", folder):
+                    # It takes the place of an empty folder, and is refused where something is
+                    # in it.
+                    os.rename(begun.full(""), folder)
+            except BaseException:
+                # Where the disk is full, nobody would look for it in a folder that is hidden.
+                with contextlib.suppress(OSError):  # the reason why is raised already
+                    _delete(begun, parts)
+                raise
+            # Not before the rename: until then it keeps others away.
+            open_filesystem(folder).delete(_LOCK)
+    finally:
+        # Only where it is there and empty: without a lock in it, it is nobody's.
+        begun.delete_folder("")
+
+
+def _delete(fs: Filesystem, parts: Collection[str]) -> None:
+    """Delete a folder that was begun, but for what others have put into it."""
+    clear(fs, parts)
+    fs.clear_staging(math.inf)
+    for name in (*parts, STAGING):
+        fs.delete_folder(name)
+    fs.delete_many([README, _LOCK])
 
 
 def _require_empty(fs: Filesystem, parts: Collection[str]) -> None:

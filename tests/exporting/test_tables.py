@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -12,10 +13,16 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from faults.test_refusals import full_but_for, mounted
 
 import lakeflow
 from lakeflow import LakeflowClient, cli, exporting
-from lakeflow.exceptions import ConflictError, InvalidInputError, NotFoundError
+from lakeflow.exceptions import (
+    ConflictError,
+    InvalidInputError,
+    LakeflowException,
+    NotFoundError,
+)
 from lakeflow.exporting import exporter
 from lakeflow.filesystem.location import open_filesystem
 from lakeflow.kinds import TABLES
@@ -178,7 +185,73 @@ def test_what_ends_one_between_its_rows_is_raised_and_nothing_is_left(
         exporting.to_parquet(
             tmp_path / "out", tracking_uri=tmp_path / "lake", progress=progress
         )
-    assert [*tmp_path.glob("out")] == [*tmp_path.glob(".out.partial/**/*.parquet")] == []
+    assert {path.name for path in tmp_path.iterdir()} == {"lake"}
+
+
+def _refused_name(target: Path) -> dict[str, Any]:
+    return {"experiments": ["nobody's"]}
+
+
+def _refused_place(target: Path) -> dict[str, Any]:
+    target.mkdir()
+    (target / "mine.txt").write_text("x")
+    return {}
+
+
+def _taken_at_the_end(target: Path) -> dict[str, Any]:
+    def progress(_: Any) -> None:
+        target.mkdir(exist_ok=True)
+        (target / "mine.txt").write_text("x")
+
+    return {"progress": progress}
+
+
+@pytest.mark.parametrize("way", [_refused_name, _refused_place, _taken_at_the_end])
+@pytest.mark.parametrize("is_after_a_kill", [False, True])
+def test_one_that_fails_leaves_nothing_beside_its_place(
+    tmp_path: Path, way: Any, is_after_a_kill: bool
+) -> None:
+    LakeflowClient(tmp_path / "lake").create_run("0")
+    target = tmp_path / "out"
+    if is_after_a_kill:
+        for name in (".lock", "runs/part-00000.csv", ".staging/x/y", "README.md"):
+            path = tmp_path / ".out.partial" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("left")
+    given = way(target)
+    with pytest.raises(LakeflowException):
+        exporting.to_csv(target, tracking_uri=tmp_path / "lake", **given)
+    assert not (tmp_path / ".out.partial").exists()
+
+
+def test_what_somebody_has_put_beside_one_that_fails_stays(tmp_path: Path) -> None:
+    LakeflowClient(tmp_path / "lake").create_run("0")
+    (tmp_path / ".out.partial").mkdir()
+    _a_file(tmp_path / ".out.partial")
+    with pytest.raises(NotFoundError):
+        exporting.to_csv(tmp_path / "out", tracking_uri=tmp_path / "lake", experiments=["x"])
+    assert [each.name for each in (tmp_path / ".out.partial").iterdir()] == ["a file"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
+@pytest.mark.parametrize("left_bytes", [0, 4096, 16 * 4096])
+def test_one_that_fills_a_disk_leaves_nothing_on_it(tmp_path: Path, left_bytes: int) -> None:
+    LakeflowClient(tmp_path / "lake").create_run("0")
+    target = ["export", "csv", str(tmp_path / "small/out"), "--lake", str(tmp_path / "lake")]
+    with mounted(tmp_path / "small", "size=1m") as small:
+        with full_but_for(small, left_bytes):
+            ended = subprocess.run(
+                [sys.executable, "-m", "lakeflow", *target],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ended.returncode == 1
+            error, hint = ended.stderr.splitlines()
+            assert error.startswith("lakeflow: RESOURCE_EXHAUSTED: ")
+            assert hint == "Hint: make room and try again"
+            assert [path.name for path in small.iterdir()] == ["filler"]
+        assert cli.main(target) == 0
 
 
 def _log_points_for_many_files(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
