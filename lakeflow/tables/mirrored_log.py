@@ -50,13 +50,20 @@ class MirroredLog:
         """The mirrored folder of the table."""
         # Most tables of most lakes are empty, and nobody asks for this folder of theirs.
         if not self._location:
-            self._location = temporary.make("log")
+            made, owner = temporary.make("log"), os.getpid()
+            try:
+                Path(made, LOG_FOLDER).mkdir()
+                if self.version == 0:
+                    name = commit_name(0)
+                    commit = self._commit(f"{self._folder}/{name}")
+                    Path(made, LOG_FOLDER, name).write_bytes(commit)
+            # On a full disk half of a log would be taken for that of a damaged table.
+            except BaseException:
+                temporary.remove(made, owner)
+                raise
             # With the process: in a forked child the mirror is the parent's, and stays.
-            weakref.finalize(self, temporary.remove, self._location, os.getpid())
-            self._local.mkdir()
-            if self.version == 0:
-                name = commit_name(0)
-                self._keep(name, self._commit(f"{self._folder}/{name}"))
+            weakref.finalize(self, temporary.remove, made, owner)
+            self._location = made
         return self._location
 
     @property
