@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from io import FileIO
 
 from lakeflow.filesystem import sharing
@@ -19,6 +20,9 @@ if _UNNAMED:
 
 
 _COPIED_AT_ONCE = 1024 * 1024
+
+SETTLED_S = 2.0
+"""Seconds since the last change of a folder after which another one has another time."""
 
 
 def create_linked(root: str, target: str, data: bytes) -> object:
@@ -128,6 +132,7 @@ def identity_of(status: os.stat_result) -> object:
 
 def state_of(status: os.stat_result) -> object:
     """Return what is another one once a name in a folder has changed; None if nothing tells."""
-    # Where a disk knows whole seconds only, a name may still come within the same one.
-    is_fine = status.st_ctime_ns % 1_000_000_000 != 0
-    return (status.st_dev, status.st_ino, status.st_ctime_ns) if is_fine else None
+    # What has just changed may change again with the same time: a disk counts in ticks of some
+    # milliseconds, or of two seconds.
+    is_settled = time.time() - status.st_ctime > SETTLED_S
+    return (status.st_dev, status.st_ino, status.st_ctime_ns) if is_settled else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lakeflow import LakeflowClient
+from lakeflow.filesystem import local_create
 from lakeflow.filesystem.local import LocalFilesystem
 from lakeflow.maintenance.compact import compact_lake
 from lakeflow.tables.folds import FOLDS
@@ -33,7 +34,10 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_folds_are_listed_once_until_another_one_comes(
-    another_process: Callable[..., Store], tmp_path: Path, listed: list[str]
+    another_process: Callable[..., Store],
+    tmp_path: Path,
+    listed: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = LakeflowClient(tmp_path / "lake")
     run_id = client.create_run("0").info.run_id
@@ -47,8 +51,12 @@ def test_folds_are_listed_once_until_another_one_comes(
             assert client.get_metric_history(run_id, "loss")[-1].value == value
         return listed.count(FOLDS)
 
+    monkeypatch.setattr(local_create, "SETTLED_S", 0.0)
     for value in (1.0, 2.0, 3.0):
         folding.runs.log_metric(run_id, "loss", value, 1, int(value))
         compact_lake(folding.lake)
         assert read(value) <= 1
         assert read(value) == 0
+    # As long as another change might have the same time, nothing is believed.
+    monkeypatch.setattr(local_create, "SETTLED_S", 3600.0)
+    assert read(3.0) > 1
