@@ -81,7 +81,7 @@ class Lake:
     def _become_writer(self) -> None:
         """Begin as a process that has not written yet; the writer itself is made later."""
         self.clock = Clock()
-        # The clock is told of it.
+        # With the clock, which a listing tells of the store's time: it is to hear of it anew.
         self._listed: tuple[object, folds.Newest] = None, folds.Newest(0, 0, 0.0)
         # Another thread of the parent may have held the lock: in a child it stays taken.
         self._lock = threading.RLock()

@@ -51,19 +51,19 @@ class MirroredLog:
         # Most tables of most lakes are empty, and nobody asks for this folder of theirs.
         if not self._location:
             made, owner = temporary.make("log"), os.getpid()
+            self._location = made
             try:
-                Path(made, LOG_FOLDER).mkdir()
+                self._local.mkdir()
                 if self.version == 0:
                     name = commit_name(0)
-                    commit = self._commit(f"{self._folder}/{name}")
-                    Path(made, LOG_FOLDER, name).write_bytes(commit)
+                    self._keep(name, self._commit(f"{self._folder}/{name}"))
             # On a full disk half of a log would be taken for that of a damaged table.
             except BaseException:
+                self._location = ""
                 temporary.remove(made, owner)
                 raise
             # With the process: in a forked child the mirror is the parent's, and stays.
             weakref.finalize(self, temporary.remove, made, owner)
-            self._location = made
         return self._location
 
     @property

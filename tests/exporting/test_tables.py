@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from faults.test_refusals import full_but_for, mounted
+from faults.test_refusals import full_but_for, mounted, needs_root
 
 import lakeflow
 from lakeflow import LakeflowClient, cli, exporting
@@ -233,7 +232,7 @@ def test_what_somebody_has_put_beside_one_that_fails_stays(tmp_path: Path) -> No
     assert [each.name for each in (tmp_path / ".out.partial").iterdir()] == ["a file"]
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
+@needs_root
 @pytest.mark.parametrize("left_bytes", [0, 4096, 16 * 4096])
 def test_one_that_fills_a_disk_leaves_nothing_on_it(tmp_path: Path, left_bytes: int) -> None:
     LakeflowClient(tmp_path / "lake").create_run("0")

@@ -25,9 +25,8 @@ def location(
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
     """Return the root of a store, which this process can open."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", gateway.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", gateway.secret_key)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", gateway.endpoint_url)
+    for name, value in gateway.environment.items():
+        monkeypatch.setenv(name, value)
     return str(request.param.format(bucket))
 
 

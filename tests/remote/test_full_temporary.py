@@ -9,14 +9,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from faults.test_refusals import mounted
+from faults.test_refusals import mounted, needs_root
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from servers.ceph import CephServer
-
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
 
 _FILES = {"text": ".txt", "dict": ".json", "image": ".png"}
 _ONCE = ("before.txt", "large", "t.json", "t.parquet")
@@ -113,6 +111,7 @@ print(json.dumps({
 """
 
 
+@needs_root
 @pytest.mark.parametrize("left_bytes", [0, 4096, 64 * 1024])
 def test_nothing_acknowledged_is_lost_or_doubled_and_all_goes_on(
     left_bytes: int, bucket: str, gateway: CephServer, tmp_path: Path
@@ -120,11 +119,9 @@ def test_nothing_acknowledged_is_lost_or_doubled_and_all_goes_on(
     (tmp_path / "large").write_bytes(b"l" * 9_000_000)
     (tmp_path / "out").mkdir()
     with mounted(tmp_path / "tmp", "size=4m") as small:
-        told = os.environ | {
+        told = os.environ | gateway.environment
+        told |= {
             "TMPDIR": str(small),
-            "AWS_ACCESS_KEY_ID": gateway.access_key,
-            "AWS_SECRET_ACCESS_KEY": gateway.secret_key,
-            "AWS_ENDPOINT_URL": gateway.endpoint_url,
             "LAKEFLOW_CACHE_FOLDER": str(tmp_path / "cache"),
             "LAKEFLOW_AUTO_COMPACT": "false",
         }

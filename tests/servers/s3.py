@@ -41,14 +41,12 @@ class S3Server:
         }
 
     @property
-    def delta_options(self) -> dict[str, str]:
-        """The ``storage_options`` of deltalake."""
+    def environment(self) -> dict[str, str]:
+        """Variables by which a process finds it."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            "AWS_REGION": REGION,
-            "AWS_ALLOW_HTTP": "true",
         }
 
     def through(self, endpoint_url: str) -> Self:

@@ -51,6 +51,13 @@ def require_version(known: Known, name: object, version: object) -> tuple[Thing,
     raise NotFoundError(f"Model Version (name={wanted}, version={version}) not found")
 
 
+def with_its_model(known: Known, identity: str) -> tuple[Thing, Thing] | None:
+    """Return a model and a version of it, by the id of the version; None if one is gone."""
+    found = known.thing(MODEL_VERSION, identity)
+    model = None if found is None else known.thing(REGISTERED_MODEL, found.scope[0])
+    return None if found is None or model is None else (model, found)
+
+
 def require_alias(known: Known, name: object, alias: str) -> tuple[Thing, Thing]:
     """Return a model and the version that an alias of it points at.
 

@@ -23,6 +23,7 @@ from lakeflow.stores.registry.known import (
     require_named,
     require_pointed,
     require_version,
+    with_its_model,
 )
 from lakeflow.stores.registry.models import found_or_made, put_alias
 from lakeflow.stores.registry.recorded_files import (
@@ -261,10 +262,10 @@ class ModelVersionStore:
 
         def decide(changes: Changes) -> str:
             # As it is by now, and by id: another one may have its name and number already.
-            original = changes.known.thing(MODEL_VERSION, found.id)
-            owner = changes.known.thing(REGISTERED_MODEL, found.scope[0])
-            if original is None or owner is None:
+            there = with_its_model(changes.known, found.id)
+            if there is None:
                 raise NotFoundError(f"{src_model_uri!r} was deleted while it was copied")
+            owner, original = there
             model, stages = found_or_made(changes, dst_name, makes_model=True)
             row, tags = copied(fields_of(owner), fields_of(original)), tags_of(original)
             return create_version(changes, model, stages, row, tags, first)
@@ -407,9 +408,8 @@ class ModelVersionStore:
 
     def _changed(self, identity: str) -> ModelVersion:
         # This process has just changed it: another look would say nothing new.
-        known = self._control.known(math.inf)
-        found = known.thing(MODEL_VERSION, identity)
-        model = None if found is None else known.thing(REGISTERED_MODEL, found.scope[0])
-        if found is None or model is None:
+        there = with_its_model(self._control.known(math.inf), identity)
+        if there is None:
             raise NotFoundError(f"the model version {identity} was deleted meanwhile")
+        model, found = there
         return model_version(found, model)
