@@ -167,6 +167,7 @@ class Proxy:
         requests: Those dealt with, in the order of their ends. A request is in the list
             before its client has the last byte of the response.
         summary: Their counts.
+        clears: How often it was told to forget them.
     """
 
     def __init__(
@@ -182,6 +183,7 @@ class Proxy:
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.summary = Summary()
+        self.clears = 0
         self._upstream = upstream_host, upstream_port
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -208,7 +210,8 @@ class Proxy:
         self._thread.join()
 
     def clear(self) -> None:
-        """Forget the requests so far."""
+        """Forget the requests so far, with those under way: nobody may be waiting for them."""
+        self.clears += 1
         self.requests.clear()
         self.summary = Summary()
 
@@ -444,6 +447,7 @@ class _Exchange:
     def __init__(self, proxy: Proxy, head: Head, body: Body) -> None:
         self._proxy = proxy
         self._start = time.monotonic()
+        self._clears = proxy.clears
         self._is_ended = False
         self.head = head
         self.body = body
@@ -453,7 +457,7 @@ class _Exchange:
 
     def end(self) -> None:
         """Record the request, once."""
-        if self._is_ended:
+        if self._is_ended or self._clears != self._proxy.clears:
             return
         self._is_ended = True
         method, headers = self.head.method, self.head.headers
