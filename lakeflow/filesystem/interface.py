@@ -82,7 +82,7 @@ class Filesystem:
     can_append: ClassVar[bool] = False
 
     def __init__(self, root: str, uri: str) -> None:
-        self._root = root.rstrip("/")
+        self._root = self._folder = root.rstrip("/")
         self.uri = uri
 
     def full(self, path: str) -> str:
@@ -96,7 +96,7 @@ class Filesystem:
                 f"{path!r} in {self.uri} leads out of it, so it is no part of a lake",
                 hint="remove what has this name; nothing else of the lake was touched",
             )
-        return f"{self._root}/{path}" if path else self._root
+        return f"{self._root}/{path}" if path else self._folder
 
     def resolve(self, location: str) -> str:
         """Return a stored location as users see it; a relative one is inside the lake."""

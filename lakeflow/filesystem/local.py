@@ -48,14 +48,10 @@ class LocalFilesystem(Filesystem):
 
     def __init__(self, root: str, uri: str) -> None:
         super().__init__(root, uri)
-        self._folder = self._root or "/"
+        self._folder = self._root or "/"  # the root of the disk is a folder too
         # What tells a folder that no link led to. Another one is another number, whatever link
         # there may be around it meanwhile.
         self._plain: dict[str, tuple[int, int]] = {}
-
-    def full(self, path: str) -> str:
-        """Return the path, that of the root of the disk too."""
-        return super().full(path) if path else self._folder
 
     def failure(self, error: OSError, operation: str, path: str) -> Exception:
         """Tell what is wrong within the lake from a wrong location of it."""

@@ -60,7 +60,8 @@ def _unnamed(root: str, target: str, data: bytes, *, is_durable: bool) -> object
         return None
     try:
         lake = os.stat(root)
-        descriptor = os.open(os.path.dirname(target), _UNNAMED, sharing.mode_of_files(lake))
+        folder = target.rpartition("/")[0] or "/"
+        descriptor = os.open(folder, _UNNAMED, sharing.mode_of_files(lake))
         try:
             identity = _write(lake, descriptor, data, is_durable=is_durable)
             # By a call that follows the link which /proc has; its path is a whole one.

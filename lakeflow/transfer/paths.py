@@ -17,6 +17,9 @@ _LEADS_AWAY = re.compile(
     re.VERBOSE,
 )
 
+_ORDINARY = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", re.ASCII)
+"""What most files are called, and nothing is wrong with."""
+
 _WAY_OUT = "give a path below the artifacts of the run, with slashes, such as 'plots/loss.png'"
 
 
@@ -30,6 +33,8 @@ def checked(path: str | os.PathLike[str] | None, name: str) -> str:
     Raises:
         InvalidInputError: It is no text, leads elsewhere, or is spelt in a roundabout way.
     """
+    if path is None:
+        return ""
     text = _text(path, name)
     if not text:
         return ""
@@ -42,7 +47,7 @@ def checked(path: str | os.PathLike[str] | None, name: str) -> str:
 
 def looked_for(path: str | os.PathLike[str] | None, name: str) -> str:
     """Return the same of what is to be read, where a folder may be spelt with a slash."""
-    text = _text(path, name)
+    text = "" if path is None else _text(path, name)
     return checked(text.rstrip("/") or text, name)
 
 
@@ -61,6 +66,8 @@ def normal(path: str | os.PathLike[str], name: str) -> str:
         'loss.png'
     """
     text = _text(path, name)
+    if _ORDINARY.fullmatch(text):
+        return text
     short = _short(text)
     if not short or text.endswith("/"):
         raise InvalidInputError(f"{name} is {text!r}, which names no file", hint=_WAY_OUT)
@@ -80,8 +87,8 @@ def below(folder: str, path: str) -> str:
     return f"{folder}/{path}".strip("/")
 
 
-def _text(path: str | os.PathLike[str] | None, name: str) -> str:
-    text = "" if path is None else os.fspath(path)
+def _text(path: str | os.PathLike[str], name: str) -> str:
+    text = os.fspath(path)
     if not isinstance(text, str):
         raise InvalidInputError(f"{name} is {path!r}, which is no text")
     return text

@@ -6,18 +6,20 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _SECONDS_BEFORE_IT_IS_SHOWN = 1.0
 _SECONDS_BETWEEN_LINES = 0.2
 
 
-@contextlib.contextmanager
-def shown(what: str, files: int, *, is_wanted: bool) -> Iterator[Callable[[int], None]]:
-    """Give what is called with the bytes of each file that has arrived.
+def shown(
+    what: str, files: int, *, is_wanted: bool
+) -> contextlib.AbstractContextManager[Callable[[int], None]]:
+    """Return what gives a call for the bytes of each file that has arrived.
 
     Nothing is shown in the first second, nor where standard error is no terminal.
 
@@ -27,9 +29,14 @@ def shown(what: str, files: int, *, is_wanted: bool) -> Iterator[Callable[[int],
         is_wanted: Whether to show anything.
     """
     stream = sys.stderr
-    if not is_wanted or not _is_terminal(stream):
-        yield lambda size: None
-        return
+    return _shown(stream, what, files) if is_wanted and _is_terminal(stream) else _NOWHERE
+
+
+_NOWHERE = contextlib.nullcontext[Callable[[int], None]](lambda size: None)
+
+
+@contextlib.contextmanager
+def _shown(stream: TextIO, what: str, files: int) -> Iterator[Callable[[int], None]]:
     begun = time.monotonic()
     lock = threading.Lock()
     # As if a line had been shown shortly before the first one may be.

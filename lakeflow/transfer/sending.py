@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import posixpath
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -178,7 +177,7 @@ def send(
 def _send(
     fs: Filesystem, folder: str, source: Source, is_there: Callable[[str, int, str], bool]
 ) -> Sent:
-    target = posixpath.join(folder, source.path)
+    target = paths.below(folder, source.path)
     if source.size <= SMALL_BYTES:
         data = _read(source)
         found = Sent(source.path, len(data), digest_of(data))
@@ -216,8 +215,11 @@ def _read(source: Source) -> bytes:
     try:
         descriptor = os.open(source.local, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            parts = []
             # To its end, wherever that is by now.
-            return b"".join(iter(lambda: os.read(descriptor, source.size + 1), b""))
+            while part := os.read(descriptor, source.size + 1):
+                parts.append(part)
+            return b"".join(parts)
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -52,8 +52,10 @@ class FilesBeside(abc.ABC):
     def log(self, identity: str, local_path: Any, artifact_path: Any = None) -> None:
         """Log a file of this machine, or a folder under its own name."""
         local, folder = os.fsdecode(local_path), paths.checked(artifact_path, "artifact_path")
+        name = os.path.basename(local)
         # "." and "model/" end in no name of their own.
-        name = os.path.basename(os.path.abspath(local))
+        if name in {"", ".", ".."}:
+            name = os.path.basename(os.path.abspath(local))
         path = paths.normal(paths.below(folder, name), "local_path")
         self.log_files(identity, sending.sources_at(local, path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import time
@@ -90,7 +91,7 @@ class ArtifactPlaces:
             self._tidy(place.fs)
             return place
         # Whoever writes to the log could name a folder outside of the lake.
-        if not all(map(is_plain, artifact_uri.split("/"))):
+        if not _is_below(artifact_uri):
             raise DamagedLakeError(
                 f"{identity} of {self._lake.fs.uri} says that its artifacts are in "
                 f"{artifact_uri!r}, which is no folder of the lake",
@@ -139,6 +140,13 @@ class ArtifactPlaces:
             is_stale = each.modified_s < time.time() - _STALE_S
             if is_stale and not each.is_folder and _ID.fullmatch(each.name):
                 fs.delete(f"{STAGING}/{each.name}")
+
+
+# Each file of a run asks.
+@functools.lru_cache
+def _is_below(location: str) -> bool:
+    """Return whether a relative location leads nowhere but into the lake."""
+    return all(map(is_plain, location.split("/")))
 
 
 def place_at(uri: str) -> Place:
