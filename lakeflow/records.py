@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lakeflow.entities.json_text import quick_json
@@ -299,10 +300,11 @@ def tuples(name: str, names: Sequence[str], rows: Sequence[Sequence[object]]) ->
 
 def _cell(value: object) -> str:
     """Return a value as JSON. To set up an encoder takes longer than a row of these does."""
-    if type(value) is int:
-        return repr(value)
-    # An encoder is set up for whatever is no text.
-    return "null" if value is None else _dump(value)
+    if type(value) is str:
+        return encode_basestring(value)
+    if value is None:
+        return "null"
+    return repr(value) if type(value) is int else _dump(value)
 
 
 def _halved(rows: Sequence[R], text_of: Callable[[Sequence[R]], str]) -> Pieces:

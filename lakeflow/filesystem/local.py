@@ -172,8 +172,12 @@ class LocalFilesystem(Filesystem):
 
     def identity(self, path: str) -> object:
         """Ask with one system call; a folder that is replaced has other files."""
-        with self.errors("look at", path):
+        # Each file of a run that is logged asks: what tells an error apart comes with an error.
+        try:
             return identity_of(os.stat(self.full(path)))
+        except OSError:
+            with self.errors("look at", path):
+                raise
 
     def state_of(self, folder: str) -> object:
         """Ask with one system call for the time of its last change, which nobody can set."""
@@ -203,10 +207,13 @@ class LocalFilesystem(Filesystem):
     def put(self, path: str, data: bytes) -> None:
         """Write a file without a name, or beside all others, and give it the name."""
         target = self.full(path)
-        with self.errors("write", path):
+        try:
             self._make_folder(path)
             if put_linked(self._folder, target, data):
                 return
+        except OSError:
+            with self.errors("write", path):
+                raise
         # Only a file that has a name can take the place of the one that is there.
         with self._staged(path) as staged, FileIO(staged, "xb") as file:
             write_all(file.fileno(), data)

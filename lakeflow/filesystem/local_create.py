@@ -19,6 +19,8 @@ if _UNNAMED:
     _UNNAMED |= os.O_WRONLY | os.O_CLOEXEC
 
 
+_QUIETLY = contextlib.suppress(OSError)
+
 _COPIED_AT_ONCE = 1024 * 1024
 
 SETTLED_S = 2.0
@@ -68,7 +70,7 @@ def _unnamed(root: str, target: str, data: bytes, *, is_durable: bool) -> object
             os.link(f"/proc/self/fd/{descriptor}", target, src_dir_fd=descriptor)
             return identity
         finally:
-            with contextlib.suppress(OSError):  # it is on the disk already, or not to be
+            with _QUIETLY:  # it is on the disk already, or not to be
                 os.close(descriptor)
     except FileExistsError:
         raise
@@ -103,10 +105,10 @@ def _write(lake: os.stat_result, descriptor: int, data: bytes, *, is_durable: bo
 
 def write_all(descriptor: int, data: bytes) -> None:
     """Write all of it to a file."""
+    written = os.write(descriptor, data)
     # One system call takes 2 GiB at most.
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
 
 
 def copy_start(source: FileIO, target: FileIO, size: int) -> None:

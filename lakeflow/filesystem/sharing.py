@@ -59,7 +59,8 @@ def share(lake: os.stat_result, made: str | int, found: os.stat_result) -> None:
     # Not the sticky bit: in a folder that has it nobody could clean up after others.
     is_folder = stat.S_ISDIR(found.st_mode)
     wanted = lake.st_mode & 0o2777 if is_folder else mode_of_files(lake)
-    owner = lake.st_uid if os.geteuid() == 0 else found.st_uid
+    is_given = found.st_uid != lake.st_uid and os.geteuid() == 0
+    owner = lake.st_uid if is_given else found.st_uid
     if (found.st_uid, found.st_gid) != (owner, lake.st_gid):
         # Others may give a file only to a group that they are in.
         with contextlib.suppress(OSError):

@@ -26,7 +26,7 @@ MOST_BYTES = 48 * 1024 * 1024
 def done(
     fs: Filesystem, work: Callable[[T], R], items: Iterable[T], size: Callable[[T], int]
 ) -> Iterator[R]:
-    """Yield results as they come, of several items at once where each is a request.
+    """Return what yields results as they come, of several items at once if each is a request.
 
     When one fails, no other begins; those that had begun are yielded, and the error comes then.
     Nothing waits for who takes the results: those of all items may be in memory.
@@ -37,11 +37,17 @@ def done(
         items: The items.
         size: Bytes of an item's file.
     """
+    # On a disk of this machine threads would only wait for one another.
+    return map(work, items) if fs.can_append else _done_by_threads(work, items, size)
+
+
+def _done_by_threads(
+    work: Callable[[T], R], items: Iterable[T], size: Callable[[T], int]
+) -> Iterator[R]:
     rest = iter(items)
     first = list(islice(rest, FILES_AT_ONCE))
-    # On a disk of this machine threads would only wait for one another.
-    if fs.can_append or len(first) < 2:
-        yield from map(work, chain(first, rest))
+    if len(first) < 2:
+        yield from map(work, first)
         return
     pile: _Pile[T, R] = _Pile(chain(first, rest), size, len(first))
     name = "lakeflow-files"

@@ -215,11 +215,13 @@ def _read(source: Source) -> bytes:
     try:
         descriptor = os.open(source.local, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            parts = []
-            # To its end, wherever that is by now.
-            while part := os.read(descriptor, source.size + 1):
-                parts.append(part)
-            return b"".join(parts)
+            data = part = os.read(descriptor, source.size + 1)
+            # To its end, wherever that is by now: it may have become longer, and a mount may
+            # give less at one time. As a rule the first answer is all, which nobody asks again.
+            while part and len(data) != source.size:
+                part = os.read(descriptor, source.size + 1)
+                data += part
+            return data
         finally:
             os.close(descriptor)
     except OSError as error:

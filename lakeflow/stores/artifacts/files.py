@@ -168,9 +168,9 @@ class ArtifactStore(FilesBeside):
             tags: Values by key.
         """
         now = now_ms()
-        labels = [label or label_of(each.path) for each in files]
         found = files_beside.rows_of(place, files, now, fsync=self._lake.is_durable)
-        rows = [(*row, *each) for row, each in zip(found, labels, strict=True)]
+        labelled = [(row, label or label_of(row[0])) for row in found]
+        rows = [(*row, *is_a) for row, is_a in labelled]
         fields = [records.tuples(ARTIFACTS.name, _COLUMNS, rows)]
         fields += [records.tags(tags.items())] if tags else []
         self._lake.append(records.bodies(head.about, *fields))
@@ -178,9 +178,9 @@ class ArtifactStore(FilesBeside):
         # sent again where it is logged again.
         known = head.artifacts
         if known is not None and len(known) < _MOST_REMEMBERED:
-            for each, is_a in zip(files, labels, strict=True):
+            for (path, size, sha256, _), is_a in labelled:
                 if is_a.key is None:
-                    known[each.path] = Recorded(each.size, each.sha256, now, is_a)
+                    known[path] = Recorded(size, sha256, now, is_a)
 
     def _is_there(
         self, run_id: str, head: RunHead, place: Place, path: str, size: int, sha256: str

@@ -144,7 +144,7 @@ def send(
 
 def rows_of(
     place: Place, files: Sequence[Sent], now: int, *, fsync: bool
-) -> list[tuple[object, ...]]:
+) -> list[tuple[str, int, str, int]]:
     """Return the rows about files that have arrived, after a sync where that is asked for.
 
     Args:
