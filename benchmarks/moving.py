@@ -9,12 +9,12 @@ import random
 import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import report
+from peers import add_arguments, lakeflow_peer
 
 START_MS = 1_700_000_000_000
 
@@ -57,12 +57,13 @@ CREATE INDEX index_tags_run_uuid ON tags (run_uuid);
 
 def main() -> None:
     options = parsed()
+    python = lakeflow_peer(options).python
     options.folder.mkdir(parents=True, exist_ok=True)
-    print(report.machine(options.folder, sys.executable), flush=True)
+    print(report.machine(options.folder, python), flush=True)
     folder = Path(tempfile.mkdtemp(prefix="moving-", dir=options.folder.resolve()))
     try:
         for part in options.parts.split(","):
-            PARTS[part](folder, options.scale)
+            PARTS[part](python, folder, options.scale)
     finally:
         shutil.rmtree(folder)
 
@@ -71,24 +72,24 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", default="sqlite,files", help="some of: sqlite, files")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the runs")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    add_arguments(parser, "lakeflow")
     return parser.parse_args()
 
 
-def sqlite(folder: Path, scale: float) -> None:
+def sqlite(python: str, folder: Path, scale: float) -> None:
     runs = math.ceil(SQLITE_RUNS * scale)
     path = folder / "mlflow.db"
     make_sqlite(path, runs, SQLITE_POINTS_A_RUN)
-    imported("SQLite", f"sqlite:///{path}", folder, runs, runs * SQLITE_POINTS_A_RUN)
+    imported(python, "SQLite", f"sqlite:///{path}", folder, runs, runs * SQLITE_POINTS_A_RUN)
     print(f"    allowed at full size: {SQLITE_SECONDS} s and {SQLITE_BYTES / 2**20:,.0f} MiB")
 
 
-def files(folder: Path, scale: float) -> None:
+def files(python: str, folder: Path, scale: float) -> None:
     runs = math.ceil(FILES_RUNS * scale)
     path = folder / "mlruns"
     make_files(path, runs, FILES_METRICS, FILES_POINTS)
     points = runs * FILES_METRICS * FILES_POINTS
-    imported("a file store, one core", str(path), folder, runs, points, cores={0})
+    imported(python, "a file store, one core", str(path), folder, runs, points, cores={0})
     print(f"    allowed at full size: {FILES_SECONDS} s")
 
 
@@ -96,6 +97,7 @@ PARTS = {"sqlite": sqlite, "files": files}
 
 
 def imported(
+    python: str,
     name: str,
     source: str,
     folder: Path,
@@ -108,7 +110,7 @@ def imported(
     for which in ("first", "again"):
         begun = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "lakeflow", "import", "mlflow", source, "--lake", lake],
+            [python, "-m", "lakeflow", "import", "mlflow", source, "--lake", lake],
             preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
         )
         _, status, usage = os.wait4(process.pid, 0)

@@ -21,6 +21,7 @@ from lakeflow.filesystem.local_create import (
     identity_of,
     put_linked,
     state_of,
+    sync_to_disk,
     write_all,
 )
 from lakeflow.ids import new_id
@@ -255,16 +256,16 @@ class LocalFilesystem(Filesystem):
         folders = set()
         for path in paths:
             with self.errors("sync", path):
-                _sync(self.full(path))
+                sync_to_disk(self.full(path))
             while path := path.rpartition("/")[0]:
                 folders.add(path)
         # A folder may be new as well, and then its name is part of the folder around it.
         for folder in (*sorted(folders, reverse=True), ""):
             with self.errors("sync", folder):
-                _sync(self.full(folder))
+                sync_to_disk(self.full(folder))
         # The folder around the lake may be one that this user must not read.
         with contextlib.suppress(OSError):
-            _sync(os.path.dirname(self._folder))
+            sync_to_disk(os.path.dirname(self._folder))
 
     def delete(self, path: str) -> None:
         """Delete with one system call."""
@@ -387,14 +388,6 @@ class LocalFilesystem(Filesystem):
 
     def _share(self, path: str) -> None:
         sharing.share(os.stat(self._folder), path, os.lstat(path))
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:

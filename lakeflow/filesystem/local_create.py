@@ -111,6 +111,15 @@ def write_all(descriptor: int, data: bytes) -> None:
         written += os.write(descriptor, memoryview(data)[written:])
 
 
+def sync_to_disk(path: str) -> None:
+    """Return once a file, or the names in a folder, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def copy_start(source: FileIO, target: FileIO, size: int) -> None:
     """Copy the first bytes of a file to another one, which is empty."""
     in_kernel = getattr(os, "copy_file_range", None)

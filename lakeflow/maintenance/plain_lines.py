@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from lakeflow.log.line_reader import array_of_lines
 from lakeflow.schema import (
+    ARTIFACTS,
     ASSESSMENTS,
     EVALUATION_DATASET_EXPERIMENTS,
     EVALUATION_DATASET_FIELDS,
     EVALUATION_DATASET_RECORDS,
     EVALUATION_DATASET_TAGS,
     EVALUATION_DATASETS,
+    INPUTS,
     LOGGED_MODEL_FILES,
     LOGGED_MODEL_METRICS,
     LOGGED_MODEL_PARAMS,
@@ -38,7 +40,14 @@ _TEXT = r'"[^"\\\x00-\x1f]*(?:\\["\\/bfnrt][^"\\\x00-\x1f]*)*"'
 # What 64 bits hold for certain: 18 digits, and as nanoseconds all below 9 * 10**18.
 _WHOLE = r"-?(?:0|[1-9][0-9]{0,17})"
 _NANOSECONDS = r"-?(?:0|[1-8][0-9]{0,18}|9[0-9]{0,17})"
+# Of two pairs the names might be one.
+_OF_A_PAIR = r'\\"[^"\\\x00-\x1f]*\\"'
+_OBJECT = rf'"\{{(?:{_OF_A_PAIR}:{_OF_A_PAIR})?\}}"'
 _NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|NaN|-?Infinity)"
+
+
+def _or_null(value: str) -> str:
+    return f"(?:{value}|null)"
 
 
 def _list_of(value: str) -> str:
@@ -70,7 +79,7 @@ _FIELDS = {
         user_id=_TEXT,
         artifact_uri=_TEXT,
     ),
-    "tags": _columns(key=_TEXT, value=f"(?:{_TEXT}|null)"),
+    "tags": _columns(key=_TEXT, value=_or_null(_TEXT)),
     "metrics": _columns(key=_TEXT, value=_NUMBER, timestamp=_WHOLE, step=_WHOLE),
     "params": _columns(key=_TEXT, value=_TEXT),
 }
@@ -88,7 +97,7 @@ def _values(column: Column) -> str:
     It also fits what is no JSON, such as a second bracket: no parser takes that.
     """
     value = {"string": _TEXT, "double": _NUMBER}.get(column.type, _NANOSECONDS)
-    return rf"(?:[\[,](?:{value}|null))+\]"
+    return rf"(?:[\[,]{_or_null(value)})+\]"
 
 
 def _any_of(fields: Mapping[str, str]) -> str:
@@ -128,8 +137,31 @@ _OF_RUNS_AND_MODELS = {
     **{name: _FIELDS[name] for name in ("runs", "tags", "metrics")},
     LOGGED_MODEL_METRICS.name: _some_of(LOGGED_MODEL_METRICS),
     "params": _FIELDS["params"],
+    INPUTS.name: _columns(
+        name=_TEXT,
+        digest=_TEXT,
+        source_type=_TEXT,
+        source=_TEXT,
+        schema=_or_null(_TEXT),
+        profile=_or_null(_TEXT),
+        tags=_OBJECT,
+    ),
     MODEL_INPUTS.name: _columns(model_id=_TEXT),
     MODEL_OUTPUTS.name: _columns(model_id=_TEXT, step=_WHOLE),
+}
+
+_OF_FILES = {
+    ARTIFACTS.name: _columns(
+        path=_TEXT,
+        size=_WHOLE,
+        sha256=_TEXT,
+        log_time=_WHOLE,
+        kind=_TEXT,
+        key=_or_null(_TEXT),
+        step=_or_null(_WHOLE),
+        timestamp=_or_null(_WHOLE),
+    ),
+    "tags": _FIELDS["tags"],
 }
 
 _PLACE = '(?:"copied_place":[1-9][0-9]{0,8},)?'
@@ -143,6 +175,7 @@ _RUN = rf'"experiment_id":{_TEXT},"run_id":{_TEXT},'
 # All in one would be so large that RE2 takes twenty times as long.
 _PLAIN = (
     f"{_RUN}{_any_of(_FIELDS)}".join((_BEGIN, _END)),
+    f"{_RUN}{_any_of(_OF_FILES)}".join((_BEGIN, _END)),
     f"{_RUN}{_any_of(_OF_RUNS_AND_MODELS)}".join((_BEGIN, _END)),
     _any_of(_OF_MODELS).join((_BEGIN, _END)),
     _any_of(_OF_TRACES).join((_BEGIN, _END)),
@@ -150,8 +183,8 @@ _PLAIN = (
 )
 """Lines as lakeflow writes them itself, in the language of RE2.
 
-About a run, about a run and logged models, about these, about traces, about evaluation
-datasets.
+About a run, about its files, about a run with datasets and logged models, about these models,
+about traces, about evaluation datasets.
 """
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy
 import pytest
 from measured import measure
 
 import lakeflow
+from lakeflow.data import from_numpy
 from lakeflow.entities import Metric, Param, RunTag
+from lakeflow.importing import from_mlflow
 from lakeflow.maintenance.plain_lines import are_plain
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ def logged(tmp_path: Path) -> bytes:
             [Param("p", '"quoted" \\ \n')],
             [RunTag("t", "\N{SNOWMAN}")],
         )
+        lakeflow.log_text("a text", "texts/a.txt")
+        lakeflow.log_image(numpy.zeros((2, 2, 3), "uint8"), key="i", step=1)
+        lakeflow.log_input(from_numpy(numpy.zeros(2)), context="training")
         with lakeflow.start_span("question") as span:
             span.set_inputs({"q": "why?"})
             with lakeflow.start_span("answer"):
@@ -53,6 +59,29 @@ def test_all_that_is_logged_is_plain(logged: bytes) -> None:
     assert are_plain(logged)
 
 
+def test_all_that_is_imported_is_plain(tmp_path: Path) -> None:
+    run = tmp_path / "mlruns" / "1" / ("a" * 32)
+    for folder in ("metrics", "params", "tags", "artifacts"):
+        (run / folder).mkdir(parents=True)
+    (run / "meta.yaml").write_text(
+        f"run_id: {run.name}\nexperiment_id: '1'\nrun_name: r\nuser_id: u\nstatus: 3\n"
+        f"start_time: 1\nend_time: 2\nlifecycle_stage: active\nartifact_uri: {run}/artifacts\n"
+    )
+    (run.parent / "meta.yaml").write_text(
+        "experiment_id: '1'\nname: e\nlifecycle_stage: active\nartifact_location: x\n"
+    )
+    (run / "metrics" / "loss").write_text("1 0.5 0\n2 nan 1\n")
+    (run / "params" / "p").write_text("v")
+    (run / "tags" / "t").write_text("w")
+    (run / "artifacts" / "a.txt").write_text("a")
+    lake = tmp_path / "lake"
+    assert from_mlflow(tmp_path / "mlruns", lake).is_complete
+    (folder,) = (each for each in (lake / "log").iterdir() if each.name != "control")
+    brought = b"".join(each.read_bytes() for each in sorted(folder.iterdir()))
+    assert [line for line in brought.splitlines(keepends=True) if not are_plain(line)] == []
+    assert brought.count(b"\n") >= 3
+
+
 @pytest.mark.parametrize(
     ("written", "instead"),
     [
@@ -62,6 +91,9 @@ def test_all_that_is_logged_is_plain(logged: bytes) -> None:
         (b'"day":[', b'"day":["1",'),
         (b'"span_id":[', b'"span_id":["x"],"span_id":['),
         (b'"dataset_name":["', b'"dataset_name":[1,"'),
+        (b'"sha256":["', b'"sha256":[1,"'),
+        (b'"tags":["{\\"', b'"tags":["{\\"b\\":1,\\"'),
+        (b'"tags":["{\\"', b'"tags":["{\\"b\\":\\"c\\",\\"'),
         (b'"logged_models":{', b'"logged_models":{"model_id":["x"],'),
         (b'"name":["question', b'"name":["\\u0000question'),
     ],

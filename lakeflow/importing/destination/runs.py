@@ -94,8 +94,8 @@ def checked_run(
     deleted = item.lifecycle_stage == LifecycleStage.DELETED
     fields: dict[str, Any] = {
         "start_time": time_or_none(item.start_time, f"{where}: start_time", report) or 0,
-        "end_time": time_or_none(item.end_time, f"{where}: end_time", report),
         "status": _status(item.status, where, report),
+        "end_time": time_or_none(item.end_time, f"{where}: end_time", report),
         "lifecycle_stage": LifecycleStage.DELETED if deleted else LifecycleStage.ACTIVE,
         "run_name": kept_text(item.name, f"{where}: name", report),
         "user_id": kept_text(item.user_id, f"{where}: user_id", report),
@@ -154,8 +154,8 @@ def made_bodies(run: CheckedRun, seq: int) -> list[str]:
     row = {name: value for name, value in run.fields.items() if value is not None}
     fields = [
         records.run(row),
-        records.params(run.params.items()),
         records.tags(run.tags.items()),
+        records.params(run.params.items()),
         records.inputs(run.datasets),
         *_models(run.models_used, run.models_made),
     ]
@@ -180,7 +180,7 @@ def changed_bodies(
             why = "the lake has another value, and a param keeps its first one"
             report(Problem(f"run {run.item.run_id}: param {key!r}", why))
     # A null is no change: what ended in the lake does not begin again.
-    settable = ("end_time", "status", "lifecycle_stage", "run_name")
+    settable = ("status", "end_time", "lifecycle_stage", "run_name")
     changed = {
         name: run.fields[name]
         for name in settable
@@ -197,8 +197,8 @@ def changed_bodies(
     made = {key: step for key, step in run.models_made.items() if key not in known.models_made}
     fields = [
         records.run(changed) if changed else [],
-        records.params(params),
         records.tags(tags),
+        records.params(params),
         records.inputs(inputs),
         *_models(used, made),
     ]
