@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from lakeflow.lake import Lake
-    from lakeflow.log.line_reader import Lines
+    from lakeflow.log import line_reader
     from lakeflow.stores.store import Store
     from lakeflow.syncing.bookmark import Reached
     from lakeflow.syncing.things import Copy
@@ -181,7 +181,7 @@ class _Sync:
             self._progress(Progress("sync log", done, total))
             self._keep()
 
-    def _copied_log(self) -> Iterator[tuple[str, Lines, lines.Copied | None]]:
+    def _copied_log(self) -> Iterator[tuple[str, line_reader.Lines, lines.Copied | None]]:
         """Yield lines of the log, whose they are, and their copies; None of one that is cut.
 
         Lines are read while threads turn those before them into copies.
@@ -190,8 +190,8 @@ class _Sync:
         copying = lines.Lines(declarations(source.kinds), self._known.experiments)
 
         def copied(
-            read: tuple[str, Lines, int],
-        ) -> tuple[str, Lines, lines.Copied | None]:
+            read: tuple[str, line_reader.Lines, int],
+        ) -> tuple[str, line_reader.Lines, lines.Copied | None]:
             path, some, clock = read
             if some.is_cut:
                 return path, some, None

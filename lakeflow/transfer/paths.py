@@ -47,7 +47,7 @@ def checked(path: str | os.PathLike[str] | None, name: str) -> str:
 
 def looked_for(path: str | os.PathLike[str] | None, name: str) -> str:
     """Return the same of what is to be read, where a folder may be spelt with a slash."""
-    text = "" if path is None else _text(path, name)
+    text = _text(path, name)
     return checked(text.rstrip("/") or text, name)
 
 
@@ -87,8 +87,8 @@ def below(folder: str, path: str) -> str:
     return f"{folder}/{path}".strip("/")
 
 
-def _text(path: str | os.PathLike[str], name: str) -> str:
-    text = os.fspath(path)
+def _text(path: str | os.PathLike[str] | None, name: str) -> str:
+    text = "" if path is None else os.fspath(path)
     if not isinstance(text, str):
         raise InvalidInputError(f"{name} is {path!r}, which is no text")
     return text

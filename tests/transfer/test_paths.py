@@ -61,6 +61,8 @@ def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="no text"):
         paths.checked(b"a", "artifact_path")
     assert paths.checked(None, "artifact_path") == ""
+    with pytest.raises(InvalidInputError, match="artifact_file is '', which names no file"):
+        paths.normal(None, "artifact_file")  # type: ignore[arg-type]
 
 
 @given(st.lists(st.sampled_from(["..", ".", "", "a", "/", "\\", "C:", "\0", "ü", "b"])))
