@@ -69,6 +69,9 @@ def _one_row(**columns: str) -> str:
     return rf"\{{(?:{'|'.join(begun)})\}}"
 
 
+_OF_LINE = {"experiment_id", "run_id", "clock"}
+"""Columns whose values a line about a run says once."""
+
 _FIELDS = {
     "runs": _one_row(
         start_time=_WHOLE,
@@ -83,6 +86,15 @@ _FIELDS = {
     "metrics": _columns(key=_TEXT, value=_NUMBER, timestamp=_WHOLE, step=_WHOLE),
     "params": _columns(key=_TEXT, value=_TEXT),
 }
+
+
+def _rows_of(spec: TableSpec) -> str:
+    """Return the pattern of rows about a run by column: all but what the line says of them."""
+    columns = {}
+    for column in spec.columns:
+        value = {"string": _OBJECT if column.is_object else _TEXT, "long": _WHOLE}[column.type]
+        columns[column.name] = _or_null(value) if column.nullable else value
+    return _columns(**{name: value for name, value in columns.items() if name not in _OF_LINE})
 
 
 def _some_of(spec: TableSpec) -> str:
@@ -137,32 +149,10 @@ _OF_RUNS_AND_MODELS = {
     **{name: _FIELDS[name] for name in ("runs", "tags", "metrics")},
     LOGGED_MODEL_METRICS.name: _some_of(LOGGED_MODEL_METRICS),
     "params": _FIELDS["params"],
-    INPUTS.name: _columns(
-        name=_TEXT,
-        digest=_TEXT,
-        source_type=_TEXT,
-        source=_TEXT,
-        schema=_or_null(_TEXT),
-        profile=_or_null(_TEXT),
-        tags=_OBJECT,
-    ),
-    MODEL_INPUTS.name: _columns(model_id=_TEXT),
-    MODEL_OUTPUTS.name: _columns(model_id=_TEXT, step=_WHOLE),
+    **{spec.name: _rows_of(spec) for spec in (INPUTS, MODEL_INPUTS, MODEL_OUTPUTS)},
 }
 
-_OF_FILES = {
-    ARTIFACTS.name: _columns(
-        path=_TEXT,
-        size=_WHOLE,
-        sha256=_TEXT,
-        log_time=_WHOLE,
-        kind=_TEXT,
-        key=_or_null(_TEXT),
-        step=_or_null(_WHOLE),
-        timestamp=_or_null(_WHOLE),
-    ),
-    "tags": _FIELDS["tags"],
-}
+_OF_FILES = {ARTIFACTS.name: _rows_of(ARTIFACTS), "tags": _FIELDS["tags"]}
 
 _PLACE = '(?:"copied_place":[1-9][0-9]{0,8},)?'
 _COPY = rf'(?:"copied_at":{_WHOLE},"copied_from":{_TEXT},{_PLACE})?'

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def written_to(lake: Path) -> bytes:
+    """Return the log of the only writer of a lake."""
+    (folder,) = (each for each in (lake / "log").iterdir() if each.name != "control")
+    return b"".join(each.read_bytes() for each in sorted(folder.iterdir()))
+
+
 @pytest.fixture
 def logged(tmp_path: Path) -> bytes:
     lakeflow.set_tracking_uri(tmp_path)
@@ -49,8 +55,7 @@ def logged(tmp_path: Path) -> bytes:
     model_id = measure(str(tmp_path), run.info.run_id)
     client.finalize_logged_model(model_id, "READY")
     client.delete_logged_model_tag(model_id, "team")
-    (folder,) = (each for each in (tmp_path / "log").iterdir() if each.name != "control")
-    return b"".join(each.read_bytes() for each in sorted(folder.iterdir()))
+    return written_to(tmp_path)
 
 
 def test_all_that_is_logged_is_plain(logged: bytes) -> None:
@@ -76,8 +81,7 @@ def test_all_that_is_imported_is_plain(tmp_path: Path) -> None:
     (run / "artifacts" / "a.txt").write_text("a")
     lake = tmp_path / "lake"
     assert from_mlflow(tmp_path / "mlruns", lake).is_complete
-    (folder,) = (each for each in (lake / "log").iterdir() if each.name != "control")
-    brought = b"".join(each.read_bytes() for each in sorted(folder.iterdir()))
+    brought = written_to(lake)
     assert [line for line in brought.splitlines(keepends=True) if not are_plain(line)] == []
     assert brought.count(b"\n") >= 3
 
